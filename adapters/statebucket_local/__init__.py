@@ -1,0 +1,51 @@
+"""The embedded default: a store in memory or in an SQLite file, with nothing to install."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from statebucket.bucket import Location, OpenedBucket
+from statebucket.errors import InvalidURL
+from statebucket.url import read_options
+
+if TYPE_CHECKING:
+    from statebucket_local.memory import MemoryBucket
+
+_named: dict[str, MemoryBucket] = {}
+
+
+def open_memory(location: Location) -> OpenedBucket:
+    """Opens ``memory://``, a store of its own, or ``memory://name``, shared in this process.
+
+    Raises:
+        InvalidURL: The URL has a path.
+        InvalidArgument: It has a parameter; there are none.
+    """
+    from statebucket_local.memory import MemoryBucket, NoOptions  # noqa: PLC0415  (lazy)
+
+    read_options(location.options, NoOptions)
+    if location.path.strip("/"):
+        raise InvalidURL(f"memory:// takes a name at most, no path: {location.path!r}")
+    if not location.host:
+        return OpenedBucket(MemoryBucket())
+    return OpenedBucket(_named.setdefault(location.host, MemoryBucket()))
+
+
+def open_sqlite(location: Location) -> OpenedBucket:
+    """Opens ``sqlite:///relative.db`` or ``sqlite:////absolute.db``; the file is made if need be.
+
+    Raises:
+        InvalidURL: The URL names no file.
+        InvalidArgument: It has a parameter; there are none.
+    """
+    from statebucket_local.memory import NoOptions  # noqa: PLC0415  (lazy)
+    from statebucket_local.sqlite import SQLiteBucket  # noqa: PLC0415  (lazy)
+
+    read_options(location.options, NoOptions)
+    path = location.path.removeprefix("/")
+    if location.host or not path or path.endswith("/"):
+        raise InvalidURL(
+            "an SQLite URL is sqlite:///relative.db or sqlite:////absolute.db, three or four "
+            f"slashes and a file: {location.scheme}://{location.host}{location.path}"
+        )
+    return OpenedBucket(SQLiteBucket(path, threads=min(location.max_in_flight, 8)))

@@ -1,0 +1,128 @@
+"""A bucket in this process's memory, for tests and for trying things out."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import threading
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from statebucket.bucket import Deletion, Limits, Object, ObjectInfo, Page, PrefixPage, Write
+from statebucket.errors import PreconditionFailed
+from statebucket.versions import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class NoOptions(msgspec.Struct, forbid_unknown_fields=True):
+    """The options of an adapter that has none."""
+
+
+class MemoryBucket:
+    """A dictionary of objects, safe to use from several loops and threads.
+
+    Each call is one step under a lock, without an ``await`` in between.
+    """
+
+    name = "memory"
+    requires_network = False
+    limits = Limits()
+
+    def __init__(self) -> None:
+        self._objects: dict[str, Object] = {}
+        self._names: list[str] = []  # in order, so that a listing need not sort
+        self._lock = threading.Lock()
+        self._writes = itertools.count(1)
+
+    async def put(self, write: Write, condition: Version | None) -> Version:
+        """See `statebucket.bucket.Bucket.put`."""
+        with self._lock:
+            self._check(write.name, condition)
+            version = Version(str(next(self._writes)))
+            if write.name not in self._objects:
+                bisect.insort(self._names, write.name)
+            self._objects[write.name] = Object(
+                ObjectInfo(write.name, version, len(write.body), dict(write.metadata)), write.body
+            )
+            return version
+
+    async def get(self, name: str) -> Object | None:
+        """See `statebucket.bucket.Bucket.get`."""
+        return self._objects.get(name)
+
+    async def head(self, name: str) -> ObjectInfo | None:
+        """See `statebucket.bucket.Bucket.head`."""
+        found = self._objects.get(name)
+        return None if found is None else found.info
+
+    async def delete(self, name: str, condition: Version | None = None) -> bool:
+        """See `statebucket.bucket.Bucket.delete`."""
+        with self._lock:
+            if name not in self._objects:
+                return False
+            self._check(name, condition)
+            del self._objects[name]
+            del self._names[bisect.bisect_left(self._names, name)]
+            return True
+
+    async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
+        """See `statebucket.bucket.Bucket.delete_many`."""
+        return [Deletion(name, await self.delete(name)) for name in names]
+
+    async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
+        """See `statebucket.bucket.Bucket.list`."""
+        with self._lock:
+            start = _start(self._names, prefix, after)
+            chosen = list(
+                itertools.takewhile(
+                    lambda name: name.startswith(prefix),
+                    itertools.islice(self._names, start, start + limit),
+                )
+            )
+            infos = [self._objects[name].info for name in chosen]
+        return Page(infos, chosen[-1] if len(chosen) == limit else None)
+
+    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
+        """See `statebucket.bucket.Bucket.list_prefixes`."""
+        found: list[str] = []
+        with self._lock:
+            at = _start(self._names, prefix, after)
+            while len(found) < limit and at < len(self._names):
+                name = self._names[at]
+                if not name.startswith(prefix):
+                    break
+                head, slash, _ = name[len(prefix) :].partition("/")
+                if slash:
+                    found.append(f"{prefix}{head}/")
+                    # "0" is the character behind "/": skip all that lies below this prefix.
+                    at = bisect.bisect_left(self._names, f"{prefix}{head}0", at)
+                else:
+                    at += 1
+        # What is listed next lies behind everything below the last prefix.
+        return PrefixPage(found, f"{found[-1][:-1]}0" if len(found) == limit else None)
+
+    async def check(self, prefix: str) -> None:
+        """Finds nothing wrong: a dictionary can always be reached."""
+
+    async def close(self) -> None:
+        """Keeps the objects: another event loop may go on with them."""
+
+    def _check(self, name: str, condition: Version | None) -> None:
+        if condition is None:
+            return
+        found = self._objects.get(name)
+        if condition == Version.ABSENT:
+            if found is not None:
+                raise PreconditionFailed("the object exists")
+        elif found is None or found.info.version != condition:
+            raise PreconditionFailed("the object is not at that version")
+
+
+def _start(names: list[str], prefix: str, after: str | None) -> int:
+    """Where in the sorted names the page begins that follows ``after``."""
+    if after is None:
+        return bisect.bisect_left(names, prefix)
+    return bisect.bisect_right(names, after)

@@ -1,0 +1,199 @@
+"""A bucket on S3."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from statebucket.bucket import (
+    Deletion,
+    Limits,
+    Location,
+    Object,
+    ObjectInfo,
+    Page,
+    PrefixPage,
+    Write,
+)
+from statebucket.errors import PreconditionFailed, Unavailable
+from statebucket.expiry import TAG
+from statebucket.loops import ClientPerLoop
+from statebucket.versions import Version
+from statebucket_s3.client import Connection, own_session
+from statebucket_s3.translate import is_missing, of_code, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from statebucket_s3.options import S3Options
+
+T = TypeVar("T")
+
+_IDLE_SHARE = 1 / 3  # of the deadline, so that a dead connection leaves time to try another
+_ETAG = re.compile(r'"[!#-~]+"')
+
+
+class S3Bucket:
+    """One bucket, through the SDK's client.
+
+    Args:
+        bucket: Its name.
+        options: The store's options.
+        location: Where the deadline and bound on requests stand.
+    """
+
+    name = "s3"
+    requires_network = True
+    limits = Limits(unique_versions=False, lists_metadata=False, delete_batch=1000)
+
+    def __init__(self, bucket: str, options: S3Options, location: Location) -> None:
+        self._bucket = bucket
+        self._options = options
+        self._location = location
+        self._session: Any = options.session
+        self._clients: ClientPerLoop[Any] = ClientPerLoop(self._connect)
+        self._write_options: dict[str, Any] = {}
+        if options.sse is not None:
+            self._write_options["ServerSideEncryption"] = options.sse
+        if options.sse_kms_key_id is not None:
+            self._write_options["SSEKMSKeyId"] = options.sse_kms_key_id
+
+    def _connect(self) -> Any:  # noqa: ANN401  (a context manager of the SDK's client)
+        if self._session is None:
+            self._session = own_session()  # kept: a second client on it costs a tenth
+        return Connection(
+            self._session,
+            self._options,
+            self._location.deadline * _IDLE_SHARE,
+            self._location.max_in_flight,
+        )
+
+    async def put(self, write: Write, condition: Version | None) -> Version:
+        """See `statebucket.bucket.Bucket.put`."""
+        options = dict(self._write_options)
+        if write.expiry is not None and write.expiry.days is not None and self._options.ttl_tags:
+            options["Tagging"] = f"{TAG}={write.expiry.days}"
+        if condition == Version.ABSENT:
+            options["IfNoneMatch"] = "*"
+        elif condition is not None:
+            options["IfMatch"] = _etag(condition)
+        reply = await self._send(
+            "put_object",
+            missing=PreconditionFailed("S3 answered 404: the object to be replaced is gone"),
+            Key=write.name,
+            Body=write.body,
+            ContentType=write.content_type,
+            Metadata=write.metadata,
+            **options,
+        )
+        return Version(reply["ETag"])
+
+    async def get(self, name: str) -> Object | None:
+        """See `statebucket.bucket.Bucket.get`."""
+        reply = await self._send("get_object", Key=name)
+        return None if reply is None else Object(_info(name, reply), reply["Body"])
+
+    async def head(self, name: str) -> ObjectInfo | None:
+        """See `statebucket.bucket.Bucket.head`."""
+        reply = await self._send("head_object", Key=name)
+        return None if reply is None else _info(name, reply)
+
+    async def delete(self, name: str, condition: Version | None = None) -> bool | None:
+        """See `statebucket.bucket.Bucket.delete`."""
+        options: dict[str, Any] = {} if condition is None else {"IfMatch": _etag(condition)}
+        reply = await self._send("delete_object", Key=name, **options)
+        return False if reply is None else None
+
+    async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
+        """See `statebucket.bucket.Bucket.delete_many`."""
+        objects = [{"Key": name} for name in names]
+        reply = await self._send("delete_objects", Delete={"Objects": objects, "Quiet": True})
+        failed = {
+            entry["Key"]: of_code(entry.get("Code", ""), entry.get("Message", ""))
+            for entry in reply.get("Errors", ())
+            if entry.get("Code") != "NoSuchKey"
+        }
+        return [Deletion(name, None, failed.get(name)) for name in names]
+
+    async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
+        """See `statebucket.bucket.Bucket.list`."""
+        reply = await self._list(prefix, after, limit)
+        return Page(
+            [
+                ObjectInfo(entry["Key"], Version(entry["ETag"]), entry["Size"], {})
+                for entry in reply.get("Contents", ())
+            ],
+            reply.get("NextContinuationToken"),
+        )
+
+    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
+        """See `statebucket.bucket.Bucket.list_prefixes`."""
+        reply = await self._list(prefix, after, limit, Delimiter="/")
+        return PrefixPage(
+            [entry["Prefix"] for entry in reply.get("CommonPrefixes", ())],
+            reply.get("NextContinuationToken"),
+        )
+
+    async def check(self, prefix: str) -> None:
+        """See `statebucket.bucket.Bucket.check`."""
+        await self._list(prefix, None, 1)
+
+    async def close(self) -> None:
+        """See `statebucket.bucket.Bucket.close`."""
+        await self._clients.close()
+
+    async def _list(self, prefix: str, after: str | None, limit: int, **options: Any) -> Any:  # noqa: ANN401
+        if after is not None:
+            options["ContinuationToken"] = after
+        return await self._send("list_objects_v2", Prefix=prefix, MaxKeys=limit, **options)
+
+    async def _send(
+        self,
+        operation: str,
+        *,
+        missing: PreconditionFailed | None = None,
+        **arguments: Any,  # noqa: ANN401  (the client's)
+    ) -> Any:  # noqa: ANN401  (the SDK's replies are dictionaries)
+        """Sends one request; None where S3 answers that the object does not exist.
+
+        Args:
+            operation: The client's method.
+            missing: What to raise instead of returning None.
+            arguments: The method's arguments, but for the bucket.
+        """
+        client = await self._clients.get()
+        try:
+            reply = await getattr(client, operation)(Bucket=self._bucket, **arguments)
+            if operation == "get_object":
+                reply["Body"] = await _whole(reply)
+        except Exception as error:
+            if is_missing(error):
+                if missing is not None:
+                    raise missing from error
+                return None
+            ours = translated(error)
+            if ours is None:
+                raise
+            raise ours from error
+        return reply
+
+
+async def _whole(reply: Any) -> bytes:  # noqa: ANN401
+    """The body of a reply, or an error if it was cut short."""
+    async with reply["Body"] as stream:
+        body: bytes = await stream.read()
+    if len(body) != reply["ContentLength"]:
+        raise Unavailable(f"cut short: {len(body)} of {reply['ContentLength']} bytes arrived")
+    return body
+
+
+def _info(name: str, reply: Any) -> ObjectInfo:  # noqa: ANN401
+    metadata = {key.lower(): value for key, value in reply["Metadata"].items()}
+    return ObjectInfo(name, Version(reply["ETag"]), reply["ContentLength"], metadata)
+
+
+def _etag(version: Version) -> str:
+    """A version as S3 takes it; one of another form can be no object's."""
+    if not _ETAG.fullmatch(version.token):
+        raise PreconditionFailed(f"not a version of S3: {version.token!r}")
+    return version.token

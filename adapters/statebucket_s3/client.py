@@ -1,0 +1,88 @@
+"""The S3 client: one for each event loop, set up to send each request once and without detours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aiobotocore.config import AioConfig
+from aiobotocore.httpsession import AIOHTTPSession
+from aiobotocore.session import AioSession
+from botocore.handlers import add_expect_header
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import aiohttp
+
+    from statebucket_s3.options import S3Options
+
+
+class Connection:
+    """A context manager that opens a client and closes it.
+
+    A class, not an async generator: see `statebucket.loops.ClientPerLoop`.
+
+    Args:
+        session: The session whose credentials and settings to use.
+        options: The store's options.
+        idle: Seconds without a sign of life after which a connection counts as lost.
+        pool: The most connections.
+    """
+
+    def __init__(self, session: Any, options: S3Options, idle: float, pool: int) -> None:  # noqa: ANN401
+        config = AioConfig(
+            connect_timeout=idle,
+            read_timeout=idle,
+            max_pool_connections=pool,
+            # The core retries, and must know of each request that is sent.
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            http_session_cls=_SendOnce,
+            s3={"addressing_style": options.style},
+            user_agent_extra="statebucket",
+        )
+        create = session.create_client if hasattr(session, "create_client") else session.client
+        self._context = create(
+            "s3", region_name=options.region, endpoint_url=options.endpoint_url, config=config
+        )
+
+    async def __aenter__(self) -> Any:  # noqa: ANN401  (botocore makes the class at run time)
+        client = await self._context.__aenter__()
+        # ``Expect: 100-continue`` costs each write a round trip (measured: 12.1 → 7.1 ms at 5 ms).
+        client.meta.events.unregister("before-call.s3", add_expect_header)
+        return client
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._context.__aexit__(kind, error, trace)
+
+
+def own_session() -> AioSession:
+    """A session of our own, with the SDK's credential chain.
+
+    It is aiobotocore's, which aioboto3's wraps: to import boto3 too would add a fifth to a cold
+    start.
+    """
+    session = AioSession()
+    # Nobody reads the dates; parsing one costs 10% of a GET, and of each entry of a listing.
+    session.get_component("response_parser_factory").set_parser_defaults(
+        timestamp_parser=lambda text: text
+    )
+    return session
+
+
+class _SendOnce(AIOHTTPSession):
+    """The SDK's HTTP session, without aiohttp's own replay of requests.
+
+    aiohttp sends an idempotent request again, unseen, when a kept connection turns out to be dead.
+    A write whose first reply was lost is then answered 412, with nothing to tell that from a lost
+    race. aiohttp has no public switch for it.
+    """
+
+    async def _get_session(self, proxy_url: str | None) -> aiohttp.ClientSession:
+        session: aiohttp.ClientSession = await super()._get_session(proxy_url)
+        session._retry_connection = False  # noqa: SLF001  (see above)
+        return session

@@ -1,0 +1,210 @@
+"""Every error that statebucket raises.
+
+All derive from `StateBucketError`. Three attributes tell what a caller needs to decide what to do:
+
+* ``outcome``: ``"none"`` (nothing was written) or ``"unknown"`` (the write may have happened, or
+  may still happen).
+* ``object_name``: the object in the bucket the failed request was about, where there is one.
+* ``transient``: whether the same call may succeed later. statebucket has already retried such an
+  error until the call's deadline when it reaches the caller.
+
+Messages name the offending value and the rule it breaks. They never hold a credential or a signed
+URL; the SDK's own exception is chained as ``__cause__``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from statebucket.reports import DeletionReport
+
+Outcome = Literal["none", "unknown"]
+
+_MOST_SHOWN = 120
+
+
+def shown(value: object) -> str:
+    """A value as an error's message shows it: its repr, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+
+
+class StateBucketError(Exception):
+    """The base of all errors of statebucket.
+
+    Args:
+        message: What is wrong, naming the value and the rule.
+        object_name: The object in the bucket, where there is one.
+        outcome: Whether a write may have happened.
+        retry_after: Seconds that the service asked the client to wait.
+    """
+
+    transient: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        object_name: str | None = None,
+        outcome: Outcome = "none",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.object_name = object_name
+        self.outcome: Outcome = outcome
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        text = self.message
+        if self.object_name is not None and self.object_name not in text:
+            text += f" (object {self.object_name!r})"
+        if self.outcome == "unknown":
+            text += " (the write may have happened)"
+        return text
+
+
+# Bad input: found before any request is sent.
+
+
+class InvalidInput(StateBucketError, ValueError):
+    """The base of the errors for arguments that break a rule; no request was sent."""
+
+
+class InvalidKey(InvalidInput):
+    """A key or id that cannot name an object: empty, with a lone surrogate, or over-long."""
+
+
+class InvalidTTL(InvalidInput):
+    """A time to live that is not a positive `datetime.timedelta`."""
+
+
+class InvalidSnapshot(InvalidInput):
+    """A snapshot with a field that its JSON could not carry unchanged."""
+
+
+class InvalidValue(InvalidInput):
+    """A value that is not bytes, or that JSON cannot carry unchanged."""
+
+
+class InvalidArgument(InvalidInput):
+    """An argument or option outside what it may be."""
+
+
+class InvalidURL(InvalidInput):
+    """A store URL that cannot be read, or that carries a secret."""
+
+
+class TenantMismatch(InvalidInput):
+    """A call that would cross from one tenant to another."""
+
+
+class UnsupportedOperation(InvalidInput):
+    """A call that this store, as it was opened, does not offer; the message says why."""
+
+
+# Opening a store.
+
+
+class UnknownScheme(InvalidInput):
+    """No adapter is registered for the URL's scheme (or its ``engine``)."""
+
+
+class AdapterNotInstalled(StateBucketError, ImportError):
+    """The adapter's SDK is missing; the message has the pip command that installs it."""
+
+
+# What the service answered.
+
+
+class AccessDenied(StateBucketError):
+    """The credentials are known to the service, but lack the right this call needs."""
+
+
+class InvalidCredentials(AccessDenied):
+    """There are no credentials, or the service does not accept them: unknown, wrong, expired."""
+
+
+class BucketNotFound(StateBucketError):
+    """The bucket (container, directory) does not exist. statebucket never creates one."""
+
+
+class CorruptObject(StateBucketError):
+    """A stored object is not what statebucket writes: cut short, altered, or of a later format.
+
+    The object is left as it is.
+    """
+
+
+class Throttled(StateBucketError):
+    """The service refused the request because of its rate (429, 503 SlowDown)."""
+
+    transient = True
+
+
+class Unavailable(StateBucketError):
+    """The service could not be reached or failed (connection loss, 5xx, a body cut short)."""
+
+    transient = True
+
+
+class DeadlineExceeded(StateBucketError, TimeoutError):
+    """The call's deadline passed before an answer came."""
+
+    transient = True
+
+
+class RequestRejected(StateBucketError):
+    """The service refused the request as malformed or not allowed; trying again will not help."""
+
+
+class DeleteIncomplete(StateBucketError):
+    """A clean-up could not remove every object; running it again goes on where it stopped.
+
+    Attributes:
+        failures: The error for each object that is still there, by object name.
+        report: What was removed.
+    """
+
+    def __init__(
+        self, message: str, *, failures: Mapping[str, StateBucketError], report: DeletionReport
+    ) -> None:
+        super().__init__(message, outcome="unknown")
+        self.failures = failures
+        self.report = report
+
+
+# Lost races.
+
+
+class VersionConflict(StateBucketError):
+    """A conditional write lost: the object is not at the version the condition names.
+
+    ``outcome`` is ``"unknown"`` when a reply was lost on the way and another writer's version is
+    there now: our write may have come before it.
+    """
+
+
+class StaleSnapshot(StateBucketError):
+    """``only_newer=True`` and a snapshot with a higher ``sequence_number`` is stored."""
+
+
+class LeaseHeld(StateBucketError):
+    """Another holder has the lease."""
+
+    transient = True
+
+
+class LeaseLost(StateBucketError):
+    """The lease was taken over by another holder, or could not be renewed in time."""
+
+
+class PreconditionFailed(StateBucketError):
+    """For adapters: the service refused a conditional request (412 and its relatives).
+
+    The core looks into it and raises `VersionConflict` where it is a lost race, so that callers
+    of a store never see this class.
+    """

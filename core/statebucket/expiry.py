@@ -1,0 +1,93 @@
+"""Time to live: the one place that says when an object expires and which rules remove it.
+
+A TTL is exact for the reader: the moment of expiry stands in the object's metadata, and an object
+past it reads as missing. Removal is the cloud's work, by lifecycle rules in whole days. So that few
+and fixed rules serve every TTL, an object belongs to a *class*: the smallest of 1, 2, 4, … 1024
+days that is not below its TTL. Removal by class is never early.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from statebucket.errors import InvalidTTL, shown
+
+CLASSES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+"""The classes, in days."""
+
+TAG = "statebucket-ttl"
+"""The S3 object tag, and the Azure blob index tag, whose value is the class in days."""
+
+_DAY_MS = 86_400_000
+_MILLISECOND = timedelta(milliseconds=1)
+# The last moment that a `datetime` can show; a later one could be stored but not reported.
+_LAST_MS = (datetime.max.replace(tzinfo=UTC) - datetime.fromtimestamp(0, UTC)) // _MILLISECOND
+
+
+class Expiry(msgspec.Struct, frozen=True):
+    """When an object expires, for the reader and for the cloud.
+
+    Attributes:
+        at_ms: The moment of expiry, in milliseconds since the epoch.
+        days: The class, in days from the write; None above 1,024 days: no rule removes it, only
+            ``sweep`` does.
+    """
+
+    at_ms: int
+    days: int | None
+
+    @property
+    def at(self) -> datetime:
+        """The moment of expiry as a UTC `datetime`."""
+        return from_ms(self.at_ms)
+
+    @classmethod
+    def after(cls, ttl: timedelta, now_ms: int) -> Expiry:
+        """The expiry of an object that is written at ``now_ms`` with a TTL.
+
+        Raises:
+            InvalidTTL: ``ttl`` is not a positive `timedelta`, or ends after the year 9999.
+        """
+        ttl_ms = to_milliseconds(ttl)
+        if now_ms + ttl_ms > _LAST_MS:
+            raise InvalidTTL(f"a TTL must end before the year 10000: {shown(ttl)}")
+        return cls(now_ms + ttl_ms, class_of(ttl_ms))
+
+
+def to_milliseconds(ttl: timedelta) -> int:
+    """Returns a TTL in whole milliseconds, rounded up.
+
+    Raises:
+        InvalidTTL: ``ttl`` is not a positive `timedelta`.
+    """
+    if not isinstance(ttl, timedelta):
+        raise InvalidTTL(
+            f"a TTL must be a datetime.timedelta, not {type(ttl).__name__}: {shown(ttl)}"
+        )
+    milliseconds = -(-ttl // _MILLISECOND)
+    if milliseconds <= 0:
+        raise InvalidTTL(f"a TTL must be positive: {shown(ttl)}")
+    return milliseconds
+
+
+def class_of(ttl_ms: int) -> int | None:
+    """The smallest class, in days, that is not below a TTL; None above the largest."""
+    return next((days for days in CLASSES if days * _DAY_MS >= ttl_ms), None)
+
+
+def outliving(expiry: Expiry, now_ms: int) -> Expiry | None:
+    """The expiry of an index record that must outlive an object, one class longer than its.
+
+    None, never, where no class is longer.
+    """
+    longer = None if expiry.days is None else expiry.days * 2
+    if longer not in CLASSES:
+        return None
+    return Expiry(now_ms + longer * _DAY_MS, longer)
+
+
+def from_ms(milliseconds: int) -> datetime:
+    """The moment, in UTC, at ``milliseconds`` since the epoch, without rounding by floats."""
+    return datetime.fromtimestamp(0, UTC) + milliseconds * _MILLISECOND

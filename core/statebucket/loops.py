@@ -1,0 +1,93 @@
+"""Values and clients that belong to one event loop.
+
+A function runtime keeps module globals and calls `asyncio.run` for each invocation, so that a store
+made at import time meets many loops, one after the other or in several threads. What is bound to a
+loop (clients, semaphores) is kept here by loop, and dropped once that loop is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+T = TypeVar("T")
+
+
+class PerLoop(Generic[T]):
+    """One value for each running event loop.
+
+    Args:
+        make: Makes the value, inside the loop.
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._values: dict[asyncio.AbstractEventLoop, T] = {}
+        self._lock = threading.Lock()
+
+    def get(self) -> T:
+        """The running loop's value, made at the first call."""
+        loop = asyncio.get_running_loop()
+        try:
+            return self._values[loop]
+        except KeyError:
+            value = self._make()
+            with self._lock:
+                for other in [other for other in self._values if other.is_closed()]:
+                    del self._values[other]
+                self._values[loop] = value
+            return value
+
+    def pop(self) -> T | None:
+        """Takes the running loop's value out, if there is one."""
+        with self._lock:
+            return self._values.pop(asyncio.get_running_loop(), None)
+
+
+class ClientPerLoop(Generic[T]):
+    """One open client for each running event loop, closed with it.
+
+    The client lives in an async generator: `asyncio.run` closes those of its loop when it ends, and
+    with them the client. A bare ``loop.close()`` does not; call `close` before it.
+
+    Args:
+        connect: Returns a context manager that opens the client. It must not itself be an async
+            generator, which `asyncio.run` would close at the same time.
+    """
+
+    def __init__(self, connect: Callable[[], AbstractAsyncContextManager[T]]) -> None:
+        self._connect = connect
+        self._slots: PerLoop[_Slot[T]] = PerLoop(_Slot)
+
+    async def get(self) -> T:
+        """The running loop's client, opened at the first call."""
+        slot = self._slots.get()
+        if slot.client is None:
+            async with slot.lock:
+                if slot.client is None:  # a call before us may have opened it
+                    holder = self._hold()
+                    slot.client = await anext(holder)
+                    slot.holder = holder
+        return slot.client
+
+    async def close(self) -> None:
+        """Closes the running loop's client; the next `get` opens another."""
+        slot = self._slots.pop()
+        if slot is not None and slot.holder is not None:
+            await slot.holder.aclose()
+
+    async def _hold(self) -> AsyncGenerator[T]:
+        async with self._connect() as client:
+            yield client
+
+
+class _Slot(Generic[T]):
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.client: T | None = None
+        self.holder: AsyncGenerator[T] | None = None

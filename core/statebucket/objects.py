@@ -1,0 +1,388 @@
+"""Objects as the store sees them: with an expiry, versions unique to a write, and retries.
+
+Between the store's meaning and the adapter's translation. What is written beside an object's value
+is decided here:
+
+* metadata ``writeid``: a random id of the write, by which a lost reply is told from a lost race;
+* metadata ``expiresat``: the moment of expiry, in milliseconds since the epoch;
+* metadata ``tail``: how many bytes at the end of the body are a nonce, where the service's
+  versions are hashes of the body; white space where the body is JSON, so that it still parses;
+* metadata ``format``: the layout's number; absent is 1, the only one so far.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from statebucket.bucket import JSON, Bucket, Deletion, Object, ObjectInfo, Page, PrefixPage, Write
+from statebucket.errors import (
+    CorruptObject,
+    Outcome,
+    PreconditionFailed,
+    StateBucketError,
+    Unavailable,
+    VersionConflict,
+)
+from statebucket.loops import PerLoop
+from statebucket.retry import Call, attempt
+from statebucket.versions import Version
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from statebucket.expiry import Expiry
+
+T = TypeVar("T")
+_AnyPage = TypeVar("_AnyPage", Page, PrefixPage)
+
+PAGE = 1000
+"""Objects in a page of a listing: the most that S3 and GCS return."""
+
+_FORMAT = "1"
+_MOST_DIGITS = 18
+_SPACES = b" \t\n\r"
+_MOST_LOOKS = 8  # how often a create may find its object expired or gone before it gives up
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A live object as it was read.
+
+    Attributes:
+        info: The object, as the service has it.
+        body: Its value, without the nonce.
+    """
+
+    info: ObjectInfo
+    body: bytes
+
+
+class Conflict(VersionConflict):
+    """A `VersionConflict` that holds what was found in the object's place."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        object_name: str,
+        outcome: Outcome,
+        found: Object | ObjectInfo | None = None,
+    ) -> None:
+        super().__init__(message, object_name=object_name, outcome=outcome)
+        self.found = found
+
+
+class Objects:
+    """The objects of one bucket.
+
+    Args:
+        bucket: The adapter.
+        clock: The time now, in seconds since the epoch.
+        max_in_flight: The most requests at one time, from one event loop.
+    """
+
+    def __init__(self, bucket: Bucket, clock: Callable[[], float], max_in_flight: int) -> None:
+        self.bucket = bucket
+        self._clock = clock
+        self._bounds = PerLoop(lambda: asyncio.Semaphore(max_in_flight))
+
+    def now_ms(self) -> int:
+        """The time now, in milliseconds since the epoch."""
+        return int(self._clock() * 1000)
+
+    async def put(
+        self,
+        call: Call,
+        name: str,
+        body: bytes | Callable[[], bytes],
+        *,
+        content_type: str,
+        expiry: Expiry | None = None,
+        condition: Version | None = None,
+        look_with_get: bool = False,
+    ) -> Version:
+        """Stores an object and returns its version: 1 request, 2 when a condition fails.
+
+        Args:
+            call: The call it belongs to.
+            name: The object.
+            body: Its value, or what encodes it once a request may be sent.
+            content_type: Its media type.
+            expiry: When it expires.
+            condition: None writes always, `Version.ABSENT` creates, a version replaces it.
+            look_with_get: Look into a failed condition with a GET, not a HEAD, for a caller that
+                wants to know the value that won.
+
+        Raises:
+            Conflict: The condition does not hold.
+        """
+        write_id = secrets.token_hex(8)
+        creating = condition == Version.ABSENT
+        write: Write | None = None
+
+        async def send() -> Version:
+            nonlocal write
+            if write is None:  # made within the bound, so that waiting calls hold no body
+                write = self._write(name, body, content_type, expiry, write_id)
+            return await self.bucket.put(write, condition)
+
+        for _ in range(_MOST_LOOKS):
+            try:
+                return await self._attempt(call, send, name, writes=True)
+            except PreconditionFailed as failed:
+                found: Object | ObjectInfo | None
+                if look_with_get:
+                    found = await self._attempt(call, lambda: self.bucket.get(name), name)
+                else:
+                    found = await self._attempt(call, lambda: self.bucket.head(name), name)
+                info = found.info if isinstance(found, Object) else found
+                if info is not None and info.metadata.get("writeid") == write_id:
+                    return info.version  # our own write, whose reply was lost
+                if creating and (info is None or self.expired(info)):
+                    # An expired object does not exist: that version, and no fresher, is replaced.
+                    condition = Version.ABSENT if info is None else info.version
+                    continue
+                rule = "exists already" if creating else "is not at the version to be replaced"
+                raise Conflict(
+                    f"{call.operation}: the object {rule}",
+                    object_name=name,
+                    outcome=call.outcome,
+                    found=found,
+                ) from failed
+        raise Conflict(
+            f"{call.operation}: the object comes and goes too often to be created",
+            object_name=name,
+            outcome=call.outcome,
+        )
+
+    def _write(
+        self,
+        name: str,
+        body: bytes | Callable[[], bytes],
+        content_type: str,
+        expiry: Expiry | None,
+        write_id: str,
+    ) -> Write:
+        data = body() if callable(body) else body
+        metadata = {"writeid": write_id}
+        if expiry is not None:
+            metadata["expiresat"] = str(expiry.at_ms)
+        if not self.bucket.limits.unique_versions:
+            nonce = _nonce(write_id, content_type)
+            metadata["tail"] = str(len(nonce))
+            data += nonce
+        return Write(name, data, content_type, metadata, expiry)
+
+    async def get(self, call: Call, name: str) -> Found | None:
+        """Reads a live object: 1 request. None if it does not exist or has expired.
+
+        Raises:
+            CorruptObject: Its metadata or nonce is not what `put` writes, or of a later format.
+        """
+        found = await self._attempt(call, lambda: self.bucket.get(name), name)
+        if found is None or self.expired(found.info):
+            return None
+        return Found(found.info, value_of(found))
+
+    async def head(self, call: Call, name: str) -> ObjectInfo | None:
+        """Looks at a live object: 1 request. None if it does not exist or has expired."""
+        info = await self._attempt(call, lambda: self.bucket.head(name), name)
+        return None if info is None or self.expired(info) else info
+
+    async def delete(self, call: Call, name: str, condition: Version | None = None) -> bool | None:
+        """Deletes an object: 1 request.
+
+        Args:
+            call: The call it belongs to.
+            name: The object.
+            condition: Delete only this version.
+
+        Returns:
+            Whether it existed; None where the service does not say.
+
+        Raises:
+            VersionConflict: It is at another version.
+        """
+        try:
+            return await self._attempt(
+                call, lambda: self.bucket.delete(name, condition), name, writes=True
+            )
+        except PreconditionFailed as failed:
+            raise VersionConflict(
+                f"{call.operation}: the object was written anew",
+                object_name=name,
+                outcome=call.outcome,
+            ) from failed
+
+    async def delete_many(self, call: Call, names: Sequence[str]) -> list[Deletion]:
+        """Deletes objects of up to one batch, trying those again that failed for a moment.
+
+        Returns:
+            One entry for each name. Where ``error`` is set the object may still be there.
+        """
+        done: dict[str, Deletion] = {}
+        left = list(names)
+
+        async def send() -> None:
+            nonlocal left
+            results = await self.bucket.delete_many(left)
+            done.update((result.name, result) for result in results)
+            errors = [result.error for result in results if result.error is not None]
+            again = [error for error in errors if error.transient]
+            left = [r.name for r in results if r.error is not None and r.error.transient]
+            if again:
+                raise again[0]
+
+        if left:
+            try:
+                await self._attempt(call, send, None, writes=True)
+            except StateBucketError as error:
+                done.update((name, Deletion(name, error=error)) for name in left)
+        return [done[name] for name in names]
+
+    async def pages(
+        self, operation: str, prefix: str, seconds: float, limit: int = PAGE
+    ) -> AsyncIterator[list[ObjectInfo]]:
+        """The live objects below a prefix, a page at a time: 1 request a page.
+
+        Args:
+            operation: The public call it belongs to.
+            prefix: What the names begin with.
+            seconds: The deadline of each page.
+            limit: The most objects in a page.
+        """
+        async for page in self.all_pages(operation, prefix, seconds, limit):
+            yield [info for info in page if not self._shown_expired(info)]
+
+    async def all_pages(
+        self, operation: str, prefix: str, seconds: float, limit: int = PAGE
+    ) -> AsyncIterator[list[ObjectInfo]]:
+        """As `pages`, with the expired objects too."""
+        after: str | None = None
+        while True:
+            page: Page = await self._page(
+                self.bucket.list, prefix, after=after, limit=limit, call=Call(operation, seconds)
+            )
+            yield page.objects
+            after = page.following
+            if after is None:
+                return
+
+    async def prefixes(self, operation: str, prefix: str, seconds: float) -> AsyncIterator[str]:
+        """The prefixes one slash below ``prefix``: 1 request per 1,000."""
+        after: str | None = None
+        while True:
+            page: PrefixPage = await self._page(
+                self.bucket.list_prefixes,
+                prefix,
+                after=after,
+                limit=PAGE,
+                call=Call(operation, seconds),
+            )
+            for found in page.prefixes:
+                yield found
+            after = page.following
+            if after is None:
+                return
+
+    async def _page(
+        self,
+        listing: Callable[..., Awaitable[_AnyPage]],
+        prefix: str,
+        *,
+        after: str | None,
+        limit: int,
+        call: Call,
+    ) -> _AnyPage:
+        async def send() -> _AnyPage:
+            page = await listing(prefix, after=after, limit=limit)
+            if page.following is not None and page.following == after:
+                raise Unavailable(f"{call.operation}: the listing does not move on from its page")
+            return page
+
+        return await self._attempt(call, send, prefix)
+
+    async def check(self, call: Call, prefix: str) -> None:
+        """Finds out whether the bucket can be reached and listed: 1 request."""
+        await self._attempt(call, lambda: self.bucket.check(prefix), None)
+
+    def expired(self, info: ObjectInfo) -> bool:
+        """Whether an object is past its expiry.
+
+        Raises:
+            CorruptObject: Its ``expiresat`` is no number.
+        """
+        at_ms = expires_ms(info)
+        return at_ms is not None and at_ms <= self.now_ms()
+
+    def _shown_expired(self, info: ObjectInfo) -> bool:
+        try:
+            return self.expired(info)
+        except CorruptObject:
+            return False  # listed, so that whoever loads it is told
+
+    async def _attempt(
+        self,
+        call: Call,
+        send: Callable[[], Awaitable[T]],
+        name: str | None,
+        *,
+        writes: bool = False,
+    ) -> T:
+        return await attempt(call, send, bound=self._bounds.get(), object_name=name, writes=writes)
+
+
+def expires_ms(info: ObjectInfo) -> int | None:
+    """When an object expires, in milliseconds since the epoch; None if it does not.
+
+    Raises:
+        CorruptObject: Its ``expiresat`` is no number.
+    """
+    text = info.metadata.get("expiresat")
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdecimal() or len(text) > _MOST_DIGITS:
+        raise CorruptObject(f"its expiresat is no moment: {text!r}", object_name=info.name)
+    return int(text)
+
+
+def value_of(found: Object) -> bytes:
+    """An object's value: its body without the nonce.
+
+    Raises:
+        CorruptObject: It is of a later format, or shorter than its nonce.
+    """
+    metadata = found.info.metadata
+    number = metadata.get("format", _FORMAT)
+    if number != _FORMAT:
+        raise CorruptObject(
+            f"written in format {number!r}; this version of statebucket reads format {_FORMAT}",
+            object_name=found.info.name,
+        )
+    return found.body[: value_size(found.info, len(found.body))]
+
+
+def value_size(info: ObjectInfo, stored: int) -> int:
+    """The size of an object's value in bytes, given that of its stored body.
+
+    Raises:
+        CorruptObject: Its ``tail`` is no number, or longer than the body.
+    """
+    tail = info.metadata.get("tail", "0")
+    if not tail.isascii() or not tail.isdecimal() or len(tail) > _MOST_DIGITS or int(tail) > stored:
+        raise CorruptObject(
+            f"cut short: {stored} bytes with a nonce of {tail!r}", object_name=info.name
+        )
+    return stored - int(tail)
+
+
+def _nonce(write_id: str, content_type: str) -> bytes:
+    """Bytes that no other write's body ends in; white space where the body is JSON."""
+    number = int(write_id, 16)
+    if content_type != JSON:
+        return number.to_bytes(len(write_id) // 2)
+    # Four white-space characters carry two bits each.
+    return bytes(_SPACES[number >> shift & 3] for shift in range(0, 4 * len(write_id), 2))

@@ -1,0 +1,313 @@
+"""The contract: what every store promises, whatever cloud it stands on.
+
+`StorageBackend` is what any storage offers; `StateStore` adds execution state and key-values. Both
+are Protocols; `statebucket.open_store` returns an implementation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, overload, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from datetime import timedelta
+    from types import TracebackType
+
+    from statebucket.ids import ExecutionId, TenantId
+    from statebucket.reports import DeletionReport
+    from statebucket.snapshot import ExecutionSnapshot
+    from statebucket.versions import Stored, Version
+
+T = TypeVar("T")
+
+
+@runtime_checkable
+class StorageBackend(Protocol):
+    """A storage that can be named, checked and closed."""
+
+    @property
+    def name(self) -> str:
+        """The service: "s3", "gcs", "azure", "sqlite", "memory", or a third party's own."""
+        ...
+
+    @property
+    def requires_network(self) -> bool:
+        """Whether calls leave this machine."""
+        ...
+
+    @property
+    def supports_air_gapped(self) -> bool:
+        """Whether it works without a network: the opposite of `requires_network`."""
+        ...
+
+    async def health_check(self) -> None:
+        """Returns if the storage can be reached and listed: 1 request.
+
+        Raises:
+            StateBucketError: What is wrong, as a typed error: `BucketNotFound`, `AccessDenied`,
+                `InvalidCredentials`, `Unavailable`, `DeadlineExceeded`.
+        """
+        ...
+
+    async def shutdown(self) -> None:
+        """Closes the running event loop's connections. Doing it twice is no error.
+
+        A later call opens new ones. A client or session of the caller's stays open.
+        """
+        ...
+
+
+@runtime_checkable
+class StateStore(StorageBackend, Protocol):
+    """Execution snapshots and key-values with a TTL, for many tenants in one bucket.
+
+    Every call answers within the store's deadline, retries included, and may raise `Throttled`,
+    `Unavailable`, `DeadlineExceeded`, `AccessDenied`, `InvalidCredentials`, `BucketNotFound` and,
+    before any request, a subclass of `InvalidInput`. Iterators and clean-ups have the deadline
+    anew for each request. ``error.outcome`` of a failed write says whether it may have happened.
+
+    ``if_version=None`` writes always; `Version.ABSENT` only creates; a version from an earlier load
+    or save replaces only that one. A lost race is `VersionConflict` and costs one request more.
+    Creating over an expired object succeeds.
+
+    A store that is bound to a tenant (see `tenant`) refuses what belongs to another.
+    """
+
+    def tenant(self, tenant_id: TenantId | str) -> StateStore:
+        """The same contract, bound to one tenant: 0 requests.
+
+        Keys then live in the tenant's prefix, snapshots are found without the owner record, and a
+        snapshot or listing of another tenant is refused.
+
+        Raises:
+            InvalidKey: The id cannot name a tenant.
+            TenantMismatch: This store is bound to another tenant already.
+        """
+        ...
+
+    def with_deadline(self, seconds: float) -> StateStore:
+        """The same store, whose calls answer within other than the store's seconds: 0 requests.
+
+        Raises:
+            InvalidArgument: ``seconds`` is not a positive number.
+        """
+        ...
+
+    async def save_snapshot(
+        self,
+        snapshot: ExecutionSnapshot,
+        *,
+        if_version: Version | None = None,
+        ttl: timedelta | None = None,
+        only_newer: bool = False,
+    ) -> Version:
+        """Keeps the latest snapshot of an execution.
+
+        Best effort, and not the source of truth: it may be overwritten by a later save and lost
+        with the bucket. 1 request; 2 for an execution that this process has neither loaded nor
+        saved (3 if another process had saved it), or has last seen over a minute ago; 1 more when
+        a condition fails.
+
+        Args:
+            snapshot: What to keep.
+            if_version: See the class.
+            ttl: How long the snapshot can be loaded; for ever by default (or the store's
+                ``finished_ttl`` for a finished execution).
+            only_newer: Never replace a snapshot with a higher ``sequence_number``; an equal one is
+                a redelivery, and is written. 1 request more where the stored version is not known
+                from a load or save.
+
+        Returns:
+            The version that was written.
+
+        Raises:
+            VersionConflict: The condition does not hold.
+            StaleSnapshot: ``only_newer``, and a newer snapshot is stored.
+            TenantMismatch: The execution belongs to another tenant.
+        """
+        ...
+
+    async def load_snapshot(self, execution_id: ExecutionId | str) -> ExecutionSnapshot | None:
+        """The latest snapshot of an execution, or None if there is none or it has expired.
+
+        The caller checks its ``sequence_number`` against the event log. 1 request; 2 where no
+        tenant is bound and the execution's owner is not known.
+
+        Raises:
+            CorruptObject: What is stored is no snapshot of this execution.
+        """
+        ...
+
+    async def load_stored(
+        self, execution_id: ExecutionId | str
+    ) -> Stored[ExecutionSnapshot] | None:
+        """As `load_snapshot`, with the version, expiry and size."""
+        ...
+
+    async def delete_snapshot(self, execution_id: ExecutionId | str) -> None:
+        """Deletes an execution's snapshot; deleting what is not there is no error.
+
+        Its keys and its owner record stay. 1 request, and 1 to find the owner as for
+        `load_snapshot`.
+        """
+        ...
+
+    async def set(
+        self,
+        key: str,
+        value: bytes,
+        ttl: timedelta | None = None,
+        *,
+        if_version: Version | None = None,
+    ) -> Version:
+        """Stores a value: 1 request.
+
+        Args:
+            key: ``exec:{execution_id}:{rest}`` belongs to that execution and goes with it; any
+                other key belongs to the tenant, or to none.
+            value: The bytes.
+            ttl: How long it can be read; for ever by default.
+            if_version: See the class.
+
+        Returns:
+            The version that was written.
+
+        Raises:
+            InvalidKey: The key cannot name an object.
+            InvalidTTL: ``ttl`` is not a positive `timedelta`.
+            InvalidValue: ``value`` is not bytes.
+            VersionConflict: The condition does not hold.
+        """
+        ...
+
+    async def get(self, key: str) -> bytes | None:
+        """A value, or None if it does not exist or has expired: 1 request."""
+        ...
+
+    async def get_stored(self, key: str) -> Stored[bytes] | None:
+        """As `get`, with the version, expiry and size."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Deletes a key; deleting what is not there is no error: 1 request."""
+        ...
+
+    async def exists(self, key: str) -> bool:
+        """Whether a key exists; an expired one does not: 1 request.
+
+        On S3 a missing bucket cannot be told from a missing key by this call.
+        """
+        ...
+
+    async def set_json(
+        self,
+        key: str,
+        value: Any,  # noqa: ANN401  (any JSON value)
+        ttl: timedelta | None = None,
+        *,
+        if_version: Version | None = None,
+    ) -> Version:
+        """As `set`, for a value that JSON carries: plain, a msgspec Struct, a dataclass.
+
+        Raises:
+            InvalidValue: JSON would not carry it unchanged (NaN, keys that are not strings, …).
+        """
+        ...
+
+    @overload
+    async def get_json(self, key: str) -> Any: ...  # noqa: ANN401
+
+    @overload
+    async def get_json(self, key: str, type: type[T]) -> T | None: ...
+
+    async def get_json(self, key: str, type: Any = Any) -> Any:  # noqa: A002
+        """As `get`, decoded from JSON and checked against a type.
+
+        Args:
+            key: The key.
+            type: What to decode to, as `msgspec.json.decode` takes it.
+
+        Raises:
+            CorruptObject: What is stored is no JSON, or of another type.
+        """
+        ...
+
+    async def list_snapshots(
+        self, tenant_id: TenantId | str, limit: int = 1000
+    ) -> list[ExecutionId]:
+        """Up to ``limit`` executions of a tenant that have a snapshot: 1 request per 1,000.
+
+        In the order of their encoded ids. On S3, whose listings have no metadata, one that has
+        expired may show until it is removed; see `iter_snapshots`.
+
+        Raises:
+            InvalidArgument: ``limit`` is negative.
+            TenantMismatch: This store is bound to another tenant.
+        """
+        ...
+
+    def iter_snapshots(
+        self, tenant_id: TenantId | str, *, live: bool = False
+    ) -> AsyncIterator[ExecutionId]:
+        """All executions of a tenant that have a snapshot: 1 request per 1,000.
+
+        Args:
+            tenant_id: The tenant.
+            live: Leave out expired ones on S3 too, for one request more an execution there.
+        """
+        ...
+
+    def iter_keys(self, execution_id: ExecutionId | str | None = None) -> AsyncIterator[str]:
+        """The keys of an execution, or those that belong to none, as they were given to `set`.
+
+        1 request per 1,000. On S3 an expired one may show until it is removed.
+        """
+        ...
+
+    async def delete_execution_state(self, execution_id: ExecutionId | str) -> DeletionReport:
+        """Removes an execution: its snapshot, every key, and last its owner record.
+
+        Bound to a tenant: 1 list and 1 batch for up to a page, 1 for the owner record, and 1 to
+        look that up if it is not known. Else the keys set without a tenant go too, for 1 list more.
+        After an interruption, running it again finishes the job.
+
+        Returns:
+            What was removed.
+
+        Raises:
+            DeleteIncomplete: Some objects could not be removed.
+        """
+        ...
+
+    def iter_tenants(self) -> AsyncIterator[TenantId]:
+        """The tenants that have any object, in the order of their encoded ids.
+
+        1 request per 1,000 tenants. A store bound to a tenant yields that one, if it has any.
+        """
+        ...
+
+    async def delete_tenant(self, tenant_id: TenantId | str) -> DeletionReport:
+        """Removes all that belongs to a tenant: off-boarding.
+
+        2 requests an execution for the owner records, then 1 list and 1 batch per 1,000 objects.
+        After an interruption, running it again finishes the job. Noncurrent versions of a versioned
+        bucket stay until its lifecycle rules remove them.
+
+        Raises:
+            DeleteIncomplete: Some objects could not be removed.
+            TenantMismatch: This store is bound to another tenant.
+        """
+        ...
+
+    async def __aenter__(self) -> Self:
+        """Returns the store; no request is sent."""
+        ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Shuts the store down."""
+        ...

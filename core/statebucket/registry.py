@@ -1,0 +1,156 @@
+"""From a URL to an open store: finds the adapter, splits the options, puts the store together."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import time
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import msgspec
+
+from statebucket.bucket import Location, OpenedBucket
+from statebucket.errors import (
+    AdapterNotInstalled,
+    InvalidURL,
+    UnknownScheme,
+)
+from statebucket.expiry import to_milliseconds
+from statebucket.names import Names
+from statebucket.objects import Objects
+from statebucket.store import ObjectStateStore
+from statebucket.url import StoreURL, read_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import timedelta
+
+ENTRY_POINTS = "statebucket.adapters"
+"""The entry-point group in which a distribution registers a scheme: its name is the scheme (or
+``scheme+engine``), its object a callable from a `Location` to an `OpenedBucket`."""
+
+BUILT_IN = {
+    "memory": "statebucket_local:open_memory",
+    "sqlite": "statebucket_local:open_sqlite",
+    "s3": "statebucket_s3:open_bucket",
+    "gs": "statebucket_gcs:open_bucket",
+    "az": "statebucket_azure:open_bucket",
+}
+"""The entry points of this distribution, so that a cold start need not read the metadata of every
+installed one (20 ms where `importlib.metadata` is not loaded yet). A test holds them to those that
+pyproject.toml declares."""
+
+
+class _Options(msgspec.Struct, forbid_unknown_fields=True):
+    """The core's own options, as text in a URL or as keywords."""
+
+    deadline: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 10.0
+    owner_index: bool = True
+    engine: str = "sdk"
+    max_in_flight: Annotated[int, msgspec.Meta(ge=1)] = 32
+
+
+def open_store(
+    url: str | None = None,
+    *,
+    deadline: float | None = None,
+    owner_index: bool | None = None,
+    engine: str | None = None,
+    max_in_flight: int | None = None,
+    finished_ttl: timedelta | None = None,
+    clock: Callable[[], float] | None = None,
+    **options: Any,  # noqa: ANN401  (each adapter has its own)
+) -> ObjectStateStore:
+    """Opens a state store. No request is sent before the first call of the store.
+
+    The store is an async context manager; without ``async with`` it works as well, and
+    ``await store.shutdown()`` closes it.
+
+    Args:
+        url: ``memory://``, ``sqlite:///relative.db``, ``sqlite:////absolute.db``,
+            ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``az://container/prefix?account=NAME``;
+            by default the environment variable ``STATEBUCKET_URL``. A keyword here wins over the
+            URL's parameter of the same name.
+        deadline: Seconds within which each call answers, retries included; 10 by default.
+        owner_index: False for a bucket whose tenants are kept apart by IAM: only tenant views,
+            and nothing outside ``tenants/`` is touched.
+        engine: Another implementation of the scheme, where one is registered; ``sdk`` by default.
+        max_in_flight: The most requests at one time from one event loop; 32 by default.
+        finished_ttl: A TTL for snapshots in a terminal state that are saved without one.
+        clock: The time now in seconds since the epoch, for tests; `time.time` by default.
+        options: The adapter's own: an SDK session or client of the caller's (never closed by
+            statebucket), server-side encryption, ``ttl_tags``; see the adapter.
+
+    Raises:
+        InvalidURL: The URL cannot be read, carries a secret, or has an unknown parameter.
+        InvalidArgument: An option is unknown or outside what it may be.
+        UnknownScheme: No adapter is registered for the scheme and engine.
+        AdapterNotInstalled: The adapter's SDK is missing; the message has the pip command.
+    """
+    if url is None:
+        url = os.environ.get("STATEBUCKET_URL")
+        if not url:
+            raise InvalidURL("no store URL: pass one to open_store or set STATEBUCKET_URL")
+    read = StoreURL(url)
+    given = {
+        "deadline": deadline,
+        "owner_index": owner_index,
+        "engine": engine,
+        "max_in_flight": max_in_flight,
+    }
+    text = {name: read.parameters.pop(name) for name in given if name in read.parameters}
+    core = read_options(
+        text | {name: value for name, value in given.items() if value is not None}, _Options
+    )
+    if finished_ttl is not None:
+        to_milliseconds(finished_ttl)  # refuses what is no TTL
+    opened = _adapter(read.scheme, core.engine)(
+        Location(
+            scheme=read.scheme,
+            host=read.host,
+            path=read.path,
+            options=read.parameters | options,
+            deadline=core.deadline,
+            max_in_flight=core.max_in_flight,
+        )
+    )
+    return ObjectStateStore(
+        Objects(opened.bucket, clock or time.time, core.max_in_flight),
+        Names(opened.prefix),
+        deadline=core.deadline,
+        owner_index=core.owner_index,
+        finished_ttl=finished_ttl,
+    )
+
+
+def schemes() -> list[str]:
+    """The schemes that a store can be opened by, of this and all installed distributions."""
+    return sorted({*BUILT_IN, *(point.name for point in _entry_points())})
+
+
+def _adapter(scheme: str, engine: str) -> Callable[[Location], OpenedBucket]:
+    name = scheme if engine == "sdk" else f"{scheme}+{engine}"
+    target = BUILT_IN.get(name)
+    if target is None:
+        target = next((point.value for point in _entry_points() if point.name == name), None)
+    if target is None:
+        raise UnknownScheme(
+            f"no adapter is registered for {name!r}; there are: {', '.join(schemes())}"
+        )
+    module, _, attribute = target.partition(":")
+    try:
+        return cast(
+            "Callable[[Location], OpenedBucket]",
+            getattr(importlib.import_module(module), attribute),
+        )
+    except ModuleNotFoundError as error:
+        raise AdapterNotInstalled(
+            f"the adapter for {name!r} ({module}) needs the module {error.name!r}, "
+            "which is not installed"
+        ) from error
+
+
+def _entry_points() -> Any:  # noqa: ANN401  (its type would import the module)
+    from importlib.metadata import entry_points  # noqa: PLC0415  (20 ms, rarely needed)
+
+    return entry_points(group=ENTRY_POINTS)

@@ -1,0 +1,45 @@
+"""What clean-ups report."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class DeletionReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `delete_execution_state` or `delete_tenant` removed.
+
+    Attributes:
+        snapshots: Snapshots removed; None where the service does not say whether there was one.
+        keys: Keys removed.
+        leases: Lease records removed.
+        owners: Owner records removed.
+        bytes: Their stored size, as far as the listing told it.
+    """
+
+    snapshots: int | None = 0
+    keys: int = 0
+    leases: int = 0
+    owners: int = 0
+    bytes: int = 0
+
+
+class SweepReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `sweep` found and did.
+
+    Attributes:
+        scanned: Objects looked at.
+        expired: Those past their expiry (and the margin).
+        removed: Those removed; with ``dry_run`` those that would have been.
+        raced: Expired ones that were written anew before they could be removed, and stay.
+        owners: Owner records removed, whose execution has nothing left.
+        repaired: Owner records written, for snapshots that had lost theirs.
+        bytes: The stored size of what was removed.
+    """
+
+    scanned: int = 0
+    expired: int = 0
+    removed: int = 0
+    raced: int = 0
+    owners: int = 0
+    repaired: int = 0
+    bytes: int = 0

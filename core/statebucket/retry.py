@@ -1,0 +1,123 @@
+"""The one retry policy: full jitter, a bound on tries, one deadline a call.
+
+SDK retries are off, so that nothing is sent that this module does not know of: only then can a
+failed call say whether its write may have happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import TYPE_CHECKING, TypeVar
+
+from statebucket.errors import DeadlineExceeded, Outcome, StateBucketError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+T = TypeVar("T")
+
+MAX_TRIES = 10
+"""The most times that one request is sent."""
+
+FIRST_WAIT = 0.05
+"""The longest wait before the first retry, in seconds; it doubles with each."""
+
+LONGEST_WAIT = 2.0
+"""The longest wait that the backoff itself chooses, in seconds."""
+
+log = logging.getLogger("statebucket")
+
+
+class Call:
+    """One call of a store under way.
+
+    Attributes:
+        operation: The public method's name.
+        deadline: When its caller must have an answer, in the running loop's time.
+        seconds: How long it was given.
+        outcome: Whether a write of it may have happened so far.
+    """
+
+    __slots__ = ("deadline", "operation", "outcome", "seconds")
+
+    def __init__(self, operation: str, seconds: float) -> None:
+        self.operation = operation
+        self.seconds = seconds
+        self.deadline = asyncio.get_running_loop().time() + seconds
+        self.outcome: Outcome = "none"
+
+
+async def attempt(
+    call: Call,
+    send: Callable[[], Awaitable[T]],
+    *,
+    bound: asyncio.Semaphore,
+    object_name: str | None,
+    writes: bool = False,
+) -> T:
+    """Sends a request until it succeeds, fails for good, or the call's deadline passes.
+
+    Args:
+        call: The call that the request belongs to.
+        send: Sends it once.
+        bound: Limits the requests in flight.
+        object_name: The object it is about, for errors.
+        writes: Whether a lost reply leaves open what happened.
+
+    Raises:
+        DeadlineExceeded: The deadline passed while a try was under way.
+        StateBucketError: The last try's error, where no further try fits into the deadline.
+    """
+    loop = asyncio.get_running_loop()
+    last: StateBucketError | None = None
+    sent = False
+    for tries in range(1, MAX_TRIES + 1):
+        try:
+            async with asyncio.timeout_at(call.deadline) as timer, bound:
+                sent = True
+                return await send()
+        except StateBucketError as error:
+            last = error
+            if writes and error.outcome == "unknown":
+                call.outcome = "unknown"
+            error.object_name = error.object_name or object_name
+            error.outcome = call.outcome
+            wait = _wait_before(tries, error)
+            if not error.transient or tries == MAX_TRIES or loop.time() + wait >= call.deadline:
+                raise
+            log.debug(
+                "%s: try %d failed with %s, next in %.3f s",
+                call.operation,
+                tries,
+                type(error).__name__,
+                wait,
+            )
+            await asyncio.sleep(wait)
+        except TimeoutError:
+            if not timer.expired():
+                raise  # not ours: an adapter let its SDK's own time-out through
+            if writes and sent:
+                call.outcome = "unknown"
+            raise DeadlineExceeded(
+                f"{call.operation}: no answer within the deadline of {call.seconds:g} s",
+                object_name=object_name,
+                outcome=call.outcome,
+            ) from last
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _wait_before(tries: int, error: StateBucketError) -> float:
+    """Seconds until the next try: full jitter, but no sooner than the service asked for."""
+    longest = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (tries - 1))
+    return max(random.uniform(0, longest), error.retry_after or 0.0)  # noqa: S311  (no secret)
+
+
+def seconds_of(retry_after: str | None) -> float | None:
+    """The seconds that a ``Retry-After`` header asks for; None where it gives none or a date."""
+    try:
+        seconds = float(retry_after or "")
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < float("inf") else None

@@ -1,0 +1,80 @@
+"""The states of an execution, in the form serde writes for the Rust enum of the same name."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import msgspec
+
+
+class WaitReason(Enum):
+    """What a waiting execution waits for."""
+
+    APPROVAL = "Approval"
+    USER_INPUT = "UserInput"
+    RATE_LIMIT = "RateLimit"
+    EXTERNAL = "External"
+    CHECKPOINT = "Checkpoint"
+    COST_THRESHOLD = "CostThreshold"
+    MEMORY_PRESSURE = "MemoryPressure"
+    SUB_AGENT = "SubAgent"
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """The state of an execution that waits: ``Waiting(WaitReason.APPROVAL)``.
+
+    In JSON it is ``{"Waiting": "Approval"}``.
+    """
+
+    reason: WaitReason = msgspec.field(name="Waiting")
+
+    @property
+    def is_terminal(self) -> bool:
+        """False: a waiting execution is not finished."""
+        return False
+
+    @property
+    def can_resume(self) -> bool:
+        """True: a waiting execution can be resumed."""
+        return True
+
+    @property
+    def is_active(self) -> bool:
+        """True: a waiting execution is under way."""
+        return True
+
+
+class ExecutionState(Enum):
+    """The states that need no reason; see `Waiting` for the one that does."""
+
+    CREATED = "Created"
+    PLANNING = "Planning"
+    RUNNING = "Running"
+    PAUSED = "Paused"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+
+    @staticmethod
+    def waiting(reason: WaitReason) -> Waiting:
+        """The waiting state; the same as ``Waiting(reason)``."""
+        return Waiting(reason)
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the execution is finished: Completed, Failed, Cancelled."""
+        return self in {
+            ExecutionState.COMPLETED,
+            ExecutionState.FAILED,
+            ExecutionState.CANCELLED,
+        }
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether the execution can be resumed: Paused (or Waiting)."""
+        return self is ExecutionState.PAUSED
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the execution is under way: Running (or Waiting)."""
+        return self is ExecutionState.RUNNING

@@ -1,0 +1,498 @@
+"""The one implementation of `StateStore`, over any `Bucket`."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import msgspec
+
+from statebucket.bucket import BYTES, JSON
+from statebucket.cleanup import Cleaner
+from statebucket.errors import (
+    CorruptObject,
+    InvalidArgument,
+    InvalidSnapshot,
+    InvalidValue,
+    StaleSnapshot,
+    TenantMismatch,
+    UnsupportedOperation,
+    VersionConflict,
+)
+from statebucket.expiry import Expiry, from_ms
+from statebucket.ids import ExecutionId, TenantId
+from statebucket.names import decode, encode_execution, execution_key
+from statebucket.objects import PAGE, Found, Objects, expires_ms
+from statebucket.owners import OwnerIndex, Recent
+from statebucket.protocols import StateStore
+from statebucket.retry import Call
+from statebucket.snapshot import ExecutionSnapshot, json_value
+from statebucket.tasks import in_order
+from statebucket.versions import Stored, Version
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from datetime import timedelta
+    from types import TracebackType
+
+    from statebucket.names import Names
+    from statebucket.reports import DeletionReport
+
+T = TypeVar("T")
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    """The version of a snapshot that this process loaded or saved last, and its number."""
+
+    version: Version
+    sequence_number: int
+
+
+class ObjectStateStore(StateStore):
+    """A state store over a bucket. Open one with `statebucket.open_store`.
+
+    Args:
+        objects: The bucket's objects.
+        names: How they are named.
+        deadline: Seconds that each call may take.
+        owner_index: Whether owner records are kept.
+        finished_ttl: A TTL for snapshots in a terminal state.
+    """
+
+    def __init__(
+        self,
+        objects: Objects,
+        names: Names,
+        *,
+        deadline: float,
+        owner_index: bool = True,
+        finished_ttl: timedelta | None = None,
+    ) -> None:
+        self._objects = objects
+        self._names = names
+        self._deadline = deadline
+        self._owners = OwnerIndex(objects, names) if owner_index else None
+        self._finished_ttl = finished_ttl
+        self._seen: Recent[tuple[str, str], _Seen] = Recent()
+        self._tenant: str | None = None
+
+    def __repr__(self) -> str:
+        bound = "" if self._tenant is None else f" tenant={self._tenant!r}"
+        return f"<StateStore {self.name} prefix={self._names.prefix!r}{bound}>"
+
+    @property
+    def name(self) -> str:
+        return self._objects.bucket.name
+
+    @property
+    def requires_network(self) -> bool:
+        return self._objects.bucket.requires_network
+
+    @property
+    def supports_air_gapped(self) -> bool:
+        return not self.requires_network
+
+    async def health_check(self) -> None:
+        if self._tenant is not None:
+            prefix = self._names.tenant(self._tenant)
+        else:
+            prefix = self._names.root if self._owners is not None else self._names.tenants
+        await self._objects.check(self._call("health_check"), prefix)
+
+    async def shutdown(self) -> None:
+        await self._objects.bucket.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.shutdown()
+
+    def tenant(self, tenant_id: TenantId | str) -> ObjectStateStore:
+        self._names.tenant(tenant_id)
+        self._check_tenant(tenant_id)
+        view = copy.copy(self)
+        view._tenant = tenant_id  # noqa: SLF001  (a copy of this very class)
+        return view
+
+    def with_deadline(self, seconds: float) -> ObjectStateStore:
+        if (
+            isinstance(seconds, bool)
+            or not isinstance(seconds, int | float)
+            or not (math.isfinite(seconds) and seconds > 0)
+        ):
+            raise InvalidArgument(f"a deadline must be a positive number of seconds: {seconds!r}")
+        view = copy.copy(self)
+        view._deadline = float(seconds)  # noqa: SLF001  (a copy of this very class)
+        return view
+
+    # Snapshots.
+
+    async def save_snapshot(
+        self,
+        snapshot: ExecutionSnapshot,
+        *,
+        if_version: Version | None = None,
+        ttl: timedelta | None = None,
+        only_newer: bool = False,
+    ) -> Version:
+        if not isinstance(snapshot, ExecutionSnapshot):
+            raise InvalidSnapshot(f"not an ExecutionSnapshot: {type(snapshot).__name__}")
+        tenant_id, execution_id = snapshot.tenant_id, snapshot.execution_id
+        self._check_tenant(tenant_id)
+        name = self._names.snapshot(tenant_id, execution_id)
+        _check_condition(if_version)
+        if ttl is None and snapshot.state.is_terminal:
+            ttl = self._finished_ttl
+        expiry = self._expiry(ttl)
+        call = self._call("save_snapshot")
+        if self._owners is not None:
+            self._names.owner(execution_id)
+            await self._owners.claim(call, execution_id, tenant_id, expiry)
+        if only_newer:
+            version = await self._put_newer(call, name, snapshot, if_version, expiry)
+        else:
+            version = await self._objects.put(
+                call,
+                name,
+                snapshot.to_json,
+                content_type=JSON,
+                expiry=expiry,
+                condition=if_version,
+            )
+        self._seen.put((tenant_id, execution_id), _Seen(version, snapshot.sequence_number))
+        return version
+
+    async def _put_newer(
+        self,
+        call: Call,
+        name: str,
+        snapshot: ExecutionSnapshot,
+        if_version: Version | None,
+        expiry: Expiry | None,
+    ) -> Version:
+        """Writes a snapshot over the version that is known to be no newer."""
+        key = (snapshot.tenant_id, snapshot.execution_id)
+        known = self._seen.get(key)
+        if known is not None and known.sequence_number > snapshot.sequence_number:
+            known = None  # another process may have put an older one back: look
+        while True:
+            if known is None:
+                found = await self._load(call, *key)
+                if found is not None:
+                    stored = found.value.sequence_number
+                    if stored > snapshot.sequence_number:
+                        raise StaleSnapshot(
+                            f"save_snapshot: sequence number {stored} is stored, above "
+                            f"{snapshot.sequence_number}",
+                            object_name=name,
+                            outcome=call.outcome,
+                        )
+                    known = _Seen(found.version, stored)
+            current = Version.ABSENT if known is None else known.version
+            if if_version is not None and if_version != current:
+                known, current = None, if_version
+            try:
+                return await self._objects.put(
+                    call,
+                    name,
+                    snapshot.to_json,
+                    content_type=JSON,
+                    expiry=expiry,
+                    condition=current,
+                )
+            except VersionConflict:
+                if if_version is not None:
+                    raise
+                known = None
+
+    async def load_snapshot(self, execution_id: ExecutionId | str) -> ExecutionSnapshot | None:
+        stored = await self._load_stored("load_snapshot", execution_id)
+        return None if stored is None else stored.value
+
+    async def load_stored(
+        self, execution_id: ExecutionId | str
+    ) -> Stored[ExecutionSnapshot] | None:
+        return await self._load_stored("load_stored", execution_id)
+
+    async def _load_stored(
+        self, operation: str, execution_id: str
+    ) -> Stored[ExecutionSnapshot] | None:
+        encode_execution(execution_id)
+        call = self._call(operation)
+        if self._tenant is not None:
+            return await self._load(call, self._tenant, execution_id)
+        owners = self._index(operation)
+        known = owners.is_known(execution_id)
+        tenant_id = await owners.tenant_of(call, execution_id)
+        stored = None if tenant_id is None else await self._load(call, tenant_id, execution_id)
+        if stored is None and known:
+            # What was known may be out of date: removed, and created by another tenant since.
+            now_owner = await owners.tenant_of(call, execution_id, fresh=True)
+            if now_owner is not None and now_owner != tenant_id:
+                stored = await self._load(call, now_owner, execution_id)
+        return stored
+
+    async def _load(
+        self, call: Call, tenant_id: str, execution_id: str
+    ) -> Stored[ExecutionSnapshot] | None:
+        found = await self._objects.get(call, self._names.snapshot(tenant_id, execution_id))
+        if found is None:
+            return None
+        try:
+            snapshot = ExecutionSnapshot.from_json(found.body)
+        except InvalidSnapshot as error:
+            raise CorruptObject(error.message, object_name=found.info.name) from error
+        if snapshot.execution_id != execution_id or snapshot.tenant_id != tenant_id:
+            raise CorruptObject(
+                f"holds the snapshot of another execution: {snapshot.execution_id!r} of tenant "
+                f"{snapshot.tenant_id!r}",
+                object_name=found.info.name,
+            )
+        if self._owners is not None:
+            self._owners.note(execution_id, tenant_id, expires_ms(found.info))
+        self._seen.put(
+            (tenant_id, execution_id), _Seen(found.info.version, snapshot.sequence_number)
+        )
+        return _stored(found, snapshot)
+
+    async def delete_snapshot(self, execution_id: ExecutionId | str) -> None:
+        encode_execution(execution_id)
+        call = self._call("delete_snapshot")
+        tenant_id = await self._owner_of(call, execution_id)
+        if tenant_id is not None:
+            await self._objects.delete(call, self._names.snapshot(tenant_id, execution_id))
+
+    # Keys.
+
+    async def set(
+        self,
+        key: str,
+        value: bytes,
+        ttl: timedelta | None = None,
+        *,
+        if_version: Version | None = None,
+    ) -> Version:
+        if not isinstance(value, bytes):
+            raise InvalidValue(f"a value must be bytes, not {type(value).__name__}")
+        return await self._set("set", key, value, BYTES, ttl, if_version)
+
+    async def set_json(
+        self,
+        key: str,
+        value: Any,  # noqa: ANN401  (any JSON value)
+        ttl: timedelta | None = None,
+        *,
+        if_version: Version | None = None,
+    ) -> Version:
+        return await self._set("set_json", key, _encoded(value), JSON, ttl, if_version)
+
+    async def _set(
+        self,
+        operation: str,
+        key: str,
+        body: bytes,
+        content_type: str,
+        ttl: timedelta | None,
+        condition: Version | None,
+    ) -> Version:
+        _check_condition(condition)
+        return await self._objects.put(
+            self._call(operation),
+            self._key(operation, key),
+            body,
+            content_type=content_type,
+            expiry=self._expiry(ttl),
+            condition=condition,
+        )
+
+    async def get(self, key: str) -> bytes | None:
+        found = await self._objects.get(self._call("get"), self._key("get", key))
+        return None if found is None else found.body
+
+    async def get_stored(self, key: str) -> Stored[bytes] | None:
+        found = await self._objects.get(self._call("get_stored"), self._key("get_stored", key))
+        return None if found is None else _stored(found, found.body)
+
+    async def get_json(self, key: str, type: Any = Any) -> Any:  # noqa: A002, ANN401
+        name = self._key("get_json", key)
+        found = await self._objects.get(self._call("get_json"), name)
+        if found is None:
+            return None
+        try:
+            return msgspec.json.decode(found.body, type=type)
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            raise CorruptObject(
+                f"get_json: not JSON of the type asked for: {error}", object_name=name
+            ) from error
+
+    async def delete(self, key: str) -> None:
+        await self._objects.delete(self._call("delete"), self._key("delete", key))
+
+    async def exists(self, key: str) -> bool:
+        name = self._key("exists", key)
+        return await self._objects.head(self._call("exists"), name) is not None
+
+    # Listings.
+
+    async def list_snapshots(
+        self, tenant_id: TenantId | str, limit: int = PAGE
+    ) -> list[ExecutionId]:
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
+            raise InvalidArgument(f"limit must be a whole number, 0 or more: {limit!r}")
+        found: list[ExecutionId] = []
+        prefix = self._snapshots(tenant_id)
+        if limit == 0:
+            return found
+        pages = self._objects.pages(
+            "list_snapshots", prefix, self._deadline, limit=min(limit, PAGE)
+        )
+        async for page in pages:
+            found += [id_ for info in page if (id_ := _execution(info.name, prefix)) is not None]
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    async def iter_snapshots(
+        self, tenant_id: TenantId | str, *, live: bool = False
+    ) -> AsyncIterator[ExecutionId]:
+        prefix = self._snapshots(tenant_id)
+        async for page in self._objects.pages("iter_snapshots", prefix, self._deadline):
+            names = [info.name for info in page]
+            if live and not self._objects.bucket.limits.lists_metadata:
+                alive = await in_order(self._alive, names)
+                names = [name for name, there in zip(names, alive, strict=True) if there]
+            for name in names:
+                execution_id = _execution(name, prefix)
+                if execution_id is not None:
+                    yield execution_id
+
+    async def _alive(self, name: str) -> bool:
+        return await self._objects.head(self._call("iter_snapshots"), name) is not None
+
+    async def iter_keys(self, execution_id: ExecutionId | str | None = None) -> AsyncIterator[str]:
+        self._check_shared("iter_keys")
+        if execution_id is None:
+            prefix = self._names.keys(self._tenant)
+        else:
+            prefix = self._names.execution(self._tenant, execution_id)
+        async for page in self._objects.pages("iter_keys", prefix, self._deadline):
+            for info in page:
+                key = decode(info.name.removeprefix(prefix))
+                if key is not None:
+                    yield key if execution_id is None else execution_key(execution_id, key)
+
+    async def iter_tenants(self) -> AsyncIterator[TenantId]:
+        if self._tenant is not None:
+            own = self._names.tenant(self._tenant)
+            async for page in self._objects.all_pages("iter_tenants", own, self._deadline, limit=1):
+                if page:
+                    yield TenantId(self._tenant)
+                    return
+            return
+        prefix = self._names.tenants
+        async for found in self._objects.prefixes("iter_tenants", prefix, self._deadline):
+            tenant_id = decode(found.removeprefix(prefix)[:-1])
+            if tenant_id is not None:
+                yield TenantId(tenant_id)
+
+    # Removal.
+
+    async def delete_execution_state(self, execution_id: ExecutionId | str) -> DeletionReport:
+        encode_execution(execution_id)
+        operation = "delete_execution_state"
+        tenant_id = await self._owner_of(self._call(operation), execution_id)
+        scopes = [tenant_id]
+        if self._tenant is None:
+            scopes = [None] if tenant_id is None else [tenant_id, None]
+        return await self._cleaner(operation).execution(execution_id, tenant_id, scopes)
+
+    async def delete_tenant(self, tenant_id: TenantId | str) -> DeletionReport:
+        self._names.tenant(tenant_id)
+        self._check_tenant(tenant_id)
+        return await self._cleaner("delete_tenant").tenant(tenant_id)
+
+    def _cleaner(self, operation: str) -> Cleaner:
+        return Cleaner(
+            self._objects,
+            self._names,
+            self._owners,
+            operation=operation,
+            seconds=self._deadline,
+        )
+
+    # What the calls have in common.
+
+    def _call(self, operation: str) -> Call:
+        return Call(operation, self._deadline)
+
+    def _expiry(self, ttl: timedelta | None) -> Expiry | None:
+        return None if ttl is None else Expiry.after(ttl, self._objects.now_ms())
+
+    def _key(self, operation: str, key: str) -> str:
+        self._check_shared(operation)
+        return self._names.key(self._tenant, key)
+
+    def _snapshots(self, tenant_id: str) -> str:
+        prefix = self._names.snapshots(tenant_id)
+        self._check_tenant(tenant_id)
+        return prefix
+
+    def _check_tenant(self, tenant_id: str) -> None:
+        if self._tenant is not None and tenant_id != self._tenant:
+            raise TenantMismatch(
+                f"this store is bound to tenant {self._tenant!r}, the call is for {tenant_id!r}"
+            )
+
+    def _check_shared(self, operation: str) -> None:
+        if self._tenant is None:
+            self._index(operation)
+
+    def _index(self, operation: str) -> OwnerIndex:
+        if self._owners is None:
+            raise UnsupportedOperation(
+                f"{operation} needs a tenant on a store with owner_index=false: call it on "
+                "store.tenant(…)"
+            )
+        return self._owners
+
+    async def _owner_of(self, call: Call, execution_id: str) -> str | None:
+        if self._tenant is not None:
+            return self._tenant
+        return await self._index(call.operation).tenant_of(call, execution_id)
+
+
+def _stored(found: Found, value: T) -> Stored[T]:
+    at_ms = expires_ms(found.info)
+    return Stored(
+        value=value,
+        version=found.info.version,
+        expires_at=None if at_ms is None else from_ms(at_ms),
+        size=len(found.body),
+    )
+
+
+def _execution(name: str, prefix: str) -> ExecutionId | None:
+    """The execution whose object this is; None for an object that statebucket did not write."""
+    execution_id = decode(name.removeprefix(prefix))
+    return None if execution_id is None or ":" in execution_id else ExecutionId(execution_id)
+
+
+def _check_condition(condition: object) -> None:
+    if condition is not None and not isinstance(condition, Version):
+        raise InvalidArgument(f"if_version must be a Version or None: {condition!r}")
+
+
+def _encoded(value: Any) -> bytes:  # noqa: ANN401  (any JSON value)
+    try:
+        # What msgspec would turn into base64 text stays, and is refused.
+        plain = msgspec.to_builtins(value, builtin_types=(bytes, bytearray, memoryview))
+    except (TypeError, RecursionError) as error:
+        raise InvalidValue(f"no JSON value: {error}") from error
+    return msgspec.json.encode(json_value(plain, "value"))
