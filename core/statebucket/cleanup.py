@@ -73,7 +73,7 @@ class Cleaner:
         await self._remove(self._listed(prefixes), first)
         # Last, and only when all else is gone: a run through the store finds the tenant by it.
         if self._owners is not None and tenant_id is not None and not self._failures:
-            self._removed_owners += await self._owners.remove(self._call(), execution_id, tenant_id)
+            await self._remove_owner(execution_id, tenant_id)
         return self._report()
 
     async def tenant(self, tenant_id: str) -> DeletionReport:
@@ -83,26 +83,31 @@ class Cleaner:
         would not name the executions any more if their objects had gone before their records.
         """
         if self._owners is not None:
-            async with AtMost(_OWNERS_AT_ONCE) as tasks:
-                async for execution_id in self._executions(tenant_id):
-                    await tasks.start(self._remove_owner(execution_id, tenant_id))
+            # One after the other: an execution with a snapshot and keys is in both.
+            for executions in (self._with_snapshot(tenant_id), self._with_keys(tenant_id)):
+                async with AtMost(_OWNERS_AT_ONCE) as tasks:
+                    async for execution_id in executions:
+                        await tasks.start(self._remove_owner(execution_id, tenant_id))
         await self._remove(self._listed([self._names.tenant(tenant_id)]), [])
         return self._report()
 
     async def _remove_owner(self, execution_id: str, tenant_id: str) -> None:
         assert self._owners is not None  # noqa: S101  (for the type checker)
         try:
-            self._removed_owners += await self._owners.remove(self._call(), execution_id, tenant_id)
+            removed = await self._owners.remove(self._call(), execution_id, tenant_id)
         except StateBucketError as error:
             self._failures[self._names.owner(execution_id)] = error
+        else:
+            self._removed_owners += removed
 
-    async def _executions(self, tenant_id: str) -> AsyncIterator[str]:
-        """The executions of a tenant that have a snapshot or keys; some twice."""
+    async def _with_snapshot(self, tenant_id: str) -> AsyncIterator[str]:
         prefix = self._names.snapshots(tenant_id)
         async for page in self._objects.all_pages(self._operation, prefix, self._seconds):
             for info in page:
                 if execution_id := decode(info.name.removeprefix(prefix)):
                     yield execution_id
+
+    async def _with_keys(self, tenant_id: str) -> AsyncIterator[str]:
         prefix = self._names.executions(tenant_id)
         async for found in self._objects.prefixes(self._operation, prefix, self._seconds):
             if execution_id := decode(found.removeprefix(prefix)[:-1]):

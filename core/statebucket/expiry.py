@@ -66,7 +66,7 @@ def to_milliseconds(ttl: timedelta) -> int:
         raise InvalidTTL(
             f"a TTL must be a datetime.timedelta, not {type(ttl).__name__}: {shown(ttl)}"
         )
-    milliseconds = -(-ttl // _MILLISECOND)
+    milliseconds = -(-(ttl // timedelta.resolution) // 1000)
     if milliseconds <= 0:
         raise InvalidTTL(f"a TTL must be positive: {shown(ttl)}")
     return milliseconds

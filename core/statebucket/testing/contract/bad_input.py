@@ -1,0 +1,149 @@
+"""Bad input: a typed error that names the value, before any request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from statebucket import errors
+from statebucket.testing.contract.base import ACME, E1, Contract, snapshot
+
+if TYPE_CHECKING:
+    from statebucket import StateStore
+    from statebucket.testing.target import Target
+
+NO_KEYS: list[Any] = [
+    "",
+    "\ud800",
+    "a\udfffb",
+    None,
+    3,
+    b"k",
+    "exec:",
+    "exec:e",
+    "exec::k",
+    "exec:e:",
+]
+NO_EXECUTIONS: list[Any] = ["", "a:b", ":", "\ud800", None, 3, b"e", "x" * 1100, "€" * 400]
+NO_TENANTS: list[Any] = ["", "\ud800", None, 3, b"t", "x" * 1100]
+NO_JSON: list[Any] = [
+    float("nan"),
+    [float("inf")],
+    {1: 2},
+    {"a": {None: 1}},
+    b"bytes",
+    {"a": b"bytes"},
+    {"a": object()},
+    "\ud800",
+    {"\ud800": 1},
+]
+
+
+class BadInputContract(Contract):
+    """Nothing of this reaches the service."""
+
+    @pytest.mark.parametrize("key", NO_KEYS, ids=repr)
+    async def test_bad_keys(self, store: StateStore, target: Target, key: Any) -> None:  # noqa: ANN401
+        target.requests()
+        for call in (
+            store.set(key, b"v"),
+            store.get(key),
+            store.get_stored(key),
+            store.delete(key),
+            store.exists(key),
+            store.set_json(key, 1),
+            store.get_json(key),
+        ):
+            with pytest.raises(errors.InvalidKey):
+                await call
+        assert not target.requests()
+
+    @pytest.mark.parametrize("execution_id", NO_EXECUTIONS, ids=lambda value: repr(value)[:20])
+    async def test_bad_executions(
+        self,
+        store: StateStore,
+        target: Target,
+        execution_id: Any,  # noqa: ANN401
+    ) -> None:
+        target.requests()
+        for view in (store, store.tenant(ACME)):
+            for call in (
+                view.load_snapshot(execution_id),
+                view.load_stored(execution_id),
+                view.delete_snapshot(execution_id),
+                view.delete_execution_state(execution_id),
+            ):
+                with pytest.raises(errors.InvalidKey):
+                    await call
+            if execution_id is not None:
+                with pytest.raises(errors.InvalidKey):
+                    _ = [key async for key in view.iter_keys(execution_id)]
+        with pytest.raises((errors.InvalidSnapshot, errors.InvalidKey)):
+            await store.save_snapshot(snapshot(execution_id))
+        assert not target.requests()
+
+    @pytest.mark.parametrize("tenant_id", NO_TENANTS, ids=lambda value: repr(value)[:20])
+    async def test_bad_tenants(self, store: StateStore, target: Target, tenant_id: Any) -> None:  # noqa: ANN401
+        target.requests()
+        with pytest.raises(errors.InvalidKey):
+            store.tenant(tenant_id)
+        with pytest.raises(errors.InvalidKey):
+            await store.list_snapshots(tenant_id, 10)
+        with pytest.raises(errors.InvalidKey):
+            await store.delete_tenant(tenant_id)
+        with pytest.raises(errors.InvalidKey):
+            _ = [id_ async for id_ in store.iter_snapshots(tenant_id)]
+        with pytest.raises((errors.InvalidSnapshot, errors.InvalidKey)):
+            await store.save_snapshot(snapshot(E1, tenant_id))
+        assert not target.requests()
+
+    @pytest.mark.parametrize("value", ["text", None, 3, bytearray(b"v"), [b"v"]], ids=repr)
+    async def test_values_are_bytes(self, store: StateStore, target: Target, value: Any) -> None:  # noqa: ANN401
+        target.requests()
+        with pytest.raises(errors.InvalidValue):
+            await store.set("k", value)
+        assert not target.requests()
+
+    @pytest.mark.parametrize("value", NO_JSON, ids=range(len(NO_JSON)))
+    async def test_values_that_json_cannot_hold(
+        self,
+        store: StateStore,
+        target: Target,
+        value: Any,  # noqa: ANN401
+    ) -> None:
+        target.requests()
+        with pytest.raises(errors.InvalidValue):
+            await store.set_json("k", value)
+        with pytest.raises(errors.InvalidSnapshot, match="variables"):
+            snapshot(variables={"v": value})
+        assert not target.requests()
+
+    @pytest.mark.parametrize("version", ["1", 1, b"1", True], ids=repr)
+    async def test_conditions_are_versions(
+        self,
+        store: StateStore,
+        target: Target,
+        version: Any,  # noqa: ANN401
+    ) -> None:
+        target.requests()
+        with pytest.raises(errors.InvalidArgument):
+            await store.set("k", b"v", if_version=version)
+        with pytest.raises(errors.InvalidArgument):
+            await store.save_snapshot(snapshot(), if_version=version)
+        assert not target.requests()
+
+    async def test_what_is_no_snapshot(self, store: StateStore, target: Target) -> None:
+        target.requests()
+        values: list[Any] = [None, {}, b"{}", "snapshot"]
+        for value in values:
+            with pytest.raises(errors.InvalidSnapshot):
+                await store.save_snapshot(value)
+        assert not target.requests()
+
+    async def test_every_one_is_a_value_error_of_ours(self, store: StateStore) -> None:
+        with pytest.raises(ValueError, match="must not be empty") as caught:
+            await store.get("")
+        assert isinstance(caught.value, errors.InvalidInput)
+        assert isinstance(caught.value, errors.StateBucketError)
+        assert caught.value.outcome == "none"

@@ -1,0 +1,120 @@
+"""Key-values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from statebucket import errors
+from statebucket.testing.contract.base import Contract
+
+if TYPE_CHECKING:
+    from statebucket import StateStore
+    from statebucket.testing.target import Target
+
+# What ends like a nonce, or like an encoding's padding, must come back as it is.
+VALUES = [
+    b"",
+    b"\x00",
+    b" \t\r\n" * 16,
+    b"value \n",
+    bytes(range(256)),
+    b'{"a": 1}   ',
+    b"\x1f\x8b\x08 looks like gzip",
+    b"x" * 100_000,
+]
+
+
+@dataclass
+class Point:
+    """A typed value."""
+
+    x: int
+    label: str = ""
+
+
+class KeyContract(Contract):
+    """``set``, ``get``, ``exists``, ``delete``, ``set_json``, ``get_json``."""
+
+    @pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value[:12]))
+    async def test_bytes_come_back_exactly(self, store: StateStore, value: bytes) -> None:
+        version = await store.set("k", value)
+        assert await store.get("k") == value
+        stored = await store.get_stored("k")
+        assert stored is not None
+        assert (stored.value, stored.version, stored.expires_at) == (value, version, None)
+        assert stored.size == len(value)
+
+    async def test_what_was_never_set_is_none(self, store: StateStore) -> None:
+        assert await store.get("k") is None
+        assert await store.get_stored("k") is None
+        assert await store.get_json("k") is None
+        assert await store.exists("k") is False
+
+    async def test_exists_and_delete(self, store: StateStore) -> None:
+        await store.set("k", b"")
+        assert await store.exists("k") is True
+        await store.delete("k")
+        assert await store.exists("k") is False
+        await store.delete("k")
+
+    async def test_keys_are_stored_where_they_should_be(
+        self, store: StateStore, acme: StateStore, target: Target
+    ) -> None:
+        await store.set("k", b"1")
+        await store.set("exec:e1:a/b", b"2")
+        await acme.set("k", b"3")
+        await acme.set("exec:e1:a:b", b"4")
+        assert target.raw_names() == [
+            "shared/executions/e1/a~2Fb",
+            "shared/keys/k",
+            "tenants/acme/executions/e1/a~3Ab",
+            "tenants/acme/keys/k",
+        ]
+        raw = target.raw_get("shared/keys/k")
+        assert raw is not None
+        assert raw.body.startswith(b"1")
+        assert len(raw.body) == 1 + int(raw.metadata.get("tail", "0"))
+
+    async def test_scopes_do_not_meet(self, store: StateStore, acme: StateStore) -> None:
+        await store.set("k", b"shared")
+        assert await acme.get("k") is None
+        await acme.set("k", b"acme")
+        assert await store.tenant("other").get("k") is None
+        assert await store.get("k") == b"shared"
+        await acme.delete("k")
+        assert await store.get("k") == b"shared"
+
+    @pytest.mark.parametrize(
+        "value", [None, True, 0, 2**64, 1.5, "é☕", [], {}, {"a": [{"b": None}]}]
+    )
+    async def test_json_comes_back_equal(self, store: StateStore, value: object) -> None:
+        await store.set_json("k", value)
+        assert await store.get_json("k") == value
+
+    async def test_json_is_decoded_to_a_type(self, store: StateStore) -> None:
+        await store.set_json("k", Point(3, "here"))
+        assert await store.get_json("k", Point) == Point(3, "here")
+        assert await store.get_json("k") == {"x": 3, "label": "here"}
+        assert await store.get("k") == b'{"x":3,"label":"here"}'
+
+    async def test_json_of_another_type_is_corrupt(self, store: StateStore) -> None:
+        await store.set_json("k", {"x": "three"})
+        with pytest.raises(errors.CorruptObject):
+            await store.get_json("k", Point)
+        await store.set("k", b"\xff not JSON")
+        with pytest.raises(errors.CorruptObject):
+            await store.get_json("k")
+        assert await store.get("k") == b"\xff not JSON"
+
+    async def test_keys_of_an_execution_are_listed_as_given(
+        self, store: StateStore, acme: StateStore
+    ) -> None:
+        for key in ("exec:e1:b", "exec:e1:a/é", "exec:e10:x", "plain", "pl/ain", "execution"):
+            await acme.set(key, b"v")
+        assert sorted([key async for key in acme.iter_keys("e1")]) == ["exec:e1:a/é", "exec:e1:b"]
+        assert sorted([key async for key in acme.iter_keys()]) == ["execution", "pl/ain", "plain"]
+        assert [key async for key in store.iter_keys()] == []
+        assert [key async for key in store.iter_keys("e1")] == []

@@ -1,0 +1,130 @@
+"""Tenant views, owners, and stores whose tenants are kept apart by IAM."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from statebucket import errors
+from statebucket.testing.contract.base import ACME, E1, Contract, snapshot
+
+if TYPE_CHECKING:
+    from statebucket import StateStore
+    from statebucket.testing.clock import Clock
+    from statebucket.testing.target import Target
+
+
+class TenantContract(Contract):
+    """``tenant``, owner records, ``owner_index=false``."""
+
+    async def test_a_view_refuses_another_tenant(self, acme: StateStore, target: Target) -> None:
+        with pytest.raises(errors.TenantMismatch):
+            await acme.save_snapshot(snapshot(tenant_id="other"))
+        with pytest.raises(errors.TenantMismatch):
+            await acme.list_snapshots("other", 10)
+        with pytest.raises(errors.TenantMismatch):
+            _ = [id_ async for id_ in acme.iter_snapshots("other")]
+        with pytest.raises(errors.TenantMismatch):
+            await acme.delete_tenant("other")
+        with pytest.raises(errors.TenantMismatch):
+            acme.tenant("other")
+        assert target.raw_names() == []
+
+    async def test_a_view_is_the_view_of_itself(self, acme: StateStore) -> None:
+        await acme.tenant(ACME).set("k", b"v")
+        assert await acme.get("k") == b"v"
+        assert [tenant async for tenant in acme.iter_tenants()] == [ACME]
+        await acme.delete("k")
+        assert [tenant async for tenant in acme.iter_tenants()] == []
+
+    async def test_a_view_does_not_see_anothers_execution(
+        self, store: StateStore, acme: StateStore
+    ) -> None:
+        await store.save_snapshot(snapshot())
+        other = store.tenant("other")
+        assert await other.load_snapshot(E1) is None
+        await other.delete_snapshot(E1)
+        await other.delete_execution_state(E1)
+        assert await acme.load_snapshot(E1) is not None
+        assert await store.load_snapshot(E1) is not None
+
+    async def test_an_execution_belongs_to_one_tenant(
+        self, store: StateStore, target: Target
+    ) -> None:
+        await store.save_snapshot(snapshot())
+        before = target.raw_names()
+        async with target.open() as fresh:
+            for any_store in (store, fresh, fresh.tenant("other")):
+                with pytest.raises(errors.TenantMismatch):
+                    await any_store.save_snapshot(snapshot(tenant_id="other"))
+        assert target.raw_names() == before
+
+    async def test_a_freed_execution_can_change_hands(
+        self, store: StateStore, target: Target, clock: Clock
+    ) -> None:
+        await store.save_snapshot(snapshot())
+        async with target.open() as elsewhere:
+            await elsewhere.delete_execution_state(E1)
+            await elsewhere.save_snapshot(snapshot(tenant_id="other", number=7))
+        # What this process knew of the owner is out of date, and it finds out.
+        loaded = await store.load_snapshot(E1)
+        assert loaded is not None
+        assert loaded.tenant_id == "other"
+        clock.advance(61)
+        with pytest.raises(errors.TenantMismatch):
+            await store.save_snapshot(snapshot())
+
+    async def test_a_lost_owner_record_is_written_again(
+        self, store: StateStore, target: Target, clock: Clock
+    ) -> None:
+        await store.save_snapshot(snapshot())
+        async with target.open() as elsewhere:
+            await elsewhere.delete_execution_state(E1)
+        await store.save_snapshot(snapshot(number=2))  # relies on what it saw a moment ago
+        assert target.raw_names() == ["tenants/acme/snapshots/e1"]
+        assert await store.tenant(ACME).load_snapshot(E1) is not None
+        clock.advance(61)
+        await store.save_snapshot(snapshot(number=3))
+        assert target.raw_names() == ["owners/e1", "tenants/acme/snapshots/e1"]
+
+    async def test_without_an_owner_index_only_tenants_are_touched(self, target: Target) -> None:
+        async with target.open(owner_index=False) as store:
+            acme = store.tenant(ACME)
+            await acme.save_snapshot(snapshot())
+            await acme.set("exec:e1:k", b"v")
+            await store.save_snapshot(snapshot("e2", "other"))
+            assert all(name.startswith("tenants/") for name in target.raw_names())
+            assert await acme.load_snapshot(E1) is not None
+            assert await store.list_snapshots(ACME, 10) == [E1]
+            assert [tenant async for tenant in store.iter_tenants()] == [ACME, "other"]
+            await store.health_check()
+            report = await acme.delete_execution_state(E1)
+            assert (report.keys, report.owners) == (1, 0)
+            await store.delete_tenant("other")
+            assert target.raw_names() == []
+
+    async def test_without_an_owner_index_the_rest_is_refused(self, target: Target) -> None:
+        async with target.open(owner_index=False) as store:
+            for refused in (
+                store.load_snapshot(E1),
+                store.load_stored(E1),
+                store.delete_snapshot(E1),
+                store.delete_execution_state(E1),
+                store.set("k", b"v"),
+                store.get("k"),
+                store.delete("k"),
+                store.exists("k"),
+            ):
+                with pytest.raises(errors.UnsupportedOperation, match="owner_index"):
+                    await refused
+            with pytest.raises(errors.UnsupportedOperation):
+                _ = [key async for key in store.iter_keys()]
+
+    async def test_a_deadline_can_be_chosen_for_some_calls(self, store: StateStore) -> None:
+        quick = store.tenant(ACME).with_deadline(5)
+        await quick.set("k", b"v")
+        assert await store.tenant(ACME).get("k") == b"v"
+        for seconds in (0, -1, float("nan"), float("inf"), True, "5", None):
+            with pytest.raises(errors.InvalidArgument):
+                store.with_deadline(seconds)  # type: ignore[arg-type]  # that is the point

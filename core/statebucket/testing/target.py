@@ -1,0 +1,65 @@
+"""What the contract suite needs of an adapter under test."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from statebucket.testing.clock import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from statebucket.protocols import StateStore
+
+
+class RawObject(NamedTuple):
+    """An object as the service's own client shows it."""
+
+    body: bytes
+    metadata: Mapping[str, str]
+
+
+class Target(ABC):
+    """One place to store objects: a bucket and a prefix that no other test uses.
+
+    The raw calls go around the store, through the service's own client, so that a bug of the
+    adapter cannot hide behind its own reader.
+
+    Attributes:
+        clock: The clock of the stores that `open` returns.
+        prefix: The part of each object name that comes before those of the store, with its closing
+            slash; empty where there is none.
+        lists_metadata: Whether listings show expiry, so that expired entries are left out.
+    """
+
+    prefix: str = ""
+    lists_metadata: bool = True
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+
+    @abstractmethod
+    def open(self, **options: Any) -> StateStore:  # noqa: ANN401  (those of open_store)
+        """Opens a store on this place, with this target's clock and any options given."""
+
+    @abstractmethod
+    def raw_names(self) -> list[str]:
+        """The names of all objects of this place, sorted, without `prefix`."""
+
+    @abstractmethod
+    def raw_get(self, name: str) -> RawObject | None:
+        """An object, by its name without `prefix`."""
+
+    @abstractmethod
+    def raw_put(self, name: str, body: bytes, metadata: Mapping[str, str] | None = None) -> None:
+        """Stores an object, by its name without `prefix`."""
+
+    def raw_put_many(self, names: Iterable[str], body: bytes = b"v") -> None:
+        """Stores an object under each name; override it where that can be done faster."""
+        for name in names:
+            self.raw_put(name, body)
+
+    def requests(self) -> int | None:
+        """How many requests the store has sent since the last call; None where nobody counts."""
+        return None

@@ -1,0 +1,62 @@
+"""Servers for the whole run, one of each a worker, and credentials that only they take."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from servers.ministack import missing as ministack_missing
+from servers.ministack import running_ministack
+from servers.moto import missing as moto_missing
+from servers.moto import running_moto
+from targets.s3 import BUCKET, raw_client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from servers import Server
+
+# What the environment says of real clouds must not reach a test, nor a test a real cloud.
+for name in [name for name in os.environ if name.startswith(("AWS_", "AZURE_", "GOOGLE_"))]:
+    del os.environ[name]
+os.environ.update(
+    AWS_ACCESS_KEY_ID="test-access-key",
+    AWS_SECRET_ACCESS_KEY="test-secret-key",
+    AWS_EC2_METADATA_DISABLED="true",
+    AWS_CONFIG_FILE=os.devnull,
+    AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+)
+os.environ.pop("STATEBUCKET_URL", None)
+
+
+def need(missing: Callable[[], str | None]) -> None:
+    """Skips a test whose server cannot run here; in CI, where all can, it fails."""
+    reason = missing()
+    if reason is None:
+        return
+    if os.environ.get("CI"):
+        pytest.fail(f"in CI a missing server is a failure: {reason}")
+    pytest.skip(reason)
+
+
+def _with_bucket(server: Server) -> Server:
+    raw_client(server).create_bucket(Bucket=BUCKET)
+    return server
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[Server]:
+    """A moto with the bucket of the contract suite."""
+    need(moto_missing)
+    with running_moto() as server:
+        yield _with_bucket(server)
+
+
+@pytest.fixture(scope="session")
+def ministack() -> Iterator[Server]:
+    """A ministack with the bucket of the contract suite."""
+    need(ministack_missing)
+    with running_ministack() as server:
+        yield _with_bucket(server)

@@ -1,0 +1,65 @@
+"""The contract on S3 servers, and the requests that each call sends there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from faults.proxy import FaultProxy
+from statebucket.testing import RequestCountContract, StateStoreContract
+from targets.s3 import S3Target, raw_client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from servers import Server
+
+
+class OnMoto:
+    @pytest.fixture(scope="class")
+    def server(self, moto: Server) -> Server:
+        return moto
+
+
+class OnMinistack:
+    @pytest.fixture(scope="class")
+    def server(self, ministack: Server) -> Server:
+        return ministack
+
+
+class S3Contract(StateStoreContract):
+    @pytest.fixture(scope="class")
+    def client(self, server: Server) -> Any:
+        return raw_client(server)
+
+    @pytest.fixture
+    def target(self, server: Server, client: Any) -> S3Target:
+        return S3Target(server, client)
+
+
+class S3Requests(RequestCountContract):
+    @pytest.fixture(scope="class")
+    def proxy(self, server: Server) -> Iterator[FaultProxy]:
+        with FaultProxy(server.host, server.port) as proxy:
+            yield proxy
+
+    @pytest.fixture
+    def target(self, server: Server, proxy: FaultProxy) -> S3Target:
+        return S3Target(server, raw_client(server), proxy)
+
+
+class TestMoto(OnMoto, S3Contract):
+    pass
+
+
+class TestMinistack(OnMinistack, S3Contract):
+    pass
+
+
+class TestMotoRequests(OnMoto, S3Requests):
+    pass
+
+
+class TestMinistackRequests(OnMinistack, S3Requests):
+    pass
