@@ -1,0 +1,50 @@
+# What a newcomer runs: `make demo`, `make test`. Both make .venv, and can be run again and again.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The extra that a store URL needs: none for SQLite.
+EXTRA := $(strip $(if $(filter s3://%,$(STATEBUCKET_URL)),[s3]) \
+	$(if $(filter gs://%,$(STATEBUCKET_URL)),[gcs]) \
+	$(if $(filter az://%,$(STATEBUCKET_URL)),[azure]))
+PYTEST := $(BIN)/python -m pytest
+CODE := core adapters tests
+
+.PHONY: help demo test test-fast check format clean
+
+help:  ## Shows this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: $(VENV)/.demo$(EXTRA)  ## The main job on SQLite, or on STATEBUCKET_URL; DEMO_INPUT= a folder of text
+	@$(BIN)/python -m statebucket.demo
+
+test: $(VENV)/.dev  ## All tests, on every server that can be had
+	$(PYTEST) -n 2 --dist loadscope tests
+
+test-fast: $(VENV)/.dev  ## Memory, SQLite and moto, in under a minute
+	$(PYTEST) -n 2 -m "not slow" tests/unit tests/contract/test_local.py tests/contract/test_s3.py -k "not Ministack"
+
+check: $(VENV)/.dev  ## Format, lint, types, and who may import whom
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy $(CODE)
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.dev  ## Formats the code and mends what can be mended
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+clean:  ## Removes .venv and what tools have left
+	rm -rf $(VENV) dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("statebucket needs Python 3.11 or later: make PYTHON=…" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo$(EXTRA): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".$(EXTRA)"
+	@touch "$@"
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --editable ".[all,testing]" --group test --group check
+	@touch "$@" "$(VENV)/.demo" "$(VENV)/.demo[s3]" "$(VENV)/.demo[gcs]" "$(VENV)/.demo[azure]"
