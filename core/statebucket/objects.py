@@ -27,9 +27,10 @@ from statebucket.errors import (
     Unavailable,
     VersionConflict,
 )
+from statebucket.expiry import from_ms
 from statebucket.loops import PerLoop
 from statebucket.retry import Call, attempt
-from statebucket.versions import Version
+from statebucket.versions import Stored, Version
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -137,7 +138,7 @@ class Objects:
                 if look_with_get:
                     found = await self._attempt(call, lambda: self.bucket.get(name), name)
                 else:
-                    found = await self._attempt(call, lambda: self.bucket.head(name), name)
+                    found = await self.look(call, name)
                 info = found.info if isinstance(found, Object) else found
                 if info is not None and info.metadata.get("writeid") == write_id:
                     return info.version  # our own write, whose reply was lost
@@ -189,8 +190,12 @@ class Objects:
 
     async def head(self, call: Call, name: str) -> ObjectInfo | None:
         """Looks at a live object: 1 request. None if it does not exist or has expired."""
-        info = await self._attempt(call, lambda: self.bucket.head(name), name)
+        info = await self.look(call, name)
         return None if info is None or self.expired(info) else info
+
+    async def look(self, call: Call, name: str) -> ObjectInfo | None:
+        """Looks at an object, expired or not: 1 request. None if it does not exist."""
+        return await self._attempt(call, lambda: self.bucket.head(name), name)
 
     async def delete(self, call: Call, name: str, condition: Version | None = None) -> bool | None:
         """Deletes an object: 1 request.
@@ -377,6 +382,17 @@ def value_size(info: ObjectInfo, stored: int) -> int:
             f"cut short: {stored} bytes with a nonce of {tail!r}", object_name=info.name
         )
     return stored - int(tail)
+
+
+def stored(found: Found, value: T) -> Stored[T]:
+    """A decoded value with what is known of its object."""
+    at_ms = expires_ms(found.info)
+    return Stored(
+        value=value,
+        version=found.info.version,
+        expires_at=None if at_ms is None else from_ms(at_ms),
+        size=len(found.body),
+    )
 
 
 def _nonce(write_id: str, content_type: str) -> bytes:

@@ -16,7 +16,7 @@ import msgspec
 
 from statebucket.bucket import JSON, Object
 from statebucket.errors import CorruptObject, TenantMismatch, VersionConflict
-from statebucket.expiry import Expiry, outliving
+from statebucket.expiry import Expiry, class_of, outliving
 from statebucket.objects import Conflict, Objects, expires_ms, value_of
 from statebucket.versions import Version
 
@@ -68,6 +68,14 @@ class _Record(msgspec.Struct):
     """The body of an owner record."""
 
     tenant_id: str
+    claimed_ms: int = 0
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """Which tenant owns an execution, and since when (in milliseconds since the epoch)."""
+
+    tenant: str
+    at_ms: int
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -79,12 +87,14 @@ class _Known(msgspec.Struct, frozen=True):
             from a snapshot in the tenant's prefix.
         until_ms: Until when the record is sure to stay, in milliseconds; None for ever.
         seen_ms: When this was learnt.
+        claimed_ms: When the record was written, where it was read.
     """
 
     tenant: str
     version: Version | None
     until_ms: int | None
     seen_ms: int
+    claimed_ms: int = 0
 
     def outlives(self, expiry: Expiry | None) -> bool:
         """Whether the record stays as long as an object with this expiry."""
@@ -163,6 +173,21 @@ class OwnerIndex:
             now = self._objects.now_ms()
             self._known.put(execution_id, _Known(tenant_id, None, snapshot_expires_ms, now))
 
+    async def claim_of(self, call: Call, execution_id: str) -> Claim | None:
+        """Reads who owns an execution, and since when: 1 request."""
+        known = await self._read(call, execution_id)
+        return None if known is None else Claim(known.tenant, known.claimed_ms)
+
+    async def claim_until(
+        self, call: Call, execution_id: str, tenant_id: str, expires_at_ms: int | None
+    ) -> None:
+        """As `claim`, for a snapshot that is stored already and expires at a known moment."""
+        expiry = None
+        if expires_at_ms is not None:
+            left = max(1, expires_at_ms - self._objects.now_ms())
+            expiry = Expiry(expires_at_ms, class_of(left))
+        await self.claim(call, execution_id, tenant_id, expiry)
+
     async def remove(self, call: Call, execution_id: str, tenant_id: str) -> bool:
         """Removes the record, if it names this tenant: 1 request, 2 when it is not known.
 
@@ -227,7 +252,7 @@ class OwnerIndex:
         version = await self._objects.put(
             call,
             self._names.owner(execution_id),
-            msgspec.json.encode(_Record(tenant_id)),
+            msgspec.json.encode(_Record(tenant_id, now)),
             content_type=JSON,
             expiry=until,
             condition=condition,
@@ -247,9 +272,15 @@ class OwnerIndex:
     def _learn(self, execution_id: str, found: Object, *, stripped: bool = False) -> _Known:
         body = found.body if stripped else value_of(found)
         try:
-            tenant = msgspec.json.decode(body, type=_Record).tenant_id
+            record = msgspec.json.decode(body, type=_Record)
         except msgspec.DecodeError as error:
             raise CorruptObject("not an owner record", object_name=found.info.name) from error
-        known = _Known(tenant, found.info.version, expires_ms(found.info), self._objects.now_ms())
+        known = _Known(
+            record.tenant_id,
+            found.info.version,
+            expires_ms(found.info),
+            self._objects.now_ms(),
+            record.claimed_ms,
+        )
         self._known.put(execution_id, known)
         return known

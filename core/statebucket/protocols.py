@@ -6,19 +6,25 @@ are Protocols; `statebucket.open_store` returns an implementation.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, overload, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from datetime import timedelta
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
     from statebucket.ids import ExecutionId, TenantId
-    from statebucket.reports import DeletionReport
+    from statebucket.leases import Lease
+    from statebucket.reports import DeletionReport, SweepReport
     from statebucket.snapshot import ExecutionSnapshot
     from statebucket.versions import Stored, Version
+    from statebucket.writer import SnapshotWriter
 
 T = TypeVar("T")
+
+MARGIN = timedelta(seconds=60)
+"""How long an object must have been expired before ``sweep`` removes it."""
 
 
 @runtime_checkable
@@ -100,6 +106,7 @@ class StateStore(StorageBackend, Protocol):
         if_version: Version | None = None,
         ttl: timedelta | None = None,
         only_newer: bool = False,
+        lease: Lease | None = None,
     ) -> Version:
         """Keeps the latest snapshot of an execution.
 
@@ -116,6 +123,8 @@ class StateStore(StorageBackend, Protocol):
             only_newer: Never replace a snapshot with a higher ``sequence_number``; an equal one is
                 a redelivery, and is written. 1 request more where the stored version is not known
                 from a load or save.
+            lease: Write only over the version that was there when this lease was taken, or that
+                was loaded or saved under it since; see `lease`.
 
         Returns:
             The version that was written.
@@ -123,6 +132,7 @@ class StateStore(StorageBackend, Protocol):
         Raises:
             VersionConflict: The condition does not hold.
             StaleSnapshot: ``only_newer``, and a newer snapshot is stored.
+            LeaseLost: The lease ran out, or its next holder has saved.
             TenantMismatch: The execution belongs to another tenant.
         """
         ...
@@ -149,6 +159,50 @@ class StateStore(StorageBackend, Protocol):
 
         Its keys and its owner record stay. 1 request, and 1 to find the owner as for
         `load_snapshot`.
+        """
+        ...
+
+    def lease(
+        self, execution_id: ExecutionId | str, *, ttl: timedelta, wait: timedelta | None = None
+    ) -> AbstractAsyncContextManager[Lease]:
+        """Holds an execution for one worker at a time, for ``async with``.
+
+        3 requests to take it, 1 at each third of ``ttl`` to renew it, 1 to give it up. What it
+        guarantees, and what it does not, is said in `statebucket.leases`; in short: a lease saves
+        double work, and ``save_snapshot(…, lease=lease)`` never overwrites a successor's save,
+        however long this process was paused.
+
+        Args:
+            execution_id: The execution. Without a tenant bound, one that a tenant owns already.
+            ttl: How long after the last renewal another process may take the lease over (with 2 s
+                more for clocks that differ). Longer than the longest pause to expect of a process.
+            wait: How long to wait for another holder; not at all by default.
+
+        Raises:
+            LeaseHeld: Another holder has it.
+            InvalidTTL: ``ttl`` is not a positive `timedelta`.
+        """
+        ...
+
+    def writer(
+        self,
+        execution_id: ExecutionId | str,
+        *,
+        ttl: timedelta | None = None,
+        only_newer: bool = False,
+        lease: Lease | None = None,
+    ) -> SnapshotWriter:
+        """A writer that coalesces many saves of one execution, for ``async with``.
+
+        At most one save is in flight, with the interval between them that the service asks for
+        (GCS: one second an object); of the snapshots that come meanwhile the latest is written.
+        Leaving the block writes the last one.
+
+        Args:
+            execution_id: The execution.
+            ttl: As for `save_snapshot`; likewise the other arguments.
+            only_newer: See there.
+            lease: See there.
         """
         ...
 
@@ -295,6 +349,33 @@ class StateStore(StorageBackend, Protocol):
 
         Raises:
             DeleteIncomplete: Some objects could not be removed.
+            TenantMismatch: This store is bound to another tenant.
+        """
+        ...
+
+    async def sweep(
+        self,
+        *,
+        tenant: TenantId | str | None = None,
+        dry_run: bool = False,
+        margin: timedelta = MARGIN,
+        progress: Callable[[SweepReport], None] | None = None,
+    ) -> SweepReport:
+        """Removes expired objects now, each only at the version that was seen expired.
+
+        For TTLs below a day, and for services without lifecycle rules. It also removes owner
+        records of executions that have nothing left, and writes those that live snapshots have
+        lost. Where listings have metadata: 1 request per 1,000 objects, 1 for each expired one, 1
+        for each live snapshot (its owner record) and 2 or 3 for each owner record; on S3 1 more
+        for each object. Running it again is safe at any time.
+
+        Args:
+            tenant: Sweep this tenant only, without the owner records.
+            dry_run: Only report what would be done.
+            margin: How long an object must have been expired, for clocks that differ.
+            progress: Called with what was done so far, after each page of a listing.
+
+        Raises:
             TenantMismatch: This store is bound to another tenant.
         """
         ...

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
@@ -15,38 +17,31 @@ from statebucket.errors import (
     InvalidArgument,
     InvalidSnapshot,
     InvalidValue,
-    StaleSnapshot,
     TenantMismatch,
     UnsupportedOperation,
     VersionConflict,
 )
-from statebucket.expiry import Expiry, from_ms
+from statebucket.expiry import Expiry, to_milliseconds
 from statebucket.ids import ExecutionId, TenantId
+from statebucket.leases import Lease
 from statebucket.names import decode, encode_execution, execution_key
-from statebucket.objects import PAGE, Found, Objects, expires_ms
-from statebucket.owners import OwnerIndex, Recent
-from statebucket.protocols import StateStore
+from statebucket.objects import PAGE, Objects, stored
+from statebucket.owners import OwnerIndex
+from statebucket.protocols import MARGIN, StateStore
 from statebucket.retry import Call
 from statebucket.snapshot import ExecutionSnapshot, json_value
+from statebucket.snapshots import Snapshots
+from statebucket.sweep import Sweeper
 from statebucket.tasks import in_order
 from statebucket.versions import Stored, Version
+from statebucket.writer import SnapshotWriter
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from datetime import timedelta
+    from collections.abc import AsyncIterator, Callable
     from types import TracebackType
 
     from statebucket.names import Names
-    from statebucket.reports import DeletionReport
-
-T = TypeVar("T")
-
-
-class _Seen(msgspec.Struct, frozen=True):
-    """The version of a snapshot that this process loaded or saved last, and its number."""
-
-    version: Version
-    sequence_number: int
+    from statebucket.reports import DeletionReport, SweepReport
 
 
 class ObjectStateStore(StateStore):
@@ -74,7 +69,8 @@ class ObjectStateStore(StateStore):
         self._deadline = deadline
         self._owners = OwnerIndex(objects, names) if owner_index else None
         self._finished_ttl = finished_ttl
-        self._seen: Recent[tuple[str, str], _Seen] = Recent()
+        self._snapshots = Snapshots(objects, names, self._owners)
+        self._leases: dict[tuple[str, str], Lease] = {}  # those that this process holds
         self._tenant: str | None = None
 
     def __repr__(self) -> str:
@@ -141,126 +137,60 @@ class ObjectStateStore(StateStore):
         if_version: Version | None = None,
         ttl: timedelta | None = None,
         only_newer: bool = False,
+        lease: Lease | None = None,
     ) -> Version:
         if not isinstance(snapshot, ExecutionSnapshot):
             raise InvalidSnapshot(f"not an ExecutionSnapshot: {type(snapshot).__name__}")
         tenant_id, execution_id = snapshot.tenant_id, snapshot.execution_id
         self._check_tenant(tenant_id)
-        name = self._names.snapshot(tenant_id, execution_id)
         _check_condition(if_version)
+        self._names.snapshot(tenant_id, execution_id)
+        if self._owners is not None:
+            self._names.owner(execution_id)
         if ttl is None and snapshot.state.is_terminal:
             ttl = self._finished_ttl
         expiry = self._expiry(ttl)
+        if lease is not None:
+            _check_lease(lease, snapshot, if_version)
+            if_version = lease.base
         call = self._call("save_snapshot")
-        if self._owners is not None:
-            self._names.owner(execution_id)
-            await self._owners.claim(call, execution_id, tenant_id, expiry)
-        if only_newer:
-            version = await self._put_newer(call, name, snapshot, if_version, expiry)
-        else:
-            version = await self._objects.put(
-                call,
-                name,
-                snapshot.to_json,
-                content_type=JSON,
-                expiry=expiry,
-                condition=if_version,
+        try:
+            version = await self._snapshots.save(
+                call, snapshot, expiry=expiry, condition=if_version, only_newer=only_newer
             )
-        self._seen.put((tenant_id, execution_id), _Seen(version, snapshot.sequence_number))
+        except VersionConflict as error:
+            if lease is None:
+                raise
+            raise await lease.conflict(call, error) from error
+        self._note(tenant_id, execution_id, version)
         return version
 
-    async def _put_newer(
-        self,
-        call: Call,
-        name: str,
-        snapshot: ExecutionSnapshot,
-        if_version: Version | None,
-        expiry: Expiry | None,
-    ) -> Version:
-        """Writes a snapshot over the version that is known to be no newer."""
-        key = (snapshot.tenant_id, snapshot.execution_id)
-        known = self._seen.get(key)
-        if known is not None and known.sequence_number > snapshot.sequence_number:
-            known = None  # another process may have put an older one back: look
-        while True:
-            if known is None:
-                found = await self._load(call, *key)
-                if found is not None:
-                    stored = found.value.sequence_number
-                    if stored > snapshot.sequence_number:
-                        raise StaleSnapshot(
-                            f"save_snapshot: sequence number {stored} is stored, above "
-                            f"{snapshot.sequence_number}",
-                            object_name=name,
-                            outcome=call.outcome,
-                        )
-                    known = _Seen(found.version, stored)
-            current = Version.ABSENT if known is None else known.version
-            if if_version is not None and if_version != current:
-                known, current = None, if_version
-            try:
-                return await self._objects.put(
-                    call,
-                    name,
-                    snapshot.to_json,
-                    content_type=JSON,
-                    expiry=expiry,
-                    condition=current,
-                )
-            except VersionConflict:
-                if if_version is not None:
-                    raise
-                known = None
-
     async def load_snapshot(self, execution_id: ExecutionId | str) -> ExecutionSnapshot | None:
-        stored = await self._load_stored("load_snapshot", execution_id)
-        return None if stored is None else stored.value
+        found = await self._load("load_snapshot", execution_id)
+        return None if found is None else found.value
 
     async def load_stored(
         self, execution_id: ExecutionId | str
     ) -> Stored[ExecutionSnapshot] | None:
-        return await self._load_stored("load_stored", execution_id)
+        return await self._load("load_stored", execution_id)
 
-    async def _load_stored(
-        self, operation: str, execution_id: str
-    ) -> Stored[ExecutionSnapshot] | None:
+    async def _load(self, operation: str, execution_id: str) -> Stored[ExecutionSnapshot] | None:
         encode_execution(execution_id)
         call = self._call(operation)
         if self._tenant is not None:
-            return await self._load(call, self._tenant, execution_id)
-        owners = self._index(operation)
-        known = owners.is_known(execution_id)
-        tenant_id = await owners.tenant_of(call, execution_id)
-        stored = None if tenant_id is None else await self._load(call, tenant_id, execution_id)
-        if stored is None and known:
-            # What was known may be out of date: removed, and created by another tenant since.
-            now_owner = await owners.tenant_of(call, execution_id, fresh=True)
-            if now_owner is not None and now_owner != tenant_id:
-                stored = await self._load(call, now_owner, execution_id)
-        return stored
+            found = await self._snapshots.load(call, self._tenant, execution_id)
+        else:
+            found = await self._snapshots.find(call, self._index(operation), execution_id)
+        tenant_id = self._tenant if found is None else found.value.tenant_id
+        if tenant_id is not None:
+            self._note(tenant_id, execution_id, Version.ABSENT if found is None else found.version)
+        return found
 
-    async def _load(
-        self, call: Call, tenant_id: str, execution_id: str
-    ) -> Stored[ExecutionSnapshot] | None:
-        found = await self._objects.get(call, self._names.snapshot(tenant_id, execution_id))
-        if found is None:
-            return None
-        try:
-            snapshot = ExecutionSnapshot.from_json(found.body)
-        except InvalidSnapshot as error:
-            raise CorruptObject(error.message, object_name=found.info.name) from error
-        if snapshot.execution_id != execution_id or snapshot.tenant_id != tenant_id:
-            raise CorruptObject(
-                f"holds the snapshot of another execution: {snapshot.execution_id!r} of tenant "
-                f"{snapshot.tenant_id!r}",
-                object_name=found.info.name,
-            )
-        if self._owners is not None:
-            self._owners.note(execution_id, tenant_id, expires_ms(found.info))
-        self._seen.put(
-            (tenant_id, execution_id), _Seen(found.info.version, snapshot.sequence_number)
-        )
-        return _stored(found, snapshot)
+    def _note(self, tenant_id: str, execution_id: str, version: Version) -> None:
+        """Tells the lease that this process holds on an execution what it has seen of it."""
+        lease = self._leases.get((tenant_id, execution_id))
+        if lease is not None:
+            lease.note(version)
 
     async def delete_snapshot(self, execution_id: ExecutionId | str) -> None:
         encode_execution(execution_id)
@@ -268,6 +198,52 @@ class ObjectStateStore(StateStore):
         tenant_id = await self._owner_of(call, execution_id)
         if tenant_id is not None:
             await self._objects.delete(call, self._names.snapshot(tenant_id, execution_id))
+
+    @contextlib.asynccontextmanager
+    async def lease(
+        self, execution_id: ExecutionId | str, *, ttl: timedelta, wait: timedelta | None = None
+    ) -> AsyncIterator[Lease]:
+        encode_execution(execution_id)
+        to_milliseconds(ttl)
+        tenant_id = await self._owner_of(self._call("lease"), execution_id)
+        if tenant_id is None:
+            raise UnsupportedOperation(
+                f"lease: no tenant owns {execution_id!r} yet; call it on store.tenant(…)"
+            )
+        lease = Lease(
+            self._objects,
+            self._names,
+            self._snapshots,
+            tenant_id=tenant_id,
+            execution_id=execution_id,
+            ttl=ttl,
+            wait=wait,
+            seconds=self._deadline,
+        )
+        async with lease:
+            self._leases[tenant_id, execution_id] = lease
+            try:
+                yield lease
+            finally:
+                if self._leases.get((tenant_id, execution_id)) is lease:
+                    del self._leases[tenant_id, execution_id]
+
+    def writer(
+        self,
+        execution_id: ExecutionId | str,
+        *,
+        ttl: timedelta | None = None,
+        only_newer: bool = False,
+        lease: Lease | None = None,
+    ) -> SnapshotWriter:
+        encode_execution(execution_id)
+        return SnapshotWriter(
+            lambda snapshot: self.save_snapshot(
+                snapshot, ttl=ttl, only_newer=only_newer, lease=lease
+            ),
+            execution_id,
+            self._objects.bucket.limits.write_interval,
+        )
 
     # Keys.
 
@@ -318,7 +294,7 @@ class ObjectStateStore(StateStore):
 
     async def get_stored(self, key: str) -> Stored[bytes] | None:
         found = await self._objects.get(self._call("get_stored"), self._key("get_stored", key))
-        return None if found is None else _stored(found, found.body)
+        return None if found is None else stored(found, found.body)
 
     async def get_json(self, key: str, type: Any = Any) -> Any:  # noqa: A002, ANN401
         name = self._key("get_json", key)
@@ -347,7 +323,7 @@ class ObjectStateStore(StateStore):
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
             raise InvalidArgument(f"limit must be a whole number, 0 or more: {limit!r}")
         found: list[ExecutionId] = []
-        prefix = self._snapshots(tenant_id)
+        prefix = self._snapshot_prefix(tenant_id)
         if limit == 0:
             return found
         pages = self._objects.pages(
@@ -362,7 +338,7 @@ class ObjectStateStore(StateStore):
     async def iter_snapshots(
         self, tenant_id: TenantId | str, *, live: bool = False
     ) -> AsyncIterator[ExecutionId]:
-        prefix = self._snapshots(tenant_id)
+        prefix = self._snapshot_prefix(tenant_id)
         async for page in self._objects.pages("iter_snapshots", prefix, self._deadline):
             names = [info.name for info in page]
             if live and not self._objects.bucket.limits.lists_metadata:
@@ -418,6 +394,32 @@ class ObjectStateStore(StateStore):
         self._check_tenant(tenant_id)
         return await self._cleaner("delete_tenant").tenant(tenant_id)
 
+    async def sweep(
+        self,
+        *,
+        tenant: TenantId | str | None = None,
+        dry_run: bool = False,
+        margin: timedelta = MARGIN,
+        progress: Callable[[SweepReport], None] | None = None,
+    ) -> SweepReport:
+        if tenant is None:
+            tenant = self._tenant
+        else:
+            self._names.tenant(tenant)
+            self._check_tenant(tenant)
+        if not isinstance(margin, timedelta) or margin < timedelta(0):
+            raise InvalidArgument(f"margin must be a timedelta that is not negative: {margin!r}")
+        sweeper = Sweeper(
+            self._objects,
+            self._names,
+            self._owners,
+            seconds=self._deadline,
+            margin_ms=margin // timedelta(milliseconds=1),
+            dry_run=dry_run,
+            progress=progress,
+        )
+        return await sweeper.run(tenant)
+
     def _cleaner(self, operation: str) -> Cleaner:
         return Cleaner(
             self._objects,
@@ -439,7 +441,7 @@ class ObjectStateStore(StateStore):
         self._check_shared(operation)
         return self._names.key(self._tenant, key)
 
-    def _snapshots(self, tenant_id: str) -> str:
+    def _snapshot_prefix(self, tenant_id: str) -> str:
         prefix = self._names.snapshots(tenant_id)
         self._check_tenant(tenant_id)
         return prefix
@@ -468,16 +470,6 @@ class ObjectStateStore(StateStore):
         return await self._index(call.operation).tenant_of(call, execution_id)
 
 
-def _stored(found: Found, value: T) -> Stored[T]:
-    at_ms = expires_ms(found.info)
-    return Stored(
-        value=value,
-        version=found.info.version,
-        expires_at=None if at_ms is None else from_ms(at_ms),
-        size=len(found.body),
-    )
-
-
 def _execution(name: str, prefix: str) -> ExecutionId | None:
     """The execution whose object this is; None for an object that statebucket did not write."""
     execution_id = decode(name.removeprefix(prefix))
@@ -487,6 +479,18 @@ def _execution(name: str, prefix: str) -> ExecutionId | None:
 def _check_condition(condition: object) -> None:
     if condition is not None and not isinstance(condition, Version):
         raise InvalidArgument(f"if_version must be a Version or None: {condition!r}")
+
+
+def _check_lease(lease: Lease, snapshot: ExecutionSnapshot, if_version: Version | None) -> None:
+    if not isinstance(lease, Lease):
+        raise InvalidArgument(f"lease must be what store.lease(…) gave: {lease!r}")
+    if if_version is not None:
+        raise InvalidArgument("a lease brings its own condition: pass if_version or lease")
+    if (lease.tenant_id, lease.execution_id) != (snapshot.tenant_id, snapshot.execution_id):
+        raise InvalidArgument(
+            f"the lease is on {lease.execution_id!r}, the snapshot of {snapshot.execution_id!r}"
+        )
+    lease.check()
 
 
 def _encoded(value: Any) -> bytes:  # noqa: ANN401  (any JSON value)

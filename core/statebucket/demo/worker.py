@@ -29,4 +29,5 @@ async def main(url: str, tenant: str, execution: str, folder: str, hold_in: int 
 
 if __name__ == "__main__":
     step = int(sys.argv[5]) if len(sys.argv) > 5 else None  # noqa: PLR2004  (see the usage above)
-    asyncio.run(main(*sys.argv[1:5], step))
+    url, tenant, execution, folder = sys.argv[1:5]
+    asyncio.run(main(url, tenant, execution, folder, step))

@@ -4,11 +4,13 @@ from statebucket.testing.contract.backend import BackendContract
 from statebucket.testing.contract.bad_input import BadInputContract
 from statebucket.testing.contract.corrupt import CorruptContract
 from statebucket.testing.contract.keys import KeyContract
+from statebucket.testing.contract.leases import LeaseContract, WriterContract
 from statebucket.testing.contract.listing import ListingContract
 from statebucket.testing.contract.names import NameContract
 from statebucket.testing.contract.removal import RemovalContract
 from statebucket.testing.contract.requests import RequestCountContract
 from statebucket.testing.contract.snapshots import SnapshotContract
+from statebucket.testing.contract.sweep import SweepContract
 from statebucket.testing.contract.tenants import TenantContract
 from statebucket.testing.contract.ttl import TTLContract
 from statebucket.testing.contract.versions import VersionContract
@@ -24,6 +26,9 @@ class StateStoreContract(
     ListingContract,
     TenantContract,
     RemovalContract,
+    SweepContract,
+    LeaseContract,
+    WriterContract,
     CorruptContract,
     BadInputContract,
 ):

@@ -1,0 +1,251 @@
+"""Leases: one worker at a time on an execution.
+
+What a lease guarantees, and what it does not:
+
+* A lease is an object, ``leases/{execution}``, that is only ever written under a condition. Of any
+  number of contenders one gets it; a process that dies lets it run out.
+* It can be taken over `SKEW_MS` after it ran out by the contender's clock. While the clocks of all
+  contenders differ by less than that, no two processes hold it at the same time by their own
+  clocks.
+* It saves double work; it is not what protects the snapshot. A process can be paused at any moment,
+  longer than its lease lasts. So a save under a lease is conditional on the version of the snapshot
+  that was there when the lease was taken, or that was loaded or saved under it since: a holder that
+  wakes up late cannot overwrite what its successor has saved, whatever the clocks say.
+* `Lease.fence` is max(the previous fence + 1, milliseconds since the epoch). It only grows, so that
+  another system can refuse a late holder by it. The object is kept after release for that reason,
+  for a week or longer; after that the epoch alone keeps the fence growing.
+* Conditions hold within one bucket in one region. A replica may show an old lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import secrets
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from statebucket.bucket import JSON
+from statebucket.errors import (
+    CorruptObject,
+    InvalidArgument,
+    LeaseHeld,
+    LeaseLost,
+    StateBucketError,
+    VersionConflict,
+)
+from statebucket.expiry import Expiry, class_of, to_milliseconds
+from statebucket.retry import Call
+from statebucket.versions import Version
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from types import TracebackType
+
+    from statebucket.names import Names
+    from statebucket.objects import Objects
+    from statebucket.snapshots import Snapshots
+
+SKEW_MS = 2_000
+"""How far the clocks of two contenders may differ, in milliseconds."""
+
+_KEPT_MS = 7 * 86_400_000
+_RENEW_SHARE = 1 / 3
+_LONGEST_POLL = 1.0
+
+
+class _Record(msgspec.Struct):
+    """The body of a lease object."""
+
+    holder: str
+    fence: int
+    expires_ms: int
+
+
+class Lease:
+    """A lease on one execution; made by ``store.lease``, held inside its ``async with``.
+
+    Attributes:
+        execution_id: The execution.
+        tenant_id: Its tenant.
+        fence: A number that only grows from holder to holder; 0 before the lease is held.
+    """
+
+    def __init__(
+        self,
+        objects: Objects,
+        names: Names,
+        snapshots: Snapshots,
+        *,
+        tenant_id: str,
+        execution_id: str,
+        ttl: timedelta,
+        wait: timedelta | None,
+        seconds: float,
+    ) -> None:
+        self.execution_id = execution_id
+        self.tenant_id = tenant_id
+        self.fence = 0
+        self._objects = objects
+        self._snapshots = snapshots
+        self._name = names.lease(tenant_id, execution_id)
+        self._ttl_ms = to_milliseconds(ttl)
+        self._wait = 0.0 if wait is None else _seconds(wait)
+        self._seconds = seconds
+        self._holder = secrets.token_hex(8)
+        self._expires_ms = 0
+        self._lost: LeaseLost | None = None
+        self._version = Version.ABSENT
+        self._base: Version | None = None
+        self._renewal: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Lease {self.execution_id!r} of tenant {self.tenant_id!r} fence={self.fence}>"
+
+    @property
+    def held(self) -> bool:
+        """Whether the lease is held, as far as this process and its clock can tell: 0 requests."""
+        return self._lost is None and self._objects.now_ms() < self._expires_ms
+
+    def check(self) -> None:
+        """Returns while the lease is held: 0 requests.
+
+        Raises:
+            LeaseLost: It ran out, or was taken over.
+        """
+        if self._lost is not None:
+            raise self._lost
+        if not self.held:
+            raise self._lose("it ran out before it was renewed")
+
+    @property
+    def base(self) -> Version:
+        """The version of the snapshot that a save under this lease replaces."""
+        assert self._base is not None  # noqa: S101  (set before the lease is handed out)
+        return self._base
+
+    def note(self, version: Version) -> None:
+        """Takes over the version of a snapshot that was loaded or saved under this lease."""
+        if self.held:
+            self._base = version
+
+    async def conflict(self, call: Call, error: VersionConflict) -> StateBucketError:
+        """What a lost race of a save under this lease means: 1 request."""
+        record = await self._read(call)
+        if record is not None and record[0].holder == self._holder:
+            return error  # still ours: somebody saved without the lease
+        return self._lose("another holder has it, and has saved")
+
+    async def __aenter__(self) -> Self:
+        """Takes the lease: 3 requests.
+
+        Raises:
+            LeaseHeld: Another holder has it, and did not give it up within ``wait``.
+        """
+        loop = asyncio.get_running_loop()
+        until, poll = loop.time() + self._wait, 0.05
+        while True:
+            call = Call("lease", self._seconds)
+            try:
+                await self._take(call)
+                break
+            except LeaseHeld:
+                left = until - loop.time()
+                if left <= 0:
+                    raise
+                await asyncio.sleep(min(poll, left))
+                poll = min(poll * 2, _LONGEST_POLL)
+        self._base = await self._snapshots.version(call, self.tenant_id, self.execution_id)
+        self._renewal = asyncio.create_task(self._renew())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Gives the lease up: 1 request. A lease that was lost is not an error here."""
+        if self._renewal is not None:
+            self._renewal.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._renewal
+        if self._lost is None:
+            # Should it fail, the lease runs out by itself.
+            with contextlib.suppress(StateBucketError):
+                await self._write(Call("lease", self._seconds), expires_ms=0)
+        self._expires_ms = 0
+
+    async def _take(self, call: Call) -> None:
+        now = self._objects.now_ms()
+        found = await self._read(call)
+        if found is None:
+            self._version, previous = Version.ABSENT, 0
+        else:
+            record, self._version = found
+            if record.expires_ms and record.expires_ms + SKEW_MS > now:
+                raise LeaseHeld(
+                    f"another holder has the lease for {(record.expires_ms - now) / 1000:.3f} s "
+                    "more",
+                    object_name=self._name,
+                )
+            previous = record.fence
+        self.fence = max(previous + 1, now)
+        try:
+            await self._write(call, expires_ms=now + self._ttl_ms)
+        except VersionConflict as error:
+            raise LeaseHeld("another holder was quicker", object_name=self._name) from error
+        self._expires_ms = now + self._ttl_ms
+
+    async def _renew(self) -> None:
+        """Renews the lease while it is held; what is in its way is told by the next `check`."""
+        while True:
+            await asyncio.sleep(self._ttl_ms / 1000 * _RENEW_SHARE)
+            if not self.held:
+                return
+            now = self._objects.now_ms()
+            left = max((self._expires_ms - now) / 1000, 0.001)
+            try:
+                await self._write(
+                    Call("lease", min(self._seconds, left)), expires_ms=now + self._ttl_ms
+                )
+            except VersionConflict:
+                self._lose("another holder has it")
+                return
+            except StateBucketError:
+                continue  # until it runs out
+            self._expires_ms = now + self._ttl_ms
+
+    async def _read(self, call: Call) -> tuple[_Record, Version] | None:
+        found = await self._objects.get(call, self._name)
+        if found is None:
+            return None
+        try:
+            return msgspec.json.decode(found.body, type=_Record), found.info.version
+        except msgspec.DecodeError as error:
+            raise CorruptObject("not a lease record", object_name=self._name) from error
+
+    async def _write(self, call: Call, *, expires_ms: int) -> None:
+        kept = self._ttl_ms + _KEPT_MS
+        self._version = await self._objects.put(
+            call,
+            self._name,
+            msgspec.json.encode(_Record(self._holder, self.fence, expires_ms)),
+            content_type=JSON,
+            expiry=Expiry(self._objects.now_ms() + kept, class_of(kept)),
+            condition=self._version,
+        )
+
+    def _lose(self, why: str) -> LeaseLost:
+        self._lost = LeaseLost(f"the lease was lost: {why}", object_name=self._name)
+        return self._lost
+
+
+def _seconds(wait: timedelta) -> float:
+    """How long to wait for a lease, from a `timedelta` that is not negative."""
+    seconds = wait.total_seconds() if hasattr(wait, "total_seconds") else math.nan
+    if not seconds >= 0:
+        raise InvalidArgument(f"wait must be a timedelta that is not negative: {wait!r}")
+    return float(seconds)

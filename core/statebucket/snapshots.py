@@ -1,0 +1,157 @@
+"""Saving and loading snapshots: owners, conditions, and never going backwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from statebucket.bucket import JSON
+from statebucket.errors import CorruptObject, InvalidSnapshot, StaleSnapshot, VersionConflict
+from statebucket.objects import Objects, expires_ms, stored
+from statebucket.owners import OwnerIndex, Recent
+from statebucket.snapshot import ExecutionSnapshot
+from statebucket.versions import Stored, Version
+
+if TYPE_CHECKING:
+    from statebucket.expiry import Expiry
+    from statebucket.names import Names
+    from statebucket.retry import Call
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    """The version of a snapshot that this process loaded or saved last, and its number."""
+
+    version: Version
+    sequence_number: int
+
+
+class Snapshots:
+    """The snapshots of one store.
+
+    Args:
+        objects: Where they are kept.
+        names: How they are named.
+        owners: The owner records, or None where there are none.
+    """
+
+    def __init__(self, objects: Objects, names: Names, owners: OwnerIndex | None) -> None:
+        self._objects = objects
+        self._names = names
+        self._owners = owners
+        self._seen: Recent[tuple[str, str], _Seen] = Recent()
+
+    async def save(
+        self,
+        call: Call,
+        snapshot: ExecutionSnapshot,
+        *,
+        expiry: Expiry | None,
+        condition: Version | None,
+        only_newer: bool,
+    ) -> Version:
+        """Claims the execution for the snapshot's tenant, then writes the snapshot."""
+        tenant_id, execution_id = snapshot.tenant_id, snapshot.execution_id
+        if self._owners is not None:
+            await self._owners.claim(call, execution_id, tenant_id, expiry)
+        if only_newer:
+            version = await self._put_newer(call, snapshot, condition, expiry)
+        else:
+            version = await self._put(call, snapshot, condition, expiry)
+        self._seen.put((tenant_id, execution_id), _Seen(version, snapshot.sequence_number))
+        return version
+
+    async def load(
+        self, call: Call, tenant_id: str, execution_id: str
+    ) -> Stored[ExecutionSnapshot] | None:
+        """Loads the snapshot of an execution from a tenant's prefix: 1 request.
+
+        Raises:
+            CorruptObject: What is stored is no snapshot of this execution.
+        """
+        found = await self._objects.get(call, self._names.snapshot(tenant_id, execution_id))
+        if found is None:
+            return None
+        try:
+            snapshot = ExecutionSnapshot.from_json(found.body)
+        except InvalidSnapshot as error:
+            raise CorruptObject(error.message, object_name=found.info.name) from error
+        if snapshot.execution_id != execution_id or snapshot.tenant_id != tenant_id:
+            raise CorruptObject(
+                f"holds the snapshot of another execution: {snapshot.execution_id!r} of tenant "
+                f"{snapshot.tenant_id!r}",
+                object_name=found.info.name,
+            )
+        if self._owners is not None:
+            self._owners.note(execution_id, tenant_id, expires_ms(found.info))
+        self._seen.put(
+            (tenant_id, execution_id), _Seen(found.info.version, snapshot.sequence_number)
+        )
+        return stored(found, snapshot)
+
+    async def find(
+        self, call: Call, owners: OwnerIndex, execution_id: str
+    ) -> Stored[ExecutionSnapshot] | None:
+        """Loads a snapshot by the execution's owner record: 1 request more if it is not known."""
+        known = owners.is_known(execution_id)
+        tenant_id = await owners.tenant_of(call, execution_id)
+        found = None if tenant_id is None else await self.load(call, tenant_id, execution_id)
+        if found is None and known:
+            # What was known may be out of date: removed, and created by another tenant since.
+            now_owner = await owners.tenant_of(call, execution_id, fresh=True)
+            if now_owner is not None and now_owner != tenant_id:
+                return await self.load(call, now_owner, execution_id)
+        return found
+
+    async def version(self, call: Call, tenant_id: str, execution_id: str) -> Version:
+        """The version of the live snapshot, or `Version.ABSENT`: 1 request."""
+        info = await self._objects.head(call, self._names.snapshot(tenant_id, execution_id))
+        return Version.ABSENT if info is None else info.version
+
+    async def _put(
+        self,
+        call: Call,
+        snapshot: ExecutionSnapshot,
+        condition: Version | None,
+        expiry: Expiry | None,
+    ) -> Version:
+        return await self._objects.put(
+            call,
+            self._names.snapshot(snapshot.tenant_id, snapshot.execution_id),
+            snapshot.to_json,
+            content_type=JSON,
+            expiry=expiry,
+            condition=condition,
+        )
+
+    async def _put_newer(
+        self,
+        call: Call,
+        snapshot: ExecutionSnapshot,
+        condition: Version | None,
+        expiry: Expiry | None,
+    ) -> Version:
+        """Writes a snapshot over the version that is known to be no newer."""
+        tenant_id, execution_id = snapshot.tenant_id, snapshot.execution_id
+        known = self._seen.get((tenant_id, execution_id))
+        if known is not None and known.sequence_number > snapshot.sequence_number:
+            known = None  # another process may have put an older one back: look
+        while True:
+            if known is None:
+                found = await self.load(call, tenant_id, execution_id)
+                if found is not None:
+                    known = _Seen(found.version, found.value.sequence_number)
+            if known is not None and known.sequence_number > snapshot.sequence_number:
+                raise StaleSnapshot(
+                    f"save_snapshot: sequence number {known.sequence_number} is stored, above "
+                    f"{snapshot.sequence_number}",
+                    object_name=self._names.snapshot(tenant_id, execution_id),
+                    outcome=call.outcome,
+                )
+            current = Version.ABSENT if known is None else known.version
+            try:
+                return await self._put(call, snapshot, condition or current, expiry)
+            except VersionConflict:
+                if condition is not None:
+                    raise
+                known = None
