@@ -9,7 +9,7 @@ EXTRA := $(strip $(if $(filter s3://%,$(STATEBUCKET_URL)),[s3]) \
 PYTEST := $(BIN)/python -m pytest
 CODE := core adapters tests
 
-.PHONY: help demo test test-fast check format clean
+.PHONY: help demo test test-fast check format stubs clean
 
 help:  ## Shows this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,6 +32,10 @@ check: $(VENV)/.dev  ## Format, lint, types, and who may import whom
 format: $(VENV)/.dev  ## Formats the code and mends what can be mended
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
+
+stubs: $(VENV)/.dev  ## Writes the blocking store's stub from the asynchronous one
+	$(BIN)/python tests/stubs/sync_stub.py
+	$(BIN)/ruff format --quiet core/statebucket/sync.pyi
 
 clean:  ## Removes .venv and what tools have left
 	rm -rf $(VENV) dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -28,7 +28,10 @@ _MOST_SHOWN = 120
 
 def shown(value: object) -> str:
     """A value as an error's message shows it: its repr, cut where it is long."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001  (a huge int, or a class whose repr fails)
+        text = f"a value of type {type(value).__name__}"
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 

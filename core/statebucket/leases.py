@@ -98,7 +98,7 @@ class Lease:
         self._expires_ms = 0
         self._lost: LeaseLost | None = None
         self._version = Version.ABSENT
-        self._base: Version | None = None
+        self._seen: Version | None = None
         self._renewal: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -120,18 +120,20 @@ class Lease:
         if not self.held:
             raise self._lose("it ran out before it was renewed")
 
-    @property
-    def base(self) -> Version:
-        """The version of the snapshot that a save under this lease replaces."""
-        assert self._base is not None  # noqa: S101  (set before the lease is handed out)
-        return self._base
+    # For the store, which saves under the lease.
 
-    def note(self, version: Version) -> None:
+    def _base(self) -> Version:
+        """The version of the snapshot that a save under this lease replaces."""
+        self.check()
+        assert self._seen is not None  # noqa: S101  (set before the lease is handed out)
+        return self._seen
+
+    def _note(self, version: Version) -> None:
         """Takes over the version of a snapshot that was loaded or saved under this lease."""
         if self.held:
-            self._base = version
+            self._seen = version
 
-    async def conflict(self, call: Call, error: VersionConflict) -> StateBucketError:
+    async def _conflict(self, call: Call, error: VersionConflict) -> StateBucketError:
         """What a lost race of a save under this lease means: 1 request."""
         record = await self._read(call)
         if record is not None and record[0].holder == self._holder:
@@ -157,7 +159,7 @@ class Lease:
                     raise
                 await asyncio.sleep(min(poll, left))
                 poll = min(poll * 2, _LONGEST_POLL)
-        self._base = await self._snapshots.version(call, self.tenant_id, self.execution_id)
+        self._seen = await self._snapshots.version(call, self.tenant_id, self.execution_id)
         self._renewal = asyncio.create_task(self._renew())
         return self
 

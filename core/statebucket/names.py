@@ -43,6 +43,7 @@ def encode(text: str, *, what: str = "key") -> str:
     """
     if not isinstance(text, str):
         raise InvalidKey(f"{what} must be a string, not {type(text).__name__}: {shown(text)}")
+    text = str.__str__(text)  # not a subclass of str, which may format as something else
     if _PLAIN.fullmatch(text):
         return text
     if not text:

@@ -19,6 +19,7 @@ from statebucket.names import encode, encode_execution
 from statebucket.states import ExecutionState, Waiting
 
 MAX_SEQUENCE_NUMBER = 2**64 - 1
+_MOST_BITS = 8192  # Python turns no int of over 4,300 digits into text, or back
 
 
 def _now() -> datetime:
@@ -65,17 +66,15 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidSnapshot(
                 f"sequence_number must be an int from 0 to 2**64 - 1: {shown(number)}"
             )
-        stamp = self.timestamp
-        if not isinstance(stamp, datetime) or stamp.utcoffset() is None:
-            raise InvalidSnapshot(f"timestamp must be a datetime with a time zone: {shown(stamp)}")
-        if stamp.tzinfo is not UTC:
-            msgspec.structs.force_setattr(self, "timestamp", stamp.astimezone(UTC))
+        msgspec.structs.force_setattr(self, "timestamp", _utc(self.timestamp))
         if _decoding.active:
             return  # msgspec has checked the types, and JSON holds nothing else
-        for field in ("user_id", "current_step_id"):
+        for field in ("execution_id", "tenant_id", "user_id", "current_step_id"):
             value = getattr(self, field)
             if value is not None:
                 _check_text(field, value)
+                # msgspec encodes no subclass of str.
+                msgspec.structs.force_setattr(self, field, str.__str__(value))
         if not isinstance(self.state, ExecutionState | Waiting):
             raise InvalidSnapshot(
                 f"state must be an ExecutionState or Waiting(reason): {shown(self.state)}"
@@ -138,6 +137,17 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(ExecutionSnapshot)
 
 
+def _utc(stamp: object) -> datetime:
+    if not isinstance(stamp, datetime) or stamp.utcoffset() is None:
+        raise InvalidSnapshot(f"timestamp must be a datetime with a time zone: {shown(stamp)}")
+    try:
+        return stamp if stamp.tzinfo is UTC else stamp.astimezone(UTC)
+    except OverflowError:
+        raise InvalidSnapshot(
+            f"timestamp must lie within the years 1 to 9999 in UTC: {shown(stamp)}"
+        ) from None
+
+
 def _check_id(field: str, value: object) -> None:
     try:
         if field == "execution_id":
@@ -178,7 +188,11 @@ def json_value(value: Any, path: str) -> Any:  # noqa: ANN401  (any JSON value)
 
 def _json_value(value: Any, path: str) -> Any:  # noqa: ANN401  (one return a kind)
     kind = type(value)
-    if value is None or kind is bool or kind is int:
+    if value is None or kind is bool:
+        return value
+    if kind is int:
+        if value.bit_length() > _MOST_BITS:
+            raise InvalidValue(f"{path} is an int of over {_MOST_BITS} bits")
         return value
     if kind is str:
         if not value.isascii():
@@ -205,7 +219,7 @@ def _json_key(key: object, path: str) -> str:
         raise InvalidValue(f"{path} has a key that is not a string: {shown(key)}")
     if not key.isascii():
         _check_encodable(key, path)
-    return str(key)
+    return str.__str__(key)
 
 
 def _check_encodable(text: str, path: str) -> None:

@@ -6,6 +6,8 @@ from enum import Enum
 
 import msgspec
 
+from statebucket.errors import InvalidSnapshot, shown
+
 
 class WaitReason(Enum):
     """What a waiting execution waits for."""
@@ -27,6 +29,10 @@ class Waiting(msgspec.Struct, frozen=True):
     """
 
     reason: WaitReason = msgspec.field(name="Waiting")
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.reason, WaitReason):
+            raise InvalidSnapshot(f"state: Waiting takes a WaitReason: {shown(self.reason)}")
 
     @property
     def is_terminal(self) -> bool:

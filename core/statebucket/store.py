@@ -152,7 +152,7 @@ class ObjectStateStore(StateStore):
         expiry = self._expiry(ttl)
         if lease is not None:
             _check_lease(lease, snapshot, if_version)
-            if_version = lease.base
+            if_version = lease._base()  # noqa: SLF001  (for the store)
         call = self._call("save_snapshot")
         try:
             version = await self._snapshots.save(
@@ -161,7 +161,7 @@ class ObjectStateStore(StateStore):
         except VersionConflict as error:
             if lease is None:
                 raise
-            raise await lease.conflict(call, error) from error
+            raise await lease._conflict(call, error) from error  # noqa: SLF001  (as above)
         self._note(tenant_id, execution_id, version)
         return version
 
@@ -190,7 +190,7 @@ class ObjectStateStore(StateStore):
         """Tells the lease that this process holds on an execution what it has seen of it."""
         lease = self._leases.get((tenant_id, execution_id))
         if lease is not None:
-            lease.note(version)
+            lease._note(version)  # noqa: SLF001  (for the store)
 
     async def delete_snapshot(self, execution_id: ExecutionId | str) -> None:
         encode_execution(execution_id)
@@ -490,7 +490,6 @@ def _check_lease(lease: Lease, snapshot: ExecutionSnapshot, if_version: Version 
         raise InvalidArgument(
             f"the lease is on {lease.execution_id!r}, the snapshot of {snapshot.execution_id!r}"
         )
-    lease.check()
 
 
 def _encoded(value: Any) -> bytes:  # noqa: ANN401  (any JSON value)

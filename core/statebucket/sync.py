@@ -1,0 +1,242 @@
+"""The blocking store, for plain handlers: ``from statebucket.sync import open_store``.
+
+It has the calls of `statebucket.StateStore`, without ``await``: a call blocks its thread until the
+answer is there, an async iterator becomes an iterator, an async context manager a plain one. The
+methods are made from the asynchronous ones, so that there is one definition; ``sync.pyi`` tells it
+to editors and type checkers.
+
+All blocking stores of a process share one background thread with an event loop, which keeps
+connections between calls. It may be used at module scope, from several threads, inside a running
+event loop (which a call blocks), and after a fork. A call that is interrupted (KeyboardInterrupt)
+is cancelled. At interpreter exit, what was not closed is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import functools
+import inspect
+import os
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from statebucket.leases import Lease
+from statebucket.protocols import StateStore
+from statebucket.registry import open_store as _open_store
+from statebucket.writer import SnapshotWriter
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+    from types import TracebackType
+
+T = TypeVar("T")
+
+_CLOSING_SECONDS = 2.0
+
+
+class _Background:
+    """A thread with an event loop, in one process."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self.loop.run_forever, name="statebucket-sync", daemon=True
+        )
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs a coroutine there, and waits for it here."""
+        future = asyncio.run_coroutine_threadsafe(work, self.loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # stops what nobody waits for any more
+            raise
+
+    def close(self) -> None:
+        """Closes every store of this process, then the loop."""
+        if self.pid != os.getpid():
+            return  # a child's copy: its thread did not come along
+        stores = list(_open)
+        closing = asyncio.run_coroutine_threadsafe(_shut_down(stores), self.loop)
+        # A request that hangs must not keep the interpreter from exiting.
+        with contextlib.suppress(TimeoutError):
+            closing.result(_CLOSING_SECONDS)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(_CLOSING_SECONDS)
+        if not self._thread.is_alive():
+            self.loop.close()
+
+
+_lock = threading.Lock()
+_background: _Background | None = None
+_open: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def _loop() -> _Background:
+    global _background  # noqa: PLW0603  (one for each process)
+    current = _background
+    if current is None or current.pid != os.getpid():
+        with _lock:
+            current = _background
+            if current is None or current.pid != os.getpid():
+                current = _background = _Background()
+    return current
+
+
+def _after_fork() -> None:
+    global _background, _lock
+    # The parent's thread does not exist here, and its lock may have been held.
+    _background, _lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+@atexit.register
+def _at_exit() -> None:
+    if _background is not None:
+        _background.close()
+
+
+async def _shut_down(stores: list[Any]) -> None:
+    await asyncio.gather(*(store.shutdown() for store in stores), return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_asyncgens()
+
+
+class _Blocking:
+    """What the blocking classes share: the asynchronous object behind them."""
+
+    __slots__ = ("__weakref__", "_target")
+
+    def __init__(self, target: Any) -> None:  # noqa: ANN401  (any of the classes below)
+        self._target = target
+
+    def __repr__(self) -> str:
+        return f"<blocking {self._target!r}>"
+
+    def __enter__(self) -> Any:  # noqa: ANN401  (the stub says which)
+        return _blocking(_loop().run(self._target.__aenter__()), self)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        result: bool | None = _loop().run(self._target.__aexit__(kind, error, trace))
+        return result
+
+
+def _blocking(value: Any, same: _Blocking | None = None) -> Any:  # noqa: ANN401
+    """What an asynchronous call returned, for a blocking caller."""
+    if same is not None and value is same._target:  # noqa: SLF001  (our own)
+        return same
+    if isinstance(value, StateStore):
+        return BlockingStateStore(value)
+    if isinstance(value, Lease):
+        return BlockingLease(value)
+    if isinstance(value, SnapshotWriter):
+        return BlockingSnapshotWriter(value)
+    return value
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    """An argument, as the asynchronous call takes it."""
+    return value._target if isinstance(value, _Blocking) else value  # noqa: SLF001  (our own)
+
+
+def _method(name: str, source: Callable[..., Any]) -> Callable[..., Any]:
+    """The blocking method for an asynchronous one."""
+
+    @functools.wraps(source)
+    def call(self: _Blocking, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        method = getattr(self._target, name)
+        plain = {key: _plain(value) for key, value in kwargs.items()}
+        if inspect.iscoroutinefunction(source):
+            return _blocking(_loop().run(method(*args, **plain)))
+        if name.startswith("iter_"):
+            return _iterate(method(*args, **plain))
+        if name == "lease":
+            return _Blocking(method(*args, **plain))
+        if isinstance(self._target, SnapshotWriter):
+            return _loop().run(_in_loop(method, *args, **plain))
+        return _blocking(method(*args, **plain))
+
+    return call
+
+
+async def _in_loop(method: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401
+    """Calls a plain method that needs a running event loop."""
+    return method(*args, **kwargs)
+
+
+def _iterate(items: AsyncIterator[T]) -> Iterator[T]:
+    """An iterator over an asynchronous one; closing it closes that."""
+    background = _loop()
+    end = object()
+
+    async def following() -> Any:  # noqa: ANN401
+        return await anext(items, end)
+
+    try:
+        while (item := background.run(following())) is not end:
+            yield item
+    finally:
+        close = getattr(items, "aclose", None)
+        if close is not None:
+            background.run(close())
+
+
+def _class(name: str, source: type[Any], doc: str) -> type[Any]:
+    """Makes the blocking class for an asynchronous one."""
+    members: dict[str, Any] = {"__slots__": (), "__doc__": doc, "__module__": __name__}
+    for attribute in dir(source):
+        if attribute.startswith("_"):
+            continue
+        found = inspect.getattr_static(source, attribute)
+        if inspect.isfunction(found):
+            members[attribute] = _method(attribute, found)
+        else:
+            members[attribute] = _attribute(attribute, found)
+    # Attributes that instances have without the class declaring them.
+    for attribute in _INSTANCE.get(source, ()):
+        members[attribute] = _attribute(attribute, None)
+    return type(name, (_Blocking,), members)
+
+
+def _attribute(name: str, found: object) -> property:
+    doc = getattr(found, "__doc__", None)
+    return property(lambda self: getattr(self._target, name), doc=doc)
+
+
+_INSTANCE: dict[type[Any], tuple[str, ...]] = {
+    Lease: ("execution_id", "tenant_id", "fence"),
+    SnapshotWriter: ("saved", "dropped", "version"),
+}
+
+BlockingStateStore = _class(
+    "BlockingStateStore",
+    StateStore,
+    "A `StateStore` whose calls block; see `statebucket.StateStore` for what each promises.",
+)
+BlockingLease = _class("BlockingLease", Lease, "A `Lease`, held inside ``with``.")
+BlockingSnapshotWriter = _class(
+    "BlockingSnapshotWriter", SnapshotWriter, "A `SnapshotWriter`, used inside ``with``."
+)
+
+
+@functools.wraps(_open_store)
+def open_store(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (the stub says which)
+    """As `statebucket.open_store`, with a store whose calls block."""
+    store = _open_store(*args, **kwargs)
+    _open.add(store)
+    return BlockingStateStore(store)
+
+
+open_store.__doc__ = _open_store.__doc__

@@ -1,0 +1,419 @@
+"""The blocking store; made by `make stubs` from protocols.py, leases.py and writer.py."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Self, TypeVar, overload
+
+from statebucket.ids import ExecutionId, TenantId
+from statebucket.reports import DeletionReport, SweepReport
+from statebucket.snapshot import ExecutionSnapshot
+from statebucket.versions import Stored, Version
+
+T = TypeVar("T")
+MARGIN: timedelta
+
+class BlockingStateStore:
+    @property
+    def name(self) -> str:
+        """The service: "s3", "gcs", "azure", "sqlite", "memory", or a third party's own."""
+
+    @property
+    def requires_network(self) -> bool:
+        """Whether calls leave this machine."""
+
+    @property
+    def supports_air_gapped(self) -> bool:
+        """Whether it works without a network: the opposite of `requires_network`."""
+
+    def health_check(self) -> None:
+        """Returns if the storage can be reached and listed: 1 request.
+
+        Raises:
+            StateBucketError: What is wrong, as a typed error: `BucketNotFound`, `AccessDenied`,
+                `InvalidCredentials`, `Unavailable`, `DeadlineExceeded`.
+        """
+
+    def shutdown(self) -> None:
+        """Closes the running event loop's connections. Doing it twice is no error.
+
+        A later call opens new ones. A client or session of the caller's stays open.
+        """
+
+    def tenant(self, tenant_id: TenantId | str) -> BlockingStateStore:
+        """The same contract, bound to one tenant: 0 requests.
+
+        Keys then live in the tenant's prefix, snapshots are found without the owner record, and a
+        snapshot or listing of another tenant is refused.
+
+        Raises:
+            InvalidKey: The id cannot name a tenant.
+            TenantMismatch: This store is bound to another tenant already.
+        """
+
+    def with_deadline(self, seconds: float) -> BlockingStateStore:
+        """The same store, whose calls answer within other than the store's seconds: 0 requests.
+
+        Raises:
+            InvalidArgument: ``seconds`` is not a positive number.
+        """
+
+    def save_snapshot(
+        self,
+        snapshot: ExecutionSnapshot,
+        *,
+        if_version: Version | None = None,
+        ttl: timedelta | None = None,
+        only_newer: bool = False,
+        lease: BlockingLease | None = None,
+    ) -> Version:
+        """Keeps the latest snapshot of an execution.
+
+        Best effort, and not the source of truth: it may be overwritten by a later save and lost
+        with the bucket. 1 request; 2 for an execution that this process has neither loaded nor
+        saved (3 if another process had saved it), or has last seen over a minute ago; 1 more when
+        a condition fails.
+
+        Args:
+            snapshot: What to keep.
+            if_version: See the class.
+            ttl: How long the snapshot can be loaded; for ever by default (or the store's
+                ``finished_ttl`` for a finished execution).
+            only_newer: Never replace a snapshot with a higher ``sequence_number``; an equal one is
+                a redelivery, and is written. 1 request more where the stored version is not known
+                from a load or save.
+            lease: Write only over the version that was there when this lease was taken, or that
+                was loaded or saved under it since; see `lease`.
+
+        Returns:
+            The version that was written.
+
+        Raises:
+            VersionConflict: The condition does not hold.
+            StaleSnapshot: ``only_newer``, and a newer snapshot is stored.
+            LeaseLost: The lease ran out, or its next holder has saved.
+            TenantMismatch: The execution belongs to another tenant.
+        """
+
+    def load_snapshot(self, execution_id: ExecutionId | str) -> ExecutionSnapshot | None:
+        """The latest snapshot of an execution, or None if there is none or it has expired.
+
+        The caller checks its ``sequence_number`` against the event log. 1 request; 2 where no
+        tenant is bound and the execution's owner is not known.
+
+        Raises:
+            CorruptObject: What is stored is no snapshot of this execution.
+        """
+
+    def load_stored(self, execution_id: ExecutionId | str) -> Stored[ExecutionSnapshot] | None:
+        """As `load_snapshot`, with the version, expiry and size."""
+
+    def delete_snapshot(self, execution_id: ExecutionId | str) -> None:
+        """Deletes an execution's snapshot; deleting what is not there is no error.
+
+        Its keys and its owner record stay. 1 request, and 1 to find the owner as for
+        `load_snapshot`.
+        """
+
+    def lease(
+        self, execution_id: ExecutionId | str, *, ttl: timedelta, wait: timedelta | None = None
+    ) -> AbstractContextManager[BlockingLease]:
+        """Holds an execution for one worker at a time, for ``async with``.
+
+        3 requests to take it, 1 at each third of ``ttl`` to renew it, 1 to give it up. What it
+        guarantees, and what it does not, is said in `statebucket.leases`; in short: a lease saves
+        double work, and ``save_snapshot(…, lease=lease)`` never overwrites a successor's save,
+        however long this process was paused.
+
+        Args:
+            execution_id: The execution. Without a tenant bound, one that a tenant owns already.
+            ttl: How long after the last renewal another process may take the lease over (with 2 s
+                more for clocks that differ). Longer than the longest pause to expect of a process.
+            wait: How long to wait for another holder; not at all by default.
+
+        Raises:
+            LeaseHeld: Another holder has it.
+            InvalidTTL: ``ttl`` is not a positive `timedelta`.
+        """
+
+    def writer(
+        self,
+        execution_id: ExecutionId | str,
+        *,
+        ttl: timedelta | None = None,
+        only_newer: bool = False,
+        lease: BlockingLease | None = None,
+    ) -> BlockingSnapshotWriter:
+        """A writer that coalesces many saves of one execution, for ``async with``.
+
+        At most one save is in flight, with the interval between them that the service asks for
+        (GCS: one second an object); of the snapshots that come meanwhile the latest is written.
+        Leaving the block writes the last one.
+
+        Args:
+            execution_id: The execution.
+            ttl: As for `save_snapshot`; likewise the other arguments.
+            only_newer: See there.
+            lease: See there.
+        """
+
+    def set(
+        self,
+        key: str,
+        value: bytes,
+        ttl: timedelta | None = None,
+        *,
+        if_version: Version | None = None,
+    ) -> Version:
+        """Stores a value: 1 request.
+
+        Args:
+            key: ``exec:{execution_id}:{rest}`` belongs to that execution and goes with it; any
+                other key belongs to the tenant, or to none.
+            value: The bytes.
+            ttl: How long it can be read; for ever by default.
+            if_version: See the class.
+
+        Returns:
+            The version that was written.
+
+        Raises:
+            InvalidKey: The key cannot name an object.
+            InvalidTTL: ``ttl`` is not a positive `timedelta`.
+            InvalidValue: ``value`` is not bytes.
+            VersionConflict: The condition does not hold.
+        """
+
+    def get(self, key: str) -> bytes | None:
+        """A value, or None if it does not exist or has expired: 1 request."""
+
+    def get_stored(self, key: str) -> Stored[bytes] | None:
+        """As `get`, with the version, expiry and size."""
+
+    def delete(self, key: str) -> None:
+        """Deletes a key; deleting what is not there is no error: 1 request."""
+
+    def exists(self, key: str) -> bool:
+        """Whether a key exists; an expired one does not: 1 request.
+
+        On S3 a missing bucket cannot be told from a missing key by this call.
+        """
+
+    def set_json(
+        self,
+        key: str,
+        value: Any,
+        ttl: timedelta | None = None,
+        *,
+        if_version: Version | None = None,
+    ) -> Version:
+        """As `set`, for a value that JSON carries: plain, a msgspec Struct, a dataclass.
+
+        Raises:
+            InvalidValue: JSON would not carry it unchanged (NaN, keys that are not strings, …).
+        """
+
+    @overload
+    def get_json(self, key: str) -> Any: ...
+    @overload
+    def get_json(self, key: str, type: type[T]) -> T | None: ...
+    def list_snapshots(self, tenant_id: TenantId | str, limit: int = 1000) -> list[ExecutionId]:
+        """Up to ``limit`` executions of a tenant that have a snapshot: 1 request per 1,000.
+
+        In the order of their encoded ids. On S3, whose listings have no metadata, one that has
+        expired may show until it is removed; see `iter_snapshots`.
+
+        Raises:
+            InvalidArgument: ``limit`` is negative.
+            TenantMismatch: This store is bound to another tenant.
+        """
+
+    def iter_snapshots(
+        self, tenant_id: TenantId | str, *, live: bool = False
+    ) -> Iterator[ExecutionId]:
+        """All executions of a tenant that have a snapshot: 1 request per 1,000.
+
+        Args:
+            tenant_id: The tenant.
+            live: Leave out expired ones on S3 too, for one request more an execution there.
+        """
+
+    def iter_keys(self, execution_id: ExecutionId | str | None = None) -> Iterator[str]:
+        """The keys of an execution, or those that belong to none, as they were given to `set`.
+
+        1 request per 1,000. On S3 an expired one may show until it is removed.
+        """
+
+    def delete_execution_state(self, execution_id: ExecutionId | str) -> DeletionReport:
+        """Removes an execution: its snapshot, every key, and last its owner record.
+
+        Bound to a tenant: 1 list and 1 batch for up to a page, 1 for the owner record, and 1 to
+        look that up if it is not known. Else the keys set without a tenant go too, for 1 list more.
+        After an interruption, running it again finishes the job.
+
+        Returns:
+            What was removed.
+
+        Raises:
+            DeleteIncomplete: Some objects could not be removed.
+        """
+
+    def iter_tenants(self) -> Iterator[TenantId]:
+        """The tenants that have any object, in the order of their encoded ids.
+
+        1 request per 1,000 tenants. A store bound to a tenant yields that one, if it has any.
+        """
+
+    def delete_tenant(self, tenant_id: TenantId | str) -> DeletionReport:
+        """Removes all that belongs to a tenant: off-boarding.
+
+        2 requests an execution for the owner records, then 1 list and 1 batch per 1,000 objects.
+        After an interruption, running it again finishes the job. Noncurrent versions of a versioned
+        bucket stay until its lifecycle rules remove them.
+
+        Raises:
+            DeleteIncomplete: Some objects could not be removed.
+            TenantMismatch: This store is bound to another tenant.
+        """
+
+    def sweep(
+        self,
+        *,
+        tenant: TenantId | str | None = None,
+        dry_run: bool = False,
+        margin: timedelta = MARGIN,
+        progress: Callable[[SweepReport], None] | None = None,
+    ) -> SweepReport:
+        """Removes expired objects now, each only at the version that was seen expired.
+
+        For TTLs below a day, and for services without lifecycle rules. It also removes owner
+        records of executions that have nothing left, and writes those that live snapshots have
+        lost. Where listings have metadata: 1 request per 1,000 objects, 1 for each expired one, 1
+        for each live snapshot (its owner record) and 2 or 3 for each owner record; on S3 1 more
+        for each object. Running it again is safe at any time.
+
+        Args:
+            tenant: Sweep this tenant only, without the owner records.
+            dry_run: Only report what would be done.
+            margin: How long an object must have been expired, for clocks that differ.
+            progress: Called with what was done so far, after each page of a listing.
+
+        Raises:
+            TenantMismatch: This store is bound to another tenant.
+        """
+
+    def __enter__(self) -> Self:
+        """Returns the store; no request is sent."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Shuts the store down."""
+
+class BlockingLease:
+    execution_id: str
+    tenant_id: str
+    fence: int
+
+    @property
+    def held(self) -> bool:
+        """Whether the lease is held, as far as this process and its clock can tell: 0 requests."""
+
+    def check(self) -> None:
+        """Returns while the lease is held: 0 requests.
+
+        Raises:
+            LeaseLost: It ran out, or was taken over.
+        """
+
+    def __enter__(self) -> Self:
+        """Takes the lease: 3 requests.
+
+        Raises:
+            LeaseHeld: Another holder has it, and did not give it up within ``wait``.
+        """
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Gives the lease up: 1 request. A lease that was lost is not an error here."""
+
+class BlockingSnapshotWriter:
+    saved: int
+    dropped: int
+    version: Version | None
+
+    def save(self, snapshot: ExecutionSnapshot) -> None:
+        """Hands over a snapshot and returns at once; it is written unless a later one comes first.
+
+        Raises:
+            InvalidSnapshot: It is of another execution.
+            StateBucketError: An earlier snapshot could not be written: its error.
+        """
+
+    def flush(self) -> Version | None:
+        """Waits until the latest snapshot is written, and returns the version.
+
+        Raises:
+            StateBucketError: It could not be written.
+        """
+
+    def __enter__(self) -> Self:
+        """Returns the writer; no request is sent."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Writes what is left, also when the block failed.
+
+        Raises:
+            StateBucketError: The last snapshot could not be written.
+        """
+
+def open_store(
+    url: str | None = None,
+    *,
+    deadline: float | None = None,
+    owner_index: bool | None = None,
+    engine: str | None = None,
+    max_in_flight: int | None = None,
+    finished_ttl: timedelta | None = None,
+    clock: Callable[[], float] | None = None,
+    **options: Any,
+) -> BlockingStateStore:
+    """Opens a state store. No request is sent before the first call of the store.
+
+    The store is an async context manager; without ``async with`` it works as well, and
+    ``await store.shutdown()`` closes it.
+
+    Args:
+        url: ``memory://``, ``sqlite:///relative.db``, ``sqlite:////absolute.db``,
+            ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``az://container/prefix?account=NAME``;
+            by default the environment variable ``STATEBUCKET_URL``. A keyword here wins over the
+            URL's parameter of the same name.
+        deadline: Seconds within which each call answers, retries included; 10 by default.
+        owner_index: False for a bucket whose tenants are kept apart by IAM: only tenant views,
+            and nothing outside ``tenants/`` is touched.
+        engine: Another implementation of the scheme, where one is registered; ``sdk`` by default.
+        max_in_flight: The most requests at one time from one event loop; 32 by default.
+        finished_ttl: A TTL for snapshots in a terminal state that are saved without one.
+        clock: The time now in seconds since the epoch, for tests; `time.time` by default.
+        options: The adapter's own: an SDK session or client of the caller's (never closed by
+            statebucket), server-side encryption, ``ttl_tags``; see the adapter.
+
+    Raises:
+        InvalidURL: The URL cannot be read, carries a secret, or has an unknown parameter.
+        InvalidArgument: An option is unknown or outside what it may be.
+        UnknownScheme: No adapter is registered for the scheme and engine.
+        AdapterNotInstalled: The adapter's SDK is missing; the message has the pip command.
+    """
