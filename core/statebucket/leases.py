@@ -22,7 +22,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import secrets
+import os
 from typing import TYPE_CHECKING, Self
 
 import msgspec
@@ -94,7 +94,7 @@ class Lease:
         self._ttl_ms = to_milliseconds(ttl)
         self._wait = 0.0 if wait is None else _seconds(wait)
         self._seconds = seconds
-        self._holder = secrets.token_hex(8)
+        self._holder = os.urandom(8).hex()
         self._expires_ms = 0
         self._lost: LeaseLost | None = None
         self._version = Version.ABSENT

@@ -13,7 +13,7 @@ is decided here:
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -120,7 +120,7 @@ class Objects:
         Raises:
             Conflict: The condition does not hold.
         """
-        write_id = secrets.token_hex(8)
+        write_id = os.urandom(8).hex()
         creating = condition == Version.ABSENT
         write: Write | None = None
 

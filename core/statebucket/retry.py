@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from typing import TYPE_CHECKING, TypeVar
 
 from statebucket.errors import DeadlineExceeded, Outcome, StateBucketError
@@ -110,6 +109,8 @@ async def attempt(
 
 def _wait_before(tries: int, error: StateBucketError) -> float:
     """Seconds until the next try: full jitter, but no sooner than the service asked for."""
+    import random  # noqa: PLC0415  (not on the way of a cold start)
+
     longest = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (tries - 1))
     return max(random.uniform(0, longest), error.retry_after or 0.0)  # noqa: S311  (no secret)
 

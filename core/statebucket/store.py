@@ -1,4 +1,8 @@
-"""The one implementation of `StateStore`, over any `Bucket`."""
+"""The one implementation of `StateStore`, over any `Bucket`.
+
+What a function needs on its way from a cold start to its first load is imported here; what it may
+need later (clean-ups, sweeps, leases, writers) where it is used.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from statebucket.bucket import BYTES, JSON
-from statebucket.cleanup import Cleaner
 from statebucket.errors import (
     CorruptObject,
     InvalidArgument,
@@ -23,7 +26,6 @@ from statebucket.errors import (
 )
 from statebucket.expiry import Expiry, to_milliseconds
 from statebucket.ids import ExecutionId, TenantId
-from statebucket.leases import Lease
 from statebucket.names import decode, encode_execution, execution_key
 from statebucket.objects import PAGE, Objects, stored
 from statebucket.owners import OwnerIndex
@@ -31,17 +33,18 @@ from statebucket.protocols import MARGIN, StateStore
 from statebucket.retry import Call
 from statebucket.snapshot import ExecutionSnapshot, json_value
 from statebucket.snapshots import Snapshots
-from statebucket.sweep import Sweeper
 from statebucket.tasks import in_order
 from statebucket.versions import Stored, Version
-from statebucket.writer import SnapshotWriter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from types import TracebackType
 
+    from statebucket.cleanup import Cleaner
+    from statebucket.leases import Lease
     from statebucket.names import Names
     from statebucket.reports import DeletionReport, SweepReport
+    from statebucket.writer import SnapshotWriter
 
 
 class ObjectStateStore(StateStore):
@@ -203,6 +206,8 @@ class ObjectStateStore(StateStore):
     async def lease(
         self, execution_id: ExecutionId | str, *, ttl: timedelta, wait: timedelta | None = None
     ) -> AsyncIterator[Lease]:
+        from statebucket.leases import Lease  # noqa: PLC0415  (see the top)
+
         encode_execution(execution_id)
         to_milliseconds(ttl)
         tenant_id = await self._owner_of(self._call("lease"), execution_id)
@@ -236,6 +241,8 @@ class ObjectStateStore(StateStore):
         only_newer: bool = False,
         lease: Lease | None = None,
     ) -> SnapshotWriter:
+        from statebucket.writer import SnapshotWriter  # noqa: PLC0415  (see the top)
+
         encode_execution(execution_id)
         return SnapshotWriter(
             lambda snapshot: self.save_snapshot(
@@ -402,6 +409,8 @@ class ObjectStateStore(StateStore):
         margin: timedelta = MARGIN,
         progress: Callable[[SweepReport], None] | None = None,
     ) -> SweepReport:
+        from statebucket.sweep import Sweeper  # noqa: PLC0415  (see the top)
+
         if tenant is None:
             tenant = self._tenant
         else:
@@ -421,6 +430,8 @@ class ObjectStateStore(StateStore):
         return await sweeper.run(tenant)
 
     def _cleaner(self, operation: str) -> Cleaner:
+        from statebucket.cleanup import Cleaner  # noqa: PLC0415  (see the top)
+
         return Cleaner(
             self._objects,
             self._names,
@@ -482,6 +493,8 @@ def _check_condition(condition: object) -> None:
 
 
 def _check_lease(lease: Lease, snapshot: ExecutionSnapshot, if_version: Version | None) -> None:
+    from statebucket.leases import Lease  # noqa: PLC0415  (see the top)
+
     if not isinstance(lease, Lease):
         raise InvalidArgument(f"lease must be what store.lease(…) gave: {lease!r}")
     if if_version is not None:
