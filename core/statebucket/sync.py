@@ -90,7 +90,10 @@ def _loop() -> _Background:
 
 def _after_fork() -> None:
     global _background, _lock
-    # The parent's thread does not exist here, and its lock may have been held.
+    # The parent's thread does not exist here, and its lock may have been held. Its connections are
+    # the parent's to close: that they are dropped here unclosed is no news for anybody.
+    if _background is not None:
+        _background.loop.set_exception_handler(lambda _loop, _context: None)
     _background, _lock = None, threading.Lock()
 
 

@@ -1,0 +1,98 @@
+"""The blocking store as an asynchronous one again, so that the contract suite can be held to it.
+
+Each call runs in a thread, as a handler's would, and blocks that thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import Any
+
+from statebucket import StateStore
+from statebucket.leases import Lease
+from statebucket.writer import SnapshotWriter
+
+_END = object()
+
+
+class Awaited:
+    """What the classes below share."""
+
+    def __init__(self, blocking: Any) -> None:
+        self.blocking = blocking
+
+    def __repr__(self) -> str:
+        return repr(self.blocking)
+
+    async def __aenter__(self) -> Any:
+        return wrapped(await asyncio.to_thread(self.blocking.__enter__))
+
+    async def __aexit__(self, *error: object) -> Any:
+        return await asyncio.to_thread(self.blocking.__exit__, *error)
+
+
+def wrapped(value: Any) -> Any:
+    """A blocking object as an asynchronous one; anything else as it is."""
+    kinds = {
+        "BlockingStateStore": AwaitedStore,
+        "BlockingLease": AwaitedLease,
+        "BlockingSnapshotWriter": AwaitedWriter,
+        "_Blocking": Awaited,
+    }
+    kind = kinds.get(type(value).__name__)
+    return value if kind is None else kind(value)
+
+
+def _plain(value: Any) -> Any:
+    return value.blocking if isinstance(value, Awaited) else value
+
+
+def _method(name: str, source: Any) -> Any:
+    def call(self: Awaited, *args: Any, **kwargs: Any) -> Any:
+        plain = {key: _plain(value) for key, value in kwargs.items()}
+        return getattr(self.blocking, name), args, plain
+
+    if inspect.iscoroutinefunction(source):
+
+        async def method(self: Awaited, *args: Any, **kwargs: Any) -> Any:
+            function, args, plain = call(self, *args, **kwargs)
+            return wrapped(await asyncio.to_thread(function, *args, **plain))
+
+        return method
+    if name.startswith("iter_"):
+
+        async def iterate(self: Awaited, *args: Any, **kwargs: Any) -> Any:
+            function, args, plain = call(self, *args, **kwargs)
+            items = function(*args, **plain)
+            while (item := await asyncio.to_thread(next, items, _END)) is not _END:
+                yield item
+
+        return iterate
+
+    def plain_method(self: Awaited, *args: Any, **kwargs: Any) -> Any:
+        function, args, plain = call(self, *args, **kwargs)
+        return wrapped(function(*args, **plain))
+
+    return plain_method
+
+
+def _class(source: type, *attributes: str) -> type[Awaited]:
+    members: dict[str, Any] = {
+        name: property(lambda self, name=name: getattr(self.blocking, name)) for name in attributes
+    }
+    for name in dir(source):
+        if name.startswith("_"):
+            continue
+        found = inspect.getattr_static(source, name)
+        members[name] = (
+            _method(name, found)
+            if inspect.isfunction(found)
+            else property(lambda self, name=name: getattr(self.blocking, name))
+        )
+    return type(f"Awaited{source.__name__}", (Awaited,), members)
+
+
+AwaitedStore = _class(StateStore)
+AwaitedLease = _class(Lease, "execution_id", "tenant_id", "fence")
+AwaitedWriter = _class(SnapshotWriter, "saved", "dropped", "version")

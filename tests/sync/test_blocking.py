@@ -1,0 +1,140 @@
+"""What only the blocking store has to show: threads, loops, forks, interrupts, exit."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from faults.kinds import HangBeforeReply
+from faults.proxy import FaultProxy
+from statebucket import ExecutionSnapshot, ExecutionState, errors
+from statebucket.sync import open_store
+from targets.s3 import S3Target, raw_client
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from servers import Server
+
+
+def snapshot(number: int = 1) -> ExecutionSnapshot:
+    return ExecutionSnapshot(
+        execution_id="e1", tenant_id="acme", state=ExecutionState.RUNNING, sequence_number=number
+    )
+
+
+def test_it_works_from_several_threads_at_once(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'state.db'}")
+    keys = [f"k{number}" for number in range(20)]
+    threads = [threading.Thread(target=store.set, args=(key, b"v")) for key in keys]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(store.iter_keys()) == sorted(keys)
+    store.shutdown()
+
+
+def test_it_works_inside_a_running_event_loop(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'state.db'}")
+
+    async def handler() -> bytes | None:
+        store.set("k", b"v")
+        return store.get("k")
+
+    assert [asyncio.run(handler()) for _ in range(3)] == [b"v"] * 3
+    store.shutdown()
+
+
+def test_an_iterator_may_be_left_half_way(tmp_path: Path) -> None:
+    with open_store(f"sqlite:///{tmp_path / 'state.db'}") as store:
+        for number in range(5):
+            store.set(f"k{number}", b"v")
+        for key in store.iter_keys():
+            assert key == "k0"
+            break
+        assert len(list(store.iter_keys())) == 5
+
+
+SCRIPT = """
+    import os, sys
+    from statebucket import ExecutionSnapshot, ExecutionState
+    from statebucket.sync import open_store
+
+    store = open_store(sys.argv[1])
+    acme = store.tenant("acme")
+    acme.save_snapshot(ExecutionSnapshot(
+        execution_id="e1", tenant_id="acme", state=ExecutionState.RUNNING, sequence_number=7))
+    if sys.argv[2] == "fork":
+        child = os.fork()
+        if child == 0:
+            found = acme.load_snapshot("e1")
+            print("child", found.sequence_number, flush=True)
+            sys.exit(0)
+        _, status = os.waitpid(child, 0)
+        print("status", status)
+    print("parent", acme.load_snapshot("e1").sequence_number)
+"""
+
+
+@pytest.mark.parametrize("how", ["fork", "exit"])
+def test_a_process_may_fork_and_exit_without_closing(moto: Server, how: str) -> None:
+    target = S3Target(moto, raw_client(moto))
+    run = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(SCRIPT), target.url, how],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    expected = ["child 7", "status 0", "parent 7"] if how == "fork" else ["parent 7"]
+    assert (run.returncode, run.stdout.splitlines(), run.stderr) == (0, expected, "")
+
+
+def test_a_deadline_interrupts_a_call(moto: Server) -> None:
+    with FaultProxy(moto.host, moto.port) as proxy:
+        store = open_store(S3Target(moto, raw_client(moto), proxy).url, deadline=1.0)
+        store.exists("warm")
+        proxy.always(HangBeforeReply())
+        started = time.monotonic()
+        with pytest.raises((errors.DeadlineExceeded, errors.Unavailable)):
+            store.get("k")
+        assert time.monotonic() - started < 1.1
+        proxy.heal()
+        assert store.get("k") is None
+        store.shutdown()
+
+
+def test_ctrl_c_interrupts_a_call(moto: Server) -> None:
+    with FaultProxy(moto.host, moto.port) as proxy:
+        store = open_store(S3Target(moto, raw_client(moto), proxy).url, deadline=30)
+        store.exists("warm")
+        proxy.always(HangBeforeReply())
+        me = os.getpid()
+        threading.Timer(0.3, lambda: os.kill(me, signal.SIGINT)).start()
+        started = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            store.get("k")
+        assert time.monotonic() - started < 5
+        proxy.heal()
+        assert store.get("k") is None  # and the next call works
+        store.shutdown()
+
+
+def test_errors_are_the_same(tmp_path: Path) -> None:
+    with open_store(f"sqlite:///{tmp_path / 'missing' / 'state.db'}") as store:
+        with pytest.raises(errors.BucketNotFound):
+            store.get("k")
+        with pytest.raises(errors.InvalidKey):
+            store.get("")
+        with pytest.raises(errors.TenantMismatch):
+            store.tenant("other").save_snapshot(snapshot())

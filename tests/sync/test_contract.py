@@ -1,0 +1,56 @@
+"""The contract, held to the blocking store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from statebucket import StateStore, sync
+from statebucket.testing import StateStoreContract
+from sync.awaited import AwaitedStore
+from targets.local import MemoryTarget, SQLiteTarget
+from targets.s3 import S3Target, raw_client
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from servers import Server
+
+
+def blocking(url: str, options: dict[str, Any]) -> StateStore:
+    return AwaitedStore(sync.open_store(url, **options))  # type: ignore[return-value]  # made of it
+
+
+class BlockingMemory(MemoryTarget):
+    def open(self, **options: Any) -> StateStore:
+        return blocking(f"memory://{self._name}", {"clock": self.clock} | options)
+
+
+class BlockingSQLite(SQLiteTarget):
+    def open(self, **options: Any) -> StateStore:
+        return blocking(f"sqlite:///{self.path}", {"clock": self.clock} | options)
+
+
+class BlockingS3(S3Target):
+    def open(self, **options: Any) -> StateStore:
+        return blocking(self.url, {"clock": self.clock} | options)
+
+
+class TestMemory(StateStoreContract):
+    @pytest.fixture
+    def target(self) -> MemoryTarget:
+        return BlockingMemory()
+
+
+class TestSQLite(StateStoreContract):
+    @pytest.fixture
+    def target(self, tmp_path: Path) -> SQLiteTarget:
+        return BlockingSQLite(tmp_path)
+
+
+@pytest.mark.slow
+class TestMoto(StateStoreContract):
+    @pytest.fixture
+    def target(self, moto: Server) -> S3Target:
+        return BlockingS3(moto, raw_client(moto))
