@@ -77,19 +77,17 @@ def _method(name: str, source: Any) -> Any:
     return plain_method
 
 
+def _attribute(name: str) -> Any:
+    return property(lambda self: getattr(self.blocking, name))
+
+
 def _class(source: type, *attributes: str) -> type[Awaited]:
-    members: dict[str, Any] = {
-        name: property(lambda self, name=name: getattr(self.blocking, name)) for name in attributes
-    }
+    members: dict[str, Any] = {name: _attribute(name) for name in attributes}
     for name in dir(source):
         if name.startswith("_"):
             continue
         found = inspect.getattr_static(source, name)
-        members[name] = (
-            _method(name, found)
-            if inspect.isfunction(found)
-            else property(lambda self, name=name: getattr(self.blocking, name))
-        )
+        members[name] = _method(name, found) if inspect.isfunction(found) else _attribute(name)
     return type(f"Awaited{source.__name__}", (Awaited,), members)
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from faults.kinds import HangBeforeReply
 from faults.proxy import FaultProxy
-from statebucket import ExecutionSnapshot, ExecutionState, errors
+from statebucket import ExecutionId, ExecutionSnapshot, ExecutionState, TenantId, errors
 from statebucket.sync import open_store
 from targets.s3 import S3Target, raw_client
 
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 def snapshot(number: int = 1) -> ExecutionSnapshot:
     return ExecutionSnapshot(
-        execution_id="e1", tenant_id="acme", state=ExecutionState.RUNNING, sequence_number=number
+        execution_id=ExecutionId("e1"),
+        tenant_id=TenantId("acme"),
+        state=ExecutionState.RUNNING,
+        sequence_number=number,
     )
 
 
