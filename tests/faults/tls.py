@@ -1,0 +1,23 @@
+"""Certificates for a proxy that speaks TLS."""
+
+from __future__ import annotations
+
+import ssl
+
+import trustme
+
+
+def untrusted(host: str) -> tuple[ssl.SSLContext, bytes]:
+    """Make a certificate that is right in all but its issuer, whom nobody knows.
+
+    Args:
+        host: The host it is for.
+
+    Returns:
+        A server's context with that certificate, and the issuer's certificate as PEM, with
+        which a test can show that trust is all that is lacking.
+    """
+    issuer = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    issuer.issue_cert(host).configure_cert(context)
+    return context, issuer.cert_pem.bytes()
