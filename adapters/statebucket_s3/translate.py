@@ -115,6 +115,8 @@ def of_code(code: str, message: str, status: int = 0) -> errors.StateBucketError
         return errors.PreconditionFailed(said)
     if code in _THROTTLED or status == _TOO_MANY:
         return errors.Throttled(said)
+    if code == "NotImplemented":
+        return errors.RequestRejected(f"{said} (a service without tagging: ttl_tags=false)")
     if status >= _SERVER or code in {"InternalError", "ServiceUnavailable"}:
         return errors.Unavailable(said, outcome="unknown")
     return errors.RequestRejected(said)

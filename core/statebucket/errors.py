@@ -101,12 +101,12 @@ class InvalidURL(InvalidInput):
     """A store URL that cannot be read, or that carries a secret."""
 
 
-class TenantMismatch(InvalidInput):
-    """A call that would cross from one tenant to another."""
-
-
 class UnsupportedOperation(InvalidInput):
     """A call that this store, as it was opened, does not offer; the message says why."""
+
+
+class TenantMismatch(StateBucketError):
+    """A call that would cross from one tenant to another; nothing was written."""
 
 
 # Opening a store.

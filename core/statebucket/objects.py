@@ -54,11 +54,11 @@ class Found(msgspec.Struct, frozen=True):
 
     Attributes:
         info: The object, as the service has it.
-        body: Its value, without the nonce.
+        body: Its value: the body, or a view of it without the nonce, which copies nothing.
     """
 
     info: ObjectInfo
-    body: bytes
+    body: bytes | memoryview
 
 
 class Conflict(VersionConflict):
@@ -354,8 +354,8 @@ def expires_ms(info: ObjectInfo) -> int | None:
     return int(text)
 
 
-def value_of(found: Object) -> bytes:
-    """An object's value: its body without the nonce.
+def value_of(found: Object) -> bytes | memoryview:
+    """An object's value: its body, or a view of it without the nonce.
 
     Raises:
         CorruptObject: It is of a later format, or shorter than its nonce.
@@ -367,7 +367,8 @@ def value_of(found: Object) -> bytes:
             f"written in format {number!r}; this version of statebucket reads format {_FORMAT}",
             object_name=found.info.name,
         )
-    return found.body[: value_size(found.info, len(found.body))]
+    size = value_size(found.info, len(found.body))
+    return found.body if size == len(found.body) else memoryview(found.body)[:size]
 
 
 def value_size(info: ObjectInfo, stored: int) -> int:

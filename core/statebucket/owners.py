@@ -21,6 +21,7 @@ from statebucket.objects import Conflict, Objects, expires_ms, value_of
 from statebucket.versions import Version
 
 if TYPE_CHECKING:
+    from statebucket.bucket import ObjectInfo
     from statebucket.names import Names
     from statebucket.retry import Call
 
@@ -116,16 +117,19 @@ class OwnerIndex:
         self._names = names
         self._known: Recent[str, _Known] = Recent()
 
-    async def tenant_of(self, call: Call, execution_id: str, *, fresh: bool = False) -> str | None:
+    async def tenant_of(
+        self, call: Call, execution_id: str, *, max_age_ms: int | None = None
+    ) -> str | None:
         """The tenant that owns an execution: 1 request, none when it is known.
 
         Args:
             call: The call it belongs to.
             execution_id: The execution.
-            fresh: Read the record even if the owner is known.
+            max_age_ms: Read the record if the owner was last seen longer ago than this.
         """
         known = self._known.get(execution_id)
-        if known is None or fresh:
+        age_ms = 0 if known is None else self._objects.now_ms() - known.seen_ms
+        if known is None or (max_age_ms is not None and age_ms > max_age_ms):
             known = await self._read(call, execution_id)
         return None if known is None else known.tenant
 
@@ -222,7 +226,7 @@ class OwnerIndex:
         except Conflict as conflict:
             if not isinstance(conflict.found, Object):
                 raise
-            return self._learn(execution_id, conflict.found)
+            return self._learn(execution_id, conflict.found.info, value_of(conflict.found))
 
     async def _prolong(
         self, call: Call, execution_id: str, known: _Known, expiry: Expiry | None
@@ -236,7 +240,7 @@ class OwnerIndex:
             if isinstance(conflict.found, Object) and not self._objects.expired(
                 conflict.found.info
             ):
-                return self._learn(execution_id, conflict.found)
+                return self._learn(execution_id, conflict.found.info, value_of(conflict.found))
             return None
 
     async def _put(
@@ -267,18 +271,17 @@ class OwnerIndex:
         if found is None:
             self._known.pop(execution_id)
             return None
-        return self._learn(execution_id, Object(found.info, found.body), stripped=True)
+        return self._learn(execution_id, found.info, found.body)
 
-    def _learn(self, execution_id: str, found: Object, *, stripped: bool = False) -> _Known:
-        body = found.body if stripped else value_of(found)
+    def _learn(self, execution_id: str, info: ObjectInfo, body: bytes | memoryview) -> _Known:
         try:
             record = msgspec.json.decode(body, type=_Record)
-        except msgspec.DecodeError as error:
-            raise CorruptObject("not an owner record", object_name=found.info.name) from error
+        except (msgspec.DecodeError, UnicodeError) as error:
+            raise CorruptObject("not an owner record", object_name=info.name) from error
         known = _Known(
             record.tenant_id,
-            found.info.version,
-            expires_ms(found.info),
+            info.version,
+            expires_ms(info),
             self._objects.now_ms(),
             record.claimed_ms,
         )

@@ -89,7 +89,7 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
                 raise InvalidSnapshot(error.message) from None
 
     @classmethod
-    def from_json(cls, data: bytes | str) -> ExecutionSnapshot:
+    def from_json(cls, data: bytes | memoryview | str) -> ExecutionSnapshot:
         """Decodes the JSON form. Unknown fields are ignored.
 
         Raises:

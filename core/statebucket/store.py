@@ -28,7 +28,7 @@ from statebucket.expiry import Expiry, to_milliseconds
 from statebucket.ids import ExecutionId, TenantId
 from statebucket.names import decode, encode_execution, execution_key
 from statebucket.objects import PAGE, Objects, stored
-from statebucket.owners import OwnerIndex
+from statebucket.owners import FRESH_MS, OwnerIndex
 from statebucket.protocols import MARGIN, StateStore
 from statebucket.retry import Call
 from statebucket.snapshot import ExecutionSnapshot, json_value
@@ -297,11 +297,11 @@ class ObjectStateStore(StateStore):
 
     async def get(self, key: str) -> bytes | None:
         found = await self._objects.get(self._call("get"), self._key("get", key))
-        return None if found is None else found.body
+        return None if found is None else bytes(found.body)
 
     async def get_stored(self, key: str) -> Stored[bytes] | None:
         found = await self._objects.get(self._call("get_stored"), self._key("get_stored", key))
-        return None if found is None else stored(found, found.body)
+        return None if found is None else stored(found, bytes(found.body))
 
     async def get_json(self, key: str, type: Any = Any) -> Any:  # noqa: A002, ANN401
         name = self._key("get_json", key)
@@ -478,7 +478,9 @@ class ObjectStateStore(StateStore):
     async def _owner_of(self, call: Call, execution_id: str) -> str | None:
         if self._tenant is not None:
             return self._tenant
-        return await self._index(call.operation).tenant_of(call, execution_id)
+        # What is removed by an owner out of date would be removed from the wrong tenant.
+        owners = self._index(call.operation)
+        return await owners.tenant_of(call, execution_id, max_age_ms=FRESH_MS)
 
 
 def _execution(name: str, prefix: str) -> ExecutionId | None:

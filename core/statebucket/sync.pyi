@@ -294,7 +294,8 @@ class BlockingStateStore:
         for each object. Running it again is safe at any time.
 
         Args:
-            tenant: Sweep this tenant only, without the owner records.
+            tenant: Sweep this tenant only; owner records are then written where they were lost, but
+                not removed.
             dry_run: Only report what would be done.
             margin: How long an object must have been expired, for clocks that differ.
             progress: Called with what was done so far, after each page of a listing.

@@ -24,6 +24,7 @@ MAX_PREFIX = 256
 in a name."""
 
 _SEGMENT = re.compile(r"[A-Za-z0-9._~=+@,:$!'()*&-]*[A-Za-z0-9_~=+@,:$!'()*&-]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SECRET = re.compile(
     r"secret|token|passw|credential|signature|sas|sig|connection_?string|(^|_)key$|access_?key"
 )
@@ -45,6 +46,16 @@ class StoreURL:
     def __init__(self, url: str) -> None:
         if not isinstance(url, str):
             raise InvalidURL(f"a store URL must be a string, not {type(url).__name__}")
+        rest = url.partition("://")[2]
+        host = re.split(r"[/?#]", rest, maxsplit=1)[0]
+        # A password may hold a "/" or "?", at which urlsplit would end the host.
+        if "@" in host or (":" in host and "@" in rest):
+            raise InvalidURL(
+                "a store URL must not carry a user or password (://…@…): "
+                "credentials come from the SDK's own chain"
+            )
+        if _CONTROL.search(url):  # urlsplit would drop some, and name another bucket or file
+            raise InvalidURL(f"a store URL holds no control character: {without_query(url)!r}")
         try:
             parts = urlsplit(url)
             pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
@@ -53,11 +64,6 @@ class StoreURL:
         shown = without_query(url)
         if not parts.scheme or "://" not in url:
             raise InvalidURL(f"a store URL begins with scheme://, for example s3://: {shown!r}")
-        if "@" in parts.netloc:
-            raise InvalidURL(
-                f"a store URL must not carry a user or password ({parts.scheme}://…@…): "
-                "credentials come from the SDK's own chain"
-            )
         if parts.fragment:
             raise InvalidURL(f"a store URL has no fragment (#): {shown!r}")
         for name, value in pairs:
@@ -81,7 +87,7 @@ def check_no_secret(name: str, value: str) -> None:
             f"the parameter {name!r} would put a secret into a URL, and URLs get logged: "
             "credentials come from the SDK's own chain, or a client of yours as a keyword option"
         )
-    if "://" in value and "@" in urlsplit(value).netloc:
+    if "://" in value and "@" in value:
         raise InvalidURL(f"the URL in parameter {name!r} must not carry a user or password")
 
 
@@ -96,7 +102,8 @@ def read_options(values: dict[str, Any], kind: type[T]) -> T:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         known = ", ".join(kind.__struct_fields__)
-        raise InvalidArgument(f"option refused: {error} (the options are: {known})") from None
+        said = re.sub(r""" (['"]).*\1""", "", str(error), flags=re.DOTALL)
+        raise InvalidArgument(f"option refused: {said} (the options are: {known})") from None
 
 
 def prefix_of(location: Location) -> str:
@@ -137,4 +144,4 @@ def container_of(location: Location, *, what: str = "bucket") -> str:
 def without_query(url: str) -> str:
     """As much of a URL as may be shown: no user, password, query or fragment."""
     head = re.split(r"[?#]", url, maxsplit=1)[0]
-    return re.sub(r"//[^/]*@", "//…@", head)
+    return re.sub(r".*@", "…@", head, flags=re.DOTALL)
