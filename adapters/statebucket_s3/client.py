@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import aiohttp
 from aiobotocore.config import AioConfig
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession
+from botocore.exceptions import HTTPClientError
 from botocore.handlers import add_expect_header
 from botocore.httpsession import create_urllib3_context, get_cert_path
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from statebucket_s3.options import S3Options
+
+
+_RENEW_SECONDS = 15.0  # by then the SDK has closed what was idle
 
 
 class Connection:
@@ -85,7 +90,38 @@ class _SendOnce(AIOHTTPSession):
     aiohttp sends an idempotent request again, unseen, when a kept connection turns out to be dead.
     A write whose first reply was lost is then answered 412, with nothing to tell that from a lost
     race. aiohttp has no public switch for it.
+
+    A process that was frozen wakes up to connections on which nobody answers. Once one has failed,
+    the others are not tried one after the other, each until its time-out: those that wait for a
+    request are closed.
     """
+
+    async def send(self, request: Any) -> Any:  # noqa: ANN401  (the SDK's)
+        """Sends a request, as the SDK does."""
+        try:
+            return await super().send(request)
+        except Exception:
+            for session in self._sessions.values():
+                _close_idle(session.connector)
+            raise
+
+    _renewed = 0.0
+
+    async def send(self, request: Any) -> Any:  # noqa: ANN401  (the SDK's)
+        """Sends a request; when its connection is lost, the idle ones are not used any more.
+
+        A process that was frozen wakes up to connections on which nobody answers. They are not
+        tried one after the other, each until its time-out: what comes next goes through a new
+        session. The old one is closed with the client.
+        """
+        try:
+            return await super().send(request)
+        except HTTPClientError:
+            now = asyncio.get_running_loop().time()
+            if now - self._renewed > _RENEW_SECONDS:
+                self._renewed = now
+                self._sessions.clear()
+            raise
 
     def _create_connector(self, proxy_url: str | None) -> aiohttp.TCPConnector:
         if not self._verify or proxy_url or self._cert_file:
@@ -101,6 +137,13 @@ class _SendOnce(AIOHTTPSession):
         session: aiohttp.ClientSession = await super()._get_session(proxy_url)
         session._retry_connection = False  # noqa: SLF001  (see above)
         return session
+
+
+def _close_idle(connector: Any) -> None:  # noqa: ANN401  (of which this is not public)
+    """Closes the connections that wait for a request; those in use are not touched."""
+    for waiting in connector._conns.values():  # noqa: SLF001  (aiohttp has no public way)
+        for protocol, _ in waiting:
+            protocol.close()
 
 
 @cache
