@@ -90,20 +90,7 @@ class _SendOnce(AIOHTTPSession):
     aiohttp sends an idempotent request again, unseen, when a kept connection turns out to be dead.
     A write whose first reply was lost is then answered 412, with nothing to tell that from a lost
     race. aiohttp has no public switch for it.
-
-    A process that was frozen wakes up to connections on which nobody answers. Once one has failed,
-    the others are not tried one after the other, each until its time-out: those that wait for a
-    request are closed.
     """
-
-    async def send(self, request: Any) -> Any:  # noqa: ANN401  (the SDK's)
-        """Sends a request, as the SDK does."""
-        try:
-            return await super().send(request)
-        except Exception:
-            for session in self._sessions.values():
-                _close_idle(session.connector)
-            raise
 
     _renewed = 0.0
 
@@ -137,13 +124,6 @@ class _SendOnce(AIOHTTPSession):
         session: aiohttp.ClientSession = await super()._get_session(proxy_url)
         session._retry_connection = False  # noqa: SLF001  (see above)
         return session
-
-
-def _close_idle(connector: Any) -> None:  # noqa: ANN401  (of which this is not public)
-    """Closes the connections that wait for a request; those in use are not touched."""
-    for waiting in connector._conns.values():  # noqa: SLF001  (aiohttp has no public way)
-        for protocol, _ in waiting:
-            protocol.close()
 
 
 @cache

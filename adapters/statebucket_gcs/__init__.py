@@ -1,0 +1,48 @@
+"""The adapter for Google Cloud Storage: ``gs://bucket/prefix``.
+
+`statebucket_gcs.options.GCSOptions` has what it takes as URL parameters or keywords of
+``open_store``.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from statebucket.bucket import Location, OpenedBucket
+from statebucket.errors import AdapterNotInstalled
+from statebucket.url import container_of, prefix_of
+
+
+def open_bucket(location: Location) -> OpenedBucket:
+    """Opens ``gs://bucket/prefix``.
+
+    The SDK is loaded here, so that a function that opens its store at module scope loads it in its
+    init phase; the client is made, and credentials are looked for, at the first request.
+
+    Raises:
+        AdapterNotInstalled: google-cloud-storage is missing.
+        InvalidURL: The URL's bucket or prefix, or ``endpoint_url``, is not what it must be.
+        InvalidArgument: An option is unknown, not of its type, or contradicts another.
+    """
+    if not _installed():
+        raise AdapterNotInstalled(
+            "gs:// needs google-cloud-storage, which is not installed: "
+            "pip install 'statebucket[gcs]'"
+        )
+    from statebucket_gcs.bucket import GCSBucket  # noqa: PLC0415  (only once it is used)
+    from statebucket_gcs.options import options_of  # noqa: PLC0415  (only once it is used)
+
+    bucket = GCSBucket(
+        container_of(location),
+        options_of(location),
+        deadline=location.deadline,
+        max_in_flight=location.max_in_flight,
+    )
+    return OpenedBucket(bucket, prefix_of(location))
+
+
+def _installed() -> bool:
+    try:
+        return find_spec("google.cloud.storage") is not None
+    except ModuleNotFoundError:  # not even google.cloud
+        return False

@@ -1,0 +1,239 @@
+"""Requests to Cloud Storage through the SDK's own authorised session.
+
+The SDK's methods would add a second request for metadata, a background request for each bucket
+and a date parse for each listed object, so the requests are put together here. Credentials, token
+refresh, endpoint and TLS stay the SDK's.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import urllib.request
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from google.auth.credentials import AnonymousCredentials
+from google.cloud.storage import Client  # type: ignore[import-untyped]
+from requests.adapters import HTTPAdapter
+
+from statebucket.errors import Unavailable
+from statebucket_gcs.threads import Threads
+from statebucket_gcs.translate import CONNECTION_ERRORS, Answer, failure_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from requests import Response
+
+    from statebucket_gcs.options import GCSOptions
+
+T = TypeVar("T")
+
+_CHUNK = 1 << 17
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+class Connections:
+    """A connection for each process, for any number of event loops and threads.
+
+    Args:
+        options: How to make the SDK's client, or one of the caller's.
+        deadline: Seconds that a call may take.
+        max_in_flight: The most requests at one time, from one event loop.
+    """
+
+    def __init__(self, options: GCSOptions, deadline: float, max_in_flight: int) -> None:
+        self._options = options
+        self._deadline = deadline
+        # As many again for threads that a hung call holds, and for the deletes of a batch.
+        self._threads = 2 * max_in_flight
+        # By process: threads do not survive a fork, and sockets must not be shared after one.
+        self._by_pid: dict[int, Connection] = {}
+
+    async def run(self, job: Callable[[Connection], T]) -> T:
+        """Runs what sends requests, in a thread."""
+        connection = self.current()
+        return await connection.threads.run(lambda: job(connection))
+
+    def current(self) -> Connection:
+        """This process's connection."""
+        pid = os.getpid()
+        # No lock: one that is held while the process forks would stay locked in the child.
+        return self._by_pid.get(pid) or self._by_pid.setdefault(
+            pid,
+            Connection(self._options, self._deadline, self._threads, forked=bool(self._by_pid)),
+        )
+
+    def close(self) -> None:
+        """Drops this process's connection; the next call makes another."""
+        connection = self._by_pid.pop(os.getpid(), None)
+        if connection is not None:
+            connection.close()
+
+
+class Connection:
+    """A client of the SDK's, and the threads that it runs in.
+
+    Args:
+        options: How to make the client, or one of the caller's.
+        deadline: Seconds that a call may take.
+        threads: The most threads.
+        forked: Whether a parent process may have used a client of the caller's.
+    """
+
+    def __init__(self, options: GCSOptions, deadline: float, threads: int, *, forked: bool) -> None:
+        self.threads = Threads(threads)
+        self._options = options
+        self._deadline = deadline
+        self._idle = deadline / 3  # so that a dead connection leaves time for another try
+        self._forked = forked
+        self._lock = threading.Lock()
+        self._link: _Link | None = None
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: Sequence[bytes] = (),
+    ) -> Answer:
+        """Sends one request and reads the answer. Blocks.
+
+        Args:
+            method: The HTTP method.
+            path: The path below the endpoint, encoded.
+            query: The query's parameters.
+            headers: Headers besides the usual ones.
+            body: The parts of the body.
+
+        Raises:
+            StateBucketError: There was no answer.
+        """
+        until = time.monotonic() + self._deadline
+        writes = method != "GET"
+        try:
+            link = self._link or self._open(until)
+            response = link.http.request(
+                method,
+                link.base + path,
+                params=query,
+                headers=link.headers | dict(headers or {}),
+                data=_data(body, until),
+                timeout=(self._idle, self._idle),
+                stream=True,
+                hooks={"response": _read_refusal},
+                allow_redirects=False,  # credentials go nowhere else
+            )
+            with response:
+                content = _read(response, until)
+            return Answer(response.status_code, response.headers, content, writes)
+        except CONNECTION_ERRORS as error:
+            self._forget_idle()
+            raise failure_of(error, writes=writes) from error
+        except Unavailable as error:  # from a body that took too long
+            error.outcome = "unknown" if writes and self._link is not None else "none"
+            raise
+
+    def close(self) -> None:
+        """Closes the client, unless it is the caller's."""
+        if self._link is not None and self._options.client is None:
+            self._link.client.close()
+
+    def _open(self, until: float) -> _Link:
+        """Makes the client, in a thread: its credentials may be a request away."""
+        with self._lock:
+            _check(until, "there were no credentials")  # the caller has gone
+            if self._link is None:
+                link = _Link(self._options.client or _connect(self._options, self.threads.size))
+                if self._options.client is not None and self._forked:
+                    link.http.close()  # this process's copies of its parent's connections
+                self._link = link
+            return self._link
+
+    def _forget_idle(self) -> None:
+        """Closes idle connections: where one was lost, as in a thawed process, others are too."""
+        if self._link is not None and self._options.client is None:
+            self._link.http.close()  # those in use are not touched, and new ones can be made
+
+
+class _Link:
+    """What a request needs of a client of the SDK's."""
+
+    def __init__(self, client: Any) -> None:  # noqa: ANN401  (the SDK is untyped)
+        sdk = client._connection  # noqa: SLF001  (the SDK has no public way to its session)
+        self.client = client
+        self.http = client._http  # noqa: SLF001
+        base: str = sdk.get_api_base_url_for_mtls().rstrip("/")
+        # In STORAGE_EMULATOR_HOST other languages' SDKs want no scheme.
+        self.base = base if "://" in base else f"http://{base}"
+        self.headers = {
+            **sdk.extra_headers,
+            # The service compresses listings only where both headers say gzip.
+            "User-Agent": f"statebucket {sdk.user_agent.strip()} (gzip)",
+            "Accept-Encoding": "gzip",
+        }
+
+
+def _connect(options: GCSOptions, connections: int) -> Any:  # noqa: ANN401  (the SDK is untyped)
+    endpoint = options.endpoint_url
+    client = Client(
+        project=options.project,
+        credentials=AnonymousCredentials() if options.anonymous else None,  # type: ignore[no-untyped-call]
+        client_options={"api_endpoint": endpoint.rstrip("/")} if endpoint else None,
+    )
+    session = client._http  # noqa: SLF001  (as above)
+    if not session.is_mtls:  # the SDK's own adapter then holds the client's certificate
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, HTTPAdapter(pool_maxsize=connections, max_retries=0))
+    # To look for proxies and netrc on each request would take a fifth of its time.
+    if not urllib.request.getproxies() and not any(map(os.environ.get, _CA_VARIABLES)):
+        session.trust_env = False
+    return client
+
+
+def _data(parts: Sequence[bytes], until: float) -> bytes | _Body:
+    body = _Body(parts, until)
+    return body if len(body) > _CHUNK else b"".join(parts)
+
+
+class _Body:
+    """A body that is sent in pieces, so that the socket's timeout is for each piece."""
+
+    def __init__(self, parts: Sequence[bytes], until: float) -> None:
+        self._parts = parts
+        self._until = until
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+    def __iter__(self) -> Iterator[memoryview]:
+        for part in self._parts:
+            for start in range(0, len(part), _CHUNK):
+                _check(self._until, "the body could not be sent")
+                yield memoryview(part)[start : start + _CHUNK]
+
+
+def _read(response: Response, until: float) -> bytes:
+    """Reads a body as it comes, so that one that drips in ends at the deadline."""
+    if response.status_code == HTTPStatus.UNAUTHORIZED:
+        return response.content
+    pieces = []
+    while piece := response.raw.read1(_CHUNK, decode_content=True):
+        pieces.append(piece)
+        _check(until, "the answer did not come whole")
+    return b"".join(pieces)
+
+
+def _read_refusal(response: Response, **_: object) -> None:
+    """Frees the connection of a 401, which the session forgets when it asks for another token."""
+    if response.status_code == HTTPStatus.UNAUTHORIZED:
+        response.content  # noqa: B018  (a property that reads)
+
+
+def _check(until: float, what: str) -> None:
+    if time.monotonic() > until:
+        raise Unavailable(f"{what} within the deadline")

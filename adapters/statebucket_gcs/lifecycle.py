@@ -1,0 +1,91 @@
+"""Cloud Storage's lifecycle rules as the core's, and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from statebucket.lifecycle import TERRAFORM_LABEL, Lifecycle, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+FIELDS = "lifecycle,labels,metageneration"
+"""The fields of a bucket to read."""
+
+
+def read(bucket: Mapping[str, Any]) -> Lifecycle:
+    """The rules in a bucket as the JSON API describes it, with `FIELDS`."""
+    label, value = TERRAFORM_LABEL
+    rules = bucket.get("lifecycle", {}).get("rule", ())
+    return Lifecycle(
+        rules=tuple(_rule(raw) for raw in rules),
+        terraform=bucket.get("labels", {}).get(label) == value,
+        state=str(bucket["metageneration"]),
+    )
+
+
+def write(rules: Sequence[Rule], found: Lifecycle) -> tuple[dict[str, str], dict[str, Any]]:
+    """The query and body of the ``PATCH`` of the bucket that replaces its rules.
+
+    It is conditional on the bucket's metageneration, so that a change by somebody else since the
+    rules were read is not lost.
+    """
+    raw = [rule.raw if rule.raw is not None else _raw(rule) for rule in rules]
+    query = {"ifMetagenerationMatch": found.state, "fields": "metageneration"}
+    return query, {"lifecycle": {"rule": raw}}
+
+
+def _rule(raw: Mapping[str, Any]) -> Rule:
+    kind = raw.get("action", {}).get("type")
+    when = raw.get("condition", {})
+    prefixes = tuple(when.get("matchesPrefix") or ("",))
+    if kind == "AbortIncompleteMultipartUpload":
+        return Rule(
+            prefixes=prefixes,
+            narrowed=bool(when.keys() - {"matchesPrefix", "age"}),
+            abort_uploads_days=when.get("age", 0),
+            raw=raw,
+        )
+    if kind != "Delete":
+        return Rule(prefixes=prefixes, raw=raw)  # every storage class is read at once
+    if _only_noncurrent(when):
+        return Rule(
+            prefixes=prefixes,
+            narrowed=bool(when.keys() - {"matchesPrefix", "daysSinceNoncurrentTime", "isLive"}),
+            noncurrent_days=when.get("daysSinceNoncurrentTime", 0),
+            raw=raw,
+        )
+    days = when.get("daysSinceCustomTime")
+    return Rule(
+        prefixes=prefixes,
+        narrowed=bool(when.keys() - {"matchesPrefix", "daysSinceCustomTime"}),
+        custom_time_days=days,
+        # The conditions that name a date, or none at all: from then on, whatever an object's age.
+        expiration_days=when.get("age", 0) if days is None else None,
+        raw=raw,
+    )
+
+
+def _only_noncurrent(when: Mapping[str, Any]) -> bool:
+    return (
+        when.get("isLive") is False
+        or "daysSinceNoncurrentTime" in when
+        or "noncurrentTimeBefore" in when
+        or when.get("numNewerVersions", 0) > 0
+    )
+
+
+def _raw(rule: Rule) -> dict[str, Any]:
+    """A rule of ours as Cloud Storage takes it."""
+    prefixes = list(rule.prefixes)
+    if rule.abort_uploads_days is not None:
+        return {
+            "action": {"type": "AbortIncompleteMultipartUpload"},
+            "condition": {"age": rule.abort_uploads_days, "matchesPrefix": prefixes},
+        }
+    condition: dict[str, Any] = {"matchesPrefix": prefixes}
+    if rule.custom_time_days is not None:
+        condition["daysSinceCustomTime"] = rule.custom_time_days
+    if rule.noncurrent_days is not None:
+        condition["daysSinceNoncurrentTime"] = rule.noncurrent_days
+    return {"action": {"type": "Delete"}, "condition": condition}

@@ -1,0 +1,222 @@
+"""Lifecycle rules: those that TTLs need, as data, and those of a bucket, in the same terms.
+
+A `Rule` is what S3's, Cloud Storage's and Azure's rules have in common. Adapters translate; what
+rules mean for state is decided by `statebucket.lifecycle_check`, what to write by
+`statebucket.lifecycle_plan`. The Terraform modules state the same rules once more, and a test
+compares the two.
+
+Rules name our prefixes with their closing slash: a tag or a custom time elsewhere in the bucket may
+be somebody else's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+import msgspec
+
+from statebucket.expiry import CLASSES, TAG
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from statebucket.names import Names
+
+Removal = Literal["tags", "index_tags", "custom_time", "sweep"]
+"""What removes an expired object: rules by object tag (S3), by blob index tag (Azure) or by custom
+time (Cloud Storage), or only ``sweep``."""
+
+ID = "statebucket-"
+"""How the ids of our rules begin, on services whose rules have ids."""
+
+TERRAFORM_ID = "statebucket-tf-"
+"""How the ids of rules begin that our Terraform module wrote: a bucket that has one is its."""
+
+TERRAFORM_LABEL = ("statebucket-lifecycle", "terraform")
+"""The bucket label by which our Terraform module says the same where rules have no ids."""
+
+NONCURRENT_DAYS = 7
+"""Days that a replaced or deleted version is kept by the rules we write."""
+
+ABORT_UPLOADS_DAYS = 1
+"""Days that an unfinished multipart upload is kept by the rules we write."""
+
+# Cloud Storage counts whole days from the custom time, which is the expiry. 0 would do if it
+# rounds down; 1 is never early however it rounds, and survives tools that drop a zero.
+_CUSTOM_TIME_DAYS = 1
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One lifecycle rule. The fields' names are those of the Terraform modules' rules.
+
+    Attributes:
+        id: Its id; empty where the service's rules have none.
+        enabled: Whether the service carries it out.
+        prefixes: It reaches objects whose names begin with one of these.
+        tags: It reaches objects that have all of these tags.
+        narrowed: Whether it has further conditions, so that it reaches only some of them.
+        expiration_days: Days after its write that a current object is deleted.
+        custom_time_days: Days after its custom time, our expiry, that an object is deleted.
+        noncurrent_days: Days after which a version that is no longer current is deleted.
+        expired_delete_markers: Whether delete markers with nothing behind them are removed.
+        abort_uploads_days: Days after which an unfinished multipart upload is aborted.
+        archives: Whether it moves current objects to where they cannot be read at once.
+        raw: The service's own form of it, for a rule that was found.
+    """
+
+    id: str = ""
+    enabled: bool = True
+    prefixes: tuple[str, ...] = ("",)
+    tags: dict[str, str] = {}
+    narrowed: bool = False
+    expiration_days: int | None = None
+    custom_time_days: int | None = None
+    noncurrent_days: int | None = None
+    expired_delete_markers: bool = False
+    abort_uploads_days: int | None = None
+    archives: bool = False
+    raw: Any = None
+
+    @property
+    def shown(self) -> str:
+        """The rule as messages name it."""
+        if self.id:
+            return repr(self.id)
+        return msgspec.json.encode(self.raw).decode()
+
+
+class Lifecycle(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules of a bucket, as an adapter reads them.
+
+    Attributes:
+        rules: All of them, in the service's order.
+        terraform: Whether our Terraform module's mark is on them.
+        state: The adapter's own, for writing: what must not have changed meanwhile, or must go
+            back as it was.
+    """
+
+    rules: tuple[Rule, ...]
+    terraform: bool = False
+    state: Any = None
+
+
+@runtime_checkable
+class LifecyclePort(Protocol):
+    """What an adapter whose service has lifecycle rules offers beside `statebucket.bucket.Bucket`.
+
+    A bucket without these has no rules: only ``sweep`` removes its expired objects.
+    """
+
+    @property
+    def removal(self) -> Removal:
+        """What removes the expired objects of this bucket."""
+        ...
+
+    async def read_lifecycle(self) -> Lifecycle | None:
+        """Reads the bucket's rules in one request; None where there are none to be seen."""
+        ...
+
+    async def write_lifecycle(self, rules: Sequence[Rule], found: Lifecycle) -> None:
+        """Replaces the bucket's rules in one request.
+
+        Args:
+            rules: All rules; one that has ``raw`` goes back as it was read.
+            found: What was read before.
+
+        Raises:
+            PreconditionFailed: The rules have changed since, on a service that can tell.
+        """
+        ...
+
+
+def areas(names: Names, *, owner_index: bool) -> tuple[str, ...]:
+    """The prefixes that a store writes below, each with its closing slash."""
+    return (names.tenants, names.shared, names.owners) if owner_index else (names.tenants,)
+
+
+def own_id(names: Names, *, start: str = ID) -> str:
+    """How the ids of the rules for one store's prefix begin."""
+    digest = hashlib.sha256(names.prefix.encode()).hexdigest()
+    return f"{start}{digest[:8]}-"
+
+
+def needed_rules(
+    names: Names, removal: Removal, *, owner_index: bool = True, id_start: str = ID
+) -> list[Rule]:
+    """The rules that a store needs on its bucket.
+
+    Args:
+        names: The store's names.
+        removal: What removes expired objects there.
+        owner_index: Whether the store keeps owner records and keys without a tenant.
+        id_start: How the rules' ids begin.
+    """
+    if removal == "sweep":
+        return []
+    start = own_id(names, start=id_start)
+    prefixes = areas(names, owner_index=owner_index)
+    tidy = Rule(
+        id=f"{start}tidy",
+        prefixes=prefixes,
+        noncurrent_days=NONCURRENT_DAYS,
+        expired_delete_markers=removal == "tags",  # only S3 keeps such markers
+        # Azure drops uncommitted blocks by itself, after a week.
+        abort_uploads_days=None if removal == "index_tags" else ABORT_UPLOADS_DAYS,
+    )
+    if removal == "custom_time":
+        # There a rule has one action, and no id.
+        return [
+            Rule(prefixes=prefixes, custom_time_days=_CUSTOM_TIME_DAYS),
+            Rule(prefixes=prefixes, noncurrent_days=tidy.noncurrent_days),
+            Rule(prefixes=prefixes, abort_uploads_days=tidy.abort_uploads_days),
+        ]
+    by_class = [
+        Rule(
+            id=f"{start}ttl-{days}",
+            prefixes=prefixes,
+            tags={TAG: str(days)},
+            expiration_days=days,
+        )
+        for days in CLASSES
+    ]
+    return [*by_class, tidy]
+
+
+def per_prefix(rule: Rule) -> list[Rule]:
+    """A rule as several with one prefix each, for services whose rules have one."""
+    if len(rule.prefixes) == 1:
+        return [rule]
+    return [
+        msgspec.structs.replace(
+            rule,
+            id=f"{rule.id}-{prefix.rstrip('/').rpartition('/')[2]}",
+            prefixes=(prefix,),
+        )
+        for prefix in rule.prefixes
+    ]
+
+
+def is_ours(rule: Rule, names: Names, *, owner_index: bool) -> bool:
+    """Whether a rule that was found is one that we wrote for this store's prefix.
+
+    By its id; where rules have none, by having just the form and prefixes of one of ours.
+    """
+    if rule.id:
+        return rule.id.startswith(own_id(names))
+    parts = [rule.custom_time_days, rule.noncurrent_days, rule.abort_uploads_days]
+    return (
+        rule.enabled
+        and not (rule.narrowed or rule.archives or rule.tags or rule.expired_delete_markers)
+        and rule.expiration_days is None
+        and sum(part is not None for part in parts) == 1
+        and set(rule.prefixes) <= set(areas(names, owner_index=owner_index))
+    )
+
+
+def merge(
+    found: Sequence[Rule], needed: Sequence[Rule], names: Names, *, owner_index: bool = True
+) -> list[Rule]:
+    """The rules to write: the foreign ones as they were found, ours as they must be."""
+    foreign = [rule for rule in found if not is_ours(rule, names, owner_index=owner_index)]
+    return [*foreign, *needed]

@@ -1,0 +1,95 @@
+"""Servers and buckets for the tests of the Cloud Storage adapter."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+from urllib.request import urlopen
+
+import pytest
+
+from faults.proxy import FaultProxy
+from gcs.strict import running_strict
+from gcs.support import Around, close_all, opened
+from servers import fake_gcs, gcp_emulator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from servers import Server
+    from statebucket_gcs.bucket import GCSBucket
+
+
+def _need(missing: Callable[[], str | None]) -> None:
+    """Skip a test whose server cannot run here; in CI, where all can, it fails."""
+    reason = missing()
+    if reason is not None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+
+
+@pytest.fixture(scope="session")
+def fake() -> Iterator[Server]:
+    """A fake-gcs-server."""
+    _need(fake_gcs.missing)
+    with fake_gcs.running_fake_gcs() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Server]:
+    """A gcp-storage-emulator."""
+    _need(gcp_emulator.missing)
+    with gcp_emulator.running_gcp_emulator() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def strict(fake: Server) -> Iterator[FaultProxy]:
+    """The strict proxy before fake-gcs-server."""
+    with running_strict(fake) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="session")
+def strict_emulator(emulator: Server) -> Iterator[FaultProxy]:
+    """The strict proxy before gcp-storage-emulator."""
+    with running_strict(emulator) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def proxy(strict: FaultProxy) -> Iterator[FaultProxy]:
+    """A proxy for faults and counts before the strict one."""
+    with FaultProxy("127.0.0.1", strict.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def around(fake: Server) -> Around:
+    """A new bucket on fake-gcs-server."""
+    return Around(fake.url)
+
+
+@pytest.fixture
+def wiped(emulator: Server) -> Server:
+    """The gcp-storage-emulator, empty: each write takes it longer the more it holds."""
+    urlopen(f"{emulator.url}/wipe").close()
+    return emulator
+
+
+@pytest.fixture
+def around_emulator(wiped: Server) -> Around:
+    """A new bucket on gcp-storage-emulator."""
+    return Around(wiped.url)
+
+
+@pytest.fixture
+def bucket(proxy: FaultProxy, around: Around) -> GCSBucket:
+    """The adapter, through both proxies."""
+    return opened(proxy.url, around.bucket)
+
+
+@pytest.fixture(autouse=True)
+def _closed_at_the_end() -> Iterator[None]:
+    yield
+    close_all()
