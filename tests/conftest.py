@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from servers import azurite as azurite_server
+from servers import fake_gcs, gcp_emulator
 from servers.ministack import missing as ministack_missing
 from servers.ministack import running_ministack
 from servers.moto import missing as moto_missing
@@ -60,3 +62,27 @@ def ministack() -> Iterator[Server]:
     need(ministack_missing)
     with running_ministack() as server:
         yield _with_bucket(server)
+
+
+@pytest.fixture(scope="session")
+def fake() -> Iterator[Server]:
+    """A fake-gcs-server."""
+    need(fake_gcs.missing)
+    with fake_gcs.running_fake_gcs() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def azurite() -> Iterator[Server]:
+    """An Azurite; one a module, since it hangs in its own clean-up some 10 minutes after start."""
+    need(azurite_server.missing)
+    with azurite_server.running_azurite() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Server]:
+    """A gcp-storage-emulator."""
+    need(gcp_emulator.missing)
+    with gcp_emulator.running_gcp_emulator() as server:
+        yield server

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
@@ -11,36 +10,12 @@ import pytest
 from faults.proxy import FaultProxy
 from gcs.strict import running_strict
 from gcs.support import Around, close_all, opened
-from servers import fake_gcs, gcp_emulator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from servers import Server
     from statebucket_gcs.bucket import GCSBucket
-
-
-def _need(missing: Callable[[], str | None]) -> None:
-    """Skip a test whose server cannot run here; in CI, where all can, it fails."""
-    reason = missing()
-    if reason is not None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-
-
-@pytest.fixture(scope="session")
-def fake() -> Iterator[Server]:
-    """A fake-gcs-server."""
-    _need(fake_gcs.missing)
-    with fake_gcs.running_fake_gcs() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def emulator() -> Iterator[Server]:
-    """A gcp-storage-emulator."""
-    _need(gcp_emulator.missing)
-    with gcp_emulator.running_gcp_emulator() as server:
-        yield server
 
 
 @pytest.fixture(scope="session")

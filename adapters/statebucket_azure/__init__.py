@@ -1,0 +1,41 @@
+"""Azure Blob Storage, through azure-storage-blob's asynchronous clients."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from statebucket.bucket import Location, OpenedBucket
+from statebucket.errors import AdapterNotInstalled
+from statebucket.url import container_of, prefix_of
+
+
+def open_bucket(location: Location) -> OpenedBucket:
+    """Opens ``az://container/prefix``; see `statebucket_azure.options.AzureOptions`.
+
+    The SDK is loaded here, so that a function that opens its store at module scope loads it in its
+    init phase; clients are made at the first request.
+
+    Raises:
+        AdapterNotInstalled: azure-storage-blob or aiohttp is missing.
+        InvalidURL: The URL names no container or account, or its prefix breaks a rule.
+        InvalidArgument: An option is unknown or not what it may be.
+        InvalidCredentials: There are no credentials to try.
+    """
+    for module in ("azure.storage.blob", "aiohttp"):
+        if not _installed(module):
+            raise AdapterNotInstalled(f"az:// needs {module}: pip install 'statebucket[azure]'")
+    from statebucket_azure.bucket import AzureBucket  # noqa: PLC0415  (only where Azure is used)
+    from statebucket_azure.client import Target  # noqa: PLC0415
+    from statebucket_azure.options import AzureOptions  # noqa: PLC0415
+
+    container = container_of(location, what="container")
+    prefix = prefix_of(location)
+    options = AzureOptions.of(location)
+    return OpenedBucket(AzureBucket(Target(container, options, location), options), prefix)
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package above it
+        return False

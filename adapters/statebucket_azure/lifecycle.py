@@ -1,0 +1,48 @@
+"""The lifecycle rules that a container needs, as Azure's management plane writes them.
+
+They belong to the storage account, are out of sight of those who use its blobs, and are therefore
+neither read nor written here: this is what to compare them with.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from statebucket.lifecycle import Rule
+
+
+def policy(rules: Sequence[Rule], container: str) -> dict[str, Any]:
+    """A management policy with these rules, as ``az storage account management-policy`` takes it.
+
+    Args:
+        rules: The rules, by blob index tag.
+        container: The container, with which the prefixes of a policy begin.
+    """
+    return {"policy": {"rules": [_raw(rule, container) for rule in rules]}}
+
+
+def _raw(rule: Rule, container: str) -> dict[str, Any]:
+    filters: dict[str, Any] = {
+        "blobTypes": ["blockBlob"],
+        "prefixMatch": [f"{container}/{prefix}" for prefix in rule.prefixes],
+    }
+    if rule.tags:
+        filters["blobIndexMatch"] = [
+            {"name": name, "op": "==", "value": value} for name, value in rule.tags.items()
+        ]
+    actions: dict[str, Any] = {}
+    if rule.expiration_days is not None:
+        after = {"daysAfterModificationGreaterThan": rule.expiration_days}
+        actions["baseBlob"] = {"delete": after}
+    if rule.noncurrent_days is not None:
+        actions["version"] = {"delete": {"daysAfterCreationGreaterThan": rule.noncurrent_days}}
+    return {
+        "enabled": rule.enabled,
+        "name": re.sub("[^A-Za-z0-9]", "", rule.id),  # the service takes no others
+        "type": "Lifecycle",
+        "definition": {"filters": filters, "actions": actions},
+    }

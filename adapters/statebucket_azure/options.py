@@ -1,0 +1,113 @@
+"""The options of ``az://``, as parameters in the URL or keywords of ``open_store``."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+import msgspec
+
+from statebucket.errors import InvalidArgument, InvalidURL
+from statebucket.url import read_options
+
+if TYPE_CHECKING:
+    from statebucket.bucket import Location
+
+CONNECTION_STRING = "AZURE_STORAGE_CONNECTION_STRING"
+"""The environment variable with the account's key or SAS; it wins over DefaultAzureCredential."""
+
+_ACCOUNT = "AZURE_STORAGE_ACCOUNT"
+
+
+class AzureOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to reach a container, and how to write to it.
+
+    Attributes:
+        account: The storage account's name; by default that of the connection string, or what
+            AZURE_STORAGE_ACCOUNT says.
+        endpoint_url: The account's URL where it is not ``https://{account}.blob.core.windows.net``:
+            of another cloud, or of an emulator, with the account as its path there.
+        ttl_tags: Whether to tag blobs with their TTL class. False for accounts with a hierarchical
+            namespace, which have no index tags, and for identities without the right to write
+            them; then ``sweep`` does the removing.
+        encryption_scope: The encryption scope to write under; by default the container's own.
+        client: A ``ContainerClient`` or ``BlobServiceClient`` (of ``azure.storage.blob.aio``) of
+            the caller's, bound to the caller's event loop and never closed here. Its transport and
+            time-outs are the caller's, and it may repeat reads by itself.
+        credential: An asynchronous token credential (of ``azure.identity.aio``),
+            ``AzureNamedKeyCredential`` or ``AzureSasCredential`` of the caller's, never closed
+            here.
+    """
+
+    account: str | None = None
+    endpoint_url: str | None = None
+    ttl_tags: bool = True
+    encryption_scope: str | None = None
+    client: Any = None
+    credential: Any = None
+
+    @classmethod
+    def of(cls, location: Location) -> Self:
+        """Reads the options.
+
+        Raises:
+            InvalidArgument: One is unknown, or not what it may be.
+            InvalidURL: ``endpoint_url`` is no URL of an account.
+        """
+        options = read_options(location.options, cls)
+        if options.client is not None and options.credential is not None:
+            raise InvalidArgument("client and credential exclude each other: a client has its own")
+        if isinstance(options.credential, str | dict):
+            raise InvalidArgument(
+                "credential must be an object of azure.identity.aio or azure.core.credentials; "
+                f"a key or SAS as text goes into {CONNECTION_STRING}"
+            )
+        get_token = getattr(options.credential, "get_token", None)
+        if get_token is not None and not inspect.iscoroutinefunction(get_token):
+            raise InvalidArgument(
+                f"credential is synchronous ({type(options.credential).__name__}): "
+                "take it from azure.identity.aio"
+            )
+        if options.endpoint_url is not None:
+            parts = urlsplit(options.endpoint_url)
+            beyond = parts.query or parts.fragment or "@" in parts.netloc
+            if parts.scheme not in {"http", "https"} or not parts.netloc or beyond:
+                raise InvalidURL(
+                    "endpoint_url must read https://host or https://host/account, "
+                    "without user, query or fragment"
+                )
+        return options
+
+    def account_url(self) -> str:
+        """The account's URL, where no connection string has it.
+
+        Raises:
+            InvalidURL: There is no account, or it is no account's name.
+        """
+        if self.endpoint_url is not None:
+            return self.endpoint_url
+        account = self.account or os.environ.get(_ACCOUNT)
+        if not account:
+            raise InvalidURL(
+                "az:// needs the storage account: az://container/prefix?account=NAME, "
+                f"or set {_ACCOUNT} or {CONNECTION_STRING} in the environment"
+            )
+        if not re.fullmatch(r"[a-z0-9]{3,24}", account):
+            raise InvalidURL(
+                f"a storage account's name is 3 to 24 lower-case letters and digits: {account!r}"
+            )
+        return f"https://{account}.blob.core.windows.net"
+
+    def check_account(self, named: str | None, where: str) -> None:
+        """Holds the URL's account against the one that other settings lead to.
+
+        Raises:
+            InvalidURL: They differ.
+        """
+        if self.account is not None and self.account != named:
+            raise InvalidURL(
+                f"account={self.account!r} was asked for, but {where} is for account {named!r}"
+            )
