@@ -21,6 +21,7 @@ from statebucket.sync import open_store
 from targets.s3 import S3Target, raw_client
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from servers import Server
@@ -117,6 +118,15 @@ def test_a_deadline_interrupts_a_call(moto: Server) -> None:
         store.shutdown()
 
 
+@pytest.fixture
+def ctrl_c_raises() -> Iterator[None]:
+    """As in a terminal: a process that a shell has put into the background ignores SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_raises")
 def test_ctrl_c_interrupts_a_call(moto: Server) -> None:
     with FaultProxy(moto.host, moto.port) as proxy:
         store = open_store(S3Target(moto, raw_client(moto), proxy).url, deadline=30)
