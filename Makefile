@@ -9,7 +9,7 @@ EXTRA := $(strip $(if $(filter s3://%,$(STATEBUCKET_URL)),[s3]) \
 PYTEST := $(BIN)/python -m pytest
 CODE := core adapters tests
 
-.PHONY: help demo test test-fast check format stubs clean
+.PHONY: help demo test test-fast check format stubs request-table clean
 
 help:  ## Shows this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,6 +36,9 @@ format: $(VENV)/.dev  ## Formats the code and mends what can be mended
 stubs: $(VENV)/.dev  ## Writes the blocking store's stub from the asynchronous one
 	$(BIN)/python tests/stubs/sync_stub.py
 	$(BIN)/ruff format --quiet core/statebucket/sync.pyi
+
+request-table: $(VENV)/.dev  ## Counts the requests of each call and writes them into the README
+	UPDATE_README=1 $(PYTEST) -n 0 tests/clouds/test_request_table.py
 
 clean:  ## Removes .venv and what tools have left
 	rm -rf $(VENV) dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
