@@ -9,7 +9,7 @@ EXTRA := $(strip $(if $(filter s3://%,$(STATEBUCKET_URL)),[s3]) \
 PYTEST := $(BIN)/python -m pytest
 CODE := core adapters tests
 
-.PHONY: help demo test test-fast check format stubs request-table clean
+.PHONY: help demo test test-fast test-terraform check format stubs request-table clean
 
 help:  ## Shows this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -17,15 +17,18 @@ help:  ## Shows this list
 demo: $(VENV)/.demo$(EXTRA)  ## The main job on SQLite, or on STATEBUCKET_URL; DEMO_INPUT= a folder of text
 	@$(BIN)/python -m statebucket.demo
 
-test: $(VENV)/.dev  ## All tests, on every server that can be had
-	$(PYTEST) -n 2 --dist loadscope tests
+test: $(VENV)/.dev  ## The tests, on every server that can be had (Terraform's apart)
+	$(PYTEST) -n 2 --dist loadscope tests --ignore tests/terraform
 
 test-fast: $(VENV)/.dev  ## Memory, SQLite and moto, in under a minute
 	$(PYTEST) -n 2 -m "not slow" tests/unit tests/contract/test_local.py tests/contract/test_s3.py -k "not Ministack"
 
+test-terraform: $(VENV)/.dev $(VENV)/.checkov  ## The modules: applied on a local server, checked, destroyed
+	CHECKOV=$(VENV)/checkov/bin/checkov $(PYTEST) -n 2 --dist loadfile tests/terraform
+
 check: $(VENV)/.dev  ## Format, lint, types, and who may import whom
-	$(BIN)/ruff format --check $(CODE)
-	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE) terraform
+	$(BIN)/ruff check $(CODE) terraform
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports --no-cache
 
@@ -49,6 +52,12 @@ $(BIN)/python:
 
 $(VENV)/.demo$(EXTRA): pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".$(EXTRA)"
+	@touch "$@"
+
+# In an environment of its own: it pins what the SDKs need otherwise.
+$(VENV)/.checkov: | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)/checkov
+	$(VENV)/checkov/bin/python -m pip install --quiet --disable-pip-version-check checkov==3.3.30
 	@touch "$@"
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python

@@ -15,16 +15,18 @@ from statebucket.bucket import (
     PrefixPage,
     Write,
 )
-from statebucket.errors import PreconditionFailed, Unavailable
+from statebucket.errors import PreconditionFailed, StateBucketError, Unavailable
 from statebucket.expiry import TAG
 from statebucket.loops import ClientPerLoop
 from statebucket.versions import Version
+from statebucket_s3 import lifecycle
 from statebucket_s3.client import Connection, own_session
 from statebucket_s3.translate import is_missing, of_code, translated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from statebucket.lifecycle import Lifecycle, Removal, Rule
     from statebucket_s3.options import S3Options
 
 T = TypeVar("T")
@@ -137,6 +139,24 @@ class S3Bucket:
     async def check(self, prefix: str) -> None:
         """See `statebucket.bucket.Bucket.check`."""
         await self._list(prefix, None, 1)
+
+    @property
+    def removal(self) -> Removal:
+        """What removes expired objects: rules by tag, where objects are tagged."""
+        return "tags" if self._options.ttl_tags else "sweep"
+
+    async def read_lifecycle(self) -> Lifecycle | None:
+        """See `statebucket.lifecycle.LifecyclePort.read_lifecycle`."""
+        try:
+            reply = await self._send("get_bucket_lifecycle_configuration")
+        except StateBucketError as error:
+            return lifecycle.answered(error)
+        return lifecycle.read(reply)
+
+    async def write_lifecycle(self, rules: Sequence[Rule], found: Lifecycle) -> None:
+        """See `statebucket.lifecycle.LifecyclePort.write_lifecycle`."""
+        arguments = lifecycle.write(rules, found)
+        await self._send("put_bucket_lifecycle_configuration", **arguments)
 
     async def close(self) -> None:
         """See `statebucket.bucket.Bucket.close`."""

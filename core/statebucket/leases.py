@@ -53,6 +53,7 @@ SKEW_MS = 2_000
 
 _KEPT_MS = 7 * 86_400_000
 _RENEW_SHARE = 1 / 3
+_RETRY_SHARE = 1 / 4  # of the time between renewals
 _LONGEST_POLL = 1.0
 
 
@@ -159,7 +160,11 @@ class Lease:
                     raise
                 await asyncio.sleep(min(poll, left))
                 poll = min(poll * 2, _LONGEST_POLL)
-        self._seen = await self._snapshots.version(call, self.tenant_id, self.execution_id)
+        try:
+            self._seen = await self._snapshots.version(call, self.tenant_id, self.execution_id)
+        except BaseException:
+            await self._release()  # nobody would
+            raise
         self._renewal = asyncio.create_task(self._renew())
         return self
 
@@ -172,13 +177,15 @@ class Lease:
         """Gives the lease up: 1 request. A lease that was lost is not an error here."""
         if self._renewal is not None:
             self._renewal.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._renewal
+            await asyncio.wait({self._renewal})
         if self._lost is None:
-            # Should it fail, the lease runs out by itself.
-            with contextlib.suppress(StateBucketError):
-                await self._write(Call("lease", self._seconds), expires_ms=0)
+            await self._release()
         self._expires_ms = 0
+
+    async def _release(self) -> None:
+        # Should it fail, the lease runs out by itself.
+        with contextlib.suppress(StateBucketError):
+            await self._write_again(Call("lease", self._seconds), expires_ms=0)
 
     async def _take(self, call: Call) -> None:
         now = self._objects.now_ms()
@@ -203,22 +210,34 @@ class Lease:
 
     async def _renew(self) -> None:
         """Renews the lease while it is held; what is in its way is told by the next `check`."""
+        every = self._ttl_ms / 1000 * _RENEW_SHARE
+        pause = every
         while True:
-            await asyncio.sleep(self._ttl_ms / 1000 * _RENEW_SHARE)
+            await asyncio.sleep(pause)
             if not self.held:
                 return
-            now = self._objects.now_ms()
-            left = max((self._expires_ms - now) / 1000, 0.001)
+            until = self._objects.now_ms() + self._ttl_ms
             try:
-                await self._write(
-                    Call("lease", min(self._seconds, left)), expires_ms=now + self._ttl_ms
-                )
+                # A try that hangs leaves time for another.
+                await self._write_again(Call("lease", min(self._seconds, every)), expires_ms=until)
             except VersionConflict:
                 self._lose("another holder has it")
                 return
             except StateBucketError:
-                continue  # until it runs out
-            self._expires_ms = now + self._ttl_ms
+                pause = every * _RETRY_SHARE  # until it runs out
+                continue
+            self._expires_ms, pause = until, every
+
+    async def _write_again(self, call: Call, *, expires_ms: int) -> None:
+        """Writes the record over our own; also over one whose reply was lost."""
+        try:
+            await self._write(call, expires_ms=expires_ms)
+        except VersionConflict:
+            found = await self._read(call)
+            if found is None or found[0].holder != self._holder:
+                raise
+            self._version = found[1]
+            await self._write(call, expires_ms=expires_ms)
 
     async def _read(self, call: Call) -> tuple[_Record, Version] | None:
         found = await self._objects.get(call, self._name)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from statebucket.expiry import Expiry
+    from statebucket.lifecycle import LifecyclePort
 
 T = TypeVar("T")
 _AnyPage = TypeVar("_AnyPage", Page, PrefixPage)
@@ -313,6 +314,19 @@ class Objects:
     async def check(self, call: Call, prefix: str) -> None:
         """Finds out whether the bucket can be reached and listed: 1 request."""
         await self._attempt(call, lambda: self.bucket.check(prefix), None)
+
+    def lifecycle(self, call: Call) -> LifecyclePort | None:
+        """The adapter's calls for lifecycle rules, with retries; None where it has none."""
+        from statebucket.lifecycle import LifecyclePort  # noqa: PLC0415  (of use to operators only)
+        from statebucket.lifecycle_plan import Retried  # noqa: PLC0415
+
+        if not isinstance(self.bucket, LifecyclePort):
+            return None
+
+        async def send(request: Callable[[], Awaitable[T]], *, writes: bool) -> T:
+            return await self._attempt(call, request, None, writes=writes)
+
+        return Retried(self.bucket, send)
 
     def expired(self, info: ObjectInfo) -> bool:
         """Whether an object is past its expiry.

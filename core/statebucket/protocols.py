@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from statebucket.ids import ExecutionId, TenantId
     from statebucket.leases import Lease
+    from statebucket.lifecycle_check import LifecycleReport
+    from statebucket.lifecycle_plan import LifecyclePlan
     from statebucket.reports import DeletionReport, SweepReport
     from statebucket.snapshot import ExecutionSnapshot
     from statebucket.versions import Stored, Version
@@ -378,6 +380,29 @@ class StateStore(StorageBackend, Protocol):
 
         Raises:
             TenantMismatch: This store is bound to another tenant.
+        """
+        ...
+
+    async def check_lifecycle(self) -> LifecycleReport:
+        """Compares the bucket's lifecycle rules with what TTLs need: 1 request.
+
+        Reads rules on S3 and Cloud Storage; on Azure, where they are out of sight, the report lists
+        what must be there. Needs ``s3:GetLifecycleConfiguration`` or ``storage.buckets.get``.
+
+        Returns:
+            What is missing, wrong, or would take state away early; ``ok`` where nothing is.
+        """
+        ...
+
+    async def apply_lifecycle(self, *, dry_run: bool = True) -> LifecyclePlan:
+        """Writes the lifecycle rules that are missing or wrong: 1 request to look, 1 to write.
+
+        Foreign rules stay as they are. On a bucket whose rules Terraform owns, which would undo the
+        change, nothing is written and the plan has the module's input instead. On S3 a change that
+        somebody else makes between the two requests is lost; Cloud Storage tells, and it survives.
+
+        Args:
+            dry_run: Only say what would be written.
         """
         ...
 

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
     from statebucket.cleanup import Cleaner
     from statebucket.leases import Lease
+    from statebucket.lifecycle_check import LifecycleReport
+    from statebucket.lifecycle_plan import Keeper, LifecyclePlan
     from statebucket.names import Names
     from statebucket.reports import DeletionReport, SweepReport
     from statebucket.writer import SnapshotWriter
@@ -441,6 +443,20 @@ class ObjectStateStore(StateStore):
         )
 
     # What the calls have in common.
+
+    # Lifecycle rules.
+
+    async def check_lifecycle(self) -> LifecycleReport:
+        return await self._keeper("check_lifecycle").check()
+
+    async def apply_lifecycle(self, *, dry_run: bool = True) -> LifecyclePlan:
+        return await self._keeper("apply_lifecycle").apply(dry_run=dry_run)
+
+    def _keeper(self, operation: str) -> Keeper:
+        from statebucket.lifecycle_plan import Keeper  # noqa: PLC0415  (of use to operators only)
+
+        port = self._objects.lifecycle(self._call(operation))
+        return Keeper(port, self.name, self._names, owner_index=self._owners is not None)
 
     def _call(self, operation: str) -> Call:
         return Call(operation, self._deadline)

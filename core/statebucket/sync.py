@@ -220,7 +220,7 @@ def _attribute(name: str, found: object) -> property:
 
 _INSTANCE: dict[type[Any], tuple[str, ...]] = {
     Lease: ("execution_id", "tenant_id", "fence"),
-    SnapshotWriter: ("saved", "dropped", "version"),
+    SnapshotWriter: ("saved", "dropped", "failed", "version"),
 }
 
 BlockingStateStore = _class(

@@ -7,6 +7,8 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from statebucket.ids import ExecutionId, TenantId
+from statebucket.lifecycle_check import LifecycleReport
+from statebucket.lifecycle_plan import LifecyclePlan
 from statebucket.reports import DeletionReport, SweepReport
 from statebucket.snapshot import ExecutionSnapshot
 from statebucket.versions import Stored, Version
@@ -304,6 +306,27 @@ class BlockingStateStore:
             TenantMismatch: This store is bound to another tenant.
         """
 
+    def check_lifecycle(self) -> LifecycleReport:
+        """Compares the bucket's lifecycle rules with what TTLs need: 1 request.
+
+        Reads rules on S3 and Cloud Storage; on Azure, where they are out of sight, the report lists
+        what must be there. Needs ``s3:GetLifecycleConfiguration`` or ``storage.buckets.get``.
+
+        Returns:
+            What is missing, wrong, or would take state away early; ``ok`` where nothing is.
+        """
+
+    def apply_lifecycle(self, *, dry_run: bool = True) -> LifecyclePlan:
+        """Writes the lifecycle rules that are missing or wrong: 1 request to look, 1 to write.
+
+        Foreign rules stay as they are. On a bucket whose rules Terraform owns, which would undo the
+        change, nothing is written and the plan has the module's input instead. On S3 a change that
+        somebody else makes between the two requests is lost; Cloud Storage tells, and it survives.
+
+        Args:
+            dry_run: Only say what would be written.
+        """
+
     def __enter__(self) -> Self:
         """Returns the store; no request is sent."""
 
@@ -349,6 +372,7 @@ class BlockingLease:
 class BlockingSnapshotWriter:
     saved: int
     dropped: int
+    failed: int
     version: Version | None
 
     def save(self, snapshot: ExecutionSnapshot) -> None:
@@ -356,7 +380,9 @@ class BlockingSnapshotWriter:
 
         Raises:
             InvalidSnapshot: It is of another execution.
-            StateBucketError: An earlier snapshot could not be written: its error.
+            UnsupportedOperation: The writer's block has ended; nobody would wait for it.
+            StateBucketError: The snapshot before could not be written: its error, which is told
+                once. This one was not taken: hand it over again, or give up.
         """
 
     def flush(self) -> Version | None:
@@ -375,7 +401,7 @@ class BlockingSnapshotWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Writes what is left, also when the block failed.
+        """Writes what is left, also when the block failed or was cancelled.
 
         Raises:
             StateBucketError: The last snapshot could not be written.

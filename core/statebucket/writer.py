@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Self
 
-from statebucket.errors import InvalidSnapshot, StateBucketError
+from statebucket.errors import InvalidSnapshot, StateBucketError, UnsupportedOperation
 from statebucket.snapshot import ExecutionSnapshot
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ class SnapshotWriter:
 
     Attributes:
         saved: How many snapshots were written.
-        dropped: How many were not, because a later one came first.
+        dropped: How many were not, because a later one came first (or the block was cancelled while
+            it was left).
+        failed: How many could not be written, or nobody knows whether they were.
         version: The version that was written last.
     """
 
@@ -37,21 +39,25 @@ class SnapshotWriter:
     ) -> None:
         self.saved = 0
         self.dropped = 0
+        self.failed = 0
         self.version: Version | None = None
         self._save = save
         self._execution_id = execution_id
         self._interval = interval
         self._waiting: ExecutionSnapshot | None = None
-        self._error: StateBucketError | None = None
+        self._error: Exception | None = None
         self._task: asyncio.Task[None] | None = None
         self._next = 0.0
+        self._left = False
 
     def save(self, snapshot: ExecutionSnapshot) -> None:
         """Hands over a snapshot and returns at once; it is written unless a later one comes first.
 
         Raises:
             InvalidSnapshot: It is of another execution.
-            StateBucketError: An earlier snapshot could not be written: its error.
+            UnsupportedOperation: The writer's block has ended; nobody would wait for it.
+            StateBucketError: The snapshot before could not be written: its error, which is told
+                once. This one was not taken: hand it over again, or give up.
         """
         if not isinstance(snapshot, ExecutionSnapshot):
             raise InvalidSnapshot(f"not an ExecutionSnapshot: {type(snapshot).__name__}")
@@ -60,6 +66,8 @@ class SnapshotWriter:
                 f"the writer is for {self._execution_id!r}, the snapshot of "
                 f"{snapshot.execution_id!r}"
             )
+        if self._left:
+            raise UnsupportedOperation("save: the writer's block has ended")
         self._raise()
         if self._waiting is not None:
             self.dropped += 1
@@ -80,6 +88,7 @@ class SnapshotWriter:
 
     async def __aenter__(self) -> Self:
         """Returns the writer; no request is sent."""
+        self._left = False
         return self
 
     async def __aexit__(
@@ -88,32 +97,47 @@ class SnapshotWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Writes what is left, also when the block failed.
+        """Writes what is left, also when the block failed or was cancelled.
 
         Raises:
             StateBucketError: The last snapshot could not be written.
         """
+        self._left = True
         try:
             await self.flush()
         except StateBucketError:
             if error is None:
                 raise
         finally:
-            if self._task is not None:
+            if self._task is not None and not self._task.done():  # cancelled once more
                 self._task.cancel()
+                await asyncio.wait({self._task})
 
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._waiting is not None:
-            await asyncio.sleep(max(0.0, self._next - loop.time()))
-            # What came during the wait has replaced what was waiting.
-            snapshot, self._waiting = self._waiting, None
-            self._next = loop.time() + self._interval
-            try:
-                self.version = await self._save(snapshot)
-            except StateBucketError as error:
-                self._error = error
-                return
+        try:
+            while self._waiting is not None:
+                await asyncio.sleep(max(0.0, self._next - loop.time()))
+                # What came during the wait has replaced what was waiting.
+                snapshot, self._waiting = self._waiting, None
+                self._next = loop.time() + self._interval
+                await self._write_one(snapshot)
+        finally:
+            if self._waiting is not None:
+                self._waiting = None
+                self.dropped += 1
+
+    async def _write_one(self, snapshot: ExecutionSnapshot) -> None:
+        self._error = None  # of a snapshot that this one replaces
+        try:
+            self.version = await self._save(snapshot)
+        except Exception as error:  # noqa: BLE001  (told by the next save or flush)
+            self._error = error
+            self.failed += 1
+        except BaseException:
+            self.failed += 1
+            raise
+        else:
             self.saved += 1
 
     def _raise(self) -> None:

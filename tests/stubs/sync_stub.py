@@ -17,6 +17,8 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from statebucket.ids import ExecutionId, TenantId
+from statebucket.lifecycle_check import LifecycleReport
+from statebucket.lifecycle_plan import LifecyclePlan
 from statebucket.reports import DeletionReport, SweepReport
 from statebucket.snapshot import ExecutionSnapshot
 from statebucket.versions import Stored, Version
@@ -44,7 +46,12 @@ NAMES = {
 }
 ATTRIBUTES = {
     "BlockingLease": {"execution_id": "str", "tenant_id": "str", "fence": "int"},
-    "BlockingSnapshotWriter": {"saved": "int", "dropped": "int", "version": "Version | None"},
+    "BlockingSnapshotWriter": {
+        "saved": "int",
+        "dropped": "int",
+        "failed": "int",
+        "version": "Version | None",
+    },
 }
 
 

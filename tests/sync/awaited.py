@@ -93,4 +93,4 @@ def _class(source: type, *attributes: str) -> type[Awaited]:
 
 AwaitedStore = _class(StateStore)
 AwaitedLease = _class(Lease, "execution_id", "tenant_id", "fence")
-AwaitedWriter = _class(SnapshotWriter, "saved", "dropped", "version")
+AwaitedWriter = _class(SnapshotWriter, "saved", "dropped", "failed", "version")

@@ -43,6 +43,7 @@ class S3Target(Target):
     """
 
     lists_metadata = False
+    bucket = BUCKET
 
     def __init__(self, server: Server, client: Any, proxy: FaultProxy | None = None) -> None:
         super().__init__()
@@ -55,14 +56,14 @@ class S3Target(Target):
     def url(self) -> str:
         """The store's URL."""
         endpoint = self.server.url if self.proxy is None else self.proxy.url
-        return f"s3://{BUCKET}/{self.prefix[:-1]}?endpoint_url={endpoint}&region=us-east-1"
+        return f"s3://{self.bucket}/{self.prefix[:-1]}?endpoint_url={endpoint}&region=us-east-1"
 
     def open(self, **options: Any) -> StateStore:
         return open_store(self.url, **{"clock": self.clock} | options)
 
     def raw_names(self) -> list[str]:
         pages = self.client.get_paginator("list_objects_v2").paginate(
-            Bucket=BUCKET, Prefix=self.prefix
+            Bucket=self.bucket, Prefix=self.prefix
         )
         return sorted(
             entry["Key"].removeprefix(self.prefix)
@@ -72,14 +73,14 @@ class S3Target(Target):
 
     def raw_get(self, name: str) -> RawObject | None:
         try:
-            reply = self.client.get_object(Bucket=BUCKET, Key=self.prefix + name)
+            reply = self.client.get_object(Bucket=self.bucket, Key=self.prefix + name)
         except self.client.exceptions.NoSuchKey:
             return None
         return RawObject(reply["Body"].read(), reply["Metadata"])
 
     def raw_put(self, name: str, body: bytes, metadata: Mapping[str, str] | None = None) -> None:
         self.client.put_object(
-            Bucket=BUCKET, Key=self.prefix + name, Body=body, Metadata=dict(metadata or {})
+            Bucket=self.bucket, Key=self.prefix + name, Body=body, Metadata=dict(metadata or {})
         )
 
     def raw_put_many(self, names: Iterable[str], body: bytes = b"v") -> None:

@@ -1,0 +1,81 @@
+# A rule of S3's has one prefix, so that each of ours becomes one for each of its prefixes.
+locals {
+  s3_rules = flatten([
+    for rule in local.lifecycle_rules : [
+      for prefix in rule.prefixes : {
+        id     = length(rule.prefixes) == 1 ? rule.id : "${rule.id}-${basename(prefix)}"
+        prefix = prefix
+        does   = rule
+      }
+    ]
+  ])
+}
+
+resource "aws_s3_bucket_lifecycle_configuration" "this" {
+  #checkov:skip=CKV_AWS_300:Unfinished uploads are aborted by the tidy rule of rules.tf, in a dynamic block that checkov does not follow
+  bucket = aws_s3_bucket.this.id
+
+  dynamic "rule" {
+    for_each = local.s3_rules
+
+    content {
+      id     = rule.value.id
+      status = rule.value.does.enabled ? "Enabled" : "Disabled"
+
+      filter {
+        prefix = length(rule.value.does.tags) == 0 ? rule.value.prefix : null
+
+        dynamic "and" {
+          for_each = length(rule.value.does.tags) == 0 ? [] : [rule.value]
+
+          content {
+            prefix = and.value.prefix
+            tags   = and.value.does.tags
+          }
+        }
+      }
+
+      dynamic "expiration" {
+        for_each = rule.value.does.expiration_days == null ? [] : [rule.value.does.expiration_days]
+
+        content {
+          days = expiration.value
+        }
+      }
+
+      dynamic "expiration" {
+        for_each = rule.value.does.expired_delete_markers ? [true] : []
+
+        content {
+          expired_object_delete_marker = true
+        }
+      }
+
+      dynamic "noncurrent_version_expiration" {
+        for_each = rule.value.does.noncurrent_days == null ? [] : [rule.value.does.noncurrent_days]
+
+        content {
+          noncurrent_days = noncurrent_version_expiration.value
+        }
+      }
+
+      dynamic "abort_incomplete_multipart_upload" {
+        for_each = rule.value.does.abort_uploads_days == null ? [] : [rule.value.does.abort_uploads_days]
+
+        content {
+          days_after_initiation = abort_incomplete_multipart_upload.value
+        }
+      }
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = length(local.reckless_rules) == 0
+      error_message = "These extra_lifecycle_rules would expire state before its TTL: ${join(", ", local.reckless_rules)}. Give each a prefix outside ${local.root}, or a tag of its own."
+    }
+  }
+
+  # Noncurrent versions need versioning to be settled first.
+  depends_on = [aws_s3_bucket_versioning.this]
+}

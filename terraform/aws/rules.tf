@@ -1,0 +1,54 @@
+# The lifecycle rules that TTLs need, as data, with no provider: a test reads this file, lets Terraform
+# work it out, and holds the result to core/statebucket/lifecycle.py.
+locals {
+  # The classes of a TTL in days, and the object tag that names an object's class.
+  ttl_classes = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
+  ttl_tag     = "statebucket-ttl"
+
+  # What statebucket writes below. Each ends in a slash, so that tenants/ does not reach tenants-old.
+  root  = var.prefix == "" ? "" : "${var.prefix}/"
+  areas = [for area in var.owner_index ? ["tenants", "shared", "owners"] : ["tenants"] : "${local.root}${area}/"]
+
+  # statebucket takes a bucket's rules for Terraform's where an id begins with statebucket-tf-. The
+  # digest keeps the ids of two prefixes in one bucket apart.
+  rule_id = "statebucket-tf-${substr(sha256(var.prefix), 0, 8)}"
+
+  # S3 counts the days from an object's write, so that a class's rule is never early.
+  ttl_rules = [
+    for days in local.ttl_classes : {
+      id                     = "${local.rule_id}-ttl-${days}"
+      enabled                = true
+      prefixes               = local.areas
+      tags                   = { (local.ttl_tag) = tostring(days) }
+      expiration_days        = days
+      expired_delete_markers = false
+      noncurrent_days        = null
+      abort_uploads_days     = null
+    }
+  ]
+
+  # Replaced and deleted versions, the markers of deletes, and what unfinished uploads leave behind.
+  tidy_rule = {
+    id                     = "${local.rule_id}-tidy"
+    enabled                = true
+    prefixes               = local.areas
+    tags                   = {}
+    expiration_days        = null
+    expired_delete_markers = true
+    noncurrent_days        = var.noncurrent_days
+    abort_uploads_days     = var.abort_uploads_days
+  }
+
+  state_rules     = concat(local.ttl_rules, [local.tidy_rule])
+  lifecycle_rules = concat(local.state_rules, var.extra_lifecycle_rules)
+
+  # Extra rules that would expire state: those that reach an area, or a part of one, whatever the
+  # TTL of the objects there. A rule for another tag does not, since statebucket sets no other.
+  reckless_rules = [
+    for rule in var.extra_lifecycle_rules : rule.id
+    if rule.enabled && rule.expiration_days != null && length(rule.tags) == 0 && anytrue([
+      for pair in setproduct(local.areas, rule.prefixes) :
+      startswith(pair[0], pair[1]) || startswith(pair[1], pair[0])
+    ])
+  ]
+}

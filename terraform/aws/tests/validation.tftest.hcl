@@ -1,0 +1,210 @@
+# What the module refuses, and what it makes of its variables. No request leaves this machine.
+mock_provider "aws" {
+  mock_data "aws_iam_policy_document" {
+    defaults = {
+      json = "{}"
+    }
+  }
+}
+
+variables {
+  bucket_name = "acme-state"
+}
+
+run "defaults" {
+  command = plan
+
+  assert {
+    condition     = length(local.s3_rules) == 36
+    error_message = "11 classes and a tidy rule, for each of three areas"
+  }
+
+  assert {
+    condition     = alltrue([for rule in local.s3_rules : startswith(rule.id, "statebucket-tf-") && endswith(rule.prefix, "/")])
+    error_message = "ids carry Terraform's mark, prefixes their closing slash"
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket_versioning.this) == 0
+    error_message = "versioning is off by default"
+  }
+}
+
+run "without_owner_records" {
+  command = plan
+
+  variables {
+    prefix      = "app/state"
+    owner_index = false
+    versioning  = true
+  }
+
+  assert {
+    condition     = length(local.s3_rules) == 12 && alltrue([for rule in local.s3_rules : rule.prefix == "app/state/tenants/"])
+    error_message = "rules for tenants/ only"
+  }
+
+  assert {
+    condition     = aws_s3_bucket_versioning.this[0].versioning_configuration[0].status == "Enabled"
+    error_message = "versioning is on"
+  }
+}
+
+run "bucket_name_with_dots" {
+  command         = plan
+  expect_failures = [var.bucket_name]
+
+  variables {
+    bucket_name = "acme.state"
+  }
+}
+
+run "prefix_with_a_closing_slash" {
+  command         = plan
+  expect_failures = [var.prefix]
+
+  variables {
+    prefix = "app/"
+  }
+}
+
+run "prefix_with_a_wildcard" {
+  command         = plan
+  expect_failures = [var.prefix]
+
+  variables {
+    prefix = "app/*"
+  }
+}
+
+run "prefix_with_a_policy_variable" {
+  command         = plan
+  expect_failures = [var.prefix]
+
+  variables {
+    prefix = "$${aws:username}"
+  }
+}
+
+run "prefix_that_climbs" {
+  command         = plan
+  expect_failures = [var.prefix]
+
+  variables {
+    prefix = "app/.."
+  }
+}
+
+run "key_by_alias" {
+  command         = plan
+  expect_failures = [var.kms_key_arn]
+
+  variables {
+    kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:alias/state"
+  }
+}
+
+run "noncurrent_days_below_one" {
+  command         = plan
+  expect_failures = [var.noncurrent_days]
+
+  variables {
+    noncurrent_days = 0
+  }
+}
+
+run "abort_uploads_days_with_a_fraction" {
+  command         = plan
+  expect_failures = [var.abort_uploads_days]
+
+  variables {
+    abort_uploads_days = 1.5
+  }
+}
+
+run "tenant_tag_with_a_slash" {
+  command         = plan
+  expect_failures = [var.tenant_tag]
+
+  variables {
+    tenant_tag = "acme/tenant"
+  }
+}
+
+run "bucket_policy_that_is_none" {
+  command         = plan
+  expect_failures = [var.extra_bucket_policy_json]
+
+  variables {
+    extra_bucket_policy_json = "allow everything"
+  }
+}
+
+run "extra_rules_of_one_id" {
+  command         = plan
+  expect_failures = [var.extra_lifecycle_rules]
+
+  variables {
+    extra_lifecycle_rules = [
+      { id = "logs", prefixes = ["logs/"], expiration_days = 1 },
+      { id = "logs", prefixes = ["old/"], expiration_days = 2 },
+    ]
+  }
+}
+
+run "extra_rule_that_does_nothing" {
+  command         = plan
+  expect_failures = [var.extra_lifecycle_rules]
+
+  variables {
+    extra_lifecycle_rules = [{ id = "idle", prefixes = ["logs/"] }]
+  }
+}
+
+run "extra_rule_with_tags_and_markers" {
+  command         = plan
+  expect_failures = [var.extra_lifecycle_rules]
+
+  variables {
+    extra_lifecycle_rules = [{ id = "mixed", tags = { a = "b" }, expired_delete_markers = true }]
+  }
+}
+
+run "extra_rule_that_would_expire_state" {
+  command         = plan
+  expect_failures = [aws_s3_bucket_lifecycle_configuration.this]
+
+  variables {
+    prefix                = "app"
+    extra_lifecycle_rules = [{ id = "cleanup", expiration_days = 30 }]
+  }
+}
+
+run "extra_rule_that_would_expire_a_tenant" {
+  command         = plan
+  expect_failures = [aws_s3_bucket_lifecycle_configuration.this]
+
+  variables {
+    prefix                = "app"
+    extra_lifecycle_rules = [{ id = "cleanup", prefixes = ["logs/", "app/tenants/acme/"], expiration_days = 30 }]
+  }
+}
+
+run "extra_rules_that_take_no_state" {
+  command = plan
+
+  variables {
+    prefix = "app"
+    extra_lifecycle_rules = [
+      { id = "logs", prefixes = ["logs/"], expiration_days = 30 },
+      { id = "beside", prefixes = ["app/tenants-old/"], expiration_days = 30 },
+      { id = "tagged", tags = { temporary = "yes" }, expiration_days = 1 },
+      { id = "versions", noncurrent_days = 30 },
+    ]
+  }
+
+  assert {
+    condition     = length(local.s3_rules) == 40
+    error_message = "the extra rules stand beside the module's"
+  }
+}

@@ -1,0 +1,161 @@
+variable "bucket_name" {
+  description = "Name of the bucket to create."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.bucket_name))
+    error_message = "A bucket name has 3 to 63 lower-case letters, digits and hyphens (no dots: they break TLS host names)."
+  }
+}
+
+variable "prefix" {
+  description = "The part of the bucket that the store keeps to, without a slash at either end; empty for the whole bucket."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition = var.prefix == "" || (
+      length(var.prefix) <= 256 &&
+      can(regex("^[A-Za-z0-9_-]([A-Za-z0-9._-]*[A-Za-z0-9_-])?(/[A-Za-z0-9_-]([A-Za-z0-9._-]*[A-Za-z0-9_-])?)*$", var.prefix))
+    )
+    error_message = "A prefix is at most 256 letters, digits, '-', '_' and inner '.', in segments parted by single slashes, with no slash at either end."
+  }
+}
+
+variable "owner_index" {
+  description = "Whether the store keeps owner records. False for a bucket whose tenants are kept apart by IAM: then rules and policies cover tenants/ only."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "kms_key_arn" {
+  description = "ARN of a KMS key to encrypt with; null encrypts with S3's own keys (SSE-S3)."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key_arn))
+    error_message = "A KMS key is named by its key ARN, arn:aws:kms:REGION:ACCOUNT:key/ID (an alias ARN cannot stand in a policy)."
+  }
+}
+
+variable "versioning" {
+  description = "Whether S3 keeps replaced and deleted versions, for noncurrent_days. Every save of a hot snapshot is then billed for that long."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "noncurrent_days" {
+  description = "Days after which a replaced or deleted version is removed."
+  type        = number
+  default     = 7
+  nullable    = false
+
+  validation {
+    condition     = var.noncurrent_days >= 1 && var.noncurrent_days <= 3650 && floor(var.noncurrent_days) == var.noncurrent_days
+    error_message = "noncurrent_days is a whole number from 1 to 3650."
+  }
+}
+
+variable "abort_uploads_days" {
+  description = "Days after which an unfinished multipart upload is aborted."
+  type        = number
+  default     = 1
+  nullable    = false
+
+  validation {
+    condition     = var.abort_uploads_days >= 1 && var.abort_uploads_days <= 365 && floor(var.abort_uploads_days) == var.abort_uploads_days
+    error_message = "abort_uploads_days is a whole number from 1 to 365."
+  }
+}
+
+variable "extra_lifecycle_rules" {
+  description = "Further lifecycle rules of the bucket, since it has one set of rules and this module owns it. A rule that would expire state is refused."
+  type = list(object({
+    id                     = string
+    enabled                = optional(bool, true)
+    prefixes               = optional(list(string), [""])
+    tags                   = optional(map(string), {})
+    expiration_days        = optional(number)
+    expired_delete_markers = optional(bool, false)
+    noncurrent_days        = optional(number)
+    abort_uploads_days     = optional(number)
+  }))
+  default  = []
+  nullable = false
+
+  validation {
+    condition     = length(distinct(var.extra_lifecycle_rules[*].id)) == length(var.extra_lifecycle_rules)
+    error_message = "Each rule in extra_lifecycle_rules has an id of its own."
+  }
+
+  validation {
+    condition     = alltrue([for rule in var.extra_lifecycle_rules : length(rule.prefixes) > 0])
+    error_message = "Each rule in extra_lifecycle_rules has a prefix; [\"\"] is the whole bucket."
+  }
+
+  validation {
+    condition = alltrue([
+      for rule in var.extra_lifecycle_rules : anytrue([
+        rule.expiration_days != null, rule.expired_delete_markers,
+        rule.noncurrent_days != null, rule.abort_uploads_days != null,
+      ])
+    ])
+    error_message = "Each rule in extra_lifecycle_rules does something: expiration_days, expired_delete_markers, noncurrent_days or abort_uploads_days."
+  }
+
+  validation {
+    condition = alltrue([
+      for rule in var.extra_lifecycle_rules :
+      length(rule.tags) == 0 || (!rule.expired_delete_markers && rule.abort_uploads_days == null)
+    ])
+    error_message = "S3 takes no tags on a rule with expired_delete_markers or abort_uploads_days."
+  }
+
+  validation {
+    condition = alltrue([
+      for rule in var.extra_lifecycle_rules : !(rule.expired_delete_markers && rule.expiration_days != null)
+    ])
+    error_message = "S3 takes expiration_days or expired_delete_markers in one rule, not both."
+  }
+}
+
+variable "tenant_tag" {
+  description = "The principal tag whose value is the tenant, for tenant_policy_json."
+  type        = string
+  default     = "tenant"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_-]{1,128}$", var.tenant_tag))
+    error_message = "tenant_tag is 1 to 128 letters, digits, '-' and '_'."
+  }
+}
+
+variable "extra_bucket_policy_json" {
+  description = "A policy document whose statements the bucket policy takes in besides its own, since a bucket has one policy; null for none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.extra_bucket_policy_json == null || can(jsondecode(var.extra_bucket_policy_json).Statement)
+    error_message = "extra_bucket_policy_json is a policy document in JSON."
+  }
+}
+
+variable "force_destroy" {
+  description = "Whether destroying the module deletes the state in the bucket, too."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags of the bucket."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}

@@ -1,0 +1,50 @@
+# The lifecycle rules that TTLs need, as data, with no provider: a test reads this file, lets Terraform
+# work it out, and holds the result to core/statebucket/lifecycle.py.
+locals {
+  # The classes of a TTL in days, and the blob index tag that names a blob's class.
+  ttl_classes = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
+  ttl_tag     = "statebucket-ttl"
+
+  # What statebucket writes below. Each ends in a slash, so that tenants/ does not reach tenants-old.
+  root  = var.prefix == "" ? "" : "${var.prefix}/"
+  areas = [for area in var.owner_index ? ["tenants", "shared", "owners"] : ["tenants"] : "${local.root}${area}/"]
+
+  # A policy's prefixes begin with the container; its rules' names are of letters and digits only.
+  rule_prefixes = [for area in local.areas : "${var.container_name}/${area}"]
+  rule_id       = "statebuckettf${substr(sha256(var.prefix), 0, 8)}"
+
+  # Azure deletes a blob that was last written more than this many days ago: never early.
+  ttl_rules = [
+    for days in local.ttl_classes : {
+      id              = "${local.rule_id}ttl${days}"
+      enabled         = true
+      prefixes        = local.rule_prefixes
+      tags            = { (local.ttl_tag) = tostring(days) }
+      expiration_days = days
+      noncurrent_days = null
+    }
+  ]
+
+  # What versioning leaves behind. Azure drops unfinished uploads by itself, after a week.
+  tidy_rule = {
+    id              = "${local.rule_id}tidy"
+    enabled         = true
+    prefixes        = local.rule_prefixes
+    tags            = {}
+    expiration_days = null
+    noncurrent_days = var.noncurrent_days
+  }
+
+  state_rules     = concat(local.ttl_rules, [local.tidy_rule])
+  lifecycle_rules = concat(local.state_rules, var.extra_lifecycle_rules)
+
+  # Extra rules that would expire state: those that reach an area, or a part of one, whatever the
+  # TTL of the blobs there. A rule for another tag does not, since statebucket sets no other.
+  reckless_rules = [
+    for rule in var.extra_lifecycle_rules : rule.id
+    if rule.enabled && rule.expiration_days != null && length(rule.tags) == 0 && anytrue([
+      for pair in setproduct(local.rule_prefixes, rule.prefixes) :
+      startswith(pair[0], pair[1]) || startswith(pair[1], pair[0])
+    ])
+  ]
+}

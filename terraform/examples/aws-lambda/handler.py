@@ -1,0 +1,50 @@
+"""One step of a long execution for each invocation, on AWS Lambda.
+
+The invocations may run anywhere and one after another or at the same time: the state is in the
+bucket, and a version guards each save.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from statebucket import ExecutionSnapshot, ExecutionState, Version
+from statebucket.sync import open_store
+
+STEPS = ["fetch", "transform", "publish"]
+
+store = open_store()  # STATEBUCKET_URL; here, so that warm invocations keep its connections
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Runs the next step of the execution that the event names.
+
+    Args:
+        event: ``tenant_id`` and ``execution_id``.
+        _context: Lambda's own.
+    """
+    tenant = store.tenant(event["tenant_id"])
+    stored = tenant.load_stored(event["execution_id"])
+    before = stored.value if stored else None
+    if before is not None and before.state.is_terminal:
+        return {"state": "done", "outputs": before.step_outputs}
+
+    outputs = dict(before.step_outputs) if before else {}
+    step = STEPS[len(outputs)]
+    outputs[step] = f"{step} of {event['execution_id']}"
+    finished = len(outputs) == len(STEPS)
+
+    # Loses, with VersionConflict, against another invocation that has done this step meanwhile.
+    tenant.save_snapshot(
+        ExecutionSnapshot(
+            tenant_id=event["tenant_id"],
+            execution_id=event["execution_id"],
+            state=ExecutionState.COMPLETED if finished else ExecutionState.RUNNING,
+            step_outputs=outputs,
+            sequence_number=len(outputs),
+        ),
+        if_version=stored.version if stored else Version.ABSENT,
+        ttl=timedelta(days=7) if finished else None,
+    )
+    return {"state": "done" if finished else "running", "outputs": outputs}

@@ -1,0 +1,60 @@
+"""One step of a long execution for each request, on Azure Functions.
+
+The calls may run anywhere and one after another or at the same time: the state is in the
+container, and a version guards each save.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import azure.functions as func
+
+from statebucket import ExecutionSnapshot, ExecutionState, Version
+from statebucket.sync import open_store
+
+STEPS = ["fetch", "transform", "publish"]
+
+store = open_store()  # STATEBUCKET_URL; here, so that warm calls keep its connections
+app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+
+
+def next_step(request: dict[str, Any]) -> dict[str, Any]:
+    """Runs the next step of the execution that a request names.
+
+    Args:
+        request: ``tenant_id`` and ``execution_id``.
+    """
+    tenant = store.tenant(request["tenant_id"])
+    stored = tenant.load_stored(request["execution_id"])
+    before = stored.value if stored else None
+    if before is not None and before.state.is_terminal:
+        return {"state": "done", "outputs": before.step_outputs}
+
+    outputs = dict(before.step_outputs) if before else {}
+    step = STEPS[len(outputs)]
+    outputs[step] = f"{step} of {request['execution_id']}"
+    finished = len(outputs) == len(STEPS)
+
+    # Loses, with VersionConflict, against another invocation that has done this step meanwhile.
+    tenant.save_snapshot(
+        ExecutionSnapshot(
+            tenant_id=request["tenant_id"],
+            execution_id=request["execution_id"],
+            state=ExecutionState.COMPLETED if finished else ExecutionState.RUNNING,
+            step_outputs=outputs,
+            sequence_number=len(outputs),
+        ),
+        if_version=stored.version if stored else Version.ABSENT,
+        ttl=timedelta(days=7) if finished else None,
+    )
+    return {"state": "done" if finished else "running", "outputs": outputs}
+
+
+@app.route(route="step", methods=["POST"])
+def step(request: func.HttpRequest) -> func.HttpResponse:
+    """Answers a request whose JSON names the execution."""
+    answer = next_step(request.get_json())
+    return func.HttpResponse(json.dumps(answer), mimetype="application/json")

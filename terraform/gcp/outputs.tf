@@ -1,0 +1,33 @@
+locals {
+  url = "gs://${google_storage_bucket.this.name}${var.prefix == "" ? "" : "/${var.prefix}"}"
+}
+
+output "store_url" {
+  description = "What open_store and STATEBUCKET_URL take."
+  value       = "${local.url}${var.owner_index ? "" : "?owner_index=false"}"
+}
+
+output "tenant_store_url" {
+  description = "The same for tenant_members, who reach one tenant's objects only."
+  value       = "${local.url}?owner_index=false"
+}
+
+output "bucket_name" {
+  description = "The bucket's name."
+  value       = google_storage_bucket.this.name
+}
+
+output "bucket_self_link" {
+  description = "The bucket's URI in the JSON API."
+  value       = google_storage_bucket.this.self_link
+}
+
+output "state_condition" {
+  description = "IAM condition that limits a role on the bucket to the store's objects, for grants made elsewhere."
+  value       = local.state_condition
+}
+
+output "tenant_conditions" {
+  description = "IAM conditions that limit a role on the bucket to one tenant's objects, by tenant."
+  value       = local.tenant_conditions
+}

@@ -1,0 +1,65 @@
+"""What the Terraform tests share."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from servers import Server
+from servers.moto import missing
+from servers.ports import HOST, serve
+from terraform.hcl import ROOT
+from terraform.made import Made
+from terraform.tool import Terraform, need_aws_provider
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
+    """Where the AWS provider comes from; skips where it cannot be had."""
+    return need_aws_provider(tmp_path_factory.mktemp("provider"))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    if missing() is not None:
+        pytest.skip(missing() or "")
+    with serve(
+        "moto",
+        lambda port: [sys.executable, str(HERE / "moto_like_aws.py"), str(port)],
+        env=lambda _port: {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true"},
+    ) as (port, pid):
+        yield Server(
+            name="moto",
+            service="s3",
+            url=f"http://{HOST}:{port}",
+            access_key="test-access-key",
+            secret_key="test-secret-key",
+            pid=pid,
+        )
+
+
+@pytest.fixture(scope="module")
+def made(server: Server, mirror: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    folder = tmp_path_factory.mktemp("root")
+    shutil.copy(HERE / "roots/aws/main.tf", folder)
+    shutil.copytree(ROOT, folder / "modules")
+    with zipfile.ZipFile(folder / "package.zip", "w") as package:
+        package.write(ROOT / "examples/aws-lambda/handler.py", "handler.py")
+    values = {"endpoint": server.url, "package": str(folder / "package.zip")}
+    (folder / "terraform.tfvars.json").write_text(json.dumps(values))
+    terraform = Terraform(folder, mirror)
+    terraform.init()
+    terraform.run("validate")
+    terraform.run("apply", "-auto-approve", "-input=false")
+    return Made(terraform, server, **terraform.outputs())

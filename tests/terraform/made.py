@@ -1,0 +1,19 @@
+"""What Terraform made of the modules on a local server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from servers import Server
+    from terraform.tool import Terraform
+
+
+class Made(NamedTuple):
+    """What Terraform made, and where."""
+
+    terraform: Terraform
+    server: Server
+    plain: dict[str, Any]
+    tenants: dict[str, Any]
+    example: dict[str, Any]

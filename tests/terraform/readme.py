@@ -1,0 +1,195 @@
+"""Writes each module's README from its variables and outputs.
+
+Run it as a program after a change of either; a test compares.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from terraform.hcl import MODULES, ROOT, literal, outputs_of, variables_of
+
+_TITLES = {
+    "aws": "statebucket on AWS",
+    "gcp": "statebucket on Google Cloud",
+    "azure": "statebucket on Azure",
+}
+
+_INTROS = {
+    "aws": """\
+An S3 bucket for execution state: private, TLS 1.2 only, encrypted, with the lifecycle rules that
+remove state when its TTL has passed, and policy documents for functions, for inspection, and for
+tenants that are kept apart by a tag of the principal.
+
+```hcl
+module "state" {
+  source      = "…/terraform/aws"
+  bucket_name = "acme-state"
+  prefix      = "prod"
+}
+
+resource "aws_iam_role_policy" "state" {
+  name   = "state"
+  role   = aws_iam_role.function.id
+  policy = module.state.runtime_policy_json
+}
+```
+
+Give the function `STATEBUCKET_URL = module.state.store_url`. A whole function is in
+[examples/aws-lambda](../examples/aws-lambda).
+""",
+    "gcp": """\
+A Cloud Storage bucket for execution state: private, with IAM alone deciding, encrypted, with the
+lifecycle rules that remove state when its TTL has passed, and roles limited to the store's prefix
+or to one tenant's.
+
+```hcl
+module "state" {
+  source      = "…/terraform/gcp"
+  bucket_name = "acme-state"
+  location    = "EUROPE-WEST1"
+  prefix      = "prod"
+
+  runtime_members = {
+    function = "serviceAccount:${google_service_account.function.email}"
+  }
+}
+```
+
+Give the function `STATEBUCKET_URL = module.state.store_url`. A whole function is in
+[examples/gcp-function](../examples/gcp-function).
+""",
+    "azure": """\
+A storage account with one container for execution state: private, TLS 1.2 only, no shared keys,
+encrypted, with the lifecycle rules that remove state when its TTL has passed, and a role of the
+least that the store needs, limited to its prefix or to one tenant's.
+
+```hcl
+module "state" {
+  source              = "…/terraform/azure"
+  resource_group_name = azurerm_resource_group.this.name
+  location            = "westeurope"
+  account_name        = "acmestate"
+  prefix              = "prod"
+
+  runtime_principal_ids = {
+    function = azurerm_user_assigned_identity.function.principal_id
+  }
+}
+```
+
+Give the function `STATEBUCKET_URL = module.state.store_url`. A whole function is in
+[examples/azure-function](../examples/azure-function). The provider needs
+`storage_use_azuread = true`, since the account has no shared keys.
+""",
+}
+
+_NOTES = {
+    "aws": """\
+## Tenants kept apart by IAM
+
+Attach `tenant_policy_json` to a role, and let its sessions carry the tag `tenant` (as a session
+tag, or as a tag of the role). A principal tagged `tenant=acme` reaches `tenants/acme/` and nothing
+else. Open its store with `tenant_store_url`, which has `owner_index=false`: owner records are
+common to all tenants. A tenant's name here is of letters, digits, `-` and `_`; a tag with `/`, a
+wildcard or any other ASCII sign is refused for every action. Who may set the tag may choose the
+tenant: the trust policy of the role must allow `sts:TagSession` only to who may.
+
+## Rules
+
+A bucket has one set of lifecycle rules, and this module owns it: put others of yours into
+`extra_lifecycle_rules`. One that would expire state fails the plan. The ids of the rules begin with
+`statebucket-tf-`, by which `apply_lifecycle` knows to leave them alone, and prints the module's
+input instead.
+
+## What was tried
+
+Applied, checked, planned again without a difference, and destroyed on a local S3 and IAM server,
+with Terraform 1.11 and provider 5.100; the contract suite runs on the bucket it makes. The policies
+are evaluated by a test of the project's own. Never applied on AWS itself.
+""",
+    "gcp": """\
+## Tenants kept apart by IAM
+
+`tenant_members` reach `tenants/{tenant}/` and nothing else, by a condition on the object's name and
+on a listing's prefix. Open their stores with `tenant_store_url`, which has `owner_index=false`:
+owner records are common to all tenants. A tenant's name here is of letters, digits, `-` and `_`.
+
+## Rules
+
+A bucket has one set of lifecycle rules, and this module owns it: put others of yours into
+`extra_lifecycle_rules`. One that would expire state fails the plan. By the bucket's label
+`statebucket-lifecycle = terraform`, `apply_lifecycle` knows to leave the rules alone, and prints
+the module's input instead.
+
+Soft delete, 7 days by default at Cloud Storage, is off: every save of a snapshot replaces an
+object, and each replaced one would be billed for that long. `soft_delete_days` turns it on.
+
+## What was tried
+
+Formatted; its variables and rules worked out by Terraform; every argument compared with the schema
+of provider 6.50; checkov. **Never planned or applied for real**: neither the provider nor Google
+Cloud could be reached where it was written.
+""",
+    "azure": """\
+## Tenants kept apart by role assignments
+
+`tenant_principal_ids` reach `tenants/{tenant}/` and nothing else, by a condition on the blob's path
+and on a listing's prefix. Open their stores with `tenant_store_url`, which has `owner_index=false`:
+owner records are common to all tenants. A tenant's name here is of letters, digits, `-` and `_`.
+
+## Rules
+
+An account has one lifecycle policy, and this module owns it: put other rules of yours into
+`extra_lifecycle_rules`. One that would expire state fails the plan. The policy is out of sight of
+those who use the blobs: `check_lifecycle` lists what must be there.
+
+Soft delete is off: every save of a snapshot replaces a blob, and each replaced one would be billed
+for that long. `soft_delete_days` turns it on. Versions and soft-deleted blobs outlive the TTL by
+`noncurrent_days` and `soft_delete_days`.
+
+## What was tried
+
+Formatted; its variables and rules worked out by Terraform; every argument compared with the schema
+of provider 4.55; checkov. **Never planned or applied for real**: neither the provider nor Azure
+could be reached where it was written.
+""",
+}
+
+
+def readme_of(module: str) -> str:
+    """A module's README, as it must be."""
+    folder = ROOT / module
+    lines = [f"# {_TITLES[module]}", "", _INTROS[module]]
+    lines += ["## Variables", "", "| name | what it is | type | default |", "|---|---|---|---|"]
+    for name, variable in variables_of(folder):
+        lines.append(
+            f"| `{name}` | {literal(variable['description'])} | `{_type(variable['type'])}` "
+            f"| {_default(variable)} |"
+        )
+    lines += ["", "## Outputs", "", "| name | what it is |", "|---|---|"]
+    lines += [f"| `{name}` | {literal(out['description'])} |" for name, out in outputs_of(folder)]
+    lines += ["", _NOTES[module]]
+    return "\n".join(lines)
+
+
+def _type(value: Any) -> str:
+    """A type on one line."""
+    text = " ".join(str(literal(value)).split())
+    return text[2:-1] if text.startswith("${") else text
+
+
+def _default(variable: dict[str, Any]) -> str:
+    if "default" not in variable:
+        return "required"
+    value = literal(variable["default"])
+    if value is None:
+        return "`null`"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{value!r}`".replace("'", '"')
+
+
+if __name__ == "__main__":
+    for name in MODULES:
+        (ROOT / name / "README.md").write_text(readme_of(name))

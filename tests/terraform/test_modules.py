@@ -1,0 +1,147 @@
+"""The modules as text: formatted, of known arguments, pinned, described, and documented."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from terraform.hcl import EXAMPLES, MODULES, ROOT, literal, load, outputs_of, variables_of
+from terraform.readme import readme_of
+from terraform.schema import faults
+from terraform.tool import Terraform, need_terraform
+
+FOLDERS = [*MODULES, *(f"examples/{name}" for name in EXAMPLES)]
+SCHEMAS = {
+    "gcp": "google",
+    "azure": "azurerm",
+    "examples/gcp-function": "google",
+    "examples/azure-function": "azurerm",
+}
+
+
+def test_every_file_is_formatted() -> None:
+    need_terraform()
+    Terraform(ROOT).run("fmt", "-check", "-recursive", "-diff")
+
+
+@pytest.mark.parametrize(("folder", "provider"), SCHEMAS.items())
+def test_every_argument_and_block_is_one_that_the_provider_takes(
+    folder: str, provider: str
+) -> None:
+    assert faults(ROOT / folder, provider) == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "old", "new", "said"),
+    [
+        ("gcp", "bucket.tf", "days_since_custom_time ", "days_since_customtime ", "no argument"),
+        ("gcp", "bucket.tf", "soft_delete_policy {", "soft_delete {", "no block soft_delete"),
+        ("gcp", "bucket.tf", "  location      = var.location\n", "", "location is required"),
+        ("azure", "lifecycle.tf", '"base_blob"', '"baseblob"', "no block baseblob"),
+        ("azure", "lifecycle.tf", "delete_after_days_since_creation ", "delete_after ", "argument"),
+        ("azure", "access.tf", "azurerm_role_assignment", "azurerm_role_grant", "no such resource"),
+    ],
+)
+def test_a_slip_in_an_argument_is_seen(
+    folder: str, file: str, old: str, new: str, said: str, tmp_path: Path
+) -> None:
+    copy = tmp_path / folder
+    shutil.copytree(ROOT / folder, copy)
+    text = (copy / file).read_text()
+    assert old in text
+    (copy / file).write_text(text.replace(old, new))
+    assert any(said in fault for fault in faults(copy, SCHEMAS[folder]))
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_versions_are_ranges_with_an_end_and_no_module_sets_up_a_provider(folder: str) -> None:
+    documents = [document for _, document in load(ROOT / folder)]
+    assert not any("provider" in document for document in documents)
+    (settings,) = [block for document in documents for block in document.get("terraform", [])]
+    assert re.fullmatch(r">= [\d.]+, < [\d.]+", literal(settings["required_version"]))
+    (providers,) = settings["required_providers"]
+    for name, provider in providers.items():
+        if name != "__is_block__":
+            version = {literal(key): literal(value) for key, value in provider.items()}["version"]
+            assert re.fullmatch(r">= [\d.]+, < [\d.]+", version)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_variable_and_output_is_described_and_every_variable_typed(module: str) -> None:
+    for name, variable in variables_of(ROOT / module):
+        assert variable.get("type"), name
+        assert len(literal(variable["description"])) > 10, name
+    for name, output in outputs_of(ROOT / module):
+        assert len(literal(output["description"])) > 10, name
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_readme_is_that_of_the_variables(module: str) -> None:
+    written = (ROOT / module / "README.md").read_text()
+    assert written == readme_of(module), "run `python -m terraform.readme` with tests/ on the path"
+
+
+def test_every_variable_is_used() -> None:
+    for module in MODULES:
+        text = "\n".join(path.read_text() for path in (ROOT / module).glob("*.tf"))
+        for name, _ in variables_of(ROOT / module):
+            assert re.search(rf"\bvar\.{name}\b", text), f"{module}: {name}"
+
+
+# checkov pins what the SDKs pin otherwise, and so lives in an environment of its own.
+
+
+def checkov() -> str:
+    """Its program: what CHECKOV names, or the one on the path."""
+    program = os.environ.get("CHECKOV") or shutil.which("checkov")
+    if program is None:
+        reason = (
+            "checkov is not there: install checkov==3.3.* in an environment of its own and let "
+            "CHECKOV name its program"
+        )
+        if os.environ.get("CI") and shutil.which("terraform"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return program
+
+
+def test_checkov_has_no_failure_that_is_not_explained() -> None:
+    done = subprocess.run(
+        [
+            *(checkov(), "--directory", str(ROOT), "--framework", "terraform"),
+            *("--skip-download", "--compact", "--output", "json"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    results = json.loads(done.stdout)["results"]
+    assert [(check["check_id"], check["resource"]) for check in results["failed_checks"]] == []
+    assert len(results["passed_checks"]) > 50
+    for check in results["skipped_checks"]:
+        assert len(check["check_result"]["suppress_comment"]) > 10, check["check_id"]
+    # A skip that nothing would trigger is out of date.
+    marks = sum(path.read_text().count("#checkov:skip=") for path in ROOT.rglob("*.tf"))
+    distinct = {
+        (check["check_id"], check["resource"].rpartition("module.")[2], check["file_path"])
+        for check in results["skipped_checks"]
+    }
+    assert len({(i, f) for i, _, f in distinct}) == marks
+
+
+# The examples' functions.
+
+
+def test_the_examples_compile() -> None:
+    sources = sorted(str(path) for path in (ROOT / "examples").rglob("*.py"))
+    assert len(sources) == len(EXAMPLES)
+    for source in sources:
+        compile(Path(source).read_text(), source, "exec")
+    assert sys.version_info >= (3, 11)
