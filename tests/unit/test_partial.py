@@ -1,0 +1,220 @@
+"""Clean-ups that cannot remove everything, and listings that do not end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from statebucket import StateStore, errors
+from statebucket.bucket import Deletion, Limits, Page, PrefixPage
+from statebucket.testing.contract.base import ACME, E1, snapshot
+from unit.scripted import ScriptedBucket, answer, fail, opened
+from unit.virtual import now, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+pytestmark = pytest.mark.usefixtures("_scripted")
+
+KEYS = "p/tenants/acme/executions/e1/"
+
+
+class Stubborn(ScriptedBucket):
+    """A bucket that answers batch deletes with errors for some objects.
+
+    Args:
+        refuses: Gives the error for an object, or None to remove it.
+    """
+
+    def __init__(
+        self,
+        refuses: Callable[[str], errors.StateBucketError | None],
+        limits: Limits | None = None,
+    ) -> None:
+        super().__init__(limits=limits)
+        self.refuses = refuses
+        self.batches: list[list[str]] = []
+
+    async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
+        self.batches.append(sorted(name.rpartition("/")[2] for name in names))
+        refused = {name: error for name in names if (error := self.refuses(name))}
+        gone = await super().delete_many([name for name in names if name not in refused])
+        return [*gone, *(Deletion(name, error=error) for name, error in refused.items())]
+
+
+async def filled(store: StateStore) -> None:
+    await store.save_snapshot(snapshot())
+    for n in range(4):
+        await store.tenant(ACME).set(f"exec:e1:k{n}", b"v")
+
+
+def test_objects_that_failed_for_a_moment_are_tried_again_and_only_they() -> None:
+    tries: dict[str, int] = {}
+
+    def refuses(name: str) -> errors.StateBucketError | None:
+        tries[name] = tries.get(name, 0) + 1
+        busy = {"k1": 1, "k3": 2}.get(name.rpartition("/")[2], 0)
+        return errors.Throttled("busy") if tries[name] <= busy else None
+
+    bucket = Stubborn(refuses)
+
+    async def work() -> None:
+        store = opened(bucket).tenant(ACME)
+        await filled(store)
+        report = await store.delete_execution_state(E1)
+        assert (report.snapshots, report.keys, report.owners) == (1, 4, 1)
+
+    run(work())
+    assert bucket.batches == [["e1", "k0", "k1", "k2", "k3"], ["k1", "k3"], ["k3"]]
+    assert bucket.inner._objects == {}
+
+
+def test_objects_that_cannot_be_removed_are_named_and_the_owner_record_is_kept() -> None:
+    denied: set[str] = {KEYS + "k1", KEYS + "k2"}
+    bucket = Stubborn(
+        lambda name: errors.AccessDenied("locked", object_name=name) if name in denied else None
+    )
+
+    async def work() -> None:
+        store = opened(bucket)
+        await filled(store)
+        with pytest.raises(errors.DeleteIncomplete) as caught:
+            await store.delete_execution_state(E1)
+        error = caught.value
+        assert set(error.failures) == denied
+        assert {type(failure) for failure in error.failures.values()} == {errors.AccessDenied}
+        assert (error.report.snapshots, error.report.keys, error.report.owners) == (1, 2, 0)
+        assert error.outcome == "unknown"
+        assert "2 objects are still there" in str(error)
+        assert KEYS + "k" in str(error)
+        assert sorted(bucket.inner._objects) == ["p/owners/e1", KEYS + "k1", KEYS + "k2"]
+        assert len(bucket.batches) == 1
+        # By the record, running it again finds the tenant, and goes on where it stopped.
+        denied.clear()
+        report = await opened(bucket).delete_execution_state(E1)
+        assert (report.snapshots, report.keys, report.owners) == (0, 2, 1)
+        assert bucket.inner._objects == {}
+
+    run(work())
+
+
+def test_objects_that_stay_busy_are_named_within_the_deadline() -> None:
+    bucket = Stubborn(lambda name: errors.Throttled("busy") if name.endswith("k2") else None)
+
+    async def work() -> None:
+        store = opened(bucket, deadline=2)
+        await filled(store)
+        with pytest.raises(errors.DeleteIncomplete) as caught:
+            await store.delete_execution_state(E1)
+        assert now() <= 2
+        assert set(caught.value.failures) == {KEYS + "k2"}
+        assert isinstance(caught.value.failures[KEYS + "k2"], errors.Throttled)
+        assert caught.value.report.keys == 3
+        assert bucket.batches[1:] == [["k2"]] * (len(bucket.batches) - 1)
+        assert len(bucket.batches) >= 3
+
+    run(work())
+
+
+def test_a_batch_that_fails_whole_names_all_its_objects() -> None:
+    bucket = ScriptedBucket(limits=Limits(delete_batch=3))
+
+    async def work() -> None:
+        store = opened(bucket).tenant(ACME)
+        await filled(store)
+        # The listing goes through; of the two batches the one that comes first fails.
+        bucket.script.extend([lambda send: send(), fail(errors.AccessDenied)])
+        with pytest.raises(errors.DeleteIncomplete) as caught:
+            await store.delete_execution_state(E1)
+        failures = caught.value.failures
+        assert len(failures) == 3
+        assert set(failures) | {"p/owners/e1"} == set(bucket.inner._objects)
+        assert caught.value.report.keys + (caught.value.report.snapshots or 0) == 2
+
+    run(work())
+
+
+def test_a_tenant_of_which_something_is_left_is_told_and_finished_later() -> None:
+    denied = {"p/tenants/acme/keys/locked"}
+    bucket = Stubborn(lambda name: errors.AccessDenied("locked") if name in denied else None)
+
+    async def work() -> None:
+        store = opened(bucket)
+        await filled(store)
+        await store.tenant(ACME).set("locked", b"v")
+        with pytest.raises(errors.DeleteIncomplete) as caught:
+            await store.delete_tenant(ACME)
+        assert set(caught.value.failures) == denied
+        assert caught.value.report.owners == 1
+        assert [tenant async for tenant in store.iter_tenants()] == [ACME]
+        denied.clear()
+        assert (await store.delete_tenant(ACME)).keys == 1
+        assert bucket.inner._objects == {}
+
+    run(work())
+
+
+def test_an_owner_record_that_cannot_be_removed_is_named() -> None:
+    bucket = ScriptedBucket()
+
+    async def work() -> None:
+        store = opened(bucket).tenant(ACME)
+        await filled(store)
+        through = [lambda send: send()] * 2  # the listing and the batch
+        bucket.script.extend([*through, fail(errors.AccessDenied)])
+        with pytest.raises(errors.DeleteIncomplete) as caught:
+            await store.delete_execution_state(E1)
+        assert set(caught.value.failures) == {"p/owners/e1"}
+        assert caught.value.report.keys == 4
+
+    run(work())
+
+
+CALLS: dict[str, Callable[[StateStore], Any]] = {
+    "list_snapshots": lambda store: store.list_snapshots(ACME),
+    "iter_snapshots": lambda store: _all(store.iter_snapshots(ACME)),
+    "iter_keys": lambda store: _all(store.iter_keys()),
+    "iter_tenants": lambda store: _all(store.iter_tenants()),
+    "delete_execution_state": lambda store: store.tenant(ACME).delete_execution_state(E1),
+    "delete_tenant": lambda store: store.delete_tenant(ACME),
+}
+
+
+async def _all(items: Any) -> list[Any]:
+    return [item async for item in items]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_listing_that_does_not_move_on_is_an_error_and_no_endless_loop(call: str) -> None:
+    stuck: Any = PrefixPage([], "again") if call == "iter_tenants" else Page([], "again")
+    bucket = ScriptedBucket(always=answer(stuck))
+
+    async def work() -> None:
+        with pytest.raises(errors.Unavailable, match="does not move on"):
+            await CALLS[call](opened(bucket))
+        assert now() <= 20
+
+    run(work())
+    assert len(bucket.requests) <= 11
+
+
+@pytest.mark.parametrize("call", ["list_snapshots", "iter_tenants", "delete_tenant"])
+def test_an_empty_page_with_a_token_is_not_the_last(call: str) -> None:
+    bucket = ScriptedBucket()
+
+    async def work() -> None:
+        store = opened(bucket)
+        await filled(store)
+        prefix = "p/tenants/"
+        empty: Any = PrefixPage([], prefix)
+        if call != "iter_tenants":
+            empty = Page([], f"{prefix}acme/snapshots/")
+        bucket.script.append(answer(empty))
+        result = await CALLS[call](store)
+        if call == "delete_tenant":
+            assert bucket.inner._objects == {}
+        else:
+            assert result == [E1 if call == "list_snapshots" else ACME]
+
+    run(work())

@@ -1,0 +1,226 @@
+"""Store URLs: what they may say, what they must not carry, and what errors show of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from statebucket import errors, open_store
+
+PASSWORD = "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "prefix"),
+    [
+        ("memory://", "memory", ""),
+        ("memory://shared", "memory", ""),
+        ("memory://shared/", "memory", ""),
+        ("sqlite:///relative.db", "sqlite", ""),
+        ("sqlite:////tmp/absolute.db", "sqlite", ""),
+        ("sqlite:///some folder/état.db", "sqlite", ""),
+        ("s3://bucket", "s3", ""),
+        ("s3://bucket/", "s3", ""),
+        ("s3://bucket/prefix", "s3", "prefix"),
+        ("s3://bucket/prefix/", "s3", "prefix"),
+        ("s3://bucket.with.dots/a/b-c_d.e", "s3", "a/b-c_d.e"),
+        ("s3://bucket/team=x/env=prod", "s3", "team=x/env=prod"),
+        ("s3://bucket/.hidden", "s3", ".hidden"),
+        ("s3://bucket/a@b", "s3", "a@b"),
+        ("S3://bucket/Prefix?region=eu-west-1&endpoint_url=http://127.0.0.1:1", "s3", "Prefix"),
+    ],
+)
+def test_what_opens(url: str, name: str, prefix: str) -> None:
+    store = open_store(url)
+    assert store.name == name
+    assert f"prefix={prefix!r}" in repr(store)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "bucket/prefix",
+        "s3:bucket",
+        "s3:/bucket",
+        "://bucket",
+        "s3://",
+        "s3:///prefix",
+        "s3://-bucket",
+        "s3://bucket:8080/prefix",
+        "s3://bucket#fragment",
+        "s3://bucket?region",
+        "s3://bucket?region=a&region=b",
+        "s3://[bucket",
+        "s3://buck\net/prefix",
+        "s3://bucket/pre\tfix",
+        "memory://name/path",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite://relative.db",
+        "sqlite://host/file.db",
+        "sqlite:///folder/",
+        "sqlite:///fi\x00le.db",
+        "sqlite:///fi\nle.db",
+    ],
+    ids=ascii,
+)
+def test_what_is_no_store_url(url: str) -> None:
+    with pytest.raises(errors.InvalidURL) as caught:
+        open_store(url)
+    assert isinstance(caught.value, errors.InvalidInput)
+
+
+@pytest.mark.parametrize("url", [3, b"s3://bucket", ["s3://bucket"]], ids=repr)
+def test_a_url_is_text(url: Any) -> None:
+    with pytest.raises(errors.InvalidURL, match="must be a string"):
+        open_store(url)
+
+
+@pytest.mark.parametrize("segment", ["", ".", "..", "a.", "a b", "é", "%20", "a\\b", "a~€", "a^b"])
+def test_a_prefix_segment_that_some_cloud_or_proxy_would_change_is_refused(segment: str) -> None:
+    with pytest.raises(errors.InvalidURL, match="prefix segment"):
+        open_store(f"s3://bucket/a/{segment}/b")
+
+
+def test_a_prefix_has_256_characters_at_most() -> None:
+    open_store(f"s3://bucket/{'x' * 256}")
+    with pytest.raises(errors.InvalidURL, match="257"):
+        open_store(f"s3://bucket/{'x' * 257}")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"s3://AKIA:{PASSWORD}@bucket/prefix",
+        f"s3://{PASSWORD}@bucket/prefix",
+        # A password may itself hold what ends a host.
+        f"s3://AKIA:{PASSWORD}/more@bucket/prefix",
+        f"s3://AKIA:{PASSWORD}?more@bucket/prefix",
+        f"s3://AKIA:{PASSWORD}#more@bucket/prefix",
+        f"s3://AKIA:{PASSWORD}@[bucket",
+        f"s3:AKIA:{PASSWORD}@bucket",
+        f"AKIA:{PASSWORD}@bucket",
+        f"unknown://AKIA:{PASSWORD}@bucket/prefix",
+        f"sqlite://user:{PASSWORD}@/file.db",
+        f"s3://bucket?endpoint_url=http://user:{PASSWORD}@127.0.0.1:9000",
+        f"s3://bucket?endpoint_url=http%3A%2F%2Fuser%3A{PASSWORD}%40127.0.0.1",
+        f"s3://bucket?endpoint_url=http://user:{PASSWORD}/more@127.0.0.1",
+        f"s3://bucket?endpoint_url=http://{PASSWORD}@[127",
+        *(
+            f"s3://bucket/prefix?{name}={PASSWORD}"
+            for name in (
+                "secret",
+                "aws_secret_access_key",
+                "AWS_ACCESS_KEY_ID",
+                "access_key",
+                "accesskey",
+                "key",
+                "account_key",
+                "token",
+                "session_token",
+                "X-Amz-Security-Token",
+                "X-Amz-Signature",
+                "X-Amz-Credential",
+                "password",
+                "passwd",
+                "sig",
+                "sas",
+                "sas_token",
+                "connection_string",
+                "connectionString",
+                "credentials",
+            )
+        ),
+    ],
+)
+def test_a_url_that_carries_a_secret_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(errors.InvalidURL) as caught:
+        open_store(url)
+    _shows_nothing(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"s3://bucket/prefix?AccountKey={PASSWORD}",
+        f"s3://bucket/prefix?unknown={PASSWORD}",
+        f"s3://bucket/prefix?deadline={PASSWORD}",
+        f"s3://bucket/prefix?ttl_tags={PASSWORD}",
+        f"s3://bucket/prefix?sse={PASSWORD}",
+        f"s3://bucket/prefix?addressing_style='{PASSWORD}'",
+        f"s3://bucket/prefix?{PASSWORD}",
+        f"s3://bucket/prefix#{PASSWORD}",
+        f"s3://bucket/a b?x={PASSWORD}",
+        f"s3:///?region={PASSWORD}",
+        f"unknown://bucket?x={PASSWORD}",
+    ],
+)
+def test_no_error_shows_the_value_of_a_parameter(url: str) -> None:
+    with pytest.raises(errors.InvalidInput) as caught:
+        open_store(url)
+    _shows_nothing(caught.value)
+
+
+def _shows_nothing(error: BaseException) -> None:
+    assert PASSWORD not in str(error)
+    assert PASSWORD not in repr(error)
+    assert error.__cause__ is None  # what a traceback would print besides
+    assert error.__context__ is None or error.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "named"),
+    [
+        ("s3://bucket?regoin=x", {}, "regoin"),
+        ("s3://bucket", {"regoin": "x"}, "regoin"),
+        ("s3://bucket?clock=1", {}, "clock"),  # an option, but none for a URL
+        ("s3://bucket?finished_ttl=60", {}, "finished_ttl"),
+        ("s3://bucket", {"region": 3}, "region"),
+        ("memory://?x=1", {}, "x"),
+        ("memory://", {"region": "x"}, "region"),
+        ("sqlite:///file.db?mode=ro", {}, "mode"),
+        ("sqlite:///file.db", {"timeout": 3}, "timeout"),
+    ],
+)
+def test_an_unknown_or_wrong_option_is_refused_by_name(
+    url: str, options: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(errors.InvalidArgument, match=f"`.*{named}`"):
+        open_store(url, **options)
+
+
+@pytest.mark.parametrize(
+    ("option", "values"),
+    [
+        ("deadline", ["0", "-1", "nan", "inf", "86401", "5s", "", "null", "true"]),
+        ("owner_index", ["maybe", "", "2", "null", "yes"]),
+        ("max_in_flight", ["0", "-1", "1.5", "", "many", "inf"]),
+    ],
+)
+def test_options_of_the_core_in_a_url_are_what_they_may_be(option: str, values: list[str]) -> None:
+    for value in values:
+        with pytest.raises(errors.InvalidArgument, match=option):
+            open_store(f"memory://?{option}={value}")
+
+
+@pytest.mark.parametrize(
+    ("option", "values"),
+    [
+        ("deadline", [0, -1, float("nan"), float("inf"), True, "soon", [1], 10**400]),
+        ("owner_index", [2, "maybe", [], 0.5]),
+        ("max_in_flight", [0, -1, True, 1.5, "many"]),
+        ("engine", [3, b"sdk"]),
+    ],
+)
+def test_keyword_options_of_the_core_are_what_they_may_be(option: str, values: list[Any]) -> None:
+    for value in values:
+        with pytest.raises(errors.InvalidArgument, match=option):
+            open_store("memory://", **{option: value})
+
+
+@pytest.mark.parametrize("ttl", [60, "60", True])
+def test_finished_ttl_is_a_ttl(ttl: Any) -> None:
+    with pytest.raises(errors.InvalidTTL):
+        open_store("memory://", finished_ttl=ttl)
