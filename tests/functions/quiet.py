@@ -1,0 +1,70 @@
+"""An ear for what Python only prints: warnings in ``__del__``, asyncio's complaints."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import sys
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from sys import UnraisableHookArgs
+
+Noise = list[str]
+
+
+class _Keeper(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self, heard: Noise) -> None:
+        super().__init__(logging.WARNING)
+        self._heard = heard
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if record.exc_info:
+            text += f" {record.exc_info[1]!r}"
+        self._heard.append(f"{record.name}: {text}")
+
+
+@contextmanager
+def listening() -> Iterator[Noise]:
+    """Collect what is said in the block, and fail at its end if anything was.
+
+    A `ResourceWarning` in ``__del__`` cannot be raised and reaches no test by itself; an unclosed
+    client session is told to the asyncio logger.
+    """
+    gc.collect()  # what earlier tests have left is theirs
+    heard: Noise = []
+
+    def unraisable(args: UnraisableHookArgs) -> None:
+        heard.append(f"unraisable: {args.err_msg} {args.exc_value!r} in {args.object!r}")
+
+    keeper, logger, hook = _Keeper(heard), logging.getLogger("asyncio"), sys.unraisablehook
+    sys.unraisablehook = unraisable
+    logger.addHandler(keeper)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield heard
+            for _ in range(3):  # generators may need more than one round
+                gc.collect()
+            heard += [f"warning: {said.message}" for said in caught if _ours(said)]
+    finally:
+        sys.unraisablehook = hook
+        logger.removeHandler(keeper)
+    assert heard == []
+
+
+def _ours(said: warnings.WarningMessage) -> bool:
+    return issubclass(said.category, ResourceWarning | RuntimeWarning)
+
+
+async def settle() -> None:
+    """Let callbacks run that are due."""
+    for _ in range(3):
+        await asyncio.sleep(0)

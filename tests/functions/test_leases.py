@@ -1,0 +1,240 @@
+"""Leases with holders that are killed, race, have wrong clocks or lose the network."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from faults.proxy import BlackHole, DropReply, FaultProxy, HangBeforeReply, on, s3_error
+from functions.places import ACME, E1, REMOTE, SERVICES, Place, snapshot
+from functions.rivals import line, rest, started
+from statebucket import errors
+from statebucket.leases import SKEW_MS
+from statebucket.testing import Clock
+
+if TYPE_CHECKING:
+    from faults.proxy import Recorded
+    from statebucket import StateStore
+
+pytestmark = pytest.mark.asyncio
+on_each = pytest.mark.parametrize("place", SERVICES, indirect=True)
+everywhere = pytest.mark.parametrize("place", ["memory", *SERVICES], indirect=True)
+over_a_network = pytest.mark.parametrize("place", REMOTE, indirect=True)
+on_s3 = pytest.mark.parametrize("place", ["s3"], indirect=True)
+
+TTL = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
+SKEW = SKEW_MS / 1000
+RECORD = "leases"
+
+
+@on_each
+async def test_the_lease_of_a_killed_holder_is_taken_over(place: Place) -> None:
+    with started(place, "hold", TTL.total_seconds()) as holder:
+        dead = line(holder)
+        holder.kill()
+        holder.wait()
+    killed = time.monotonic()
+    async with place.open() as store:
+        acme = store.tenant(ACME)
+        with pytest.raises(errors.LeaseHeld):
+            async with acme.lease(E1, ttl=TTL):
+                pass
+        async with acme.lease(E1, ttl=TTL, wait=timedelta(seconds=20)) as lease:
+            waited = time.monotonic() - killed
+            assert lease.fence > dead["fence"]
+            found = await acme.load_snapshot(E1)
+            assert found is not None
+            assert found.sequence_number == 1
+            await acme.save_snapshot(snapshot(2), lease=lease)
+    # It was written at the latest when the holder was killed, and polls are a second apart.
+    assert SKEW < waited < TTL.total_seconds() + SKEW + 3
+
+
+@pytest.mark.slow
+@on_each
+async def test_two_processes_that_race_lose_no_update(place: Place) -> None:
+    seconds = 4.0
+    with started(place, "increment", seconds) as one, started(place, "increment", seconds) as two:
+        said = [rest(one), rest(two)]
+    assert all(said), "each had its turn"
+    done = sorted(itertools.chain(*said), key=lambda turn: turn["number"])
+    assert [turn["number"] for turn in done] == list(range(1, len(done) + 1))
+    fences = [turn["fence"] for turn in done]
+    assert fences == sorted(set(fences))
+    for earlier, later in itertools.pairwise(done):
+        assert earlier["left"] <= later["entered"], "two held it at the same time"
+    async with place.open() as store:
+        found = await store.tenant(ACME).load_snapshot(E1)
+        assert found is not None
+        assert found.sequence_number == len(done)
+
+
+@everywhere
+@pytest.mark.parametrize("skew", [-SKEW, -1.0, 0.0, 1.0, SKEW])
+async def test_clocks_within_the_bound_never_give_two_holders(place: Place, skew: float) -> None:
+    clock = Clock()
+    started_at = clock()
+    async with (
+        place.open(clock=clock) as first,
+        place.open(clock=lambda: clock() + skew) as second,
+        first.tenant(ACME).lease(E1, ttl=timedelta(seconds=10)) as early,
+    ):
+        while True:  # the holder is paused, and its time goes by
+            try:
+                async with second.tenant(ACME).lease(E1, ttl=HOUR) as late:
+                    assert late.held
+                    assert not early.held
+                    assert late.fence > early.fence
+                    break
+            except errors.LeaseHeld:
+                clock.advance(0.5)
+        assert clock() - started_at <= 10 + 2 * SKEW + 0.5
+
+
+@everywhere
+async def test_fences_grow_whatever_the_clocks_say(place: Place) -> None:
+    clock = Clock()
+    fences = []
+    for skew in (0, 3600, -3600, -7200, 0):
+        async with (
+            place.open(clock=lambda ahead=skew: clock() + ahead) as store,
+            store.tenant(ACME).lease(E1, ttl=TTL) as lease,
+        ):
+            fences.append(lease.fence)
+    assert fences == sorted(set(fences))
+
+
+@everywhere
+@pytest.mark.parametrize("quicker", ["holder", "successor"])
+async def test_beyond_the_bound_the_condition_of_the_save_protects(
+    place: Place, quicker: str
+) -> None:
+    clock = Clock()
+    async with (
+        place.open(clock=clock) as first,
+        place.open(clock=lambda: clock() + 60) as second,
+    ):
+        holder, successor = first.tenant(ACME), second.tenant(ACME)
+        await holder.save_snapshot(snapshot(1))
+        async with holder.lease(E1, ttl=timedelta(seconds=10)) as early:
+            await holder.load_snapshot(E1)
+            async with successor.lease(E1, ttl=HOUR) as late:
+                assert early.held
+                assert late.held
+                await successor.load_snapshot(E1)
+                if quicker == "holder":
+                    await holder.save_snapshot(snapshot(2, variables={"by": 1}), lease=early)
+                    with pytest.raises(errors.VersionConflict):
+                        await successor.save_snapshot(snapshot(2), lease=late)
+                    assert await _number(successor) == 2  # loads, and may go on from there
+                    await successor.save_snapshot(snapshot(3), lease=late)
+                else:
+                    await successor.save_snapshot(snapshot(3), lease=late)
+                    with pytest.raises(errors.LeaseLost):
+                        await holder.save_snapshot(snapshot(9), lease=early)
+                    with pytest.raises(errors.LeaseLost):
+                        early.check()
+        assert await _number(holder) == 3
+
+
+@over_a_network
+async def test_a_lease_that_cannot_be_renewed_is_lost(place: Place) -> None:
+    assert place.proxy is not None
+    async with place.open() as store:
+        acme = store.tenant(ACME)
+        async with acme.lease(E1, ttl=TTL) as lease:
+            await acme.save_snapshot(snapshot(1), lease=lease)
+            place.proxy.always(BlackHole())
+            await asyncio.sleep(TTL.total_seconds() + 0.2)
+            assert not lease.held
+            with pytest.raises(errors.LeaseLost):
+                lease.check()
+            place.proxy.heal()
+            with pytest.raises(errors.LeaseLost):
+                await acme.save_snapshot(snapshot(2), lease=lease)
+        assert await _number(acme) == 1
+
+
+@over_a_network
+@pytest.mark.parametrize("fault", [DropReply, HangBeforeReply])
+async def test_a_renewal_whose_reply_is_lost_is_not_taken_for_another_holder(
+    place: Place, fault: type[DropReply | HangBeforeReply]
+) -> None:
+    proxy = _proxy(place)
+    async with place.open() as store:
+        acme = store.tenant(ACME)
+        async with acme.lease(E1, ttl=timedelta(seconds=4.5)) as lease:
+            for _ in range(2):
+                proxy.plan(fault(when=_writes))
+                for _ in range(20):
+                    await asyncio.sleep(0.1)
+                    lease.check()
+                assert not proxy.pending
+            await acme.save_snapshot(snapshot(1), lease=lease)
+
+
+@over_a_network
+async def test_a_lease_given_up_in_the_middle_of_a_renewal_is_free(place: Place) -> None:
+    proxy = _proxy(place)
+    async with place.open() as store:
+        acme = store.tenant(ACME)
+        async with acme.lease(E1, ttl=TTL):
+            proxy.clear()
+            proxy.plan(HangBeforeReply(when=_writes))
+            await asyncio.to_thread(proxy.wait_for, _writes)
+            await asyncio.sleep(0.1)  # the server has carried it out by now
+        async with acme.lease(E1, ttl=TTL):
+            pass
+
+
+@on_s3
+async def test_a_lease_that_is_taken_but_not_entered_is_given_back(place: Place) -> None:
+    proxy = _proxy(place)
+    async with place.open() as store:
+        acme = store.tenant(ACME)
+        proxy.plan(s3_error(403, "AccessDenied", when=on("HEAD")))
+        with pytest.raises(errors.AccessDenied):
+            async with acme.lease(E1, ttl=HOUR):
+                pass
+        async with acme.lease(E1, ttl=HOUR):
+            pass
+
+
+@pytest.mark.slow
+@on_each
+async def test_interleaved_saves_of_two_workers_never_go_backwards(place: Place) -> None:
+    seen = [0]
+    async with place.open() as store:
+        acme = store.tenant(ACME)
+        with started(place, "newer", 3.0, 1) as one, started(place, "newer", 3.0, 2) as two:
+            while one.poll() is None or two.poll() is None:
+                seen.append(await _number(acme))
+                await asyncio.sleep(0.02)
+            said = [*rest(one), *rest(two)]
+        seen.append(await _number(acme))
+    assert seen == sorted(seen)
+    assert seen[-1] == max(worker["last"] for worker in said)
+    assert all(worker["stale"] and worker["last"] for worker in said)
+    assert len(set(seen)) > 5
+
+
+def _writes(request: Recorded) -> bool:
+    """Whether a request writes a lease's record, on any of the services."""
+    about = RECORD in request.target or RECORD.encode() in request.body[:1000]
+    return about and request.method in {"PUT", "POST"}
+
+
+def _proxy(place: Place) -> FaultProxy:
+    assert place.proxy is not None
+    return place.proxy
+
+
+async def _number(store: StateStore) -> int:
+    found = await store.load_snapshot(E1)
+    return 0 if found is None else found.sequence_number

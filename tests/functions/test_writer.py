@@ -1,0 +1,288 @@
+"""The coalescing writer, on a bucket as slow and as faulty as each test wants it.
+
+Time is the event loop's own and runs as fast as the tests do: `Hurried` skips what nobody waits
+for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from functions.buckets import SlowBucket
+from functions.places import ACME, E1, snapshot
+from statebucket import ExecutionSnapshot, errors
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from statebucket import StateStore
+    from statebucket.writer import SnapshotWriter
+
+
+class Hurried(asyncio.SelectorEventLoop):
+    """An event loop that does not wait for its timers, but moves its clock on to the next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ahead = 0.0
+
+    def time(self) -> float:
+        return super().time() + self._ahead
+
+    def _run_once(self) -> None:
+        ready, scheduled = self._ready, self._scheduled  # type: ignore[attr-defined]
+        if not ready and scheduled:
+            self._ahead += max(0.0, scheduled[0].when() - self.time())
+        super()._run_once()  # type: ignore[misc]
+
+
+Body = "Callable[[StateStore, SlowBucket], Awaitable[None]]"
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Runs a coroutine with a store on a bucket, in hurried time."""
+
+    def running(
+        body: Callable[[StateStore, SlowBucket], Awaitable[None]], **options: float
+    ) -> None:
+        bucket = SlowBucket(**options)
+
+        async def main() -> None:
+            async with bucket.store(monkeypatch) as store:
+                await body(store.tenant(ACME), bucket)
+
+        with asyncio.Runner(loop_factory=Hurried) as runner:
+            runner.run(main())
+
+    return running
+
+
+def numbers(bucket: SlowBucket) -> list[int]:
+    """The sequence numbers that were stored, in their order."""
+    return [ExecutionSnapshot.from_json(body).sequence_number for body in bucket.written]
+
+
+def handed(writer: SnapshotWriter) -> int:
+    """How many snapshots the writer accounts for."""
+    return writer.saved + writer.dropped + writer.failed
+
+
+def test_while_a_save_is_in_flight_only_the_latest_waits(run: Callable[..., None]) -> None:
+    async def body(store: StateStore, bucket: SlowBucket) -> None:
+        async with store.writer(E1) as writer:
+            for number in range(100):
+                writer.save(snapshot(number))
+                await asyncio.sleep(0.01)
+        # A save takes 10 times as long as the next snapshot does to come.
+        assert 10 <= len(bucket.written) <= 12
+        assert bucket.most_in_flight == 1
+        assert numbers(bucket) == sorted(numbers(bucket))
+        assert numbers(bucket)[-1] == 99
+        assert (writer.saved, handed(writer)) == (len(bucket.written), 100)
+
+    run(body, seconds=0.1)
+
+
+def test_saves_leave_the_service_its_interval(run: Callable[..., None]) -> None:
+    async def body(store: StateStore, bucket: SlowBucket) -> None:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        async with store.writer(E1) as writer:
+            for number in range(100):
+                writer.save(snapshot(number))
+                await asyncio.sleep(0.1)
+        gaps = [
+            later - earlier
+            for earlier, later in zip(bucket.started, bucket.started[1:], strict=False)
+        ]
+        assert bucket.started[0] - begun < 0.1, "the first need not wait"
+        assert all(0.99 <= gap <= 1.2 for gap in gaps)
+        assert len(gaps) in {9, 10}
+        assert numbers(bucket)[-1] == 99
+
+    run(body, seconds=0.02, write_interval=1.0)
+
+
+def test_a_flush_waits_for_the_latest_and_says_its_version(run: Callable[..., None]) -> None:
+    async def body(store: StateStore, bucket: SlowBucket) -> None:
+        async with store.writer(E1) as writer:
+            assert await writer.flush() is None
+            for number in (1, 2, 3):
+                writer.save(snapshot(number))
+            version = await writer.flush()
+            assert numbers(bucket)[-1] == 3
+            found = await store.load_stored(E1)
+            assert found is not None
+            assert version == writer.version == found.version
+            assert await writer.flush() == version
+        assert len(bucket.started) == len(bucket.written) <= 2
+
+    run(body, seconds=0.1, write_interval=1.0)
+
+
+def test_leaving_the_block_writes_what_waits(run: Callable[..., None]) -> None:
+    async def body(store: StateStore, bucket: SlowBucket) -> None:
+        async with store.writer(E1) as writer:
+            writer.save(snapshot(1))
+            await asyncio.sleep(0.05)
+            writer.save(snapshot(2))
+        assert numbers(bucket) == [1, 2]
+        with pytest.raises(ZeroDivisionError):
+            await _failing(store)
+        assert numbers(bucket) == [1, 2, 3]
+
+    async def _failing(store: StateStore) -> None:
+        async with store.writer(E1) as writer:
+            writer.save(snapshot(3))
+            raise ZeroDivisionError
+
+    run(body, seconds=0.1, write_interval=1.0)
+
+
+def test_an_error_is_told_by_the_next_save_or_flush(run: Callable[..., None]) -> None:
+    async def body(store: StateStore, bucket: SlowBucket) -> None:
+        async with store.writer(E1) as writer:
+            bucket.failures = [errors.AccessDenied("first"), errors.AccessDenied("second")]
+            writer.save(snapshot(1))
+            await asyncio.sleep(1)
+            with pytest.raises(errors.AccessDenied, match="first"):
+                writer.save(snapshot(2))
+            writer.save(snapshot(3))  # told once; the writer goes on
+            with pytest.raises(errors.AccessDenied, match="second"):
+                await writer.flush()
+            writer.save(snapshot(4))
+        assert numbers(bucket) == [4]
+        assert (writer.saved, writer.dropped, writer.failed) == (1, 0, 2)
+
+    run(body, seconds=0.1)
+
+
+def test_an_error_on_the_way_out_is_raised_unless_the_block_has_one(
+    run: Callable[..., None],
+) -> None:
+    async def leave(store: StateStore, error: type[BaseException] | None) -> None:
+        async with store.writer(E1) as writer:
+            writer.save(snapshot(1))
+            if error is not None:
+                raise error
+
+    async def body(store: StateStore, bucket: SlowBucket) -> None:
+        bucket.failures = [errors.AccessDenied("told"), errors.AccessDenied("not in the way")]
+        with pytest.raises(errors.AccessDenied):
+            await leave(store, None)
+        with pytest.raises(ZeroDivisionError):
+            await leave(store, ZeroDivisionError)
+
+    run(body, seconds=0.1)
+
+
+def test_a_failed_save_does_not_take_the_one_behind_it_along(run: Callable[..., None]) -> None:
+    async def body(store: StateStore, bucket: SlowBucket) -> None:
+        bucket.failures = [errors.AccessDenied("of the first")]
+        async with store.writer(E1) as writer:
+            writer.save(snapshot(1))
+            await asyncio.sleep(0.05)
+            writer.save(snapshot(2))  # while the first is in flight
+            await writer.flush()
+        assert numbers(bucket) == [2]
+        assert (writer.saved, writer.dropped, writer.failed) == (1, 0, 1)
+
+    run(body, seconds=0.1)
+
+
+def test_a_throttled_save_is_tried_again_and_then_told(run: Callable[..., None]) -> None:
+    async def body(store: StateStore, bucket: SlowBucket) -> None:
+        bucket.failures = [errors.Throttled("once a second"), errors.Throttled("twice")]
+        async with store.writer(E1) as writer:
+            writer.save(snapshot(1))
+        assert numbers(bucket) == [1]
+        bucket.failures = [errors.Throttled("always")] * 50
+        with pytest.raises(errors.Throttled):
+            async with store.writer(E1) as writer:
+                writer.save(snapshot(2))
+        assert (writer.saved, writer.failed) == (0, 1)
+
+    run(body)
+
+
+def test_what_is_no_error_of_ours_is_told_too(run: Callable[..., None]) -> None:
+    async def body(store: StateStore, bucket: SlowBucket) -> None:
+        bucket.failures = [TypeError("a bug of an adapter")]
+        writer = store.writer(E1)
+        writer.save(snapshot(1))
+        await asyncio.sleep(1)
+        with pytest.raises(TypeError):
+            await writer.flush()
+        assert writer.failed == 1
+
+    run(body, seconds=0.1)
+
+
+def test_a_cancelled_block_still_writes_what_it_was_given(run: Callable[..., None]) -> None:
+    async def body(store: StateStore, bucket: SlowBucket) -> None:
+        writers: list[Any] = []
+
+        async def work() -> None:
+            async with store.writer(E1) as writer:
+                writers.append(writer)
+                writer.save(snapshot(1))
+                await asyncio.sleep(0.01)
+                writer.save(snapshot(2))
+                await asyncio.sleep(3600)
+
+        task = asyncio.create_task(work())
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert numbers(bucket) == [1, 2]
+        assert writers[0].saved == 2
+
+    run(body, seconds=0.1, write_interval=1.0)
+
+
+def test_a_block_that_is_cancelled_twice_ends_and_accounts_for_all(
+    run: Callable[..., None],
+) -> None:
+    async def body(store: StateStore, bucket: SlowBucket) -> None:
+        writers: list[Any] = []
+
+        async def work() -> None:
+            async with store.writer(E1) as writer:
+                writers.append(writer)
+                for number in range(5):
+                    writer.save(snapshot(number))
+                    await asyncio.sleep(0.01)
+                await asyncio.sleep(3600)
+
+        task = asyncio.create_task(work())
+        for _ in range(2):
+            await asyncio.sleep(0.1)
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert bucket.in_flight == 0
+        assert numbers(bucket) == []
+        # One was in flight, whose outcome is open; one waited; three had been replaced.
+        assert (writers[0].saved, writers[0].dropped, writers[0].failed) == (0, 4, 1)
+        await asyncio.sleep(100)
+        assert numbers(bucket) == [], "nothing goes on behind the caller's back"
+
+    run(body, seconds=5.0)
+
+
+def test_a_cancelled_flush_leaves_the_save_under_way(run: Callable[..., None]) -> None:
+    async def body(store: StateStore, bucket: SlowBucket) -> None:
+        async with store.writer(E1) as writer:
+            writer.save(snapshot(1))
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await writer.flush()
+            await writer.flush()
+            assert numbers(bucket) == [1]
+
+    run(body, seconds=0.2)
