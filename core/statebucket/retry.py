@@ -109,10 +109,15 @@ async def attempt(
 
 def _wait_before(tries: int, error: StateBucketError) -> float:
     """Seconds until the next try: full jitter, but no sooner than the service asked for."""
+    longest = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (tries - 1))
+    return max(jitter(longest), error.retry_after or 0.0)
+
+
+def jitter(longest: float) -> float:
+    """Seconds to wait, anything up to ``longest``, so that many who failed do not meet again."""
     import random  # noqa: PLC0415  (not on the way of a cold start)
 
-    longest = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (tries - 1))
-    return max(random.uniform(0, longest), error.retry_after or 0.0)  # noqa: S311  (no secret)
+    return random.uniform(0, longest)  # noqa: S311  (no secret)
 
 
 def seconds_of(retry_after: str | None) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,6 +12,7 @@ from statebucket.bucket import JSON
 from statebucket.errors import CorruptObject, InvalidSnapshot, StaleSnapshot, VersionConflict
 from statebucket.objects import Objects, expires_ms, stored
 from statebucket.owners import OwnerIndex, Recent
+from statebucket.retry import jitter
 from statebucket.snapshot import ExecutionSnapshot
 from statebucket.versions import Stored, Version
 
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
     from statebucket.expiry import Expiry
     from statebucket.names import Names
     from statebucket.retry import Call
+
+_MOST_RACES = 40
+"""How often a save with ``only_newer`` may lose to another writer before it gives up."""
 
 
 class _Seen(msgspec.Struct, frozen=True):
@@ -136,7 +142,7 @@ class Snapshots:
         known = self._seen.get((tenant_id, execution_id))
         if known is not None and known.sequence_number > snapshot.sequence_number:
             known = None  # another process may have put an older one back: look
-        while True:
+        for race in itertools.count(1):
             if known is None:
                 found = await self.load(call, tenant_id, execution_id)
                 if found is not None:
@@ -152,6 +158,9 @@ class Snapshots:
             try:
                 return await self._put(call, snapshot, condition or current, expiry)
             except VersionConflict:
-                if condition is not None:
+                if condition is not None or race == _MOST_RACES:
                     raise
                 known = None
+                # Not at once: with many writers, or where the conflict is none, that is a storm.
+                await asyncio.sleep(jitter(0.01 * race))
+        raise AssertionError("unreachable: the last race returns or raises")

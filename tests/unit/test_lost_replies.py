@@ -170,3 +170,15 @@ def test_a_conflict_hides_no_error_of_the_adapters_from_the_caller() -> None:
         assert isinstance(error, errors.VersionConflict)
         assert not isinstance(error, errors.PreconditionFailed)
         assert not error.transient
+
+
+def test_only_newer_gives_up_where_it_loses_again_and_again() -> None:
+    bucket = ScriptedBucket()
+    store = opened(bucket, owner_index=False).tenant("acme")
+    run(store.save_snapshot(snapshot(number=1)))
+    # Each write is refused, though what was loaded is what is stored.
+    bucket.script.extend([through, fail(errors.PreconditionFailed), through] * 1000)
+    bucket.script.popleft()
+    error = conflict(store.save_snapshot(snapshot(number=2), only_newer=True))
+    assert error.outcome == "none"
+    assert len(bucket.requests) < 130
