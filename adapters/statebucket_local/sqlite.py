@@ -65,6 +65,7 @@ class SQLiteBucket:
         self._path = os.path.abspath(path)  # noqa: PTH100  (a later chdir must not move it)
         self._threads = threads
         self._workers: _Workers | None = None
+        self._inherited: list[_Workers] = []  # of processes that this one is a fork of
         self._lock = threading.Lock()
 
     async def put(self, write: Write, condition: Version | None) -> Version:
@@ -179,9 +180,10 @@ class SQLiteBucket:
     async def close(self) -> None:
         """Closes the connections; the next call opens others."""
         with self._lock:
+            if self._workers is None or self._workers.pid != os.getpid():
+                return
             workers, self._workers = self._workers, None
-        if workers is not None and workers.pid == os.getpid():
-            await asyncio.get_running_loop().run_in_executor(None, workers.close)
+        await asyncio.get_running_loop().run_in_executor(None, workers.close)
 
     async def _select(self, body: str, where: str, values: tuple[Any, ...]) -> Rows:
         sql = f"SELECT name, version, metadata, {body} FROM statebucket_objects WHERE {where}"  # noqa: S608  (ours)
@@ -191,8 +193,12 @@ class SQLiteBucket:
         with self._lock:
             workers = self._workers
             if workers is None or workers.pid != os.getpid():  # threads do not survive a fork
+                if workers is not None:  # SQLite forbids to close a connection in a fork
+                    self._inherited.append(workers)
                 workers = self._workers = _Workers(self._path, self._threads)
-        return await asyncio.wrap_future(workers.pool.submit(workers.run, statement))
+            # Within the lock, so that a `close` in another thread cannot come in between.
+            result = workers.pool.submit(workers.run, statement)
+        return await asyncio.wrap_future(result)
 
 
 class _Workers:
@@ -258,6 +264,8 @@ def _translated(error: sqlite3.Error, path: str) -> StateBucketError:
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return Throttled(f"another process holds the lock on the {where}")
     if code == sqlite3.SQLITE_CANTOPEN:
+        if os.path.isdir(os.path.dirname(path)):  # noqa: PTH112, PTH120  (paths are text here)
+            return AccessDenied(f"no right to open or make the {where}, or it is a directory")
         return BucketNotFound(f"cannot open the {where}; its directory must exist")
     if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}:
         return AccessDenied(f"no right to write the {where}")

@@ -181,13 +181,13 @@ class S3Bucket:
             missing: What to raise instead of returning None.
             arguments: The method's arguments, but for the bucket.
         """
-        client = await self._clients.get()
         try:
+            client = await self._clients.get()
             reply = await getattr(client, operation)(Bucket=self._bucket, **arguments)
             if operation == "get_object":
                 reply["Body"] = await _whole(reply)
         except Exception as error:
-            if is_missing(error):
+            if is_missing(error, operation):
                 if missing is not None:
                     raise missing from error
                 return None

@@ -10,7 +10,7 @@ import aiohttp
 from aiobotocore.config import AioConfig
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession
-from botocore.exceptions import HTTPClientError
+from botocore.exceptions import EndpointConnectionError, HTTPClientError
 from botocore.handlers import add_expect_header
 from botocore.httpsession import create_urllib3_context, get_cert_path
 
@@ -103,7 +103,7 @@ class _SendOnce(AIOHTTPSession):
         """
         try:
             return await super().send(request)
-        except HTTPClientError:
+        except (HTTPClientError, EndpointConnectionError):  # the latter for a reset, too
             now = asyncio.get_running_loop().time()
             if now - self._renewed > _RENEW_SECONDS:
                 self._renewed = now

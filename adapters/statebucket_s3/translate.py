@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import aiohttp
 from botocore import exceptions as sdk
 
@@ -48,7 +50,6 @@ _NO_CREDENTIALS = (
     sdk.RefreshWithMFAUnsupportedError,
 )
 _NOT_SENT = (
-    sdk.EndpointConnectionError,
     sdk.ConnectTimeoutError,
     sdk.ProxyConnectionError,
     sdk.SSLError,
@@ -84,7 +85,7 @@ def translated(error: Exception) -> errors.StateBucketError | None:
             f"no usable AWS credentials ({type(error).__name__}): set AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or give the function a role"
         )
-    if isinstance(error, _NOT_SENT):
+    if isinstance(error, _NOT_SENT) or _never_connected(error):
         return errors.Unavailable(f"S3 cannot be reached ({type(error).__name__})")
     if isinstance(error, _LOST):
         return errors.Unavailable(
@@ -95,6 +96,13 @@ def translated(error: Exception) -> errors.StateBucketError | None:
     if isinstance(error, sdk.BotoCoreError | ValueError):
         return errors.RequestRejected(f"the SDK refuses the request ({type(error).__name__})")
     return None
+
+
+def _never_connected(error: Exception) -> bool:
+    """Whether the SDK's error for an endpoint is that of connecting, not of a reset later on."""
+    if not isinstance(error, sdk.EndpointConnectionError):
+        return False
+    return isinstance(error.kwargs.get("error"), aiohttp.ClientConnectorError | socket.gaierror)
 
 
 def of_code(code: str, message: str, status: int = 0) -> errors.StateBucketError:
@@ -119,15 +127,22 @@ def of_code(code: str, message: str, status: int = 0) -> errors.StateBucketError
         return errors.RequestRejected(f"{said} (a service without tagging: ttl_tags=false)")
     if status >= _SERVER or code in {"InternalError", "ServiceUnavailable"}:
         return errors.Unavailable(said, outcome="unknown")
+    if status == _NOT_FOUND:
+        said += " (is endpoint_url that of an S3 service?)"
     return errors.RequestRejected(said)
 
 
-def is_missing(error: Exception) -> bool:
-    """Whether the reply says that the object does not exist (not: the bucket)."""
+def is_missing(error: Exception, operation: str) -> bool:
+    """Whether the reply says that the object does not exist (not: the bucket, nor the endpoint).
+
+    Only a HEAD, whose reply has no body to say so in, is taken at its bare 404.
+    """
     if not isinstance(error, sdk.ClientError):
         return False
     code = error.response.get("Error", {}).get("Code", "")
-    return code in {"NoSuchKey", "NoSuchVersion", "404", "NotFound"}
+    return code in {"NoSuchKey", "NoSuchVersion"} or (
+        operation == "head_object" and code in {"404", "NotFound"}
+    )
 
 
 def _answered(error: sdk.ClientError) -> errors.StateBucketError:

@@ -245,7 +245,7 @@ class Lease:
             return None
         try:
             return msgspec.json.decode(found.body, type=_Record), found.info.version
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise CorruptObject("not a lease record", object_name=self._name) from error
 
     async def _write(self, call: Call, *, expires_ms: int) -> None:

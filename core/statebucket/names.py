@@ -119,7 +119,13 @@ class Names:
 
     def execution(self, tenant_id: str | None, execution_id: str) -> str:
         """The prefix of the keys of one execution in a scope."""
-        return checked(f"{self.executions(tenant_id)}{encode_execution(execution_id)}/")
+        # An id is as long as its snapshot's (or owner record's) name allows. Where this prefix is
+        # over the limit then, no key can lie below it.
+        if tenant_id is None:
+            self.owner(execution_id)
+        else:
+            self.snapshot(tenant_id, execution_id)
+        return f"{self.executions(tenant_id)}{encode_execution(execution_id)}/"
 
     def keys(self, tenant_id: str | None) -> str:
         """The prefix of a scope's keys that belong to no execution."""

@@ -29,6 +29,7 @@ from statebucket.errors import (
 )
 from statebucket.expiry import from_ms
 from statebucket.loops import PerLoop
+from statebucket.names import MAX_NAME_BYTES
 from statebucket.retry import Call, attempt
 from statebucket.versions import Stored, Version
 
@@ -133,15 +134,19 @@ class Objects:
 
         for _ in range(_MOST_LOOKS):
             try:
-                return await self._attempt(call, send, name, writes=True)
+                version = await self._attempt(call, send, name, writes=True)
             except PreconditionFailed as failed:
+                # Until it is looked into, the refusal may be of our own write's repetition.
+                before, call.outcome = call.outcome, "unknown"
                 found: Object | ObjectInfo | None
                 if look_with_get:
                     found = await self._attempt(call, lambda: self.bucket.get(name), name)
                 else:
                     found = await self.look(call, name)
+                call.outcome = before
                 info = found.info if isinstance(found, Object) else found
                 if info is not None and info.metadata.get("writeid") == write_id:
+                    call.outcome = "none"  # no longer open
                     return info.version  # our own write, whose reply was lost
                 if creating and (info is None or self.expired(info)):
                     # An expired object does not exist: that version, and no fresher, is replaced.
@@ -154,6 +159,9 @@ class Objects:
                     outcome=call.outcome,
                     found=found,
                 ) from failed
+            else:
+                call.outcome = "none"
+                return version
         raise Conflict(
             f"{call.operation}: the object comes and goes too often to be created",
             object_name=name,
@@ -247,7 +255,8 @@ class Objects:
                 await self._attempt(call, send, None, writes=True)
             except StateBucketError as error:
                 done.update((name, Deletion(name, error=error)) for name in left)
-        return [done[name] for name in names]
+        untold = Unavailable("the service did not say what became of it", outcome="unknown")
+        return [done.get(name) or Deletion(name, error=untold) for name in names]
 
     async def pages(
         self, operation: str, prefix: str, seconds: float, limit: int = PAGE
@@ -267,6 +276,8 @@ class Objects:
         self, operation: str, prefix: str, seconds: float, limit: int = PAGE
     ) -> AsyncIterator[list[ObjectInfo]]:
         """As `pages`, with the expired objects too."""
+        if len(prefix) >= MAX_NAME_BYTES:
+            return  # no name is long enough to lie below it
         after: str | None = None
         while True:
             page: Page = await self._page(

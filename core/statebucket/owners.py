@@ -276,7 +276,7 @@ class OwnerIndex:
     def _learn(self, execution_id: str, info: ObjectInfo, body: bytes | memoryview) -> _Known:
         try:
             record = msgspec.json.decode(body, type=_Record)
-        except (msgspec.DecodeError, UnicodeError) as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise CorruptObject("not an owner record", object_name=info.name) from error
         known = _Known(
             record.tenant_id,

@@ -98,7 +98,13 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         _decoding.active = True
         try:
             return _decoder.decode(data)
-        except (msgspec.DecodeError, UnicodeError, RecursionError, StateBucketError) as error:
+        except (
+            msgspec.DecodeError,
+            UnicodeError,
+            RecursionError,
+            TypeError,  # what is neither bytes nor text
+            StateBucketError,
+        ) as error:
             raise InvalidSnapshot(f"not the JSON of a snapshot: {error}") from error
         finally:
             _decoding.active = False

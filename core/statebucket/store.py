@@ -396,7 +396,15 @@ class ObjectStateStore(StateStore):
         scopes = [tenant_id]
         if self._tenant is None:
             scopes = [None] if tenant_id is None else [tenant_id, None]
-        return await self._cleaner(operation).execution(execution_id, tenant_id, scopes)
+        report = await self._cleaner(operation).execution(execution_id, tenant_id, scopes)
+        if self._tenant is None and tenant_id is not None and not report.owners:
+            # What was known of the owner may be out of date: is it another tenant's by now?
+            owners = self._index(operation)
+            now_owner = await owners.tenant_of(self._call(operation), execution_id, max_age_ms=-1)
+            if now_owner is not None and now_owner != tenant_id:
+                scopes = [now_owner, None]
+                return await self._cleaner(operation).execution(execution_id, now_owner, scopes)
+        return report
 
     async def delete_tenant(self, tenant_id: TenantId | str) -> DeletionReport:
         self._names.tenant(tenant_id)

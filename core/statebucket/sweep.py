@@ -78,6 +78,12 @@ class Sweeper:
 
     async def _object(self, listed: ObjectInfo) -> None:
         self._count(scanned=1)
+        try:
+            await self._judge(listed)
+        except CorruptObject:
+            self._count(corrupt=1)  # it stays, and whoever reads it is told
+
+    async def _judge(self, listed: ObjectInfo) -> None:
         info: ObjectInfo | None = listed
         if not self._objects.bucket.limits.lists_metadata:
             info = await self._objects.look(self._call(), listed.name)

@@ -65,19 +65,27 @@ class Started:
 
 
 @contextmanager
-def aws_lambda(env: Mapping[str, str], memory: int | None = None) -> Iterator[Started]:
+def aws_lambda(
+    env: Mapping[str, str],
+    memory: int | None = None,
+    *,
+    folder: Path = EXAMPLES / "aws-lambda",
+    handler: str = "handler.handler",
+) -> Iterator[Started]:
     """Lambda: its runtime client asks a Runtime API for events; the process is killed at the end.
 
     Args:
         env: What to add to the environment.
         memory: The most bytes that it may fill, with the lowest priority; None for no limit.
+        folder: Where the handler's module is.
+        handler: The module and function, as Lambda is told.
     """
-    command = [sys.executable, "-m", "awslambdaric", "handler.handler"]
+    command = [sys.executable, "-m", "awslambdaric", handler]
     with (
         RuntimeAPI() as api,
         _process(
             command if memory is None else [sys.executable, "-c", _SMALL, str(memory), *command],
-            EXAMPLES / "aws-lambda",
+            folder,
             {**env, "AWS_LAMBDA_RUNTIME_API": api.address, "AWS_LAMBDA_FUNCTION_NAME": "step"},
         ) as process,
     ):

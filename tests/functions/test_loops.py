@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from faults.proxy import FaultProxy
+from faults.proxy import DropReply, FaultProxy
 from functions.places import ACME, E1, REMOTE, SERVICES, Place, snapshot
-from statebucket import open_store
+from statebucket import errors, open_store
 from targets.s3 import S3Target, raw_client
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def test_a_run_that_ends_in_the_middle_of_calls_leaves_nothing(place: Place, noi
 def test_one_store_serves_two_threads_at_once(place: Place, noise: Noise) -> None:
     store = place.open()
     together = threading.Barrier(2)
-    errors: list[BaseException] = []
+    raised: list[BaseException] = []
 
     async def handler(who: int, turn: int) -> None:
         acme = store.tenant(ACME)
@@ -103,7 +103,7 @@ def test_one_store_serves_two_threads_at_once(place: Place, noise: Noise) -> Non
                 together.wait(30)
                 asyncio.run(handler(who, turn))
         except BaseException as error:  # noqa: BLE001  (told below)
-            errors.append(error)
+            raised.append(error)
             together.abort()
 
     threads = [threading.Thread(target=thread, args=(who,)) for who in range(2)]
@@ -111,7 +111,7 @@ def test_one_store_serves_two_threads_at_once(place: Place, noise: Noise) -> Non
         one.start()
     for one in threads:
         one.join()
-    assert errors == []
+    assert raised == []
     asyncio.run(store.shutdown())
     assert noise == []
 
@@ -164,6 +164,22 @@ def test_connections_that_died_between_runs_are_no_error(place: Place, noise: No
         place.proxy.freeze_idle()
     asyncio.run(store.shutdown())
     assert noise == []
+
+
+@over_a_network
+def test_a_reset_on_thawing_does_not_pass_for_a_write_that_never_was(place: Place) -> None:
+    async def handler() -> None:
+        assert place.proxy is not None
+        async with place.open() as store:
+            await use(store, 1)
+            place.proxy.always(DropReply(reset=True))
+            with pytest.raises(errors.StateBucketError) as told:
+                await store.with_deadline(0.5).set("k", b"written")
+            place.proxy.heal()
+            assert await store.get("k") == b"written"
+            assert told.value.outcome == "unknown"
+
+    asyncio.run(handler())
 
 
 @pytest.mark.parametrize("how", ["left open", "shut down"])

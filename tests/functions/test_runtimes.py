@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.places import ACME, Place
+from faults.proxy import on
+from functions.places import ACME, Place, snapshot
 from functions.platforms import aws_lambda, azure_function, google_function
+from functions.runtime_api import FunctionFailed
 from statebucket import ExecutionState
 
 if TYPE_CHECKING:
@@ -22,7 +28,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 MIB = 1 << 20
-EVENT = {"tenant_id": ACME, "execution_id": "order-7"}
+HANDLERS = Path(__file__).with_name("handlers")
+EVENT: dict[str, Any] = {"tenant_id": ACME, "execution_id": "order-7"}
 PLATFORMS: dict[str, Platform] = {
     "s3": aws_lambda,
     "gcs": google_function,
@@ -92,6 +99,55 @@ def test_a_small_function_is_enough(place: Place, environ: dict[str, str]) -> No
         assert second.peak_bytes() < memory
     assert place.proxy is not None
     assert place.proxy.count("PUT") == 4  # three snapshots, and who owns them
+
+
+@on_aws
+def test_an_event_delivered_twice_at_once_is_worked_on_once(
+    place: Place, environ: dict[str, str]
+) -> None:
+    def leased() -> AbstractContextManager[Started]:
+        return aws_lambda(environ, folder=HANDLERS, handler="leased.handler")
+
+    event = {**EVENT, "step": "pay", "number": 1, "seconds": 2.0}
+    with leased() as one, leased() as two, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(one.invoke, event)
+        assert place.proxy is not None
+        place.proxy.wait_for(on("PUT", "leases/"))
+        with pytest.raises(FunctionFailed, match="LeaseHeld"):
+            two.invoke(event)
+        done = first.result()
+        assert list(done["done"]) == ["pay"]
+        assert two.invoke(event) == done  # the queue's next try finds it done
+        later = two.invoke({**event, "step": "ship", "number": 2, "seconds": 0})
+    assert later["done"]["pay"] == done["done"]["pay"]
+    assert later["done"]["ship"]["fence"] > done["done"]["pay"]["fence"]
+
+
+@on_aws
+def test_a_holder_that_was_frozen_past_its_lease_overwrites_nothing(
+    place: Place, environ: dict[str, str]
+) -> None:
+    assert place.proxy is not None
+    event = {**EVENT, "step": "pay", "number": 1, "seconds": 3.0}
+    with (
+        aws_lambda(environ, folder=HANDLERS, handler="leased.handler") as late,
+        ThreadPoolExecutor(1) as pool,
+        place.blocking(clock=lambda: time.time() + 3600) as store,
+    ):
+        first = pool.submit(late.invoke, event)
+        place.proxy.wait_for(on("PUT", "leases/"))
+        place.proxy.wait_for(on("GET", "snapshots/"))
+        late.freeze()
+        acme = store.tenant(ACME)
+        # An hour later.
+        with acme.lease("order-7", ttl=timedelta(seconds=30)) as lease:
+            acme.save_snapshot(snapshot(5, "order-7"), lease=lease)
+            late.thaw()
+            with pytest.raises(FunctionFailed, match=r"StaleSnapshot|LeaseLost"):
+                first.result()
+        found = acme.load_snapshot("order-7")
+        assert found is not None
+        assert found.sequence_number == 5
 
 
 def _of(step: str) -> str:

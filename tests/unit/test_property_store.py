@@ -242,6 +242,7 @@ StoreMachine.TestCase.settings = settings(
     max_examples=150,
     stateful_step_count=40,
     deadline=None,
+    report_multiple_bugs=False,
     phases=[Phase.reuse, Phase.generate, Phase.shrink],  # to explain takes minutes
 )
 TestStore = StoreMachine.TestCase

@@ -171,7 +171,7 @@ def test_the_deadline_is_that_of_the_whole_call() -> None:
     error, seconds = failure(create(), errors.DeadlineExceeded)
     assert bucket.operations == ["put", "put", "head"]
     assert seconds == pytest.approx(2)
-    assert error.outcome == "none"
+    assert error.outcome == "unknown"
 
 
 def test_in_real_time_too_a_hung_service_is_given_up() -> None:

@@ -70,6 +70,26 @@ class RemovalContract(Contract):
             assert (await other.delete_execution_state(E1)).owners == 1
         assert target.raw_names() == []
 
+    async def test_an_execution_with_the_longest_id_can_be_removed(
+        self, store: StateStore, target: Target
+    ) -> None:
+        longest = "x" * (1024 - len(f"{target.prefix}tenants/acme/snapshots/"))
+        await store.save_snapshot(snapshot(longest))
+        assert [key async for key in store.tenant(ACME).iter_keys(longest)] == []
+        await store.delete_execution_state(longest)
+        assert target.raw_names() == []
+
+    async def test_an_execution_that_changed_hands_is_removed_from_its_new_tenant(
+        self, store: StateStore, target: Target
+    ) -> None:
+        await store.save_snapshot(snapshot())
+        async with target.open() as other:
+            await other.delete_execution_state(E1)
+            await other.save_snapshot(snapshot(tenant_id="other"))
+        report = await store.delete_execution_state(E1)
+        assert report.owners == 1
+        assert target.raw_names() == []
+
     async def test_a_tenant_goes_whole_and_alone(self, store: StateStore, target: Target) -> None:
         for tenant in ("a", "ab", "a/b"):
             view = store.tenant(tenant)

@@ -84,6 +84,18 @@ class SweepContract(Contract):
         assert await store.get("k") == b"same"
         assert target.raw_names() == ["shared/keys/k"]
 
+    async def test_what_is_corrupt_does_not_stop_it(
+        self, store: StateStore, target: Target, clock: Clock
+    ) -> None:
+        target.raw_put("owners/x", b"junk")
+        target.raw_put("tenants/acme/snapshots/y", b"{}", {"expiresat": "zz"})
+        await store.set("k", b"v", MINUTE)
+        clock.advance(2 * MINUTE)
+        report = await store.sweep()
+        assert report.removed == 1
+        assert report.corrupt >= 1
+        assert target.raw_names() == ["owners/x", "tenants/acme/snapshots/y"]
+
     async def test_progress_is_told(self, store: StateStore, clock: Clock) -> None:
         for number in range(3):
             await store.set(f"k{number}", b"v", MINUTE)

@@ -1,0 +1,48 @@
+"""A step that must not be done twice at a time, for a queue that may deliver its event twice."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+from statebucket import ExecutionSnapshot, ExecutionState
+from statebucket.sync import open_store
+
+store = open_store()  # STATEBUCKET_URL
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Does one step, numbered by its event.
+
+    Raises:
+        LeaseHeld: Another invocation is at it; the queue delivers the event again, later.
+    """
+    tenant, execution_id = store.tenant(event["tenant_id"]), event["execution_id"]
+    with tenant.lease(execution_id, ttl=timedelta(seconds=30)) as lease:
+        before = tenant.load_snapshot(execution_id)
+        if before is not None and before.sequence_number >= event["number"]:
+            return {"done": before.step_outputs}  # delivered twice
+
+        outputs = dict(before.step_outputs) if before else {}
+        outputs[event["step"]] = charge(event, lease.fence)
+
+        # LeaseLost if this process was frozen past its lease and another has taken over.
+        tenant.save_snapshot(
+            ExecutionSnapshot(
+                tenant_id=event["tenant_id"],
+                execution_id=execution_id,
+                state=ExecutionState.RUNNING,
+                step_outputs=outputs,
+                sequence_number=event["number"],
+            ),
+            lease=lease,
+            only_newer=True,
+        )
+    return {"done": outputs}
+
+
+def charge(event: dict[str, Any], fence: int) -> dict[str, int]:
+    """The work: something whose other end refuses a fence below the highest it has seen."""
+    time.sleep(event["seconds"])
+    return {"fence": fence}
