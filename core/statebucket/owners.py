@@ -118,18 +118,17 @@ class OwnerIndex:
         self._known: Recent[str, _Known] = Recent()
 
     async def tenant_of(
-        self, call: Call, execution_id: str, *, max_age_ms: int | None = None
+        self, call: Call, execution_id: str, *, anew: bool = False
     ) -> str | None:
         """The tenant that owns an execution: 1 request, none when it is known.
 
         Args:
             call: The call it belongs to.
             execution_id: The execution.
-            max_age_ms: Read the record if the owner was last seen longer ago than this.
+            anew: Whether to read the record also when the owner is known.
         """
         known = self._known.get(execution_id)
-        age_ms = 0 if known is None else self._objects.now_ms() - known.seen_ms
-        if known is None or (max_age_ms is not None and age_ms > max_age_ms):
+        if known is None or anew:
             known = await self._read(call, execution_id)
         return None if known is None else known.tenant
 

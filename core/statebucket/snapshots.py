@@ -104,7 +104,7 @@ class Snapshots:
         found = None if tenant_id is None else await self.load(call, tenant_id, execution_id)
         if found is None and known:
             # What was known may be out of date: removed, and created by another tenant since.
-            now_owner = await owners.tenant_of(call, execution_id, max_age_ms=-1)
+            now_owner = await owners.tenant_of(call, execution_id, anew=True)
             if now_owner is not None and now_owner != tenant_id:
                 return await self.load(call, now_owner, execution_id)
         return found

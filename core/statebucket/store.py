@@ -28,7 +28,7 @@ from statebucket.expiry import Expiry, to_milliseconds
 from statebucket.ids import ExecutionId, TenantId
 from statebucket.names import decode, encode_execution, execution_key
 from statebucket.objects import PAGE, Objects, stored
-from statebucket.owners import FRESH_MS, OwnerIndex
+from statebucket.owners import OwnerIndex
 from statebucket.protocols import MARGIN, StateStore
 from statebucket.retry import Call
 from statebucket.snapshot import ExecutionSnapshot, json_value
@@ -396,15 +396,7 @@ class ObjectStateStore(StateStore):
         scopes = [tenant_id]
         if self._tenant is None:
             scopes = [None] if tenant_id is None else [tenant_id, None]
-        report = await self._cleaner(operation).execution(execution_id, tenant_id, scopes)
-        if self._tenant is None and tenant_id is not None and not report.owners:
-            # What was known of the owner may be out of date: is it another tenant's by now?
-            owners = self._index(operation)
-            now_owner = await owners.tenant_of(self._call(operation), execution_id, max_age_ms=-1)
-            if now_owner is not None and now_owner != tenant_id:
-                scopes = [now_owner, None]
-                return await self._cleaner(operation).execution(execution_id, now_owner, scopes)
-        return report
+        return await self._cleaner(operation).execution(execution_id, tenant_id, scopes)
 
     async def delete_tenant(self, tenant_id: TenantId | str) -> DeletionReport:
         self._names.tenant(tenant_id)
@@ -502,9 +494,8 @@ class ObjectStateStore(StateStore):
     async def _owner_of(self, call: Call, execution_id: str) -> str | None:
         if self._tenant is not None:
             return self._tenant
-        # What is removed by an owner out of date would be removed from the wrong tenant.
-        owners = self._index(call.operation)
-        return await owners.tenant_of(call, execution_id, max_age_ms=FRESH_MS)
+        # Read anew: what is removed by an owner out of date is removed from the wrong tenant.
+        return await self._index(call.operation).tenant_of(call, execution_id, anew=True)
 
 
 def _execution(name: str, prefix: str) -> ExecutionId | None:

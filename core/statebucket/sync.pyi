@@ -114,8 +114,8 @@ class BlockingStateStore:
     def delete_snapshot(self, execution_id: ExecutionId | str) -> None:
         """Deletes an execution's snapshot; deleting what is not there is no error.
 
-        Its keys and its owner record stay. 1 request, and 1 to find the owner as for
-        `load_snapshot`.
+        Its keys and its owner record stay. Bound to a tenant 1 request, else 2: the owner is
+        always looked up, since it decides whose snapshot goes.
         """
 
     def lease(
@@ -123,8 +123,8 @@ class BlockingStateStore:
     ) -> AbstractContextManager[BlockingLease]:
         """Holds an execution for one worker at a time, for ``async with``.
 
-        3 requests to take it, 1 at each third of ``ttl`` to renew it, 1 to give it up. What it
-        guarantees, and what it does not, is said in `statebucket.leases`; in short: a lease saves
+        3 requests to take it (4 without a tenant bound), 1 at each third of ``ttl`` to renew it, 1
+        to give it up. What it guarantees, and what it does not, is said in `statebucket.leases`; in short: a lease saves
         double work, and ``save_snapshot(…, lease=lease)`` never overwrites a successor's save,
         however long this process was paused.
 
@@ -251,7 +251,8 @@ class BlockingStateStore:
         """Removes an execution: its snapshot, every key, and last its owner record.
 
         Bound to a tenant: 1 list and 1 batch for up to a page, 1 for the owner record, and 1 to
-        look that up if it is not known. Else the keys set without a tenant go too, for 1 list more.
+        look that up if it is not known. Else the owner is always looked up first, since it decides
+        whose state goes, and the keys set without a tenant go too, for 1 list more.
         After an interruption, running it again finishes the job.
 
         Returns:

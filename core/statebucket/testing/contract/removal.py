@@ -90,6 +90,16 @@ class RemovalContract(Contract):
         assert report.owners == 1
         assert target.raw_names() == []
 
+    async def test_a_snapshot_that_changed_hands_is_deleted_from_its_new_tenant(
+        self, store: StateStore, target: Target
+    ) -> None:
+        await store.save_snapshot(snapshot())
+        async with target.open() as other:
+            await other.delete_execution_state(E1)
+            await other.save_snapshot(snapshot(tenant_id="other"))
+        await store.delete_snapshot(E1)
+        assert target.raw_names() == ["owners/e1"]
+
     async def test_a_tenant_goes_whole_and_alone(self, store: StateStore, target: Target) -> None:
         for tenant in ("a", "ab", "a/b"):
             view = store.tenant(tenant)
