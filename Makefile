@@ -8,8 +8,11 @@ EXTRA := $(strip $(if $(filter s3://%,$(STATEBUCKET_URL)),[s3]) \
 	$(if $(filter az://%,$(STATEBUCKET_URL)),[azure]))
 PYTEST := $(BIN)/python -m pytest
 CODE := core adapters tests
+# pdoc looks for the types of a NamedTuple's fields in another module.
+NAMED_TUPLE := ignore:Error parsing type annotation ForwardRef('Bucket') for statebucket.bucket.OpenedBucket
+DOCS := statebucket statebucket.sync statebucket.leases statebucket.writer statebucket.reports statebucket.stats statebucket.telemetry statebucket.bucket statebucket.testing statebucket.testing.contract statebucket_pytest
 
-.PHONY: help demo test test-fast test-terraform check format stubs request-table clean
+.PHONY: help demo test test-fast test-terraform bench-cold check format docs screenshots stubs request-table clean
 
 help:  ## Shows this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,6 +29,9 @@ test-fast: $(VENV)/.dev  ## Memory, SQLite and moto, in under a minute
 test-terraform: $(VENV)/.dev $(VENV)/.checkov  ## The modules: applied on a local server, checked, destroyed
 	CHECKOV=$(VENV)/checkov/bin/checkov $(PYTEST) -n 2 --dist loadfile tests/terraform
 
+bench-cold: $(VENV)/.bench  ## From a process's start to its first load, beside other libraries
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.cold
+
 check: $(VENV)/.dev  ## Format, lint, types, and who may import whom
 	$(BIN)/ruff format --check $(CODE) terraform
 	$(BIN)/ruff check $(CODE) terraform
@@ -35,6 +41,12 @@ check: $(VENV)/.dev  ## Format, lint, types, and who may import whom
 format: $(VENV)/.dev  ## Formats the code and mends what can be mended
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
+
+docs: $(VENV)/.dev  ## Builds the API reference in dist/docs; a warning is an error
+	$(BIN)/python -W error -W "$(NAMED_TUPLE)" -m pdoc --docformat google --output-directory dist/docs $(DOCS)
+
+screenshots: $(VENV)/.dev  ## Draws the README's screenshots anew
+	PYTHONPATH=tests $(BIN)/python tests/cli/screenshots.py
 
 stubs: $(VENV)/.dev  ## Writes the blocking store's stub from the asynchronous one
 	$(BIN)/python tests/stubs/sync_stub.py
@@ -64,3 +76,7 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --editable ".[all,testing]" --group test --group check
 	@touch "$@" "$(VENV)/.demo" "$(VENV)/.demo[s3]" "$(VENV)/.demo[gcs]" "$(VENV)/.demo[azure]"
+
+$(VENV)/.bench: pyproject.toml $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --group bench
+	@touch "$@"

@@ -26,6 +26,7 @@ from statebucket_s3.translate import is_missing, of_code, translated
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from statebucket.doctor import Finding
     from statebucket.lifecycle import Lifecycle, Removal, Rule
     from statebucket_s3.options import S3Options
 
@@ -139,6 +140,13 @@ class S3Bucket:
     async def check(self, prefix: str) -> None:
         """See `statebucket.bucket.Bucket.check`."""
         await self._list(prefix, None, 1)
+
+    async def examine(self) -> Sequence[Finding]:
+        """See `statebucket.doctor.Examined`; it only reads."""
+        from statebucket_s3.inspect import examine  # noqa: PLC0415  (for the doctor only)
+
+        client = await self._clients.get()
+        return await examine(client, self._session, self._options, self._bucket)
 
     @property
     def removal(self) -> Removal:

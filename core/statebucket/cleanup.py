@@ -11,7 +11,7 @@ from statebucket.retry import Call
 from statebucket.tasks import AtMost
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from statebucket.bucket import Deletion, ObjectInfo
     from statebucket.names import Names
@@ -35,6 +35,7 @@ class Cleaner:
         owners: The owner records, or None where there are none.
         operation: The public call, for errors.
         seconds: The deadline of each request.
+        progress: Called after each batch with what was removed so far.
     """
 
     def __init__(
@@ -45,12 +46,14 @@ class Cleaner:
         *,
         operation: str,
         seconds: float,
+        progress: Callable[[DeletionReport], None] | None = None,
     ) -> None:
         self._objects = objects
         self._names = names
         self._owners = owners
         self._operation = operation
         self._seconds = seconds
+        self._progress = progress
         self._sizes: dict[str, int] = {}
         self._failures: dict[str, StateBucketError] = {}
         self._snapshots: int | None = 0
@@ -135,6 +138,8 @@ class Cleaner:
     async def _remove_batch(self, names: list[str]) -> None:
         for deletion in await self._objects.delete_many(self._call(), names):
             self._count(deletion)
+        if self._progress is not None:
+            self._progress(self._so_far())
 
     def _count(self, deletion: Deletion) -> None:
         size = self._sizes.pop(deletion.name, None)
@@ -161,14 +166,17 @@ class Cleaner:
     def _call(self) -> Call:
         return Call(self._operation, self._seconds)
 
-    def _report(self) -> DeletionReport:
-        report = DeletionReport(
+    def _so_far(self) -> DeletionReport:
+        return DeletionReport(
             snapshots=self._snapshots,
             keys=self._keys,
             leases=self._leases,
             owners=self._removed_owners,
             bytes=self._bytes,
         )
+
+    def _report(self) -> DeletionReport:
+        report = self._so_far()
         if self._failures:
             name, error = next(iter(self._failures.items()))
             raise DeleteIncomplete(

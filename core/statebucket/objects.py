@@ -31,6 +31,7 @@ from statebucket.expiry import from_ms
 from statebucket.loops import PerLoop
 from statebucket.names import MAX_NAME_BYTES
 from statebucket.retry import Call, attempt
+from statebucket.stats import Counter
 from statebucket.versions import Stored, Version
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class Objects:
         self.bucket = bucket
         self._clock = clock
         self._bounds = PerLoop(lambda: asyncio.Semaphore(max_in_flight))
+        self.counter = Counter()
 
     def now_ms(self) -> int:
         """The time now, in milliseconds since the epoch."""
@@ -130,6 +132,7 @@ class Objects:
             nonlocal write
             if write is None:  # made within the bound, so that waiting calls hold no body
                 write = self._write(name, body, content_type, expiry, write_id)
+            self.counter.add("bytes_sent", len(write.body))
             return await self.bucket.put(write, condition)
 
         for _ in range(_MOST_LOOKS):
@@ -140,7 +143,7 @@ class Objects:
                 before, call.outcome = call.outcome, "unknown"
                 found: Object | ObjectInfo | None
                 if look_with_get:
-                    found = await self._attempt(call, lambda: self.bucket.get(name), name)
+                    found = await self._read(call, name)
                 else:
                     found = await self.look(call, name)
                 call.outcome = before
@@ -192,15 +195,27 @@ class Objects:
         Raises:
             CorruptObject: Its metadata or nonce is not what `put` writes, or of a later format.
         """
-        found = await self._attempt(call, lambda: self.bucket.get(name), name)
-        if found is None or self.expired(found.info):
+        found = await self._read(call, name)
+        if found is None or self._read_expired(found.info):
             return None
         return Found(found.info, value_of(found))
 
     async def head(self, call: Call, name: str) -> ObjectInfo | None:
         """Looks at a live object: 1 request. None if it does not exist or has expired."""
         info = await self.look(call, name)
-        return None if info is None or self.expired(info) else info
+        return None if info is None or self._read_expired(info) else info
+
+    async def _read(self, call: Call, name: str) -> Object | None:
+        found = await self._attempt(call, lambda: self.bucket.get(name), name)
+        if found is not None:
+            self.counter.add("bytes_received", len(found.body))
+        return found
+
+    def _read_expired(self, info: ObjectInfo) -> bool:
+        gone = self.expired(info)
+        if gone:
+            self.counter.add("expired_reads")
+        return gone
 
     async def look(self, call: Call, name: str) -> ObjectInfo | None:
         """Looks at an object, expired or not: 1 request. None if it does not exist."""
@@ -362,7 +377,14 @@ class Objects:
         *,
         writes: bool = False,
     ) -> T:
-        return await attempt(call, send, bound=self._bounds.get(), object_name=name, writes=writes)
+        return await attempt(
+            call,
+            send,
+            bound=self._bounds.get(),
+            counter=self.counter,
+            object_name=name,
+            writes=writes,
+        )
 
 
 def expires_ms(info: ObjectInfo) -> int | None:

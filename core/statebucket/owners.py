@@ -117,9 +117,7 @@ class OwnerIndex:
         self._names = names
         self._known: Recent[str, _Known] = Recent()
 
-    async def tenant_of(
-        self, call: Call, execution_id: str, *, anew: bool = False
-    ) -> str | None:
+    async def tenant_of(self, call: Call, execution_id: str, *, anew: bool = False) -> str | None:
         """The tenant that owns an execution: 1 request, none when it is known.
 
         Args:

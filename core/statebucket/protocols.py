@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from statebucket.lifecycle_plan import LifecyclePlan
     from statebucket.reports import DeletionReport, SweepReport
     from statebucket.snapshot import ExecutionSnapshot
+    from statebucket.stats import Stats
     from statebucket.versions import Stored, Version
     from statebucket.writer import SnapshotWriter
 
@@ -91,6 +92,10 @@ class StateStore(StorageBackend, Protocol):
             InvalidKey: The id cannot name a tenant.
             TenantMismatch: This store is bound to another tenant already.
         """
+        ...
+
+    def stats(self) -> Stats:
+        """What this store and its views have done since it was opened: 0 requests."""
         ...
 
     def with_deadline(self, seconds: float) -> StateStore:
@@ -170,9 +175,9 @@ class StateStore(StorageBackend, Protocol):
         """Holds an execution for one worker at a time, for ``async with``.
 
         3 requests to take it (4 without a tenant bound), 1 at each third of ``ttl`` to renew it, 1
-        to give it up. What it guarantees, and what it does not, is said in `statebucket.leases`; in short: a lease saves
-        double work, and ``save_snapshot(…, lease=lease)`` never overwrites a successor's save,
-        however long this process was paused.
+        to give it up. What it guarantees, and what it does not, is said in `statebucket.leases`; in
+        short: a lease saves double work, and ``save_snapshot(…, lease=lease)`` never overwrites a
+        successor's save, however long this process was paused.
 
         Args:
             execution_id: The execution. Without a tenant bound, one that a tenant owns already.
@@ -343,12 +348,21 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
-    async def delete_tenant(self, tenant_id: TenantId | str) -> DeletionReport:
+    async def delete_tenant(
+        self,
+        tenant_id: TenantId | str,
+        *,
+        progress: Callable[[DeletionReport], None] | None = None,
+    ) -> DeletionReport:
         """Removes all that belongs to a tenant: off-boarding.
 
         2 requests an execution for the owner records, then 1 list and 1 batch per 1,000 objects.
         After an interruption, running it again finishes the job. Noncurrent versions of a versioned
         bucket stay until its lifecycle rules remove them.
+
+        Args:
+            tenant_id: The tenant.
+            progress: Called with what was removed so far, after each batch.
 
         Raises:
             DeleteIncomplete: Some objects could not be removed.

@@ -10,10 +10,12 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
-from statebucket.errors import DeadlineExceeded, Outcome, StateBucketError
+from statebucket.errors import DeadlineExceeded, Outcome, StateBucketError, Throttled
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from statebucket.stats import Counter
 
 T = TypeVar("T")
 
@@ -53,6 +55,7 @@ async def attempt(
     send: Callable[[], Awaitable[T]],
     *,
     bound: asyncio.Semaphore,
+    counter: Counter,
     object_name: str | None,
     writes: bool = False,
 ) -> T:
@@ -62,6 +65,7 @@ async def attempt(
         call: The call that the request belongs to.
         send: Sends it once.
         bound: Limits the requests in flight.
+        counter: Counts what is sent.
         object_name: The object it is about, for errors.
         writes: Whether a lost reply leaves open what happened.
 
@@ -76,9 +80,12 @@ async def attempt(
         try:
             async with asyncio.timeout_at(call.deadline) as timer, bound:
                 sent = True
+                counter.add("requests", 1, object_name)
                 return await send()
         except StateBucketError as error:
             last = error
+            if isinstance(error, Throttled):
+                counter.add("throttles")
             if writes and error.outcome == "unknown":
                 call.outcome = "unknown"
             error.object_name = error.object_name or object_name
@@ -93,6 +100,7 @@ async def attempt(
                 type(error).__name__,
                 wait,
             )
+            counter.add("retries")
             await asyncio.sleep(wait)
         except TimeoutError:
             if not timer.expired():

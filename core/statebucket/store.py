@@ -28,6 +28,7 @@ from statebucket.expiry import Expiry, to_milliseconds
 from statebucket.ids import ExecutionId, TenantId
 from statebucket.names import decode, encode_execution, execution_key
 from statebucket.objects import PAGE, Objects, stored
+from statebucket.observe import observed
 from statebucket.owners import OwnerIndex
 from statebucket.protocols import MARGIN, StateStore
 from statebucket.retry import Call
@@ -46,9 +47,11 @@ if TYPE_CHECKING:
     from statebucket.lifecycle_plan import Keeper, LifecyclePlan
     from statebucket.names import Names
     from statebucket.reports import DeletionReport, SweepReport
+    from statebucket.stats import Stats
     from statebucket.writer import SnapshotWriter
 
 
+@observed
 class ObjectStateStore(StateStore):
     """A state store over a bucket. Open one with `statebucket.open_store`.
 
@@ -93,6 +96,9 @@ class ObjectStateStore(StateStore):
     @property
     def supports_air_gapped(self) -> bool:
         return not self.requires_network
+
+    def stats(self) -> Stats:
+        return self._objects.counter.stats()
 
     async def health_check(self) -> None:
         if self._tenant is not None:
@@ -398,10 +404,15 @@ class ObjectStateStore(StateStore):
             scopes = [None] if tenant_id is None else [tenant_id, None]
         return await self._cleaner(operation).execution(execution_id, tenant_id, scopes)
 
-    async def delete_tenant(self, tenant_id: TenantId | str) -> DeletionReport:
+    async def delete_tenant(
+        self,
+        tenant_id: TenantId | str,
+        *,
+        progress: Callable[[DeletionReport], None] | None = None,
+    ) -> DeletionReport:
         self._names.tenant(tenant_id)
         self._check_tenant(tenant_id)
-        return await self._cleaner("delete_tenant").tenant(tenant_id)
+        return await self._cleaner("delete_tenant", progress).tenant(tenant_id)
 
     async def sweep(
         self,
@@ -431,7 +442,9 @@ class ObjectStateStore(StateStore):
         )
         return await sweeper.run(tenant)
 
-    def _cleaner(self, operation: str) -> Cleaner:
+    def _cleaner(
+        self, operation: str, progress: Callable[[DeletionReport], None] | None = None
+    ) -> Cleaner:
         from statebucket.cleanup import Cleaner  # noqa: PLC0415  (see the top)
 
         return Cleaner(
@@ -440,6 +453,7 @@ class ObjectStateStore(StateStore):
             self._owners,
             operation=operation,
             seconds=self._deadline,
+            progress=progress,
         )
 
     # What the calls have in common.

@@ -10,6 +10,8 @@ STUB = CORE / "sync.pyi"
 
 HEAD = '''"""The blocking store; made by `make stubs` from protocols.py, leases.py and writer.py."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -19,12 +21,13 @@ from typing import Any, Self, TypeVar, overload
 from statebucket.ids import ExecutionId, TenantId
 from statebucket.lifecycle_check import LifecycleReport
 from statebucket.lifecycle_plan import LifecyclePlan
+from statebucket.protocols import MARGIN
 from statebucket.reports import DeletionReport, SweepReport
 from statebucket.snapshot import ExecutionSnapshot
+from statebucket.stats import Stats
 from statebucket.versions import Stored, Version
 
 T = TypeVar("T")
-MARGIN: timedelta
 
 '''
 

@@ -113,9 +113,9 @@ def test_it_holds_our_packages_only(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     tops = {name.split("/")[0] for name in names}
-    adapters = {f"statebucket_{name}" for name in ("azure", "gcs", "local", "s3")}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"statebucket", *adapters}
-    assert {f"{package}/py.typed" for package in ("statebucket", *adapters)} <= set(names)
+    beside = {f"statebucket_{name}" for name in ("azure", "gcs", "local", "pytest", "s3")}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"statebucket", *beside}
+    assert {f"{package}/py.typed" for package in ("statebucket", *beside)} <= set(names)
     assert "statebucket/sync.pyi" in names
     assert not [name for name in names if "/tests/" in name or "__pycache__" in name]
 

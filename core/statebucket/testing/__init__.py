@@ -13,12 +13,26 @@ An adapter is held to the contract by a subclass with one fixture::
 pytest-asyncio.
 """
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
 pytest.register_assert_rewrite("statebucket.testing.contract")
 
 from statebucket.testing.clock import Clock  # noqa: E402  (the line above comes first)
-from statebucket.testing.contract import RequestCountContract, StateStoreContract  # noqa: E402
 from statebucket.testing.target import RawObject, Target  # noqa: E402
 
-__all__ = ["Clock", "RawObject", "RequestCountContract", "StateStoreContract", "Target"]
+if TYPE_CHECKING:
+    from statebucket.testing.contract import RequestCountContract as RequestCountContract
+    from statebucket.testing.contract import StateStoreContract as StateStoreContract
+
+__all__ = ["Clock", "RawObject", "Target"]  # and the two of the suite, when they are asked for
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  (one of the suite's classes)
+    """Loads the suite when it is asked for: it needs pytest-asyncio, which fixtures do not."""
+    if name not in {"RequestCountContract", "StateStoreContract"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from statebucket.testing import contract  # noqa: PLC0415  (see above)
+
+    return getattr(contract, name)

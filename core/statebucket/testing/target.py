@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from statebucket.testing.clock import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from statebucket.protocols import StateStore
 
 
-class RawObject(NamedTuple):
+class RawObject(msgspec.Struct, frozen=True):
     """An object as the service's own client shows it."""
 
     body: bytes

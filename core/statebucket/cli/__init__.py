@@ -1,0 +1,21 @@
+"""The command line: ``statebucket`` or ``python -m statebucket``; the extra is ``cli``."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+
+
+def main() -> int:
+    """Runs the command line and returns its exit code."""
+    missing = [module for module in ("typer", "rich") if find_spec(module) is None]
+    if missing:
+        print(  # noqa: T201  (nothing else to say it with)
+            f"The command line needs {' and '.join(missing)}: pip install 'statebucket[cli]'",
+            file=sys.stderr,
+        )
+        return 2
+    from statebucket.cli.commands import app  # noqa: PLC0415  (needs what was looked for above)
+
+    app(prog_name="statebucket")
+    return 0

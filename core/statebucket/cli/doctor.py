@@ -1,0 +1,77 @@
+"""The command that says whether a bucket is fit."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from statebucket.cli.exits import Exit
+from statebucket.cli.options import Json, Tenant, Url
+from statebucket.cli.screen import Screen, Stop, plain
+from statebucket.cli.session import on_store
+from statebucket.doctor import Examination, Finding
+from statebucket.store import ObjectStateStore
+
+_SIGNS = {
+    "ok": ("✓", "green"),
+    "note": ("·", "dim"),
+    "unknown": ("?", "cyan"),
+    "warning": ("!", "yellow"),
+    "fault": ("✗", "bold red"),
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(rich_help_panel="Look")(doctor)
+
+
+def doctor(
+    *,
+    write: Annotated[
+        bool,
+        typer.Option(
+            "--write",
+            "-w",
+            help="Try writing too: a statebucket-doctor-… object below each prefix, removed again.",
+        ),
+    ] = False,
+    tenant: Tenant = None,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Is this bucket fit? Reach, identity, rights, lifecycle, versions, clock, latency.
+
+    It only reads, unless --write is given. Exit code 1 if anything needs mending (! or ✗).
+    [dim]statebucket doctor --url s3://bucket/app --write[/]
+    """
+
+    async def work(store: ObjectStateStore, screen: Screen) -> None:
+        with screen.err.status("examining…"):
+            findings = [one async for one in Examination(store, write=write).findings()]
+        ok = not any(one.status in {"warning", "fault"} for one in findings)
+        screen.show(
+            {"ok": ok, "service": store.name, "findings": findings}, lambda: _view(findings)
+        )
+        if not ok:
+            raise Stop(Exit.NO)
+
+    on_store(work, url, as_json=as_json, tenant=tenant)
+
+
+def _view(findings: list[Finding]) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(width=1)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    last = ""
+    for one in findings:
+        sign, style = _SIGNS[one.status]
+        text = plain(one.message)
+        if one.remedy:
+            text.append("\n").append_text(plain(f"→ {one.remedy}", "bold"))
+        table.add_row(
+            plain(sign, style), plain("" if one.check == last else one.check, "bold"), text
+        )
+        last = one.check
+    return table

@@ -1,0 +1,124 @@
+"""Commands on one key: get, set, rm."""
+
+import base64
+import re
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from statebucket.cli.exits import Exit
+from statebucket.cli.options import Json, Key, Tenant, Url
+from statebucket.cli.screen import Screen, Stop, counted, plain
+from statebucket.cli.session import on_store
+from statebucket.store import ObjectStateStore
+
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    for name, command in {"get": get, "set": set_, "rm": rm}.items():
+        app.command(name, rich_help_panel="Keys")(command)
+
+
+def get(key: Key, *, tenant: Tenant = None, url: Url = None, as_json: Json = False) -> None:
+    """Writes a value to stdout as it is; exit code 1 if there is none.
+
+    [dim]statebucket get exec:exec-1:rows -t acme | jq .[/]
+    """
+
+    async def work(store: ObjectStateStore, screen: Screen) -> None:
+        stored = await store.get_stored(key)
+        if stored is None:
+            screen.fail("NotFound", f"the key {key!r} does not exist, or has expired", Exit.NO)
+            raise Stop(Exit.NO)
+        if as_json:
+            screen.print_json(
+                {
+                    "key": key,
+                    **_text(stored.value),
+                    "size": stored.size,
+                    "expires_at": stored.expires_at,
+                    "version": str(stored.version),
+                }
+            )
+            return
+        sys.stdout.buffer.write(stored.value)
+        sys.stdout.flush()
+        if sys.stdout.isatty() and not stored.value.endswith(b"\n"):
+            sys.stdout.write("\n")
+
+    on_store(work, url, as_json=as_json, tenant=tenant)
+
+
+def set_(
+    key: Key,
+    value: Annotated[
+        str | None,
+        typer.Argument(metavar="[VALUE]", show_default=False, help="Text; else --file or stdin."),
+    ] = None,
+    *,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", "-f", exists=True, dir_okay=False, help="Read the value from it."),
+    ] = None,
+    ttl: Annotated[
+        str | None, typer.Option(help="How long it can be read: 90s, 15m, 36h, 7d; else for ever.")
+    ] = None,
+    tenant: Tenant = None,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Stores a value.
+
+    [dim]statebucket set greeting hello -t acme --ttl 36h[/]
+    [dim]statebucket set exec:exec-1:rows -t acme < rows.json[/]
+    """
+    if value is not None and file is not None:
+        raise typer.BadParameter("pass VALUE or --file, not both")
+    lasting = None if ttl is None else _ttl(ttl)
+    if value is not None:
+        body = value.encode()
+    elif file is not None:
+        body = file.read_bytes()
+    else:
+        body = sys.stdin.buffer.read()
+
+    async def work(store: ObjectStateStore, screen: Screen) -> None:
+        version = await store.set(key, body, lasting)
+        screen.show(
+            {"key": key, "size": len(body), "version": str(version)},
+            lambda: plain(f"{key}: {counted(len(body), 'byte')}"),
+        )
+
+    on_store(work, url, as_json=as_json, tenant=tenant)
+
+
+def rm(key: Key, *, tenant: Tenant = None, url: Url = None, as_json: Json = False) -> None:
+    """Deletes a key; that it is not there is no error.
+
+    [dim]statebucket rm exec:exec-1:rows -t acme[/]
+    """
+
+    async def work(store: ObjectStateStore, screen: Screen) -> None:
+        await store.delete(key)
+        screen.show({"key": key, "deleted": True}, lambda: plain(f"{key} is gone"))
+
+    on_store(work, url, as_json=as_json, tenant=tenant)
+
+
+def _ttl(text: str) -> timedelta:
+    found = re.fullmatch(r"(\d{1,9})([smhd])", text)
+    if found is None:
+        raise typer.BadParameter(f"a TTL is a number and s, m, h or d, as in 36h: {text!r}")
+    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+
+
+def _text(value: bytes) -> dict[str, str]:
+    try:
+        return {"value": value.decode()}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(value).decode()}

@@ -1,0 +1,248 @@
+"""Commands that look: demo, health, tenants, snapshots, show."""
+
+import time
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.bar import Bar
+from rich.console import Group, RenderableType
+from rich.json import JSON
+from rich.table import Table
+
+from statebucket.cli.exits import Exit
+from statebucket.cli.options import ExecutionId, Json, Tenant, TenantId, Url
+from statebucket.cli.screen import Screen, Stop, age, counted, expiry, plain, size
+from statebucket.cli.session import on_store
+from statebucket.inventory import Holdings, of_tenants
+from statebucket.parts import Parts
+from statebucket.protocols import StateStore
+from statebucket.snapshot import ExecutionSnapshot
+from statebucket.states import Waiting
+from statebucket.store import ObjectStateStore
+from statebucket.tasks import in_order
+from statebucket.versions import Stored
+
+_BAR = 28
+_MOST_KEYS = 1000
+_COLOURS = {"Running": "green", "Completed": "blue", "Failed": "red", "Cancelled": "dim"}
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    for command in (demo, health, tenants, snapshots, show):
+        app.command(rich_help_panel="Look")(command)
+
+
+def demo() -> None:
+    """The main job on real input: a worker is killed, another goes on; about 10 s.
+
+    It runs on an SQLite file of its own, or on STATEBUCKET_URL.
+    """
+    from statebucket.demo.__main__ import main  # noqa: PLC0415  (only here)
+
+    raise typer.Exit(main())
+
+
+def health(*, url: Url = None, as_json: Json = False) -> None:
+    """Whether the store can be reached and listed: 1 request.
+
+    [dim]statebucket health || echo "exit code $?"[/]
+    """
+
+    async def work(store: ObjectStateStore, screen: Screen) -> None:
+        started = time.perf_counter()
+        await store.health_check()
+        seconds = time.perf_counter() - started
+        screen.show(
+            {"ok": True, "service": store.name, "milliseconds": round(seconds * 1000, 1)},
+            lambda: plain(f"{store.name} answers: {seconds * 1000:.0f} ms", "green"),
+        )
+
+    on_store(work, url, as_json=as_json)
+
+
+def tenants(*, url: Url = None, as_json: Json = False) -> None:
+    """The tenants, with what they store: 1 request per 1,000 objects.
+
+    Expired objects count until they are removed.
+    """
+
+    async def work(store: ObjectStateStore, screen: Screen) -> None:
+        with screen.err.status("listing tenants…"):
+            found = [str(tenant) async for tenant in store.iter_tenants()]
+        with screen.err.status(f"counting what {counted(len(found), 'tenant')} have…"):
+            held = await of_tenants(Parts.of(store), found)
+        held.sort(key=lambda one: one.bytes, reverse=True)
+        screen.show(
+            {"tenants": [_plain(one) for one in held]},
+            lambda: _tenants(held) if held else plain("There are no tenants yet."),
+        )
+
+    on_store(work, url, as_json=as_json)
+
+
+def snapshots(
+    tenant: TenantId,
+    *,
+    limit: Annotated[int, typer.Option("--limit", "-l", min=1, help="The most to show.")] = 100,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """A tenant's snapshots, in the order of their names: 1 request, and 1 for each.
+
+    [dim]statebucket snapshots acme --limit 20[/]
+    """
+
+    async def work(store: ObjectStateStore, screen: Screen) -> None:
+        view = store.tenant(tenant)
+        with screen.err.status("loading snapshots…"):
+            # One more than is shown, to know whether there are more.
+            names = await view.list_snapshots(tenant, limit + 1)
+            found = await in_order(view.load_stored, names[:limit])
+        live = [one for one in found if one is not None]
+        more = len(names) > limit
+        screen.show(
+            {"tenant": tenant, "more": more, "snapshots": [_row(one) for one in live]},
+            lambda: _snapshots(live) if live else plain(f"{tenant} has no snapshots."),
+        )
+        if more:
+            screen.note("There are more: raise --limit.", "dim")
+
+    on_store(work, url, as_json=as_json)
+
+
+def show(
+    execution: ExecutionId, *, tenant: Tenant = None, url: Url = None, as_json: Json = False
+) -> None:
+    """An execution: its snapshot as JSON, and its keys.
+
+    [dim]statebucket show exec-1 --tenant acme[/]
+    """
+
+    async def work(store: ObjectStateStore, screen: Screen) -> None:
+        stored = await store.load_stored(execution)
+        # The keys that were set through the tenant's view are in the tenant's prefix.
+        views = [store]
+        if tenant is None and stored is not None:
+            views.append(store.tenant(stored.value.tenant_id))
+        rows = [row for view in views for row in await _keys(view, execution)]
+        if stored is None and not rows:
+            screen.fail("NotFound", f"there is no state of execution {execution!r}", Exit.NO)
+            raise Stop(Exit.NO)
+        screen.show(
+            {
+                "execution": execution,
+                "stored": None if stored is None else _row(stored),
+                "snapshot": None if stored is None else msgspec.Raw(stored.value.to_json()),
+                "keys": rows,
+            },
+            lambda: _execution(stored, rows),
+        )
+
+    on_store(work, url, as_json=as_json, tenant=tenant)
+
+
+async def _keys(view: StateStore, execution: str) -> list[dict[str, object]]:
+    names = []
+    async for key in view.iter_keys(execution):
+        names.append(key)
+        if len(names) == _MOST_KEYS:
+            break
+    found = await in_order(view.get_stored, names)
+    return [
+        {"key": key, "size": one.size, "expires_at": one.expires_at}
+        for key, one in zip(names, found, strict=True)
+        if one is not None
+    ]
+
+
+def _tenants(held: list[Holdings]) -> Table:
+    most = max(one.bytes for one in held) or 1
+    table = Table(box=None, pad_edge=False, header_style="bold", show_footer=True)
+    table.add_column("tenant", counted(len(held), "tenant"), footer_style="dim")
+    for name in ("snapshots", "keys"):
+        total = sum(getattr(one, name) for one in held)
+        table.add_column(name, f"{total:,}", justify="right", footer_style="dim")
+    total = sum(one.bytes for one in held)
+    table.add_column("size", size(total), justify="right", footer_style="dim")
+    table.add_column("", width=_BAR)
+    for one in held:
+        table.add_row(
+            plain(one.name),
+            f"{one.snapshots:,}",
+            f"{one.keys:,}",
+            size(one.bytes),
+            Bar(most, 0, one.bytes, width=_BAR, color="cyan"),
+        )
+    return table
+
+
+def _snapshots(live: list[Stored[ExecutionSnapshot]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for head in ("execution", "state"):
+        table.add_column(head)
+    for head in ("sequence", "age", "size", "expires"):
+        table.add_column(head, justify="right")
+    for one in live:
+        snapshot = one.value
+        state = _state(snapshot)
+        table.add_row(
+            plain(snapshot.execution_id),
+            plain(state, _COLOURS.get(state, "yellow")),
+            str(snapshot.sequence_number),
+            age(snapshot.timestamp),
+            size(one.size),
+            expiry(one.expires_at),
+        )
+    return table
+
+
+def _execution(
+    stored: Stored[ExecutionSnapshot] | None, rows: list[dict[str, object]]
+) -> RenderableType:
+    parts: list[RenderableType] = []
+    if stored is None:
+        parts.append(plain("There is no snapshot, or it has expired; there are keys."))
+    else:
+        body = JSON(_escaped(stored.value.to_json())).text
+        body.no_wrap, body.overflow = False, "fold"
+        parts += [_snapshots([stored]), "", body]
+    if rows:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("key")
+        table.add_column("size", justify="right")
+        table.add_column("expires", justify="right")
+        for row in rows:
+            expires = row["expires_at"]
+            table.add_row(plain(row["key"]), size(row["size"]), expiry(expires))  # type: ignore[arg-type]
+        parts += ["", table]
+    return Group(*parts)
+
+
+def _row(stored: Stored[ExecutionSnapshot]) -> dict[str, object]:
+    snapshot = stored.value
+    return {
+        "execution": snapshot.execution_id,
+        "tenant": snapshot.tenant_id,
+        "state": _state(snapshot),
+        "sequence_number": snapshot.sequence_number,
+        "timestamp": snapshot.timestamp,
+        "size": stored.size,
+        "expires_at": stored.expires_at,
+        "version": str(stored.version),
+    }
+
+
+def _state(snapshot: ExecutionSnapshot) -> str:
+    state = snapshot.state
+    return f"Waiting: {state.reason.value}" if isinstance(state, Waiting) else str(state.value)
+
+
+def _plain(one: Holdings) -> dict[str, object]:
+    return {**msgspec.to_builtins(one), "objects": one.objects}
+
+
+def _escaped(text: bytes) -> str:
+    """JSON whose strings hold no character that a terminal would act on."""
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text.decode())

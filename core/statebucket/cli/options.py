@@ -1,0 +1,40 @@
+"""The arguments and options that commands share."""
+
+# No postponed annotations here or in the commands: typer reads them when it builds the parser.
+
+from typing import Annotated
+
+import typer
+
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        "-u",
+        envvar="STATEBUCKET_URL",
+        show_default=False,
+        help="The store: s3://bucket/prefix, gs://…, az://…, sqlite:///state.db.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, for machines.")]
+Tenant = Annotated[
+    str | None,
+    typer.Option(
+        "--tenant",
+        "-t",
+        show_default=False,
+        help="The tenant it belongs to; without one, the store's own view.",
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would be done.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+TenantId = Annotated[str, typer.Argument(metavar="TENANT", show_default=False)]
+ExecutionId = Annotated[str, typer.Argument(metavar="EXECUTION", show_default=False)]
+Key = Annotated[
+    str,
+    typer.Argument(
+        metavar="KEY",
+        show_default=False,
+        help="A key; [b]exec:EXECUTION:NAME[/] belongs to that execution.",
+    ),
+]

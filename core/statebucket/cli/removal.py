@@ -1,0 +1,174 @@
+"""Commands that remove: rm-execution, rm-tenant, sweep."""
+
+from datetime import timedelta
+from typing import Annotated
+
+import msgspec
+import typer
+
+from statebucket.cli.exits import Exit
+from statebucket.cli.options import DryRun, ExecutionId, Json, Tenant, TenantId, Url, Yes
+from statebucket.cli.screen import Screen, Stop, counted, plain, size
+from statebucket.cli.session import on_store
+from statebucket.inventory import Holdings, of_execution, of_tenant
+from statebucket.parts import Parts
+from statebucket.reports import DeletionReport, SweepReport
+from statebucket.retry import Call
+from statebucket.store import ObjectStateStore
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    for command in (rm_execution, rm_tenant, sweep):
+        app.command(rich_help_panel="Remove")(command)
+
+
+def rm_execution(
+    execution: ExecutionId,
+    *,
+    tenant: Tenant = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Removes an execution: its snapshot, every key, its owner record.
+
+    Run it again after an interruption: it goes on with what is left.
+    [dim]statebucket rm-execution exec-1 --dry-run[/]
+    """
+
+    async def work(store: ObjectStateStore, screen: Screen) -> None:
+        parts = Parts.of(store)
+        owner = tenant
+        if owner is None and parts.owners is not None:
+            owner = await parts.owners.tenant_of(Call("inventory", parts.seconds), execution)
+        held = await of_execution(parts, execution, owner)
+        if held.objects == 0:
+            screen.fail("NotFound", f"there is no state of execution {execution!r}", Exit.NO)
+            raise Stop(Exit.NO)
+        whose = "" if owner is None else f" of tenant {owner!r}"
+        if _only_said(screen, held, f"execution {execution!r}{whose}", dry_run=dry_run, yes=yes):
+            return
+        _removed(screen, await store.delete_execution_state(execution))
+
+    on_store(work, url, as_json=as_json, tenant=tenant)
+
+
+def rm_tenant(
+    tenant: TenantId,
+    *,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Removes all that a tenant has: off-boarding.
+
+    Run it again after an interruption: it goes on with what is left.
+    [dim]statebucket rm-tenant acme --dry-run[/]
+    """
+
+    async def work(store: ObjectStateStore, screen: Screen) -> None:
+        with screen.err.status("counting…"):
+            held = await of_tenant(Parts.of(store), tenant)
+        if held.objects == 0:
+            screen.fail("NotFound", f"tenant {tenant!r} has nothing", Exit.NO)
+            raise Stop(Exit.NO)
+        if _only_said(screen, held, f"tenant {tenant!r}", dry_run=dry_run, yes=yes):
+            return
+        with screen.progress("objects") as bar:
+            task = bar.add_task("removing", total=held.objects)
+
+            def told(report: DeletionReport) -> None:
+                done = (report.snapshots or 0) + report.keys + report.leases
+                bar.update(task, completed=done)
+
+            report = await store.delete_tenant(tenant, progress=told)
+            bar.update(task, completed=held.objects)
+        _removed(screen, report)
+
+    on_store(work, url, as_json=as_json)
+
+
+def sweep(
+    *,
+    tenant: Tenant = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    margin: Annotated[
+        int, typer.Option(min=0, help="Seconds that an object must have been expired.")
+    ] = 60,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Removes expired objects now, each only at the version that was seen expired.
+
+    For TTLs below a day and for SQLite; on a cloud, lifecycle rules do the rest.
+    Running it again is safe at any time.
+    """
+    late = timedelta(seconds=margin)
+
+    async def work(store: ObjectStateStore, screen: Screen) -> None:
+        expected: SweepReport | None = None
+        if dry_run or not yes:
+            with screen.err.status("looking for what has expired…"):
+                expected = await store.sweep(dry_run=True, margin=late)
+            what = _swept(expected)
+            if dry_run:
+                screen.show(
+                    {"dry_run": True, **msgspec.to_builtins(expected)},
+                    lambda: plain(f"Would be removed: {what}."),
+                )
+                return
+            if not (expected.removed or expected.owners or expected.repaired):
+                screen.show(expected, lambda: plain("Nothing has expired."))
+                return
+            screen.sure(f"Remove {what}?", yes=yes)
+        with screen.progress("objects") as bar:
+            total = None if expected is None else expected.scanned
+            task = bar.add_task("sweeping", total=total)
+            report = await store.sweep(
+                margin=late, progress=lambda so_far: bar.update(task, completed=so_far.scanned)
+            )
+            bar.update(task, completed=report.scanned, total=report.scanned)
+        screen.show(report, lambda: plain(f"Removed: {_swept(report)}.", "green"))
+
+    on_store(work, url, as_json=as_json, tenant=tenant)
+
+
+def _only_said(screen: Screen, held: Holdings, whose: str, *, dry_run: bool, yes: bool) -> bool:
+    """Says what would be removed and returns True, or asks whether to."""
+    kinds = {"snapshot": held.snapshots, "key": held.keys, "lease": held.leases}
+    parts = [counted(number, kind) for kind, number in kinds.items() if number]
+    what = f"{', '.join(parts)} ({size(held.bytes)}) of {whose}"
+    if dry_run:
+        screen.show(
+            {"dry_run": True, **msgspec.to_builtins(held)},
+            lambda: plain(f"Would be removed: {what}."),
+        )
+        return True
+    screen.sure(f"Remove {what}? This cannot be undone.", yes=yes)
+    return False
+
+
+def _removed(screen: Screen, report: DeletionReport) -> None:
+    snapshots = "the snapshot" if report.snapshots is None else ""
+    parts = [
+        snapshots or counted(report.snapshots or 0, "snapshot"),
+        counted(report.keys, "key"),
+        counted(report.leases, "lease"),
+        counted(report.owners, "owner record"),
+    ]
+    screen.show(report, lambda: plain(f"Removed: {', '.join(parts)}.", "green"))
+
+
+def _swept(report: SweepReport) -> str:
+    parts = [f"{counted(report.removed, 'expired object')} ({size(report.bytes)})"]
+    if report.owners:
+        parts.append(f"{counted(report.owners, 'owner record')} of nothing")
+    if report.repaired:
+        parts.append(f"{counted(report.repaired, 'owner record')} written again")
+    if report.raced:
+        parts.append(f"{report.raced:,} kept, since written anew")
+    return ", ".join(parts)

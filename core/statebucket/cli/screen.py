@@ -1,0 +1,152 @@
+"""What people and machines get to see: tables or one JSON document, and a question."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.prompt import Confirm
+from rich.text import Text
+
+from statebucket.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import RenderableType
+
+_STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+
+
+class Stop(Exception):
+    """Ends a command with an exit code; what is to say was said."""
+
+    def __init__(self, code: Exit) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Screen:
+    """Where a command's answer goes.
+
+    Args:
+        as_json: One JSON document on stdout, and nothing else there.
+    """
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self.out = Console(highlight=False)
+        self.err = Console(stderr=True, highlight=False)
+
+    def show(self, value: Any, view: Callable[[], RenderableType]) -> None:  # noqa: ANN401
+        """Prints an answer: the value as JSON, or the view of it."""
+        if self.as_json:
+            self.print_json(value)
+        else:
+            shown = view()
+            self.out.print(shown, soft_wrap=isinstance(shown, Text))
+
+    def print_json(self, value: Any) -> None:  # noqa: ANN401  (any JSON value or struct)
+        """Prints the one JSON document."""
+        text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+        sys.stdout.write(text + "\n")
+
+    def note(self, text: str, style: str = "") -> None:
+        """Says something beside the answer, on stderr."""
+        self.err.print(plain(text, style), soft_wrap=True)
+
+    def fail(self, kind: str, text: str, code: Exit, **more: Any) -> None:  # noqa: ANN401
+        """Says why there is no answer."""
+        if self.as_json:
+            self.print_json({"error": {"kind": kind, "message": text, "exit": code, **more}})
+        else:
+            self.err.print(Text.assemble((f"{kind}: ", "bold red"), plain(text)), soft_wrap=True)
+
+    def sure(self, question: str, *, yes: bool) -> None:
+        """Asks before something is removed.
+
+        Raises:
+            Stop: The answer was no, or there is nobody to ask.
+        """
+        if yes:
+            return
+        if self.as_json or not sys.stdin.isatty():
+            self.fail("NotSure", f"{question} There is nobody to ask: pass --yes.", Exit.USAGE)
+            raise Stop(Exit.USAGE)
+        if not Confirm.ask(plain(question), console=self.err, default=False):
+            self.note("Nothing was done.")
+            raise Stop(Exit.DECLINED)
+
+    def progress(self, unit: str) -> Progress:
+        """A progress bar with rate and time left, on stderr; unseen where that is no terminal."""
+        return Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn(unit, style="dim"),
+            _Rate(),
+            TimeRemainingColumn(),
+            console=self.err,
+            disable=self.as_json or not self.err.is_terminal,
+        )
+
+
+class _Rate(ProgressColumn):
+    """How many a second."""
+
+    def render(self, task: Task) -> Text:
+        """What the column shows."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f}/s", style="cyan")
+
+
+def plain(value: object, style: str = "") -> Text:
+    """Text from a bucket as a terminal may show it: no markup, no control characters."""
+    text = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in str(value)
+    )
+    return Text(text, style=style)
+
+
+def size(count: int | None) -> str:
+    """A number of bytes for people."""
+    return "?" if count is None else decimal(count)
+
+
+def duration(span: timedelta) -> str:
+    """A stretch of time for people, in the largest unit of which there are two."""
+    seconds = int(abs(span).total_seconds())
+    for length, unit in _STEPS:
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
+
+
+def age(moment: datetime) -> str:
+    """How long ago a moment was."""
+    span = datetime.now(UTC) - moment
+    return duration(span) if span >= timedelta(0) else f"in {duration(span)}"
+
+
+def expiry(moment: datetime | None) -> str:
+    """When something expires."""
+    return "never" if moment is None else f"in {duration(moment - datetime.now(UTC))}"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,68 @@
+"""Whether calls are traced and measured through OpenTelemetry.
+
+They are once the program has imported ``opentelemetry.trace`` or ``opentelemetry.metrics``, as one
+that sets up a provider has. statebucket never imports them first, so that a program without
+OpenTelemetry, or with it installed and not used, pays nothing for it: no import, no cold start, and
+one look into ``sys.modules`` a call. `use` chooses other providers than the global ones, `off`
+turns telemetry off.
+
+There is one span for each call of a store, named after the method, of kind CLIENT, with
+``db.system.name``, ``db.operation.name``, ``error.type`` and, under ``statebucket.``, the tenant, a
+hash of the first object's name, and counts of requests, attempts, retries and bytes. Messages of
+errors hold names of objects and are not recorded. The metrics are ``db.client.operation.duration``
+and ``statebucket.client.retries``, ``.throttles``, ``.conflicts`` and ``.expired_reads``; they
+carry no tenant, which would make a time series of each.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+    from statebucket.spans import Instruments
+
+
+class _Switch:
+    on: Instruments | None = None
+    decided = False
+
+
+def active() -> Instruments | None:
+    """What observes calls; None while telemetry is off."""
+    if _Switch.decided:
+        return _Switch.on
+    if "opentelemetry.trace" not in sys.modules and "opentelemetry.metrics" not in sys.modules:
+        return None
+    use()
+    return _Switch.on
+
+
+def use(
+    *, tracer_provider: TracerProvider | None = None, meter_provider: MeterProvider | None = None
+) -> None:
+    """Turns telemetry on for every store of this process.
+
+    Args:
+        tracer_provider: What makes spans; the global provider by default.
+        meter_provider: What keeps metrics; the global provider by default.
+    """
+    from statebucket.spans import Instruments  # noqa: PLC0415  (it imports OpenTelemetry)
+
+    _Switch.on = Instruments(tracer_provider, meter_provider)
+    _Switch.decided = True
+
+
+def off() -> None:
+    """Turns telemetry off for every store of this process."""
+    _Switch.on = None
+    _Switch.decided = True
+
+
+def auto() -> None:
+    """Goes back to the default: on once the program uses OpenTelemetry."""
+    _Switch.on = None
+    _Switch.decided = False

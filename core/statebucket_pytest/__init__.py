@@ -1,0 +1,89 @@
+"""Fixtures for the tests of programs that use statebucket: a pytest plugin.
+
+pytest loads it in every run where statebucket is installed. Therefore it stands in a package of its
+own and imports nothing but pytest: statebucket, moto and the SDK are loaded by the tests that ask
+for a fixture, and by no others.
+
+* ``clock``: a `statebucket.testing.Clock`, which stands still until the test moves it;
+* ``state_store``: a store in memory that runs by ``clock``;
+* ``s3_state_store``: one on S3, played by moto, with a bucket of its own, that runs by ``clock``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from statebucket import StateStore
+    from statebucket.testing import Clock
+
+_REGION = "us-east-1"
+_ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": _REGION,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock for TTLs: ``clock.advance(timedelta(hours=2))``."""
+    from statebucket.testing.clock import Clock  # noqa: PLC0415  (see the top)
+
+    return Clock()
+
+
+@pytest.fixture
+def state_store(clock: Clock) -> StateStore:
+    """An empty store in memory, by the test's ``clock``."""
+    from statebucket import open_store  # noqa: PLC0415  (see the top)
+
+    return open_store("memory://", clock=clock)
+
+
+@pytest.fixture(scope="session")
+def _statebucket_moto() -> Iterator[str]:
+    try:
+        from moto.server import ThreadedMotoServer  # noqa: PLC0415  (see the top)
+    except ImportError as error:
+        pytest.fail(
+            f"s3_state_store needs {error.name}: pip install 'statebucket[s3,testing]'",
+            pytrace=False,
+        )
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3_state_store(
+    _statebucket_moto: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> StateStore:
+    """An empty store on S3, played by moto, by the test's ``clock``; no request leaves the machine.
+
+    The environment has credentials that no real cloud takes, until the test ends.
+    """
+    from uuid import uuid4  # noqa: PLC0415  (see the top)
+
+    import boto3  # noqa: PLC0415
+
+    from statebucket import open_store  # noqa: PLC0415
+
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in _ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    bucket = f"state-{uuid4().hex}"
+    client = boto3.client("s3", endpoint_url=_statebucket_moto, region_name=_REGION)
+    client.create_bucket(Bucket=bucket)
+    client.close()
+    return open_store(
+        f"s3://{bucket}/test?endpoint_url={_statebucket_moto}&region={_REGION}", clock=clock
+    )

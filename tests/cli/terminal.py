@@ -1,0 +1,94 @@
+"""The command line in a real terminal: a pty of a size, whose keys a test presses."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+
+_ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][A-Z0-9])")
+_SECONDS = 60.0
+
+
+class Terminal:
+    """One command, running in a terminal.
+
+    Args:
+        arguments: Those of ``statebucket``.
+        environment: What differs from this process's.
+        columns: The terminal's width.
+    """
+
+    def __init__(
+        self, *arguments: str, environment: dict[str, str] | None = None, columns: int = 100
+    ) -> None:
+        self.raw = ""
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "statebucket", *arguments],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            env=os.environ | {"TERM": "xterm-256color", "COLUMNS": ""} | (environment or {}),
+        )
+        os.close(slave)
+
+    @property
+    def text(self) -> str:
+        """What was printed so far, without colours and cursor movements."""
+        return _ESCAPES.sub("", self.raw).replace("\r", "")
+
+    def wait_for(self, text: str) -> None:
+        """Reads until a text was printed."""
+        until = time.monotonic() + _SECONDS
+        while text not in self.text:
+            if not self._read(until):
+                raise AssertionError(f"{text!r} was not printed, but: {self.text}")
+
+    def press(self, keys: str) -> None:
+        """Presses keys."""
+        os.write(self._master, keys.encode())
+
+    def interrupt(self) -> None:
+        """What Ctrl-C does."""
+        self._process.send_signal(signal.SIGINT)
+
+    def end(self) -> int:
+        """Reads to the end, and returns the exit code."""
+        until = time.monotonic() + _SECONDS
+        while self._read(until):
+            pass
+        os.close(self._master)
+        return self._process.wait(_SECONDS)
+
+    def _read(self, until: float) -> bool:
+        ready, _, _ = select.select([self._master], [], [], max(0.0, until - time.monotonic()))
+        if not ready:
+            self._process.kill()
+            raise AssertionError(f"the command hangs after: {self.text}")
+        try:
+            piece = os.read(self._master, 65_536)
+        except OSError:  # how Linux says that the other side is closed
+            return False
+        self.raw += piece.decode(errors="replace")
+        return bool(piece)
+
+
+def run(*arguments: str, keys: str = "", columns: int = 100) -> tuple[int, str]:
+    """Runs a command to its end; its exit code and what a person saw."""
+    terminal = Terminal(*arguments, columns=columns)
+    if keys:
+        terminal.wait_for("[y/n]")
+        terminal.press(keys)
+    code = terminal.end()
+    return code, terminal.text

@@ -1,0 +1,63 @@
+"""``statebucket copy`` with ``--json``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from cli.conftest import snapshot
+from statebucket import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def test_everything_is_copied_and_again_nothing(
+    cli: Callable[..., Any], url: str, tmp_path: Path
+) -> None:
+    target = f"sqlite:///{tmp_path}/copy.db"
+    first = cli("copy", url, target, "--json")
+    assert first.code == 0
+    assert (first.json["ok"], first.json["copied"], first.json["tenants"]) == (True, 9, 2)
+    again = cli("copy", url, target, "--json").json
+    assert (again["copied"], again["same"]) == (0, 9)
+    there = cli("tenants", "-u", target, "--json").json
+    assert there == cli("tenants", "--json").json
+
+
+def test_one_tenant(cli: Callable[..., Any], url: str, tmp_path: Path) -> None:
+    target = f"sqlite:///{tmp_path}/copy.db"
+    assert cli("copy", url, target, "-t", "globex", "--json").json["copied"] == 1
+    found = cli("tenants", "-u", target, "--json").json["tenants"]
+    assert [one["name"] for one in found] == ["globex"]
+
+
+def test_a_tenant_that_is_not_there_is_exit_code_1(
+    cli: Callable[..., Any], url: str, tmp_path: Path
+) -> None:
+    answer = cli("copy", url, f"sqlite:///{tmp_path}/copy.db", "-t", "nobody", "--json")
+    assert (answer.code, answer.json["error"]["kind"]) == (1, "NotFound")
+
+
+def test_onto_itself_is_wrong_usage(cli: Callable[..., Any], url: str) -> None:
+    assert cli("copy", url, url).code == 2
+
+
+def test_what_could_not_be_copied_is_exit_code_1(
+    cli: Callable[..., Any], url: str, tmp_path: Path
+) -> None:
+    target = f"sqlite:///{tmp_path}/copy.db"
+
+    async def save() -> None:
+        async with open_store(target) as store:
+            await store.save_snapshot(snapshot("g0", "another"))
+
+    asyncio.run(save())
+    answer = cli("copy", url, target, "-t", "globex", "--json")
+    assert answer.code == 1
+    assert (answer.json["ok"], answer.json["failed"]) == (False, 1)
+
+
+def test_memory_is_refused(cli: Callable[..., Any], url: str) -> None:
+    assert cli("copy", url, "memory://", "--json").code == 2

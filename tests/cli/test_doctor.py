@@ -1,0 +1,238 @@
+"""What the doctor finds, what it says to do about it, and what it leaves behind: nothing."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from statebucket import errors, open_store
+from statebucket.doctor import Examination, Finding
+from statebucket_s3 import inspect
+from targets.s3 import raw_client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from servers import Server
+    from statebucket.store import ObjectStateStore
+
+
+@pytest.fixture
+def store() -> ObjectStateStore:
+    return open_store("memory://")
+
+
+@pytest.fixture
+def bucket(moto: Server) -> str:
+    name = f"b-{uuid4().hex}"
+    raw_client(moto).create_bucket(Bucket=name)
+    return name
+
+
+async def examined(store: ObjectStateStore, **options: Any) -> list[Finding]:
+    return [one async for one in Examination(store, **options).findings()]
+
+
+def s3(moto: Server, bucket: str, more: str = "") -> str:
+    return f"s3://{bucket}/app?endpoint_url={moto.url}&region=us-east-1{more}"
+
+
+def of(answer: Any, check: str) -> list[dict[str, str]]:
+    return [one for one in answer.json["findings"] if one["check"] == check]
+
+
+@pytest.mark.asyncio
+async def test_it_only_reads_unless_it_may_write(store: ObjectStateStore) -> None:
+    async def never(*_: Any) -> None:
+        raise AssertionError("the doctor writes")
+
+    for name in ("put", "delete", "delete_many"):
+        setattr(store._objects.bucket, name, never)
+    findings = await examined(store)
+    assert (
+        Finding(
+            check="rights",
+            status="unknown",
+            message="whether it may write was not tried",
+            remedy="statebucket doctor --write",
+        )
+        in findings
+    )
+
+
+@pytest.mark.asyncio
+async def test_what_it_writes_is_below_the_prefixes_and_goes_again(
+    store: ObjectStateStore,
+) -> None:
+    put, names = store._objects.bucket.put, set()
+
+    async def noted(write: Any, condition: Any) -> Any:
+        names.add(write.name)
+        assert write.metadata["expiresat"]
+        return await put(write, condition)
+
+    store._objects.bucket.put = noted  # type: ignore[method-assign]
+    findings = await examined(store, write=True)
+    assert {name.partition("/")[0] for name in names} == {"tenants", "shared", "owners"}
+    assert all("/statebucket-doctor-" in name for name in names)
+    assert store._objects.bucket._objects == {}  # type: ignore[attr-defined]
+    assert not [one for one in findings if one.status in {"fault", "warning"}]
+
+
+@pytest.mark.asyncio
+async def test_the_probe_goes_even_when_reading_it_back_fails(store: ObjectStateStore) -> None:
+    async def denied(_: str) -> None:
+        raise errors.AccessDenied("no")
+
+    store._objects.bucket.get = denied  # type: ignore[method-assign,assignment]
+    findings = await examined(store, write=True)
+    assert store._objects.bucket._objects == {}  # type: ignore[attr-defined]
+    assert [one.status for one in findings if one.check == "rights"] == ["fault"] * 3
+
+
+@pytest.mark.asyncio
+async def test_a_view_is_examined_below_its_tenant_only(store: ObjectStateStore) -> None:
+    findings = await examined(store.tenant("acme"), write=True)
+    (rights,) = [one for one in findings if one.check == "rights"]
+    assert rights.message.endswith("below tenants/acme/")
+
+
+@pytest.mark.asyncio
+async def test_a_right_that_is_missing_names_the_prefix_and_the_terraform_line(
+    store: ObjectStateStore,
+) -> None:
+    put = store._objects.bucket.put
+
+    async def some(write: Any, condition: Any) -> Any:
+        if write.name.startswith("owners/"):
+            raise errors.AccessDenied("not there")
+        return await put(write, condition)
+
+    store._objects.bucket.put = some  # type: ignore[method-assign]
+    store._objects.bucket.name = "s3"
+    fault = next(one for one in await examined(store, write=True) if one.status == "fault")
+    assert "below owners/" in fault.message
+    assert fault.remedy == "policy = module.state.runtime_policy_json  # terraform/aws"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("error", "service", "said"),
+    [
+        (errors.InvalidCredentials("x"), "gcs", "gcloud auth application-default login"),
+        (errors.InvalidCredentials("x"), "azure", "az login"),
+        (errors.BucketNotFound("x"), "s3", 'source = "terraform/aws"'),
+        (errors.Unavailable("x"), "s3", "statebucket health"),
+    ],
+)
+async def test_what_cannot_be_reached_is_the_one_finding_with_its_remedy(
+    store: ObjectStateStore, error: errors.StateBucketError, service: str, said: str
+) -> None:
+    async def fail(_: str) -> None:
+        raise error
+
+    store._objects.bucket.check = fail  # type: ignore[method-assign,assignment]
+    store._objects.bucket.name = service
+    (finding,) = await examined(store.with_deadline(0.1))
+    assert (finding.check, finding.status) == ("reach", "fault")
+    assert said in finding.remedy
+
+
+@pytest.mark.asyncio
+async def test_expired_objects_that_pile_up_are_found(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/state.db"
+    late = open_store(url, clock=lambda: time.time() - 300)
+    await late.tenant("acme").set("k", b"", timedelta(seconds=1))
+    await late.shutdown()
+    async with open_store(url) as store:
+        (finding,) = [one for one in await examined(store) if one.check == "sweep"]
+    assert finding.status == "warning"
+    assert finding.remedy == "statebucket sweep"
+
+
+def test_a_file_is_fit(cli: Callable[..., Any]) -> None:
+    answer = cli("doctor", "--write", "--json")
+    assert (answer.code, answer.json["ok"]) == (0, True)
+    assert {one["status"] for one in answer.json["findings"]} <= {"ok", "note"}
+    assert "save" in of(answer, "latency")[0]["message"]
+
+
+def test_on_s3_it_tells_identity_versions_clock_and_excess(
+    cli: Callable[..., Any], moto: Server, bucket: str
+) -> None:
+    answer = cli("doctor", "--write", "-u", s3(moto, bucket), "--json")
+    assert answer.code == 1
+    assert of(answer, "identity")[0]["message"].startswith("arn:aws:sts::")
+    assert "versioning is off" in of(answer, "versions")[0]["message"]
+    assert of(answer, "clock")[0]["status"] == "ok"
+    messages = " ".join(one["message"] for one in of(answer, "rights"))
+    for excess in ("s3:ListAllMyBuckets", "s3:GetBucketPolicy", "outside app/", "outside the"):
+        assert excess in messages
+    assert of(answer, "public")[0]["status"] == "warning"
+    assert all(one["remedy"] for one in answer.json["findings"] if one["status"] == "warning")
+    assert "Contents" not in raw_client(moto).list_objects_v2(Bucket=bucket)
+
+
+def test_on_s3_a_view_that_sees_other_tenants_is_found(
+    cli: Callable[..., Any], moto: Server, bucket: str
+) -> None:
+    url = s3(moto, bucket, "&owner_index=false")
+    messages = [
+        one["message"] for one in of(cli("doctor", "-t", "a", "-u", url, "--json"), "rights")
+    ]
+    assert "it can list other tenants, below app/tenants/" in messages
+
+
+def test_on_s3_versioning_is_told_with_what_it_costs(
+    cli: Callable[..., Any], moto: Server, bucket: str
+) -> None:
+    raw_client(moto).put_bucket_versioning(
+        Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
+    )
+    (finding,) = of(cli("doctor", "-u", s3(moto, bucket), "--json"), "versions")
+    assert "every save is kept, and billed" in finding["message"]
+    assert "versioning = false" in finding["remedy"]
+
+
+def test_on_s3_lifecycle_drift_goes_with_the_command_it_names(
+    cli: Callable[..., Any], moto: Server, bucket: str
+) -> None:
+    url = s3(moto, bucket)
+    (finding,) = of(cli("doctor", "-u", url, "--json"), "lifecycle")
+    assert (finding["status"], finding["remedy"]) == ("warning", "statebucket lifecycle apply")
+    assert cli("lifecycle", "check", "-u", url, "--json").code == 1
+    assert cli("lifecycle", "apply", "-n", "-u", url, "--json").json["applied"] is False
+    assert cli("lifecycle", "apply", "-u", url, "--json").code == 2  # nobody to ask
+    assert cli("lifecycle", "apply", "-y", "-u", url, "--json").json["applied"] is True
+    assert cli("lifecycle", "check", "-u", url, "--json").code == 0
+    shown = cli("lifecycle", "show", "-u", url, "--json").json
+    assert len(shown["needed"]) == 12
+    assert len(shown["found"]) > 12
+    (finding,) = of(cli("doctor", "-u", url, "--json"), "lifecycle")
+    assert finding["status"] == "ok"
+
+
+def test_on_s3_a_missing_bucket_is_a_fault(cli: Callable[..., Any], moto: Server) -> None:
+    answer = cli("doctor", "-u", s3(moto, "no-such-bucket"), "--json")
+    assert (answer.code, answer.json["findings"][0]["status"]) == (1, "fault")
+
+
+def test_a_clock_that_is_off_is_found() -> None:
+    reply = {"ResponseMetadata": {"HTTPHeaders": {"date": "Sun, 06 Nov 1994 08:49:37 GMT"}}}
+    finding = inspect._clock(reply)
+    assert finding.status == "warning"
+    assert "set-ntp" in finding.remedy
+
+
+def test_the_root_user_is_warned_of() -> None:
+    assert inspect._identity({"Arn": "arn:aws:iam::1:root"}).status == "warning"
+
+
+@pytest.mark.parametrize("look", [inspect._identity, inspect._versions, inspect._public])
+def test_what_may_not_be_seen_is_unknown_and_no_error(look: Callable[..., Finding]) -> None:
+    assert look({"Error": {"Code": "AccessDenied"}}).status == "unknown"

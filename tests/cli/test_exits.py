@@ -1,0 +1,126 @@
+"""Exit codes, and what is said about an error."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from statebucket import errors
+from statebucket.cli.exits import Exit, exit_of
+from statebucket.cli.screen import Screen, Stop, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.InvalidURL("x"), 2),
+        (errors.AdapterNotInstalled("x"), 2),
+        (errors.AccessDenied("x"), 3),
+        (errors.InvalidCredentials("x"), 3),
+        (errors.BucketNotFound("x"), 3),
+        (errors.Unavailable("x"), 4),
+        (errors.Throttled("x"), 4),
+        (errors.DeadlineExceeded("x"), 4),
+        (errors.VersionConflict("x"), 5),
+        (errors.StaleSnapshot("x"), 5),
+        (errors.LeaseHeld("x"), 5),
+        (errors.CorruptObject("x"), 1),
+    ],
+)
+def test_each_kind_of_error_has_its_code(error: errors.StateBucketError, code: int) -> None:
+    assert exit_of(error) == code
+
+
+def test_the_help_tells_every_code(cli: Callable[..., Any]) -> None:
+    said = cli("--help").text
+    assert all(f"{code.value} " in said for code in Exit)
+
+
+def test_memory_is_refused(cli: Callable[..., Any]) -> None:
+    for command in ("doctor", "tenants"):
+        answer = cli(command, "--url", "memory://", "--json")
+        assert answer.code == 2
+        assert "sqlite:///" in answer.json["error"]["message"]
+
+
+def test_no_url_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STATEBUCKET_URL", raising=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "statebucket", "health"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "STATEBUCKET_URL" in done.stderr
+
+
+def test_a_missing_folder_is_refused(cli: Callable[..., Any], tmp_path: Path) -> None:
+    answer = cli("health", "-u", f"sqlite:///{tmp_path}/no/state.db", "--json")
+    assert answer.code == 3
+    assert answer.json["error"]["kind"] == "BucketNotFound"
+
+
+def test_an_unreachable_service_is_told_within_the_deadline(cli: Callable[..., Any]) -> None:
+    dead = "s3://bucket/app?endpoint_url=http://127.0.0.1:1&region=us-east-1&deadline=1"
+    answer = cli("health", "-u", dead, "--json")
+    assert answer.code == 4
+    assert answer.json["error"]["kind"] in {"Unavailable", "DeadlineExceeded"}
+
+
+def test_the_url_may_stand_before_the_command(
+    url: str, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATEBUCKET_URL", "")  # put back when the test ends
+    assert cli("--url", url, "health", "--json").code == 0
+
+
+@pytest.mark.parametrize("module", ["typer", "rich"])
+def test_without_the_extra_the_pip_command_is_named(module: str) -> None:
+    code = (
+        "import sys, importlib.util as u; find = u.find_spec\n"
+        f"u.find_spec = lambda name, *a: None if name == {module!r} else find(name, *a)\n"
+        f"sys.modules[{module!r}] = None\n"
+        "from statebucket.cli import main; sys.exit(main())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert module in done.stderr
+    assert "pip install 'statebucket[cli]'" in done.stderr
+
+
+def test_the_library_does_not_load_the_command_line() -> None:
+    code = "import sys, statebucket; print({'typer', 'rich'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_a_shell_can_complete_commands() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "statebucket"],
+        env=os.environ
+        | {
+            "_STATEBUCKET_COMPLETE": "complete_bash",
+            "COMP_WORDS": "statebucket ten",
+            "COMP_CWORD": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["tenants"]
+
+
+def test_names_from_a_bucket_cannot_drive_the_terminal() -> None:
+    assert plain("a\x1b[2Jb\u202e[red]x").plain == "a\\x1b[2Jb\\u202e[red]x"
+
+
+def test_a_question_without_a_terminal_is_a_no(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Stop):
+        Screen().sure("Remove it?", yes=False)
+    assert "--yes" in capsys.readouterr().err

@@ -1,0 +1,137 @@
+"""Every command with ``--json``: one document on stdout, and an exit code that tells."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from statebucket import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def expire(url: str, count: int) -> None:
+    """Keys that expired two minutes ago."""
+
+    async def work() -> None:
+        import time  # noqa: PLC0415
+
+        async with open_store(url, clock=lambda: time.time() - 120) as store:
+            for number in range(count):
+                await store.tenant("acme").set(f"old{number}", b"12345", timedelta(seconds=1))
+
+    asyncio.run(work())
+
+
+def test_health(cli: Callable[..., Any]) -> None:
+    answer = cli("health", "--json")
+    assert answer.code == 0
+    assert (answer.json["ok"], answer.json["service"]) == (True, "sqlite")
+
+
+def test_tenants_with_counts_and_bytes_the_largest_first(cli: Callable[..., Any]) -> None:
+    found = cli("tenants", "--json").json["tenants"]
+    assert [one["name"] for one in found] == ["acme", "globex"]
+    assert (found[0]["snapshots"], found[0]["keys"], found[0]["objects"]) == (3, 4, 7)
+    assert found[0]["bytes"] > found[1]["bytes"] > 0
+
+
+def test_snapshots(cli: Callable[..., Any]) -> None:
+    answer = cli("snapshots", "acme", "--limit", "2", "--json").json
+    assert answer["more"] is True
+    assert [one["execution"] for one in answer["snapshots"]] == ["e0", "e1"]
+    assert answer["snapshots"][1]["sequence_number"] == 1
+    assert answer["snapshots"][1]["expires_at"] is not None
+
+
+def test_show_has_the_snapshot_as_it_is_stored_and_its_keys(cli: Callable[..., Any]) -> None:
+    answer = cli("show", "g0", "--json").json
+    assert answer["snapshot"]["state"] == {"Waiting": "Approval"}
+    assert answer["stored"]["state"] == "Waiting: Approval"
+    rows = cli("show", "e1", "--json").json["keys"]
+    assert [(row["key"], row["size"]) for row in rows] == [("exec:e1:rows", 6)]
+
+
+@pytest.mark.parametrize(
+    "command", [("show", "nope"), ("get", "nope"), ("rm-tenant", "nope", "-y")]
+)
+def test_what_is_not_there_is_exit_code_1(cli: Callable[..., Any], command: tuple[str]) -> None:
+    answer = cli(*command, "--json")
+    assert answer.code == 1
+    assert answer.json["error"]["kind"] == "NotFound"
+
+
+def test_get_tells_text_from_bytes(cli: Callable[..., Any]) -> None:
+    assert cli("get", "settings", "-t", "acme", "--json").json["value"] == "{}"
+    assert cli("get", "banner", "--json").json["base64"] == "AP8="
+
+
+def test_set_and_get_and_rm(cli: Callable[..., Any]) -> None:
+    answer = cli("set", "greeting", "hällo", "--ttl", "36h", "--json")
+    assert answer.json["size"] == 6
+    found = cli("get", "greeting", "--json").json
+    assert (found["value"], found["version"]) == ("hällo", answer.json["version"])
+    assert found["expires_at"] is not None
+    assert cli("rm", "greeting", "--json").json["deleted"] is True
+    assert cli("get", "greeting", "--json").code == 1
+
+
+def test_set_takes_bytes_from_stdin(cli: Callable[..., Any]) -> None:
+    assert cli("set", "k", "--json", stdin=b"\xff\x00").json["size"] == 2
+    assert cli("get", "k", "--json").json["base64"] == "/wA="
+
+
+@pytest.mark.parametrize("ttl", ["5", "-5s", "1y", "0s", "99999999d"])
+def test_a_ttl_that_is_none_is_wrong_usage(cli: Callable[..., Any], ttl: str) -> None:
+    assert cli("set", "k", "v", f"--ttl={ttl}").code == 2
+
+
+def test_rm_execution_dry_run_removes_nothing(cli: Callable[..., Any]) -> None:
+    answer = cli("rm-execution", "e1", "--dry-run", "--json").json
+    assert (answer["dry_run"], answer["snapshots"], answer["keys"]) == (True, 1, 1)
+    assert cli("show", "e1", "--json").code == 0
+
+
+def test_rm_execution(cli: Callable[..., Any]) -> None:
+    answer = cli("rm-execution", "e1", "--yes", "--json").json
+    assert (answer["snapshots"], answer["keys"], answer["owners"]) == (1, 1, 1)
+    assert cli("show", "e1", "--json").code == 1
+    assert cli("show", "e2", "--json").code == 0
+
+
+def test_rm_tenant(cli: Callable[..., Any]) -> None:
+    assert cli("rm-tenant", "acme", "-n", "--json").json["keys"] == 4
+    answer = cli("rm-tenant", "acme", "-y", "--json").json
+    assert (answer["snapshots"], answer["keys"], answer["owners"]) == (3, 4, 3)
+    assert [one["name"] for one in cli("tenants", "--json").json["tenants"]] == ["globex"]
+
+
+def test_sweep(cli: Callable[..., Any], url: str) -> None:
+    expire(url, 3)
+    assert cli("sweep", "--dry-run", "--json").json["removed"] == 3
+    assert cli("sweep", "--margin", "300", "-n", "--json").json["removed"] == 0
+    assert cli("sweep", "--yes", "--json").json["removed"] == 3
+    assert cli("sweep", "--yes", "--json").json["removed"] == 0
+
+
+@pytest.mark.parametrize("command", [("rm-tenant", "acme"), ("rm-execution", "e1"), ("sweep",)])
+def test_nothing_is_removed_unasked_where_nobody_can_be_asked(
+    cli: Callable[..., Any], url: str, command: tuple[str]
+) -> None:
+    expire(url, 1)
+    before = cli("tenants", "--json").json
+    answer = cli(*command, "--json")
+    assert answer.code == 2
+    assert answer.json["error"]["kind"] == "NotSure"
+    assert cli("tenants", "--json").json == before
+
+
+def test_lifecycle_of_a_file(cli: Callable[..., Any]) -> None:
+    answer = cli("lifecycle", "check", "--json")
+    assert (answer.code, answer.json["ok"]) == (0, True)
+    assert cli("lifecycle", "show", "--json").json["needed"] == []
+    assert cli("lifecycle", "apply", "--json").json["applied"] is False

@@ -1,0 +1,169 @@
+"""Every command as a person sees it: in a terminal, with colours, bars and questions."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cli.conftest import snapshot
+from cli.terminal import Terminal, run
+from statebucket import open_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+
+def lines(text: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines()]
+
+
+def test_help_lists_the_commands_with_examples() -> None:
+    code, text = run("--help")
+    assert code == 0
+    for command in ("demo", "doctor", "tenants", "sweep", "copy", "lifecycle", "rm-tenant"):
+        assert f"│ {command} " in text
+    assert "statebucket -u s3://bucket/app doctor" in text
+
+
+def test_tenants_are_drawn_as_bars(url: str) -> None:
+    code, text = run("tenants", "-u", url)
+    assert code == 0
+    acme = next(line for line in text.splitlines() if line.startswith("acme"))
+    globex = next(line for line in text.splitlines() if line.startswith("globex"))
+    assert acme.count("█") == 28 > globex.count("█") > 0
+
+
+def test_snapshots_with_state_sequence_age_size_and_expiry(url: str) -> None:
+    code, text = run("snapshots", "acme", "-u", url)
+    assert code == 0
+    rows = lines(text[text.index("execution ") :])
+    assert rows[0] == ["execution", "state", "sequence", "age", "size", "expires"]
+    assert rows[3][:3] == ["e2", "Running", "2"]
+    assert rows[3][-3:] == ["in", "47", "h"]
+
+
+def test_show_prints_json_and_keys(url: str) -> None:
+    code, text = run("show", "e1", "-u", url)
+    assert code == 0
+    assert '"execution_id": "e1"' in text
+    assert ["exec:e1:rows", "6", "bytes", "in", "4", "h"] in lines(text)
+
+
+def test_a_long_value_is_not_cut(url: str) -> None:
+    asyncio.run(open_store(url).save_snapshot(snapshot("long", variables={"text": "x" * 500})))
+    _, text = run("show", "long", "-u", url, columns=60)
+    assert text.count("x") >= 500
+
+
+def test_get_ends_in_a_new_line_on_a_terminal_only(url: str) -> None:
+    assert run("get", "settings", "-t", "acme", "-u", url) == (0, "{}\n")
+
+
+def test_set_rm_and_health(url: str) -> None:
+    assert run("set", "k", "hello", "-u", url) == (0, "k: 5 bytes\n")
+    assert run("rm", "k", "-u", url) == (0, "k is gone\n")
+    code, text = run("health", "-u", url)
+    assert (code, text.startswith("sqlite answers: ")) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("command", "question"),
+    [
+        (("rm-execution", "e1"), "Remove 1 snapshot, 1 key "),
+        (("rm-tenant", "acme"), "Remove 3 snapshots, 4 keys "),
+    ],
+)
+def test_a_removal_asks_and_names_the_count(
+    url: str, command: tuple[str, ...], question: str
+) -> None:
+    code, text = run(*command, "-u", url, keys="n\n")
+    assert question in text
+    assert (code, "Nothing was done." in text) == (6, True)
+    code, text = run(*command, "-u", url, keys="y\n")
+    assert (code, "Removed: " in text) == (0, True)
+    assert run(*command, "-u", url)[0] == 1
+
+
+def test_sweep_asks_and_then_shows_progress(url: str) -> None:
+    async def expire() -> None:
+        async with open_store(url, clock=lambda: time.time() - 120) as store:
+            await store.tenant("acme").set("old", b"12345", timedelta(seconds=1))
+
+    asyncio.run(expire())
+    code, text = run("sweep", "-u", url, keys="y\n")
+    assert code == 0
+    assert "Remove 1 expired object (5 bytes)? [y/n]" in text
+    assert "sweeping" in text
+    assert "Removed: 1 expired object (5 bytes)." in text
+
+
+def test_doctor_fits_on_a_screen(url: str) -> None:
+    code, text = run("doctor", "--write", "-u", url)
+    assert code == 0
+    assert len(text.splitlines()) < 25
+    assert "✓  reach" in text
+
+
+def test_lifecycle_commands(url: str) -> None:
+    assert "only sweep() does" in run("lifecycle", "check", "-u", url)[1]
+    assert "no rule is needed" in run("lifecycle", "show", "-u", url)[1]
+    assert "nothing to change" in run("lifecycle", "apply", "-u", url)[1]
+
+
+def test_copy_shows_progress_with_rate_and_a_sum(url: str, tmp_path: Path) -> None:
+    code, text = run("copy", url, f"sqlite:///{tmp_path}/copy.db")
+    assert code == 0
+    assert "copying" in text
+    assert "/s" in text
+    assert "9  copied, read back and equal" in text
+
+
+def test_a_copy_that_is_interrupted_is_gone_on_with(tmp_path: Path) -> None:
+    source, target = f"sqlite:///{tmp_path}/source.db", f"sqlite:///{tmp_path}/target.db"
+
+    async def fill() -> None:
+        async with open_store(source) as store:
+            acme = store.tenant("acme")
+            await asyncio.gather(*(acme.set(f"k{n}", bytes(1000)) for n in range(3000)))
+
+    asyncio.run(fill())
+    terminal = Terminal("copy", source, target)
+    terminal.wait_for("0/3000")
+    while _count(target) == 0:
+        time.sleep(0.02)
+    terminal.interrupt()
+    assert terminal.end() == 130
+    assert "Running it again goes on" in terminal.text
+    done = _count(target)
+    assert 0 < done < 3000
+    code, text = run("copy", source, target)
+    assert code == 0
+    assert f"{3000 - done:,}  copied" in text
+    assert f"{done:,}  there already" in text
+
+
+def test_demo_tells_its_story() -> None:
+    code, text = run("demo")
+    assert code == 0
+    assert "All as it should be." in text
+
+
+def test_an_error_is_one_line_in_red(tmp_path: Path) -> None:
+    terminal = Terminal("health", "-u", f"sqlite:///{tmp_path}/no/state.db")
+    assert terminal.end() == 3
+    assert "Traceback" not in terminal.text
+    assert "\x1b[1;31mBucketNotFound: " in terminal.raw
+
+
+def _count(url: str) -> int:
+    async def count() -> int:
+        async with open_store(url) as store:
+            return len([key async for key in store.tenant("acme").iter_keys()])
+
+    return asyncio.run(count())

@@ -1,0 +1,90 @@
+"""When telemetry is on, in processes of their own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+
+def run(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_program_without_opentelemetry_does_not_get_it_imported() -> None:
+    said = run(
+        """
+        import asyncio, sys
+        from statebucket import open_store
+        asyncio.run(open_store("memory://").set("k", b"v"))
+        print([name for name in sys.modules if name.startswith("opentelemetry")])
+        """
+    )
+    assert said == "[]"
+
+
+def test_a_missing_opentelemetry_is_no_error() -> None:
+    said = run(
+        """
+        import asyncio, sys
+        sys.modules["opentelemetry"] = None  # as if it were not installed
+        from statebucket import open_store
+        store = open_store("memory://")
+        asyncio.run(store.set("k", b"v"))
+        print(store.stats().calls)
+        """
+    )
+    assert said == "1"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_program_that_sets_a_provider_gets_spans(when: str) -> None:
+    setup = """
+        from opentelemetry import trace
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+        from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+        exporter = InMemorySpanExporter()
+        provider = TracerProvider()
+        provider.add_span_processor(SimpleSpanProcessor(exporter))
+        trace.set_tracer_provider(provider)
+    """
+    opened = """
+        import asyncio
+        from statebucket import open_store
+        store = open_store("memory://")
+    """
+    first, second = (setup, opened) if when == "before" else (opened, setup)
+    said = run(
+        textwrap.dedent(first)
+        + textwrap.dedent(second)
+        + "asyncio.run(store.set('k', b'v'))\n"
+        + "print([span.name for span in exporter.get_finished_spans()])\n"
+    )
+    assert said == "['set']"
+
+
+def test_it_can_be_turned_off() -> None:
+    said = run(
+        """
+        import asyncio
+        from opentelemetry import trace
+        from opentelemetry.sdk.trace import TracerProvider
+        trace.set_tracer_provider(TracerProvider())
+        from statebucket import open_store, telemetry
+        telemetry.off()
+        asyncio.run(open_store("memory://").set("k", b"v"))
+        print(telemetry.active())
+        """
+    )
+    assert said == "None"

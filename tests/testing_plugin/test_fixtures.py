@@ -1,0 +1,96 @@
+"""The pytest plugin, in pytest runs of a user's own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+OPTIONS = (
+    *("-p", "statebucket_pytest", "-p", "pytest_asyncio", "-p", "no:cacheprovider"),
+    *("-o", "asyncio_default_fixture_loop_scope=function", "-W", "error"),
+)
+
+USER = """
+    import os
+    from datetime import timedelta
+    import pytest
+    from statebucket import ExecutionSnapshot, ExecutionState
+
+    both = pytest.mark.parametrize("kind", ["state_store", "s3_state_store"])
+
+    @both
+    @pytest.mark.asyncio
+    async def test_a_step_is_remembered_for_an_hour(kind, request, clock):
+        acme = request.getfixturevalue(kind).tenant("acme")
+        await acme.save_snapshot(ExecutionSnapshot(
+            execution_id="e1", tenant_id="acme", state=ExecutionState.RUNNING, sequence_number=1,
+        ), ttl=timedelta(hours=1))
+        assert (await acme.load_snapshot("e1")).sequence_number == 1
+        clock.advance(timedelta(hours=1))
+        assert await acme.load_snapshot("e1") is None
+
+    @both
+    @pytest.mark.asyncio
+    async def test_another_test_left_nothing(kind, request):
+        store = request.getfixturevalue(kind)
+        assert [tenant async for tenant in store.iter_tenants()] == []
+
+    def test_the_real_credentials_are_out_of_reach(s3_state_store):
+        assert os.environ["AWS_ACCESS_KEY_ID"] == "testing"
+        assert "AWS_SESSION_TOKEN" not in os.environ
+"""
+
+
+def run(folder: Path, code: str) -> str:
+    (folder / "test_user.py").write_text(textwrap.dedent(code))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *OPTIONS, "test_user.py"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    return done.stdout + done.stderr
+
+
+def test_a_users_tests_run_in_memory_and_on_s3_without_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "real")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "real")
+    said = run(tmp_path, USER)
+    assert "5 passed" in said, said
+
+
+def test_the_plugin_imports_nothing_for_those_who_do_not_use_it() -> None:
+    code = (
+        "import sys, pytest; before = set(sys.modules); import statebucket_pytest; "
+        "print(sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "['statebucket_pytest']"
+
+
+def test_a_missing_moto_names_the_pip_command(tmp_path: Path) -> None:
+    said = run(
+        tmp_path,
+        """
+        import sys
+        sys.modules["moto.server"] = None
+        def test_s3(s3_state_store):
+            pass
+        """,
+    )
+    assert "pip install 'statebucket[s3,testing]'" in said
