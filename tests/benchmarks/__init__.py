@@ -1,0 +1,1 @@
+"""Benchmarks: each prints its table; none is a test."""

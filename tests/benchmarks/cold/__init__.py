@@ -1,0 +1,1 @@
+"""How long a function that is started cold waits for its first load."""

@@ -1,0 +1,163 @@
+"""``make bench-cold``: from a process's start to its first load, ours beside others.
+
+The rounds are interleaved, so that what else the machine does meets all alike; the table gives, for
+each contender, the median of its rounds and of its ratio to the bare SDK in the same round, with
+the quartiles. Processor time is the steadier figure on a busy machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median, quantiles
+from typing import TYPE_CHECKING, NamedTuple
+
+import boto3
+
+from benchmarks.cold.contenders import BUCKET, REGION
+from servers.ministack import running_ministack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+BASE = "aiobotocore"
+CONTENDERS = {  # with the package that each needs
+    "statebucket_s3": "statebucket_s3",
+    "statebucket_s3_blocking": "statebucket_s3",
+    "statebucket_sqlite": "statebucket",
+    BASE: "aiobotocore",
+    "aioboto3": "aioboto3",
+    "boto3": "boto3",
+    "py_key_value": "key_value",
+    "obstore": "obstore",
+    "import_base": "msgspec",
+    "import_statebucket": "statebucket",
+}
+
+
+class Run(NamedTuple):
+    """One process, from its start to the loaded value, in milliseconds."""
+
+    wall: float
+    cpu: float
+
+
+def start(name: str, env: dict[str, str]) -> Run:
+    """Run a contender."""
+    begun = time.perf_counter()
+    with subprocess.Popen(
+        [sys.executable, "-c", f"import contenders; contenders.{name}()"],
+        env=env,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        wall = time.perf_counter() - begun
+    if not said:
+        raise SystemExit(f"{name} failed")
+    return Run(1000 * wall, 1000 * float(said))
+
+
+@contextmanager
+def environment() -> Iterator[dict[str, str]]:
+    """A server with a bucket, and what the contenders need to find both."""
+    with running_ministack() as server, tempfile.TemporaryDirectory() as folder:
+        path = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+        env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        env |= {
+            "PYTHONPATH": os.pathsep.join(path),
+            # As installed: each module compiled once, before what counts.
+            "PYTHONPYCACHEPREFIX": str(Path(folder) / "compiled"),
+            "PYTHONDONTWRITEBYTECODE": "",
+            "AWS_ACCESS_KEY_ID": server.access_key,
+            "AWS_SECRET_ACCESS_KEY": server.secret_key,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "BENCH_ENDPOINT": server.url,
+            "BENCH_DATABASE": str(Path(folder) / "state.db"),
+        }
+        s3 = boto3.client(
+            "s3",
+            endpoint_url=server.url,
+            region_name=REGION,
+            aws_access_key_id=server.access_key,
+            aws_secret_access_key=server.secret_key,
+        )
+        s3.create_bucket(Bucket=BUCKET)
+        yield env
+
+
+def measure(names: Sequence[str], rounds: int, env: dict[str, str]) -> dict[str, list[Run]]:
+    """Run all contenders in turn, in another order each round; the first round does not count."""
+    results: dict[str, list[Run]] = {name: [] for name in names}
+    for number in range(rounds + 1):
+        for name in random.sample(names, len(names)):
+            run = start(name, env)
+            if number:
+                results[name].append(run)
+    return results
+
+
+def spread(values: Sequence[float], digits: int) -> str:
+    """The median, and the quartiles."""
+    low, _, high = quantiles(values, n=4)
+    return f"{median(values):.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
+
+
+def table(results: dict[str, list[Run]]) -> Iterator[str]:
+    """The table's lines, in Markdown."""
+    yield f"| first load | cpu ms | cpu / {BASE} | wall ms | wall / {BASE} |"
+    yield "|---|---|---|---|---|"
+    base = results[BASE]
+    for name, runs in results.items():
+        if name.startswith("import_"):
+            continue
+        cpu = [run.cpu / other.cpu for run, other in zip(runs, base, strict=True)]
+        wall = [run.wall / other.wall for run, other in zip(runs, base, strict=True)]
+        cells = [
+            spread([run.cpu for run in runs], 0),
+            spread(cpu, 2),
+            spread([run.wall for run in runs], 0),
+            spread(wall, 2),
+        ]
+        yield f"| {name} | {' | '.join(cells)} |"
+    yield ""
+    pairs = list(zip(results["import_statebucket"], results["import_base"], strict=True))
+    cpu_more = [ours.cpu - base.cpu for ours, base in pairs]
+    wall_more = [ours.wall - base.wall for ours, base in pairs]
+    yield (
+        "import statebucket, above import asyncio, msgspec: "
+        f"{spread(cpu_more, 1)} ms of cpu, {spread(wall_more, 1)} ms of wall time"
+    )
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=20)
+    rounds: int = parser.parse_args().rounds
+    names = [name for name, package in CONTENDERS.items() if find_spec(package)]
+    for name in CONTENDERS.keys() - set(names):
+        sys.stdout.write(f"skipped, not installed: {name} ({CONTENDERS[name]})\n")
+    with environment() as env:
+        for name in ("statebucket_s3", "statebucket_sqlite", "py_key_value"):
+            if name in names:
+                prepare = f"import contenders; contenders.prepare_{name}()"
+                subprocess.run([sys.executable, "-c", prepare], env=env, check=True)
+        results = measure(names, rounds, env)
+    head = f"Python {sys.version.split()[0]}, {os.cpu_count()} processors, {rounds} rounds"
+    sys.stdout.write("\n".join([head, "", *table(results), ""]))
+
+
+if __name__ == "__main__":
+    main()
