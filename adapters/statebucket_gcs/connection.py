@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 import urllib.request
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -78,7 +77,7 @@ class Connection:
 
     Args:
         options: How to make the client, or one of the caller's.
-        deadline: Seconds that a call may take.
+        deadline: Seconds that a call may take, unless its store says otherwise.
         threads: The most threads.
         forked: Whether a parent process may have used a client of the caller's.
     """
@@ -86,7 +85,6 @@ class Connection:
     def __init__(self, options: GCSOptions, deadline: float, threads: int, *, forked: bool) -> None:
         self.threads = Threads(threads)
         self._options = options
-        self._deadline = deadline
         self._idle = deadline / 3  # so that a dead connection leaves time for another try
         self._forked = forked
         self._lock = threading.Lock()
@@ -113,28 +111,27 @@ class Connection:
         Raises:
             StateBucketError: There was no answer.
         """
-        until = time.monotonic() + self._deadline
         writes = method != "GET"
         try:
-            link = self._link or self._open(until)
+            link = self._link or self._open()
             response = link.http.request(
                 method,
                 link.base + path,
                 params=query,
                 headers=link.headers | dict(headers or {}),
-                data=_data(body, until),
+                data=_data(body, self.threads),
                 timeout=(self._idle, self._idle),
                 stream=True,
                 hooks={"response": _read_refusal},
                 allow_redirects=False,  # credentials go nowhere else
             )
             with response:
-                content = _read(response, until)
+                content = _read(response, self.threads)
             return Answer(response.status_code, response.headers, content, writes)
         except CONNECTION_ERRORS as error:
             self._forget_idle()
             raise failure_of(error, writes=writes) from error
-        except Unavailable as error:  # from a body that took too long
+        except Unavailable as error:  # from a call that nobody waits for
             error.outcome = "unknown" if writes and self._link is not None else "none"
             raise
 
@@ -143,10 +140,10 @@ class Connection:
         if self._link is not None and self._options.client is None:
             self._link.client.close()
 
-    def _open(self, until: float) -> _Link:
+    def _open(self) -> _Link:
         """Makes the client, in a thread: its credentials may be a request away."""
         with self._lock:
-            _check(until, "there were no credentials")  # the caller has gone
+            self.threads.check("there were no credentials")
             if self._link is None:
                 link = _Link(self._options.client or _connect(self._options, self.threads.size))
                 if self._options.client is not None and self._forked:
@@ -195,17 +192,17 @@ def _connect(options: GCSOptions, connections: int) -> Any:  # noqa: ANN401  (th
     return client
 
 
-def _data(parts: Sequence[bytes], until: float) -> bytes | _Body:
-    body = _Body(parts, until)
+def _data(parts: Sequence[bytes], threads: Threads) -> bytes | _Body:
+    body = _Body(parts, threads)
     return body if len(body) > _CHUNK else b"".join(parts)
 
 
 class _Body:
     """A body that is sent in pieces, so that the socket's timeout is for each piece."""
 
-    def __init__(self, parts: Sequence[bytes], until: float) -> None:
+    def __init__(self, parts: Sequence[bytes], threads: Threads) -> None:
         self._parts = parts
-        self._until = until
+        self._threads = threads
 
     def __len__(self) -> int:
         return sum(map(len, self._parts))
@@ -213,18 +210,18 @@ class _Body:
     def __iter__(self) -> Iterator[memoryview]:
         for part in self._parts:
             for start in range(0, len(part), _CHUNK):
-                _check(self._until, "the body could not be sent")
+                self._threads.check("the body was not sent")
                 yield memoryview(part)[start : start + _CHUNK]
 
 
-def _read(response: Response, until: float) -> bytes:
-    """Reads a body as it comes, so that one that drips in ends at the deadline."""
+def _read(response: Response, threads: Threads) -> bytes:
+    """Reads a body as it comes, so that one that drips in ends with its caller."""
     if response.status_code == HTTPStatus.UNAUTHORIZED:
         return response.content
     pieces = []
     while piece := response.raw.read1(_CHUNK, decode_content=True):
         pieces.append(piece)
-        _check(until, "the answer did not come whole")
+        threads.check("the answer did not come whole")
     return b"".join(pieces)
 
 
@@ -232,8 +229,3 @@ def _read_refusal(response: Response, **_: object) -> None:
     """Frees the connection of a 401, which the session forgets when it asks for another token."""
     if response.status_code == HTTPStatus.UNAUTHORIZED:
         response.content  # noqa: B018  (a property that reads)
-
-
-def _check(until: float, what: str) -> None:
-    if time.monotonic() > until:
-        raise Unavailable(f"{what} within the deadline")

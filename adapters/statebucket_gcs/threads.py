@@ -18,8 +18,8 @@ T = TypeVar("T")
 class Threads:
     """A bounded pool of threads, for any number of event loops in one process.
 
-    A caller that is cancelled, at its deadline for one, leaves at once; its call may hold the
-    thread until the call itself ends. Such threads are counted in ``held``.
+    A caller that is cancelled, at its deadline for one, leaves at once; its call holds the thread
+    until it asks `check`, or ends. Such threads are counted in ``held``.
 
     Args:
         size: The most threads.
@@ -29,6 +29,7 @@ class Threads:
         self.size = size
         self.held = 0
         self._lock = threading.Lock()
+        self._local = threading.local()
         # Never shut down: once nobody refers to it, its idle threads end by themselves, and a
         # call from another loop that has just taken it up still finishes.
         self._executor = ThreadPoolExecutor(size, thread_name_prefix="statebucket-gcs")
@@ -44,15 +45,34 @@ class Threads:
                 f"all {self.size} threads are held by calls to Cloud Storage whose callers have "
                 "gone at their deadline"
             )
-        future = self._executor.submit(job)
+        gone = threading.Event()
+
+        def work() -> T:
+            self._local.gone = gone
+            return job()
+
+        future = self._executor.submit(work)
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
-            if not future.cancel():  # it runs, and nothing can stop it
+            gone.set()
+            if not future.cancel():  # it runs, and nothing else can stop it
                 with self._lock:
                     self.held += 1
                 future.add_done_callback(self._give_back)
             raise
+
+    def check(self, what: str) -> None:
+        """Ends a call in one of these threads if nobody waits for it any more.
+
+        Args:
+            what: What has not come to its end.
+
+        Raises:
+            Unavailable: Its caller has gone.
+        """
+        if self._local.gone.is_set():
+            raise Unavailable(f"{what} before the caller went, at its deadline or cancelled")
 
     def _give_back(self, _future: Future[T]) -> None:
         with self._lock:

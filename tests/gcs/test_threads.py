@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,10 +17,11 @@ from google.cloud.storage import Client  # type: ignore[import-untyped]
 
 from faults.proxy import BlackHole, DelayReply, on
 from gcs.support import opened, write
+from statebucket import open_store
 from statebucket.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import AsyncIterator, Awaitable
 
     from faults.proxy import FaultProxy
     from gcs.support import Around
@@ -91,29 +92,47 @@ async def test_a_write_that_waits_for_a_thread_is_not_sent_once_its_caller_has_g
     assert proxy.count("POST") == 0
 
 
-@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nx-goog-generation: 1\r\n", b""])
-@pytest.mark.asyncio
-async def test_an_answer_that_drips_in_ends_at_the_deadline(head: bytes) -> None:
+@asynccontextmanager
+async def dripping(head: bytes, size: int) -> AsyncIterator[str]:
+    """A server whose answer comes byte for byte, some 20 a second."""
     over = False
 
     async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(head or b"HTTP/1.1 404 Not Found\r\n")
-        writer.write(b"Content-Length: 10000\r\n\r\n")
+        writer.write(head + f"Content-Length: {size}\r\n\r\n".encode())
         with suppress(ConnectionError):
-            while not over:
+            for _number in range(size):
+                if over:
+                    break
                 writer.write(b"x")
                 await writer.drain()
                 await asyncio.sleep(0.05)
         writer.close()
 
     async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        bucket = opened(f"http://127.0.0.1:{port}", "some-bucket", deadline=0.6)
-        await given_up(bucket.get("a"), 0.3)
-        assert bucket.held_threads == 1
-        assert await until_free(bucket, 1.0) > 0.1
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         over = True
         await asyncio.sleep(0.1)
+
+
+FOUND = b"HTTP/1.1 200 OK\r\nx-goog-generation: 1\r\n"
+
+
+@pytest.mark.parametrize("head", [FOUND, b"HTTP/1.1 404 Not Found\r\n"])
+@pytest.mark.asyncio
+async def test_an_answer_that_drips_in_ends_with_its_caller(head: bytes) -> None:
+    async with dripping(head, 10_000) as url:
+        bucket = opened(url, "some-bucket", deadline=30)
+        await given_up(bucket.get("a"), 0.3)
+        assert bucket.held_threads == 1
+        await until_free(bucket, 0.5)
+
+
+@pytest.mark.asyncio
+async def test_a_longer_deadline_than_the_stores_lasts_longer() -> None:
+    async with dripping(FOUND, 30) as url:
+        endpoint = f"gs://some-bucket?anonymous=true&endpoint_url={url}"
+        async with open_store(endpoint, deadline=0.6) as store:
+            assert await store.with_deadline(10).get("a") == b"x" * 30
 
 
 @pytest.mark.asyncio
