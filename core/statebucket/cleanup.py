@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from statebucket.errors import DeleteIncomplete, StateBucketError
 from statebucket.names import decode
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from statebucket.names import Names
     from statebucket.objects import Objects
     from statebucket.owners import OwnerIndex
+
+T = TypeVar("T")
 
 _BATCHES_AT_ONCE = 4
 """Batches in flight beside the listing."""
@@ -56,6 +58,8 @@ class Cleaner:
         self._progress = progress
         self._sizes: dict[str, int] = {}
         self._failures: dict[str, StateBucketError] = {}
+        self._unlisted: StateBucketError | None = None
+        self._sent = False
         self._snapshots: int | None = 0
         self._keys = self._leases = self._removed_owners = self._bytes = 0
 
@@ -91,11 +95,14 @@ class Cleaner:
                 async with AtMost(_OWNERS_AT_ONCE) as tasks:
                     async for execution_id in executions:
                         await tasks.start(self._remove_owner(execution_id, tenant_id))
-        await self._remove(self._listed([self._names.tenant(tenant_id)]), [])
+        # What another run can mend is left to it. A record that will never go keeps nothing else.
+        if not any(error.transient for error in self._failures.values()):
+            await self._remove(self._listed([self._names.tenant(tenant_id)]), [])
         return self._report()
 
     async def _remove_owner(self, execution_id: str, tenant_id: str) -> None:
         assert self._owners is not None  # noqa: S101  (for the type checker)
+        self._sent = True
         try:
             removed = await self._owners.remove(self._call(), execution_id, tenant_id)
         except StateBucketError as error:
@@ -105,21 +112,33 @@ class Cleaner:
 
     async def _with_snapshot(self, tenant_id: str) -> AsyncIterator[str]:
         prefix = self._names.snapshots(tenant_id)
-        async for page in self._objects.all_pages(self._operation, prefix, self._seconds):
+        async for page in self._listed([prefix]):
             for info in page:
                 if execution_id := decode(info.name.removeprefix(prefix)):
                     yield execution_id
 
     async def _with_keys(self, tenant_id: str) -> AsyncIterator[str]:
         prefix = self._names.executions(tenant_id)
-        async for found in self._objects.prefixes(self._operation, prefix, self._seconds):
-            if execution_id := decode(found.removeprefix(prefix)[:-1]):
+        found = self._objects.prefixes(self._operation, prefix, self._seconds)
+        async for execution in self._noted(found, prefix):
+            if execution_id := decode(execution.removeprefix(prefix)[:-1]):
                 yield execution_id
 
     async def _listed(self, prefixes: list[str]) -> AsyncIterator[list[ObjectInfo]]:
         for prefix in prefixes:
-            async for page in self._objects.all_pages(self._operation, prefix, self._seconds):
+            pages = self._objects.all_pages(self._operation, prefix, self._seconds)
+            async for page in self._noted(pages, prefix):
                 yield page
+
+    async def _noted(self, listing: AsyncIterator[T], prefix: str) -> AsyncIterator[T]:
+        """A listing that ends where it fails: what is under way is finished, and then told."""
+        if self._unlisted is not None:
+            return
+        try:
+            async for item in listing:
+                yield item
+        except StateBucketError as error:
+            self._failures[prefix] = self._unlisted = error
 
     async def _remove(self, pages: AsyncIterator[list[ObjectInfo]], names: list[str]) -> None:
         """Removes ``names`` and all that is listed, in as few batches as hold them."""
@@ -132,10 +151,11 @@ class Cleaner:
                 while len(waiting) > size:
                     batch, waiting = waiting[:size], waiting[size:]
                     await tasks.start(self._remove_batch(batch))
-            if waiting:
+            if waiting and self._unlisted is None:
                 await tasks.start(self._remove_batch(waiting))
 
     async def _remove_batch(self, names: list[str]) -> None:
+        self._sent = True
         for deletion in await self._objects.delete_many(self._call(), names):
             self._count(deletion)
         if self._progress is not None:
@@ -177,11 +197,15 @@ class Cleaner:
 
     def _report(self) -> DeletionReport:
         report = self._so_far()
+        if self._unlisted is not None and not self._sent:
+            raise self._unlisted  # nothing was done: this, and no more, is what is wrong
         if self._failures:
             name, error = next(iter(self._failures.items()))
+            left = f"{len(self._failures)} objects are still there, among them {name!r}"
+            if self._unlisted is not None:
+                left, error = "not everything was listed", self._unlisted
             raise DeleteIncomplete(
-                f"{self._operation}: {len(self._failures)} objects are still there, among them "
-                f"{name!r}: {error.message}",
+                f"{self._operation}: {left}: {error.message}",
                 failures=self._failures,
                 report=report,
             ) from error

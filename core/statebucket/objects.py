@@ -293,49 +293,40 @@ class Objects:
         """As `pages`, with the expired objects too."""
         if len(prefix) >= MAX_NAME_BYTES:
             return  # no name is long enough to lie below it
-        after: str | None = None
-        while True:
-            page: Page = await self._page(
-                self.bucket.list, prefix, after=after, limit=limit, call=Call(operation, seconds)
-            )
+        async for page in self._walk(self.bucket.list, operation, prefix, seconds, limit):
             yield page.objects
-            after = page.following
-            if after is None:
-                return
 
     async def prefixes(self, operation: str, prefix: str, seconds: float) -> AsyncIterator[str]:
         """The prefixes one slash below ``prefix``: 1 request per 1,000."""
-        after: str | None = None
-        while True:
-            page: PrefixPage = await self._page(
-                self.bucket.list_prefixes,
-                prefix,
-                after=after,
-                limit=PAGE,
-                call=Call(operation, seconds),
-            )
+        async for page in self._walk(self.bucket.list_prefixes, operation, prefix, seconds, PAGE):
             for found in page.prefixes:
                 yield found
+
+    async def _walk(
+        self,
+        listing: Callable[..., Awaitable[_AnyPage]],
+        operation: str,
+        prefix: str,
+        seconds: float,
+        limit: int,
+    ) -> AsyncIterator[_AnyPage]:
+        """The pages of a listing, each within a deadline of its own."""
+        after: str | None = None
+        seen: set[str | None] = {None}
+
+        async def send() -> _AnyPage:
+            page = await listing(prefix, after=after, limit=limit)
+            if page.following is not None and page.following in seen:
+                raise Unavailable(f"{operation}: the listing does not move on from its page")
+            return page
+
+        while True:
+            page = await self._attempt(Call(operation, seconds), send, prefix)
+            yield page
             after = page.following
             if after is None:
                 return
-
-    async def _page(
-        self,
-        listing: Callable[..., Awaitable[_AnyPage]],
-        prefix: str,
-        *,
-        after: str | None,
-        limit: int,
-        call: Call,
-    ) -> _AnyPage:
-        async def send() -> _AnyPage:
-            page = await listing(prefix, after=after, limit=limit)
-            if page.following is not None and page.following == after:
-                raise Unavailable(f"{call.operation}: the listing does not move on from its page")
-            return page
-
-        return await self._attempt(call, send, prefix)
+            seen.add(after)
 
     async def check(self, call: Call, prefix: str) -> None:
         """Finds out whether the bucket can be reached and listed: 1 request."""

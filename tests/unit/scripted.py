@@ -57,6 +57,7 @@ class ScriptedBucket:
         self.script = deque(script)
         self.always = always
         self.requests: list[Request] = []
+        self.broken: dict[str, tuple[int, type[StateBucketError]]] = {}
         self.running = 0
         self.most_running = 0
 
@@ -72,6 +73,11 @@ class ScriptedBucket:
 
     async def _take(self, operation: str, about: Any, send: Send) -> Any:
         self.requests.append(Request(operation, about, now()))
+        left, kind = self.broken.get(operation, (1, StateBucketError))
+        if left == 0:
+            raise kind("refused")
+        if operation in self.broken:
+            self.broken[operation] = (left - 1, kind)
         step = self.script.popleft() if self.script else self.always
         self.running += 1
         self.most_running = max(self.most_running, self.running)
@@ -79,6 +85,10 @@ class ScriptedBucket:
             return await (send() if step is None else step(send))
         finally:
             self.running -= 1
+
+    def refuse(self, *operations: str, after: int, kind: type[StateBucketError]) -> None:
+        """Lets some requests of these kinds through, and refuses those behind them."""
+        self.broken.update(dict.fromkeys(operations, (after, kind)))
 
     async def put(self, write: Write, condition: Version | None) -> Version:
         done: Version = await self._take(

@@ -218,3 +218,77 @@ def test_an_empty_page_with_a_token_is_not_the_last(call: str) -> None:
             assert result == [E1 if call == "list_snapshots" else ACME]
 
     run(work())
+
+
+class Circling(ScriptedBucket):
+    """A bucket whose pages lead to each other."""
+
+    async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
+        await super().list(prefix, after=None, limit=limit)
+        return Page([], "b" if after == "a" else "a")
+
+
+def test_a_listing_that_goes_in_circles_ends() -> None:
+    bucket = Circling()
+
+    async def work() -> None:
+        with pytest.raises(errors.Unavailable, match="does not move on"):
+            await _all(opened(bucket).iter_keys())
+
+    run(work())
+    assert len(bucket.requests) <= 13
+
+
+def test_a_clean_up_whose_listing_fails_on_its_way_says_what_it_removed() -> None:
+    bucket = ScriptedBucket(limits=Limits(delete_batch=2))
+
+    async def work() -> None:
+        store = opened(bucket)
+        await filled(store)
+        await store.set("exec:e1:k", b"v")
+        bucket.refuse("list", after=1, kind=errors.AccessDenied)
+        with pytest.raises(errors.DeleteIncomplete, match="not everything was listed") as caught:
+            await store.delete_execution_state(E1)
+        assert set(caught.value.failures) == {"p/shared/executions/e1/"}
+        assert caught.value.report.keys + (caught.value.report.snapshots or 0) == 4
+        assert caught.value.outcome == "unknown"
+        assert "p/owners/e1" in bucket.inner._objects
+        bucket.broken.clear()
+        assert (await store.delete_execution_state(E1)).owners == 1
+        assert bucket.inner._objects == {}
+
+    run(work())
+
+
+@pytest.mark.parametrize("call", ["delete_execution_state", "delete_tenant"])
+def test_a_clean_up_that_may_not_list_is_told_that_alone(call: str) -> None:
+    bucket = ScriptedBucket()
+
+    async def work() -> None:
+        store = opened(bucket)
+        await filled(store)
+        before = dict(bucket.inner._objects)
+        bucket.refuse("list", "list_prefixes", after=0, kind=errors.AccessDenied)
+        with pytest.raises(errors.AccessDenied) as caught:
+            await CALLS[call](store)
+        assert caught.value.outcome == "none"
+        assert bucket.inner._objects == before
+
+    run(work())
+
+
+def test_a_tenants_objects_stay_while_an_owner_record_could_not_be_reached() -> None:
+    bucket = ScriptedBucket()
+
+    async def work() -> None:
+        store = opened(bucket, deadline=2)
+        await filled(store)
+        bucket.refuse("delete", after=0, kind=errors.Unavailable)
+        with pytest.raises(errors.DeleteIncomplete) as caught:
+            await store.delete_tenant(ACME)
+        assert set(caught.value.failures) == {"p/owners/e1"}
+        bucket.broken.clear()
+        assert (await store.delete_tenant(ACME)).owners == 1
+        assert bucket.inner._objects == {}
+
+    run(work())
