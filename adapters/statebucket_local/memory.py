@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import bisect
 import itertools
-import threading
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from statebucket.bucket import Deletion, Limits, Object, ObjectInfo, Page, PrefixPage, Write
 from statebucket.errors import PreconditionFailed
+from statebucket.forks import new_lock
 from statebucket.versions import Version
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class MemoryBucket:
     def __init__(self) -> None:
         self._objects: dict[str, Object] = {}
         self._names: list[str] = []  # in order, so that a listing need not sort
-        self._lock = threading.Lock()
+        self._lock = new_lock(self)
         self._writes = itertools.count(1)
 
     async def put(self, write: Write, condition: Version | None) -> Version:

@@ -28,6 +28,7 @@ from statebucket.errors import (
     Throttled,
     Unavailable,
 )
+from statebucket.forks import new_lock
 from statebucket.versions import Version
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class SQLiteBucket:
         self._threads = threads
         self._workers: _Workers | None = None
         self._inherited: list[_Workers] = []  # of processes that this one is a fork of
-        self._lock = threading.Lock()
+        self._lock = new_lock(self)
 
     async def put(self, write: Write, condition: Version | None) -> Version:
         """See `statebucket.bucket.Bucket.put`."""

@@ -9,8 +9,10 @@ What a lease guarantees, and what it does not:
   clocks.
 * It saves double work; it is not what protects the snapshot. A process can be paused at any moment,
   longer than its lease lasts. So a save under a lease is conditional on the version of the snapshot
-  that was there when the lease was taken, or that was loaded or saved under it since: a holder that
-  wakes up late cannot overwrite what its successor has saved, whatever the clocks say.
+  that was there when the lease was taken, or that this process has loaded or saved since, through
+  the store that gave the lease or a view of it: a holder that wakes up late cannot overwrite what
+  its successor has saved, whatever the clocks say, unless it loads that first and finds its lease
+  held by its own clock.
 * `Lease.fence` is max(the previous fence + 1, milliseconds since the epoch). It only grows, so that
   another system can refuse a late holder by it. The object is kept after release for that reason,
   for a week or longer; after that the epoch alone keeps the fence growing.
@@ -56,6 +58,8 @@ _RENEW_SHARE = 1 / 3
 _RETRY_SHARE = 1 / 4  # of the time between renewals
 _LONGEST_POLL = 1.0
 
+_leaving: set[asyncio.Task[None]] = set()  # a loop itself keeps no task alive
+
 
 class _Record(msgspec.Struct):
     """The body of a lease object."""
@@ -100,6 +104,7 @@ class Lease:
         self._lost: LeaseLost | None = None
         self._version = Version.ABSENT
         self._seen: Version | None = None
+        self._asked = False  # whether a record of ours may be there
         self._renewal: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -153,18 +158,20 @@ class Lease:
             call = Call("lease", self._seconds)
             try:
                 await self._take(call)
+                self._seen = await self._snapshots.version(call, self.tenant_id, self.execution_id)
                 break
             except LeaseHeld:
                 left = until - loop.time()
                 if left <= 0:
                     raise
-                await asyncio.sleep(min(poll, left))
-                poll = min(poll * 2, _LONGEST_POLL)
-        try:
-            self._seen = await self._snapshots.version(call, self.tenant_id, self.execution_id)
-        except BaseException:
-            await self._release()  # nobody would
-            raise
+            except StateBucketError:
+                self._leave()  # it may have been taken; the caller's time is up
+                raise
+            except BaseException:
+                await asyncio.shield(self._leave())
+                raise
+            await asyncio.sleep(min(poll, left))
+            poll = min(poll * 2, _LONGEST_POLL)
         self._renewal = asyncio.create_task(self._renew())
         return self
 
@@ -175,17 +182,24 @@ class Lease:
         trace: TracebackType | None,
     ) -> None:
         """Gives the lease up: 1 request. A lease that was lost is not an error here."""
+        await asyncio.shield(self._leave())
+
+    def _leave(self) -> asyncio.Task[None]:
+        """Gives the lease up, to the end also where nobody waits for it any more: 1 request."""
+        leaving = asyncio.create_task(self._give_up())
+        _leaving.add(leaving)
+        leaving.add_done_callback(_leaving.discard)
+        return leaving
+
+    async def _give_up(self) -> None:
         if self._renewal is not None:
             self._renewal.cancel()
             await asyncio.wait({self._renewal})
-        if self._lost is None:
-            await self._release()
         self._expires_ms = 0
-
-    async def _release(self) -> None:
-        # Should it fail, the lease runs out by itself.
-        with contextlib.suppress(StateBucketError):
-            await self._write_again(Call("lease", self._seconds), expires_ms=0)
+        if self._asked and self._lost is None:
+            # Should it fail, the lease runs out by itself.
+            with contextlib.suppress(StateBucketError):
+                await self._write_again(Call("lease", self._seconds), expires_ms=0)
 
     async def _take(self, call: Call) -> None:
         now = self._objects.now_ms()
@@ -202,10 +216,15 @@ class Lease:
                 )
             previous = record.fence
         self.fence = max(previous + 1, now)
+        self._asked = True
         try:
             await self._write(call, expires_ms=now + self._ttl_ms)
         except VersionConflict as error:
+            self._asked = False
             raise LeaseHeld("another holder was quicker", object_name=self._name) from error
+        except StateBucketError as error:
+            self._asked = error.outcome != "none"
+            raise
         self._expires_ms = now + self._ttl_ms
 
     async def _renew(self) -> None:

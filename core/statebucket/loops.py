@@ -8,7 +8,6 @@ loop (clients, semaphores) is kept here by loop, and dropped once that loop is c
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -27,8 +26,9 @@ class PerLoop(Generic[T]):
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
+        # Without a lock, which a fork could leave locked: each step on it is one of the
+        # interpreter's, and a loop's own entry is only touched by its own thread.
         self._values: dict[asyncio.AbstractEventLoop, T] = {}
-        self._lock = threading.Lock()
 
     def get(self) -> T:
         """The running loop's value, made at the first call."""
@@ -36,17 +36,15 @@ class PerLoop(Generic[T]):
         try:
             return self._values[loop]
         except KeyError:
-            value = self._make()
-            with self._lock:
-                for other in [other for other in self._values if other.is_closed()]:
-                    del self._values[other]
-                self._values[loop] = value
+            for other in list(self._values):
+                if other.is_closed():
+                    self._values.pop(other, None)
+            value = self._values[loop] = self._make()
             return value
 
     def pop(self) -> T | None:
         """Takes the running loop's value out, if there is one."""
-        with self._lock:
-            return self._values.pop(asyncio.get_running_loop(), None)
+        return self._values.pop(asyncio.get_running_loop(), None)
 
 
 class ClientPerLoop(Generic[T]):
@@ -66,20 +64,25 @@ class ClientPerLoop(Generic[T]):
 
     async def get(self) -> T:
         """The running loop's client, opened at the first call."""
-        slot = self._slots.get()
-        if slot.client is None:
+        while True:
+            slot = self._slots.get()
+            if slot.client is not None:
+                return slot.client
             async with slot.lock:
-                if slot.client is None:  # a call before us may have opened it
+                # A call before us may have opened it, or closed it before it was open.
+                if slot.client is None and not slot.closed:
                     holder = self._hold()
                     slot.client = await anext(holder)
                     slot.holder = holder
-        return slot.client
 
     async def close(self) -> None:
         """Closes the running loop's client; the next `get` opens another."""
         slot = self._slots.pop()
-        if slot is not None and slot.holder is not None:
-            await slot.holder.aclose()
+        if slot is not None:
+            async with slot.lock:
+                slot.closed = True
+                if slot.holder is not None:
+                    await slot.holder.aclose()
 
     async def _hold(self) -> AsyncGenerator[T]:
         async with self._connect() as client:
@@ -89,5 +92,6 @@ class ClientPerLoop(Generic[T]):
 class _Slot(Generic[T]):
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
+        self.closed = False
         self.client: T | None = None
         self.holder: AsyncGenerator[T] | None = None

@@ -189,14 +189,14 @@ class Objects:
             data += nonce
         return Write(name, data, content_type, metadata, expiry)
 
-    async def get(self, call: Call, name: str) -> Found | None:
-        """Reads a live object: 1 request. None if it does not exist or has expired.
+    async def get(self, call: Call, name: str, *, expired: bool = False) -> Found | None:
+        """Reads a live object, or with ``expired`` any: 1 request. None if it does not exist.
 
         Raises:
             CorruptObject: Its metadata or nonce is not what `put` writes, or of a later format.
         """
         found = await self._read(call, name)
-        if found is None or self._read_expired(found.info):
+        if found is None or (not expired and self._read_expired(found.info)):
             return None
         return Found(found.info, value_of(found))
 
@@ -282,7 +282,8 @@ class Objects:
             operation: The public call it belongs to.
             prefix: What the names begin with.
             seconds: The deadline of each page.
-            limit: The most objects in a page.
+            limit: The most objects in the first page; those behind it are full, since what has
+                expired is left out.
         """
         async for page in self.all_pages(operation, prefix, seconds, limit):
             yield [info for info in page if not self._shown_expired(info)]
@@ -327,6 +328,7 @@ class Objects:
             if after is None:
                 return
             seen.add(after)
+            limit = PAGE
 
     async def check(self, call: Call, prefix: str) -> None:
         """Finds out whether the bucket can be reached and listed: 1 request."""

@@ -8,7 +8,7 @@ next uncached save, or ``sweep``, writes the record again.
 
 from __future__ import annotations
 
-import threading
+import contextlib
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -36,33 +36,35 @@ V = TypeVar("V")
 
 
 class Recent(Generic[K, V]):
-    """A dictionary that forgets what was used longest ago. Safe to use from several threads."""
+    """A dictionary that forgets what was used longest ago. Safe to use from several threads.
+
+    It has no lock, which a fork could leave locked: each step is one of the interpreter's, and what
+    another thread has removed between two of them is no loss.
+    """
 
     def __init__(self, size: int = _MOST_KNOWN) -> None:
         self._size = size
         self._items: OrderedDict[K, V] = OrderedDict()
-        self._lock = threading.Lock()
 
     def get(self, key: K) -> V | None:
         """The value, or None."""
-        with self._lock:
-            value = self._items.get(key)
-            if value is not None:
+        value = self._items.get(key)
+        if value is not None:
+            with contextlib.suppress(KeyError):
                 self._items.move_to_end(key)
-            return value
+        return value
 
     def put(self, key: K, value: V) -> None:
         """Keeps a value."""
-        with self._lock:
-            self._items[key] = value
+        self._items[key] = value
+        with contextlib.suppress(KeyError):
             self._items.move_to_end(key)
             if len(self._items) > self._size:
                 self._items.popitem(last=False)
 
     def pop(self, key: K) -> None:
         """Forgets a value."""
-        with self._lock:
-            self._items.pop(key, None)
+        self._items.pop(key, None)
 
 
 class _Record(msgspec.Struct):
@@ -123,11 +125,13 @@ class OwnerIndex:
         Args:
             call: The call it belongs to.
             execution_id: The execution.
-            anew: Whether to read the record also when the owner is known.
+            anew: Whether to read the record also when the owner is known. One that has expired
+                counts, and without any the owner stays the one that was known: what is left of the
+                execution is there.
         """
         known = self._known.get(execution_id)
         if known is None or anew:
-            known = await self._read(call, execution_id)
+            known = await self._read(call, execution_id, expired=anew) or known
         return None if known is None else known.tenant
 
     def is_known(self, execution_id: str) -> bool:
@@ -263,8 +267,9 @@ class OwnerIndex:
         self._known.put(execution_id, known)
         return known
 
-    async def _read(self, call: Call, execution_id: str) -> _Known | None:
-        found = await self._objects.get(call, self._names.owner(execution_id))
+    async def _read(self, call: Call, execution_id: str, *, expired: bool = False) -> _Known | None:
+        name = self._names.owner(execution_id)
+        found = await self._objects.get(call, name, expired=expired)
         if found is None:
             self._known.pop(execution_id)
             return None

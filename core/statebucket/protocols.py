@@ -298,8 +298,8 @@ class StateStore(StorageBackend, Protocol):
     ) -> list[ExecutionId]:
         """Up to ``limit`` executions of a tenant that have a snapshot: 1 request per 1,000.
 
-        In the order of their encoded ids. On S3, whose listings have no metadata, one that has
-        expired may show until it is removed; see `iter_snapshots`.
+        In the order of their encoded ids, each page with the deadline anew. On S3, whose listings
+        have no metadata, one that has expired may show until it is removed; see `iter_snapshots`.
 
         Raises:
             InvalidArgument: ``limit`` is negative.

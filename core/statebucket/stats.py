@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from contextvars import ContextVar
 from typing import Literal, Protocol
 
 import msgspec
+
+from statebucket.forks import new_lock
 
 Kind = Literal[
     "calls",
@@ -60,11 +61,11 @@ under_way: ContextVar[Observer | None] = ContextVar("statebucket_call", default=
 class Counter:
     """Counts for one store and its views, from any thread."""
 
-    __slots__ = ("_counts", "_lock")
+    __slots__ = ("__weakref__", "_counts", "_lock")
 
     def __init__(self) -> None:
         self._counts: dict[Kind, int] = dict.fromkeys(Kind.__args__, 0)  # type: ignore[attr-defined]
-        self._lock = threading.Lock()
+        self._lock = new_lock(self)
 
     def add(self, kind: Kind, amount: int = 1, name: str | None = None) -> None:
         """Adds to a count.

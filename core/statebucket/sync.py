@@ -23,6 +23,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from statebucket.errors import UnsupportedOperation
 from statebucket.leases import Lease
 from statebucket.protocols import StateStore
 from statebucket.registry import open_store as _open_store
@@ -50,6 +51,12 @@ class _Background:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine there, and waits for it here."""
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise UnsupportedOperation(
+                "a callback (progress, clock) of a blocking call cannot make another, which would "
+                "wait for itself"
+            )
         future = asyncio.run_coroutine_threadsafe(work, self.loop)
         try:
             return future.result()

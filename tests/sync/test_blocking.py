@@ -151,3 +151,46 @@ def test_errors_are_the_same(tmp_path: Path) -> None:
             store.get("")
         with pytest.raises(errors.TenantMismatch):
             store.tenant("other").save_snapshot(snapshot())
+
+
+def test_a_callback_that_would_wait_for_itself_is_told() -> None:
+    store = open_store("memory://")
+    store.save_snapshot(snapshot())
+    with pytest.raises(errors.UnsupportedOperation, match="wait for itself"):
+        store.delete_tenant("acme", progress=lambda _: store.shutdown())
+    assert store.get("k") is None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("url", ["memory://", "sqlite:///state.db"])
+def test_a_fork_in_the_middle_of_another_threads_call(url: str, tmp_path: Path) -> None:
+    program = f"""
+        import os
+        from statebucket import forks
+        from statebucket.sync import open_store
+        store = open_store({url!r})
+        store.set("k", b"v")
+        held = list(forks._owners)
+        assert len(held) >= 2
+        for owner in held:
+            owner._lock.acquire()  # as another thread may, at any moment
+        child = os.fork()
+        if not child:
+            store.set("child", b"v")
+            assert store.get("child") == b"v"
+            os._exit(0)
+        for owner in held:
+            owner._lock.release()
+        assert os.waitpid(child, 0)[1] == 0
+        print("done")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
