@@ -8,9 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from typing import TYPE_CHECKING, TypeVar
 
-from statebucket.errors import DeadlineExceeded, Outcome, StateBucketError, Throttled
+from statebucket.errors import (
+    DeadlineExceeded,
+    Outcome,
+    StateBucketError,
+    Throttled,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -78,10 +85,15 @@ async def attempt(
     sent = False
     for tries in range(1, MAX_TRIES + 1):
         try:
-            async with asyncio.timeout_at(call.deadline) as timer, bound:
+            async with asyncio.timeout_at(call.deadline), bound:
                 sent = True
                 counter.add("requests", 1, object_name)
-                return await send()
+                try:
+                    return await send()
+                except OSError as error:  # a time-out of the SDK's, too: the adapter let it through
+                    outcome: Outcome = "unknown" if writes else "none"
+                    kind = type(error).__name__
+                    raise Unavailable(f"the connection failed: {kind}", outcome=outcome) from error
         except StateBucketError as error:
             last = error
             if isinstance(error, Throttled):
@@ -103,8 +115,6 @@ async def attempt(
             counter.add("retries")
             await asyncio.sleep(wait)
         except TimeoutError:
-            if not timer.expired():
-                raise  # not ours: an adapter let its SDK's own time-out through
             if writes and sent:
                 call.outcome = "unknown"
             raise DeadlineExceeded(
@@ -129,9 +139,20 @@ def jitter(longest: float) -> float:
 
 
 def seconds_of(retry_after: str | None) -> float | None:
-    """The seconds that a ``Retry-After`` header asks for; None where it gives none or a date."""
+    """The seconds that a ``Retry-After`` header asks for, in figures or as a date; None if none."""
     try:
         seconds = float(retry_after or "")
     except ValueError:
-        return None
+        seconds = _seconds_until(retry_after or "")
     return seconds if 0 <= seconds < float("inf") else None
+
+
+def _seconds_until(date: str) -> float:
+    """Seconds from now until an HTTP date, at least 0; NaN where it is none."""
+    import time  # noqa: PLC0415  (rarely needed)
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  (10 ms)
+
+    try:
+        return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
+    except ValueError:
+        return math.nan

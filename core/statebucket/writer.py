@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Self
 
-from statebucket.errors import InvalidSnapshot, StateBucketError, UnsupportedOperation
+from statebucket.errors import InvalidSnapshot, UnsupportedOperation
 from statebucket.snapshot import ExecutionSnapshot
 
 if TYPE_CHECKING:
@@ -105,8 +105,8 @@ class SnapshotWriter:
         self._left = True
         try:
             await self.flush()
-        except StateBucketError:
-            if error is None:
+        except Exception:
+            if error is None:  # the block's own error is the one to tell
                 raise
         finally:
             if self._task is not None and not self._task.done():  # cancelled once more

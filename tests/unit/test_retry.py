@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -109,11 +111,33 @@ def test_no_second_request_where_the_service_asks_for_more_time_than_is_left(
         ("-1", None),
         ("nan", None),
         ("inf", None),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("Wed, 51 Oct 2015 07:28:00 GMT", None),
+        ("soon", None),
     ],
 )
-def test_a_retry_after_header_in_seconds_is_read(header: str | None, seconds: float | None) -> None:
+def test_a_retry_after_header_is_read(header: str | None, seconds: float | None) -> None:
     assert seconds_of(header) == seconds
+
+
+def test_a_retry_after_date_is_that_far_away() -> None:
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    assert seconds_of(soon) == pytest.approx(90, abs=2)
+
+
+@pytest.mark.parametrize("kind", [TimeoutError, ConnectionResetError, OSError])
+def test_what_an_adapter_lets_through_of_its_connection_is_typed_and_tried_again(
+    kind: type[OSError],
+) -> None:
+    async def broken(send: Any) -> Any:  # noqa: ARG001
+        raise kind
+
+    bucket = ScriptedBucket(broken)
+    assert run(opened(bucket).get("k")) is None
+    assert len(bucket.requests) == 2
+    error, _ = failure(opened(ScriptedBucket(always=broken)).set("k", b"v"), errors.Unavailable)
+    assert error.outcome == "unknown"
+    assert isinstance(error.__cause__, kind)
 
 
 @pytest.mark.parametrize(
