@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from azure.storage.blob.aio import ContainerClient
 
     from statebucket.bucket import Write
+    from statebucket.doctor import Finding
     from statebucket.lifecycle import Lifecycle, Removal, Rule
     from statebucket_azure.client import Target
     from statebucket_azure.options import AzureOptions
@@ -139,6 +140,12 @@ class AzureBucket:
     async def check(self, prefix: str) -> None:
         """Finds out, by listing one blob, whether the container can be reached and listed."""
         await self.list(prefix, after=None, limit=1)
+
+    async def examine(self, prefix: str) -> Sequence[Finding]:
+        """See `statebucket.doctor.Examined`; it only reads."""
+        from statebucket_azure.inspect import examine  # noqa: PLC0415  (for the doctor only)
+
+        return await examine(await self._container(), prefix, self._how, tags=self._ttl_tags)
 
     @property
     def removal(self) -> Removal:

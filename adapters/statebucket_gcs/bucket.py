@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from statebucket.bucket import Write
+    from statebucket.doctor import Finding
     from statebucket.lifecycle import Lifecycle, Removal, Rule
     from statebucket_gcs.options import GCSOptions
 
@@ -207,6 +208,16 @@ class GCSBucket:
     async def check(self, prefix: str) -> None:
         """See `statebucket.bucket.Bucket.check`: lists one object."""
         await self.list(prefix, after=None, limit=1)
+
+    async def examine(self, prefix: str) -> Sequence[Finding]:
+        """See `statebucket.doctor.Examined`; it only reads."""
+        from statebucket_gcs.inspect import examine  # noqa: PLC0415  (for the doctor only)
+
+        # A store without a prefix has the bucket for itself; a tenant's view never has.
+        whole = prefix.count("/") == 1
+        return await self._connections.run(
+            lambda to: examine(to, self._path, self._bucket, whole=whole)
+        )
 
     @property
     def removal(self) -> Removal:

@@ -95,7 +95,7 @@ class Connection:
         method: str,
         path: str,
         *,
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, str | Sequence[str]] | None = None,
         headers: Mapping[str, str] | None = None,
         body: Sequence[bytes] = (),
     ) -> Answer:
@@ -134,6 +134,11 @@ class Connection:
         except Unavailable as error:  # from a call that nobody waits for
             error.outcome = "unknown" if writes and self._link is not None else "none"
             raise
+
+    @property
+    def credentials(self) -> object:
+        """The credentials that requests are sent with; None before the first."""
+        return None if self._link is None else self._link.client._credentials  # noqa: SLF001
 
     def close(self) -> None:
         """Closes the client, unless it is the caller's."""

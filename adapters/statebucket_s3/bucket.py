@@ -141,7 +141,7 @@ class S3Bucket:
         """See `statebucket.bucket.Bucket.check`."""
         await self._list(prefix, None, 1)
 
-    async def examine(self) -> Sequence[Finding]:
+    async def examine(self, prefix: str) -> Sequence[Finding]:  # noqa: ARG002  (the port's)
         """See `statebucket.doctor.Examined`; it only reads."""
         from statebucket_s3.inspect import examine  # noqa: PLC0415  (for the doctor only)
 

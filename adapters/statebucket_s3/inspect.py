@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from aiobotocore.config import AioConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
+from statebucket.doctor.clock import clock_finding
 from statebucket.doctor.findings import MODULES, Finding
 
 if TYPE_CHECKING:
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
     from statebucket_s3.options import S3Options
 
-_MOST_SKEW = 2.0  # seconds that leases allow clocks to differ
-_DATE_STEP = 1.0  # a reply's date has whole seconds
 _PATIENCE = 3.0  # seconds for STS, which need not be there
 _ONCE = {"total_max_attempts": 1}
 _MODULE = f'module "state"  # {MODULES["s3"]}'
@@ -51,7 +48,8 @@ async def examine(
         found.append(_excess("s3:ListAllMyBuckets: it can list the account's buckets"))
     if "Policy" in policy or _code(policy) == "NoSuchBucketPolicy":
         found.append(_excess("s3:GetBucketPolicy: it can read the bucket's policy"))
-    found.append(_clock(versioning))
+    headers = versioning.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    found.append(clock_finding(headers.get("date")))
     return found
 
 
@@ -144,20 +142,4 @@ def _public(reply: Mapping[str, Any]) -> Finding:
 def _excess(message: str) -> Finding:
     return Finding(
         check="rights", status="warning", message=f"not needed: {message}", remedy=_RUNTIME
-    )
-
-
-def _clock(reply: Mapping[str, Any]) -> Finding:
-    date = reply.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-    if date is None:
-        return Finding(check="clock", status="unknown", message="the service's reply has no date")
-    skew = time.time() - parsedate_to_datetime(date).timestamp() - _DATE_STEP / 2
-    message = f"this machine's clock is {skew:+.1f} s from the service's (± {_DATE_STEP / 2} s)"
-    if abs(skew) <= _MOST_SKEW + _DATE_STEP:
-        return Finding(check="clock", status="ok", message=message)
-    return Finding(
-        check="clock",
-        status="warning",
-        message=f"{message}: TTLs and leases are off by as much",
-        remedy="timedatectl set-ntp true",
     )

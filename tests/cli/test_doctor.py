@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from statebucket import errors, open_store
-from statebucket.doctor import Examination, Finding
+from statebucket.doctor import Examination, Finding, clock_finding
 from statebucket_s3 import inspect
 from targets.s3 import raw_client
 
@@ -223,10 +223,14 @@ def test_on_s3_a_missing_bucket_is_a_fault(cli: Callable[..., Any], moto: Server
 
 
 def test_a_clock_that_is_off_is_found() -> None:
-    reply = {"ResponseMetadata": {"HTTPHeaders": {"date": "Sun, 06 Nov 1994 08:49:37 GMT"}}}
-    finding = inspect._clock(reply)
+    finding = clock_finding("Sun, 06 Nov 1994 08:49:37 GMT")
     assert finding.status == "warning"
     assert "set-ntp" in finding.remedy
+
+
+@pytest.mark.parametrize("date", [None, "", "yesterday"])
+def test_a_reply_without_a_date_tells_nothing_of_the_clock(date: str | None) -> None:
+    assert clock_finding(date).status == "unknown"
 
 
 def test_the_root_user_is_warned_of() -> None:

@@ -1,5 +1,6 @@
 """The command that says whether a bucket is fit."""
 
+from itertools import zip_longest
 from typing import Annotated
 
 import typer
@@ -64,14 +65,15 @@ def _view(findings: list[Finding]) -> Table:
     table.add_column(width=1)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    last = ""
-    for one in findings:
-        sign, style = _SIGNS[one.status]
-        text = plain(one.message)
-        if one.remedy:
-            text.append("\n").append_text(plain(f"→ {one.remedy}", "bold"))
-        table.add_row(
-            plain(sign, style), plain("" if one.check == last else one.check, "bold"), text
-        )
-        last = one.check
+    checks = list(dict.fromkeys(one.check for one in findings))
+    for check in checks:
+        alike = [one for one in findings if one.check == check]
+        for one, following in zip_longest(alike, alike[1:]):
+            sign, style = _SIGNS[one.status]
+            text = plain(one.message)
+            # What mends several findings in a row is said after the last of them.
+            if one.remedy and (following is None or following.remedy != one.remedy):
+                text.append("\n").append_text(plain(f"→ {one.remedy}", "bold"))
+            head = check if one is alike[0] else ""
+            table.add_row(plain(sign, style), plain(head, "bold"), text)
     return table

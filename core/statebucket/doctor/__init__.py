@@ -4,7 +4,8 @@
 tells (identity, versioning, soft delete, clock) an adapter adds by offering `Examined`.
 """
 
+from statebucket.doctor.clock import clock_finding
 from statebucket.doctor.examination import Examination
 from statebucket.doctor.findings import Examined, Finding, Status
 
-__all__ = ["Examination", "Examined", "Finding", "Status"]
+__all__ = ["Examination", "Examined", "Finding", "Status", "clock_finding"]

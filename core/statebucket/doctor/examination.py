@@ -81,7 +81,7 @@ class Examination:
         if isinstance(bucket, Examined):
             try:
                 async with asyncio.timeout(self._parts.seconds):
-                    for finding in await bucket.examine():
+                    for finding in await bucket.examine(self._areas()[0]):
                         yield finding
             except (StateBucketError, TimeoutError) as error:
                 yield Finding(

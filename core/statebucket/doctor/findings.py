@@ -18,8 +18,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One line of an examination.
 
     Attributes:
-        check: What was looked at: "reach", "identity", "rights", "lifecycle", "versions", "clock",
-            "latency", "sweep".
+        check: What was looked at: "reach", "identity", "rights", "lifecycle", "versions", "public",
+            "clock", "latency", "sweep", and what else a service can be looked at for.
         status: "ok"; "note": good to know; "unknown": could not be found out; "warning": works,
             but should be mended; "fault": does not work.
         message: What is so.
@@ -36,10 +36,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 class Examined(Protocol):
     """What an adapter may offer beside `statebucket.bucket.Bucket`, for ``statebucket doctor``."""
 
-    async def examine(self) -> Sequence[Finding]:
+    async def examine(self, prefix: str) -> Sequence[Finding]:
         """Looks at the identity, the bucket's versioning and soft delete, and the clock.
 
         It only reads. What the identity has no right to see is a finding, not an error.
+
+        Args:
+            prefix: What the names of the store's objects, or of some of them, begin with: where
+                the identity should be allowed to list.
         """
         ...
 
