@@ -117,7 +117,7 @@ class UnknownScheme(InvalidInput):
 
 
 class AdapterNotInstalled(StateBucketError, ImportError):
-    """The adapter's SDK is missing; the message has the pip command that installs it."""
+    """The adapter or its SDK cannot be loaded; ours name the pip command that installs it."""
 
 
 # What the service answered.

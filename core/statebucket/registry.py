@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import time
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -131,23 +132,32 @@ def schemes() -> list[str]:
 def _adapter(scheme: str, engine: str) -> Callable[[Location], OpenedBucket]:
     name = scheme if engine == "sdk" else f"{scheme}+{engine}"
     target = BUILT_IN.get(name)
-    if target is None:
-        target = next((point.value for point in _entry_points() if point.name == name), None)
-    if target is None:
-        raise UnknownScheme(
-            f"no adapter is registered for {name!r}; there are: {', '.join(schemes())}"
-        )
-    module, _, attribute = target.partition(":")
+    load: Callable[[], Callable[[Location], OpenedBucket]]
+    if target is not None:
+        load = partial(_imported, target)
+    else:
+        point = next((one for one in _entry_points() if one.name == name), None)
+        if point is None:
+            raise UnknownScheme(
+                f"no adapter is registered for {name!r}; there are: {', '.join(schemes())}"
+            )
+        target, load = point.value, point.load
     try:
-        return cast(
-            "Callable[[Location], OpenedBucket]",
-            getattr(importlib.import_module(module), attribute),
-        )
+        return load()
     except ModuleNotFoundError as error:
         raise AdapterNotInstalled(
-            f"the adapter for {name!r} ({module}) needs the module {error.name!r}, "
+            f"the adapter for {name!r} ({target}) needs the module {error.name!r}, "
             "which is not installed"
         ) from error
+    except (ImportError, AttributeError) as error:
+        raise AdapterNotInstalled(
+            f"the adapter for {name!r} ({target}) cannot be loaded: {error}"
+        ) from error
+
+
+def _imported(target: str) -> Any:  # noqa: ANN401  (an adapter's function)
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def _entry_points() -> Any:  # noqa: ANN401  (its type would import the module)

@@ -32,11 +32,20 @@ seen = []
 def open_probe(location):
     seen.append(location)
     return OpenedBucket(MemoryBucket(), location.path.strip("/"))
+
+class Probe:
+    @classmethod
+    def open(cls, location):
+        return open_probe(location)
 """
 ENTRY_POINTS = """
 [statebucket.adapters]
 probe = probe_adapter:open_probe
 probe+fast = probe_adapter:open_probe
+nested = probe_adapter:Probe.open
+extra = probe_adapter:open_probe [fast]
+spaced = probe_adapter : open_probe
+nothing = probe_adapter:no_such_thing
 broken = probe_adapter_broken:open_probe
 s3 = probe_adapter:open_probe
 """
@@ -88,6 +97,19 @@ def test_an_adapter_that_lacks_a_module_says_which(seen: list[Any]) -> None:
     with pytest.raises(errors.AdapterNotInstalled, match="surely_not_installed") as caught:
         open_store("broken://host")
     assert isinstance(caught.value, ImportError)
+    assert seen == []
+
+
+@pytest.mark.parametrize("scheme", ["nested", "extra", "spaced"])
+def test_an_entry_point_of_any_form_is_loaded(seen: list[Any], scheme: str) -> None:
+    assert open_store(f"{scheme}://host").name == "memory"
+    assert [location.scheme for location in seen] == [scheme]
+
+
+def test_an_entry_point_that_leads_nowhere_is_a_typed_error(seen: list[Any]) -> None:
+    with pytest.raises(errors.AdapterNotInstalled, match="no_such_thing") as caught:
+        open_store("nothing://host")
+    assert isinstance(caught.value.__cause__, AttributeError)
     assert seen == []
 
 
