@@ -37,7 +37,7 @@ class Cleaner:
         owners: The owner records, or None where there are none.
         operation: The public call, for errors.
         seconds: The deadline of each request.
-        progress: Called after each batch with what was removed so far.
+        progress: Called after each batch and owner record with what was removed so far.
     """
 
     def __init__(
@@ -109,6 +109,7 @@ class Cleaner:
             self._failures[self._names.owner(execution_id)] = error
         else:
             self._removed_owners += removed
+            self._tell()
 
     async def _with_snapshot(self, tenant_id: str) -> AsyncIterator[str]:
         prefix = self._names.snapshots(tenant_id)
@@ -158,6 +159,9 @@ class Cleaner:
         self._sent = True
         for deletion in await self._objects.delete_many(self._call(), names):
             self._count(deletion)
+        self._tell()
+
+    def _tell(self) -> None:
         if self._progress is not None:
             self._progress(self._so_far())
 

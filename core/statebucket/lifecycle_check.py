@@ -26,7 +26,7 @@ _PARTS = {
     "abort_uploads_days": False,
 }
 _DOES = {
-    "expiration_days": "removes objects with a TTL of up to {days} days",
+    "expiration_days": "removes objects with a TTL of up to {days}",
     "custom_time_days": "removes expired objects",
     "noncurrent_days": "removes versions that are no longer current",
     "expired_delete_markers": "removes delete markers with nothing behind them",
@@ -96,14 +96,18 @@ def compare(
 
 def unseen(needed: Sequence[Rule], service: str) -> LifecycleReport:
     """The report for a service that does not show its rules to those who use the bucket."""
-    listed = ", ".join(_outlined(rule) for rule in needed)
+    classes = [rule.tags[TAG] for rule in needed if TAG in rule.tags]
+    others = [_outlined(rule) for rule in needed if TAG not in rule.tags]
+    by_class = f"one for each tag {TAG}={', '.join(classes)}, deleting after as many days"
+    listed = "; ".join([by_class, *others] if classes else others)
     return LifecycleReport(
         findings=(
             Finding(
                 kind="unknown",
                 message=f"the rules of {service} are not to be seen through the bucket's own API; "
-                f"below {', '.join(needed[0].prefixes)} there must be: {listed}",
-                remedy=f"compare them yourself, or let terraform/{service} keep them",
+                f"below {', '.join(needed[0].prefixes)} there must be {listed}",
+                remedy="compare them with what `statebucket lifecycle show` lists, or let "
+                f"terraform/{service} keep them",
             ),
         )
     )
@@ -137,7 +141,8 @@ def _judged(
         elif not ours and kind == "wrong":
             remedy = f"correct or remove that rule, which apply_lifecycle leaves alone; {_APPLY}"
         said.setdefault((kind, text, remedy), []).append(prefix)
-    what = _DOES[part].format(days=needed.expiration_days)
+    days = needed.expiration_days
+    what = _DOES[part].format(days="a day" if days == 1 else f"{days} days")
     for (kind, text, remedy), prefixes in said.items():
         yield Finding(
             kind=kind,
@@ -232,6 +237,6 @@ def _takes_early(rule: Rule, reached: Sequence[str]) -> bool:
 
 
 def _outlined(rule: Rule) -> str:
+    """One that no tag tells."""
     parts = [f"{name}={getattr(rule, name)}" for name in _PARTS if _does(rule, name)]
-    tags = [f"tag {name}={value}" for name, value in rule.tags.items()]
-    return f"{rule.id.rpartition('statebucket-')[2]} ({', '.join([*tags, *parts])})"
+    return f"{rule.id.rpartition('-')[2]} ({', '.join(parts)})"

@@ -53,7 +53,7 @@ class LifecyclePlan(msgspec.Struct, frozen=True, kw_only=True):
             lines.append(f"{len(self.kept)} other rules stay as they are")
             lines.append("applied" if self.applied else "not applied: a dry run")
         else:
-            lines.append("nothing to change")
+            lines.append("nothing to change" if self.report.ok else "nothing was written")
         return "\n".join(lines)
 
 

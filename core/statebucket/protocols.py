@@ -325,13 +325,22 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
-    async def delete_execution_state(self, execution_id: ExecutionId | str) -> DeletionReport:
+    async def delete_execution_state(
+        self,
+        execution_id: ExecutionId | str,
+        *,
+        progress: Callable[[DeletionReport], None] | None = None,
+    ) -> DeletionReport:
         """Removes an execution: its snapshot, every key, and last its owner record.
 
         Bound to a tenant: 1 list and 1 batch for up to a page, 1 for the owner record, and 1 to
         look that up if it is not known. Else the owner is always looked up first, since it decides
         whose state goes, and the keys set without a tenant go too, for 1 list more.
         After an interruption, running it again finishes the job.
+
+        Args:
+            execution_id: The execution.
+            progress: Called with what was removed so far, after each batch.
 
         Returns:
             What was removed.
@@ -362,7 +371,7 @@ class StateStore(StorageBackend, Protocol):
 
         Args:
             tenant_id: The tenant.
-            progress: Called with what was removed so far, after each batch.
+            progress: Called with what was removed so far, after each owner record and each batch.
 
         Raises:
             DeleteIncomplete: Some objects could not be removed.

@@ -395,14 +395,19 @@ class ObjectStateStore(StateStore):
 
     # Removal.
 
-    async def delete_execution_state(self, execution_id: ExecutionId | str) -> DeletionReport:
+    async def delete_execution_state(
+        self,
+        execution_id: ExecutionId | str,
+        *,
+        progress: Callable[[DeletionReport], None] | None = None,
+    ) -> DeletionReport:
         encode_execution(execution_id)
         operation = "delete_execution_state"
         tenant_id = await self._owner_of(self._call(operation), execution_id)
         scopes = [tenant_id]
         if self._tenant is None:
             scopes = [None] if tenant_id is None else [tenant_id, None]
-        return await self._cleaner(operation).execution(execution_id, tenant_id, scopes)
+        return await self._cleaner(operation, progress).execution(execution_id, tenant_id, scopes)
 
     async def delete_tenant(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -48,6 +49,17 @@ async def seed(url: str) -> None:
         state = Waiting(WaitReason.APPROVAL)
         await store.tenant("globex").save_snapshot(snapshot("g0", "globex", 7, state=state))
         await store.set("banner", b"\x00\xff")
+
+
+def expire(url: str, count: int) -> None:
+    """Keys that expired two minutes ago."""
+
+    async def work() -> None:
+        async with open_store(url, clock=lambda: time.time() - 120) as store:
+            for number in range(count):
+                await store.tenant("acme").set(f"old{number}", b"12345", timedelta(seconds=1))
+
+    asyncio.run(work())
 
 
 class Answer(NamedTuple):

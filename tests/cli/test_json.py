@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from statebucket import open_store
+from cli.conftest import expire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-def expire(url: str, count: int) -> None:
-    """Keys that expired two minutes ago."""
-
-    async def work() -> None:
-        import time  # noqa: PLC0415
-
-        async with open_store(url, clock=lambda: time.time() - 120) as store:
-            for number in range(count):
-                await store.tenant("acme").set(f"old{number}", b"12345", timedelta(seconds=1))
-
-    asyncio.run(work())
 
 
 def test_health(cli: Callable[..., Any]) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import subprocess
+import sys
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -61,6 +64,44 @@ def test_a_long_value_is_not_cut(url: str) -> None:
     assert text.count("x") >= 500
 
 
+def test_no_id_is_cut_on_a_narrow_terminal_nor_in_a_pipe(url: str) -> None:
+    name = "order-" + "0123456789" * 9
+    store = open_store(url)
+    asyncio.run(store.save_snapshot(snapshot(name)))
+    asyncio.run(store.tenant("acme").set(f"exec:{name}:rows", b"1"))
+    for command in (("snapshots", "acme"), ("show", name)):
+        _, text = run(*command, "-u", url, columns=40)
+        assert "…" not in text[text.index("execution") :]
+        assert "never" in text
+    piped = subprocess.run(
+        [sys.executable, "-m", "statebucket", "snapshots", "acme", "-u", url],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [line.split()[0] for line in piped.stdout.splitlines()][-1] == name
+    assert piped.stderr == ""
+
+
+def test_tenants_fit_a_narrow_terminal(url: str) -> None:
+    _, text = run("tenants", "-u", url, columns=50)
+    rows = lines(text[text.index("tenant ") :])
+    assert rows[1][:3] == ["acme", "3", "4"]
+    assert "█" not in text
+
+
+def test_without_colour_there_is_none(url: str) -> None:
+    terminal = Terminal("tenants", "-u", url, environment={"NO_COLOR": "1"})
+    assert terminal.end() == 0
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]", terminal.raw)
+
+
+@pytest.mark.parametrize("command", [("rm-execution", "e1"), ("rm-tenant", "acme")])
+def test_a_removal_shows_progress_with_rate(url: str, command: tuple[str, ...]) -> None:
+    _, text = run(*command, "-u", url, "--yes")
+    assert re.search(r"removing .* (\d+)/\1 objects .*/s", text)
+
+
 def test_get_ends_in_a_new_line_on_a_terminal_only(url: str) -> None:
     assert run("get", "settings", "-t", "acme", "-u", url) == (0, "{}\n")
 
@@ -112,8 +153,8 @@ def test_doctor_fits_on_a_screen(url: str) -> None:
 
 def test_lifecycle_commands(url: str) -> None:
     assert "only sweep() does" in run("lifecycle", "check", "-u", url)[1]
-    assert "no rule is needed" in run("lifecycle", "show", "-u", url)[1]
-    assert "nothing to change" in run("lifecycle", "apply", "-u", url)[1]
+    assert "No rule is needed" in run("lifecycle", "show", "-u", url)[1]
+    assert "Nothing to change." in run("lifecycle", "apply", "-u", url)[1]
 
 
 def test_copy_shows_progress_with_rate_and_a_sum(url: str, tmp_path: Path) -> None:

@@ -233,7 +233,11 @@ def test_on_azure_the_report_lists_what_must_be_there() -> None:
     (finding,) = report.findings
     assert finding.kind == "unknown"
     assert not report.ok
-    assert "ttl-1024 (tag statebucket-ttl=1024, expiration_days=1024)" in finding.message
+    assert "statebucket-ttl=1, 2, 4, 8," in finding.message
+    assert "1024, deleting after as many days; tidy (noncurrent_days=7)" in finding.message
+    # What was not looked at is not said to be in order.
+    plan = apply("az://container/app?account=example", dry_run=False)
+    assert str(plan).endswith("nothing was written")
 
 
 class Contested:

@@ -30,7 +30,10 @@ def frame(
     *,
     url: Url = None,
     version: Annotated[  # noqa: ARG001  (its callback has answered)
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Says which.")
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
     """Execution state and TTL key-values in object storage: look, check, mend, move.

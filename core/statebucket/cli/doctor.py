@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from statebucket.cli.exits import Exit
-from statebucket.cli.options import Json, Tenant, Url
+from statebucket.cli.options import Json, OnlyTenant, Url
 from statebucket.cli.screen import Screen, Stop, plain
 from statebucket.cli.session import on_store
 from statebucket.doctor import Examination, Finding
@@ -37,7 +37,7 @@ def doctor(
             help="Try writing too: a statebucket-doctor-… object below each prefix, removed again.",
         ),
     ] = False,
-    tenant: Tenant = None,
+    tenant: OnlyTenant = None,
     url: Url = None,
     as_json: Json = False,
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from statebucket.cli.exits import Exit
-from statebucket.cli.options import Json, Key, Tenant, Url
+from statebucket.cli.options import Json, Key, KeysTenant, Url
 from statebucket.cli.screen import Screen, Stop, counted, plain
 from statebucket.cli.session import on_store
 from statebucket.store import ObjectStateStore
@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
         app.command(name, rich_help_panel="Keys")(command)
 
 
-def get(key: Key, *, tenant: Tenant = None, url: Url = None, as_json: Json = False) -> None:
+def get(key: Key, *, tenant: KeysTenant = None, url: Url = None, as_json: Json = False) -> None:
     """Writes a value to stdout as it is; exit code 1 if there is none.
 
     [dim]statebucket get exec:exec-1:rows -t acme | jq .[/]
@@ -33,7 +33,9 @@ def get(key: Key, *, tenant: Tenant = None, url: Url = None, as_json: Json = Fal
     async def work(store: ObjectStateStore, screen: Screen) -> None:
         stored = await store.get_stored(key)
         if stored is None:
-            screen.fail("NotFound", f"the key {key!r} does not exist, or has expired", Exit.NO)
+            where = "" if tenant else "; a tenant's keys are found with --tenant"
+            text = f"the key {key!r} does not exist, or has expired{where}"
+            screen.fail("NotFound", text, Exit.NO)
             raise Stop(Exit.NO)
         if as_json:
             screen.print_json(
@@ -58,7 +60,7 @@ def set_(
     key: Key,
     value: Annotated[
         str | None,
-        typer.Argument(metavar="[VALUE]", show_default=False, help="Text; else --file or stdin."),
+        typer.Argument(metavar="VALUE", show_default=False, help="Text; else --file or stdin."),
     ] = None,
     *,
     file: Annotated[
@@ -68,11 +70,11 @@ def set_(
     ttl: Annotated[
         str | None, typer.Option(help="How long it can be read: 90s, 15m, 36h, 7d; else for ever.")
     ] = None,
-    tenant: Tenant = None,
+    tenant: KeysTenant = None,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """Stores a value.
+    """Stores a value, for ever or for a TTL.
 
     [dim]statebucket set greeting hello -t acme --ttl 36h[/]
     [dim]statebucket set exec:exec-1:rows -t acme < rows.json[/]
@@ -97,7 +99,7 @@ def set_(
     on_store(work, url, as_json=as_json, tenant=tenant)
 
 
-def rm(key: Key, *, tenant: Tenant = None, url: Url = None, as_json: Json = False) -> None:
+def rm(key: Key, *, tenant: KeysTenant = None, url: Url = None, as_json: Json = False) -> None:
     """Deletes a key; that it is not there is no error.
 
     [dim]statebucket rm exec:exec-1:rows -t acme[/]

@@ -1,7 +1,10 @@
 """Commands on the bucket's lifecycle rules: check, show, apply."""
 
+from itertools import zip_longest
+
 import msgspec
 import typer
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -9,7 +12,9 @@ from statebucket.cli.exits import Exit
 from statebucket.cli.options import DryRun, Json, Url, Yes
 from statebucket.cli.screen import Screen, Stop, counted, plain
 from statebucket.cli.session import on_store
-from statebucket.lifecycle import LifecyclePort, Rule, needed_rules
+from statebucket.lifecycle import TERRAFORM_ID, LifecyclePort, Rule, needed_rules
+from statebucket.lifecycle_check import LifecycleReport
+from statebucket.lifecycle_plan import LifecyclePlan
 from statebucket.parts import Parts
 from statebucket.store import ObjectStateStore
 
@@ -30,7 +35,7 @@ def check(*, url: Url = None, as_json: Json = False) -> None:
 
     async def work(store: ObjectStateStore, screen: Screen) -> None:
         report = await store.check_lifecycle()
-        screen.show({"ok": report.ok, "findings": report.findings}, lambda: _lines(report))
+        screen.show({"ok": report.ok, "findings": report.findings}, lambda: _findings(report))
         if not report.ok:
             raise Stop(Exit.NO)
 
@@ -38,7 +43,10 @@ def check(*, url: Url = None, as_json: Json = False) -> None:
 
 
 def show(*, url: Url = None, as_json: Json = False) -> None:
-    """The rules that TTLs need, and those that the bucket has."""
+    """The rules that TTLs need, and those that the bucket has.
+
+    [dim]statebucket lifecycle show --url gs://bucket/app[/]
+    """
 
     async def work(store: ObjectStateStore, screen: Screen) -> None:
         parts = Parts.of(store)
@@ -67,12 +75,13 @@ def apply(
 
     On a bucket whose rules Terraform owns, it prints the module's input instead.
     [dim]statebucket lifecycle apply --dry-run[/]
+    [dim]statebucket lifecycle apply --yes[/]
     """
 
     async def work(store: ObjectStateStore, screen: Screen) -> None:
         plan = await store.apply_lifecycle(dry_run=True)
         if plan.added and not dry_run:
-            screen.err.print(_lines(plan.report), soft_wrap=True)
+            screen.err.print(_findings(plan.report))
             screen.sure(
                 f"Write {counted(len(plan.added), 'rule')} in place of "
                 f"{counted(len(plan.removed), 'rule')} of ours, "
@@ -80,39 +89,109 @@ def apply(
                 yes=yes,
             )
             plan = await store.apply_lifecycle(dry_run=False)
-        screen.show(plan, lambda: _lines(plan))
-        if plan.module_input:
+        screen.show(plan, lambda: _plan(plan, dry_run=dry_run))
+        if plan.module_input or not (plan.added or plan.report.ok):
             raise Stop(Exit.NO)
 
     on_store(work, url, as_json=as_json)
 
 
-def _lines(value: object) -> Text:
+_CALL = "apply_lifecycle(dry_run=False)"
+_KINDS = {"dangerous": "bold red", "unknown": "cyan", "note": "dim"}
+
+
+def _lines(text: str) -> Text:
     """Some lines of text, each made safe for a terminal."""
-    return Text("\n").join(plain(line) for line in str(value).splitlines())
+    return Text("\n").join(plain(line) for line in text.splitlines())
 
 
-def _rules(needed: list[Rule], found: tuple[Rule, ...] | None, *, terraform: bool) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in ("", "id", "prefixes", "does"):
-        table.add_column(head, overflow="fold")
-    for rule in needed:
-        table.add_row("needed", plain(rule.id), _prefixes(rule), _does(rule))
-    for rule in found or ():
-        whose = "Terraform's" if terraform and rule.id.startswith("statebucket-tf-") else "found"
-        table.add_row(whose, plain(rule.id), _prefixes(rule), _does(rule))
-    if not needed:
-        table.add_row("", "", "", "no rule is needed: only sweep removes what has expired here")
-    elif found is None:
-        table.add_row("found", "", "", "the bucket's rules are not to be seen from here")
+def _findings(report: LifecycleReport) -> RenderableType:
+    if not report.findings:
+        return plain("The rules are as TTLs need them.", "green")
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for one, following in zip_longest(report.findings, report.findings[1:]):
+        text = plain(one.message)
+        # What mends several findings in a row is said after the last of them.
+        if one.remedy and (following is None or following.remedy != one.remedy):
+            remedy = one.remedy.replace(_CALL, "statebucket lifecycle apply")
+            text.append("\n").append_text(plain(f"→ {remedy}", "bold"))
+        table.add_row(plain(one.kind, _KINDS.get(one.kind, "yellow")), text)
     return table
 
 
-def _prefixes(rule: Rule) -> str:
-    return plain(", ".join(prefix or "(all)" for prefix in rule.prefixes)).plain
+def _plan(plan: LifecyclePlan, *, dry_run: bool) -> RenderableType:
+    shown: list[RenderableType] = []
+    if dry_run or not plan.added:  # else they were shown with the question
+        shown.append(_findings(plan.report))
+    if plan.module_input:
+        shown.append("Terraform owns this bucket's rules and would undo a change; its input:")
+        shown.append(_lines(plan.module_input))
+    elif plan.added:
+        shown.append(
+            _table([("-", rule) for rule in plan.removed] + [("+", rule) for rule in plan.added])
+        )
+        shown.append(f"{counted(len(plan.kept), 'other rule')} left as they are.")
+        shown.append(
+            plain("Written.", "green") if plan.applied else plain("Not written: a dry run.")
+        )
+    else:
+        shown.append("Nothing to change." if plan.report.ok else "Nothing was written.")
+    return Group(*shown)
+
+
+def _rules(
+    needed: list[Rule], found: tuple[Rule, ...] | None, *, terraform: bool
+) -> RenderableType:
+    if not needed and not found:
+        return plain("No rule is needed: only sweep removes what has expired here.")
+    rows = [("needed", rule) for rule in needed]
+    for rule in found or ():
+        ours = terraform and rule.id.startswith(TERRAFORM_ID)
+        rows.append(("Terraform's" if ours else "found", rule))
+    if found is not None:
+        return _table(rows)
+    return Group(_table(rows), plain("The bucket's own rules are not to be seen from here.", "dim"))
+
+
+def _table(rows: list[tuple[str, Rule]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("", no_wrap=True)
+    for head in ("rule", "does", "below"):
+        table.add_column(head, overflow="fold")
+    before = None
+    for whose, rule in rows:
+        places = ", ".join(prefix or "(all)" for prefix in rule.prefixes)
+        # A dozen rules share their places.
+        below = "″" if before == (whose, places) else plain(places)
+        table.add_row(whose, plain(rule.id), plain(_does(rule)), below)
+        before = (whose, places)
+    return table
+
+
+_WORDS = {
+    "expiration_days": "deletes after {} d",
+    "custom_time_days": "deletes {} d after expiry (custom time)",
+    "noncurrent_days": "deletes old versions after {} d",
+    "abort_uploads_days": "aborts uploads after {} d",
+}
+_FLAGS = {
+    "expired_delete_markers": "removes delete markers",
+    "archives": "archives",
+    "narrowed": "has further conditions",
+}
 
 
 def _does(rule: Rule) -> str:
-    plainly = msgspec.to_builtins(rule)
-    parts = [f"{k}={v}" for k, v in plainly.items() if k not in {"id", "prefixes", "raw"}]
-    return plain(", ".join(parts)).plain
+    """What a rule does, in a few words; in the service's, where these do not tell."""
+    parts = [
+        words.format(days)
+        for name, words in _WORDS.items()
+        if (days := getattr(rule, name)) is not None
+    ]
+    parts += [words for name, words in _FLAGS.items() if getattr(rule, name)]
+    if not parts and rule.raw is not None:
+        return msgspec.json.encode(rule.raw).decode()
+    parts += [f"of tag {name}={value}" for name, value in rule.tags.items()]
+    return ", ".join(parts if rule.enabled else ["disabled", *parts])

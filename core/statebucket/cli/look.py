@@ -1,5 +1,6 @@
 """Commands that look: demo, health, tenants, snapshots, show."""
 
+import os
 import time
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from rich.json import JSON
 from rich.table import Table
 
 from statebucket.cli.exits import Exit
-from statebucket.cli.options import ExecutionId, Json, Tenant, TenantId, Url
+from statebucket.cli.options import ExecutionId, ItsTenant, Json, TenantId, Url
 from statebucket.cli.screen import Screen, Stop, age, counted, expiry, plain, size
 from statebucket.cli.session import on_store
 from statebucket.inventory import Holdings, of_tenants
@@ -24,6 +25,8 @@ from statebucket.tasks import in_order
 from statebucket.versions import Stored
 
 _BAR = 28
+_WIDE = 72  # columns of a terminal that has room for bars
+_NARROW = 60  # and of one that has not for age and size
 _MOST_KEYS = 1000
 _COLOURS = {"Running": "green", "Completed": "blue", "Failed": "red", "Cancelled": "dim"}
 
@@ -34,11 +37,15 @@ def register(app: typer.Typer) -> None:
         app.command(rich_help_panel="Look")(command)
 
 
-def demo() -> None:
-    """The main job on real input: a worker is killed, another goes on; about 10 s.
+def demo(*, url: Url = None) -> None:
+    """What it is for, in about 10 s: a worker is killed at its job, and another goes on.
 
-    It runs on an SQLite file of its own, or on STATEBUCKET_URL.
+    It runs on the store, and cleans up after itself; without one, on an SQLite file of its own.
+    [dim]statebucket demo[/]
+    [dim]statebucket demo --url s3://bucket/demo[/]
     """
+    if url is not None:
+        os.environ["STATEBUCKET_URL"] = url  # its workers are processes of their own
     from statebucket.demo.__main__ import main  # noqa: PLC0415  (only here)
 
     raise typer.Exit(main())
@@ -66,17 +73,21 @@ def tenants(*, url: Url = None, as_json: Json = False) -> None:
     """The tenants, with what they store: 1 request per 1,000 objects.
 
     Expired objects count until they are removed.
+    [dim]statebucket tenants --url gs://bucket/app[/]
+    [dim]statebucket tenants --json | jq '.tenants[].name'[/]
     """
 
     async def work(store: ObjectStateStore, screen: Screen) -> None:
         with screen.err.status("listing tenants…"):
             found = [str(tenant) async for tenant in store.iter_tenants()]
-        with screen.err.status(f"counting what {counted(len(found), 'tenant')} have…"):
+        with screen.err.status(f"counting what is in {counted(len(found), 'tenant')}…"):
             held = await of_tenants(Parts.of(store), found)
         held.sort(key=lambda one: one.bytes, reverse=True)
         screen.show(
             {"tenants": [_plain(one) for one in held]},
-            lambda: _tenants(held) if held else plain("There are no tenants yet."),
+            lambda: (
+                _tenants(held, screen.out.width) if held else plain("There are no tenants yet.")
+            ),
         )
 
     on_store(work, url, as_json=as_json)
@@ -104,7 +115,9 @@ def snapshots(
         more = len(names) > limit
         screen.show(
             {"tenant": tenant, "more": more, "snapshots": [_row(one) for one in live]},
-            lambda: _snapshots(live) if live else plain(f"{tenant} has no snapshots."),
+            lambda: (
+                _snapshots(live, screen.out.width) if live else plain(f"{tenant} has no snapshots.")
+            ),
         )
         if more:
             screen.note("There are more: raise --limit.", "dim")
@@ -113,9 +126,11 @@ def snapshots(
 
 
 def show(
-    execution: ExecutionId, *, tenant: Tenant = None, url: Url = None, as_json: Json = False
+    execution: ExecutionId, *, tenant: ItsTenant = None, url: Url = None, as_json: Json = False
 ) -> None:
     """An execution: its snapshot as JSON, and its keys.
+
+    The keys are those of its tenant, and those that were set without one.
 
     [dim]statebucket show exec-1 --tenant acme[/]
     """
@@ -128,7 +143,7 @@ def show(
             views.append(store.tenant(stored.value.tenant_id))
         rows = [row for view in views for row in await _keys(view, execution)]
         if stored is None and not rows:
-            screen.fail("NotFound", f"there is no state of execution {execution!r}", Exit.NO)
+            screen.fail("NotFound", no_state(execution, tenant), Exit.NO)
             raise Stop(Exit.NO)
         screen.show(
             {
@@ -137,10 +152,16 @@ def show(
                 "snapshot": None if stored is None else msgspec.Raw(stored.value.to_json()),
                 "keys": rows,
             },
-            lambda: _execution(stored, rows),
+            lambda: _execution(stored, rows, screen.out.width),
         )
 
     on_store(work, url, as_json=as_json, tenant=tenant)
+
+
+def no_state(execution: str, tenant: str | None) -> str:
+    """What is said of an execution that has nothing."""
+    hint = "" if tenant else "; one without a snapshot is found with --tenant"
+    return f"there is no state of execution {execution!r}{hint}"
 
 
 async def _keys(view: StateStore, execution: str) -> list[dict[str, object]]:
@@ -157,33 +178,37 @@ async def _keys(view: StateStore, execution: str) -> list[dict[str, object]]:
     ]
 
 
-def _tenants(held: list[Holdings]) -> Table:
+def _tenants(held: list[Holdings], width: int) -> Table:
     most = max(one.bytes for one in held) or 1
+    bars = width >= _WIDE
     table = Table(box=None, pad_edge=False, header_style="bold", show_footer=True)
-    table.add_column("tenant", counted(len(held), "tenant"), footer_style="dim")
+    table.add_column("tenant", counted(len(held), "tenant"), footer_style="dim", overflow="fold")
     for name in ("snapshots", "keys"):
         total = sum(getattr(one, name) for one in held)
-        table.add_column(name, f"{total:,}", justify="right", footer_style="dim")
+        table.add_column(name, f"{total:,}", justify="right", footer_style="dim", no_wrap=True)
     total = sum(one.bytes for one in held)
-    table.add_column("size", size(total), justify="right", footer_style="dim")
-    table.add_column("", width=_BAR)
+    table.add_column("size", size(total), justify="right", footer_style="dim", no_wrap=True)
+    if bars:
+        table.add_column("", width=_BAR)
     for one in held:
         table.add_row(
             plain(one.name),
             f"{one.snapshots:,}",
             f"{one.keys:,}",
             size(one.bytes),
-            Bar(most, 0, one.bytes, width=_BAR, color="cyan"),
+            *([Bar(most, 0, one.bytes, width=_BAR, color="cyan")] if bars else []),
         )
     return table
 
 
-def _snapshots(live: list[Stored[ExecutionSnapshot]]) -> Table:
+def _snapshots(live: list[Stored[ExecutionSnapshot]], width: int) -> Table:
+    narrow = width < _NARROW
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in ("execution", "state"):
-        table.add_column(head)
-    for head in ("sequence", "age", "size", "expires"):
-        table.add_column(head, justify="right")
+    # An id is never cut, since one copies it.
+    table.add_column("execution", overflow="fold", min_width=len("execution"))
+    table.add_column("state")
+    for head in ("sequence", "expires") if narrow else ("sequence", "age", "size", "expires"):
+        table.add_column(head, justify="right", no_wrap=True)
     for one in live:
         snapshot = one.value
         state = _state(snapshot)
@@ -191,15 +216,14 @@ def _snapshots(live: list[Stored[ExecutionSnapshot]]) -> Table:
             plain(snapshot.execution_id),
             plain(state, _COLOURS.get(state, "yellow")),
             str(snapshot.sequence_number),
-            age(snapshot.timestamp),
-            size(one.size),
+            *(() if narrow else (age(snapshot.timestamp), size(one.size))),
             expiry(one.expires_at),
         )
     return table
 
 
 def _execution(
-    stored: Stored[ExecutionSnapshot] | None, rows: list[dict[str, object]]
+    stored: Stored[ExecutionSnapshot] | None, rows: list[dict[str, object]], width: int
 ) -> RenderableType:
     parts: list[RenderableType] = []
     if stored is None:
@@ -207,12 +231,12 @@ def _execution(
     else:
         body = JSON(_escaped(stored.value.to_json())).text
         body.no_wrap, body.overflow = False, "fold"
-        parts += [_snapshots([stored]), "", body]
+        parts += [_snapshots([stored], width), "", body]
     if rows:
         table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("key")
-        table.add_column("size", justify="right")
-        table.add_column("expires", justify="right")
+        table.add_column("key", overflow="fold")
+        table.add_column("size", justify="right", no_wrap=True)
+        table.add_column("expires", justify="right", no_wrap=True)
         for row in rows:
             expires = row["expires_at"]
             table.add_row(plain(row["key"]), size(row["size"]), expiry(expires))  # type: ignore[arg-type]

@@ -2,7 +2,7 @@
 
 # No postponed annotations here or in the commands: typer reads them when it builds the parser.
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,15 +17,20 @@ Url = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, for machines.")]
-Tenant = Annotated[
-    str | None,
-    typer.Option(
-        "--tenant",
-        "-t",
-        show_default=False,
-        help="The tenant it belongs to; without one, the store's own view.",
-    ),
+
+
+def _tenant(text: str) -> Any:  # noqa: ANN401  (typer's own kind)
+    return typer.Option("--tenant", "-t", show_default=False, help=text)
+
+
+KeysTenant = Annotated[
+    str | None, _tenant("The tenant whose key it is; without one, a key that belongs to none.")
 ]
+ItsTenant = Annotated[
+    str | None,
+    _tenant("The execution's tenant; without one it is looked up by the snapshot's owner."),
+]
+OnlyTenant = Annotated[str | None, _tenant("Only this tenant; without one, the whole store.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would be done.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 TenantId = Annotated[str, typer.Argument(metavar="TENANT", show_default=False)]

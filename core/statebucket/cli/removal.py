@@ -1,13 +1,25 @@
 """Commands that remove: rm-execution, rm-tenant, sweep."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated
 
 import msgspec
 import typer
+from rich.progress import Progress
 
 from statebucket.cli.exits import Exit
-from statebucket.cli.options import DryRun, ExecutionId, Json, Tenant, TenantId, Url, Yes
+from statebucket.cli.look import no_state
+from statebucket.cli.options import (
+    DryRun,
+    ExecutionId,
+    ItsTenant,
+    Json,
+    OnlyTenant,
+    TenantId,
+    Url,
+    Yes,
+)
 from statebucket.cli.screen import Screen, Stop, counted, plain, size
 from statebucket.cli.session import on_store
 from statebucket.inventory import Holdings, of_execution, of_tenant
@@ -26,7 +38,7 @@ def register(app: typer.Typer) -> None:
 def rm_execution(
     execution: ExecutionId,
     *,
-    tenant: Tenant = None,
+    tenant: ItsTenant = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     url: Url = None,
@@ -36,6 +48,7 @@ def rm_execution(
 
     Run it again after an interruption: it goes on with what is left.
     [dim]statebucket rm-execution exec-1 --dry-run[/]
+    [dim]statebucket rm-execution exec-1 --tenant acme --yes[/]
     """
 
     async def work(store: ObjectStateStore, screen: Screen) -> None:
@@ -45,12 +58,15 @@ def rm_execution(
             owner = await parts.owners.tenant_of(Call("inventory", parts.seconds), execution)
         held = await of_execution(parts, execution, owner)
         if held.objects == 0:
-            screen.fail("NotFound", f"there is no state of execution {execution!r}", Exit.NO)
+            screen.fail("NotFound", no_state(execution, tenant), Exit.NO)
             raise Stop(Exit.NO)
         whose = "" if owner is None else f" of tenant {owner!r}"
         if _only_said(screen, held, f"execution {execution!r}{whose}", dry_run=dry_run, yes=yes):
             return
-        _removed(screen, await store.delete_execution_state(execution))
+        with screen.progress("objects") as bar:
+            told = _bar(bar, held.objects + (1 if parts.owners and owner is not None else 0))
+            report = await store.delete_execution_state(execution, progress=told)
+        _removed(screen, report)
 
     on_store(work, url, as_json=as_json, tenant=tenant)
 
@@ -78,14 +94,10 @@ def rm_tenant(
         if _only_said(screen, held, f"tenant {tenant!r}", dry_run=dry_run, yes=yes):
             return
         with screen.progress("objects") as bar:
-            task = bar.add_task("removing", total=held.objects)
-
-            def told(report: DeletionReport) -> None:
-                done = (report.snapshots or 0) + report.keys + report.leases
-                bar.update(task, completed=done)
-
+            # Each snapshot has an owner record, which goes before it.
+            records = held.snapshots if Parts.of(store).owners else 0
+            told = _bar(bar, held.objects + records)
             report = await store.delete_tenant(tenant, progress=told)
-            bar.update(task, completed=held.objects)
         _removed(screen, report)
 
     on_store(work, url, as_json=as_json)
@@ -93,7 +105,7 @@ def rm_tenant(
 
 def sweep(
     *,
-    tenant: Tenant = None,
+    tenant: OnlyTenant = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     margin: Annotated[
@@ -106,6 +118,8 @@ def sweep(
 
     For TTLs below a day and for SQLite; on a cloud, lifecycle rules do the rest.
     Running it again is safe at any time.
+    [dim]statebucket sweep --dry-run[/]
+    [dim]statebucket sweep --tenant acme --yes --json[/]
     """
     late = timedelta(seconds=margin)
 
@@ -137,6 +151,17 @@ def sweep(
     on_store(work, url, as_json=as_json, tenant=tenant)
 
 
+def _bar(bar: Progress, total: int) -> Callable[[DeletionReport], None]:
+    """A bar over what there is to remove; what moves it on."""
+    task = bar.add_task("removing", total=total)
+
+    def told(report: DeletionReport) -> None:
+        done = (report.snapshots or 0) + report.keys + report.leases + report.owners
+        bar.update(task, completed=min(done, total))
+
+    return told
+
+
 def _only_said(screen: Screen, held: Holdings, whose: str, *, dry_run: bool, yes: bool) -> bool:
     """Says what would be removed and returns True, or asks whether to."""
     kinds = {"snapshot": held.snapshots, "key": held.keys, "lease": held.leases}
@@ -157,7 +182,7 @@ def _removed(screen: Screen, report: DeletionReport) -> None:
     parts = [
         snapshots or counted(report.snapshots or 0, "snapshot"),
         counted(report.keys, "key"),
-        counted(report.leases, "lease"),
+        *([counted(report.leases, "lease")] if report.leases else []),
         counted(report.owners, "owner record"),
     ]
     screen.show(report, lambda: plain(f"Removed: {', '.join(parts)}.", "green"))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+_UNFOLDED = 10_000
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
@@ -48,7 +49,8 @@ class Screen:
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
-        self.out = Console(highlight=False)
+        # What goes into a pipe or file is not folded or cut to the width of a terminal.
+        self.out = Console(highlight=False, width=None if sys.stdout.isatty() else _UNFOLDED)
         self.err = Console(stderr=True, highlight=False)
 
     def show(self, value: Any, view: Callable[[], RenderableType]) -> None:  # noqa: ANN401

@@ -10,6 +10,7 @@ from statebucket.testing.contract.base import ACME, E1, Contract, snapshot
 
 if TYPE_CHECKING:
     from statebucket import StateStore
+    from statebucket.reports import DeletionReport
     from statebucket.testing.target import Target
 
 
@@ -99,6 +100,19 @@ class RemovalContract(Contract):
             await other.save_snapshot(snapshot(tenant_id="other"))
         await store.delete_snapshot(E1)
         assert target.raw_names() == ["owners/e1"]
+
+    async def test_progress_of_a_removal_is_told(self, store: StateStore, acme: StateStore) -> None:
+        for number in range(3):
+            await acme.save_snapshot(snapshot(f"e{number}"))
+            await acme.set(f"exec:e{number}:k", b"v")
+        told: list[DeletionReport] = []
+        assert await store.delete_execution_state("e0", progress=told.append) == told[-1]
+        assert (told[0].owners, told[-1].owners) == (0, 1)
+        told.clear()
+        assert await store.delete_tenant(ACME, progress=told.append) == told[-1]
+        # The owner records, one request or two each, are what takes long.
+        assert told[0].owners == 1
+        assert (told[-1].keys, told[-1].owners) == (2, 2)
 
     async def test_a_tenant_goes_whole_and_alone(self, store: StateStore, target: Target) -> None:
         for tenant in ("a", "ab", "a/b"):
