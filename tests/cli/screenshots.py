@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import random
 import re
 import tempfile
@@ -25,6 +26,7 @@ from targets.s3 import raw_client
 
 FOLDER = Path(__file__).parent / "screenshots"
 COLUMNS = 84
+_TITLE = 38
 # Without the web font that rich's own format asks for.
 FORMAT = """\
 <svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg"><style>
@@ -32,7 +34,7 @@ FORMAT = """\
 line-height: {line_height}px}}
 {styles}
 </style><defs>{lines}</defs><rect width="100%" height="100%" rx="8" fill="#0c0c0c"/>
-<g transform="translate({terminal_x}, {terminal_y})">{backgrounds}
+<g transform="translate({terminal_x}, 12)">{backgrounds}
 <g class="{unique_id}-matrix">{matrix}</g></g></svg>
 """
 
@@ -44,6 +46,13 @@ def draw(name: str, raw: str) -> None:
     )
     console.print(Text.from_ansi(re.sub(r" *\r?\n", "\n", raw)))
     svg = console.export_svg(code_format=FORMAT, theme=MONOKAI, unique_id=name)
+    # rich leaves room for a window's title bar, which there is none of.
+    svg = re.sub(
+        r'viewBox="0 0 (\S+) (\S+)"',
+        lambda size: f'viewBox="0 0 {size[1]} {float(size[2]) - _TITLE:g}"',
+        svg,
+        count=1,
+    )
     # One clip path a line is for text that runs over; ours does not.
     svg = re.sub(r' clip-path="[^"]*"|<clipPath.*?</clipPath>\n?', "", svg, flags=re.DOTALL)
     svg = "\n".join(line.strip() for line in svg.splitlines() if line.strip())
@@ -51,11 +60,12 @@ def draw(name: str, raw: str) -> None:
 
 
 def whole(*arguments: str) -> str:
-    """All that a command printed, after what it showed while it worked."""
+    """All that a command printed, after what it showed while it worked; its URL comes last."""
     terminal = Terminal(*arguments, columns=COLUMNS)
     terminal.end()
     done = re.split(r"\r?\x1b\[(?:1A|2K|\?25[hl])", terminal.raw)[-1]
-    return f"\x1b[1m$ statebucket {arguments[0]}\x1b[0m\n{done}"
+    shown = " ".join(one for one in arguments if one not in {"--url", arguments[-1]})
+    return f"\x1b[1m$ statebucket {shown}\x1b[0m\n{done}"
 
 
 def running(*arguments: str, share: float) -> str:
@@ -91,11 +101,12 @@ def main() -> None:
     """Makes all of them."""
     FOLDER.mkdir(exist_ok=True)
     with running_moto() as server, tempfile.TemporaryDirectory() as folder:
+        os.environ.update(server.environ)
         raw_client(server).create_bucket(Bucket="prod")
         url = f"s3://prod/app?endpoint_url={server.url}&region=us-east-1"
         asyncio.run(fill(url))
         draw("tenants", whole("tenants", "--url", url))
-        draw("doctor", whole("doctor", "--url", url, "--write"))
+        draw("doctor", whole("doctor", "--write", "--url", url))
         draw("copy", running("copy", url, f"sqlite:///{folder}/laptop.db", share=0.5))
 
 
