@@ -427,6 +427,9 @@ class StateStore(StorageBackend, Protocol):
 
         Args:
             dry_run: Only say what would be written.
+
+        Raises:
+            UnsupportedOperation: It is to write, and this store is bound to a tenant.
         """
         ...
 

@@ -469,6 +469,10 @@ class ObjectStateStore(StateStore):
         return await self._keeper("check_lifecycle").check()
 
     async def apply_lifecycle(self, *, dry_run: bool = True) -> LifecyclePlan:
+        if self._tenant is not None and not dry_run:
+            raise UnsupportedOperation(
+                "apply_lifecycle: the rules are the whole bucket's; call it on the store itself"
+            )
         return await self._keeper("apply_lifecycle").apply(dry_run=dry_run)
 
     def _keeper(self, operation: str) -> Keeper:

@@ -347,6 +347,9 @@ class BlockingStateStore:
 
         Args:
             dry_run: Only say what would be written.
+
+        Raises:
+            UnsupportedOperation: It is to write, and this store is bound to a tenant.
         """
 
     def __enter__(self) -> Self:
