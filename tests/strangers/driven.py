@@ -1,0 +1,152 @@
+"""Every public call of a store, each with ids that somebody else chose."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from statebucket import ExecutionId, ExecutionSnapshot, ExecutionState, StateStore, TenantId, errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """What a caller passes.
+
+    Attributes:
+        execution: As an execution's id.
+        key: As a key.
+        rest: As the rest of an execution's key.
+        tenant: As a tenant's id, the bound one or another.
+    """
+
+    execution: str
+    key: str
+    rest: str
+    tenant: str
+
+
+def public_calls() -> set[str]:
+    """The public names of the protocol, found by looking, and the block's two ends."""
+    named = {name for name in dir(StateStore) if not name.startswith("_")}
+    return named | {"__aenter__", "__aexit__"}
+
+
+async def drive(store: StateStore, call: str, ids: Ids) -> None:
+    """Make one call, in all the ways in which it takes ids; typed errors are answers too.
+
+    Args:
+        store: The store, bound or not.
+        call: One of `public_calls`.
+        ids: What to pass.
+    """
+    for way in DRIVERS[call]:
+        with suppress(errors.StateBucketError):
+            result = way(store, ids)
+            if isinstance(result, AsyncIterator):
+                _ = [found async for found in result]
+            elif isinstance(result, Awaitable):
+                await result
+
+
+def snapshot(ids: Ids, tenant: str) -> ExecutionSnapshot:
+    return ExecutionSnapshot(
+        execution_id=ExecutionId(ids.execution),
+        tenant_id=TenantId(tenant),
+        state=ExecutionState.RUNNING,
+        sequence_number=1,
+    )
+
+
+async def _leased(store: StateStore, ids: Ids) -> None:
+    async with store.lease(ids.execution, ttl=DAY) as lease:
+        await store.save_snapshot(snapshot(ids, lease.tenant_id), lease=lease)
+
+
+async def _written(store: StateStore, ids: Ids) -> None:
+    async with store.writer(ids.execution) as writer:
+        for tenant in (ids.tenant, "acme"):
+            writer.save(snapshot(ids, tenant))
+
+
+async def _in_block(store: StateStore, ids: Ids) -> None:
+    async with store as same:
+        await same.get(ids.key)
+
+
+async def _elsewhere(store: StateStore, ids: Ids) -> None:
+    await store.tenant(ids.tenant).get(ids.key)
+
+
+def _keys(ids: Ids) -> tuple[str, ...]:
+    return (ids.key, f"exec:{ids.execution}:{ids.rest}", f"exec:{ids.key}")
+
+
+def _with_each_key(act: Callable[[StateStore, str], Any]) -> list[Callable[[StateStore, Ids], Any]]:
+    def with_key(at: int, store: StateStore, ids: Ids) -> Any:
+        return act(store, _keys(ids)[at])
+
+    return [partial(with_key, at) for at in range(3)]
+
+
+DRIVERS: dict[str, list[Callable[[StateStore, Ids], Any]]] = {
+    "name": [lambda store, _: store.name],
+    "requires_network": [lambda store, _: store.requires_network],
+    "supports_air_gapped": [lambda store, _: store.supports_air_gapped],
+    "stats": [lambda store, _: store.stats()],
+    "health_check": [lambda store, _: store.health_check()],
+    "shutdown": [lambda store, _: store.shutdown()],
+    "__aenter__": [_in_block],
+    "__aexit__": [_in_block],
+    "tenant": [_elsewhere],
+    "with_deadline": [lambda store, ids: store.with_deadline(9).get(ids.key)],
+    "save_snapshot": [
+        lambda store, ids: store.save_snapshot(snapshot(ids, ids.tenant)),
+        lambda store, ids: store.save_snapshot(snapshot(ids, "acme"), ttl=DAY, only_newer=True),
+    ],
+    "load_snapshot": [lambda store, ids: store.load_snapshot(ids.execution)],
+    "load_stored": [lambda store, ids: store.load_stored(ids.execution)],
+    "delete_snapshot": [lambda store, ids: store.delete_snapshot(ids.execution)],
+    "lease": [_leased],
+    "writer": [_written],
+    "set": _with_each_key(lambda store, key: store.set(key, b"v", DAY)),
+    "get": _with_each_key(lambda store, key: store.get(key)),
+    "get_stored": _with_each_key(lambda store, key: store.get_stored(key)),
+    "delete": _with_each_key(lambda store, key: store.delete(key)),
+    "exists": _with_each_key(lambda store, key: store.exists(key)),
+    "set_json": _with_each_key(lambda store, key: store.set_json(key, {})),
+    "get_json": _with_each_key(lambda store, key: store.get_json(key)),
+    "list_snapshots": [
+        lambda store, ids: store.list_snapshots(ids.tenant),
+        lambda store, _: store.list_snapshots("acme"),
+    ],
+    "iter_snapshots": [
+        lambda store, ids: store.iter_snapshots(ids.tenant, live=True),
+        lambda store, _: store.iter_snapshots("acme", live=True),
+    ],
+    "iter_keys": [
+        lambda store, _: store.iter_keys(),
+        lambda store, ids: store.iter_keys(ids.execution),
+    ],
+    "delete_execution_state": [lambda store, ids: store.delete_execution_state(ids.execution)],
+    "iter_tenants": [lambda store, _: store.iter_tenants()],
+    "delete_tenant": [
+        lambda store, ids: store.delete_tenant(ids.tenant),
+        lambda store, _: store.delete_tenant("acme"),
+    ],
+    "sweep": [
+        lambda store, _: store.sweep(margin=timedelta(0)),
+        lambda store, ids: store.sweep(tenant=ids.tenant),
+    ],
+    "check_lifecycle": [lambda store, _: store.check_lifecycle()],
+    "apply_lifecycle": [lambda store, _: store.apply_lifecycle(dry_run=True)],
+}
+"""How each call is made; a call of the protocol that is missing here fails a test."""
