@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _IDLE_SHARE = 1 / 3  # of the deadline, so that a dead connection leaves time to try another
+_ALWAYS = {  # what each reply of S3's has, but for those to a delete, which may be empty
+    "put_object": "ETag",
+    "get_object": "ETag",
+    "head_object": "ETag",
+    "list_objects_v2": "IsTruncated",
+}
 _ETAG = re.compile(r'"[!#-~]+"')
 
 
@@ -192,26 +198,33 @@ class S3Bucket:
         try:
             client = await self._clients.get()
             reply = await getattr(client, operation)(Bucket=self._bucket, **arguments)
+            _check(operation, reply)
             if operation == "get_object":
                 reply["Body"] = await _whole(reply)
+                reply["ContentLength"] = len(reply["Body"])  # left out where a proxy sends chunks
         except Exception as error:
             if is_missing(error, operation):
                 if missing is not None:
                     raise missing from error
                 return None
             ours = translated(error)
-            if ours is None:
+            if ours is None or ours is error:
                 raise
             raise ours from error
         return reply
 
 
+def _check(operation: str, reply: Any) -> None:  # noqa: ANN401
+    """Refuses an answer of 200 that S3 did not write: a proxy's page, an empty one."""
+    if _ALWAYS.get(operation, "ResponseMetadata") not in reply:
+        raise Unavailable("the answer is none of S3's", outcome="unknown")
+
+
 async def _whole(reply: Any) -> bytes:  # noqa: ANN401
-    """The body of a reply, or an error if it was cut short."""
-    async with reply["Body"] as stream:
+    """The body of a reply; the SDK's stream raises where its length or checksum is wrong."""
+    stream = reply["Body"]
+    async with stream:  # its own answer is the raw stream, which checks nothing
         body: bytes = await stream.read()
-    if len(body) != reply["ContentLength"]:
-        raise Unavailable(f"cut short: {len(body)} of {reply['ContentLength']} bytes arrived")
     return body
 
 
