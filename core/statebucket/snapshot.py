@@ -6,10 +6,11 @@ The JSON is what serde writes for the Rust struct of the same name, so that both
 from __future__ import annotations
 
 import math
+import re
 import threading
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -18,7 +19,12 @@ from statebucket.ids import ExecutionId, StepId, TenantId, UserId
 from statebucket.names import encode, encode_execution
 from statebucket.states import ExecutionState, Waiting
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 MAX_SEQUENCE_NUMBER = 2**64 - 1
+# Of msgspec's structs, dataclasses, attrs' classes and named tuples.
+_DECLARES_FIELDS = ("__struct_fields__", "__dataclass_fields__", "__attrs_attrs__", "_fields")
 _MOST_BITS = 8192  # Python turns no int of over 4,300 digits into text, or back
 
 
@@ -97,7 +103,7 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         """
         _decoding.active = True
         try:
-            return _decoder.decode(data)
+            return _decoded(data)
         except (
             msgspec.DecodeError,
             UnicodeError,
@@ -141,6 +147,20 @@ class _Decoding(threading.local):
 _decoding = _Decoding()
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(ExecutionSnapshot)
+_FINE_STAMP = re.compile(r"(.*\.[0-9]{6})[0-9]+(.*)")  # with digits beyond microseconds
+
+
+def _decoded(data: bytes | memoryview | str) -> ExecutionSnapshot:
+    try:
+        return _decoder.decode(data)
+    except msgspec.ValidationError:
+        # Rounded up, a moment in the last microsecond of the year 9999 would lie beyond it.
+        fields = msgspec.json.decode(data)
+        stamp = fields.get("timestamp") if isinstance(fields, dict) else None
+        fine = _FINE_STAMP.fullmatch(stamp) if isinstance(stamp, str) else None
+        if fine is None:
+            raise
+        return msgspec.convert(fields | {"timestamp": fine[1] + fine[2]}, ExecutionSnapshot)
 
 
 def _utc(stamp: object) -> datetime:
@@ -175,24 +195,29 @@ def _check_text(field: str, value: object) -> None:
         ) from None
 
 
-def json_value(value: Any, path: str) -> Any:  # noqa: ANN401  (any JSON value)
+def json_value(
+    value: Any,  # noqa: ANN401  (any JSON value)
+    path: str,
+    typed: Callable[[Any], Any] | None = None,
+) -> Any:  # noqa: ANN401
     """Returns a copy of a value that JSON carries unchanged.
 
     Args:
         value: None, a bool, int, finite float, string, list or tuple (which becomes a list), or a
             dict with string keys, to any depth.
         path: What to call it in the error's message.
+        typed: What makes a JSON value of one that declares its fields; None to refuse such.
 
     Raises:
         InvalidValue: It, or something in it, is of another kind; the message has its path.
     """
     try:
-        return _json_value(value, path)
+        return _json_value(value, path, typed)
     except RecursionError:
         raise InvalidValue(f"{path} is nested too deeply, or holds itself") from None
 
 
-def _json_value(value: Any, path: str) -> Any:  # noqa: ANN401  (one return a kind)
+def _json_value(value: Any, path: str, typed: Callable[[Any], Any] | None) -> Any:  # noqa: ANN401  (one return a kind)
     kind = type(value)
     if value is None or kind is bool:
         return value
@@ -209,15 +234,22 @@ def _json_value(value: Any, path: str) -> Any:  # noqa: ANN401  (one return a ki
             raise InvalidValue(f"{path} must be a finite number: {shown(value)}")
         return value
     if kind is dict:
-        return {_json_key(k, path): _json_value(v, f"{path}.{k}") for k, v in value.items()}
+        return {_json_key(k, path): _json_value(v, f"{path}.{k}", typed) for k, v in value.items()}
     if kind is list or kind is tuple:
-        return [_json_value(item, f"{path}[{at}]") for at, item in enumerate(value)]
+        return [_json_value(item, f"{path}[{at}]", typed) for at, item in enumerate(value)]
+    return _json_value(_builtin(value, path, typed), path, typed)
+
+
+def _builtin(value: Any, path: str, typed: Callable[[Any], Any] | None) -> Any:  # noqa: ANN401
+    """The built-in value that stands for one of another type."""
     # A subclass that is its base type in all but name (numpy.float64, a TypedDict's dict).
     bases: tuple[type[Any], ...] = (str, int, float, dict, list)
     for base in bases:
         if isinstance(value, base) and not isinstance(value, Enum):
-            return _json_value(base(value), path)
-    raise InvalidValue(f"{path} is no JSON value: {kind.__name__} {shown(value)}")
+            return base(value)
+    if typed is None or not any(hasattr(type(value), mark) for mark in _DECLARES_FIELDS):
+        raise InvalidValue(f"{path} is no JSON value: {type(value).__name__} {shown(value)}")
+    return typed(value)
 
 
 def _json_key(key: object, path: str) -> str:

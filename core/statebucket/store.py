@@ -313,11 +313,15 @@ class ObjectStateStore(StateStore):
 
     async def get_json(self, key: str, type: Any = Any) -> Any:  # noqa: A002, ANN401
         name = self._key("get_json", key)
+        try:
+            decoder = msgspec.json.Decoder(type)
+        except (TypeError, NameError) as error:
+            raise InvalidArgument(f"get_json: type is none to decode to: {error}") from None
         found = await self._objects.get(self._call("get_json"), name)
         if found is None:
             return None
         try:
-            return msgspec.json.decode(found.body, type=type)
+            return decoder.decode(found.body)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise CorruptObject(
                 f"get_json: not JSON of the type asked for: {error}", object_name=name
@@ -547,8 +551,11 @@ def _check_lease(lease: Lease, snapshot: ExecutionSnapshot, if_version: Version 
 
 def _encoded(value: Any) -> bytes:  # noqa: ANN401  (any JSON value)
     try:
-        # What msgspec would turn into base64 text stays, and is refused.
-        plain = msgspec.to_builtins(value, builtin_types=(bytes, bytearray, memoryview))
+        return msgspec.json.encode(json_value(value, "value", _typed))
     except (TypeError, RecursionError) as error:
         raise InvalidValue(f"no JSON value: {error}") from error
-    return msgspec.json.encode(json_value(plain, "value"))
+
+
+def _typed(value: Any) -> Any:  # noqa: ANN401  (with fields whose types `get_json` is told)
+    # What msgspec would turn into base64 text stays, and is refused.
+    return msgspec.to_builtins(value, builtin_types=(bytes, bytearray, memoryview))

@@ -218,8 +218,12 @@ class BlockingStateStore:
     ) -> Version:
         """As `set`, for a value that JSON carries: plain, a msgspec Struct, a dataclass.
 
+        A Struct's or dataclass's fields may be datetimes, sets, enums and the like, which
+        `get_json` restores if it is given that type.
+
         Raises:
-            InvalidValue: JSON would not carry it unchanged (NaN, keys that are not strings, …).
+            InvalidValue: JSON would not carry it unchanged (NaN, keys that are not strings, a set,
+                a datetime, …); the message names the type and where it stands.
         """
 
     @overload

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 
@@ -12,6 +16,19 @@ from statebucket.testing.contract.base import ACME, E1, Contract, snapshot
 if TYPE_CHECKING:
     from statebucket import StateStore
     from statebucket.testing.target import Target
+
+
+class Colour(StrEnum):
+    """A string to Python, but not after it was JSON."""
+
+    RED = "red"
+
+
+class Size(Enum):
+    """Neither."""
+
+    BIG = 1
+
 
 NO_KEYS: list[Any] = [
     "",
@@ -37,6 +54,16 @@ NO_JSON: list[Any] = [
     {"a": object()},
     "\ud800",
     {"\ud800": 1},
+    {"a"},
+    [frozenset()],
+    Decimal("1.5"),
+    {"at": datetime(2026, 1, 2, tzinfo=UTC)},
+    date(2026, 1, 2),
+    timedelta(1),
+    UUID(int=0),
+    Colour.RED,
+    [Size.BIG],
+    2**9000,
 ]
 
 
@@ -117,6 +144,22 @@ class BadInputContract(Contract):
             await store.set_json("k", value)
         with pytest.raises(errors.InvalidSnapshot, match="variables"):
             snapshot(variables={"v": value})
+        assert not target.requests()
+
+    async def test_the_message_names_the_type_and_its_place(self, store: StateStore) -> None:
+        with pytest.raises(errors.InvalidValue, match=r"value\.rows\[1\] .*set"):
+            await store.set_json("k", {"rows": [1, {"a"}]})
+
+    @pytest.mark.parametrize("wanted", ["int", 5, [], int | list[int] | list[str]], ids=repr)
+    async def test_types_that_json_is_not_decoded_to(
+        self,
+        store: StateStore,
+        target: Target,
+        wanted: Any,  # noqa: ANN401
+    ) -> None:
+        target.requests()
+        with pytest.raises(errors.InvalidArgument):
+            await store.get_json("k", wanted)
         assert not target.requests()
 
     @pytest.mark.parametrize("version", ["1", 1, b"1", True], ids=repr)

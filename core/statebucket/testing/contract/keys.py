@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,6 +35,15 @@ class Point:
 
     x: int
     label: str = ""
+
+
+@dataclass
+class Event:
+    """A value of what JSON has no types for."""
+
+    at: datetime
+    tags: set[str]
+    price: Decimal
 
 
 class KeyContract(Contract):
@@ -99,6 +110,11 @@ class KeyContract(Contract):
         assert await store.get_json("k", Point) == Point(3, "here")
         assert await store.get_json("k") == {"x": 3, "label": "here"}
         assert await store.get("k") == b'{"x":3,"label":"here"}'
+
+    async def test_declared_fields_come_back_as_they_were(self, store: StateStore) -> None:
+        event = Event(datetime(2026, 1, 2, 3, tzinfo=UTC), {"a", "b"}, Decimal("1.50"))
+        await store.set_json("k", [event])
+        assert await store.get_json("k", list[Event]) == [event]
 
     async def test_json_of_another_type_is_corrupt(self, store: StateStore) -> None:
         await store.set_json("k", {"x": "three"})

@@ -125,6 +125,22 @@ class SnapshotContract(Contract):
         assert stored.size == len(body)
         await acme.save_snapshot(loaded.advance(), if_version=stored.version)
 
+    async def test_a_snapshot_of_the_last_moment_is_loaded(
+        self, acme: StateStore, target: Target
+    ) -> None:
+        body = (
+            b'{"execution_id":"e1","tenant_id":"acme","state":{"Waiting":"Approval"},'
+            b'"sequence_number":18446744073709551615,"timestamp":"9999-12-31T23:59:59.9999999Z"}'
+        )
+        target.raw_put(NAME, body)
+        loaded = await acme.load_snapshot(E1)
+        assert loaded is not None
+        assert loaded.timestamp == datetime.max.replace(tzinfo=UTC)
+        assert (loaded.state, loaded.sequence_number) == (
+            ExecutionState.waiting(WaitReason.APPROVAL),
+            2**64 - 1,
+        )
+
     @pytest.mark.parametrize("size", [64 * 1024, 1024 * 1024, 9 * 1024 * 1024])
     async def test_large_snapshots_come_back_whole(self, acme: StateStore, size: int) -> None:
         saved = snapshot(variables={"blob": "x" * size})
