@@ -1,0 +1,70 @@
+"""Which servers a test runs on, and how long a call took."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from statebucket import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+CLOUDS = ["s3", "gcs", "azure"]
+
+every_cloud = pytest.mark.parametrize("cloud", CLOUDS, indirect=True)
+every_server = pytest.mark.parametrize("cloud", ["moto", *CLOUDS], indirect=True)
+every_s3 = pytest.mark.parametrize("cloud", ["moto", "s3"], indirect=True)
+s3_only = pytest.mark.parametrize("cloud", ["s3"], indirect=True)
+moto_only = pytest.mark.parametrize("cloud", ["moto"], indirect=True)
+gcs_only = pytest.mark.parametrize("cloud", ["gcs"], indirect=True)
+azure_only = pytest.mark.parametrize("cloud", ["azure"], indirect=True)
+with_tags = pytest.mark.parametrize("cloud", ["s3", "azure"], indirect=True)
+
+_BEAT_S = 0.01
+
+
+class Timed(NamedTuple):
+    """How a call ended.
+
+    Attributes:
+        seconds: How long it took, without what the machine kept the event loop waiting.
+        error: What it raised, or None.
+    """
+
+    seconds: float
+    error: errors.StateBucketError | None
+
+
+async def timed(call: Awaitable[object]) -> Timed:
+    """Run a call, and take the time.
+
+    A pulse beside it measures how late the loop itself was, at most: on a busy machine a timer
+    fires late, which is no fault of the call's.
+    """
+    late = 0.0
+
+    async def pulse() -> None:
+        nonlocal late
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(_BEAT_S)
+            late = max(late, time.monotonic() - before - _BEAT_S)
+
+    beside = asyncio.create_task(pulse())
+    await asyncio.sleep(0)
+    started = time.monotonic()
+    error: errors.StateBucketError | None = None
+    try:
+        await call
+    except errors.StateBucketError as caught:
+        error = caught
+    seconds = time.monotonic() - started
+    beside.cancel()
+    with suppress(asyncio.CancelledError):
+        await beside
+    return Timed(seconds - late, error)
