@@ -1,7 +1,8 @@
 """The faults that can be scripted.
 
-Each is a small value with up to two steps: `Fault.before`, with the request in hand and the
-server not yet asked, and `Fault.after`, with the reply in hand and the client not yet answered.
+Each is a small value with up to three steps: `Fault.before`, with the request in hand and the
+server not yet asked, `Fault.onward`, which may alter what the server is asked, and `Fault.after`,
+with the reply in hand and the client not yet answered.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from faults.messages import Headers, Reply, has_body
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from faults.messages import Request
     from faults.record import Predicate, Recorded
 
 
@@ -44,6 +46,17 @@ class Fault:
             An answer to give in the server's stead, or None to ask the server.
         """
         return None
+
+    def onward(self, request: Request) -> Request:
+        """Alter what is passed on to the server.
+
+        Args:
+            request: The request as it came, and as it is recorded.
+
+        Returns:
+            The request to pass on.
+        """
+        return request
 
     async def after(self, link: Link, request: Recorded, reply: Reply) -> Reply:  # noqa: ARG002
         """Act before the client is answered.
@@ -217,6 +230,42 @@ class CutBody(Fault):
 
 
 @dataclass(frozen=True)
+class DripBody(Fault):
+    """Send the head, then the body a byte at a time, then close the connection.
+
+    Attributes:
+        every: Seconds before each byte.
+    """
+
+    every: float = 0.1
+
+    async def after(self, link: Link, request: Recorded, reply: Reply) -> Reply:
+        """Send the reply slowly."""
+        await link.send(request, reply, every=self.every)
+        raise Drop
+
+
+@dataclass(frozen=True)
+class CorruptUpload(Fault):
+    """Change one bit of the request's body on its way to the server, and no length.
+
+    Attributes:
+        marker: The bytes of which the first is changed; a body without them stays as it is.
+    """
+
+    marker: bytes
+
+    def onward(self, request: Request) -> Request:
+        """Change the body."""
+        at = request.wire_body.find(self.marker)
+        if at < 0:
+            return request
+        body = bytearray(request.wire_body)
+        body[at] ^= 1
+        return replace(request, wire_body=bytes(body))
+
+
+@dataclass(frozen=True)
 class CorruptBody(Fault):
     """Change one bit of the body, and no length. A reply without a body stays as it is.
 
@@ -285,6 +334,12 @@ class Together(Fault):
             if reply is not None:
                 return reply
         return None
+
+    def onward(self, request: Request) -> Request:
+        """Alter what is passed on, each what the one before has made of it."""
+        for fault in self.faults:
+            request = fault.onward(request)
+        return request
 
     async def after(self, link: Link, request: Recorded, reply: Reply) -> Reply:
         """Act before the client is answered."""

@@ -91,22 +91,35 @@ class Link:
             body, wire_body = await read_body(self._reader, head.headers)
             return replace(head, body=body, wire_body=wire_body)
 
-    async def send(self, request: Recorded, reply: Reply, *, only: int | None = None) -> None:
+    async def send(
+        self,
+        request: Recorded,
+        reply: Reply,
+        *,
+        only: int | None = None,
+        every: float | None = None,
+    ) -> None:
         """Answer a request; hang instead if the connection is frozen.
 
         Args:
             request: The request.
             reply: The answer.
             only: How many bytes of the body to send, or None for all.
+            every: Seconds to wait before each byte of the body, or None to send it at once.
         """
         if self.frozen:
             await self.hang()
         before, body, after = encode_reply(reply, request.method)
         request.status = reply.status
         request.answered = time.monotonic()
-        self._writer.write(before + (body + after if only is None else body[:only]))
+        rest = body + after if only is None else body[:only]
+        self._writer.write(before if every is not None else before + rest)
         with _client_may_leave():
             await self._writer.drain()
+            for at in range(0 if every is None else len(rest)):
+                await asyncio.sleep(every or 0.0)
+                self._writer.write(rest[at : at + 1])
+                await self._writer.drain()
 
     async def refuse(self, why: str) -> None:
         """Answer 400 to what is no request.

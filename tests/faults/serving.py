@@ -125,7 +125,7 @@ class Serving:
         recorded.fault = "" if isinstance(fault, Pass) else repr(fault)
         reply = await fault.before(link, recorded)
         if reply is None:
-            reply = await self._ask(upstream, request, recorded)
+            reply = await self._ask(upstream, fault.onward(request), recorded)
         reply = await fault.after(link, recorded, reply)
         await link.send(recorded, reply)
         self._log.answered(recorded)

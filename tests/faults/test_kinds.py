@@ -16,9 +16,11 @@ from faults.proxy import (
     BlackHole,
     Callback,
     CorruptBody,
+    CorruptUpload,
     CutBody,
     Delay,
     DelayReply,
+    DripBody,
     DropBeforeSend,
     DropReply,
     HangBeforeReply,
@@ -143,6 +145,26 @@ def test_stall_body(rig: Rig, target: str) -> None:
     assert response.read(7) == b'{"metho'
     with pytest.raises(TimeoutError):
         response.read(1)
+
+
+@framings
+def test_drip_body(rig: Rig, target: str) -> None:
+    whole = rig.ask(target=target).body
+    start = time.monotonic()
+    rig.proxy.plan(DripBody(every=0.002))
+    assert rig.ask(target=target).body == whole
+    assert seconds(start) >= 0.002 * len(whole)
+
+
+def test_corrupt_upload_reaches_the_server_and_not_the_record(rig: Rig) -> None:
+    altered, same = b"a b", b"a c"
+    rig.proxy.always(CorruptUpload(marker=b" b"))
+    assert rig.ask("PUT", body=altered).echo["body"] == "a!b"
+    assert rig.ask("PUT", body=same).echo["body"] == "a c"
+    rig.proxy.heal()
+    rig.proxy.plan(Together((CorruptUpload(marker=b"a"), CorruptUpload(marker=b"b"))))
+    assert rig.ask("PUT", body=altered).echo["body"] == "` c"
+    assert [request.body for request in rig.proxy.requests] == [altered, same, altered]
 
 
 @framings
