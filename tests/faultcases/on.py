@@ -24,6 +24,7 @@ moto_only = pytest.mark.parametrize("cloud", ["moto"], indirect=True)
 gcs_only = pytest.mark.parametrize("cloud", ["gcs"], indirect=True)
 azure_only = pytest.mark.parametrize("cloud", ["azure"], indirect=True)
 with_tags = pytest.mark.parametrize("cloud", ["s3", "azure"], indirect=True)
+with_checks = with_tags  # moto and fake-gcs-server check no checksum of what they are sent
 
 _BEAT_S = 0.01
 
