@@ -39,7 +39,7 @@ async def hold(acme: StateStore, seconds: float) -> None:
 async def increment(acme: StateStore, seconds: float) -> None:
     """Add one to the number in the snapshot, under a lease, over and over."""
     until = time.monotonic() + seconds
-    ttl = timedelta(seconds=5)
+    ttl = timedelta(seconds=20)  # longer than a busy machine pauses a process
     while time.monotonic() < until:
         async with acme.lease(E1, ttl=ttl, wait=timedelta(seconds=30)) as lease:
             entered = time.monotonic()
