@@ -4,9 +4,9 @@ pytest loads it in every run where statebucket is installed. Therefore it stands
 own and imports nothing but pytest: statebucket, moto and the SDK are loaded by the tests that ask
 for a fixture, and by no others.
 
-* ``clock``: a `statebucket.testing.Clock`, which stands still until the test moves it;
-* ``state_store``: a store in memory that runs by ``clock``;
-* ``s3_state_store``: one on S3, played by moto, with a bucket of its own, that runs by ``clock``.
+* ``state_clock``: a `statebucket.testing.Clock`, which stands still until the test moves it;
+* ``state_store``: a store in memory that runs by ``state_clock``;
+* ``s3_state_store``: one on S3, played by moto, with a bucket of its own, by the same clock.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ _ENVIRONMENT = {
 
 
 @pytest.fixture
-def clock() -> Clock:
-    """A clock for TTLs: ``clock.advance(timedelta(hours=2))``."""
+def state_clock() -> Clock:
+    """A clock for TTLs: ``state_clock.advance(timedelta(hours=2))``."""
     from statebucket.testing.clock import Clock  # noqa: PLC0415  (see the top)
 
     return Clock()
 
 
 @pytest.fixture
-def state_store(clock: Clock) -> StateStore:
-    """An empty store in memory, by the test's ``clock``."""
+def state_store(state_clock: Clock) -> StateStore:
+    """An empty store in memory, by the test's ``state_clock``."""
     from statebucket import open_store  # noqa: PLC0415  (see the top)
 
-    return open_store("memory://", clock=clock)
+    return open_store("memory://", clock=state_clock)
 
 
 @pytest.fixture(scope="session")
@@ -64,9 +64,9 @@ def _statebucket_moto() -> Iterator[str]:
 
 @pytest.fixture
 def s3_state_store(
-    _statebucket_moto: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    _statebucket_moto: str, state_clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> StateStore:
-    """An empty store on S3, played by moto, by the test's ``clock``; no request leaves the machine.
+    """An empty store on S3, played by moto, by ``state_clock``; no request leaves the machine.
 
     The environment has credentials that no real cloud takes, until the test ends.
     """
@@ -85,5 +85,5 @@ def s3_state_store(
     client.create_bucket(Bucket=bucket)
     client.close()
     return open_store(
-        f"s3://{bucket}/test?endpoint_url={_statebucket_moto}&region={_REGION}", clock=clock
+        f"s3://{bucket}/test?endpoint_url={_statebucket_moto}&region={_REGION}", clock=state_clock
     )

@@ -28,13 +28,13 @@ USER = """
 
     @both
     @pytest.mark.asyncio
-    async def test_a_step_is_remembered_for_an_hour(kind, request, clock):
+    async def test_a_step_is_remembered_for_an_hour(kind, request, state_clock):
         acme = request.getfixturevalue(kind).tenant("acme")
         await acme.save_snapshot(ExecutionSnapshot(
             execution_id="e1", tenant_id="acme", state=ExecutionState.RUNNING, sequence_number=1,
         ), ttl=timedelta(hours=1))
         assert (await acme.load_snapshot("e1")).sequence_number == 1
-        clock.advance(timedelta(hours=1))
+        state_clock.advance(timedelta(hours=1))
         assert await acme.load_snapshot("e1") is None
 
     @both

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import textwrap
 import tomllib
 import venv
 import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from statebucket.registry import BUILT_IN
+from wheels.conftest import ROOT, outside
 
-ROOT = Path(__file__).parents[2]
+if TYPE_CHECKING:
+    from pathlib import Path
+
 ADAPTER = """
 from statebucket.bucket import Location, OpenedBucket
 from statebucket_local.memory import MemoryBucket
@@ -60,23 +62,12 @@ for url in sys.argv[1:]:
 """
 
 
-def outside() -> dict[str, str]:
-    """An environment that knows nothing of this checkout."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-
-
 def built(source: Path, out: Path) -> Path:
     """Builds a wheel as a publisher does."""
     command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(source)]
     subprocess.run(command, check=True, capture_output=True, env=outside())
     (wheel,) = out.glob("*.whl")
     return wheel
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """statebucket's own wheel."""
-    return built(ROOT, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
