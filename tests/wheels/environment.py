@@ -12,7 +12,6 @@ import venv
 import zipfile
 from email import message_from_bytes
 from importlib.metadata import distribution
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
@@ -22,6 +21,7 @@ from wheels.conftest import outside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 _SECONDS = 120
 
