@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 CODE := core adapters tests
 # pdoc looks for the types of a NamedTuple's fields in another module.
 NAMED_TUPLE := ignore:Error parsing type annotation ForwardRef('Bucket') for statebucket.bucket.OpenedBucket
-DOCS := statebucket statebucket.sync statebucket.leases statebucket.writer statebucket.reports statebucket.stats statebucket.telemetry statebucket.bucket statebucket.testing statebucket.testing.contract statebucket_pytest
+DOCS := statebucket statebucket.sync statebucket.leases statebucket.writer statebucket.reports statebucket.stats statebucket.telemetry statebucket.bucket statebucket.lifecycle statebucket.lifecycle_check statebucket.lifecycle_plan statebucket.doctor statebucket.testing statebucket.testing.contract statebucket_pytest
 
 .PHONY: help demo test test-fast test-terraform bench-cold check format docs screenshots stubs request-table clean
 

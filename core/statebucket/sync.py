@@ -216,12 +216,12 @@ def _class(name: str, source: type[Any], doc: str) -> type[Any]:
             members[attribute] = _attribute(attribute, found)
     # Attributes that instances have without the class declaring them.
     for attribute in _INSTANCE.get(source, ()):
-        members[attribute] = _attribute(attribute, None)
+        members[attribute] = _attribute(attribute, source)
     return type(name, (_Blocking,), members)
 
 
 def _attribute(name: str, found: object) -> property:
-    doc = getattr(found, "__doc__", None)
+    doc = f"See `{found.__name__}`." if isinstance(found, type) else getattr(found, "__doc__", None)
     return property(lambda self: getattr(self._target, name), doc=doc)
 
 

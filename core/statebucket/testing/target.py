@@ -26,8 +26,9 @@ class RawObject(msgspec.Struct, frozen=True):
 class Target(ABC):
     """One place to store objects: a bucket and a prefix that no other test uses.
 
-    The raw calls go around the store, through the service's own client, so that a bug of the
-    adapter cannot hide behind its own reader.
+    Four methods are an author's to write: `open`, `raw_names`, `raw_get` and `raw_put`. The raw
+    ones go around the store, through the service's own client, so that a bug of the adapter cannot
+    hide behind its own reader.
 
     Attributes:
         clock: The clock of the stores that `open` returns.
@@ -44,7 +45,11 @@ class Target(ABC):
 
     @abstractmethod
     def open(self, **options: Any) -> StateStore:  # noqa: ANN401  (those of open_store)
-        """Opens a store on this place, with this target's clock and any options given."""
+        """Opens a store on this place, with this target's clock and any options given.
+
+        An option that is given wins. The suite calls ``open(clock=None)`` for a store in real time,
+        where leases are renewed; ``open(owner_index=False)`` and others are ``open_store``'s.
+        """
 
     @abstractmethod
     def raw_names(self) -> list[str]:
