@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any
 
 from aiobotocore.config import AioConfig
@@ -48,6 +49,7 @@ async def examine(
         found.append(_excess("s3:ListAllMyBuckets: it can list the account's buckets"))
     if "Policy" in policy or _code(policy) == "NoSuchBucketPolicy":
         found.append(_excess("s3:GetBucketPolicy: it can read the bucket's policy"))
+    found.append(_out_of_sight(str(who.get("Arn", "")), bucket))
     headers = versioning.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     found.append(clock_finding(headers.get("date")))
     return found
@@ -96,6 +98,22 @@ def _identity(reply: Mapping[str, Any]) -> Finding:
             remedy=f"use a role with {_RUNTIME}",
         )
     return Finding(check="identity", status="ok", message=arn)
+
+
+def _out_of_sight(arn: str, bucket: str) -> Finding:
+    """What nobody can find out through S3 without doing it."""
+    # What STS calls a role's session, IAM knows by the role.
+    session = re.fullmatch(r"arn:([^:]+):sts::(\d+):assumed-role/([^/]+)/.*", arn)
+    source = f"arn:{session[1]}:iam::{session[2]}:role/{session[3]}" if session else arn
+    return Finding(
+        check="rights",
+        status="note",
+        message="S3 does not tell whether it may delete the bucket or change its policy or rules; "
+        "IAM does",
+        remedy=f"aws iam simulate-principal-policy --policy-source-arn {source or '…'} "
+        "--action-names s3:DeleteBucket s3:PutBucketPolicy s3:PutLifecycleConfiguration "
+        f"--resource-arns arn:aws:s3:::{bucket}",
+    )
 
 
 def _versions(reply: Mapping[str, Any]) -> Finding:

@@ -233,6 +233,21 @@ def test_a_reply_without_a_date_tells_nothing_of_the_clock(date: str | None) -> 
     assert clock_finding(date).status == "unknown"
 
 
+@pytest.mark.parametrize(
+    ("arn", "source"),
+    [
+        ("arn:aws:sts::12:assumed-role/function/f-1", "arn:aws:iam::12:role/function"),
+        ("arn:aws-cn:sts::12:assumed-role/f/f", "arn:aws-cn:iam::12:role/f"),
+        ("arn:aws:iam::12:user/ann", "arn:aws:iam::12:user/ann"),
+        ("", "…"),
+    ],
+)
+def test_what_s3_does_not_tell_iam_is_asked(arn: str, source: str) -> None:
+    finding = inspect._out_of_sight(arn, "b")
+    assert f"--policy-source-arn {source} " in finding.remedy
+    assert "s3:DeleteBucket s3:PutBucketPolicy" in finding.remedy
+
+
 def test_the_root_user_is_warned_of() -> None:
     assert inspect._identity({"Arn": "arn:aws:iam::1:root"}).status == "warning"
 
