@@ -169,7 +169,7 @@ def test_a_copy_that_is_interrupted_is_gone_on_with(tmp_path: Path) -> None:
     source, target = f"sqlite:///{tmp_path}/source.db", f"sqlite:///{tmp_path}/target.db"
 
     async def fill() -> None:
-        async with open_store(source) as store:
+        async with open_store(source, deadline=100) as store:
             acme = store.tenant("acme")
             await asyncio.gather(*(acme.set(f"k{n}", bytes(1000)) for n in range(3000)))
 

@@ -83,6 +83,31 @@ def test_the_plugin_imports_nothing_for_those_who_do_not_use_it() -> None:
     assert done.stdout.strip() == "['statebucket_pytest']"
 
 
+def test_a_run_that_does_not_use_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "test_user.py").write_text(
+        "import sys\n"
+        "def test_it():\n"
+        "    loaded = {name.partition('.')[0] for name in sys.modules}\n"
+        "    assert not loaded & {'statebucket', 'moto', 'boto3', 'msgspec', 'pytest_asyncio'}\n"
+    )
+    plugins = ("-p", "statebucket_pytest", "-p", "no:cacheprovider")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", *plugins, "test_user.py"],
+        cwd=tmp_path,
+        # As for somebody who has none of the extra's packages.
+        env=os.environ
+        | {
+            "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
 def test_a_missing_moto_names_the_pip_command(tmp_path: Path) -> None:
     said = run(
         tmp_path,
