@@ -104,6 +104,8 @@ async def asked(request: Awaitable[T], *, writes: bool = False) -> T:
         return await request
     except AzureError as error:
         failure = _translated(error, writes=writes)
+    except (LookupError, ValueError) as error:  # from headers or text that the SDK cannot decode
+        failure = _chain(garbled(writes=writes), error)
     # Out of the handler, so that an error that is left out as the cause is no context either.
     raise failure
 

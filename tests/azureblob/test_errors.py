@@ -219,6 +219,17 @@ async def test_a_garbled_page(
     assert caught.value.outcome == "unknown"
 
 
+@pytest.mark.parametrize("kind", ["application/xml", "application/json", "text/xml; charset=no"])
+async def test_text_that_the_sdk_cannot_decode(
+    bucket: AzureBucket, proxy: FaultProxy, kind: str
+) -> None:
+    await bucket.put(write("a"), None)
+    proxy.always(Answer(202, (("Content-Type", kind),), b"\x80"))
+    with pytest.raises(errors.Unavailable) as caught:
+        await bucket.delete("a")
+    assert caught.value.outcome == "unknown"
+
+
 @pytest.mark.parametrize("status", [200, 201, 202])
 async def test_success_that_the_service_did_not_say(
     bucket: AzureBucket, proxy: FaultProxy, status: int
