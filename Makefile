@@ -12,7 +12,7 @@ CODE := core adapters tests
 NAMED_TUPLE := ignore:Error parsing type annotation ForwardRef('Bucket') for statebucket.bucket.OpenedBucket
 DOCS := statebucket statebucket.sync statebucket.leases statebucket.writer statebucket.reports statebucket.stats statebucket.telemetry statebucket.bucket statebucket.lifecycle statebucket.lifecycle_check statebucket.lifecycle_plan statebucket.doctor statebucket.testing statebucket.testing.contract statebucket_pytest
 
-.PHONY: help demo test test-fast test-terraform bench-cold check format docs screenshots stubs request-table clean
+.PHONY: help demo test test-fast test-terraform soak bench-cold check format docs screenshots stubs request-table clean
 
 help:  ## Shows this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,6 +28,9 @@ test-fast: $(VENV)/.dev  ## Memory, SQLite and moto, in under a minute
 
 test-terraform: $(VENV)/.dev $(VENV)/.checkov  ## The modules: applied on a local server, checked, destroyed
 	CHECKOV=$(VENV)/checkov/bin/checkov $(PYTEST) -n 2 --dist loadfile tests/terraform
+
+soak: $(VENV)/.dev  ## An hour of mixed load with faults on; SOAK_SECONDS= for less
+	SOAK_SECONDS=$${SOAK_SECONDS:-3600} $(PYTEST) -s tests/lasting
 
 bench-cold: $(VENV)/.bench  ## From a process's start to its first load, beside other libraries
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.cold
