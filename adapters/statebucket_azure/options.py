@@ -6,12 +6,11 @@ import inspect
 import os
 import re
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
 
 import msgspec
 
 from statebucket.errors import InvalidArgument, InvalidURL
-from statebucket.url import read_options
+from statebucket.url import check_endpoint, read_options
 
 if TYPE_CHECKING:
     from statebucket.bucket import Location
@@ -72,13 +71,7 @@ class AzureOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
                 "take it from azure.identity.aio"
             )
         if options.endpoint_url is not None:
-            parts = urlsplit(options.endpoint_url)
-            beyond = parts.query or parts.fragment or "@" in parts.netloc
-            if parts.scheme not in {"http", "https"} or not parts.netloc or beyond:
-                raise InvalidURL(
-                    "endpoint_url must read https://host or https://host/account, "
-                    "without user, query or fragment"
-                )
+            check_endpoint(options.endpoint_url)
         return options
 
     def account_url(self) -> str:

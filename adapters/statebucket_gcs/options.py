@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import msgspec
 
-from statebucket.errors import InvalidArgument, InvalidURL
-from statebucket.url import read_options
+from statebucket.errors import InvalidArgument
+from statebucket.url import check_endpoint, read_options
 
 if TYPE_CHECKING:
     from statebucket.bucket import Location
@@ -46,7 +45,7 @@ def options_of(location: Location) -> GCSOptions:
     """
     options = read_options(location.options, GCSOptions)
     if options.endpoint_url is not None:
-        _check_endpoint(options.endpoint_url)
+        check_endpoint(options.endpoint_url)
     if options.kms_key_name is not None and not _KEY_NAME.fullmatch(options.kms_key_name):
         raise InvalidArgument(
             "kms_key_name must be projects/P/locations/L/keyRings/R/cryptoKeys/K: "
@@ -55,19 +54,6 @@ def options_of(location: Location) -> GCSOptions:
     if options.client is not None:
         _check_client(options)
     return options
-
-
-def _check_endpoint(url: str) -> None:
-    """Refuses what is no server's URL, without showing it: it may hold a password."""
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018  (raises where it is no number)
-    except ValueError:
-        raise InvalidURL("endpoint_url is not a URL") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise InvalidURL("endpoint_url must be http://host or https://host")
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise InvalidURL("endpoint_url must not carry a user, password, query or fragment")
 
 
 def _check_client(options: GCSOptions) -> None:

@@ -17,7 +17,7 @@ def open_bucket(location: Location) -> OpenedBucket:
 
     Raises:
         AdapterNotInstalled: aioboto3 is missing.
-        InvalidURL: The URL names no bucket, or its prefix breaks a rule.
+        InvalidURL: The URL names no bucket, or its prefix or ``endpoint_url`` breaks a rule.
         InvalidArgument: An option is unknown or not of its type.
     """
     if find_spec("aioboto3") is None:

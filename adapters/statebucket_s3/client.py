@@ -47,7 +47,7 @@ class Connection:
             # The core retries, and must know of each request that is sent.
             retries={"total_max_attempts": 1, "mode": "standard"},
             http_session_cls=_SendOnce,
-            s3={"addressing_style": options.style},
+            s3={"addressing_style": options.addressing_style},
             user_agent_extra="statebucket",
         )
         create = session.create_client if hasattr(session, "create_client") else session.client

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import msgspec
 
 from statebucket.errors import InvalidArgument
-from statebucket.url import read_options
+from statebucket.url import check_endpoint, read_options
 
 if TYPE_CHECKING:
     from statebucket.bucket import Location
+
+_REGION = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")  # it becomes a part of host names
+_KEY_ID = re.compile(r"[A-Za-z0-9:/_-]+")
 
 
 class S3Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,8 +23,8 @@ class S3Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     Attributes:
         region: The bucket's region; by default what the SDK finds in the environment.
         endpoint_url: Another endpoint than AWS's own, for S3-compatible services.
-        addressing_style: "path" or "virtual"; by default "path" with an ``endpoint_url`` that is
-            not AWS's, since few such services have a DNS name for each bucket.
+        addressing_style: "path" or "virtual"; by default ("auto") the SDK's choice: "virtual" on
+            AWS, "path" with an ``endpoint_url``, as few services have a DNS name for each bucket.
         sse: Server-side encryption asked for with each write; by default the bucket's own.
         sse_kms_key_id: The key for ``sse=aws:kms``; by default the account's S3 key.
         ttl_tags: Whether to tag objects with their TTL class. False for services without tagging
@@ -31,7 +35,7 @@ class S3Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     region: str | None = None
     endpoint_url: str | None = None
-    addressing_style: Literal["path", "virtual", "auto"] | None = None
+    addressing_style: Literal["path", "virtual", "auto"] = "auto"
     sse: Literal["AES256", "aws:kms"] | None = None
     sse_kms_key_id: str | None = None
     ttl_tags: bool = True
@@ -43,8 +47,19 @@ class S3Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
         Raises:
             InvalidArgument: One is unknown, or not what it may be.
+            InvalidURL: ``endpoint_url`` is no plain URL of a server.
         """
         options = read_options(location.options, cls)
+        if options.endpoint_url is not None:
+            check_endpoint(options.endpoint_url)
+        if options.region is not None and not _REGION.fullmatch(options.region):
+            raise InvalidArgument(
+                f"region must be letters, digits and inner hyphens: {options.region!r}"
+            )
+        if options.sse_kms_key_id is not None and not _KEY_ID.fullmatch(options.sse_kms_key_id):
+            raise InvalidArgument(
+                f"sse_kms_key_id must be a key's id, ARN or alias: {options.sse_kms_key_id!r}"
+            )
         if options.sse_kms_key_id is not None and options.sse != "aws:kms":
             raise InvalidArgument("sse_kms_key_id goes with sse='aws:kms' only")
         session = options.session
@@ -55,11 +70,3 @@ class S3Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
                 f"session must be an aioboto3.Session, not {type(session).__name__}"
             )
         return options
-
-    @property
-    def style(self) -> str:
-        """The addressing style to use."""
-        if self.addressing_style is not None:
-            return self.addressing_style
-        foreign = self.endpoint_url is not None and "amazonaws.com" not in self.endpoint_url
-        return "path" if foreign else "auto"

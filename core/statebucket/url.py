@@ -24,6 +24,7 @@ MAX_PREFIX = 256
 in a name."""
 
 _SEGMENT = re.compile(r"[A-Za-z0-9._~=+@,:$!'()*&-]*[A-Za-z0-9_~=+@,:$!'()*&-]")
+_ENDPOINT_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")  # a name, or an IP address
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SECRET = re.compile(
     r"secret|token|passw|credential|signature|sas|sig|connection_?string|(^|_)key$|access_?key"
@@ -104,6 +105,30 @@ def read_options(values: dict[str, Any], kind: type[T]) -> T:
         known = ", ".join(kind.__struct_fields__)
         said = re.sub(r""" (['"]).*\1""", "", str(error), flags=re.DOTALL)
         raise InvalidArgument(f"option refused: {said} (the options are: {known})") from None
+
+
+def check_endpoint(url: str) -> None:
+    """Holds the option ``endpoint_url`` to be the plain URL of a server, perhaps with a path.
+
+    Raises:
+        InvalidURL: It is not; the message shows nothing of it that may be a secret.
+    """
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  (raises where it is no number)
+    except ValueError:
+        raise InvalidURL("endpoint_url is not a URL") from None
+    if "@" in url or parts.query or parts.fragment:
+        raise InvalidURL(
+            "endpoint_url must be https://host or https://host/path, without user, query or "
+            f"fragment: {without_query(url)!r}"
+        )
+    if (
+        parts.scheme not in {"http", "https"}
+        or not _ENDPOINT_HOST.fullmatch(parts.hostname or "")
+        or _CONTROL.search(url)
+    ):
+        raise InvalidURL(f"endpoint_url must be http://host or https://host: {url!r}")
 
 
 def prefix_of(location: Location) -> str:
