@@ -24,6 +24,7 @@ from statebucket.errors import (
     StateBucketError,
     Throttled,
     Unavailable,
+    UntrustedCertificate,
 )
 from statebucket_azure.options import CONNECTION_STRING
 
@@ -166,10 +167,15 @@ def _translated(error: AzureError, *, writes: bool) -> StateBucketError:
         )
         what = "cannot be reached" if unsent else "broke off before its answer was read"
         text = "" if _tells_secret(inner) else f": {inner}"
-        failure = Unavailable(
-            f"Azure Blob {what} ({type(inner).__name__}{text})",
-            outcome="unknown" if writes and not unsent else "none",
-        )
+        if isinstance(inner, aiohttp.ClientConnectorCertificateError):
+            failure = UntrustedCertificate(
+                f"Azure Blob's certificate is not trusted{text} (SSL_CERT_FILE names others)"
+            )
+        else:
+            failure = Unavailable(
+                f"Azure Blob {what} ({type(inner).__name__}{text})",
+                outcome="unknown" if writes and not unsent else "none",
+            )
     return _chain(failure, error)
 
 

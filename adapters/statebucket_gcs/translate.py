@@ -22,6 +22,7 @@ from statebucket.errors import (
     StateBucketError,
     Throttled,
     Unavailable,
+    UntrustedCertificate,
 )
 from statebucket.retry import seconds_of
 
@@ -127,6 +128,12 @@ def failure_of(error: BaseException, *, writes: bool) -> StateBucketError:
             return Unavailable(f"no access token: {text}")
         return InvalidCredentials(f"no usable credentials: {text} ({_HINT})")
     chain = list(_causes(error))
+    for cause in chain:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return UntrustedCertificate(
+                f"Cloud Storage's certificate is not trusted: {cause} "
+                "(REQUESTS_CA_BUNDLE names others)"
+            )
     unsent = any(
         isinstance(
             cause,
@@ -134,7 +141,6 @@ def failure_of(error: BaseException, *, writes: bool) -> StateBucketError:
                 requests.exceptions.ConnectTimeout,
                 urllib3.exceptions.NewConnectionError,
                 urllib3.exceptions.ConnectTimeoutError,
-                ssl.SSLCertVerificationError,
             ),
         )
         for cause in chain

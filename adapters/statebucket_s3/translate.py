@@ -85,6 +85,12 @@ def translated(error: Exception) -> errors.StateBucketError | None:
             f"no usable AWS credentials ({type(error).__name__}): set AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or give the function a role"
         )
+    if isinstance(error, sdk.SSLError) and isinstance(
+        error.kwargs.get("error"), aiohttp.ClientConnectorCertificateError
+    ):
+        return errors.UntrustedCertificate(
+            f"S3's certificate is not trusted: {error.kwargs['error']} (AWS_CA_BUNDLE names others)"
+        )
     if isinstance(error, _NOT_SENT) or _never_connected(error):
         return errors.Unavailable(f"S3 cannot be reached ({type(error).__name__})")
     if isinstance(error, _LOST):

@@ -154,6 +154,15 @@ class Unavailable(StateBucketError):
     transient = True
 
 
+class UntrustedCertificate(Unavailable):
+    """Nobody vouches for the server's TLS certificate, or it is for another host; nothing was sent.
+
+    The next try would meet the same certificate, so there is none.
+    """
+
+    transient = False
+
+
 class DeadlineExceeded(StateBucketError, TimeoutError):
     """The call's deadline passed before an answer came."""
 

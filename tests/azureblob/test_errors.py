@@ -183,15 +183,6 @@ async def test_what_could_not_be_sent_was_not_written(raw: ContainerClient) -> N
         await bucket.close()
 
 
-async def test_a_certificate_that_is_not_trusted(azurite: Server) -> None:
-    with FaultProxy(azurite.host, azurite.port, tls="untrusted") as proxy:
-        bucket = opened(azurite.via(proxy.url), "any")
-        with pytest.raises(errors.Unavailable, match="ertificate") as caught:
-            await bucket.put(write("a"), None)
-        assert caught.value.outcome == "none"
-        await bucket.close()
-
-
 @pytest.mark.parametrize(
     "body",
     [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import pytest
 
@@ -88,9 +88,19 @@ class Cloud(NamedTuple):
     secret: str
 
 
+@pytest.fixture
+def tls() -> Literal["untrusted"] | None:
+    """Whether the proxy speaks TLS."""
+    return None
+
+
 @pytest.fixture(params=SERVICES)
 def cloud(
-    request: pytest.FixtureRequest, moto: Server, fake: Server, azurite: Server
+    request: pytest.FixtureRequest,
+    moto: Server,
+    fake: Server,
+    azurite: Server,
+    tls: Literal["untrusted"] | None,
 ) -> Iterator[Cloud]:
     """Each service in turn."""
     service: str = request.param
@@ -98,7 +108,7 @@ def cloud(
     host = server.netloc if service == "gcs" else None
     with (
         raw_container(azurite) as raw,
-        FaultProxy(server.host, server.port, rewrite_host=host) as proxy,
+        FaultProxy(server.host, server.port, rewrite_host=host, tls=tls) as proxy,
     ):
         kinds: dict[str, Callable[[], Target]] = {
             "s3": lambda: S3Target(moto, raw_client(moto), proxy),
@@ -137,6 +147,24 @@ async def test_one_mistake_one_error(cloud: Cloud, name: str) -> None:
         assert not cloud.secret or cloud.secret not in f"{error} {error!r} {error.__cause__}"
     await cloud.store.shutdown()
     assert seen == dict.fromkeys(calls, (mistake.error, True))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("tls", ["untrusted"])
+async def test_a_certificate_that_nobody_vouches_for_is_told_at_once(cloud: Cloud) -> None:
+    calls: list[Callable[[], Awaitable[object]]] = [
+        lambda: cloud.store.set("k", b"v"),
+        lambda: cloud.store.get("k"),
+        lambda: cloud.store.list_snapshots("acme"),
+    ]
+    for call in calls:
+        with pytest.raises(errors.Unavailable, match="certificate") as caught:
+            await call()
+        assert type(caught.value) is errors.UntrustedCertificate
+        assert (caught.value.outcome, caught.value.transient) == ("none", False)
+    assert cloud.proxy.count() == 0
+    assert cloud.store.stats().retries == 0
+    await cloud.store.shutdown()
 
 
 @pytest.mark.asyncio

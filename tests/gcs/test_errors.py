@@ -223,14 +223,6 @@ async def test_the_name_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert error.outcome == "none"
 
 
-async def test_a_certificate_that_is_not_trusted(fake: Any) -> None:
-    with FaultProxy(fake.host, fake.port, tls="untrusted") as proxy:
-        error = await failure(opened(proxy.url, "some-bucket").put(write("a"), None))
-    assert type(error) is Unavailable
-    assert error.outcome == "none"
-    assert "certificate" in error.message.lower()
-
-
 @pytest.mark.parametrize(
     ("raised", "retryable", "kind"),
     [

@@ -242,16 +242,6 @@ async def test_a_place_that_cannot_be_reached_is_told_within_the_deadline(
     assert "reached" in f"{error} {error.__cause__}"
 
 
-@pytest.mark.parametrize("call", ["set", "get"])
-async def test_a_certificate_that_nobody_vouches_for_is_refused(moto: Server, call: str) -> None:
-    with FaultProxy(moto.host, moto.port, tls="untrusted") as proxy:
-        url = f"s3://{BUCKET}/p?endpoint_url={proxy.url}&region=us-east-1&deadline=0.6"
-        error = await told(open_store(url), call, 0.6)
-        assert isinstance(error, errors.Unavailable | errors.DeadlineExceeded)
-        assert "SSL" in f"{error} {error.__cause__}"
-        assert proxy.count() == 0
-
-
 async def test_a_404_that_is_not_s3s_is_no_missing_object(
     target: S3Target, proxy: FaultProxy
 ) -> None:
