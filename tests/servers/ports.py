@@ -10,7 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _POLL_S = 0.02
 _PROBE_S = 5.0
 _END_S = 5.0
 _ATTEMPTS = 2
+_LISTEN = "0A"  # A socket's state, as Linux writes it in /proc/net/tcp.
 
 # Runs in the new process: asks the kernel to kill it when its parent dies, then becomes the
 # server. A preexec_fn would do the same, but runs Python between fork and exec, which can
@@ -70,7 +72,8 @@ def listening(port: int) -> bool:
 def wait_until_ready(port: int, process: subprocess.Popen[bytes], timeout: float) -> None:
     """Wait until a server answers HTTP, with whatever status.
 
-    A mere connection is not enough: some servers listen before they can answer.
+    A mere connection is not enough: some servers listen before they can answer. Nor is an answer:
+    it may be that of another process, which took the port meanwhile.
 
     Args:
         port: The server's port.
@@ -78,7 +81,7 @@ def wait_until_ready(port: int, process: subprocess.Popen[bytes], timeout: float
         timeout: Seconds to wait.
 
     Raises:
-        ServerFailed: The process ended, or did not answer in time.
+        ServerFailed: The process ended or did not answer in time, or another one answers.
     """
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
@@ -91,10 +94,29 @@ def wait_until_ready(port: int, process: subprocess.Popen[bytes], timeout: float
         except (OSError, http.client.HTTPException):
             time.sleep(_POLL_S)
         else:
+            if not _listens(process.pid, port):
+                raise ServerFailed(f"another process answers on port {port}")
             return
         finally:
             connection.close()
     raise ServerFailed(f"no answer on port {port} within {timeout:.0f} s")
+
+
+def _listens(pid: int, port: int) -> bool:
+    """Say whether a process listens on a port of 127.0.0.1; where that cannot be told, it does."""
+    if sys.platform != "linux":
+        return True
+    where = f":{port:04X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    listeners = {
+        f"socket:[{row[9]}]" for row in rows if row[3] == _LISTEN and row[1].endswith(where)
+    }
+    with suppress(OSError):  # It has ended meanwhile.
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # Closed meanwhile.
+                if str(link.readlink()) in listeners:
+                    return True
+    return False
 
 
 @contextmanager

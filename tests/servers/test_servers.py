@@ -217,3 +217,29 @@ def test_a_port_that_was_taken_meanwhile_is_given_up(monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(ports, "free_port", lambda: next(offers))
         with running_fake_gcs() as server:
             assert server.port == free
+
+
+WAITS_WHERE_ITS_PORT_IS_TAKEN = """
+import sys, time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+try:
+    HTTPServer.allow_reuse_address = False
+    server = HTTPServer(("127.0.0.1", int(sys.argv[1])), BaseHTTPRequestHandler)
+except OSError:
+    time.sleep(60)
+server.serve_forever()
+"""
+
+
+@linux_only
+def test_anothers_answer_is_not_taken_for_the_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def command(port: int) -> list[str]:
+        return [sys.executable, "-c", WAITS_WHERE_ITS_PORT_IS_TAKEN, str(port)]
+
+    with serve("other", command) as (taken, _):
+        free = free_port()
+        offers = iter([taken, free])
+        monkeypatch.setattr(ports, "free_port", lambda: next(offers))
+        with serve("ours", command) as (port, pid):
+            assert port == free
+            assert alive(pid)
