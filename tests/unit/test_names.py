@@ -51,6 +51,7 @@ def test_different_texts_have_different_segments(one: str, other: str) -> None:
     assert (encode(one) == encode(other)) == (one == other)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.text("~0123456789ABCDEFabcdef.-_/é", max_size=12) | st.text(max_size=12))
 @example("~E2~82~AC")
@@ -137,6 +138,7 @@ places: st.SearchStrategy[Place] = st.tuples(tenants, st.none(), keys) | st.tupl
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(places, places)
 @example(("a", "b_c", "d"), ("a_b", "c", "d"))
@@ -148,6 +150,7 @@ def test_different_places_have_different_names(one: Place, other: Place) -> None
     assert (name_of(names, one) == name_of(names, other)) == (one == other)
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(places, texts, executions)
 def test_a_name_lies_below_its_own_tenant_and_execution_only(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
@@ -245,4 +246,4 @@ StoreMachine.TestCase.settings = settings(
     report_multiple_bugs=False,
     phases=[Phase.reuse, Phase.generate, Phase.shrink],  # to explain takes minutes
 )
-TestStore = StoreMachine.TestCase
+TestStore = pytest.mark.slow(StoreMachine.TestCase)
