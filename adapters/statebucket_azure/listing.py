@@ -40,7 +40,7 @@ async def objects(
     ).by_page(after)
     try:
         await anext(pages)
-        root: Element = replies[-1].context[ContentDecodePolicy.CONTEXT_NAME]
+        root = _root(replies)
         found = [_read(blob) for blob in root.iterfind("Blobs/Blob")]
         following = root.findtext("NextMarker") or None
     except _UNREADABLE as error:
@@ -52,14 +52,26 @@ async def prefixes(
     container: ContainerClient, prefix: str, after: str | None, limit: int, how: dict[str, Any]
 ) -> PrefixPage:
     """One page of the prefixes one slash below ``prefix``."""
-    walk = container.walk_blobs(name_starts_with=prefix, results_per_page=limit, **how)
+    replies: list[PipelineResponse[Any, Any]] = []
+    walk = container.walk_blobs(
+        name_starts_with=prefix, results_per_page=limit, raw_response_hook=replies.append, **how
+    )
     pages: Any = walk.by_page(after)
     try:
         page = await anext(pages)
+        _root(replies)
         found = [entry.name async for entry in page if isinstance(entry, BlobPrefix)]
     except _UNREADABLE as error:
         raise garbled() from error
     return PrefixPage(found, pages.continuation_token or None)
+
+
+def _root(replies: list[PipelineResponse[Any, Any]]) -> Element:
+    """What the SDK has parsed; any other XML than a listing would pass for an empty page."""
+    root: Element = replies[-1].context[ContentDecodePolicy.CONTEXT_NAME]
+    if root.tag != "EnumerationResults":
+        raise ValueError("no listing")
+    return root
 
 
 def _read(blob: Element) -> ObjectInfo:

@@ -15,13 +15,13 @@ from statebucket.bucket import (
     PrefixPage,
     Write,
 )
-from statebucket.errors import PreconditionFailed, StateBucketError, Unavailable
+from statebucket.errors import PreconditionFailed, StateBucketError
 from statebucket.expiry import TAG
 from statebucket.loops import ClientPerLoop
 from statebucket.versions import Version
 from statebucket_s3 import lifecycle
 from statebucket_s3.client import Connection, own_session
-from statebucket_s3.translate import is_missing, of_code, translated
+from statebucket_s3.translate import is_missing, of_code, translated, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -217,7 +217,7 @@ class S3Bucket:
 def _check(operation: str, reply: Any) -> None:  # noqa: ANN401
     """Refuses an answer of 200 that S3 did not write: a proxy's page, an empty one."""
     if _ALWAYS.get(operation, "ResponseMetadata") not in reply:
-        raise Unavailable("the answer is none of S3's", outcome="unknown")
+        raise unreadable()
 
 
 async def _whole(reply: Any) -> bytes:  # noqa: ANN401

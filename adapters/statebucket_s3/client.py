@@ -16,6 +16,7 @@ from botocore.handlers import add_expect_header
 from botocore.httpsession import create_urllib3_context, get_cert_path
 
 from statebucket_s3.loader import quick_loader
+from statebucket_s3.translate import unreadable
 
 if TYPE_CHECKING:
     import ssl
@@ -60,6 +61,7 @@ class Connection:
         # ``Expect: 100-continue`` costs each write a round trip (measured: 12.1 → 7.1 ms at 5 ms).
         client.meta.events.unregister("before-call.s3", add_expect_header)
         client.meta.events.register("before-call.s3.HeadBucket", _no_region)
+        client.meta.events.register("after-call.s3.DeleteObjects", _check_deleted)
         return client
 
     async def __aexit__(
@@ -78,6 +80,12 @@ def _no_region(**_: Any) -> Any:  # noqa: ANN401  (what botocore takes for a rep
     to the wrong region is answered with the right one, and then the SDK sends it there.
     """
     return SimpleNamespace(status_code=200), {"ResponseMetadata": {"HTTPHeaders": {}}}
+
+
+async def _check_deleted(http_response: Any, **_: object) -> None:  # noqa: ANN401  (the SDK's)
+    """Refuses a reply to a batch delete that is not S3's: any XML without errors means done."""
+    if b"DeleteResult" not in await http_response.content:
+        raise unreadable()
 
 
 def own_session() -> AioSession:

@@ -98,10 +98,15 @@ def translated(error: Exception) -> errors.StateBucketError | None:
             f"the connection to S3 was lost ({type(error).__name__})", outcome="unknown"
         )
     if type(error).__name__ == "ResponseParserError":
-        return errors.Unavailable("S3's answer cannot be read", outcome="unknown")
+        return unreadable()
     if isinstance(error, sdk.BotoCoreError | ValueError):
         return errors.RequestRejected(f"the SDK refuses the request ({type(error).__name__})")
     return None
+
+
+def unreadable() -> errors.Unavailable:
+    """The error for a reply that says success and is not what S3 answers."""
+    return errors.Unavailable("S3's answer cannot be read", outcome="unknown")
 
 
 def _never_connected(error: Exception) -> bool:

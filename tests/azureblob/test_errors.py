@@ -198,13 +198,10 @@ async def test_a_garbled_page(
     bucket: AzureBucket, proxy: FaultProxy, body: bytes, kind: str
 ) -> None:
     proxy.always(Answer(200, (("Content-Type", kind),), body))
-    try:
-        page = await bucket.list("", after=None, limit=1)
-    except errors.Unavailable:
-        pass
-    else:
-        assert body == b"<html/>"  # XML without blobs
-        assert page.objects == []
+    with pytest.raises(errors.Unavailable):
+        await bucket.list("", after=None, limit=1)
+    with pytest.raises(errors.Unavailable):
+        await bucket.list_prefixes("", after=None, limit=1)
     with pytest.raises(errors.Unavailable) as caught:
         await bucket.delete_many(["a"])
     assert caught.value.outcome == "unknown"
