@@ -77,10 +77,18 @@ async def at_each_await(
     """
     for number in range(most):
         cancelled = await cancelled_at(call(), number)
+        assert _of_ours() == []  # whoever is told that a call has ended has it ended
         await check(number)
         if not cancelled:
             return number
     raise AssertionError(f"more than {most} awaits")
+
+
+def _of_ours() -> list[str]:
+    """The tasks that run statebucket's own code."""
+    coroutines = [task.get_coro() for task in asyncio.all_tasks()]
+    files = [getattr(getattr(one, "cr_code", None), "co_filename", "") for one in coroutines]
+    return [file for file in files if "/statebucket" in file]
 
 
 async def no_task_is_left() -> None:
