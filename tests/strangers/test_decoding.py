@@ -67,8 +67,8 @@ def test_any_stored_object(data: st.DataObject, name: str, extra: dict[str, str]
     good = st.just(KINDS[name])
     body = data.draw(good | good | st.binary(max_size=40) | altered(KINDS[name]))
     target = MemoryTarget()
-    for other, good in KINDS.items():
-        target.raw_put(other, good)
+    for other, stored in KINDS.items():
+        target.raw_put(other, stored)
     target.raw_put(name, body, extra)
 
     async def work() -> None:
