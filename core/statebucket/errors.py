@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from statebucket.reports import DeletionReport
+    from statebucket.reports import DeletionReport, SweepReport
 
 Outcome = Literal["none", "unknown"]
 
@@ -184,6 +184,23 @@ class DeleteIncomplete(StateBucketError):
 
     def __init__(
         self, message: str, *, failures: Mapping[str, StateBucketError], report: DeletionReport
+    ) -> None:
+        super().__init__(message, outcome="unknown")
+        self.failures = failures
+        self.report = report
+
+
+class SweepIncomplete(StateBucketError):
+    """A sweep could not do all that it found to do; running it again goes on where it stopped.
+
+    Attributes:
+        failures: The error for each object, by object name, and for a prefix whose listing ended
+            in one.
+        report: What was done.
+    """
+
+    def __init__(
+        self, message: str, *, failures: Mapping[str, StateBucketError], report: SweepReport
     ) -> None:
         super().__init__(message, outcome="unknown")
         self.failures = failures

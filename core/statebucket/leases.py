@@ -16,6 +16,8 @@ What a lease guarantees, and what it does not:
 * `Lease.fence` is max(the previous fence + 1, milliseconds since the epoch). It only grows, so that
   another system can refuse a late holder by it. The object is kept after release for that reason,
   for a week or longer; after that the epoch alone keeps the fence growing.
+* It is its process's: a fork of it does not hold it. `delete_tenant` removes leases too, held or
+  not, and with them the memory of their fences.
 * Conditions hold within one bucket in one region. A replica may show an old lease.
 """
 
@@ -33,9 +35,11 @@ from statebucket.bucket import JSON
 from statebucket.errors import (
     CorruptObject,
     InvalidArgument,
+    InvalidTTL,
     LeaseHeld,
     LeaseLost,
     StateBucketError,
+    UnsupportedOperation,
     VersionConflict,
 )
 from statebucket.expiry import Expiry, class_of, to_milliseconds
@@ -53,6 +57,7 @@ if TYPE_CHECKING:
 SKEW_MS = 2_000
 """How far the clocks of two contenders may differ, in milliseconds."""
 
+_LONGEST_MS = 86_400_000  # nobody can break a lease whose holder has died
 _KEPT_MS = 7 * 86_400_000
 _RENEW_SHARE = 1 / 3
 _RETRY_SHARE = 1 / 4  # of the time between renewals
@@ -96,7 +101,7 @@ class Lease:
         self._objects = objects
         self._snapshots = snapshots
         self._name = names.lease(tenant_id, execution_id)
-        self._ttl_ms = to_milliseconds(ttl)
+        self._ttl_ms = lease_milliseconds(ttl)
         self._wait = 0.0 if wait is None else _seconds(wait)
         self._seconds = seconds
         self._holder = os.urandom(8).hex()
@@ -104,6 +109,8 @@ class Lease:
         self._lost: LeaseLost | None = None
         self._version = Version.ABSENT
         self._seen: Version | None = None
+        self._pid = 0
+        self._given_up = False
         self._asked = False  # whether a record of ours may be there
         self._renewal: asyncio.Task[None] | None = None
 
@@ -113,7 +120,11 @@ class Lease:
     @property
     def held(self) -> bool:
         """Whether the lease is held, as far as this process and its clock can tell: 0 requests."""
-        return self._lost is None and self._objects.now_ms() < self._expires_ms
+        return (
+            self._lost is None
+            and self._objects.now_ms() < self._expires_ms
+            and self._pid == os.getpid()
+        )
 
     def check(self) -> None:
         """Returns while the lease is held: 0 requests.
@@ -123,6 +134,10 @@ class Lease:
         """
         if self._lost is not None:
             raise self._lost
+        if self._pid != os.getpid():
+            raise self._lose("it is held by the process that this one is a fork of")
+        if self._given_up:
+            raise self._lose("it was given up")
         if not self.held:
             raise self._lose("it ran out before it was renewed")
 
@@ -151,7 +166,11 @@ class Lease:
 
         Raises:
             LeaseHeld: Another holder has it, and did not give it up within ``wait``.
+            UnsupportedOperation: It was taken before; ask the store for another.
         """
+        if self._pid:
+            raise UnsupportedOperation("a lease is taken once; ask the store for another")
+        self._pid = os.getpid()
         loop = asyncio.get_running_loop()
         until, poll = loop.time() + self._wait, 0.05
         while True:
@@ -182,7 +201,8 @@ class Lease:
         trace: TracebackType | None,
     ) -> None:
         """Gives the lease up: 1 request. A lease that was lost is not an error here."""
-        await asyncio.shield(self._leave())
+        if self._pid == os.getpid():  # else it is the parent's to give up
+            await asyncio.shield(self._leave())
 
     def _leave(self) -> asyncio.Task[None]:
         """Gives the lease up, to the end also where nobody waits for it any more: 1 request."""
@@ -195,11 +215,11 @@ class Lease:
         if self._renewal is not None:
             self._renewal.cancel()
             await asyncio.wait({self._renewal})
-        self._expires_ms = 0
+        self._expires_ms, self._given_up = 0, True
         if self._asked and self._lost is None:
             # Should it fail, the lease runs out by itself.
             with contextlib.suppress(StateBucketError):
-                await self._write_again(Call("lease", self._seconds), expires_ms=0)
+                await self._write_again(self._call(self._seconds), expires_ms=0)
 
     async def _take(self, call: Call) -> None:
         now = self._objects.now_ms()
@@ -209,9 +229,9 @@ class Lease:
         else:
             record, self._version = found
             if record.expires_ms and record.expires_ms + SKEW_MS > now:
+                left = (record.expires_ms + SKEW_MS - now) / 1000
                 raise LeaseHeld(
-                    f"another holder has the lease for {(record.expires_ms - now) / 1000:.3f} s "
-                    "more",
+                    f"another holder has the lease, for {left:.3f} s more unless it renews it",
                     object_name=self._name,
                 )
             previous = record.fence
@@ -238,7 +258,7 @@ class Lease:
             until = self._objects.now_ms() + self._ttl_ms
             try:
                 # A try that hangs leaves time for another.
-                await self._write_again(Call("lease", min(self._seconds, every)), expires_ms=until)
+                await self._write_again(self._call(min(self._seconds, every)), expires_ms=until)
             except VersionConflict:
                 self._lose("another holder has it")
                 return
@@ -246,6 +266,10 @@ class Lease:
                 pause = every * _RETRY_SHARE  # until it runs out
                 continue
             self._expires_ms, pause = until, every
+
+    def _call(self, seconds: float) -> Call:
+        """For a request that a queue of others would let the lease run out."""
+        return Call("lease", seconds, urgent=True)
 
     async def _write_again(self, call: Call, *, expires_ms: int) -> None:
         """Writes the record over our own; also over one whose reply was lost."""
@@ -281,6 +305,18 @@ class Lease:
     def _lose(self, why: str) -> LeaseLost:
         self._lost = LeaseLost(f"the lease was lost: {why}", object_name=self._name)
         return self._lost
+
+
+def lease_milliseconds(ttl: timedelta) -> int:
+    """The milliseconds of a lease's TTL.
+
+    Raises:
+        InvalidTTL: It is no positive `timedelta`, or over a day.
+    """
+    milliseconds = to_milliseconds(ttl)
+    if milliseconds > _LONGEST_MS:
+        raise InvalidTTL(f"a lease lasts at most a day without being renewed: {ttl!r}")
+    return milliseconds
 
 
 def _seconds(wait: timedelta) -> float:

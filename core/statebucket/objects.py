@@ -12,7 +12,6 @@ is decided here:
 
 from __future__ import annotations
 
-import asyncio
 import os
 from typing import TYPE_CHECKING, TypeVar
 
@@ -30,7 +29,7 @@ from statebucket.errors import (
 from statebucket.expiry import from_ms
 from statebucket.loops import PerLoop
 from statebucket.names import MAX_NAME_BYTES
-from statebucket.retry import Call, attempt
+from statebucket.retry import Bound, Call, attempt
 from statebucket.stats import Counter
 from statebucket.versions import Stored, Version
 
@@ -91,7 +90,7 @@ class Objects:
     def __init__(self, bucket: Bucket, clock: Callable[[], float], max_in_flight: int) -> None:
         self.bucket = bucket
         self._clock = clock
-        self._bounds = PerLoop(lambda: asyncio.Semaphore(max_in_flight))
+        self._bounds = PerLoop(lambda: Bound(max_in_flight))
         self.counter = Counter()
 
     def now_ms(self) -> int:

@@ -182,12 +182,13 @@ class StateStore(StorageBackend, Protocol):
         Args:
             execution_id: The execution. Without a tenant bound, one that a tenant owns already.
             ttl: How long after the last renewal another process may take the lease over (with 2 s
-                more for clocks that differ). Longer than the longest pause to expect of a process.
+                more for clocks that differ). Longer than the longest pause to expect of a process,
+                and at most a day.
             wait: How long to wait for another holder; not at all by default.
 
         Raises:
             LeaseHeld: Another holder has it.
-            InvalidTTL: ``ttl`` is not a positive `timedelta`.
+            InvalidTTL: ``ttl`` is not a positive `timedelta`, or over a day.
         """
         ...
 
@@ -203,7 +204,8 @@ class StateStore(StorageBackend, Protocol):
 
         At most one save is in flight, with the interval between them that the service asks for
         (GCS: one second an object); of the snapshots that come meanwhile the latest is written.
-        Leaving the block writes the last one.
+        Leaving the block writes the last one. Two writers of one execution do not know of each
+        other.
 
         Args:
             execution_id: The execution.
@@ -408,6 +410,7 @@ class StateStore(StorageBackend, Protocol):
             progress: Called with what was done so far, after each page of a listing.
 
         Raises:
+            SweepIncomplete: Some objects could not be removed; it holds what was done.
             TenantMismatch: This store is bound to another tenant.
         """
         ...

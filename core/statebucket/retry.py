@@ -7,6 +7,7 @@ failed call say whether its write may have happened.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 from typing import TYPE_CHECKING, TypeVar
@@ -21,6 +22,7 @@ from statebucket.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
 
     from statebucket.stats import Counter
 
@@ -46,22 +48,42 @@ class Call:
         deadline: When its caller must have an answer, in the running loop's time.
         seconds: How long it was given.
         outcome: Whether a write of it may have happened so far.
+        urgent: Whether its requests go before those that wait.
     """
 
-    __slots__ = ("deadline", "operation", "outcome", "seconds")
+    __slots__ = ("deadline", "operation", "outcome", "seconds", "urgent")
 
-    def __init__(self, operation: str, seconds: float) -> None:
+    def __init__(self, operation: str, seconds: float, *, urgent: bool = False) -> None:
         self.operation = operation
+        self.urgent = urgent
         self.seconds = seconds
         self.deadline = asyncio.get_running_loop().time() + seconds
         self.outcome: Outcome = "none"
+
+
+class Bound:
+    """At most so many requests in flight, and a queue that the urgent ones pass by.
+
+    As many as may be in flight leave the queue: behind it nobody waits but for an urgent request.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.flight = asyncio.Semaphore(size)
+        self._queue = asyncio.Semaphore(size)
+
+    def queue(self, call: Call) -> AbstractAsyncContextManager[object]:
+        """What a call's request waits for first."""
+        return _NO_QUEUE if call.urgent else self._queue
+
+
+_NO_QUEUE = contextlib.nullcontext()
 
 
 async def attempt(
     call: Call,
     send: Callable[[], Awaitable[T]],
     *,
-    bound: asyncio.Semaphore,
+    bound: Bound,
     counter: Counter,
     object_name: str | None,
     writes: bool = False,
@@ -85,7 +107,7 @@ async def attempt(
     sent = False
     for tries in range(1, MAX_TRIES + 1):
         try:
-            async with asyncio.timeout_at(call.deadline), bound:
+            async with asyncio.timeout_at(call.deadline), bound.queue(call), bound.flight:
                 sent = True
                 counter.add("requests", 1, object_name)
                 try:

@@ -24,7 +24,7 @@ from statebucket.errors import (
     UnsupportedOperation,
     VersionConflict,
 )
-from statebucket.expiry import Expiry, to_milliseconds
+from statebucket.expiry import Expiry
 from statebucket.ids import ExecutionId, TenantId
 from statebucket.names import decode, encode_execution, execution_key
 from statebucket.objects import PAGE, Objects, stored
@@ -214,10 +214,10 @@ class ObjectStateStore(StateStore):
     async def lease(
         self, execution_id: ExecutionId | str, *, ttl: timedelta, wait: timedelta | None = None
     ) -> AsyncIterator[Lease]:
-        from statebucket.leases import Lease  # noqa: PLC0415  (see the top)
+        from statebucket.leases import Lease, lease_milliseconds  # noqa: PLC0415  (see the top)
 
         encode_execution(execution_id)
-        to_milliseconds(ttl)
+        lease_milliseconds(ttl)
         tenant_id = await self._owner_of(self._call("lease"), execution_id)
         if tenant_id is None:
             raise UnsupportedOperation(

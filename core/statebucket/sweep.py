@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from statebucket.errors import CorruptObject, TenantMismatch, VersionConflict
+from statebucket.errors import (
+    CorruptObject,
+    StateBucketError,
+    SweepIncomplete,
+    TenantMismatch,
+    VersionConflict,
+)
 from statebucket.names import decode
 from statebucket.objects import expires_ms
 from statebucket.reports import SweepReport
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
     from statebucket.owners import OwnerIndex
 
 _AT_ONCE = 64
+_MOST_FAILURES = 100
 
 
 class Sweeper:
@@ -56,16 +63,30 @@ class Sweeper:
         self._dry_run = dry_run
         self._progress = progress
         self._report = SweepReport()
+        self._failures: dict[str, StateBucketError] = {}
 
     async def run(self, tenant_id: str | None) -> SweepReport:
         """Sweeps one tenant, or everything of the store."""
+        prefixes = [self._names.tenants]
         if tenant_id is not None:
-            await self._prefix(self._names.tenant(tenant_id))
-            return self._report
-        await self._prefix(self._names.tenants)
-        if self._owners is not None:
-            await self._prefix(self._names.shared)
-            await self._prefix(self._names.owners)
+            prefixes = [self._names.tenant(tenant_id)]
+        elif self._owners is not None:
+            prefixes += [self._names.shared, self._names.owners]
+        for prefix in prefixes:
+            try:
+                await self._prefix(prefix)
+            except StateBucketError as error:
+                if not self._report.scanned:
+                    raise  # nothing was done: this, and no more, is what is wrong
+                self._failures.setdefault(error.object_name or prefix, error)
+                break
+        if self._failures:
+            name, first = next(iter(self._failures.items()))
+            raise SweepIncomplete(
+                f"sweep: {len(self._failures)} failures, among them {name!r}: {first.message}",
+                failures=self._failures,
+                report=self._report,
+            ) from first
         return self._report
 
     async def _prefix(self, prefix: str) -> None:
@@ -82,6 +103,10 @@ class Sweeper:
             await self._judge(listed)
         except CorruptObject:
             self._count(corrupt=1)  # it stays, and whoever reads it is told
+        except StateBucketError as error:
+            self._failures[listed.name] = error
+            if error.transient or len(self._failures) >= _MOST_FAILURES:
+                raise  # the service is in trouble, or every object is refused
 
     async def _judge(self, listed: ObjectInfo) -> None:
         info: ObjectInfo | None = listed

@@ -51,6 +51,11 @@ class _Background:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine there, and waits for it here."""
+        if self.pid != os.getpid():
+            work.close()
+            raise UnsupportedOperation(
+                "an iterator cannot be used in a fork of its process: begin another"
+            )
         if threading.current_thread() is self._thread:
             work.close()
             raise UnsupportedOperation(
@@ -110,8 +115,10 @@ if hasattr(os, "register_at_fork"):
 
 @atexit.register
 def _at_exit() -> None:
+    global _background  # noqa: PLW0603  (what comes after us begins anew)
     if _background is not None:
         _background.close()
+        _background = None
 
 
 async def _shut_down(stores: list[Any]) -> None:
@@ -199,7 +206,8 @@ def _iterate(items: AsyncIterator[T]) -> Iterator[T]:
             yield item
     finally:
         close = getattr(items, "aclose", None)
-        if close is not None:
+        # Once the loop is closed, or left in the parent of a fork, there is nothing to close.
+        if close is not None and background.pid == os.getpid() and not background.loop.is_closed():
             background.run(close())
 
 

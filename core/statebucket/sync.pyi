@@ -137,12 +137,13 @@ class BlockingStateStore:
         Args:
             execution_id: The execution. Without a tenant bound, one that a tenant owns already.
             ttl: How long after the last renewal another process may take the lease over (with 2 s
-                more for clocks that differ). Longer than the longest pause to expect of a process.
+                more for clocks that differ). Longer than the longest pause to expect of a process,
+                and at most a day.
             wait: How long to wait for another holder; not at all by default.
 
         Raises:
             LeaseHeld: Another holder has it.
-            InvalidTTL: ``ttl`` is not a positive `timedelta`.
+            InvalidTTL: ``ttl`` is not a positive `timedelta`, or over a day.
         """
 
     def writer(
@@ -157,7 +158,8 @@ class BlockingStateStore:
 
         At most one save is in flight, with the interval between them that the service asks for
         (GCS: one second an object); of the snapshots that come meanwhile the latest is written.
-        Leaving the block writes the last one.
+        Leaving the block writes the last one. Two writers of one execution do not know of each
+        other.
 
         Args:
             execution_id: The execution.
@@ -329,6 +331,7 @@ class BlockingStateStore:
             progress: Called with what was done so far, after each page of a listing.
 
         Raises:
+            SweepIncomplete: Some objects could not be removed; it holds what was done.
             TenantMismatch: This store is bound to another tenant.
         """
 
@@ -388,6 +391,7 @@ class BlockingLease:
 
         Raises:
             LeaseHeld: Another holder has it, and did not give it up within ``wait``.
+            UnsupportedOperation: It was taken before; ask the store for another.
         """
 
     def __exit__(
@@ -409,7 +413,8 @@ class BlockingSnapshotWriter:
 
         Raises:
             InvalidSnapshot: It is of another execution.
-            UnsupportedOperation: The writer's block has ended; nobody would wait for it.
+            UnsupportedOperation: The writer's block has ended, or belongs to the process that this
+                one is a fork of; nobody would wait for it.
             StateBucketError: The snapshot before could not be written: its error, which is told
                 once. This one was not taken: hand it over again, or give up.
         """

@@ -8,6 +8,7 @@ latest only.
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Self
 
 from statebucket.errors import InvalidSnapshot, UnsupportedOperation
@@ -49,13 +50,15 @@ class SnapshotWriter:
         self._task: asyncio.Task[None] | None = None
         self._next = 0.0
         self._left = False
+        self._pid = os.getpid()
 
     def save(self, snapshot: ExecutionSnapshot) -> None:
         """Hands over a snapshot and returns at once; it is written unless a later one comes first.
 
         Raises:
             InvalidSnapshot: It is of another execution.
-            UnsupportedOperation: The writer's block has ended; nobody would wait for it.
+            UnsupportedOperation: The writer's block has ended, or belongs to the process that this
+                one is a fork of; nobody would wait for it.
             StateBucketError: The snapshot before could not be written: its error, which is told
                 once. This one was not taken: hand it over again, or give up.
         """
@@ -66,8 +69,10 @@ class SnapshotWriter:
                 f"the writer is for {self._execution_id!r}, the snapshot of "
                 f"{snapshot.execution_id!r}"
             )
-        if self._left:
-            raise UnsupportedOperation("save: the writer's block has ended")
+        if self._left or self._pid != os.getpid():
+            raise UnsupportedOperation(
+                "save: the writer's block has ended, or is another process's"
+            )
         self._raise()
         if self._waiting is not None:
             self.dropped += 1
@@ -103,6 +108,8 @@ class SnapshotWriter:
             StateBucketError: The last snapshot could not be written.
         """
         self._left = True
+        if self._pid != os.getpid():
+            return  # what was handed over is for the process that this one is a fork of
         try:
             await self.flush()
         except Exception:

@@ -194,3 +194,122 @@ def test_a_fork_in_the_middle_of_another_threads_call(url: str, tmp_path: Path) 
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
+def forked(program: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Runs a program that forks, to its end."""
+    head = """
+import os
+from datetime import timedelta
+from statebucket import errors
+from statebucket.sync import open_store
+store = open_store("sqlite:///state.db").tenant("acme")
+store.set("a", b"v")
+store.set("b", b"v")
+def in_child(work):
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+"""
+    return subprocess.run(
+        [sys.executable, "-c", head + textwrap.dedent(program)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_an_iterator_belongs_to_its_process(tmp_path: Path) -> None:
+    program = """
+        keys = store.iter_keys()
+        next(keys)
+        def work():
+            try:
+                next(keys)
+            except errors.UnsupportedOperation:
+                assert len(list(store.iter_keys())) == 2
+        in_child(work)
+        assert next(keys)
+        print("done")
+    """
+    done = forked(program, tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_lease_and_a_writer_belong_to_their_process(tmp_path: Path) -> None:
+    program = """
+        from statebucket import ExecutionSnapshot, ExecutionState
+        snapshot = ExecutionSnapshot(
+            execution_id="e1", tenant_id="acme", state=ExecutionState.RUNNING, sequence_number=1
+        )
+        hour = timedelta(hours=1)
+        with store.lease("e1", ttl=hour) as lease, store.writer("e1") as writer:
+            def work():
+                assert not lease.held
+                try:
+                    store.save_snapshot(snapshot, lease=lease)
+                    raise AssertionError
+                except errors.LeaseLost:
+                    pass
+                try:
+                    writer.save(snapshot)
+                    raise AssertionError
+                except errors.UnsupportedOperation:
+                    pass
+                writer.__exit__(None, None, None)
+                lease_manager.__exit__(None, None, None)
+            lease_manager = store.lease("e2", ttl=hour)
+            lease_manager.__enter__()
+            in_child(work)
+            assert lease.held
+            store.save_snapshot(snapshot, lease=lease)
+            try:
+                store.lease("e2", ttl=hour).__enter__()
+                raise AssertionError
+            except errors.LeaseHeld:
+                lease_manager.__exit__(None, None, None)
+        print("done")
+    """
+    done = forked(program, tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+def test_what_is_left_half_way_does_not_disturb_the_exit(tmp_path: Path) -> None:
+    program = """
+        keys = store.iter_keys()
+        next(keys)
+        print("done")
+    """
+    done = forked(program, tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+def test_a_call_at_exit_behind_ours_works(tmp_path: Path) -> None:
+    program = """
+        import atexit
+        atexit.register(lambda: print(store.get("k")))
+        from statebucket.sync import open_store
+        store = open_store("memory://")
+        store.set("k", b"v")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "b'v'\n", "")

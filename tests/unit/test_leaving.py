@@ -88,3 +88,33 @@ def test_a_holder_cancelled_twice_on_its_way_out_leaves_it_free() -> None:
         assert await is_free(bucket)
 
     run(work())
+
+
+def test_a_lease_is_renewed_past_a_queue_of_other_requests() -> None:
+    bucket = ScriptedBucket(always=take(0.2))
+
+    async def work() -> None:
+        acme = opened(bucket, max_in_flight=4, deadline=1000).tenant(ACME)
+        async with acme.lease(E1, ttl=timedelta(seconds=3)) as lease:
+            await asyncio.gather(*(acme.set(f"k{n}", b"v") for n in range(400)))
+            lease.check()
+        assert bucket.most_running == 4
+        with pytest.raises(errors.LeaseLost, match="given up"):
+            lease.check()
+        with pytest.raises(errors.UnsupportedOperation, match="taken once"):
+            await lease.__aenter__()
+
+    run(work())
+
+
+@pytest.mark.parametrize("ttl", [timedelta(days=1, microseconds=1000), timedelta.max])
+def test_a_lease_that_nobody_could_break_is_refused(ttl: timedelta) -> None:
+    bucket = ScriptedBucket()
+
+    async def work() -> None:
+        with pytest.raises(errors.InvalidTTL, match="at most a day"):
+            async with opened(bucket).tenant(ACME).lease(E1, ttl=ttl):
+                pass
+
+    run(work())
+    assert bucket.requests == []

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from statebucket import StateStore, errors
 from statebucket.bucket import Deletion, Limits, Page, PrefixPage
+from statebucket.testing import Clock
 from statebucket.testing.contract.base import ACME, E1, snapshot
-from unit.scripted import ScriptedBucket, answer, fail, opened
+from unit.scripted import ScriptedBucket, answer, fail, opened, through
 from unit.virtual import now, run
 
 if TYPE_CHECKING:
@@ -290,5 +292,45 @@ def test_a_tenants_objects_stay_while_an_owner_record_could_not_be_reached() -> 
         bucket.broken.clear()
         assert (await store.delete_tenant(ACME)).owners == 1
         assert bucket.inner._objects == {}
+
+    run(work())
+
+
+def test_a_sweep_goes_on_behind_an_object_that_it_may_not_remove_and_tells_at_the_end() -> None:
+    clock = Clock()
+    bucket = ScriptedBucket()
+
+    async def work() -> None:
+        store = opened(bucket, clock=clock)
+        for n in range(4):
+            await store.tenant(ACME).set(f"k{n}", b"v", timedelta(minutes=1))
+        await store.set("k", b"v", timedelta(minutes=1))
+        clock.advance(3600)
+        bucket.script.extend([through, fail(errors.AccessDenied)])
+        with pytest.raises(errors.SweepIncomplete, match="1 failures") as caught:
+            await store.sweep()
+        assert len(caught.value.failures) == 1
+        assert (caught.value.report.scanned, caught.value.report.removed) == (5, 4)
+        assert (await store.sweep()).removed == 1
+
+    run(work())
+
+
+def test_a_sweep_that_loses_the_service_says_what_it_did() -> None:
+    clock = Clock()
+    bucket = ScriptedBucket()
+
+    async def work() -> None:
+        store = opened(bucket, clock=clock, deadline=1)
+        for n in range(4):
+            await store.tenant(ACME).set(f"k{n}", b"v", timedelta(minutes=1))
+        clock.advance(3600)
+        bucket.refuse("delete", after=2, kind=errors.Unavailable)
+        with pytest.raises(errors.SweepIncomplete) as caught:
+            await store.sweep()
+        assert caught.value.report.removed == 2
+        bucket.refuse("list", after=0, kind=errors.AccessDenied)
+        with pytest.raises(errors.AccessDenied):
+            await store.sweep()
 
     run(work())
