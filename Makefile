@@ -12,7 +12,7 @@ CODE := core adapters tests
 NAMED_TUPLE := ignore:Error parsing type annotation ForwardRef('Bucket') for statebucket.bucket.OpenedBucket
 DOCS := statebucket statebucket.sync statebucket.leases statebucket.writer statebucket.reports statebucket.stats statebucket.telemetry statebucket.bucket statebucket.lifecycle statebucket.lifecycle_check statebucket.lifecycle_plan statebucket.doctor statebucket.testing statebucket.testing.contract statebucket_pytest
 
-.PHONY: help demo test test-fast test-terraform soak bench-cold check format docs screenshots stubs request-table clean
+.PHONY: help demo test test-fast test-terraform soak bench-cold check format docs screenshots stubs request-table promises-table clean
 
 help:  ## Shows this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -57,6 +57,9 @@ stubs: $(VENV)/.dev  ## Writes the blocking store's stub from the asynchronous o
 
 request-table: $(VENV)/.dev  ## Counts the requests of each call and writes them into the README
 	UPDATE_README=1 $(PYTEST) -n 0 tests/clouds/test_request_table.py
+
+promises-table: $(VENV)/.dev  ## Writes the README's table of promises from the tests that show them
+	UPDATE_README=1 $(PYTEST) -n 0 tests/faultcases/test_cases.py
 
 clean:  ## Removes .venv and what tools have left
 	rm -rf $(VENV) dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
