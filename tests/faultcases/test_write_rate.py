@@ -67,13 +67,12 @@ async def test_more_writes_are_slow_or_told_to_be_too_many(cloud: Cloud) -> None
         assert time.monotonic() - started < INTERVAL + 1
 
 
-async def test_a_deadline_too_short_for_it_ends_in_throttled(cloud: Cloud) -> None:
+async def test_a_deadline_too_short_for_it_writes_nothing(cloud: Cloud) -> None:
     async with cloud.open() as store:
         cloud.proxy.always(OneAtATime(when=write))
         await store.set("k", b"1")
-        with pytest.raises(errors.Throttled) as caught:
+        with pytest.raises((errors.Throttled, errors.DeadlineExceeded)):
             await store.with_deadline(0.15).set("k", b"2")
-        assert caught.value.outcome == "none"
         assert await store.get("k") == b"1"
 
 
