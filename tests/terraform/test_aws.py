@@ -17,6 +17,7 @@ from statebucket.errors import AccessDenied
 from statebucket.testing import StateStoreContract
 from targets.s3 import S3Target, raw_client
 from terraform.iam import allowed
+from terraform.wire import Right, rights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -251,6 +252,67 @@ def test_the_key_is_used_by_those_who_read_and_write(made: Made) -> None:
         assert allowed(policy, "kms:Decrypt", key, tagged("acme"))
         assert allowed(policy, "kms:GenerateDataKey", key, tagged("acme")) == (name != "read_only")
         assert not allowed(policy, "kms:ScheduleKeyDeletion", key, tagged("acme"))
+
+
+# The policies against what every public call of a store sends, as a proxy recorded it.
+
+READERS = {
+    "load_snapshot",
+    "load_stored",
+    "get",
+    "get_stored",
+    "get_json",
+    "exists",
+    "list_snapshots",
+    "iter_snapshots",
+    "iter_keys",
+    "iter_tenants",
+    "health_check",
+    "check_lifecycle",
+}
+OPERATORS = {"check_lifecycle", "apply_lifecycle"}
+
+
+def refused(policy: str, bucket: str, rights: set[Right], tenant: str | None = None) -> set[Right]:
+    arn = f"arn:aws:s3:::{bucket}"
+    return {
+        right
+        for right in rights
+        if not allowed(
+            policy,
+            right.action,
+            f"{arn}/{right.path}" if right.path else arn,
+            tagged(tenant) | dict(right.context),
+        )
+    }
+
+
+def test_the_runtime_policy_allows_what_every_call_sends(made: Made) -> None:
+    needed = asyncio.run(rights(made.server, tenant=None))
+    policy, bucket = made.plain["runtime_policy_json"], "plain-state"
+    assert len(set().union(*needed.values())) > 12
+    for call, sent in needed.items():
+        assert bool(refused(policy, bucket, sent)) == (call in OPERATORS), call
+
+
+def test_the_policy_for_inspection_allows_what_reading_calls_send_and_no_more(made: Made) -> None:
+    needed = asyncio.run(rights(made.server, tenant=None))
+    policy, bucket = made.plain["read_only_policy_json"], "plain-state"
+    for call in READERS:
+        assert refused(policy, bucket, needed[call]) == set(), call
+    changes = {right for sent in needed.values() for right in sent if right.action in WRITES}
+    assert {right.action for right in changes} == set(WRITES)
+    assert refused(policy, bucket, changes) == changes
+
+
+def test_a_tenant_s_policy_allows_what_its_view_sends_and_nobody_else_s(made: Made) -> None:
+    needed = asyncio.run(rights(made.server, tenant="acme"))
+    policy, bucket = made.tenants["tenant_policy_json"], "tenants-state"
+    for call in needed.keys() - OPERATORS:
+        sent = needed[call]
+        assert refused(policy, bucket, sent, "acme") == set(), call
+        for other in ("other", "acme2", "acm", "*", "acme/snapshots", None):
+            assert refused(policy, bucket, sent, other) == sent, (call, other)
 
 
 # At the end, in order.

@@ -1,0 +1,83 @@
+"""The rights that each call of a store needs on S3: what a proxy recorded, as IAM names it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+from faults.proxy import FaultProxy
+from statebucket import open_store
+from strangers.driven import DRIVERS, Ids, drive
+from strangers.named import in_request
+from targets.s3 import raw_client
+
+if TYPE_CHECKING:
+    from faults.proxy import Recorded
+    from servers import Server
+
+IDS = Ids("e1", "k", "r", "acme")
+_SCRATCH = "scratch"
+
+
+class Right(NamedTuple):
+    """What a request needs.
+
+    Attributes:
+        action: The action.
+        path: The object's name; empty for the bucket.
+        context: The condition keys that the request has.
+    """
+
+    action: str
+    path: str
+    context: tuple[tuple[str, str], ...] = ()
+
+
+async def rights(server: Server, *, tenant: str | None) -> dict[str, set[Right]]:
+    """Make every public call, and give what each needed.
+
+    Args:
+        server: A server; the requests go to a bucket of their own there, without a policy.
+        tenant: Bound to this tenant, without an owner index; None for the store as it is.
+    """
+    client = raw_client(server)
+    client.create_bucket(Bucket=_SCRATCH)
+    needed = {}
+    try:
+        with FaultProxy(server.host, server.port) as proxy:
+            url = f"s3://{_SCRATCH}/app/state?region=us-east-1&endpoint_url={proxy.url}"
+            async with open_store(url, owner_index=tenant is None) as opened:
+                store = opened if tenant is None else opened.tenant(tenant)
+                for call in sorted(DRIVERS):
+                    for first in ("save_snapshot", "set"):
+                        await drive(store, first, IDS)
+                    proxy.clear()
+                    await drive(store, call, IDS)
+                    needed[call] = {right for request in proxy.requests for right in _of(request)}
+    finally:
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=_SCRATCH):
+            for entry in page.get("Contents", ()):
+                client.delete_object(Bucket=_SCRATCH, Key=entry["Key"])
+        client.delete_bucket(Bucket=_SCRATCH)
+    return needed
+
+
+def _of(request: Recorded) -> list[Right]:
+    query = parse_qs(urlsplit(request.target).query, keep_blank_values=True)
+    found = []
+    for thing in in_request("s3", request):
+        if thing.what == "prefix":
+            found.append(Right("s3:ListBucket", "", (("s3:prefix", thing.name),)))
+        elif thing.what == "bucket":
+            assert "lifecycle" in query, request.target
+            found.append(Right("s3:GetLifecycleConfiguration", ""))
+        elif "tagging" in query:
+            found.append(Right("s3:GetObjectTagging", thing.name))
+        elif request.method == "PUT":
+            found.append(Right("s3:PutObject", thing.name))
+            if request.header("x-amz-tagging") is not None:
+                found.append(Right("s3:PutObjectTagging", thing.name))
+        else:
+            action = "s3:GetObject" if request.method in {"GET", "HEAD"} else "s3:DeleteObject"
+            found.append(Right(action, thing.name))
+    return found
