@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from discretion.plugin import Discretion
 from servers import azurite as azurite_server
 from servers import fake_gcs, gcp_emulator
 from servers.ministack import missing as ministack_missing
@@ -31,6 +32,11 @@ os.environ.update(
     AWS_SHARED_CREDENTIALS_FILE=os.devnull,
 )
 os.environ.pop("STATEBUCKET_URL", None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Listens, over the whole run, for credentials that are told."""
+    config.pluginmanager.register(Discretion(config), "discretion")
 
 
 def need(missing: Callable[[], str | None]) -> None:

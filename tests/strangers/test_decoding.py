@@ -65,10 +65,10 @@ metadata = st.dictionaries(
 @given(st.data(), st.sampled_from(sorted(KINDS)), metadata)
 def test_any_stored_object(data: st.DataObject, name: str, extra: dict[str, str]) -> None:
     good = st.just(KINDS[name])
-    body = data.draw(good | good | st.binary(max_size=40) | altered(KINDS[name]))
+    body: bytes = data.draw(good | good | st.binary(max_size=40) | altered(KINDS[name]))
     target = MemoryTarget()
-    for other, stored in KINDS.items():
-        target.raw_put(other, stored)
+    for other, usual in KINDS.items():
+        target.raw_put(other, usual)
     target.raw_put(name, body, extra)
 
     async def work() -> None:
