@@ -44,11 +44,15 @@ if TYPE_CHECKING:
 SECONDS = float(os.environ.get("SOAK_SECONDS", "50"))
 AZURITE_SECONDS = 480.0
 PAUSE_S = 0.06
-MOST_MEMORY_KIB = 8 * 1024
-"""How much resident memory may grow after warm-up, however long the load."""
+MOST_MEMORY_KIB = 12 * 1024
+"""How much resident memory may grow after warm-up, however long the load: SDKs load modules and
+tables on their first errors, and the caches of owners and versions fill."""
 
 MOST_MORE = 6
-"""How many sockets, files or tasks more than after warm-up there may be: pools breathe."""
+"""How many sockets or files more than after warm-up there may be where pools are at their least."""
+
+MOST_SOCKETS = 72
+"""How many there may be at any time: twice those of requests in flight, and some."""
 
 
 def share(mark: str, part: float, method: str | None = None) -> Predicate:
@@ -139,10 +143,13 @@ def check(report: Report) -> None:
     warm, *later = report.figures
     for figures in later:
         assert figures.memory <= warm.memory + MOST_MEMORY_KIB
-        assert figures.sockets <= warm.sockets + MOST_MORE
-        assert figures.files <= warm.files + MOST_MORE
-        assert figures.tasks <= warm.tasks + MOST_MORE
-    assert later[-1].threads <= warm.threads + 1
+        assert figures.sockets <= MOST_SOCKETS
+        assert figures.tasks <= warm.tasks
+        assert figures.threads <= warm.threads + 1
+    # A pool has more connections now and less then; what leaks has more each time.
+    ended = later[-3:]
+    assert min(figures.sockets for figures in ended) <= warm.sockets + MOST_MORE
+    assert min(figures.files for figures in ended) <= warm.files + MOST_MORE
 
 
 @pytest.mark.slow
