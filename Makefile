@@ -12,7 +12,7 @@ CODE := core adapters tests
 NAMED_TUPLE := ignore:Error parsing type annotation ForwardRef('Bucket') for statebucket.bucket.OpenedBucket
 DOCS := statebucket statebucket.sync statebucket.leases statebucket.writer statebucket.reports statebucket.stats statebucket.telemetry statebucket.bucket statebucket.lifecycle statebucket.lifecycle_check statebucket.lifecycle_plan statebucket.doctor statebucket.testing statebucket.testing.contract statebucket_pytest
 
-.PHONY: help demo test test-fast test-terraform soak bench-cold check format docs screenshots stubs request-table promises-table clean
+.PHONY: help demo test test-fast test-terraform soak bench-cold bench bench-readme check format docs screenshots stubs request-table promises-table clean
 
 help:  ## Shows this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,6 +34,12 @@ soak: $(VENV)/.dev  ## An hour of mixed load with faults on; SOAK_SECONDS= for l
 
 bench-cold: $(VENV)/.bench  ## From a process's start to its first load, beside other libraries
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.cold
+
+bench: $(VENV)/.bench  ## Our store beside other libraries, 15 minutes; BENCH="--rounds 9 --clouds s3 --tls"
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.speed $(BENCH)
+
+bench-readme: $(VENV)/.bench  ## Writes the README's figures from what make bench has measured
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.speed.readme
 
 check: $(VENV)/.dev  ## Format, lint, types, and who may import whom
 	$(BIN)/ruff format --check $(CODE) terraform

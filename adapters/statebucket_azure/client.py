@@ -237,7 +237,9 @@ class SendOnce(AsyncHTTPPolicy[Any, Any]):
     async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """Sends a request through the rest of the pipeline."""
         location_mode = request.context.options.pop("location_mode", None)
-        request.context.options.pop("hosts", None)  # both are meant for the SDK's own retries
+        # These are meant for the SDK's own retries; the second page of a pager brings the last one.
+        request.context.options.pop("hosts", None)
+        request.context.options.pop("retry_to_secondary", None)
         sent = request.http_request
         whole = sent.method == "GET" and sent.headers.pop("x-ms-range", None) is not None
         if isinstance(sent.data, bytes) and len(sent.data) > _LARGE_BODY:

@@ -1,0 +1,1 @@
+"""What our store costs a call, beside the SDKs by hand and other libraries."""

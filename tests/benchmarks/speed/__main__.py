@@ -1,0 +1,215 @@
+"""``make bench``: our store beside the SDKs by hand and other libraries, in interleaved rounds.
+
+Each subject works in a process of its own against one server in another. In each round every
+subject does every case once, in another order each time, so that what else the machine does meets
+all alike. The tables give the median of the rounds, and of the ratio to a base in the same round,
+with the quartiles. ``BENCH="--rounds 9 --clouds s3"`` chooses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import random
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.server.process import running
+from benchmarks.speed.load import raw_rate
+from benchmarks.speed.report import write_all
+from benchmarks.speed.subjects import SUBJECTS, installed
+from benchmarks.speed.work import SIZES, Case, cases
+
+if TYPE_CHECKING:
+    from benchmarks.server.process import Server
+
+MANY = 10_000
+GROWTH = [1_000, 10_000, 100_000]
+
+
+class Worker:
+    """A subject's process."""
+
+    def __init__(self, server: Server, cloud: str, name: str, kind: str) -> None:
+        self.cloud, self.name, self._server = cloud, name, server
+        path = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "AZURE_", "GOO"))}
+        env = kept | {
+            "PYTHONPATH": os.pathsep.join(path),
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_CA_BUNDLE": server.ca,
+            "REQUESTS_CA_BUNDLE": server.ca,
+            "SSL_CERT_FILE": server.ca,
+        }
+        if kind == "plain":
+            for variable in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+                del env[variable]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.speed.worker", cloud, name, server.url(cloud, kind)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=env,
+        )
+
+    def order(self, what: str, **how: Any) -> dict[str, float]:
+        """Tells it what to do and waits for the answer."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps({"what": what} | how) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self.name} on {self.cloud} ended at {what} {how}")
+        found: dict[str, float] = json.loads(line)
+        return found
+
+    def run(self, what: str, **how: Any) -> dict[str, float]:
+        """As `order`, with the requests that the server counted."""
+        before = self._server.count(self.cloud)
+        found = self.order(what, **how)
+        return found | {"requests": self._server.count(self.cloud) - before}
+
+    def close(self) -> None:
+        """Ends it."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+
+class Run:
+    """All measurements of one cloud, gathered as they are made."""
+
+    def __init__(self, server: Server, workers: list[Worker], cloud: str) -> None:
+        self._server, self._workers, self._cloud = server, workers, cloud
+        self.records: list[dict[str, Any]] = []
+
+    def rounds(self, chosen: list[Case], rounds: int) -> None:
+        """Saves, loads, sets and gets; the first round does not count."""
+        for case in chosen:
+            size = SIZES[case.size]
+            able = [
+                worker
+                for worker in self._workers
+                if self._able(worker, case.operation) and case.concurrency <= self._most(worker)
+            ]
+            for worker in able:
+                worker.order("prepare", case=case, size=size)
+            for number in range(rounds):
+                for worker in random.sample(able, len(able)):
+                    found = worker.run("run", case=case, size=size)
+                    self._keep(worker, case.title, number, found)
+            _say(f"{self._cloud}: {case.title}")
+
+    def whole(self, operation: str, rounds: int) -> None:
+        """A listing or clean-up of 10,000 objects."""
+        able = [w for w in self._workers if self._able(w, operation)]
+        for number in range(rounds):
+            for worker in random.sample(able, len(able)):
+                prefix = "app/tenants/acme/snapshots/" if operation == "list" else CLEANED
+                self._server.clear(self._cloud)
+                self._server.seed(self._cloud, prefix + "{:06d}", MANY)
+                found = worker.run("whole", operation=operation, prefix=prefix)
+                self._keep(worker, f"{operation} {MANY:,}", number, found)
+        _say(f"{self._cloud}: {operation} {MANY:,}")
+        self._server.clear(self._cloud)
+
+    def growth(self, rounds: int) -> None:
+        """Our store's calls, with more and more executions in the bucket."""
+        worker = next(w for w in self._workers if w.name == "statebucket")
+        for count in GROWTH:
+            self._server.clear(self._cloud)
+            self._server.seed(self._cloud, "app/tenants/acme/snapshots/x{:06d}", count)
+            for operation in ("save", "load", "set", "get"):
+                case = Case(operation, "1 KiB", 1, 80)
+                worker.order("prepare", case=case, size=1024)
+                for number in range(rounds):
+                    found = worker.run("run", case=case, size=1024)
+                    self._keep(worker, f"{operation} among {count:,}", number, found)
+        _say(f"{self._cloud}: growth")
+
+    def _able(self, worker: Worker, operation: str) -> bool:
+        return operation in SUBJECTS[self._cloud][worker.name][1].operations
+
+    def _most(self, worker: Worker) -> int:
+        return SUBJECTS[self._cloud][worker.name][1].most
+
+    def _keep(self, worker: Worker, case: str, number: int, found: dict[str, float]) -> None:
+        about = {"cloud": self._cloud, "subject": worker.name, "case": case, "round": number}
+        self.records.append(about | found)
+
+
+CLEANED = "app/tenants/acme/executions/clean/"
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"[{time.strftime('%H:%M:%S')}] {text}\n")
+
+
+def main() -> None:
+    """Measures, and writes the tables, the plot and the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--clouds", default="s3,gcs,azure")
+    parser.add_argument("--subjects", default="", help="only those whose names hold one of these")
+    parser.add_argument("--sizes", default=",".join(SIZES))
+    parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each reply")
+    parser.add_argument("--only", default="calls,list,clean,growth")
+    parser.add_argument("--output", default="dist/bench")
+    given = parser.parse_args()
+    kind = "tls" if given.tls else "plain"
+    only = given.only.split(",")
+    records: list[dict[str, Any]] = []
+    floors: dict[str, float] = {}
+    with running(given.latency) as server:
+        for cloud in given.clouds.split(","):
+            floors[cloud] = raw_rate(server, cloud)
+            wanted = [part for part in given.subjects.split(",") if part]
+            names = [n for n in installed(cloud) if not wanted or any(p in n for p in wanted)]
+            missing = sorted(SUBJECTS[cloud].keys() - set(installed(cloud)))
+            _say(f"{cloud}: {', '.join(names)}; not installed: {', '.join(missing) or 'none'}")
+            with ExitStack() as stack:
+                workers = []
+                for name in names:
+                    workers.append(Worker(server, cloud, name, kind))
+                    stack.callback(workers[-1].close)
+                run = Run(server, workers, cloud)
+                if "calls" in only:
+                    run.rounds(cases(given.sizes.split(",")), given.rounds)
+                for operation in ("list", "clean"):
+                    if operation in only:
+                        # Cloud Storage deletes one by one: a round takes a minute.
+                        few = 1 if (operation, cloud) == ("clean", "gcs") else 3
+                        run.whole(operation, min(given.rounds, few))
+                if "growth" in only and "statebucket" in names:
+                    run.growth(min(given.rounds, 3))
+                records += run.records
+    about = {
+        "date": time.strftime("%Y-%m-%d"),
+        "python": platform.python_version(),
+        "machine": f"{os.cpu_count()} {platform.machine()} processors, {platform.system()}",
+        "load": os.getloadavg()[0],
+        "transport": f"{kind}, {given.latency * 1000:g} ms added",
+        "server_requests_per_second": floors,
+        "rounds": given.rounds,
+    }
+    write_all(Path(given.output), {"about": about, "records": records})
+
+
+if __name__ == "__main__":
+    main()

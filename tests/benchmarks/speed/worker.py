@@ -1,0 +1,126 @@
+"""One subject in a process of its own, which does what stdin tells it, a line each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.speed.subjects import SUBJECTS
+from benchmarks.speed.work import DEPTH, Case
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from benchmarks.speed.subjects import Subject
+
+_LONGEST = 1.0  # seconds of one measurement, after which no further call is begun
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _peak() -> float:
+    """The most memory since the last reset, in MiB."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def _reset_peak() -> None:
+    with contextlib.suppress(OSError):  # then it is the process's
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+async def _measured(work: Callable[[], Awaitable[int]]) -> dict[str, float]:
+    _reset_peak()
+    wall, cpu = time.perf_counter(), _cpu()
+    done = await work()
+    return {
+        "operations": done,
+        "cpu": _cpu() - cpu,
+        "wall": time.perf_counter() - wall,
+        "peak": _peak(),
+    }
+
+
+async def run(subject: Subject, case: Case, size: int) -> dict[str, float]:
+    """Does a case: as many calls at a time as it says, each over objects of its own."""
+    left = iter(range(case.calls))
+    value = subject.value("set" if case.operation in {"set", "get"} else "save", size)
+    until = time.perf_counter() + _LONGEST
+
+    async def caller(which: int) -> int:
+        done = 0
+        for _ in left:
+            number = which * DEPTH + done % DEPTH
+            if case.operation in {"save", "set"}:
+                await getattr(subject, case.operation)(number, value)
+            else:
+                assert await getattr(subject, case.operation)(number) is not None
+            done += 1
+            if time.perf_counter() > until:
+                break
+        return done
+
+    async def work() -> int:
+        return sum(await asyncio.gather(*map(caller, range(case.concurrency))))
+
+    return await _measured(work)
+
+
+async def prepare(subject: Subject, case: Case, size: int) -> None:
+    """Stores what a case loads, gets, or overwrites."""
+    operation = {"load": "save", "get": "set"}.get(case.operation, case.operation)
+    value = subject.value(operation, size)
+    numbers = [which * DEPTH + n for which in range(case.concurrency) for n in range(DEPTH)]
+    bound = asyncio.Semaphore(case.concurrency)
+
+    async def store(number: int) -> None:
+        async with bound:
+            await getattr(subject, operation)(number, value)
+
+    await asyncio.gather(*map(store, numbers))
+
+
+async def whole(subject: Subject, operation: str, prefix: str) -> dict[str, float]:
+    """Cleans up or lists everything below a prefix, as one operation."""
+
+    async def work() -> int:
+        found = await getattr(subject, operation)(prefix)
+        assert operation == "clean" or found >= 10_000
+        return 1
+
+    return await _measured(work)
+
+
+async def main(cloud: str, name: str, endpoint: str) -> None:
+    """Answers each line of stdin with one of stdout."""
+    subject = SUBJECTS[cloud][name][1](endpoint)
+    await subject.open()
+    loop = asyncio.get_running_loop()
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        order: dict[str, Any] = json.loads(line)
+        answer: dict[str, float] = {}
+        match order["what"]:
+            case "prepare":
+                await prepare(subject, Case(*order["case"]), order["size"])
+            case "run":
+                answer = await run(subject, Case(*order["case"]), order["size"])
+            case "whole":
+                answer = await whole(subject, order["operation"], order["prefix"])
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+    await subject.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

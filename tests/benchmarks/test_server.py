@@ -1,0 +1,59 @@
+"""The benchmark's server, held to the contract through our adapters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from azureblob.target import AzureTarget, raw_container
+from benchmarks.server.process import ACCOUNT, KEY, running
+from gcs.target import GCSTarget
+from servers import Server, Service
+from statebucket.testing.contract.keys import KeyContract
+from statebucket.testing.contract.listing import ListingContract
+from statebucket.testing.contract.removal import RemovalContract
+from statebucket.testing.contract.snapshots import SnapshotContract
+from statebucket.testing.contract.versions import VersionContract
+from targets.s3 import S3Target, raw_client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.server.process import Server as BenchServer
+
+
+class Main(KeyContract, ListingContract, RemovalContract, SnapshotContract, VersionContract):
+    """What the benchmark relies on."""
+
+
+def known(bench: BenchServer, service: Service) -> Server:
+    """One of its services, as the targets know servers."""
+    url = bench.url(service).removesuffix(f"/{ACCOUNT}")
+    return Server(name="bench", service=service, url=url, access_key=ACCOUNT, secret_key=KEY, pid=0)
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[BenchServer]:
+    with running() as server:
+        yield server
+
+
+class TestS3(Main):
+    @pytest.fixture
+    def target(self, bench: BenchServer) -> S3Target:
+        server = known(bench, "s3")
+        return S3Target(server, raw_client(server))
+
+
+class TestGCS(Main):
+    @pytest.fixture
+    def target(self, bench: BenchServer) -> GCSTarget:
+        return GCSTarget(bench.url("gcs"))
+
+
+class TestAzure(Main):
+    @pytest.fixture
+    def target(self, bench: BenchServer) -> AzureTarget:
+        server = known(bench, "azure")
+        return AzureTarget(server, raw_container(server))
