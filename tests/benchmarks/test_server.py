@@ -11,10 +11,7 @@ from benchmarks.server.process import ACCOUNT, KEY, running
 from gcs.target import GCSTarget
 from servers import Server, Service
 from statebucket.testing.contract.keys import KeyContract
-from statebucket.testing.contract.listing import ListingContract
-from statebucket.testing.contract.removal import RemovalContract
 from statebucket.testing.contract.snapshots import SnapshotContract
-from statebucket.testing.contract.versions import VersionContract
 from targets.s3 import S3Target, raw_client
 
 if TYPE_CHECKING:
@@ -23,7 +20,7 @@ if TYPE_CHECKING:
     from benchmarks.server.process import Server as BenchServer
 
 
-class Main(KeyContract, ListingContract, RemovalContract, SnapshotContract, VersionContract):
+class Main(KeyContract, SnapshotContract):
     """What the benchmark relies on."""
 
 

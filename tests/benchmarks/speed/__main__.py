@@ -160,6 +160,22 @@ def _say(text: str) -> None:
     sys.stderr.write(f"[{time.strftime('%H:%M:%S')}] {text}\n")
 
 
+def write(
+    given: argparse.Namespace, floors: dict[str, float], records: list[dict[str, Any]]
+) -> None:
+    """Writes what has been measured so far."""
+    about = {
+        "date": time.strftime("%Y-%m-%d"),
+        "python": platform.python_version(),
+        "machine": f"{os.cpu_count()} {platform.machine()} processors, {platform.system()}",
+        "load": os.getloadavg()[0],
+        "transport": f"{'TLS' if given.tls else 'plain HTTP'}, {given.latency * 1000:g} ms added",
+        "server_requests_per_second": floors,
+        "rounds": given.rounds,
+    }
+    write_all(Path(given.output), {"about": about, "records": records})
+
+
 def main() -> None:
     """Measures, and writes the tables, the plot and the JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -199,16 +215,8 @@ def main() -> None:
                 if "growth" in only and "statebucket" in names:
                     run.growth(min(given.rounds, 3))
                 records += run.records
-    about = {
-        "date": time.strftime("%Y-%m-%d"),
-        "python": platform.python_version(),
-        "machine": f"{os.cpu_count()} {platform.machine()} processors, {platform.system()}",
-        "load": os.getloadavg()[0],
-        "transport": f"{kind}, {given.latency * 1000:g} ms added",
-        "server_requests_per_second": floors,
-        "rounds": given.rounds,
-    }
-    write_all(Path(given.output), {"about": about, "records": records})
+            # After each service, so that an interrupted run has something to show.
+            write(given, floors, records)
 
 
 if __name__ == "__main__":

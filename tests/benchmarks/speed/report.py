@@ -138,7 +138,10 @@ def plot(results: Results, path: Path) -> None:
     clouds = results.clouds()
     figure, axes = plt.subplots(1, len(clouds), figsize=(6 * len(clouds), 6), squeeze=False)
     for cloud, axis in zip(clouds, axes[0], strict=True):
-        kept = [case for case in shown if case in results.cases(cloud)]
+        measured = [case for case in shown if case in results.cases(cloud)]
+        kept = [case for case in measured if FLOOR in results.subjects(cloud, case)]
+        if not kept:
+            continue
         names = list(dict.fromkeys(n for case in kept for n in results.subjects(cloud, case)))
         height = 0.8 / max(1, len(names))
         for at, name in enumerate(names):

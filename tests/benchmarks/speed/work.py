@@ -12,6 +12,9 @@ REGION = "us-east-1"
 
 KIB = 1024
 SIZES = {"1 KiB": KIB, "64 KiB": 64 * KIB, "1 MiB": KIB * KIB, "10 MiB": 10 * KIB * KIB}
+MANY_BYTES = KIB * KIB
+"""Of bodies above it only 8 are under way at a time: 32 would measure the machine's memory."""
+
 DEPTH = 2
 """Objects that are written and read in turn by each of the calls under way."""
 
@@ -39,8 +42,7 @@ def cases(sizes: list[str]) -> list[Case]:
     for size in sizes:
         for operation in ["save", "load", *(["set", "get"] if size == "1 KiB" else [])]:
             for concurrency, calls in zip((1, 32), _COUNTS[size], strict=True):
-                # 32 bodies of 10 MiB at once would measure the machine's memory.
-                fewer = min(concurrency, 8) if size == "10 MiB" else concurrency
+                fewer = min(concurrency, 8) if SIZES[size] > MANY_BYTES else concurrency
                 found.append(Case(operation, size, fewer, calls))
     return found
 

@@ -1,0 +1,122 @@
+"""``make bench-readme``: the README's section on performance, from what was measured."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.speed.report import CLOUDS, FLOOR, TUNED, Results, cpu, rate, spread, wall
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ROOT = Path(__file__).parents[3]
+_BEGIN, _END = "<!-- bench -->\n", "<!-- /bench -->\n"
+_SHOWN = [
+    "save 1 KiB, 1 at a time",
+    "load 1 KiB, 1 at a time",
+    "save 1 KiB, 32 at a time",
+    "load 1 KiB, 32 at a time",
+    "save 64 KiB, 1 at a time",
+    "load 64 KiB, 1 at a time",
+    "save 1 MiB, 1 at a time",
+    "load 1 MiB, 1 at a time",
+    "save 10 MiB, 1 at a time",
+    "load 10 MiB, 1 at a time",
+]
+
+
+def section(results: Results) -> Iterator[str]:
+    """Its tables, in Markdown."""
+    about = results.about
+    yield (
+        f"Median and quartiles of {about['rounds']} interleaved rounds; {about['transport']}; "
+        f"{about['machine']}, Python {about['python']}, {about['date']}, "
+        f"load average {about['load']:.1f} (two are the benchmark's own)."
+    )
+    for cloud in results.clouds():
+        yield from _cloud(results, cloud)
+    yield from _whole(results)
+    yield from _growth(results)
+
+
+def _cloud(results: Results, cloud: str) -> Iterator[str]:
+    """Processor time of small calls, and ratios for larger ones."""
+    cases = [case for case in _SHOWN if case in results.cases(cloud)]
+    names = list(dict.fromkeys(n for case in cases for n in results.subjects(cloud, case)))
+    names.sort(key=lambda name: (not name.startswith("statebucket"), name != TUNED, name))
+    floor = results.about["server_requests_per_second"][cloud]
+    yield ""
+    yield (
+        f"**{CLOUDS[cloud]}**: processor time of the client as a ratio to {FLOOR}'s "
+        f"(the server alone answers {floor:,.0f} requests a second):"
+    )
+    yield ""
+    yield f"| | {' | '.join(names)} |"
+    yield "|---|" + "---|" * len(names)
+    for case in cases:
+        cells = [spread(results.ratios(cloud, case, name, FLOOR)) for name in names]
+        base = spread(results.values(cloud, case, FLOOR, cpu))
+        yield f"| {case} ({FLOOR}: {base} ms) | {' | '.join(cells)} |"
+    cells = [
+        spread(results.values(cloud, cases[0], name, rate), 0)
+        if name in results.subjects(cloud, cases[0])
+        else "-"
+        for name in names
+    ]
+    yield f"| {cases[0]}, a second | {' | '.join(cells)} |"
+
+
+def _whole(results: Results) -> Iterator[str]:
+    yield ""
+    yield f"10,000 objects, seconds by the clock, and as a ratio to {FLOOR}'s:"
+    yield ""
+    yield "| | listing | ratio | clean-up | ratio |"
+    yield "|---|---|---|---|---|"
+    for cloud in results.clouds():
+        names = dict.fromkeys(
+            n for case in ("list 10,000", "clean 10,000") for n in results.subjects(cloud, case)
+        )
+        for name in names:
+            cells = []
+            for case in ("list 10,000", "clean 10,000"):
+                seconds = [v / 1000 for v in results.values(cloud, case, name, wall)]
+                cells += [spread(seconds), spread(results.ratios(cloud, case, name, FLOOR, wall))]
+            yield f"| {CLOUDS[cloud]}, {name} | {' | '.join(cells)} |"
+
+
+def _growth(results: Results) -> Iterator[str]:
+    counts = ["1,000", "10,000", "100,000"]
+    yield ""
+    yield "Processor milliseconds a call of ours, by the number of executions in the bucket:"
+    yield ""
+    yield f"| | {' | '.join(counts)} |"
+    yield "|---|" + "---|" * len(counts)
+    for cloud in results.clouds():
+        for operation in ("save", "load"):
+            if f"{operation} among {counts[0]}" not in results.cases(cloud):
+                continue
+            cells = [
+                spread(results.values(cloud, f"{operation} among {count}", "statebucket", cpu))
+                for count in counts
+            ]
+            yield f"| {CLOUDS[cloud]}, {operation} | {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Replaces what stands between the README's markers."""
+    measured = _ROOT / "dist/bench/results.json"
+    if not measured.exists():
+        raise SystemExit("nothing measured yet: make bench")
+    text = "\n".join(section(Results(json.loads(measured.read_text())))) + "\n"
+    readme = _ROOT / "README.md"
+    before, _, rest = readme.read_text().partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    readme.write_text(before + _BEGIN + text + _END + after)
+    sys.stdout.write(text)
+
+
+if __name__ == "__main__":
+    main()

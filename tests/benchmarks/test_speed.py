@@ -1,0 +1,37 @@
+"""The benchmark runs: our store, on each service, for one small round."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+def test_a_round_measures_every_call_of_our_store(tmp_path: Path) -> None:
+    command = [
+        *[sys.executable, "-m", "benchmarks.speed", "--rounds", "1", "--sizes", "1 KiB"],
+        *["--subjects", "statebucket", "--only", "calls", "--output", str(tmp_path)],
+    ]
+    path = [str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(path)}
+    subprocess.run(command, env=env, check=True, timeout=60, capture_output=True)
+
+    found: dict[str, Any] = json.loads((tmp_path / "results.json").read_text())
+    ours = [r for r in found["records"] if r["subject"] == "statebucket"]
+    assert len(ours) == 3 * 8
+    for record in ours:
+        assert record["requests"] == record["operations"] > 0  # one request a call
+        assert record["cpu"] > 0
+    assert all(rate > 1000 for rate in found["about"]["server_requests_per_second"].values())
+    assert "statebucket" in (tmp_path / "tables.md").read_text()
