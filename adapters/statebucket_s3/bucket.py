@@ -18,10 +18,11 @@ from statebucket.bucket import (
 from statebucket.errors import PreconditionFailed, StateBucketError
 from statebucket.expiry import TAG
 from statebucket.loops import ClientPerLoop
+from statebucket.s3 import lifecycle
+from statebucket.s3.codes import of_code
 from statebucket.versions import Version
-from statebucket_s3 import lifecycle
 from statebucket_s3.client import Connection, own_session
-from statebucket_s3.translate import is_missing, of_code, translated, unreadable
+from statebucket_s3.translate import is_missing, translated, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Literal, Self
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Self
 
 from statebucket.errors import InvalidArgument
-from statebucket.url import check_endpoint, read_options
+from statebucket.s3.options import BucketOptions
 
 if TYPE_CHECKING:
     from statebucket.bucket import Location
 
-_REGION = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")  # it becomes a part of host names
-_KEY_ID = re.compile(r"[A-Za-z0-9:/_-]+")
 
-
-class S3Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to reach a bucket on S3, and how to write to it.
+class S3Options(BucketOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The options of every engine, and the SDK's session.
 
     Attributes:
-        region: The bucket's region; by default what the SDK finds in the environment.
-        endpoint_url: Another endpoint than AWS's own, for S3-compatible services.
-        addressing_style: "path" or "virtual"; by default ("auto") the SDK's choice: "virtual" on
-            AWS, "path" with an ``endpoint_url``, as few services have a DNS name for each bucket.
-        sse: Server-side encryption asked for with each write; by default the bucket's own.
-        sse_kms_key_id: The key for ``sse=aws:kms``; by default the account's S3 key.
-        ttl_tags: Whether to tag objects with their TTL class. False for services without tagging
-            and roles without ``s3:PutObjectTagging``; then ``sweep`` does the removing.
         session: An ``aioboto3.Session`` (or aiobotocore ``AioSession``) of the caller's, for its
             credentials and settings.
     """
 
-    region: str | None = None
-    endpoint_url: str | None = None
-    addressing_style: Literal["path", "virtual", "auto"] = "auto"
-    sse: Literal["AES256", "aws:kms"] | None = None
-    sse_kms_key_id: str | None = None
-    ttl_tags: bool = True
     session: Any = None
 
     @classmethod
@@ -49,19 +29,7 @@ class S3Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             InvalidArgument: One is unknown, or not what it may be.
             InvalidURL: ``endpoint_url`` is no plain URL of a server.
         """
-        options = read_options(location.options, cls)
-        if options.endpoint_url is not None:
-            check_endpoint(options.endpoint_url)
-        if options.region is not None and not _REGION.fullmatch(options.region):
-            raise InvalidArgument(
-                f"region must be letters, digits and inner hyphens: {options.region!r}"
-            )
-        if options.sse_kms_key_id is not None and not _KEY_ID.fullmatch(options.sse_kms_key_id):
-            raise InvalidArgument(
-                f"sse_kms_key_id must be a key's id, ARN or alias: {options.sse_kms_key_id!r}"
-            )
-        if options.sse_kms_key_id is not None and options.sse != "aws:kms":
-            raise InvalidArgument("sse_kms_key_id goes with sse='aws:kms' only")
+        options = super().of(location)
         session = options.session
         if session is not None and not (
             hasattr(session, "client") or hasattr(session, "create_client")

@@ -9,37 +9,8 @@ from botocore import exceptions as sdk
 
 from statebucket import errors
 from statebucket.retry import seconds_of
+from statebucket.s3.codes import MISSING, of_code
 
-_CREDENTIALS = frozenset(
-    {
-        "AuthorizationHeaderMalformed",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidAccessKeyId",
-        "InvalidClientTokenId",
-        "InvalidSecurity",
-        "InvalidToken",
-        "RequestTimeTooSkewed",
-        "SignatureDoesNotMatch",
-        "TokenRefreshRequired",
-        "UnrecognizedClientException",
-    }
-)
-_THROTTLED = frozenset(
-    {"RequestLimitExceeded", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequests"}
-)
-# The request was refused or did not arrive whole: nothing was written, and it may be sent again.
-_NOT_DONE = frozenset(
-    {
-        "BadDigest",
-        "ConditionalRequestConflict",
-        "IncompleteBody",
-        "OperationAborted",
-        "RequestTimeout",
-        "XAmzContentChecksumMismatch",
-        "XAmzContentSHA256Mismatch",
-    }
-)
 _NO_CREDENTIALS = (
     sdk.NoCredentialsError,
     sdk.PartialCredentialsError,
@@ -63,12 +34,6 @@ _LOST = (
     aiohttp.ClientError,
     OSError,
 )
-_NOT_FOUND = 404
-_FORBIDDEN = 403
-_UNAUTHORIZED = 401
-_CONFLICT = 412
-_TOO_MANY = 429
-_SERVER = 500
 
 
 def translated(error: Exception) -> errors.StateBucketError | None:
@@ -116,33 +81,6 @@ def _never_connected(error: Exception) -> bool:
     return isinstance(error.kwargs.get("error"), aiohttp.ClientConnectorError | socket.gaierror)
 
 
-def of_code(code: str, message: str, status: int = 0) -> errors.StateBucketError:
-    """The error for a code in S3's reply, or in an entry of a batch delete's reply."""
-    said = f"S3 answered {code}{f' ({status})' if status else ''}: {message}"
-    if code == "NoSuchBucket":
-        return errors.BucketNotFound(said)
-    if code in _CREDENTIALS or status == _UNAUTHORIZED:
-        return errors.InvalidCredentials(said)
-    if code in _NOT_DONE:
-        return errors.Unavailable(said)
-    if code in {"AccessDenied", "AllAccessDisabled", "403"} or status == _FORBIDDEN:
-        return errors.AccessDenied(
-            f"{said} (S3 also answers so for a missing object where s3:ListBucket is not granted, "
-            "and for a write with ttl_tags where s3:PutObjectTagging is not)"
-        )
-    if status == _CONFLICT or code in {"PreconditionFailed", "412"}:
-        return errors.PreconditionFailed(said)
-    if code in _THROTTLED or status == _TOO_MANY:
-        return errors.Throttled(said)
-    if code == "NotImplemented":
-        return errors.RequestRejected(f"{said} (a service without tagging: ttl_tags=false)")
-    if status >= _SERVER or code in {"InternalError", "ServiceUnavailable"}:
-        return errors.Unavailable(said, outcome="unknown")
-    if status == _NOT_FOUND:
-        said += " (is endpoint_url that of an S3 service?)"
-    return errors.RequestRejected(said)
-
-
 def is_missing(error: Exception, operation: str) -> bool:
     """Whether the reply says that the object does not exist (not: the bucket, nor the endpoint).
 
@@ -151,9 +89,7 @@ def is_missing(error: Exception, operation: str) -> bool:
     if not isinstance(error, sdk.ClientError):
         return False
     code = error.response.get("Error", {}).get("Code", "")
-    return code in {"NoSuchKey", "NoSuchVersion"} or (
-        operation == "head_object" and code in {"404", "NotFound"}
-    )
+    return code in MISSING or (operation == "head_object" and code in {"404", "NotFound"})
 
 
 def _answered(error: sdk.ClientError) -> errors.StateBucketError:

@@ -8,8 +8,8 @@ from typing import Any
 from statebucket.lifecycle import Lifecycle, needed_rules
 from statebucket.lifecycle_check import Finding, LifecycleReport, compare
 from statebucket.names import Names
+from statebucket.s3 import lifecycle as s3
 from statebucket_gcs import lifecycle as gcs
-from statebucket_s3 import lifecycle as s3
 
 Raw = dict[str, Any]
 

@@ -22,8 +22,8 @@ from lifecycle.support import (
 from statebucket.expiry import CLASSES, TAG, Expiry
 from statebucket.lifecycle import Rule, needed_rules
 from statebucket.names import Names
+from statebucket.s3 import lifecycle as s3
 from statebucket_gcs import lifecycle as gcs
-from statebucket_s3 import lifecycle as s3
 
 # What is needed.
 

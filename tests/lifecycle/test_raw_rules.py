@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from statebucket.lifecycle import Lifecycle, needed_rules
 from statebucket.names import Names
+from statebucket.s3 import lifecycle as s3
 from statebucket_azure import lifecycle as azure
 from statebucket_gcs import lifecycle as gcs
-from statebucket_s3 import lifecycle as s3
 
 NAMES = Names("app")
 

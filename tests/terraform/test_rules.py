@@ -13,8 +13,8 @@ from statebucket.expiry import CLASSES, TAG
 from statebucket.lifecycle import Lifecycle, needed_rules
 from statebucket.lifecycle_plan import Keeper
 from statebucket.names import Names
+from statebucket.s3 import lifecycle as s3
 from statebucket_gcs import lifecycle as gcs
-from statebucket_s3 import lifecycle as s3
 from terraform.hcl import ROOT, locals_of
 from terraform.rules import REMOVAL, copy_rules, expected, worked_out
 from terraform.tool import need_terraform

@@ -1,0 +1,1 @@
+"""What is S3's own, whichever client speaks to it: options, error codes, lifecycle rules."""

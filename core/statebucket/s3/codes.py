@@ -1,0 +1,72 @@
+"""S3's error codes, and what each means for a request."""
+
+from __future__ import annotations
+
+from statebucket import errors
+
+MISSING = frozenset({"NoSuchKey", "NoSuchVersion"})
+"""The codes that say that there is no such object (not: no such bucket or endpoint)."""
+
+_CREDENTIALS = frozenset(
+    {
+        "AuthorizationHeaderMalformed",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSecurity",
+        "InvalidToken",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+        "TokenRefreshRequired",
+        "UnrecognizedClientException",
+    }
+)
+_THROTTLED = frozenset(
+    {"RequestLimitExceeded", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequests"}
+)
+# The request was refused or did not arrive whole: nothing was written, and it may be sent again.
+_NOT_DONE = frozenset(
+    {
+        "BadDigest",
+        "ConditionalRequestConflict",
+        "IncompleteBody",
+        "OperationAborted",
+        "RequestTimeout",
+        "XAmzContentChecksumMismatch",
+        "XAmzContentSHA256Mismatch",
+    }
+)
+_NOT_FOUND = 404
+_FORBIDDEN = 403
+_UNAUTHORIZED = 401
+_CONFLICT = 412
+_TOO_MANY = 429
+_SERVER = 500
+
+
+def of_code(code: str, message: str, status: int = 0) -> errors.StateBucketError:
+    """The error for a code in S3's reply, or in an entry of a batch delete's reply."""
+    said = f"S3 answered {code}{f' ({status})' if status else ''}: {message}"
+    if code == "NoSuchBucket":
+        return errors.BucketNotFound(said)
+    if code in _CREDENTIALS or status == _UNAUTHORIZED:
+        return errors.InvalidCredentials(said)
+    if code in _NOT_DONE:
+        return errors.Unavailable(said)
+    if code in {"AccessDenied", "AllAccessDisabled", "403"} or status == _FORBIDDEN:
+        return errors.AccessDenied(
+            f"{said} (S3 also answers so for a missing object where s3:ListBucket is not granted, "
+            "and for a write with ttl_tags where s3:PutObjectTagging is not)"
+        )
+    if status == _CONFLICT or code in {"PreconditionFailed", "412"}:
+        return errors.PreconditionFailed(said)
+    if code in _THROTTLED or status == _TOO_MANY:
+        return errors.Throttled(said)
+    if code == "NotImplemented":
+        return errors.RequestRejected(f"{said} (a service without tagging: ttl_tags=false)")
+    if status >= _SERVER or code in {"InternalError", "ServiceUnavailable"}:
+        return errors.Unavailable(said, outcome="unknown")
+    if status == _NOT_FOUND:
+        said += " (is endpoint_url that of an S3 service?)"
+    return errors.RequestRejected(said)
