@@ -34,6 +34,7 @@ BUILT_IN = {
     "memory": "statebucket_local:open_memory",
     "sqlite": "statebucket_local:open_sqlite",
     "s3": "statebucket_s3:open_bucket",
+    "s3+http": "statebucket_http:open_s3",
     "gs": "statebucket_gcs:open_bucket",
     "az": "statebucket_azure:open_bucket",
 }

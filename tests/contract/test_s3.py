@@ -29,16 +29,20 @@ class OnMinistack:
 
 
 class S3Contract(StateStoreContract):
+    engine = "sdk"
+
     @pytest.fixture(scope="class")
     def client(self, server: Server) -> Any:
         return raw_client(server)
 
     @pytest.fixture
     def target(self, server: Server, client: Any) -> S3Target:
-        return S3Target(server, client)
+        return S3Target(server, client, engine=self.engine)
 
 
 class S3Requests(RequestCountContract):
+    engine = "sdk"
+
     @pytest.fixture(scope="class")
     def proxy(self, server: Server) -> Iterator[FaultProxy]:
         with FaultProxy(server.host, server.port) as proxy:
@@ -46,7 +50,7 @@ class S3Requests(RequestCountContract):
 
     @pytest.fixture
     def target(self, server: Server, proxy: FaultProxy) -> S3Target:
-        return S3Target(server, raw_client(server), proxy)
+        return S3Target(server, raw_client(server), proxy, self.engine)
 
 
 class TestMoto(OnMoto, S3Contract):
@@ -63,3 +67,19 @@ class TestMotoRequests(OnMoto, S3Requests):
 
 class TestMinistackRequests(OnMinistack, S3Requests):
     pass
+
+
+class TestMotoHTTP(OnMoto, S3Contract):
+    engine = "http"
+
+
+class TestMinistackHTTP(OnMinistack, S3Contract):
+    engine = "http"
+
+
+class TestMotoHTTPRequests(OnMoto, S3Requests):
+    engine = "http"
+
+
+class TestMinistackHTTPRequests(OnMinistack, S3Requests):
+    engine = "http"

@@ -40,23 +40,28 @@ class S3Target(Target):
         server: Where the bucket is; made by the fixture.
         client: A boto3 client for it.
         proxy: What the store's requests go through, to be counted; None goes straight.
+        engine: The store's engine.
     """
 
     lists_metadata = False
     bucket = BUCKET
 
-    def __init__(self, server: Server, client: Any, proxy: FaultProxy | None = None) -> None:
+    def __init__(
+        self, server: Server, client: Any, proxy: FaultProxy | None = None, engine: str = "sdk"
+    ) -> None:
         super().__init__()
         self.server = server
         self.client = client
         self.proxy = proxy
+        self.engine = engine
         self.prefix = f"{uuid4().hex}/state/"
 
     @property
     def url(self) -> str:
         """The store's URL."""
         endpoint = self.server.url if self.proxy is None else self.proxy.url
-        return f"s3://{self.bucket}/{self.prefix[:-1]}?endpoint_url={endpoint}&region=us-east-1"
+        options = f"endpoint_url={endpoint}&region=us-east-1&engine={self.engine}"
+        return f"s3://{self.bucket}/{self.prefix[:-1]}?{options}"
 
     def open(self, **options: Any) -> StateStore:
         return open_store(self.url, **{"clock": self.clock} | options)

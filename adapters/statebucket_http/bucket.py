@@ -1,0 +1,142 @@
+"""A bucket on S3, by requests of our own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from statebucket.bucket import Limits, Location, Object, ObjectInfo
+from statebucket.errors import PreconditionFailed, StateBucketError
+from statebucket.s3 import lifecycle
+from statebucket_http import s3_replies as replies
+from statebucket_http.credentials import CredentialSource
+from statebucket_http.endpoints import endpoint_of
+from statebucket_http.s3_requests import S3Requests, S3Signer
+from statebucket_http.settings import read_settings
+from statebucket_http.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from statebucket.bucket import Deletion, Page, PrefixPage, Write
+    from statebucket.lifecycle import Lifecycle, Removal, Rule
+    from statebucket.versions import Version
+    from statebucket_http.options import HTTPOptions
+    from statebucket_http.wire import Reply, Request
+
+
+class S3Bucket:
+    """One bucket.
+
+    Args:
+        bucket: Its name.
+        options: The store's options.
+        location: Where the deadline and bound on requests stand.
+    """
+
+    name = "s3"
+    requires_network = True
+    limits = Limits(unique_versions=False, lists_metadata=False, delete_batch=1000)
+
+    def __init__(self, bucket: str, options: HTTPOptions, location: Location) -> None:
+        self._bucket = bucket
+        self._options = options
+        self._settings = read_settings(options)
+        self._endpoint = endpoint_of(bucket, self._settings, options.style)
+        self._requests = S3Requests(options)
+        self._signer = S3Signer()
+        self._credentials = CredentialSource(options)
+        self._transport = Transport(
+            "S3", location.deadline, self._settings.ca_bundle, location.max_in_flight
+        )
+
+    async def put(self, write: Write, condition: Version | None) -> Version:
+        """See `statebucket.bucket.Bucket.put`."""
+        reply = await self._found(self._requests.put(write, condition))
+        if reply is None:
+            raise PreconditionFailed("S3 answered 404: the object to be replaced is gone")
+        return replies.version_of(reply)
+
+    async def get(self, name: str) -> Object | None:
+        """See `statebucket.bucket.Bucket.get`."""
+        reply = await self._found(self._requests.get(name))
+        if reply is None:
+            return None
+        body = replies.whole(reply)
+        return Object(replies.info_of(name, reply, len(body)), body)
+
+    async def head(self, name: str) -> ObjectInfo | None:
+        """See `statebucket.bucket.Bucket.head`."""
+        reply = await self._found(self._requests.head(name))
+        return None if reply is None else replies.info_of(name, reply, replies.size_of(reply))
+
+    async def delete(self, name: str, condition: Version | None = None) -> bool | None:
+        """See `statebucket.bucket.Bucket.delete`."""
+        reply = await self._found(self._requests.delete(name, condition))
+        return False if reply is None else None
+
+    async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
+        """See `statebucket.bucket.Bucket.delete_many`."""
+        return replies.deletions_of(await self._send(self._requests.delete_many(names)), names)
+
+    async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
+        """See `statebucket.bucket.Bucket.list`."""
+        return replies.page_of(await self._send(self._requests.list(prefix, after, limit)))
+
+    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
+        """See `statebucket.bucket.Bucket.list_prefixes`."""
+        reply = await self._send(self._requests.list(prefix, after, limit, "/"))
+        return replies.prefixes_of(reply)
+
+    async def check(self, prefix: str) -> None:
+        """See `statebucket.bucket.Bucket.check`."""
+        await self.list(prefix, after=None, limit=1)
+
+    @property
+    def removal(self) -> Removal:
+        """What removes expired objects: rules by tag, where objects are tagged."""
+        return "tags" if self._options.ttl_tags else "sweep"
+
+    async def read_lifecycle(self) -> Lifecycle | None:
+        """See `statebucket.lifecycle.LifecyclePort.read_lifecycle`."""
+        try:
+            reply = await self._send(self._requests.read_lifecycle())
+        except StateBucketError as error:
+            return lifecycle.answered(error)
+        return lifecycle.read(replies.lifecycle_of(reply))
+
+    async def write_lifecycle(self, rules: Sequence[Rule], found: Lifecycle) -> None:
+        """See `statebucket.lifecycle.LifecyclePort.write_lifecycle`."""
+        await self._send(self._requests.write_lifecycle(lifecycle.write(rules, found)))
+
+    async def close(self) -> None:
+        """See `statebucket.bucket.Bucket.close`."""
+        await self._transport.close()
+
+    async def _send(self, request: Request) -> Reply:
+        """Sends a request that is not about one object."""
+        reply = await self._found(request)
+        if reply is None:
+            raise AssertionError("S3 answered about an object that was not asked for")
+        return reply
+
+    async def _found(self, request: Request) -> Reply | None:
+        """Sends a request; None where S3 answers that the object does not exist."""
+        reply = await self._once(request)
+        answer = replies.answer_of(reply, request.method)
+        if answer is not None and answer.region not in {None, self._endpoint.region}:
+            # Once for each store: S3 has told where the bucket is, and carried nothing out.
+            self._settings = self._settings._replace(region=answer.region)
+            self._endpoint = endpoint_of(self._bucket, self._settings, self._options.style)
+            reply = await self._once(request)
+            answer = replies.answer_of(reply, request.method)
+        if answer is None:
+            return reply
+        if answer.missing:
+            return None
+        raise answer.error()
+
+    async def _once(self, request: Request) -> Reply:
+        endpoint = self._endpoint
+        credentials = await self._credentials.get()
+        headers = self._signer.headers(endpoint, request, credentials)
+        return await self._transport.send(endpoint, request, headers)

@@ -1,0 +1,91 @@
+"""Where a bucket on S3 is reached: the rules that AWS publishes for its SDKs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from statebucket.errors import InvalidArgument
+from statebucket_http.wire import Endpoint
+
+if TYPE_CHECKING:
+    from statebucket_http.settings import Settings
+
+_GLOBAL = "us-east-1"  # whose host has no region in its name, and which no region stands for
+_SUFFIXES = (  # the longest first, where one begins as another does
+    ("us-isob-", "sc2s.sgov.gov"),
+    ("us-isof-", "csp.hci.ic.gov"),
+    ("us-iso-", "c2s.ic.gov"),
+    ("eu-isoe-", "cloud.adc-e.uk"),
+    ("eusc-", "amazonaws.eu"),
+    ("cn-", "amazonaws.com.cn"),
+)
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{1,61})[a-z0-9]")
+_LABELS = re.compile(r"(?=.{3,63}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
+_REGION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_OTHER_PROTOCOLS = ("--x-s3", "--op-s3", ".mrap")
+_PORTS = {"http": 80, "https": 443}
+
+
+def endpoint_of(bucket: str, settings: Settings, style: str) -> Endpoint:
+    """The endpoint of a bucket.
+
+    Args:
+        bucket: Its name.
+        settings: Region and endpoint.
+        style: "path", "virtual" or "auto".
+
+    Raises:
+        InvalidArgument: There is none for these settings.
+    """
+    region = settings.region or _GLOBAL
+    if region == "aws-global":
+        region = _GLOBAL
+    if not _REGION.fullmatch(region):
+        raise InvalidArgument(f"not a region: {region!r}")
+    if bucket.endswith(_OTHER_PROTOCOLS):
+        raise InvalidArgument(f"engine=http does not speak to {bucket!r}: use the default engine")
+    if settings.endpoint_url is not None:
+        return _given(bucket, settings, style, region)
+    if settings.fips and region.startswith("cn-"):
+        raise InvalidArgument("AWS has no FIPS endpoints in China")
+    service = "s3-fips" if settings.fips else "s3"
+    if settings.dualstack:
+        service += ".dualstack"
+    if region != _GLOBAL or settings.fips or settings.dualstack:
+        service += f".{region}"
+    host = f"{service}.{_suffix(region)}"
+    if style == "path" or not _LABEL.fullmatch(bucket):
+        return Endpoint("https", host, f"/{bucket}", region)
+    return Endpoint("https", f"{bucket}.{host}", "", region)
+
+
+def _given(bucket: str, settings: Settings, style: str, region: str) -> Endpoint:
+    """The endpoint below a URL of the user's."""
+    url = str(settings.endpoint_url)
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in _PORTS or parts.query or "@" in parts.netloc:
+        raise InvalidArgument(f"endpoint_url must be http://host or https://host: {url!r}")
+    if settings.fips or settings.dualstack:
+        which = "a FIPS" if settings.fips else "a dual-stack"
+        raise InvalidArgument(f"an endpoint_url cannot be made {which} endpoint")
+    name = f"[{host}]" if ":" in host else host
+    authority = name if port in {None, _PORTS[parts.scheme]} else f"{name}:{port}"
+    base = parts.path.rstrip("/")
+    hostable = (_LABELS if parts.scheme == "http" else _LABEL).fullmatch(bucket)
+    if style == "virtual" and hostable and not _ADDRESS.fullmatch(host) and ":" not in host:
+        return Endpoint(parts.scheme, f"{bucket}.{authority}", base, region)
+    return Endpoint(parts.scheme, authority, f"{base}/{bucket}", region)
+
+
+def _suffix(region: str) -> str:
+    for prefix, suffix in _SUFFIXES:
+        if region.startswith(prefix):
+            return suffix
+    return "amazonaws.com"

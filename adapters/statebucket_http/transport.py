@@ -1,0 +1,203 @@
+"""Sends one request and reads its reply, whole, through pyreqwest; knows no service.
+
+The client is not bound to an event loop: its connections serve the next ``asyncio.run`` too.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import time
+from contextlib import suppress
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyreqwest.client import ClientBuilder, SyncClientBuilder
+from pyreqwest.exceptions import PyreqwestError
+from pyreqwest.proxy import ProxyBuilder
+
+from statebucket.errors import InvalidArgument, Unavailable
+from statebucket_http.wire import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pyreqwest.client import Client
+    from pyreqwest.http import HeaderMap
+
+    from statebucket_http.wire import Endpoint, Request
+
+_IDLE_SHARE = 1 / 3  # of the deadline, so that a dead connection leaves time to try another
+_KEEP_IDLE = timedelta(seconds=15)  # S3 closes what is idle after some 20 s
+_RENEW_SECONDS = 15.0
+_NOT_SENT = ("client error (Connect)", "builder error")
+
+
+class Transport:
+    """The connections to one bucket's service.
+
+    Args:
+        service: Its name, for errors.
+        deadline: Seconds that a call may take.
+        ca_bundle: A PEM file of further issuers to trust, beside the system's.
+        pool: The most idle connections to keep.
+    """
+
+    def __init__(self, service: str, deadline: float, ca_bundle: str | None, pool: int) -> None:
+        self._service = service
+        self._deadline = deadline
+        self._ca_bundle = ca_bundle
+        self._pool = pool
+        self._client: Client | None = None
+        self._made_for: tuple[str, str] | None = None
+        self._renewed = 0.0
+
+    async def send(self, endpoint: Endpoint, request: Request, headers: Mapping[str, str]) -> Reply:
+        """Sends a request once; cancelling it closes its connection.
+
+        Redirects are not followed: the headers may hold a signature.
+
+        Args:
+            endpoint: Where to.
+            request: What; its own headers are not sent, but ``headers``.
+            headers: All headers, the signature included.
+
+        Raises:
+            Unavailable: No connection, no answer in time, or one cut short; ``outcome`` tells
+                whether the request may have arrived.
+        """
+        question = f"?{request.query}" if request.query else ""
+        url = f"{endpoint.scheme}://{endpoint.host}{endpoint.path}{request.path}{question}"
+        client = self._client
+        if client is None or self._made_for != endpoint[:2]:
+            client = self._connect(endpoint)
+        builder = client.request(request.method, url).headers(headers)
+        if request.body or request.method in {"PUT", "POST"}:
+            builder = builder.body_bytes(request.body)
+        try:
+            reply = await builder.build().send()
+            body = (await reply.bytes()).to_bytes()
+        except PyreqwestError as error:
+            raise self._lost(error) from error
+        return Reply(reply.status, _plain(reply.headers), body)
+
+    async def close(self) -> None:
+        """Closes the connections; the next request opens others."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    def _connect(self, endpoint: Endpoint) -> Client:
+        idle = timedelta(seconds=self._deadline * _IDLE_SHARE)
+        builder = (
+            ClientBuilder()
+            .user_agent("statebucket")
+            .follow_redirects(enable=False)
+            .gzip(enable=False)  # bodies are stored bytes: what they are encoded in is the reader's
+            .brotli(enable=False)
+            .zstd(enable=False)
+            .deflate(enable=False)
+            .connect_timeout(idle)
+            .read_timeout(idle)
+            .pool_idle_timeout(_KEEP_IDLE)
+            .pool_max_idle_per_host(self._pool)
+        )
+        proxy = _proxy(endpoint)
+        builder = builder.no_proxy() if proxy is None else builder.proxy(ProxyBuilder.all(proxy))
+        if endpoint.scheme == "http" and proxy is None:
+            # No TLS on this client: reading the system's issuers costs 16 ms of a cold start.
+            builder = builder.danger_accept_invalid_certs(enable=True)
+        elif self._ca_bundle is not None:
+            builder = _trusting(builder, self._ca_bundle)
+        try:
+            client = builder.build()
+        except PyreqwestError as error:
+            raise InvalidArgument(
+                f"no HTTP client can be made: {_reason(error)} (TLS needs the system's "
+                "certificates, or SSL_CERT_FILE)"
+            ) from error
+        self._client, self._made_for = client, endpoint[:2]
+        _drain_at_exit()
+        return client
+
+    def _lost(self, error: PyreqwestError) -> Unavailable:
+        """The error for a request that got no whole answer.
+
+        Its connection may be one of many that died while the process was frozen. They are not
+        tried one after the other: what comes next goes through a new client.
+        """
+        reason = _reason(error)
+        causes = _causes(error)
+        if any(mark in cause for cause in causes for mark in _NOT_SENT):
+            return Unavailable(f"{self._service} cannot be reached ({reason})")
+        now = time.monotonic()
+        if now - self._renewed > _RENEW_SECONDS:
+            self._renewed = now
+            self._client = None
+        return Unavailable(
+            f"the connection to {self._service} was lost ({reason})", outcome="unknown"
+        )
+
+
+def _trusting(builder: ClientBuilder, bundle: str) -> ClientBuilder:
+    try:
+        return builder.add_root_certificate_pem(Path(bundle).read_bytes())
+    except OSError as error:
+        raise InvalidArgument(f"the CA bundle {bundle!r} cannot be read") from error
+
+
+def _proxy(endpoint: Endpoint) -> str | None:
+    """The proxy that the environment names for an endpoint, read as botocore does."""
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415  (slow, rarely needed)
+
+    proxy = None if proxy_bypass(endpoint.host) else getproxies().get(endpoint.scheme)
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+
+
+def _causes(error: PyreqwestError) -> list[str]:
+    """What led to an error, from the outside in."""
+    details = getattr(error, "details", None) or {}
+    return [cause["message"] for cause in details.get("causes") or ()]
+
+
+def _reason(error: PyreqwestError) -> str:
+    """The innermost cause; the outer ones may hold the request's URL."""
+    causes = _causes(error)
+    return causes[-1] if causes else type(error).__name__
+
+
+def _plain(headers: HeaderMap) -> dict[str, str]:
+    try:
+        return dict(headers.items())
+    except ValueError:  # one is not ASCII, and they come all or none
+        return {name: value for name in headers if (value := _ascii(headers, name)) is not None}
+
+
+def _ascii(headers: HeaderMap, name: str) -> str | None:
+    try:
+        return headers[name]
+    except ValueError:
+        return None
+
+
+@cache
+def _drain_at_exit() -> None:
+    """Lets the client's own thread come to rest before the interpreter ends.
+
+    That thread wakes the event loop while it holds the interpreter's lock, and lets go of it a
+    moment later; where a program ends within this moment, up to Python 3.13 the process aborts
+    (seen in 1 of 8 runs that end with a request). A last request, to a port where nobody can be,
+    comes after all others in that thread.
+    """
+    atexit.register(_drain)
+
+
+def _drain() -> None:
+    # Nothing is sent, so nothing is verified; to read the system's issuers would take 16 ms.
+    client = SyncClientBuilder().no_proxy().danger_accept_invalid_certs(enable=True).build()
+    with suppress(PyreqwestError):
+        client.get("http://127.0.0.1:0/").build().send()

@@ -1,0 +1,56 @@
+"""A request and its reply, between what builds and reads them and what carries them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Request(NamedTuple):
+    """One request, not signed yet.
+
+    Attributes:
+        method: "GET", "PUT", …
+        path: The path, percent-encoded, from the bucket's root on.
+        query: The query, percent-encoded, its parameters in order of their names.
+        headers: The headers, names in lower case, without ``host`` and ``content-length``.
+        body: What is sent; empty for none.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+
+
+class Reply(NamedTuple):
+    """One reply, whole.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The headers, names in lower case.
+        body: The bytes as they were sent.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Endpoint(NamedTuple):
+    """Where the requests of a bucket go.
+
+    Attributes:
+        scheme: "http" or "https".
+        host: The host as the ``Host`` header has it: with the port, unless it is the scheme's.
+        path: What comes before each request's path, without a slash at its end.
+        region: The region that requests are signed for.
+    """
+
+    scheme: str
+    host: str
+    path: str
+    region: str
