@@ -168,6 +168,7 @@ class S3Signer:
             "x-amz-date": timestamp(time.time()),
         }
         if body:
+            headers["x-amz-sdk-checksum-algorithm"] = "CRC32"  # what some services go by
             headers["x-amz-checksum-crc32"] = b64encode(crc32(body).to_bytes(4, "big")).decode()
         if endpoint.scheme == "https":
             payload = _UNSIGNED

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import time
 from contextlib import suppress
 from datetime import timedelta
 from functools import cache
@@ -18,7 +17,7 @@ from pyreqwest.client import ClientBuilder, SyncClientBuilder
 from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.proxy import ProxyBuilder
 
-from statebucket.errors import InvalidArgument, Unavailable
+from statebucket.errors import InvalidArgument, RequestRejected, Unavailable
 from statebucket_http.wire import Reply
 
 if TYPE_CHECKING:
@@ -31,8 +30,8 @@ if TYPE_CHECKING:
 
 _IDLE_SHARE = 1 / 3  # of the deadline, so that a dead connection leaves time to try another
 _KEEP_IDLE = timedelta(seconds=15)  # S3 closes what is idle after some 20 s
-_RENEW_SECONDS = 15.0
-_NOT_SENT = ("client error (Connect)", "builder error")
+_LONGEST = timedelta(minutes=5)  # that a request lives which nobody waits for any more
+_NOT_SENT = "client error (Connect)"  # the classes of the errors do not tell it
 
 
 class Transport:
@@ -52,10 +51,12 @@ class Transport:
         self._pool = pool
         self._client: Client | None = None
         self._made_for: tuple[str, str] | None = None
-        self._renewed = 0.0
 
     async def send(self, endpoint: Endpoint, request: Request, headers: Mapping[str, str]) -> Reply:
-        """Sends a request once; cancelling it closes its connection.
+        """Sends a request once.
+
+        One that is cancelled goes on without its caller, to its end or a time-out: what it writes
+        may still arrive, as after any lost reply.
 
         Redirects are not followed: the headers may hold a signature.
 
@@ -73,21 +74,29 @@ class Transport:
         client = self._client
         if client is None or self._made_for != endpoint[:2]:
             client = self._connect(endpoint)
-        builder = client.request(request.method, url).headers(headers)
-        if request.body or request.method in {"PUT", "POST"}:
-            builder = builder.body_bytes(request.body)
         try:
-            reply = await builder.build().send()
-            body = (await reply.bytes()).to_bytes()
+            builder = client.request(request.method, url).headers(headers)
+            if request.body or request.method in {"PUT", "POST"}:
+                builder = builder.body_bytes(request.body)
+            built = builder.build()
+        except ValueError as error:
+            raise RequestRejected(f"the HTTP client refuses the request ({error})") from error
+        try:
+            reply = await built.send()
+            answered = _plain(reply.headers)
+            empty = request.method == "HEAD" or answered.get("content-length") == "0"
+            body = b"" if empty else (await reply.bytes()).to_bytes()
         except PyreqwestError as error:
-            raise self._lost(error) from error
-        return Reply(reply.status, _plain(reply.headers), body)
+            raise self._lost(error, client) from error
+        return Reply(reply.status, answered, body)
 
     async def close(self) -> None:
-        """Closes the connections; the next request opens others."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+        """Lets the connections go; the next request opens others.
+
+        Requests under way, of other event loops, end as they would have: only what is idle is
+        closed at once.
+        """
+        self._client = None
 
     def _connect(self, endpoint: Endpoint) -> Client:
         idle = timedelta(seconds=self._deadline * _IDLE_SHARE)
@@ -101,6 +110,7 @@ class Transport:
             .deflate(enable=False)
             .connect_timeout(idle)
             .read_timeout(idle)
+            .timeout(max(_LONGEST, timedelta(seconds=self._deadline)))
             .pool_idle_timeout(_KEEP_IDLE)
             .pool_max_idle_per_host(self._pool)
         )
@@ -122,19 +132,16 @@ class Transport:
         _drain_at_exit()
         return client
 
-    def _lost(self, error: PyreqwestError) -> Unavailable:
+    def _lost(self, error: PyreqwestError, client: Client) -> Unavailable:
         """The error for a request that got no whole answer.
 
         Its connection may be one of many that died while the process was frozen. They are not
         tried one after the other: what comes next goes through a new client.
         """
         reason = _reason(error)
-        causes = _causes(error)
-        if any(mark in cause for cause in causes for mark in _NOT_SENT):
+        if _NOT_SENT in _causes(error):
             return Unavailable(f"{self._service} cannot be reached ({reason})")
-        now = time.monotonic()
-        if now - self._renewed > _RENEW_SECONDS:
-            self._renewed = now
+        if self._client is client:  # not one that a request beside this one has put in its place
             self._client = None
         return Unavailable(
             f"the connection to {self._service} was lost ({reason})", outcome="unknown"

@@ -42,7 +42,7 @@ def azurite() -> Iterator[Server]:
         yield server
 
 
-_SERVERS = {"s3": "moto", "gcs": "fake", "azure": "azurite"}
+_SERVERS = {"s3": "moto", "s3+http": "moto", "gcs": "fake", "azure": "azurite"}
 
 
 @pytest.fixture

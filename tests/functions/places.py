@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 E1 = ExecutionId("e1")
 ACME = TenantId("acme")
-SERVICES = ("sqlite", "s3", "gcs", "azure")
-REMOTE = ("s3", "gcs", "azure")
+SERVICES = ("sqlite", "s3", "s3+http", "gcs", "azure")
+REMOTE = ("s3", "s3+http", "gcs", "azure")
 
 
 def snapshot(number: int, execution_id: str = E1, **fields: Any) -> ExecutionSnapshot:
@@ -73,8 +73,8 @@ def place_on(service: str, server: Server | None, folder: Path) -> Iterator[Plac
     """Make a place that no other test uses.
 
     Args:
-        service: Its name: "memory", "sqlite", "s3", "gcs" or "azure".
-        server: The server of the last three.
+        service: Its name: "memory", "sqlite", "s3", "gcs" or "azure"; with "+" and an engine.
+        server: The server of the last ones.
         folder: Where the SQLite file goes.
     """
     if server is None:
@@ -87,8 +87,9 @@ def place_on(service: str, server: Server | None, folder: Path) -> Iterator[Plac
     host = server.netloc if service == "gcs" else None
     with FaultProxy(server.host, server.port, rewrite_host=host) as proxy:
         seen = server.via(proxy.url)
-        if service == "s3":
-            url = S3Target(server, raw_client(server), proxy).url
+        if service.startswith("s3"):
+            engine = service.partition("+")[2] or "sdk"
+            url = S3Target(server, raw_client(server), proxy, engine).url
             yield Place(service, url, seen.environ, proxy)
         elif service == "gcs":
             url = GCSTarget(server.url, proxy).url

@@ -53,6 +53,9 @@ class Asked(Exception):
 SESSION = get_session()
 
 
+CONFIG_OF: Any = Config  # its stub knows fewer styles by type than by name
+
+
 def resolved(bucket: str, settings: Settings, style: str) -> tuple[str, str, str] | None:
     """Scheme and host, path and signing region of botocore's request; None if it refuses."""
     client: Any = SESSION.create_client(
@@ -61,7 +64,7 @@ def resolved(bucket: str, settings: Settings, style: str) -> tuple[str, str, str
         endpoint_url=settings.endpoint_url,
         aws_access_key_id="a",
         aws_secret_access_key="b",
-        config=Config(
+        config=CONFIG_OF(
             s3={"addressing_style": style},
             use_fips_endpoint=settings.fips,
             use_dualstack_endpoint=settings.dualstack,

@@ -276,7 +276,7 @@ import statebucket
 statebucket.open_store
 print(*sorted(name for name in set(sys.modules) - before if name.partition(".")[0] in
     {"aioboto3", "aiobotocore", "boto3", "botocore", "aiohttp", "google", "azure", "requests",
-     "sqlite3", "pytest", "statebucket_local", "statebucket_s3", "statebucket_gcs",
+     "sqlite3", "pytest", "statebucket_local", "statebucket_s3", "statebucket_http", "statebucket_gcs",
      "statebucket_azure"} or name == "importlib.metadata"))
 """
     done = subprocess.run(

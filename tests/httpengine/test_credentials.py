@@ -1,0 +1,131 @@
+"""Where credentials come from, and when botocore is loaded for them."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.credentials import RefreshableCredentials
+
+from statebucket import errors, open_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from faults.proxy import FaultProxy
+    from targets.s3 import S3Target
+
+pytestmark = pytest.mark.asyncio
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+
+
+def keys_of(proxy: FaultProxy) -> list[str]:
+    """The access key that signed each request."""
+    said = [str(request.header("authorization")) for request in proxy.requests]
+    return [text.partition("Credential=")[2].partition("/")[0] for text in said]
+
+
+async def test_the_environment_needs_no_botocore(
+    target: S3Target, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "botocore.session", None)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "a token")
+    async with target.open() as store:
+        await store.get("k")
+        static = target.open(access_key_id="given", secret_access_key="s")
+        await static.get("k")
+    assert keys_of(proxy) == ["test-access-key", "given"]
+    tokens = [request.header("x-amz-security-token") for request in proxy.requests]
+    assert tokens == ["a token", None]
+    for name in KEYS:
+        monkeypatch.delenv(name)
+    with pytest.raises(errors.AdapterNotInstalled, match="pip install botocore"):
+        await target.open().get("k")
+
+
+async def test_a_profile_is_read_by_botocore(
+    target: S3Target, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in KEYS:
+        monkeypatch.delenv(name)
+    file = tmp_path / "credentials"
+    file.write_text("[p]\naws_access_key_id = of-profile\naws_secret_access_key = s\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+    monkeypatch.setenv("AWS_PROFILE", "p")
+    async with target.open() as store:
+        await store.get("k")
+    assert keys_of(proxy) == ["of-profile"]
+
+
+async def test_without_any_the_error_says_what_to_set(
+    target: S3Target, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(KEYS[0])
+    for _ in range(2):
+        with pytest.raises(errors.InvalidCredentials, match="AWS_ACCESS_KEY_ID"):
+            await target.open().get("k")
+        monkeypatch.delenv(KEYS[1], raising=False)
+    assert proxy.requests == []
+
+
+class Session:
+    """A session whose keys last as long as a test says."""
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.minutes = 60
+        self.chain: Any = RefreshableCredentials.create_from_metadata(
+            self.fresh(), refresh_using=self.fresh, method="test"
+        )
+
+    def fresh(self) -> dict[str, Any]:
+        self.made += 1
+        ends = datetime.now(UTC) + timedelta(minutes=self.minutes)
+        return {
+            "access_key": f"key-{self.made}",
+            "secret_key": "s",
+            "token": "t",
+            "expiry_time": ends.isoformat(),
+        }
+
+    def get_credentials(self) -> Any:
+        return self.chain
+
+
+async def test_a_temporary_key_is_renewed_before_it_ends_and_once(
+    target: S3Target, proxy: FaultProxy
+) -> None:
+    session = Session()
+    async with target.open(session=session) as store:
+        await store.get("k")
+        await store.get("k")
+        session.chain._expiry_time = datetime.now(UTC) + timedelta(minutes=5)
+        await asyncio.gather(*(store.get("k") for _ in range(4)))
+    assert keys_of(proxy) == ["key-1"] * 2 + ["key-2"] * 4
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"access_key_id": "a"},
+        {"session_token": "t"},
+        {"session": object()},
+        {"sse_kms_key_id": "k"},
+        {"unknown": "x"},
+    ],
+)
+async def test_options_that_do_not_fit_are_refused(
+    target: S3Target, options: dict[str, Any]
+) -> None:
+    with pytest.raises(errors.InvalidArgument):
+        target.open(**options)
+
+
+async def test_no_secret_goes_into_a_url(target: S3Target) -> None:
+    for name in ("access_key_id", "secret_access_key", "session_token"):
+        with pytest.raises(errors.InvalidURL):
+            open_store(f"{target.url}&{name}=x")

@@ -1,0 +1,145 @@
+"""Answers that are odd, foreign or hostile, and lifecycle rules between XML and the SDK's form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from faults.proxy import Answer
+from statebucket import Version, errors
+from statebucket.s3 import lifecycle
+from statebucket_http import lifecycle_xml
+from statebucket_http.xml import parse
+from targets.s3 import raw_client
+
+if TYPE_CHECKING:
+    from faults.proxy import FaultProxy
+    from servers import Server
+    from targets.s3 import S3Target
+
+PAGE = b"<html><body>Log in to the network</body></html>"
+ERROR = b"<Error><Code>InternalError</Code><Message>m</Message></Error>"
+BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaa">]><ListBucketResult>&a;&a;</ListBucketResult>'
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("body", [PAGE, BOMB, b"", b"no xml", b"<ListBucketResult>", ERROR])
+async def test_what_s3_does_not_write_is_refused(
+    target: S3Target, proxy: FaultProxy, body: bytes
+) -> None:
+    async with target.open(deadline=0.5) as store:
+        proxy.always(Answer(200, (("Content-Type", "text/html"),), body))
+        with pytest.raises((errors.Unavailable, errors.DeadlineExceeded)):
+            await store.list_snapshots("acme", 10)
+        with pytest.raises((errors.Unavailable, errors.DeadlineExceeded)) as told:
+            await store.set("k", b"v")
+        assert told.value.outcome == "unknown"
+        with pytest.raises((errors.Unavailable, errors.DeadlineExceeded)):
+            await store.get("k")
+
+
+@pytest.mark.asyncio
+async def test_the_service_s_words_are_the_error_s_cause(
+    target: S3Target, proxy: FaultProxy
+) -> None:
+    async with target.open() as store:
+        proxy.always(Answer(400, (), b"<Error><Code>Odd</Code><Message>why</Message></Error>"))
+        with pytest.raises(errors.RequestRejected, match=r"Odd \(400\): why") as told:
+            await store.get("k")
+        cause: Any = told.value.__cause__
+        assert cause.response["Error"] == {"Code": "Odd", "Message": "why"}
+        proxy.heal()
+        with pytest.raises(errors.VersionConflict):
+            await store.set("k", b"v", if_version=Version('"no \r\n version"'))
+
+
+LISTING = """<?xml version="1.0" encoding="UTF-8"?>
+<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{encoding}<KeyCount>1</KeyCount>
+<Contents><Key>{prefix}tenants/acme/snapshots/{key}</Key><ETag>&quot;a&quot;</ETag><Size>1</Size>
+</Contents></ListBucketResult>"""
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("encoding", "key"), [("<EncodingType>url</EncodingType>", "a%2Eb"), ("", "a.b")]
+)
+async def test_names_are_decoded_where_the_service_encoded_them(
+    target: S3Target, proxy: FaultProxy, encoding: str, key: str
+) -> None:
+    text = LISTING.format(encoding=encoding, prefix=target.prefix, key=key)
+    proxy.always(Answer(200, (("Content-Type", "application/xml"),), text.encode()))
+    async with target.open() as store:
+        assert await store.list_snapshots("acme", 10) == ["a.b"]
+
+
+def test_expat_expands_nothing() -> None:
+    with pytest.raises(ValueError, match="document type"):
+        parse(BOMB)
+    assert parse(b"<a><b>x &amp; y</b><c/></a>") == ("a", {"b": "x & y", "c": ""})
+
+
+RULES: list[Any] = [
+    {
+        "ID": "tagged",
+        "Status": "Enabled",
+        "Filter": {
+            "And": {
+                "Prefix": "p/",
+                "Tags": [{"Key": "k", "Value": "1"}, {"Key": "a<b", "Value": "&"}],
+                "ObjectSizeGreaterThan": 5,
+            }
+        },
+        "Expiration": {"Days": 3},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 2, "NewerNoncurrentVersions": 4},
+    },
+    {
+        "ID": "one tag",
+        "Status": "Disabled",
+        "Filter": {"Tag": {"Key": "statebucket-ttl", "Value": "8"}},
+        "Transitions": [
+            {"Days": 30, "StorageClass": "STANDARD_IA"},
+            {"Days": 90, "StorageClass": "GLACIER"},
+        ],
+        "NoncurrentVersionTransitions": [{"NoncurrentDays": 7, "StorageClass": "GLACIER"}],
+    },
+    {
+        "ID": "rest",
+        "Status": "Enabled",
+        "Filter": {"Prefix": ""},
+        "Expiration": {"ExpiredObjectDeleteMarker": True},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+    },
+]
+
+
+def test_rules_survive_xml() -> None:
+    written, minimum = lifecycle_xml.written(
+        {"LifecycleConfiguration": {"Rules": RULES}, "TransitionDefaultMinimumObjectSize": "x"}
+    )
+    assert minimum == "x"
+    assert lifecycle_xml.read(written, "x") == {
+        "Rules": RULES,
+        "TransitionDefaultMinimumObjectSize": "x",
+    }
+
+
+@pytest.mark.asyncio
+async def test_rules_are_read_as_the_sdk_reads_them_and_written_back(
+    target: S3Target, moto: Server
+) -> None:
+    client = raw_client(moto)
+    client.create_bucket(Bucket="http-rules")
+    target.bucket = "http-rules"
+    target.prefix = "state/"
+    async with target.open() as store:
+        assert not (await store.check_lifecycle()).ok
+        client.put_bucket_lifecycle_configuration(
+            Bucket="http-rules", LifecycleConfiguration={"Rules": RULES[1:]}
+        )
+        before = lifecycle.read(client.get_bucket_lifecycle_configuration(Bucket="http-rules"))
+        await store.apply_lifecycle(dry_run=False)
+        assert (await store.check_lifecycle()).ok
+    after = lifecycle.read(client.get_bucket_lifecycle_configuration(Bucket="http-rules"))
+    theirs = [rule for rule in after.rules if rule.id in {"one tag", "rest"}]
+    assert theirs == list(before.rules)

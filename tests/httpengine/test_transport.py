@@ -1,0 +1,227 @@
+"""What the engine puts on the wire, and what it makes of a connection that fails."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+import subprocess
+import sys
+import threading
+from base64 import b64encode
+from binascii import crc32
+from textwrap import dedent
+from typing import TYPE_CHECKING
+
+import pytest
+
+from faults.proxy import Answer, CorruptBody, CutBody, DropReply, FaultProxy, HangBeforeReply
+from functions.rivals import environ
+from statebucket import errors, open_store
+from statebucket.bucket import Location, Write
+from statebucket.url import StoreURL
+from statebucket_http import open_s3
+from targets.s3 import S3Target, raw_client
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from servers import Server
+    from statebucket.bucket import Bucket
+
+REFUSED = "http://127.0.0.1:1"
+
+
+WRITE = Write("statebucket/k", b"v", "text/plain", {}, None)
+
+
+def once(url: str) -> Bucket:
+    """The adapter itself, which tries once."""
+    read = StoreURL(url)
+    options = {name: value for name, value in read.parameters.items() if name != "engine"}
+    return open_s3(Location(read.scheme, read.host, read.path, options, 1.0, 4)).bucket
+
+
+def checksum(body: bytes) -> str:
+    return b64encode(crc32(body).to_bytes(4, "big")).decode()
+
+
+@pytest.mark.asyncio
+async def test_over_plain_http_the_body_is_signed(target: S3Target, proxy: FaultProxy) -> None:
+    async with target.open() as store:
+        await store.set("k", b"value")
+    (put,) = [request for request in proxy.requests if request.method == "PUT"]
+    assert put.header("x-amz-content-sha256") == hashlib.sha256(put.body).hexdigest()
+    assert put.header("x-amz-checksum-crc32") == checksum(put.body)
+    assert put.header("expect") is None
+
+
+@pytest.mark.asyncio
+async def test_over_tls_a_checksum_stands_for_the_signature_and_trust_is_asked_for(
+    moto: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FaultProxy(moto.host, moto.port, tls="untrusted") as proxy:
+        target = S3Target(moto, raw_client(moto), proxy, "http")
+        with pytest.raises(errors.Unavailable, match="cannot be reached") as told:
+            await once(target.url).put(WRITE, None)
+        assert told.value.outcome == "none"
+        assert proxy.requests == []
+        issuer = tmp_path / "ca.pem"
+        issuer.write_bytes(proxy.ca_pem or b"")
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(issuer))
+        async with target.open() as store:
+            await store.set("k", b"value")
+            assert await store.get("k") == b"value"
+        (put,) = [request for request in proxy.requests if request.method == "PUT"]
+        assert put.header("x-amz-content-sha256") == "UNSIGNED-PAYLOAD"
+        assert put.header("x-amz-checksum-crc32") == checksum(put.body)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("fault", [CorruptBody(), CutBody(3), CutBody(3, reset=True)])
+async def test_a_body_that_is_not_what_was_stored_is_read_again(
+    target: S3Target, proxy: FaultProxy, fault: CorruptBody | CutBody
+) -> None:
+    async with target.open() as store:
+        await store.set("k", b"a value that is long enough")
+        proxy.plan(fault)
+        assert await store.get("k") == b"a value that is long enough"
+        assert proxy.count("GET") == 2
+
+
+@pytest.mark.asyncio
+async def test_nothing_is_sent_twice_unseen(target: S3Target, proxy: FaultProxy) -> None:
+    async with target.open(deadline=1) as store:
+        await store.set("warm", b"v")
+        proxy.clear()
+        proxy.plan(DropReply())
+        await store.set("k", b"v")
+        assert proxy.count("PUT") == 2
+        assert store.stats().retries == 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_no_redirect_is_followed(target: S3Target, proxy: FaultProxy, status: int) -> None:
+    async with target.open(deadline=1) as store:
+        with FaultProxy("127.0.0.1", 1) as other:
+            proxy.always(Answer(status, (("Location", f"{other.url}/there"),)))
+            with pytest.raises(errors.RequestRejected):
+                await store.get("k")
+            assert other.requests == []
+
+
+@pytest.mark.asyncio
+async def test_the_region_that_the_service_tells_is_signed_for(
+    target: S3Target, proxy: FaultProxy
+) -> None:
+    async with target.open() as store:
+        proxy.plan(Answer(301, (("x-amz-bucket-region", "eu-north-1"),)))
+        assert await store.get("k") is None
+        assert await store.get("k") is None
+    scopes = [str(request.header("authorization")).split("/")[2] for request in proxy.requests]
+    assert scopes == ["us-east-1", "eu-north-1", "eu-north-1"]
+
+
+@pytest.mark.asyncio
+async def test_only_a_lost_connection_leaves_open_what_was_written(
+    target: S3Target, proxy: FaultProxy
+) -> None:
+    with pytest.raises(errors.Unavailable, match="cannot be reached") as told:
+        await once(f"s3://b/p?region=us-east-1&endpoint_url={REFUSED}").put(WRITE, None)
+    assert told.value.outcome == "none"
+    bucket = once(target.url)
+    for fault in (DropReply(), DropReply(reset=True), HangBeforeReply()):
+        proxy.plan(fault)
+        with pytest.raises(errors.Unavailable, match="was lost") as told:
+            await bucket.put(WRITE, None)
+        assert told.value.outcome == "unknown"
+
+
+@pytest.mark.asyncio
+async def test_a_cancelled_call_does_not_keep_its_connection_for_long(
+    target: S3Target, proxy: FaultProxy
+) -> None:
+    async with target.open(deadline=0.6) as store:
+        proxy.always(HangBeforeReply())
+        call = asyncio.create_task(store.set("k", b"v"))
+        await asyncio.to_thread(proxy.wait_for)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert await closed(proxy)
+
+
+async def closed(proxy: FaultProxy) -> bool:
+    """Whether no connection is open, at the latest in two seconds."""
+    for _ in range(200):
+        if not proxy.connections:
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
+@pytest.mark.asyncio
+async def test_shutdown_closes_what_is_idle(target: S3Target, proxy: FaultProxy) -> None:
+    store = target.open()
+    await store.set("k", b"v")
+    assert proxy.connections == 1
+    await store.shutdown()
+    assert await closed(proxy)
+
+
+def asked_of(listener: socket.socket, lines: list[str]) -> None:
+    """Take the first line of what is asked, and answer that there is no such object."""
+    connection, _ = listener.accept()
+    with connection:
+        lines.append(connection.recv(65536).decode().partition("\r\n")[0])
+        body = b"<Error><Code>NoSuchKey</Code></Error>"
+        connection.sendall(b"HTTP/1.1 404 -\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+
+@pytest.mark.asyncio
+async def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "elsewhere.example")
+    lines: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setenv("http_proxy", f"127.0.0.1:{listener.getsockname()[1]}")
+        thread = threading.Thread(target=asked_of, args=(listener, lines), daemon=True)
+        thread.start()
+        store = open_store("s3://b/p?engine=http&endpoint_url=http://s3.example", region="x")
+        assert await store.get("k") is None
+        thread.join(5)
+    assert lines == ["GET http://s3.example/b/p/shared/keys/k HTTP/1.1"]
+    monkeypatch.setenv("no_proxy", "s3.example")
+    store = open_store(
+        "s3://b/p?engine=http&endpoint_url=http://s3.example", region="x", deadline=0.5
+    )
+    with pytest.raises((errors.Unavailable, errors.DeadlineExceeded)):
+        await store.get("k")
+
+
+LOAD = """
+    import asyncio, sys
+    from statebucket import open_store
+
+    async def main():
+        store = open_store(sys.argv[1])
+        await asyncio.gather(*(store.get("k") for _ in range(8)))
+
+    asyncio.run(main())
+    slow = {"botocore", "boto3", "aiobotocore", "aiohttp", "http.client", "email",
+            "urllib.request", "concurrent.futures.thread", "xml.etree", "configparser"}
+    print(sorted(slow & set(sys.modules)))
+"""
+
+
+def test_no_sdk_is_loaded_and_the_process_ends_in_peace(target: S3Target, moto: Server) -> None:
+    for _ in range(10):  # without the hook at exit, one in eight aborts
+        run = subprocess.run(
+            [sys.executable, "-c", dedent(LOAD), target.url],
+            env=environ(moto.environ),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert (run.returncode, run.stdout, run.stderr) == (0, "[]\n", "")
