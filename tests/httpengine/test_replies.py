@@ -56,21 +56,22 @@ async def test_the_service_s_words_are_the_error_s_cause(
 
 LISTING = """<?xml version="1.0" encoding="UTF-8"?>
 <ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{encoding}<KeyCount>1</KeyCount>
-<Contents><Key>{prefix}tenants/acme/snapshots/{key}</Key><ETag>&quot;a&quot;</ETag><Size>1</Size>
+<Contents><Key>{prefix}tenants/acme/snapshots/e1</Key><ETag>&quot;a&quot;</ETag><Size>1</Size>
 </Contents></ListBucketResult>"""
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    ("encoding", "key"), [("<EncodingType>url</EncodingType>", "a%2Eb"), ("", "a.b")]
+    ("encoding", "prefix"), [("<EncodingType>url</EncodingType>", "p%2Bq/"), ("", "p+q/")]
 )
 async def test_names_are_decoded_where_the_service_encoded_them(
-    target: S3Target, proxy: FaultProxy, encoding: str, key: str
+    target: S3Target, proxy: FaultProxy, encoding: str, prefix: str
 ) -> None:
-    text = LISTING.format(encoding=encoding, prefix=target.prefix, key=key)
+    target.prefix = "p+q/"
+    text = LISTING.format(encoding=encoding, prefix=prefix)
     proxy.always(Answer(200, (("Content-Type", "application/xml"),), text.encode()))
     async with target.open() as store:
-        assert await store.list_snapshots("acme", 10) == ["a.b"]
+        assert await store.list_snapshots("acme", 10) == ["e1"]
 
 
 def test_expat_expands_nothing() -> None:

@@ -276,8 +276,8 @@ import statebucket
 statebucket.open_store
 print(*sorted(name for name in set(sys.modules) - before if name.partition(".")[0] in
     {"aioboto3", "aiobotocore", "boto3", "botocore", "aiohttp", "google", "azure", "requests",
-     "sqlite3", "pytest", "statebucket_local", "statebucket_s3", "statebucket_http", "statebucket_gcs",
-     "statebucket_azure"} or name == "importlib.metadata"))
+     "sqlite3", "pytest", "pyreqwest", "statebucket_local", "statebucket_s3", "statebucket_http",
+     "statebucket_gcs", "statebucket_azure"} or name == "importlib.metadata"))
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60

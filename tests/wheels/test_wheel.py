@@ -104,7 +104,7 @@ def test_it_holds_our_packages_only(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     tops = {name.split("/")[0] for name in names}
-    beside = {f"statebucket_{name}" for name in ("azure", "gcs", "local", "pytest", "s3")}
+    beside = {f"statebucket_{name}" for name in ("azure", "gcs", "http", "local", "pytest", "s3")}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"statebucket", *beside}
     assert {f"{package}/py.typed" for package in ("statebucket", *beside)} <= set(names)
     assert "statebucket/sync.pyi" in names
@@ -125,8 +125,9 @@ def test_it_works_alone(bare: Path, tmp_path: Path) -> None:
 
 
 def test_a_missing_sdk_names_the_pip_command(bare: Path, tmp_path: Path) -> None:
-    said = run(bare, USE, "s3://bkt/p", "gs://bkt/p", "az://bkt/p?account=a", cwd=tmp_path)
-    for line, extra in zip(said, ("s3", "gcs", "azure"), strict=True):
+    urls = ("s3://bkt/p", "s3://bkt/p?engine=http", "gs://bkt/p", "az://bkt/p?account=a")
+    said = run(bare, USE, *urls, cwd=tmp_path)
+    for line, extra in zip(said, ("s3", "http", "gcs", "azure"), strict=True):
         assert line.startswith("AdapterNotInstalled")
         assert f"pip install 'statebucket[{extra}]'" in line
 
