@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from statebucket.bucket import Limits, Location, Object, ObjectInfo
 from statebucket.errors import PreconditionFailed, StateBucketError
-from statebucket.s3 import lifecycle
 from statebucket_http import s3_replies as replies
 from statebucket_http.credentials import CredentialSource
 from statebucket_http.endpoints import endpoint_of
@@ -98,6 +97,8 @@ class S3Bucket:
 
     async def read_lifecycle(self) -> Lifecycle | None:
         """See `statebucket.lifecycle.LifecyclePort.read_lifecycle`."""
+        from statebucket.s3 import lifecycle  # noqa: PLC0415  (not on the way of a cold start)
+
         try:
             reply = await self._send(self._requests.read_lifecycle())
         except StateBucketError as error:
@@ -106,6 +107,8 @@ class S3Bucket:
 
     async def write_lifecycle(self, rules: Sequence[Rule], found: Lifecycle) -> None:
         """See `statebucket.lifecycle.LifecyclePort.write_lifecycle`."""
+        from statebucket.s3 import lifecycle  # noqa: PLC0415  (as above)
+
         await self._send(self._requests.write_lifecycle(lifecycle.write(rules, found)))
 
     async def close(self) -> None:

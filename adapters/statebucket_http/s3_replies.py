@@ -12,7 +12,6 @@ from statebucket.errors import StateBucketError, Unavailable
 from statebucket.retry import seconds_of
 from statebucket.s3.codes import MISSING, of_code
 from statebucket.versions import Version
-from statebucket_http import lifecycle_xml
 from statebucket_http.xml import parse
 
 if TYPE_CHECKING:
@@ -170,6 +169,8 @@ def deletions_of(reply: Reply, names: Sequence[str]) -> list[Deletion]:
 
 def lifecycle_of(reply: Reply) -> dict[str, Any]:
     """The lifecycle rules, in the SDK's form."""
+    from statebucket_http import lifecycle_xml  # noqa: PLC0415  (rarely needed)
+
     minimum = reply.headers.get("x-amz-transition-default-minimum-object-size")
     try:
         return lifecycle_xml.read(reply.body, minimum)

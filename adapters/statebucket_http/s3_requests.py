@@ -12,7 +12,6 @@ from urllib.parse import quote
 from statebucket.errors import PreconditionFailed, RequestRejected
 from statebucket.expiry import TAG
 from statebucket.versions import Version
-from statebucket_http import lifecycle_xml
 from statebucket_http.sigv4 import Signer, timestamp
 from statebucket_http.wire import Request
 from statebucket_http.xml import text_of
@@ -102,6 +101,8 @@ class S3Requests:
         Args:
             arguments: What `statebucket.s3.lifecycle.write` returns.
         """
+        from statebucket_http import lifecycle_xml  # noqa: PLC0415  (rarely needed)
+
         body, minimum = lifecycle_xml.written(arguments)
         return _of_xml("PUT", "lifecycle=", body, {_MINIMUM_SIZE: minimum} if minimum else {})
 
