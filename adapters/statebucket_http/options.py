@@ -47,7 +47,6 @@ class HTTPOptions(BucketOptions, frozen=True, kw_only=True, forbid_unknown_field
 
 
 def _is_session(value: Any) -> bool:  # noqa: ANN401  (anything may be given)
-    from inspect import iscoroutinefunction  # noqa: PLC0415  (not on the way of a cold start)
-
-    given = getattr(value, "get_credentials", None)
-    return given is not None and not iscoroutinefunction(given)
+    """Whether it gives credentials, and not in a coroutine, as the asynchronous SDKs do."""
+    asynchronous = any(kind.__module__.startswith("aio") for kind in type(value).__mro__)
+    return hasattr(value, "get_credentials") and not asynchronous

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from servers import Server
     from statebucket.testing import Target
 
-SERVICES = ("s3", "gcs", "azure")
+SERVICES = ("s3", "s3+http", "gcs", "azure")
 
 
 class Mistake(NamedTuple):
@@ -104,7 +104,7 @@ def cloud(
 ) -> Iterator[Cloud]:
     """Each service in turn."""
     service: str = request.param
-    server = {"s3": moto, "gcs": fake, "azure": azurite}[service]
+    server = {"s3": moto, "s3+http": moto, "gcs": fake, "azure": azurite}[service]
     host = server.netloc if service == "gcs" else None
     with (
         raw_container(azurite) as raw,
@@ -112,6 +112,7 @@ def cloud(
     ):
         kinds: dict[str, Callable[[], Target]] = {
             "s3": lambda: S3Target(moto, raw_client(moto), proxy),
+            "s3+http": lambda: S3Target(moto, raw_client(moto), proxy, "http"),
             "gcs": lambda: GCSTarget(fake.url, proxy),
             "azure": lambda: AzureTarget(azurite, raw, proxy),
         }
@@ -125,7 +126,7 @@ async def test_one_mistake_one_error(cloud: Cloud, name: str) -> None:
     mistake = MISTAKES[name]
     await cloud.store.exists("warm")  # the client is there before the short deadline runs
     quick = cloud.store.with_deadline(1.5)
-    cloud.proxy.always(getattr(mistake, cloud.service))
+    cloud.proxy.always(getattr(mistake, cloud.service.partition("+")[0]))
     calls: dict[str, tuple[Callable[[], Awaitable[object]], str]] = {
         "set": (lambda: quick.set("k", b"v"), mistake.outcome),
         "create": (lambda: quick.set("k", b"v", if_version=Version.ABSENT), mistake.outcome),

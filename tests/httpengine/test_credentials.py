@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import aioboto3
 import pytest
 from botocore.credentials import RefreshableCredentials
 
@@ -114,6 +115,7 @@ async def test_a_temporary_key_is_renewed_before_it_ends_and_once(
         {"access_key_id": "a"},
         {"session_token": "t"},
         {"session": object()},
+        {"session": aioboto3.Session()},
         {"sse_kms_key_id": "k"},
         {"unknown": "x"},
     ],
