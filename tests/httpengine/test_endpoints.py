@@ -29,11 +29,14 @@ REGIONS = (
     "us-gov-west-1",
     "us-iso-east-1",
     "us-isob-east-1",
+    "us-isof-south-1",
+    "eu-isoe-west-1",
     "eusc-de-east-1",
     "mars-north-1",
     "aws-global",
     None,
 )
+NO_DUALSTACK = ("us-isof-south-1", "eu-isoe-west-1", "eusc-de-east-1")  # in botocore's tables
 BUCKETS = ("plain-bucket", "with.dots", "Upper_case", "a" * 63, "ab.")
 URLS = (
     "http://127.0.0.1:9000",
@@ -100,8 +103,8 @@ def ours(bucket: str, settings: Settings, style: str) -> tuple[str, str, str] | 
 def test_aws_itself(region: str | None) -> None:
     for fips, dualstack, style in product((False, True), (False, True), ("auto", "path")):
         settings = Settings(region, None, fips, dualstack, None)
-        if region == "eusc-de-east-1" and dualstack:
-            continue  # which botocore's older tables do not have
+        if dualstack and region in NO_DUALSTACK:
+            continue
         for bucket in BUCKETS if not (fips or dualstack) else BUCKETS[:2]:
             assert ours(bucket, settings, style) == resolved(bucket, settings, style), (
                 bucket,
