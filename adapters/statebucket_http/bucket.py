@@ -40,7 +40,7 @@ class S3Bucket:
         self._bucket = bucket
         self._options = options
         self._settings = read_settings(options)
-        self._endpoint = endpoint_of(bucket, self._settings, options.style)
+        self._endpoint = endpoint_of(bucket, self._settings, options.addressing_style)
         self._requests = S3Requests(options)
         self._signer = S3Signer()
         self._credentials = CredentialSource(options)
@@ -129,7 +129,9 @@ class S3Bucket:
         if answer is not None and answer.region not in {None, self._endpoint.region}:
             # Once for each store: S3 has told where the bucket is, and carried nothing out.
             self._settings = self._settings._replace(region=answer.region)
-            self._endpoint = endpoint_of(self._bucket, self._settings, self._options.style)
+            self._endpoint = endpoint_of(
+                self._bucket, self._settings, self._options.addressing_style
+            )
             reply = await self._once(request)
             answer = replies.answer_of(reply, request.method)
         if answer is None:

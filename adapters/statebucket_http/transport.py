@@ -17,7 +17,12 @@ from pyreqwest.client import ClientBuilder, SyncClientBuilder
 from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.proxy import ProxyBuilder
 
-from statebucket.errors import InvalidArgument, RequestRejected, Unavailable
+from statebucket.errors import (
+    InvalidArgument,
+    RequestRejected,
+    Unavailable,
+    UnsupportedOperation,
+)
 from statebucket_http.wire import Reply
 
 if TYPE_CHECKING:
@@ -50,7 +55,7 @@ class Transport:
         self._ca_bundle = ca_bundle
         self._pool = pool
         self._client: Client | None = None
-        self._made_for: tuple[str, str] | None = None
+        self._made_for: tuple[str, str, int] | None = None
 
     async def send(self, endpoint: Endpoint, request: Request, headers: Mapping[str, str]) -> Reply:
         """Sends a request once.
@@ -72,7 +77,7 @@ class Transport:
         question = f"?{request.query}" if request.query else ""
         url = f"{endpoint.scheme}://{endpoint.host}{endpoint.path}{request.path}{question}"
         client = self._client
-        if client is None or self._made_for != endpoint[:2]:
+        if client is None or self._made_for != (*endpoint[:2], os.getpid()):
             client = self._connect(endpoint)
         try:
             builder = client.request(request.method, url).headers(headers)
@@ -123,12 +128,17 @@ class Transport:
             builder = _trusting(builder, self._ca_bundle)
         try:
             client = builder.build()
+        except RuntimeError as error:
+            raise UnsupportedOperation(
+                "engine=http cannot send in a fork of a process that has sent: fork before the "
+                "first request, spawn, or use the default engine"
+            ) from error
         except PyreqwestError as error:
             raise InvalidArgument(
                 f"no HTTP client can be made: {_reason(error)} (TLS needs the system's "
                 "certificates, or SSL_CERT_FILE)"
             ) from error
-        self._client, self._made_for = client, endpoint[:2]
+        self._client, self._made_for = client, (*endpoint[:2], os.getpid())
         _drain_at_exit()
         return client
 

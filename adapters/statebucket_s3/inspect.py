@@ -57,12 +57,13 @@ async def examine(
 
 async def _caller(session: Any, options: S3Options, region: str) -> dict[str, Any]:  # noqa: ANN401
     """Who asks, as STS says: that of AWS, or of the service that stands in for it."""
+    foreign = options.endpoint_url is not None and "amazonaws.com" not in options.endpoint_url
     create = session.create_client if hasattr(session, "create_client") else session.client
     config = AioConfig(connect_timeout=_PATIENCE, read_timeout=_PATIENCE, retries=_ONCE)
     async with create(
         "sts",
         region_name=region,
-        endpoint_url=options.endpoint_url if options.foreign else None,
+        endpoint_url=options.endpoint_url if foreign else None,
         config=config,
     ) as sts:
         return await _answer(sts.get_caller_identity())

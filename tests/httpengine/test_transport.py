@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import socket
 import subprocess
 import sys
@@ -225,3 +226,38 @@ def test_no_sdk_is_loaded_and_the_process_ends_in_peace(target: S3Target, moto: 
             check=False,
         )
         assert (run.returncode, run.stdout, run.stderr) == (0, "[]\n", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_of_a_process_that_has_sent_is_told_so(target: S3Target, moto: Server) -> None:
+    code = f"""
+import os
+from statebucket import errors
+from statebucket.sync import open_store
+store = open_store({target.url!r})
+before = os.fork()
+if not before:
+    store.set("k", b"v")  # nothing had been sent
+    os._exit(0)
+assert os.waitpid(before, 0)[1] == 0
+assert store.get("k") == b"v"
+child = os.fork()
+if not child:
+    try:
+        store.get("k")
+    except errors.UnsupportedOperation:
+        os._exit(0)
+    os._exit(1)
+assert os.waitpid(child, 0)[1] == 0
+assert store.get("k") == b"v"
+print("done")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environ(moto.environ),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr

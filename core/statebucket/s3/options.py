@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _REGION = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")  # it becomes a part of host names
 _KEY_ID = re.compile(r"[A-Za-z0-9:/_-]+")
 
+
 class BucketOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How to reach a bucket on S3, and how to write to it.
 
