@@ -22,6 +22,7 @@ from statebucket.errors import (
     RequestRejected,
     Unavailable,
     UnsupportedOperation,
+    UntrustedCertificate,
 )
 from statebucket_http.wire import Reply
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 _IDLE_SHARE = 1 / 3  # of the deadline, so that a dead connection leaves time to try another
 _KEEP_IDLE = timedelta(seconds=15)  # S3 closes what is idle after some 20 s
 _LONGEST = timedelta(minutes=5)  # that a request lives which nobody waits for any more
+_UNTRUSTED = "invalid peer certificate"
 _NOT_SENT = "client error (Connect)"  # the classes of the errors do not tell it
 
 
@@ -149,6 +151,11 @@ class Transport:
         tried one after the other: what comes next goes through a new client.
         """
         reason = _reason(error)
+        if reason.startswith(_UNTRUSTED):
+            return UntrustedCertificate(
+                f"{self._service}'s certificate is not trusted: {reason} (AWS_CA_BUNDLE names "
+                "others)"
+            )
         if _NOT_SENT in _causes(error):
             return Unavailable(f"{self._service} cannot be reached ({reason})")
         if self._client is client:  # not one that a request beside this one has put in its place
