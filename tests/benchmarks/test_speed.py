@@ -25,7 +25,7 @@ def test_a_round_measures_every_call_of_our_store(tmp_path: Path) -> None:
     ]
     path = [str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
     env = os.environ | {"PYTHONPATH": os.pathsep.join(path)}
-    subprocess.run(command, env=env, check=True, timeout=60, capture_output=True)
+    subprocess.run(command, env=env, check=True, timeout=110, capture_output=True)
 
     found: dict[str, Any] = json.loads((tmp_path / "results.json").read_text())
     ours = [r for r in found["records"] if r["subject"] == "statebucket"]

@@ -51,7 +51,7 @@ class Results:
         self, cloud: str, case: str, subject: str, of: Callable[[_Record], float]
     ) -> list[float]:
         """A figure of each round."""
-        return [of(record) for record in self._by[cloud, case].get(subject, {}).values()]
+        return [of(record) for record in self._by.get((cloud, case), {}).get(subject, {}).values()]
 
     def ratios(
         self,
@@ -63,7 +63,7 @@ class Results:
     ) -> list[float]:
         """A figure as a ratio to another subject's in the same round."""
         of = of or cpu
-        rounds = self._by[cloud, case]
+        rounds = self._by.get((cloud, case), {})
         mine, other = rounds.get(subject, {}), rounds.get(base, {})
         return [of(mine[n]) / of(other[n]) for n in mine if n in other and of(other[n]) > 0]
 
