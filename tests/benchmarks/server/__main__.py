@@ -1,7 +1,7 @@
 """Serves the three services, each on a port of its own, plain and over TLS, until stdin ends.
 
 The first line printed is JSON: the ports. Besides the services each port answers ``/-/count`` (the
-requests so far), ``/-/clear`` and ``/-/seed`` (objects of one body under numbered names).
+requests so far), ``/-/size`` (the objects), ``/-/clear`` and ``/-/seed`` (objects of one body under numbered names).
 """
 
 from __future__ import annotations
@@ -45,6 +45,9 @@ class Counted:
         match request.path.removeprefix(_ADMIN):
             case "count":
                 return Reply(200, {}, str(self._count).encode())
+            case "size":
+                size = sum(len(container.entries) for container in self._storage.values())
+                return Reply(200, {}, str(size).encode())
             case "clear":
                 self._storage.clear()
                 return Reply(204)

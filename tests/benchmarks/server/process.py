@@ -47,6 +47,10 @@ class Server:
         """How many requests the service has answered."""
         return int(self._ask(service, "GET", "count"))
 
+    def size(self, service: str) -> int:
+        """How many objects the service stores."""
+        return int(self._ask(service, "GET", "size"))
+
     def clear(self, service: str) -> None:
         """Drops all that the service stores."""
         self._ask(service, "POST", "clear")

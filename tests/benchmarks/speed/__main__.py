@@ -124,6 +124,8 @@ class Run:
                 self._server.clear(self._cloud)
                 self._server.seed(self._cloud, prefix + "{:06d}", MANY)
                 found = worker.run("whole", operation=operation, prefix=prefix)
+                if operation == "clean" and self._server.size(self._cloud):
+                    raise SystemExit(f"{worker.name} on {self._cloud} left objects behind")
                 self._keep(worker, f"{operation} {MANY:,}", number, found)
         _say(f"{self._cloud}: {operation} {MANY:,}")
         self._server.clear(self._cloud)

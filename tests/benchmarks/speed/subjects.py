@@ -215,10 +215,18 @@ class Boto3(Subject):
         return await asyncio.to_thread(get)
 
     async def clean(self, prefix: str) -> None:
-        import boto3
+        def walk() -> None:
+            pages = self.s3.get_paginator("list_objects_v2").paginate(
+                Bucket=CONTAINER, Prefix=prefix
+            )
+            for page in pages:
+                keys = [{"Key": entry["Key"]} for entry in page.get("Contents", ())]
+                if keys:
+                    self.s3.delete_objects(
+                        Bucket=CONTAINER, Delete={"Objects": keys, "Quiet": True}
+                    )
 
-        s3 = boto3.resource("s3", region_name=REGION, endpoint_url=self.endpoint)
-        await asyncio.to_thread(s3.Bucket(CONTAINER).objects.filter(Prefix=prefix).delete)
+        await asyncio.to_thread(walk)
 
     async def list(self, prefix: str) -> int:
         def walk() -> int:
