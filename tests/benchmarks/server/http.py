@@ -94,6 +94,8 @@ class Protocol(asyncio.Protocol):
         except Exception:  # noqa: BLE001  # or the client waits for ever
             traceback.print_exc()
             reply = Reply(500)
+        if request.method == "HEAD" and reply.body:
+            reply = reply._replace(body=b"", length=0)
         if self._latency:
             self._loop.call_later(self._latency, self._write, reply)
         else:
