@@ -45,6 +45,7 @@ class AzureBucket:
 
     def __init__(self, target: Target, options: AzureOptions) -> None:
         self._connections = ClientPerLoop(lambda: Connection(target))
+        self._container_name = target.container
         self._ttl_tags = options.ttl_tags
         self._scope: dict[str, Any] = {}
         if options.encryption_scope is not None:
@@ -151,6 +152,11 @@ class AzureBucket:
     def removal(self) -> Removal:
         """Rules by index tag remove what has expired, where there are tags."""
         return "index_tags" if self._ttl_tags else "sweep"
+
+    @property
+    def rule_root(self) -> str:
+        """Rules belong to the account: their prefixes begin with the container."""
+        return f"{self._container_name}/"
 
     async def read_lifecycle(self) -> Lifecycle | None:
         """None: the rules are the storage account's, out of sight of those who use its blobs."""

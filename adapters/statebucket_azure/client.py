@@ -49,6 +49,7 @@ class Target:
     """
 
     def __init__(self, container: str, options: AzureOptions, location: Location) -> None:
+        self.container = container
         self.max_in_flight = location.max_in_flight
         # Seconds without a byte: late enough for a slow service, early enough for another try.
         self.idle = location.deadline / 3

@@ -224,6 +224,11 @@ class GCSBucket:
         """Rules by custom time remove what has expired."""
         return "custom_time"
 
+    @property
+    def rule_root(self) -> str:
+        """Nothing: rules name objects as we do."""
+        return ""
+
     async def read_lifecycle(self) -> Lifecycle | None:
         """See `statebucket.lifecycle.LifecyclePort`; needs ``storage.buckets.get``."""
 

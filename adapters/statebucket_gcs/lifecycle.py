@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from statebucket.lifecycle import TERRAFORM_LABEL, Lifecycle, Rule
+from statebucket.lifecycle import TERRAFORM_LABEL, TERRAFORM_PREFIX_LABEL, Lifecycle, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,10 +16,12 @@ FIELDS = "lifecycle,labels,metageneration"
 def read(bucket: Mapping[str, Any]) -> Lifecycle:
     """The rules in a bucket as the JSON API describes it, with `FIELDS`."""
     label, value = TERRAFORM_LABEL
+    labels = bucket.get("labels", {})
     rules = bucket.get("lifecycle", {}).get("rule", ())
     return Lifecycle(
         rules=tuple(_rule(raw) for raw in rules),
-        terraform=bucket.get("labels", {}).get(label) == value,
+        terraform=labels.get(label) == value,
+        terraform_prefixes=frozenset({labels.get(TERRAFORM_PREFIX_LABEL, "")} - {""}),
         state=str(bucket["metageneration"]),
     )
 
@@ -60,8 +62,9 @@ def _rule(raw: Mapping[str, Any]) -> Rule:
         prefixes=prefixes,
         narrowed=bool(when.keys() - {"matchesPrefix", "daysSinceCustomTime"}),
         custom_time_days=days,
-        # The conditions that name a date, or none at all: from then on, whatever an object's age.
+        # Where a date decides, or nothing does, the age of an object does not matter.
         expiration_days=when.get("age", 0) if days is None else None,
+        before=when.get("createdBefore", when.get("customTimeBefore")),
         raw=raw,
     )
 

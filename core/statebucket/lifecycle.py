@@ -36,6 +36,9 @@ TERRAFORM_ID = "statebucket-tf-"
 TERRAFORM_LABEL = ("statebucket-lifecycle", "terraform")
 """The bucket label by which our Terraform module says the same where rules have no ids."""
 
+TERRAFORM_PREFIX_LABEL = "statebucket-prefix"
+"""The bucket label by which it says there what prefix it has: its `digest`."""
+
 NONCURRENT_DAYS = 7
 """Days that a replaced or deleted version is kept by the rules we write."""
 
@@ -56,7 +59,10 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         prefixes: It reaches objects whose names begin with one of these.
         tags: It reaches objects that have all of these tags.
         narrowed: Whether it has further conditions, so that it reaches only some of them.
-        expiration_days: Days after its write that a current object is deleted.
+        expiration_days: Days after its write that a current object is deleted; 0 where a date
+            decides.
+        expiration_date: The day from which it deletes current objects, whatever their age.
+        before: It deletes only objects that were written, or have a custom time, before this day.
         custom_time_days: Days after its custom time, our expiry, that an object is deleted.
         noncurrent_days: Days after which a version that is no longer current is deleted.
         expired_delete_markers: Whether delete markers with nothing behind them are removed.
@@ -71,6 +77,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tags: dict[str, str] = {}
     narrowed: bool = False
     expiration_days: int | None = None
+    expiration_date: str | None = None
+    before: str | None = None
     custom_time_days: int | None = None
     noncurrent_days: int | None = None
     expired_delete_markers: bool = False
@@ -92,12 +100,14 @@ class Lifecycle(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         rules: All of them, in the service's order.
         terraform: Whether our Terraform module's mark is on them.
+        terraform_prefixes: The `digest` of each prefix that its marks name.
         state: The adapter's own, for writing: what must not have changed meanwhile, or must go
             back as it was.
     """
 
     rules: tuple[Rule, ...]
     terraform: bool = False
+    terraform_prefixes: frozenset[str] = frozenset()
     state: Any = None
 
 
@@ -111,6 +121,11 @@ class LifecyclePort(Protocol):
     @property
     def removal(self) -> Removal:
         """What removes the expired objects of this bucket."""
+        ...
+
+    @property
+    def rule_root(self) -> str:
+        """What a rule's prefixes begin with there, before the names of objects; mostly nothing."""
         ...
 
     async def read_lifecycle(self) -> Lifecycle | None:
@@ -135,10 +150,14 @@ def areas(names: Names, *, owner_index: bool) -> tuple[str, ...]:
     return (names.tenants, names.shared, names.owners) if owner_index else (names.tenants,)
 
 
+def digest(names: Names) -> str:
+    """What stands for a store's prefix in ids and labels."""
+    return hashlib.sha256(names.prefix.encode()).hexdigest()[:8]
+
+
 def own_id(names: Names, *, start: str = ID) -> str:
     """How the ids of the rules for one store's prefix begin."""
-    digest = hashlib.sha256(names.prefix.encode()).hexdigest()
-    return f"{start}{digest[:8]}-"
+    return f"{start}{digest(names)}-"
 
 
 def needed_rules(
@@ -183,6 +202,14 @@ def needed_rules(
     return [*by_class, tidy]
 
 
+def rooted(rules: Sequence[Rule], root: str) -> list[Rule]:
+    """Rules with their prefixes as a service takes them; see `LifecyclePort.rule_root`."""
+    return [
+        msgspec.structs.replace(rule, prefixes=tuple(root + prefix for prefix in rule.prefixes))
+        for rule in rules
+    ]
+
+
 def per_prefix(rule: Rule) -> list[Rule]:
     """A rule as several with one prefix each, for services whose rules have one."""
     if len(rule.prefixes) == 1:
@@ -200,23 +227,56 @@ def per_prefix(rule: Rule) -> list[Rule]:
 def is_ours(rule: Rule, names: Names, *, owner_index: bool) -> bool:
     """Whether a rule that was found is one that we wrote for this store's prefix.
 
-    By its id; where rules have none, by having just the form and prefixes of one of ours.
+    By its id; where rules have none, by having the form, the prefixes and the days of one of ours.
     """
     if rule.id:
         return rule.id.startswith(own_id(names))
-    parts = [rule.custom_time_days, rule.noncurrent_days, rule.abort_uploads_days]
+    if not resembles_ours(rule, names, owner_index=owner_index):
+        return False
+    needed = needed_rules(names, "custom_time", owner_index=owner_index)
+    return _days(rule) in [_days(one) for one in needed]
+
+
+def resembles_ours(rule: Rule, names: Names, *, owner_index: bool) -> bool:
+    """Whether a rule without an id has the form and prefixes of one of ours, whatever its days."""
     return (
-        rule.enabled
+        not rule.id
+        and rule.enabled
         and not (rule.narrowed or rule.archives or rule.tags or rule.expired_delete_markers)
         and rule.expiration_days is None
-        and sum(part is not None for part in parts) == 1
+        and sum(days is not None for days in _days(rule)) == 1
         and set(rule.prefixes) <= set(areas(names, owner_index=owner_index))
     )
+
+
+def _days(rule: Rule) -> tuple[int | None, ...]:
+    return rule.custom_time_days, rule.noncurrent_days, rule.abort_uploads_days
 
 
 def merge(
     found: Sequence[Rule], needed: Sequence[Rule], names: Names, *, owner_index: bool = True
 ) -> list[Rule]:
-    """The rules to write: the foreign ones as they were found, ours as they must be."""
+    """The rules to write: the foreign ones as they were found, ours as they must be.
+
+    Where rules have no ids, a foreign rule that has the form of one of ours, but other days to
+    keep versions or uploads, stands for ours below its prefixes.
+    """
     foreign = [rule for rule in found if not is_ours(rule, names, owner_index=owner_index)]
-    return [*foreign, *needed]
+    theirs = [rule for rule in foreign if resembles_ours(rule, names, owner_index=owner_index)]
+    ours = [_beside(rule, theirs) for rule in needed]
+    return [*foreign, *(rule for rule in ours if rule.prefixes)]
+
+
+def _beside(rule: Rule, theirs: Sequence[Rule]) -> Rule:
+    """What a rule of ours is needed for beside somebody else's of the same form."""
+    if rule.id or rule.custom_time_days is not None:
+        return rule
+    taken = {
+        prefix
+        for other in theirs
+        if (other.noncurrent_days is None) == (rule.noncurrent_days is None)
+        and (other.abort_uploads_days is None) == (rule.abort_uploads_days is None)
+        for prefix in other.prefixes
+    }
+    left = tuple(prefix for prefix in rule.prefixes if prefix not in taken)
+    return msgspec.structs.replace(rule, prefixes=left)

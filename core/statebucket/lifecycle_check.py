@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from statebucket.expiry import TAG
-from statebucket.lifecycle import ID, TERRAFORM_ID, areas, is_ours, per_prefix
+from statebucket.lifecycle import (
+    ID,
+    TERRAFORM_ID,
+    areas,
+    is_ours,
+    per_prefix,
+    resembles_ours,
+    rooted,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,12 +54,15 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         message: What is so.
         remedy: What mends it; empty where nothing needs to be.
         rule: The id of the rule it is about, if there is one.
+        mended: Whether ``apply_lifecycle(dry_run=False)`` mends it, or, where Terraform owns the
+            rules, its module does.
     """
 
     kind: Kind
     message: str
     remedy: str = ""
     rule: str = ""
+    mended: bool = False
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.message}" + (f"; {self.remedy}" if self.remedy else "")
@@ -91,11 +102,19 @@ def compare(
         for part in _PARTS:
             if _does(rule, part):
                 findings += _judged(rule, part, found, names, owner_index=owner_index)
+    findings += _lookalikes(found, names, owner_index=owner_index)
     return LifecycleReport(findings=tuple(findings))
 
 
-def unseen(needed: Sequence[Rule], service: str) -> LifecycleReport:
-    """The report for a service that does not show its rules to those who use the bucket."""
+def unseen(needed: Sequence[Rule], service: str, *, root: str = "") -> LifecycleReport:
+    """The report for a service that does not show its rules to those who use the bucket.
+
+    Args:
+        needed: What a store needs.
+        service: The service's name.
+        root: What prefixes begin with there; see `statebucket.lifecycle.LifecyclePort`.
+    """
+    needed = rooted(needed, root)
     classes = [rule.tags[TAG] for rule in needed if TAG in rule.tags]
     others = [_outlined(rule) for rule in needed if TAG not in rule.tags]
     by_class = f"one for each tag {TAG}={', '.join(classes)}, deleting after as many days"
@@ -107,7 +126,7 @@ def unseen(needed: Sequence[Rule], service: str) -> LifecycleReport:
                 message=f"the rules of {service} are not to be seen through the bucket's own API; "
                 f"below {', '.join(needed[0].prefixes)} there must be {listed}",
                 remedy="compare them with what `statebucket lifecycle show` lists, or let "
-                f"terraform/{service} keep them",
+                f"terraform/{service} keep them: apply_lifecycle cannot write there",
             ),
         )
     )
@@ -128,59 +147,85 @@ def _judged(
     needed: Rule, part: str, found: Lifecycle, names: Names, *, owner_index: bool
 ) -> Iterator[Finding]:
     """What is to say about one part of a rule, once for all prefixes it is true of."""
-    said: dict[tuple[Kind, str, str], list[str]] = {}
+    said: dict[tuple[Kind, str, str, bool], list[str]] = {}
+    mend = "apply the Terraform module; apply_lifecycle() prints its input"
+    mend = mend if found.terraform else _APPLY
+
+    def theirs(rule: Rule) -> bool:
+        return not found.terraform and not is_ours(rule, names, owner_index=owner_index)
+
     for prefix in needed.prefixes:
-        verdict = _verdict(needed, part, prefix, found.rules)
-        if verdict is None:
-            continue
-        kind, rule, text = verdict
-        ours = rule is None or is_ours(rule, names, owner_index=owner_index)
-        remedy = _APPLY
-        if found.terraform:
-            remedy = "apply the Terraform module; apply_lifecycle() prints its input"
-        elif not ours and kind == "wrong":
-            remedy = f"correct or remove that rule, which apply_lifecycle leaves alone; {_APPLY}"
-        said.setdefault((kind, text, remedy), []).append(prefix)
+        rules = found.rules
+        by = _shortening(needed, part, prefix, rules)
+        if by is not None and theirs(by):
+            # No rule of ours can undo it; whether ours is there is another question.
+            remedy = "correct or remove that rule, which apply_lifecycle leaves alone"
+            said.setdefault(("wrong", _shortened(by, part), remedy, False), []).append(prefix)
+            rules = tuple(rule for rule in rules if not theirs(rule))
+        verdict = _verdict(needed, part, prefix, rules)
+        if verdict is not None:
+            said.setdefault((*verdict, mend, True), []).append(prefix)
     days = needed.expiration_days
     what = _DOES[part].format(days="a day" if days == 1 else f"{days} days")
-    for (kind, text, remedy), prefixes in said.items():
+    for (kind, text, remedy, mended), prefixes in said.items():
         yield Finding(
             kind=kind,
             rule=needed.id,
             message=f"the rule that {what} below {', '.join(prefixes)} {text}",
             remedy=remedy,
+            mended=mended,
         )
+
+
+def _shortening(needed: Rule, part: str, prefix: str, rules: Sequence[Rule]) -> Rule | None:
+    """The rule that most shortens one part of a needed rule at one prefix."""
+    acting = [
+        rule
+        for rule in rules
+        if rule.enabled
+        and _does(rule, part)
+        and rule.tags == needed.tags
+        and prefix.startswith(rule.prefixes)
+    ]
+    if not (acting and _PARTS[part]):
+        return None
+    soonest = min(acting, key=lambda rule: int(getattr(rule, part)))
+    return soonest if getattr(soonest, part) < getattr(needed, part) else None
+
+
+def _shortened(by: Rule, part: str) -> str:
+    if by.expiration_date is not None:
+        return f"is cut short from {by.expiration_date} on by {by.shown}"
+    return f"is shortened to {getattr(by, part)} days by {by.shown}"
 
 
 def _verdict(
     needed: Rule, part: str, prefix: str, rules: Sequence[Rule]
-) -> tuple[Kind, Rule | None, str] | None:
-    """What is wrong with one part of a needed rule at one prefix, and by which rule's fault."""
+) -> tuple[Kind, str] | None:
+    """What is wrong with one part of a needed rule at one prefix."""
+    by = _shortening(needed, part, prefix, rules)
+    if by is not None:
+        return "wrong", _shortened(by, part)
     want = getattr(needed, part)
     alike = [rule for rule in rules if _does(rule, part) and rule.tags == needed.tags]
     here = [rule for rule in alike if prefix.startswith(rule.prefixes)]
     acting = [rule for rule in here if rule.enabled]
-    if acting and _PARTS[part]:
-        soonest = min(acting, key=lambda rule: int(getattr(rule, part)))
-        days = getattr(soonest, part)
-        if days < want:
-            return "wrong", soonest, f"is shortened to {days} days by {soonest.shown}"
     whole = [rule for rule in acting if not rule.narrowed]
     if whole:
         soonest = min(whole, key=lambda rule: int(getattr(rule, part)))
         days = getattr(soonest, part)
         if _PARTS[part] and days > want:
-            return "wrong", soonest, f"is lengthened to {days} days by {soonest.shown}"
+            return "wrong", f"is lengthened to {days} days by {soonest.shown}"
         return None
     if acting:
-        return "wrong", acting[0], f"has further conditions in {acting[0].shown}"
+        return "wrong", f"has further conditions in {acting[0].shown}"
     if here:
-        return "wrong", here[0], f"is disabled: {here[0].shown}"
+        return "wrong", f"is disabled: {here[0].shown}"
     moved = next((rule for rule in alike if rule.id and rule.id in _ids(needed, prefix)), None)
     if moved is not None:
         places = ", ".join(map(repr, moved.prefixes))
-        return "wrong", moved, f"is at another prefix, {places}: {moved.shown}"
-    return "missing", None, "is missing"
+        return "wrong", f"is at another prefix, {places}: {moved.shown}"
+    return "missing", "is missing"
 
 
 def _does(rule: Rule, part: str) -> bool:
@@ -208,8 +253,8 @@ def _dangers(rules: Sequence[Rule], ours: Sequence[str]) -> Iterator[Finding]:
             yield Finding(
                 kind="dangerous",
                 rule=rule.id,
-                message=f"{rule.shown} deletes objects below {', '.join(reached)} from "
-                f"{rule.expiration_days} days after their write, expired or not",
+                message=f"{rule.shown} deletes objects below {', '.join(reached)} {_from(rule)}, "
+                "expired or not",
                 remedy=remedy,
             )
         if rule.archives and set(rule.tags) <= {TAG}:
@@ -219,6 +264,29 @@ def _dangers(rules: Sequence[Rule], ours: Sequence[str]) -> Iterator[Finding]:
                 message=f"{rule.shown} moves objects below {', '.join(reached)} to where they "
                 "cannot be read at once",
                 remedy=remedy,
+            )
+
+
+def _from(rule: Rule) -> str:
+    """From when on a rule deletes."""
+    if rule.expiration_date is not None:
+        return f"from {rule.expiration_date} on"
+    if rule.before is not None:
+        return f"that are dated before {rule.before}"
+    return f"from {rule.expiration_days} days after their write"
+
+
+def _lookalikes(found: Lifecycle, names: Names, *, owner_index: bool) -> Iterator[Finding]:
+    """Rules that only their days tell from ours: they are somebody else's."""
+    for rule in found.rules:
+        if found.terraform or is_ours(rule, names, owner_index=owner_index):
+            continue
+        # A custom time with other days is found to be wrong.
+        if rule.custom_time_days is None and resembles_ours(rule, names, owner_index=owner_index):
+            yield Finding(
+                kind="note",
+                message=f"{rule.shown} does what a rule of ours does, after other days: taken for "
+                "somebody else's, and left as it is",
             )
 
 

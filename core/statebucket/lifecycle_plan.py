@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import msgspec
 
 from statebucket.errors import PreconditionFailed, Unavailable
-from statebucket.lifecycle import TERRAFORM_ID, Rule, is_ours, merge, needed_rules, own_id
-from statebucket.lifecycle_check import SWEPT, Finding, LifecycleReport, compare, swept, unseen
+from statebucket.lifecycle import TERRAFORM_ID, Rule, digest, is_ours, merge, needed_rules
+from statebucket.lifecycle_check import SWEPT, LifecycleReport, compare, swept, unseen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -40,6 +40,13 @@ class LifecyclePlan(msgspec.Struct, frozen=True, kw_only=True):
     kept: tuple[Rule, ...] = ()
     module_input: str = ""
 
+    @property
+    def outcome(self) -> str:
+        """What became of a plan that changes nothing, in a few words."""
+        if any(finding.kind == "unknown" for finding in self.report.findings):
+            return "nothing was written: these rules cannot be written from here"
+        return "nothing to change" if self.report.ok else "nothing was written"
+
     def __str__(self) -> str:
         lines = [str(self.report)]
         if self.module_input:
@@ -53,7 +60,7 @@ class LifecyclePlan(msgspec.Struct, frozen=True, kw_only=True):
             lines.append(f"{len(self.kept)} other rules stay as they are")
             lines.append("applied" if self.applied else "not applied: a dry run")
         else:
-            lines.append("nothing to change" if self.report.ok else "nothing was written")
+            lines.append(self.outcome)
         return "\n".join(lines)
 
 
@@ -104,7 +111,9 @@ class Keeper:
 
     def _report(self, found: Lifecycle | None) -> LifecycleReport:
         if found is None:
-            return unseen(self._needed, self._service) if self._needed else swept()
+            if self._port is None or not self._needed:
+                return swept()
+            return unseen(self._needed, self._service, root=self._port.rule_root)
         report = compare(self._needed, found, self._names, owner_index=self._owner_index)
         if not self._needed:
             return LifecycleReport(findings=(*report.findings, SWEPT))
@@ -114,7 +123,7 @@ class Keeper:
         """The plan, and all rules to write; none where nothing is to be written."""
         report = self._report(found)
         plan = LifecyclePlan(applied=False, report=report)
-        if found is None or not any(_mendable(finding) for finding in report.findings):
+        if found is None or not any(finding.mended for finding in report.findings):
             return plan, []
         if found.terraform:
             return msgspec.structs.replace(plan, module_input=self._module_input(found)), []
@@ -126,7 +135,7 @@ class Keeper:
         rules = merge(found.rules, self._needed, self._names, owner_index=self._owner_index)
         plan = msgspec.structs.replace(
             plan,
-            added=tuple(self._needed),
+            added=tuple(rule for rule in rules if rule.raw is None),
             removed=removed,
             kept=tuple(rule for rule in found.rules if rule not in removed),
         )
@@ -134,8 +143,7 @@ class Keeper:
 
     def _module_input(self, found: Lifecycle) -> str:
         """What makes the Terraform module write the rules that this store needs."""
-        tf_id = own_id(self._names, start=TERRAFORM_ID)
-        if any(rule.id.startswith(tf_id) for rule in found.rules):
+        if digest(self._names) in found.terraform_prefixes:
             # The module has this very prefix, so that its own rules were changed or are old.
             return "\n".join(
                 [
@@ -151,7 +159,10 @@ class Keeper:
             id_start=TERRAFORM_ID,
         )
         text = msgspec.json.format(msgspec.json.encode([_plain(rule) for rule in rules]), indent=2)
-        return f"extra_lifecycle_rules = {text.decode()}"
+        return (
+            "# These, beside the entries that extra_lifecycle_rules has already, which stay:\n"
+            f"extra_lifecycle_rules = {text.decode()}"
+        )
 
 
 class Sender(Protocol):
@@ -174,6 +185,7 @@ class Retried:
         self._port = port
         self._send = send
         self.removal = port.removal
+        self.rule_root = port.rule_root
 
     async def read_lifecycle(self) -> Lifecycle | None:
         """See `statebucket.lifecycle.LifecyclePort`."""
@@ -182,10 +194,6 @@ class Retried:
     async def write_lifecycle(self, rules: Sequence[Rule], found: Lifecycle) -> None:
         """See `statebucket.lifecycle.LifecyclePort`."""
         await self._send(lambda: self._port.write_lifecycle(rules, found), writes=True)
-
-
-def _mendable(finding: Finding) -> bool:
-    return finding.kind in {"missing", "wrong"}
 
 
 def _plain(rule: Rule) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import urllib.request
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ import pytest
 from servers import gcp_emulator
 from statebucket import open_store
 from statebucket.errors import PreconditionFailed, Unavailable
-from statebucket.lifecycle import Lifecycle, Rule, needed_rules
+from statebucket.lifecycle import Lifecycle, Rule, digest, needed_rules
 from statebucket.lifecycle_plan import Keeper
 from statebucket.names import Names
 from targets.s3 import raw_client
@@ -95,7 +96,8 @@ class GCS:
         rules[1]["condition"]["daysSinceCustomTime"] = 0
 
     def own_by_terraform(self, rules: list[Raw]) -> None:
-        self.put(rules, {"statebucket-lifecycle": "terraform"})
+        labels = {"statebucket-lifecycle": "terraform", "statebucket-prefix": digest(Names("app"))}
+        self.put(rules, labels)
 
     @staticmethod
     def _send(method: str, url: str, body: Raw | None = None) -> Raw:
@@ -182,10 +184,13 @@ def test_a_missing_a_shortened_and_a_foreign_expiring_rule_are_reported_and_mend
 
     plan = apply(place.url, dry_run=False)
     assert plan.applied
-    assert len(plan.kept) == 2
     left = check(place.url)
-    assert [finding.kind for finding in left.findings] == ["dangerous"]  # is not ours to remove
-    assert "remove" in left.findings[0].remedy
+    # What is not ours to remove stays: on Cloud Storage, the rule whose days are not ours, too.
+    shortened = ["wrong"] if isinstance(place, GCS) else []
+    assert len(plan.kept) == 2 + len(shortened)
+    assert [finding.kind for finding in left.findings] == ["dangerous", *shortened]
+    assert all("remove" in finding.remedy for finding in left.findings)
+    assert not apply(place.url, dry_run=False).applied
 
 
 def test_a_bucket_of_terraforms_is_left_alone(place: S3 | GCS) -> None:
@@ -196,10 +201,14 @@ def test_a_bucket_of_terraforms_is_left_alone(place: S3 | GCS) -> None:
     assert not plan.applied
     assert place.rules() == before
     assert "Terraform owns this bucket's rules" in str(plan)
-    assert plan.module_input
+    # The module has this prefix: it only has to be applied.
+    assert "`terraform apply` of the module restores its rules" in plan.module_input
+    assert 'prefix      = "app"' in plan.module_input
+    assert "extra_lifecycle_rules" not in plan.module_input
     # Another prefix of the same bucket is told what to pass to the module.
     other = apply(place.url.replace("/app?", "/other?"), dry_run=False)
-    text = other.module_input.removeprefix("extra_lifecycle_rules = ")
+    said, _, text = other.module_input.partition("\nextra_lifecycle_rules = ")
+    assert "entries that extra_lifecycle_rules has already, which stay" in said
     assert all("other/tenants/" in rule["prefixes"] for rule in json.loads(text))
 
 
@@ -236,14 +245,71 @@ def test_on_azure_the_report_lists_what_must_be_there() -> None:
     assert "statebucket-ttl=1, 2, 4, 8," in finding.message
     assert "1024, deleting after as many days; tidy (noncurrent_days=7)" in finding.message
     # What was not looked at is not said to be in order.
+    assert "container/app/tenants/, container/app/shared/, container/app/owners/" in finding.message
+    assert "apply_lifecycle cannot write there" in finding.remedy
     plan = apply("az://container/app?account=example", dry_run=False)
+    assert str(plan).endswith("nothing was written: these rules cannot be written from here")
+
+
+SHORT_TAG = {
+    "Filter": {"Tag": {"Key": "statebucket-ttl", "Value": "64"}},
+    "Expiration": {"Days": 5},
+}
+DATED_TAG = {
+    "Filter": {
+        "And": {
+            "Prefix": "app/tenants/",
+            "Tags": [{"Key": "statebucket-ttl", "Value": "4"}],
+        }
+    },
+    "Expiration": {"Date": datetime(2020, 1, 1, tzinfo=UTC)},
+}
+
+
+@pytest.mark.parametrize("foreign", [SHORT_TAG, DATED_TAG])
+def test_what_a_foreign_rule_shortens_is_not_written_again_and_again(
+    moto: Server, foreign: Raw
+) -> None:
+    place = S3(moto)
+    apply(place.url, dry_run=False)
+    place.put([*place.rules(), {"ID": "short", "Status": "Enabled", **foreign}])
+    before = place.rules()
+    plan = apply(place.url, dry_run=False)
+    assert not plan.applied
     assert str(plan).endswith("nothing was written")
+    assert place.rules() == before
+    assert all("mends it" not in finding.remedy for finding in plan.report.findings)
+    # What is missing beside it is written, once.
+    place.put([rule for rule in before if not rule["ID"].endswith("tidy-owners")])
+    assert apply(place.url, dry_run=False).applied
+    assert not apply(place.url, dry_run=False).applied
+
+
+def test_a_rule_that_only_its_days_tell_from_ours_stays(emulator: Server) -> None:
+    place = GCS(emulator)
+    condition = {"daysSinceNoncurrentTime": 90, "matchesPrefix": ["app/tenants/"]}
+    theirs = {"action": {"type": "Delete"}, "condition": condition}
+    place.put([theirs])
+    plan = apply(place.url, dry_run=False)
+    assert plan.applied
+    assert plan.removed == ()
+    rules = place.rules()
+    assert rules[0] == theirs
+    # Ours would remove their versions sooner.
+    (ours,) = [one for one in rules[1:] if "daysSinceNoncurrentTime" in one["condition"]]
+    assert ours["condition"]["matchesPrefix"] == ["app/shared/", "app/owners/"]
+    report = check(place.url)
+    assert report.ok
+    assert "taken for somebody else's" in str(report)
+    assert not apply(place.url, dry_run=False).applied
+    assert place.rules() == rules
 
 
 class Contested:
     """A port whose rules somebody else changes at the same time."""
 
     removal: Removal = "custom_time"
+    rule_root = ""
 
     def __init__(self, times: int) -> None:
         self.times = times

@@ -142,9 +142,11 @@ def test_a_shortened_rule_is_wrong() -> None:
     assert "is shortened to 3 days" in finding.message
     rules = gcs_rules()
     rules[0]["condition"]["daysSinceCustomTime"] = 0
-    finding = only(on_gcs(rules))
-    assert finding.kind == "wrong"
-    assert "is shortened to 0 days" in finding.message
+    # There days are all that tells ours from somebody else's: this one is no longer ours.
+    shortened, missing = on_gcs(rules).findings
+    assert (shortened.kind, missing.kind) == ("wrong", "missing")
+    assert "is shortened to 0 days" in shortened.message
+    assert "leaves alone" in shortened.remedy
 
 
 def test_a_second_rule_that_shortens_is_found_beside_the_right_one() -> None:
@@ -153,8 +155,13 @@ def test_a_second_rule_that_shortens_is_found_beside_the_right_one() -> None:
     second |= {"ID": "colleague", "Expiration": {"Date": "2030-01-01T00:00:00Z"}}
     finding = only(on_s3([*rules, second]))
     assert finding.kind == "wrong"
-    assert "'colleague'" in finding.message
-    assert "correct or remove that rule" in finding.remedy
+    assert "is cut short from 2030-01-01 on by 'colleague'" in finding.message
+    assert finding.remedy == "correct or remove that rule, which apply_lifecycle leaves alone"
+    assert not finding.mended
+    # That ours is missing beside it is told, too.
+    rules.remove(ttl(16, among=rules))
+    kinds = {(one.kind, one.mended) for one in on_s3([*rules, second]).findings}
+    assert kinds == {("wrong", False), ("missing", True)}
 
 
 def test_a_lengthened_rule_is_wrong() -> None:

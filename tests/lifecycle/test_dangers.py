@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from datetime import UTC, datetime
 
 import pytest
 
@@ -86,6 +87,22 @@ def test_a_class_that_is_shortened_for_one_tenant_is_dangerous() -> None:
     assert only(on_s3([*s3_rules(), foreign])).kind == "dangerous"
     foreign["Expiration"]["Days"] = 20
     assert on_s3([*s3_rules(), foreign]).ok
+
+
+@pytest.mark.parametrize("date", ["2099-01-01T00:00:00Z", datetime(2099, 1, 1, tzinfo=UTC)])
+def test_a_rule_by_date_on_s3_is_told_by_its_date(date: object) -> None:
+    foreign: Raw = {"ID": "x", "Status": "Enabled", "Filter": {"Prefix": "app/"}}
+    finding = only(on_s3([*s3_rules(), {**foreign, "Expiration": {"Date": date}}]))
+    assert "from 2099-01-01 on, expired or not" in finding.message
+    assert "0 days" not in finding.message
+
+
+@pytest.mark.parametrize("name", ["createdBefore", "customTimeBefore"])
+def test_a_rule_by_date_on_gcs_is_told_by_its_date(name: str) -> None:
+    foreign = {"action": {"type": "Delete"}, "condition": {name: "2030-01-01"}}
+    finding = only(on_gcs([*gcs_rules(), foreign]))
+    assert "that are dated before 2030-01-01, expired or not" in finding.message
+    assert "0 days" not in finding.message
 
 
 def test_moving_state_to_an_archive_is_dangerous() -> None:

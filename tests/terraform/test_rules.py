@@ -45,6 +45,7 @@ class OwnedByTerraform:
 
     def __init__(self, removal: Removal, found: Lifecycle) -> None:
         self.removal = removal
+        self.rule_root = ""
         self._found = found
 
     async def read_lifecycle(self) -> Lifecycle:
@@ -129,7 +130,7 @@ def test_what_apply_prints_for_another_prefix_is_input_that_the_module_takes(
     port = OwnedByTerraform(REMOVAL[module], found())
     keeper = Keeper(port, module, Names("other"), owner_index=True)
     plan = asyncio.run(keeper.apply(dry_run=False))
-    text = plan.module_input.removeprefix("extra_lifecycle_rules = ")
+    text = plan.module_input.partition("extra_lifecycle_rules = ")[2]
     copy_rules(module, tmp_path)
     extra = worked_out(
         module,

@@ -12,7 +12,7 @@ from statebucket.cli.exits import Exit
 from statebucket.cli.options import DryRun, Json, Url, Yes
 from statebucket.cli.screen import Screen, Stop, counted, plain
 from statebucket.cli.session import on_store
-from statebucket.lifecycle import TERRAFORM_ID, LifecyclePort, Rule, needed_rules
+from statebucket.lifecycle import TERRAFORM_ID, LifecyclePort, Rule, needed_rules, rooted
 from statebucket.lifecycle_check import LifecycleReport
 from statebucket.lifecycle_plan import LifecyclePlan
 from statebucket.parts import Parts
@@ -57,6 +57,7 @@ def show(*, url: Url = None, as_json: Json = False) -> None:
         if isinstance(bucket, LifecyclePort):
             owner_index = parts.owners is not None
             needed = needed_rules(parts.names, bucket.removal, owner_index=owner_index)
+            needed = rooted(needed, bucket.rule_root)
             lifecycle = await bucket.read_lifecycle()
             if lifecycle is not None:
                 found, terraform = lifecycle.rules, lifecycle.terraform
@@ -137,7 +138,7 @@ def _plan(plan: LifecyclePlan, *, dry_run: bool) -> RenderableType:
             plain("Written.", "green") if plan.applied else plain("Not written: a dry run.")
         )
     else:
-        shown.append("Nothing to change." if plan.report.ok else "Nothing was written.")
+        shown.append(f"{plan.outcome[0].upper()}{plan.outcome[1:]}.")
     return Group(*shown)
 
 
@@ -172,6 +173,8 @@ def _table(rows: list[tuple[str, Rule]]) -> Table:
 
 _WORDS = {
     "expiration_days": "deletes after {} d",
+    "expiration_date": "deletes from {} on",
+    "before": "deletes what is dated before {}",
     "custom_time_days": "deletes {} d after expiry (custom time)",
     "noncurrent_days": "deletes old versions after {} d",
     "abort_uploads_days": "aborts uploads after {} d",
@@ -189,6 +192,7 @@ def _does(rule: Rule) -> str:
         words.format(days)
         for name, words in _WORDS.items()
         if (days := getattr(rule, name)) is not None
+        and not (name == "expiration_days" and (rule.expiration_date or rule.before))
     ]
     parts += [words for name, words in _FLAGS.items() if getattr(rule, name)]
     if not parts and rule.raw is not None:

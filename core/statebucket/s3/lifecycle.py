@@ -26,6 +26,11 @@ def read(reply: Mapping[str, Any]) -> Lifecycle:
     return Lifecycle(
         rules=rules,
         terraform=any(rule.id.startswith(TERRAFORM_ID) for rule in rules),
+        terraform_prefixes=frozenset(
+            rule.id.removeprefix(TERRAFORM_ID).partition("-")[0]
+            for rule in rules
+            if rule.id.startswith(TERRAFORM_ID)
+        ),
         state={_SETTING: reply[_SETTING]} if _SETTING in reply else {},
     )
 
@@ -65,9 +70,8 @@ def _rule(raw: Mapping[str, Any]) -> Rule:
     tags = both.get("Tags", [place["Tag"]] if "Tag" in place else [])
     expiration = raw.get("Expiration", {})
     noncurrent = raw.get("NoncurrentVersionExpiration", {})
-    days = expiration.get("Days")
-    if "Date" in expiration:
-        days = 0  # from that day on, whatever an object's age
+    date = str(expiration["Date"])[:10] if "Date" in expiration else None
+    days = expiration.get("Days") if date is None else 0
     # "Larger than 0 bytes" is how AWS writes that there is no such condition; ours always are.
     further = {
         name: value
@@ -81,6 +85,7 @@ def _rule(raw: Mapping[str, Any]) -> Rule:
         tags={tag["Key"]: tag["Value"] for tag in tags},
         narrowed=bool(further) or "NewerNoncurrentVersions" in noncurrent,
         expiration_days=days,
+        expiration_date=date,
         noncurrent_days=noncurrent.get("NoncurrentDays"),
         expired_delete_markers=bool(expiration.get("ExpiredObjectDeleteMarker")),
         abort_uploads_days=raw.get("AbortIncompleteMultipartUpload", {}).get("DaysAfterInitiation"),
