@@ -143,12 +143,14 @@ class Keeper:
 
     def _module_input(self, found: Lifecycle) -> str:
         """What makes the Terraform module write the rules that this store needs."""
-        if digest(self._names) in found.terraform_prefixes:
+        prefix = msgspec.json.encode(self._names.prefix).decode()
+        known = digest(self._names) in found.terraform_prefixes
+        if known and len(found.terraform_prefixes) == 1:
             # The module has this very prefix, so that its own rules were changed or are old.
             return "\n".join(
                 [
                     "# `terraform apply` of the module restores its rules; its input must be",
-                    f"prefix      = {msgspec.json.encode(self._names.prefix).decode()}",
+                    f"prefix      = {prefix}",
                     f"owner_index = {str(self._owner_index).lower()}",
                 ]
             )
@@ -159,10 +161,18 @@ class Keeper:
             id_start=TERRAFORM_ID,
         )
         text = msgspec.json.format(msgspec.json.encode([_plain(rule) for rule in rules]), indent=2)
-        return (
-            "# These, beside the entries that extra_lifecycle_rules has already, which stay:\n"
-            f"extra_lifecycle_rules = {text.decode()}"
-        )
+        lines = [
+            "# These, beside the entries that extra_lifecycle_rules has already, which stay:",
+            f"extra_lifecycle_rules = {text.decode()}",
+        ]
+        if known:
+            # Of several prefixes, one is the module's own and the others came as extra rules.
+            lines.insert(
+                0,
+                "# `terraform apply` of the module restores its rules, if its prefix is "
+                f"{prefix} or it has these already; else it needs them.",
+            )
+        return "\n".join(lines)
 
 
 class Sender(Protocol):

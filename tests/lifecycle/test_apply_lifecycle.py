@@ -212,6 +212,20 @@ def test_a_bucket_of_terraforms_is_left_alone(place: S3 | GCS) -> None:
     assert all("other/tenants/" in rule["prefixes"] for rule in json.loads(text))
 
 
+def test_of_two_prefixes_in_a_bucket_of_terraforms_neither_is_taken_for_the_module_s(
+    moto: Server,
+) -> None:
+    place = S3(moto)
+    other = place.url.replace("/app?", "/other?")
+    apply(place.url, dry_run=False)
+    apply(other, dry_run=False)
+    place.own_by_terraform([rule for rule in place.rules() if "-ttl-16-" not in rule["ID"]])
+    for url, prefix in ((place.url, "app"), (other, "other")):
+        said = apply(url, dry_run=False).module_input
+        assert f'if its prefix is "{prefix}" or it has these already' in said
+        assert "which stay:\nextra_lifecycle_rules = [" in said
+
+
 def test_two_stores_in_one_bucket_leave_each_other_s_rules_alone(place: S3 | GCS) -> None:
     other = place.url.replace("/app?", "/other?")
     apply(place.url, dry_run=False)
