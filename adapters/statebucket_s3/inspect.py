@@ -148,6 +148,7 @@ def _public(reply: Mapping[str, Any]) -> Finding:
             check="public",
             status="unknown",
             message=f"the block of public access is not to be seen ({_code(reply)})",
+            remedy=f"policy = module.state.read_only_policy_json  # {MODULES['s3']}",
         )
     return Finding(
         check="public",

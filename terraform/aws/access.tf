@@ -5,6 +5,12 @@ locals {
   tenant_path  = "${local.root}tenants/${local.tenant_value}/*"
   own_keys     = compact([var.kms_key_arn])
 
+  # The condition on s3:prefix is what keeps listings below an area. It also decides what a GET of a
+  # missing object is answered: 404 only to who may list, and there S3 takes the object's own name for
+  # the prefix. Every name below an area matches, so that what is not there is "not found", and not
+  # "denied"; without a condition, or with one for requests that name no prefix, all the bucket's
+  # names could be listed.
+  #
   # A store with owner records lists its root for a health check. That is named exactly: with an
   # asterisk at its end an empty root would be every prefix.
   list_prefixes = concat([for area in local.areas : "${area}*"], var.owner_index ? [local.root] : [])
@@ -62,8 +68,8 @@ data "aws_iam_policy_document" "read_only" {
   }
 
   statement {
-    sid       = "ReadRules"
-    actions   = ["s3:GetLifecycleConfiguration"]
+    sid       = "ReadSettings"
+    actions   = ["s3:GetLifecycleConfiguration", "s3:GetBucketVersioning", "s3:GetBucketPublicAccessBlock"]
     resources = [aws_s3_bucket.this.arn]
   }
 

@@ -1,9 +1,13 @@
-# A rule of S3's has one prefix, so that each of ours becomes one for each of its prefixes.
+# A rule of S3's has one prefix, so that each of ours becomes one for each of its prefixes. Their ids
+# end in the last part of the prefix, or, where two prefixes share that, in their number.
 locals {
   s3_rules = flatten([
     for rule in local.lifecycle_rules : [
-      for prefix in rule.prefixes : {
-        id     = length(rule.prefixes) == 1 ? rule.id : "${rule.id}-${basename(prefix)}"
+      for number, prefix in rule.prefixes : {
+        id = length(rule.prefixes) == 1 ? rule.id : join("-", [
+          rule.id,
+          length(distinct([for one in rule.prefixes : basename(one)])) == length(rule.prefixes) ? basename(prefix) : number + 1,
+        ])
         prefix = prefix
         does   = rule
       }
@@ -73,6 +77,11 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     precondition {
       condition     = length(local.reckless_rules) == 0
       error_message = "These extra_lifecycle_rules would expire state before its TTL: ${join(", ", local.reckless_rules)}. Give each a prefix outside ${local.root}, or a tag of its own."
+    }
+
+    precondition {
+      condition     = length(distinct(local.s3_rules[*].id)) == length(local.s3_rules) && alltrue([for rule in local.s3_rules : length(rule.id) <= 255])
+      error_message = "A rule with several prefixes becomes one for each, whose id ends in the last part of the prefix: these extra_lifecycle_rules would make two rules of one id, or an id of more than 255 characters."
     }
   }
 

@@ -29,7 +29,7 @@ output "runtime_policy_json" {
 }
 
 output "read_only_policy_json" {
-  description = "Policy for inspection: reads state and lifecycle rules, changes nothing."
+  description = "Policy for inspection: reads state, lifecycle rules and the settings that `statebucket doctor` looks at; changes nothing."
   value       = data.aws_iam_policy_document.read_only.json
 }
 

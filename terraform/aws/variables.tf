@@ -88,6 +88,16 @@ variable "extra_lifecycle_rules" {
   nullable = false
 
   validation {
+    condition     = alltrue([for rule in var.extra_lifecycle_rules : can(regex("^[!-~]([ -~]{0,253}[!-~])?$", rule.id))])
+    error_message = "The id of each rule in extra_lifecycle_rules is 1 to 255 characters of ASCII."
+  }
+
+  validation {
+    condition     = !anytrue([for rule in var.extra_lifecycle_rules : startswith(rule.id, local.rule_id)])
+    error_message = "Ids that begin with ${local.rule_id} are those of the module's own rules."
+  }
+
+  validation {
     condition     = length(distinct(var.extra_lifecycle_rules[*].id)) == length(var.extra_lifecycle_rules)
     error_message = "Each rule in extra_lifecycle_rules has an id of its own."
   }
@@ -120,6 +130,16 @@ variable "extra_lifecycle_rules" {
       for rule in var.extra_lifecycle_rules : !(rule.expired_delete_markers && rule.expiration_days != null)
     ])
     error_message = "S3 takes expiration_days or expired_delete_markers in one rule, not both."
+  }
+
+  validation {
+    condition = alltrue([
+      for rule in var.extra_lifecycle_rules : alltrue([
+        for days in [rule.expiration_days, rule.noncurrent_days, rule.abort_uploads_days] :
+        days == null ? true : days >= 1 && floor(days) == days
+      ])
+    ])
+    error_message = "Days in extra_lifecycle_rules are whole numbers from 1."
   }
 }
 

@@ -157,6 +157,11 @@ variable "extra_lifecycle_rules" {
   }
 
   validation {
+    condition     = !anytrue([for rule in var.extra_lifecycle_rules : startswith(rule.id, local.rule_id)])
+    error_message = "Ids that begin with ${local.rule_id} are those of the module's own rules."
+  }
+
+  validation {
     condition     = length(distinct(var.extra_lifecycle_rules[*].id)) == length(var.extra_lifecycle_rules)
     error_message = "Each rule in extra_lifecycle_rules has an id of its own."
   }
@@ -164,6 +169,16 @@ variable "extra_lifecycle_rules" {
   validation {
     condition     = alltrue([for rule in var.extra_lifecycle_rules : rule.expiration_days != null || rule.noncurrent_days != null])
     error_message = "Each rule in extra_lifecycle_rules does something: expiration_days or noncurrent_days."
+  }
+
+  validation {
+    condition = alltrue([
+      for rule in var.extra_lifecycle_rules : alltrue([
+        for days in [rule.expiration_days, rule.noncurrent_days] :
+        days == null ? true : days >= 1 && floor(days) == days
+      ])
+    ])
+    error_message = "Days in extra_lifecycle_rules are whole numbers from 1."
   }
 
   validation {

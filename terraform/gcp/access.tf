@@ -8,7 +8,7 @@ resource "google_storage_bucket_iam_member" "runtime" {
 
   condition {
     title       = "statebucket-state"
-    description = "Objects below ${join(", ", local.areas)}"
+    description = local.state_description
     expression  = local.state_condition
   }
 }
@@ -23,7 +23,7 @@ resource "google_storage_bucket_iam_member" "reader" {
 
   condition {
     title       = "statebucket-state"
-    description = "Objects below ${join(", ", local.areas)}"
+    description = local.state_description
     expression  = local.state_condition
   }
 }

@@ -13,8 +13,7 @@ resource "google_storage_bucket" "this" {
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
 
-  # By this label statebucket knows that the rules are Terraform's, and leaves them alone.
-  labels = merge(var.labels, { statebucket-lifecycle = "terraform" })
+  labels = merge(var.labels, local.rule_labels)
 
   versioning {
     enabled = var.versioning

@@ -5,6 +5,12 @@ locals {
   root  = var.prefix == "" ? "" : "${var.prefix}/"
   areas = [for area in var.owner_index ? ["tenants", "shared", "owners"] : ["tenants"] : "${local.root}${area}/"]
 
+  # By these labels statebucket knows that the rules are Terraform's, and for what prefix.
+  rule_labels = {
+    statebucket-lifecycle = "terraform"
+    statebucket-prefix    = substr(sha256(var.prefix), 0, 8)
+  }
+
   # An object's custom time is its expiry. 0 days would do, but the provider drops a zero and with
   # it the condition: the rule would then delete all state. 1 day cannot be lost so.
   ttl_rule = {

@@ -126,10 +126,10 @@ variable "extra_lifecycle_rules" {
     condition = alltrue([
       for rule in var.extra_lifecycle_rules : alltrue([
         for days in [rule.expiration_days, rule.custom_time_days, rule.noncurrent_days, rule.abort_uploads_days] :
-        days == null ? true : days >= 1
+        days == null ? true : days >= 1 && floor(days) == days
       ])
     ])
-    error_message = "Each rule in extra_lifecycle_rules waits for at least 1 day: the provider drops a 0, and with it the condition."
+    error_message = "Days in extra_lifecycle_rules are whole numbers from 1: the provider drops a 0, and with it the condition."
   }
 
   validation {
@@ -169,8 +169,8 @@ variable "tenant_members" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for tenant in keys(var.tenant_members) : can(regex("^[A-Za-z0-9_-]+$", tenant))])
-    error_message = "A tenant here is of letters, digits, '-' and '_': those stand for themselves in object names, and cannot leave the tenant's prefix."
+    condition     = alltrue([for tenant in keys(var.tenant_members) : can(regex("^[A-Za-z0-9_-]{1,256}$", tenant))])
+    error_message = "A tenant here is of 1 to 256 letters, digits, '-' and '_': those stand for themselves in object names, and cannot leave the tenant's prefix."
   }
 
   validation {
@@ -196,7 +196,7 @@ variable "labels" {
   nullable    = false
 
   validation {
-    condition     = !contains(keys(var.labels), "statebucket-lifecycle")
-    error_message = "The label statebucket-lifecycle is the module's own."
+    condition     = length(setintersection(keys(var.labels), keys(local.rule_labels))) == 0
+    error_message = "The labels ${join(" and ", keys(local.rule_labels))} are the module's own."
   }
 }

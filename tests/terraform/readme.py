@@ -80,7 +80,7 @@ module "state" {
 
 Give the function `STATEBUCKET_URL = module.state.store_url`. A whole function is in
 [examples/azure-function](../examples/azure-function). The provider needs
-`storage_use_azuread = true`, since the account has no shared keys.
+`storage_use_azuread = true`, since the account has no shared keys, and `features {}`.
 """,
 }
 
@@ -95,18 +95,36 @@ common to all tenants. A tenant's name here is of letters, digits, `-` and `_`; 
 wildcard or any other ASCII sign is refused for every action. Who may set the tag may choose the
 tenant: the trust policy of the role must allow `sts:TagSession` only to who may.
 
+## What is missing, and who may list
+
+S3 answers a GET of a missing object with 404 only to who may list, and with 403 to others: a first
+load would be `AccessDenied`. The policies here allow `s3:ListBucket` on a condition, that
+`s3:prefix` is below the store's prefixes or the tenant's. A GET names no prefix; S3 then takes the
+object's name for it, which matches. AWS documents the 404 and the 403, but not what `s3:prefix` is
+then: this is what others report of AWS
+([Ceph](https://github.com/ceph/ceph/pull/68577), which does the same "to match aws behavior", and
+[Kopia](https://github.com/kopia/kopia/pull/3072)). Try it once: `statebucket doctor`, with a role
+that has the policy, asks for objects that are not there. Should it report `AccessDenied` below the
+prefixes, as with a server that only evaluates the condition for listings, choose: allow
+`s3:ListBucket` without a condition beside `runtime_policy_json`, which shows the names of all the
+bucket's objects and no more; best in a bucket of the store's own. Not for tenants kept apart: each
+would see the others' names. Give those a bucket each. A condition for "no prefix" in place of none
+is no narrower: a listing of the whole bucket names none, either.
+
 ## Rules
 
 A bucket has one set of lifecycle rules, and this module owns it: put others of yours into
-`extra_lifecycle_rules`. One that would expire state fails the plan. The ids of the rules begin with
-`statebucket-tf-`, by which `apply_lifecycle` knows to leave them alone, and prints the module's
-input instead.
+`extra_lifecycle_rules`. One that would expire state fails the plan, as does one that shortens a
+class of TTLs. The ids of the rules begin with `statebucket-tf-`, by which `apply_lifecycle` knows
+to leave them alone, and prints the module's input instead. An extra rule with several prefixes
+becomes one for each, whose id ends in the last part of the prefix.
 
 ## What was tried
 
 Applied, checked, planned again without a difference, and destroyed on a local S3 and IAM server,
 with Terraform 1.11 and provider 5.100; the contract suite runs on the bucket it makes. The policies
-are evaluated by a test of the project's own. Never applied on AWS itself.
+are evaluated by a test of the project's own, the name of a missing object as its `s3:prefix`
+included; no local server tells 403 from 404 by the right to list. Never applied on AWS itself.
 """,
     "gcp": """\
 ## Tenants kept apart by IAM
@@ -118,9 +136,9 @@ owner records are common to all tenants. A tenant's name here is of letters, dig
 ## Rules
 
 A bucket has one set of lifecycle rules, and this module owns it: put others of yours into
-`extra_lifecycle_rules`. One that would expire state fails the plan. By the bucket's label
-`statebucket-lifecycle = terraform`, `apply_lifecycle` knows to leave the rules alone, and prints
-the module's input instead.
+`extra_lifecycle_rules`. One that would expire state fails the plan. By the bucket's labels
+`statebucket-lifecycle = terraform` and `statebucket-prefix`, a digest of the prefix,
+`apply_lifecycle` knows to leave the rules alone, and prints the module's input instead.
 
 Soft delete, 7 days by default at Cloud Storage, is off: every save of a snapshot replaces an
 object, and each replaced one would be billed for that long. `soft_delete_days` turns it on.
@@ -141,8 +159,9 @@ owner records are common to all tenants. A tenant's name here is of letters, dig
 ## Rules
 
 An account has one lifecycle policy, and this module owns it: put other rules of yours into
-`extra_lifecycle_rules`. One that would expire state fails the plan. The policy is out of sight of
-those who use the blobs: `check_lifecycle` lists what must be there.
+`extra_lifecycle_rules`. One that would expire state fails the plan, as does one that shortens a
+class of TTLs. The policy is out of sight of those who use the blobs: `check_lifecycle` lists what
+must be there, and `apply_lifecycle` cannot write it.
 
 Soft delete is off: every save of a snapshot replaces a blob, and each replaced one would be billed
 for that long. `soft_delete_days` turns it on. Versions and soft-deleted blobs outlive the TTL by

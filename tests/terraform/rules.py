@@ -27,9 +27,10 @@ _REQUIRED = {
 
 
 def copy_rules(module: str, folder: Path) -> None:
-    """Copies the part of a module that needs no provider: its variables and rules."""
-    for name in ("variables.tf", "rules.tf"):
-        shutil.copy(ROOT / module / name, folder)
+    """Copies the part of a module that needs no provider: its variables, rules and texts."""
+    for name in ("variables.tf", "rules.tf", "texts.tf"):
+        if (ROOT / module / name).exists():
+            shutil.copy(ROOT / module / name, folder)
 
 
 def worked_out(

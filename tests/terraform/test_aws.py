@@ -235,12 +235,28 @@ def test_the_runtime_policy_keeps_to_the_store_s_prefixes(made: Made) -> None:
         assert not allowed(policy, action, arn, {})
 
 
+def test_what_is_missing_is_not_found_rather_than_denied(made: Made) -> None:
+    """S3 answers 404 to who may list, and takes the name of the object for the prefix then."""
+    arn = "arn:aws:s3:::plain-state"
+    for name in ("runtime", "read_only"):
+        policy = made.plain[f"{name}_policy_json"]
+        for area in ("tenants/acme/snapshots/e1", "shared/keys/k", "owners/e1"):
+            assert allowed(policy, "s3:ListBucket", arn, {"s3:prefix": f"app/state/{area}"})
+    policy = made.tenants["tenant_policy_json"]
+    own, other = (f"app/state/tenants/{tenant}/snapshots/e1" for tenant in ("acme", "other"))
+    assert allowed(policy, "s3:ListBucket", ARN, tagged("acme", own))
+    assert not allowed(policy, "s3:ListBucket", ARN, tagged("acme", other))
+
+
 def test_the_policy_for_inspection_changes_nothing(made: Made) -> None:
     policy, arn = made.plain["read_only_policy_json"], "arn:aws:s3:::plain-state"
     place = f"{arn}/app/state/tenants/acme/snapshots/e1"
     assert allowed(policy, "s3:GetObject", place, {})
-    assert allowed(policy, "s3:GetLifecycleConfiguration", arn, {})
-    for action in (*WRITES, "s3:PutLifecycleConfiguration"):
+    # What check_lifecycle and `statebucket doctor` look at.
+    for setting in ("LifecycleConfiguration", "BucketVersioning", "BucketPublicAccessBlock"):
+        assert allowed(policy, f"s3:Get{setting}", arn, {})
+        assert not allowed(policy, f"s3:Put{setting}", arn, {})
+    for action in (*WRITES, "s3:PutBucketPolicy", "s3:GetBucketPolicy"):
         assert not allowed(policy, action, place, {})
         assert not allowed(policy, action, arn, {})
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,9 +62,8 @@ def test_a_slip_in_an_argument_is_seen(
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_versions_are_ranges_with_an_end_and_no_module_sets_up_a_provider(folder: str) -> None:
+def test_versions_are_ranges_with_an_end(folder: str) -> None:
     documents = [document for _, document in load(ROOT / folder)]
-    assert not any("provider" in document for document in documents)
     (settings,) = [block for document in documents for block in document.get("terraform", [])]
     assert re.fullmatch(r">= [\d.]+, < [\d.]+", literal(settings["required_version"]))
     (providers,) = settings["required_providers"]
@@ -71,6 +71,26 @@ def test_versions_are_ranges_with_an_end_and_no_module_sets_up_a_provider(folder
         if name != "__is_block__":
             version = {literal(key): literal(value) for key, value in provider.items()}["version"]
             assert re.fullmatch(r">= [\d.]+, < [\d.]+", version)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_module_sets_up_a_provider(module: str) -> None:
+    assert not any("provider" in document for _, document in load(ROOT / module))
+
+
+def test_the_examples_are_root_modules_that_set_up_what_their_providers_ask_for() -> None:
+    """AWS's takes all from the environment; Azure's can do nothing without its features."""
+    set_up: dict[str, Any] = {}
+    for example in EXAMPLES:
+        for _, document in load(ROOT / "examples" / example):
+            for block in document.get("provider", []):
+                set_up |= {literal(name): body for name, body in block.items()}
+    assert set(set_up) == {"google", "azurerm"}
+    assert set_up["google"]["project"] == "${var.project}"
+    assert set_up["google"]["region"] == "${var.region}"
+    assert set_up["azurerm"]["storage_use_azuread"] is True
+    assert set_up["azurerm"]["subscription_id"] == "${var.subscription_id}"
+    assert "features" in set_up["azurerm"]
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -122,6 +122,15 @@ def test_a_class_that_the_core_alone_has_is_seen(
     assert worked_out(module, tmp_path) != expected(module, "", owner_index=True)
 
 
+def test_the_labels_on_google_cloud_are_those_that_the_core_knows(tmp_path: Path) -> None:
+    need_terraform()
+    copy_rules("gcp", tmp_path)
+    (labels,) = worked_out("gcp", tmp_path, what="[local.rule_labels]", prefix="app/state")
+    found = gcs.read({"metageneration": "1", "labels": labels})
+    assert found.terraform
+    assert found.terraform_prefixes == {lifecycle.digest(Names("app/state"))}
+
+
 @pytest.mark.parametrize(("module", "found"), [("aws", s3_made), ("gcp", gcs_made)])
 def test_what_apply_prints_for_another_prefix_is_input_that_the_module_takes(
     module: str, found: Callable[[], Lifecycle], tmp_path: Path

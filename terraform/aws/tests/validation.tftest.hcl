@@ -208,3 +208,76 @@ run "extra_rules_that_take_no_state" {
     error_message = "the extra rules stand beside the module's"
   }
 }
+
+run "extra_rule_without_an_id" {
+  command         = plan
+  expect_failures = [var.extra_lifecycle_rules]
+
+  variables {
+    extra_lifecycle_rules = [{ id = "", prefixes = ["logs/"], expiration_days = 1 }]
+  }
+}
+
+run "extra_rule_with_an_id_of_the_modules" {
+  command         = plan
+  expect_failures = [var.extra_lifecycle_rules]
+
+  variables {
+    extra_lifecycle_rules = [{ id = "statebucket-tf-${substr(sha256(""), 0, 8)}-tidy", prefixes = ["logs/"], noncurrent_days = 1 }]
+  }
+}
+
+run "extra_rule_at_once" {
+  command         = plan
+  expect_failures = [var.extra_lifecycle_rules]
+
+  variables {
+    extra_lifecycle_rules = [{ id = "logs", prefixes = ["logs/"], expiration_days = 0 }]
+  }
+}
+
+run "extra_rule_after_half_a_day" {
+  command         = plan
+  expect_failures = [var.extra_lifecycle_rules]
+
+  variables {
+    extra_lifecycle_rules = [{ id = "logs", prefixes = ["logs/"], noncurrent_days = 0.5 }]
+  }
+}
+
+run "extra_rule_that_shortens_a_class" {
+  command         = plan
+  expect_failures = [aws_s3_bucket_lifecycle_configuration.this]
+
+  variables {
+    extra_lifecycle_rules = [{ id = "short", prefixes = ["tenants/"], tags = { statebucket-ttl = "1024" }, expiration_days = 1 }]
+  }
+}
+
+run "extra_rules_that_end_in_one_id" {
+  command         = plan
+  expect_failures = [aws_s3_bucket_lifecycle_configuration.this]
+
+  variables {
+    extra_lifecycle_rules = [
+      { id = "x", prefixes = ["logs/a/", "logs/b/"], expiration_days = 1 },
+      { id = "x-a", prefixes = ["old/"], expiration_days = 1 },
+    ]
+  }
+}
+
+run "extra_rule_whose_prefixes_end_alike" {
+  command = plan
+
+  variables {
+    extra_lifecycle_rules = [
+      { id = "x", prefixes = ["logs/a", "other/a"], expiration_days = 1 },
+      { id = "class", prefixes = ["tenants/"], tags = { statebucket-ttl = "4" }, expiration_days = 4 },
+    ]
+  }
+
+  assert {
+    condition     = join(" ", slice(local.s3_rules[*].id, 36, 39)) == "x-1 x-2 class"
+    error_message = "each of its rules has an id of its own"
+  }
+}

@@ -194,3 +194,55 @@ run "extra_rule_that_would_expire_state" {
     error_message = "a prefix that begins the container's name reaches it"
   }
 }
+
+run "extra_rule_with_an_id_of_the_modules" {
+  command         = plan
+  expect_failures = [var.extra_lifecycle_rules]
+
+  variables {
+    extra_lifecycle_rules = [{ id = "statebuckettf${substr(sha256(""), 0, 8)}tidy", prefixes = ["logs/"], noncurrent_days = 1 }]
+  }
+}
+
+run "extra_rule_without_an_id" {
+  command         = plan
+  expect_failures = [var.extra_lifecycle_rules]
+
+  variables {
+    extra_lifecycle_rules = [{ id = "", prefixes = ["logs/"], expiration_days = 1 }]
+  }
+}
+
+run "extra_rule_at_once" {
+  command         = plan
+  expect_failures = [var.extra_lifecycle_rules]
+
+  variables {
+    extra_lifecycle_rules = [{ id = "logs", prefixes = ["logs/"], expiration_days = 0 }]
+  }
+}
+
+run "extra_rule_after_half_a_day" {
+  command         = plan
+  expect_failures = [var.extra_lifecycle_rules]
+
+  variables {
+    extra_lifecycle_rules = [{ id = "logs", prefixes = ["logs/"], noncurrent_days = 0.5 }]
+  }
+}
+
+run "extra_rules_for_a_class" {
+  command = plan
+
+  variables {
+    extra_lifecycle_rules = [
+      { id = "short", prefixes = ["statebucket/tenants/"], tags = { statebucket-ttl = "1024" }, expiration_days = 1 },
+      { id = "long", prefixes = ["statebucket/tenants/"], tags = { statebucket-ttl = "4" }, expiration_days = 4 },
+    ]
+  }
+
+  assert {
+    condition     = local.reckless_rules == ["short"]
+    error_message = "a rule that shortens a class takes state"
+  }
+}

@@ -9,6 +9,8 @@ terraform {
   }
 }
 
+# Region and credentials come from the environment, as for the AWS CLI: AWS_REGION, AWS_PROFILE.
+
 variable "name" {
   description = "Name of the function, its role, and the bucket."
   type        = string

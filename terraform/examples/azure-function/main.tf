@@ -9,6 +9,19 @@ terraform {
   }
 }
 
+# The account of the state has no shared keys.
+provider "azurerm" {
+  subscription_id     = var.subscription_id
+  storage_use_azuread = true
+
+  features {}
+}
+
+variable "subscription_id" {
+  description = "ID of the subscription to deploy to."
+  type        = string
+}
+
 variable "name" {
   description = "Name of the function app, and, with a suffix, of what belongs to it: 3 to 17 lower-case letters and digits."
   type        = string

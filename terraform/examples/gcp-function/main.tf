@@ -9,6 +9,11 @@ terraform {
   }
 }
 
+provider "google" {
+  project = var.project
+  region  = var.region
+}
+
 variable "project" {
   description = "Project to deploy to."
   type        = string

@@ -185,3 +185,50 @@ run "extra_rules_that_would_expire_state" {
     error_message = "neither takes state"
   }
 }
+
+run "extra_rule_after_half_a_day" {
+  command         = plan
+  expect_failures = [var.extra_lifecycle_rules]
+
+  variables {
+    extra_lifecycle_rules = [{ prefixes = ["logs/"], noncurrent_days = 0.5 }]
+  }
+}
+
+run "tenant_of_too_many_letters" {
+  command         = plan
+  expect_failures = [var.tenant_members]
+
+  variables {
+    tenant_members = { (join("", [for one in range(257) : "a"])) = { function = "serviceAccount:f@p.iam.gserviceaccount.com" } }
+  }
+}
+
+run "texts_of_conditions" {
+  command = plan
+
+  variables {
+    prefix = join("/", [for one in range(64) : "pre"])
+    tenant_members = {
+      acme                                     = { function = "serviceAccount:f@p.iam.gserviceaccount.com" }
+      (join("", [for one in range(80) : "b"])) = { function = "serviceAccount:f@p.iam.gserviceaccount.com" }
+      (join("", [for one in range(81) : "c"])) = { function = "serviceAccount:f@p.iam.gserviceaccount.com" }
+      (join("", [for one in range(82) : "c"])) = { function = "serviceAccount:f@p.iam.gserviceaccount.com" }
+    }
+  }
+
+  assert {
+    condition     = alltrue([for texts in values(local.tenant_texts) : length(texts.title) <= 100 && length(texts.description) <= 256])
+    error_message = "IAM takes 100 characters in a title and 256 in a description"
+  }
+
+  assert {
+    condition     = length(local.state_description) == 256
+    error_message = "IAM takes 256 characters in a description"
+  }
+
+  assert {
+    condition     = local.tenant_texts["acme"].title == "statebucket-tenant-acme" && length(distinct(values(local.tenant_texts)[*].title)) == 4
+    error_message = "a title names one tenant"
+  }
+}
