@@ -31,6 +31,7 @@ _SERVERS = {
     "azure": "Azurite",
     "sqlite": "SQLite",
     "memory": "memory",
+    "s3+http": "moto",  # the other engine
 }
 # Where a module runs that has no parameter for it.
 _HOMES = {
@@ -41,6 +42,10 @@ _HOMES = {
     "local": "SQLite",
     "sync.test_blocking": "memory, SQLite, moto",
     "clouds": "moto, fake-gcs-server, Azurite",
+    "histories.test_linearizable": "memory, SQLite, moto, ministack, fake-gcs-server, Azurite",
+    "lasting": "SQLite, moto, fake-gcs-server, Azurite",
+    "strangers.test_reach": "moto, fake-gcs-server, Azurite",
+    "discretion": "all",
 }
 _ALONE = "no server"
 
@@ -277,6 +282,31 @@ CASES = [
             "faultcases.test_killed:*",
             "local.test_processes:test_a_kill_leaves_the_old_or_the_new_snapshot",
         ),
+    ),
+    Case(
+        None,
+        "Concurrent loads, saves and deletes have an order that explains what each saw",
+        ("histories.test_linearizable:*", "histories.test_checker:*"),
+    ),
+    Case(
+        None,
+        "Under mixed load with faults nothing is lost or mixed, memory and sockets stay flat",
+        ("lasting.test_soak:*",),
+    ),
+    Case(
+        None,
+        "A tenant's view names nothing but its own on the wire, in any public call",
+        ("strangers.test_reach:*",),
+    ),
+    Case(
+        None,
+        "Any stored bytes, file, URL or answer gives a value or a typed error",
+        ("strangers.test_decoding:*",),
+    ),
+    Case(
+        None,
+        "No credential in logs, errors, reprs, warnings or output of the whole test run",
+        ("discretion.test_ear:*",),
     ),
 ]
 
