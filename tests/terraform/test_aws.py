@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -16,11 +17,14 @@ from statebucket import open_store
 from statebucket.errors import AccessDenied
 from statebucket.testing import StateStoreContract
 from targets.s3 import S3Target, raw_client
+from terraform.hcl import ROOT
 from terraform.iam import allowed
+from terraform.tool import Terraform
 from terraform.wire import Right, rights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from servers import Server
     from statebucket.lifecycle_check import LifecycleReport
@@ -88,6 +92,22 @@ def test_the_example_has_its_role_and_its_store(made: Made) -> None:
     variables = function["Environment"]["Variables"]
     assert variables == {"STATEBUCKET_URL": made.example["store_url"]}
     assert function["Role"].endswith(":role/statebucket-example")
+
+
+def test_the_example_is_a_root_module_that_takes_the_rest_from_the_environment(
+    server: Server, mirror: Path | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ROOT, tmp_path / "terraform")
+    folder = tmp_path / "terraform/examples/aws-lambda"
+    values = {"name": "statebucket-root", "package": "handler.py"}
+    (folder / "terraform.tfvars.json").write_text(json.dumps(values))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", server.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", server.secret_key)
+    terraform = Terraform(folder, mirror)
+    terraform.init()
+    assert "0 to destroy" in terraform.run("plan", "-input=false", "-no-color").stdout
 
 
 class MadeTarget(S3Target):
