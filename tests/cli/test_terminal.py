@@ -157,6 +157,15 @@ def test_lifecycle_commands(url: str) -> None:
     assert "Nothing to change." in run("lifecycle", "apply", "-u", url)[1]
 
 
+def test_on_azure_lifecycle_commands_say_that_they_cannot_write() -> None:
+    url = "az://box/app?account=example"  # no request is sent
+    assert "box/app/tenants/" in run("lifecycle", "show", "-u", url)[1]
+    code, text = run("lifecycle", "apply", "-y", "-u", url)
+    assert code == 1
+    assert "Nothing was written: these rules cannot be written from here." in text
+    assert "Nothing to change" not in text
+
+
 def test_copy_shows_progress_with_rate_and_a_sum(url: str, tmp_path: Path) -> None:
     code, text = run("copy", url, f"sqlite:///{tmp_path}/copy.db")
     assert code == 0
