@@ -73,7 +73,7 @@ def examine(to: Connection, path: str, bucket: str, *, whole: bool) -> Sequence[
 def _read(answer: Answer) -> dict[str, Any] | None:
     try:
         return msgspec.json.decode(answer.body, type=dict[str, Any])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
 
 

@@ -172,7 +172,7 @@ def _explanation(answer: Answer) -> tuple[str, str]:
     """The reason and message of an error, from the JSON or the XML API's form."""
     try:
         inner = msgspec.json.decode(answer.body, type=_Error).error
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         text = answer.body.decode(errors="replace")
         found = {
             tag: match[1]

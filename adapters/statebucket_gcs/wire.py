@@ -104,7 +104,7 @@ def decode(answer: Answer, kind: type[T]) -> T:
     """
     try:
         return msgspec.json.decode(answer.body, type=kind, strict=False)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise Unavailable(
             "Cloud Storage's answer is not what its JSON API documents",
             outcome="unknown" if answer.writes else "none",

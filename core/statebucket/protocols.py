@@ -374,7 +374,8 @@ class StateStore(StorageBackend, Protocol):
 
         2 requests an execution for the owner records, then 1 list and 1 batch per 1,000 objects.
         After an interruption, running it again finishes the job. Noncurrent versions of a versioned
-        bucket stay until its lifecycle rules remove them.
+        bucket stay until its lifecycle rules remove them. The owner record of an execution that has
+        neither snapshot nor keys is not found by the tenant; `sweep` removes it.
 
         Args:
             tenant_id: The tenant.

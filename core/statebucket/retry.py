@@ -104,8 +104,8 @@ async def attempt(
     """
     loop = asyncio.get_running_loop()
     last: StateBucketError | None = None
-    sent = False
     for tries in range(1, MAX_TRIES + 1):
+        sent = False
         try:
             async with asyncio.timeout_at(call.deadline), bound.queue(call), bound.flight:
                 sent = True

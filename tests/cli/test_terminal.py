@@ -180,21 +180,21 @@ def test_a_copy_that_is_interrupted_is_gone_on_with(tmp_path: Path) -> None:
     async def fill() -> None:
         async with open_store(source, deadline=100) as store:
             acme = store.tenant("acme")
-            await asyncio.gather(*(acme.set(f"k{n}", bytes(1000)) for n in range(3000)))
+            await asyncio.gather(*(acme.set(f"k{n}", bytes(100)) for n in range(9000)))
 
     asyncio.run(fill())
     terminal = Terminal("copy", source, target)
-    terminal.wait_for("0/3000")
+    terminal.wait_for("0/9000")
     while _count(target) == 0:
         time.sleep(0.02)
     terminal.interrupt()
     assert terminal.end() == 130
     assert "Running it again goes on" in terminal.text
     done = _count(target)
-    assert 0 < done < 3000
+    assert 0 < done < 9000
     code, text = run("copy", source, target)
     assert code == 0
-    assert f"{3000 - done:,}  copied" in text
+    assert f"{9000 - done:,}  copied" in text
     assert f"{done:,}  there already" in text
 
 

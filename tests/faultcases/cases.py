@@ -75,7 +75,7 @@ CASES = [
     ),
     Case(
         2,
-        "A write whose reply is lost: success if it is ours, an open conflict if replaced since; "
+        "A conditional write whose reply is lost: success if ours, an open conflict if replaced; "
         "never done twice",
         (
             "faultcases.test_lost_replies:*",

@@ -271,3 +271,18 @@ async def test_an_expired_token_is_refreshed_once_and_no_error_shows_it(
     error = await failure(bucket.put(write("a"), None))
     assert type(error) is InvalidCredentials
     assert "secret-token" not in f"{error} {error!r} {error.__cause__!r}"
+
+
+@pytest.mark.parametrize("body", [b'{"nextPageToken": "\x80"}', b"[" * 100_000, b"{", b"null"])
+@pytest.mark.asyncio
+async def test_an_answer_that_is_no_json_of_theirs_is_unavailable(
+    proxy: FaultProxy, around: Around, body: bytes
+) -> None:
+    bucket = opened(proxy.url, around.bucket)
+    proxy.always(Answer(200, (("Content-Type", "application/json"),), body))
+    with pytest.raises(Unavailable):
+        await bucket.list("p/", after=None, limit=10)
+    proxy.heal()
+    proxy.always(Answer(403, (("Content-Type", "application/json"),), body))
+    with pytest.raises(AccessDenied):
+        await bucket.list("p/", after=None, limit=10)

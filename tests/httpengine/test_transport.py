@@ -63,7 +63,7 @@ async def test_over_tls_a_checksum_stands_for_the_signature_and_trust_is_asked_f
 ) -> None:
     with FaultProxy(moto.host, moto.port, tls="untrusted") as proxy:
         target = S3Target(moto, raw_client(moto), proxy, "http")
-        with pytest.raises(errors.Unavailable, match="cannot be reached") as told:
+        with pytest.raises(errors.UntrustedCertificate, match="AWS_CA_BUNDLE") as told:
             await once(target.url).put(WRITE, None)
         assert told.value.outcome == "none"
         assert proxy.requests == []

@@ -280,3 +280,20 @@ def test_a_write_that_only_waited_for_its_turn_was_not_sent() -> None:
 
     run(work())
     assert len(bucket.requests) == 1
+
+
+def test_a_write_that_was_refused_and_then_only_waited_has_not_happened() -> None:
+    bucket = ScriptedBucket(fail(errors.Throttled), always=hang)
+
+    async def work() -> errors.StateBucketError:
+        store = opened(bucket, max_in_flight=1, deadline=2)
+        write = asyncio.create_task(store.set("k", b"v"))
+        await asyncio.sleep(0)
+        others = [asyncio.create_task(store.get("other")) for _ in range(2)]
+        with pytest.raises(errors.DeadlineExceeded) as caught:
+            await write
+        await asyncio.gather(*others, return_exceptions=True)
+        return caught.value
+
+    assert run(work()).outcome == "none"
+    assert bucket.operations.count("put") == 1
