@@ -95,6 +95,11 @@ class S3Bucket:
         """What removes expired objects: rules by tag, where objects are tagged."""
         return "tags" if self._options.ttl_tags else "sweep"
 
+    @property
+    def rule_root(self) -> str:
+        """Nothing: rules name objects as we do."""
+        return ""
+
     async def read_lifecycle(self) -> Lifecycle | None:
         """See `statebucket.lifecycle.LifecyclePort.read_lifecycle`."""
         from statebucket.s3 import lifecycle  # noqa: PLC0415  (not on the way of a cold start)
