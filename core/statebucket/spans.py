@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import time
 from typing import TYPE_CHECKING, Any, Self
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from contextvars import Token
     from types import TracebackType
 
-    from opentelemetry.metrics import Counter, MeterProvider
+    from opentelemetry.metrics import Counter, Histogram, Meter, MeterProvider
     from opentelemetry.trace import Span, TracerProvider
 
     from statebucket.stats import Observer
@@ -44,12 +45,7 @@ class Instruments:
     ) -> None:
         self.tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
         meter = metrics.get_meter(SCOPE, meter_provider=meter_provider)
-        self.duration = meter.create_histogram(
-            "db.client.operation.duration",
-            unit="s",
-            description="How long a call of the store took.",
-            explicit_bucket_boundaries_advisory=_SECONDS,
-        )
+        self.duration = _seconds(meter)
         self.counters: dict[Kind, Counter] = {
             kind: meter.create_counter(f"statebucket.client.{kind}", unit=unit, description=text)
             for kind, (unit, text) in _COUNTED.items()
@@ -58,6 +54,20 @@ class Instruments:
     def observe(self, operation: str, service: str, tenant: str | None) -> Observation:
         """Starts the observation of one call."""
         return Observation(self, operation, service, tenant)
+
+
+def _seconds(meter: Meter) -> Histogram:
+    """The histogram of calls' seconds, whose boundaries older versions of the API do not take."""
+    create = functools.partial(
+        meter.create_histogram,
+        "db.client.operation.duration",
+        unit="s",
+        description="How long a call of the store took.",
+    )
+    try:
+        return create(explicit_bucket_boundaries_advisory=_SECONDS)
+    except TypeError:
+        return create()
 
 
 class Observation:

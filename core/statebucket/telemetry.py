@@ -16,6 +16,7 @@ carry no tenant, which would make a time series of each.
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
     from statebucket.spans import Instruments
+
+
+_log = logging.getLogger(__name__)
 
 
 class _Switch:
@@ -37,7 +41,12 @@ def active() -> Instruments | None:
         return _Switch.on
     if "opentelemetry.trace" not in sys.modules and "opentelemetry.metrics" not in sys.modules:
         return None
-    use()
+    try:
+        use()
+    except Exception:  # noqa: BLE001
+        # Whatever a version of OpenTelemetry cannot do, nobody asked for it, and no call may fail.
+        _log.warning("OpenTelemetry is loaded but cannot be used: no spans", exc_info=True)
+        off()
     return _Switch.on
 
 

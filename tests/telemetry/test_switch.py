@@ -88,3 +88,41 @@ def test_it_can_be_turned_off() -> None:
         """
     )
     assert said == "None"
+
+
+def test_an_api_without_advisory_boundaries_measures_all_the_same() -> None:
+    said = run(
+        """
+        import asyncio
+        from opentelemetry import metrics
+
+        class Older(metrics.NoOpMeter):  # as version 1.27 has it
+            def create_histogram(self, name, unit="", description=""):
+                print(name)
+                return super().create_histogram(name, unit, description)
+
+        class Provider(metrics.NoOpMeterProvider):
+            def get_meter(self, name, *rest, **more):
+                return Older(name)
+
+        metrics.set_meter_provider(Provider())
+        from statebucket import open_store
+        asyncio.run(open_store("memory://").set("k", b"v"))
+        """
+    )
+    assert said == "db.client.operation.duration"
+
+
+def test_a_part_of_the_api_that_is_missing_fails_no_call() -> None:
+    said = run(
+        """
+        import asyncio, sys
+        from opentelemetry import trace
+        sys.modules["opentelemetry.metrics"] = None  # as if the API were from before metrics
+        from statebucket import open_store, telemetry
+        store = open_store("memory://")
+        asyncio.run(store.set("k", b"v"))
+        print(asyncio.run(store.get("k")), telemetry.active())
+        """
+    )
+    assert said == "b'v' None"
