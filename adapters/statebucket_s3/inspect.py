@@ -105,6 +105,7 @@ def _out_of_sight(arn: str, bucket: str) -> Finding:
     # What STS calls a role's session, IAM knows by the role.
     session = re.fullmatch(r"arn:([^:]+):sts::(\d+):assumed-role/([^/]+)/.*", arn)
     source = f"arn:{session[1]}:iam::{session[2]}:role/{session[3]}" if session else arn
+    partition = arn.split(":")[1] if arn.startswith("arn:") else "aws"
     return Finding(
         check="rights",
         status="note",
@@ -112,7 +113,7 @@ def _out_of_sight(arn: str, bucket: str) -> Finding:
         "IAM does",
         remedy=f"aws iam simulate-principal-policy --policy-source-arn {source or '…'} "
         "--action-names s3:DeleteBucket s3:PutBucketPolicy s3:PutLifecycleConfiguration "
-        f"--resource-arns arn:aws:s3:::{bucket}",
+        f"--resource-arns arn:{partition}:s3:::{bucket}",
     )
 
 

@@ -42,6 +42,22 @@ def s3(moto: Server, bucket: str, more: str = "") -> str:
     return f"s3://{bucket}/app?endpoint_url={moto.url}&region=us-east-1{more}"
 
 
+def narrow(
+    store: ObjectStateStore, service: str, error: errors.StateBucketError
+) -> ObjectStateStore:
+    """The store, on a service that refuses names outside its prefixes."""
+    bucket: Any = store._objects.bucket
+    get = bucket.get
+
+    async def some(name: str) -> Any:
+        if name.startswith("statebucket-doctor-"):
+            raise error
+        return await get(name)
+
+    bucket.get, bucket.name, bucket.requires_network = some, service, True
+    return store
+
+
 def of(answer: Any, check: str) -> list[dict[str, str]]:
     return [one for one in answer.json["findings"] if one["check"] == check]
 
@@ -118,6 +134,58 @@ async def test_a_right_that_is_missing_names_the_prefix_and_the_terraform_line(
     fault = next(one for one in await examined(store, write=True) if one.status == "fault")
     assert "below owners/" in fault.message
     assert fault.remedy == "policy = module.state.runtime_policy_json  # terraform/aws"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("service", "line"),
+    [
+        ("s3", "module.state.tenant_policy_json"),
+        ("gcs", "tenant_members"),
+        ("azure", "tenant_principal_ids"),
+    ],
+)
+async def test_a_tenants_view_is_given_a_tenants_rights_only(
+    store: ObjectStateStore, service: str, line: str
+) -> None:
+    async def denied(*_: Any) -> None:
+        raise errors.AccessDenied("no")
+
+    for name in ("check", "get"):
+        setattr(store._objects.bucket, name, denied)
+    store._objects.bucket.name = service
+    faults = [one for one in await examined(store.tenant("acme")) if one.status == "fault"]
+    assert faults
+    for fault in faults:
+        assert line in fault.remedy
+        assert "runtime" not in fault.remedy
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("service", "status", "how"),
+    [
+        ("s3", "unknown", "simulate-principal-policy"),
+        ("gcs", "unknown", "troubleshoot-policy"),
+        ("azure", "ok", ""),
+    ],
+)
+async def test_a_denied_read_of_no_object_tells_something_on_azure_only(
+    store: ObjectStateStore, service: str, status: str, how: str
+) -> None:
+    found = await examined(narrow(store, service, errors.AccessDenied("no")))
+    about = [one for one in found if one.check == "rights" and "outside" in one.message]
+    assert [one.status for one in about] == [status]
+    assert how in about[0].remedy
+
+
+@pytest.mark.asyncio
+async def test_no_answer_about_other_names_is_not_taken_for_a_denial(
+    store: ObjectStateStore,
+) -> None:
+    found = await examined(narrow(store, "azure", errors.Unavailable("gone")))
+    about = [one for one in found if one.check == "rights" and "outside" in one.message]
+    assert [one.status for one in about] == ["unknown"]
 
 
 @pytest.mark.asyncio
@@ -234,16 +302,17 @@ def test_a_reply_without_a_date_tells_nothing_of_the_clock(date: str | None) -> 
 
 
 @pytest.mark.parametrize(
-    ("arn", "source"),
+    ("arn", "source", "resource"),
     [
-        ("arn:aws:sts::12:assumed-role/function/f-1", "arn:aws:iam::12:role/function"),
-        ("arn:aws-cn:sts::12:assumed-role/f/f", "arn:aws-cn:iam::12:role/f"),
-        ("arn:aws:iam::12:user/ann", "arn:aws:iam::12:user/ann"),
-        ("", "…"),
+        ("arn:aws:sts::12:assumed-role/function/f-1", "arn:aws:iam::12:role/function", "aws"),
+        ("arn:aws-cn:sts::12:assumed-role/f/f", "arn:aws-cn:iam::12:role/f", "aws-cn"),
+        ("arn:aws:iam::12:user/ann", "arn:aws:iam::12:user/ann", "aws"),
+        ("", "…", "aws"),
     ],
 )
-def test_what_s3_does_not_tell_iam_is_asked(arn: str, source: str) -> None:
+def test_what_s3_does_not_tell_iam_is_asked(arn: str, source: str, resource: str) -> None:
     finding = inspect._out_of_sight(arn, "b")
+    assert finding.remedy.endswith(f"--resource-arns arn:{resource}:s3:::b")
     assert f"--policy-source-arn {source} " in finding.remedy
     assert "s3:DeleteBucket s3:PutBucketPolicy" in finding.remedy
 

@@ -15,6 +15,7 @@ from statebucket.doctor.findings import (
     Examined,
     Finding,
     Status,
+    reads_unseen,
     remedy_of,
     rights_line,
 )
@@ -140,28 +141,48 @@ class Examination:
         if not self._store.requires_network:
             return
         parts, bucket = self._parts, self._parts.objects.bucket
-        too_much: list[str] = []
+        reads = "it can read objects outside the store's prefixes"
+        answers: dict[str, bool | None] = {}
         if parts.tenant is not None:
-            if await self._may(lambda: bucket.list(parts.names.tenants, after=None, limit=1)):
-                too_much.append(f"it can list other tenants, below {parts.names.tenants}")
-        elif parts.names.root and await self._may(lambda: bucket.list("", after=None, limit=1)):
-            too_much.append(f"it can list the bucket outside {parts.names.root}")
-        if await self._may(lambda: bucket.get(self._mark)):
-            too_much.append("it can read objects outside the store's prefixes")
+            lists = f"it can list other tenants, below {parts.names.tenants}"
+            answers[lists] = await self._may(
+                lambda: bucket.list(parts.names.tenants, after=None, limit=1)
+            )
+        elif parts.names.root:
+            lists = f"it can list the bucket outside {parts.names.root}"
+            answers[lists] = await self._may(lambda: bucket.list("", after=None, limit=1))
+        answers[reads] = await self._may(lambda: bucket.get(self._mark))
         line = rights_line(self._service, tenant=parts.tenant is not None)
-        for message in too_much:
-            yield Finding(check="rights", status="warning", message=message, remedy=line)
-        if not too_much:
+        for message, answer in answers.items():
+            if answer:
+                yield Finding(check="rights", status="warning", message=message, remedy=line)
+            elif answer is None:
+                yield Finding(
+                    check="rights", status="unknown", message=f"no answer whether {message}"
+                )
+        unseen = reads_unseen(self._service)
+        if answers[reads] is False and unseen is not None:
+            yield Finding(
+                check="rights",
+                status="unknown",
+                message=f"whether {reads}: the service denies a name that does not exist in any "
+                "case, and no other was tried",
+                remedy=unseen,
+            )
+        elif not any(answer is not False for answer in answers.values()):
             yield Finding(
                 check="rights", status="ok", message="nothing outside the store's prefixes"
             )
 
-    async def _may(self, send: Callable[[], Awaitable[object]]) -> bool:
+    async def _may(self, send: Callable[[], Awaitable[object]]) -> bool | None:
+        """Whether the service allows it; None where it did not say."""
         try:
             async with asyncio.timeout(self._parts.seconds):
                 await send()
-        except (StateBucketError, TimeoutError):
+        except AccessDenied:
             return False
+        except (StateBucketError, TimeoutError):
+            return None
         return True
 
     # Removal of what has expired.
@@ -268,7 +289,7 @@ class Examination:
             check=check,
             status="fault",
             message=f"{what}: {type(error).__name__}: {error}",
-            remedy=remedy_of(error, self._service),
+            remedy=remedy_of(error, self._service, tenant=self._parts.tenant is not None),
         )
 
     def _call(self) -> Call:

@@ -71,8 +71,24 @@ def rights_line(service: str, *, tenant: bool = False) -> str:
     return f"{lines[service]}  # {MODULES[service]}"
 
 
-def remedy_of(error: errors.StateBucketError, service: str) -> str:
-    """What mends the cause of an error."""
+# These answer 403 for a name that does not exist to whoever may not list there, whether or not
+# reading it would be allowed.
+_SILENT = {
+    "s3": "aws iam simulate-principal-policy --policy-source-arn … --action-names s3:GetObject "
+    "--resource-arns arn:…:s3:::…/elsewhere",
+    "gcs": "gcloud policy-intelligence troubleshoot-policy iam "
+    "//storage.googleapis.com/projects/_/buckets/…/objects/elsewhere --principal-email=… "
+    "--permission=storage.objects.get",
+}
+
+
+def reads_unseen(service: str) -> str | None:
+    """How to find out whether other names may be read, where a denied read does not tell it."""
+    return _SILENT.get(service)
+
+
+def remedy_of(error: errors.StateBucketError, service: str, *, tenant: bool = False) -> str:
+    """What mends the cause of an error, in a store's or in a tenant's rights."""
     if isinstance(error, errors.InvalidCredentials):
         return {
             "s3": "aws sts get-caller-identity, then AWS_PROFILE or the function's role",
@@ -82,7 +98,7 @@ def remedy_of(error: errors.StateBucketError, service: str) -> str:
     if isinstance(error, errors.AccessDenied):
         if service == "sqlite":
             return "chmod u+rw on the file and its directory"
-        return rights_line(service)
+        return rights_line(service, tenant=tenant)
     if isinstance(error, errors.BucketNotFound):
         if service == "sqlite":
             return "mkdir the directory of the file"
