@@ -137,14 +137,20 @@ def _tenant(store: Any, name: str, args: Any, kwargs: Any) -> str | None:  # noq
     """The tenant that a call is for, as far as its arguments tell."""
     if store._tenant is not None:  # noqa: SLF001  (of the class that is wrapped)
         return str(store._tenant)  # noqa: SLF001
-    first = args[0] if args else next(iter(kwargs.values()), None)
     if name == "sweep":
-        first = kwargs.get("tenant")
+        tenant_id = kwargs.get("tenant")
     elif name == "save_snapshot":
-        first = getattr(first, "tenant_id", None)
-    elif name not in _OF_TENANT:
+        tenant_id = getattr(_first(args, kwargs, "snapshot"), "tenant_id", None)
+    elif name in _OF_TENANT:
+        tenant_id = _first(args, kwargs, "tenant_id")
+    else:
         return None
-    return first if isinstance(first, str) else None
+    return tenant_id if isinstance(tenant_id, str) else None
+
+
+def _first(args: Any, kwargs: Any, name: str) -> Any:  # noqa: ANN401  (any method's)
+    """An argument that stands first where it is not given by its name."""
+    return args[0] if args else kwargs.get(name)
 
 
 def _learn(observation: Observation, result: Any) -> None:  # noqa: ANN401  (any method's)

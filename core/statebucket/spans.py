@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from opentelemetry import metrics, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
+from statebucket import errors
 from statebucket.stats import Kind, under_way
 
 if TYPE_CHECKING:
@@ -70,6 +71,11 @@ def _seconds(meter: Meter) -> Histogram:
         return create()
 
 
+def _public(error: type[BaseException]) -> type[BaseException]:
+    """The class by which callers know an error: of ours, the one that `errors` has."""
+    return next((one for one in error.__mro__ if vars(errors).get(one.__name__) is one), error)
+
+
 class Observation:
     """One call: a span, and what the metrics need. Enter it around the call.
 
@@ -128,7 +134,7 @@ class Observation:
         """Ends the span, and tells the metrics."""
         attributes = dict(self._attributes)
         if self._error is not None:
-            attributes["error.type"] = type(self._error).__qualname__
+            attributes["error.type"] = _public(type(self._error)).__qualname__
         if self._span.is_recording():
             self._tell(attributes.get("error.type"))
         self._span.end()
@@ -139,11 +145,10 @@ class Observation:
 
     def _tell(self, error: str | None) -> None:
         span, counts = self._span, self._counts
-        attempts, retries = counts.get("requests", 0), counts.get("retries", 0)
         span.set_attributes(
             {
-                "statebucket.requests": attempts - retries,
-                "statebucket.attempts": attempts,
+                "statebucket.requests": counts.get("requests", 0),
+                "statebucket.retries": counts.get("retries", 0),
                 "statebucket.bytes_sent": counts.get("bytes_sent", 0),
                 "statebucket.bytes_received": counts.get("bytes_received", 0),
             }

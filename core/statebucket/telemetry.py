@@ -7,11 +7,15 @@ one look into ``sys.modules`` a call. `use` chooses other providers than the glo
 turns telemetry off.
 
 There is one span for each call of a store, named after the method, of kind CLIENT, with
-``db.system.name``, ``db.operation.name``, ``error.type`` and, under ``statebucket.``, the tenant, a
-hash of the first object's name, and counts of requests, attempts, retries and bytes. Messages of
-errors hold names of objects and are not recorded. The metrics are ``db.client.operation.duration``
-and ``statebucket.client.retries``, ``.throttles``, ``.conflicts`` and ``.expired_reads``; they
-carry no tenant, which would make a time series of each.
+``db.system.name``, ``db.operation.name``, ``error.type`` (the name of the class in
+`statebucket.errors`) and, under ``statebucket.``, ``tenant.id``, ``requests``, ``retries``,
+``bytes_sent`` and ``bytes_received``, which count as `statebucket.stats.Stats` does, and
+``object.name_hash``: the first 16 hex digits of the SHA-256 of the name, in UTF-8 and with the
+store's prefix, of the first object that the call asked for (for an execution that may be its owner
+record). Messages of errors hold names of objects and are not recorded.
+
+The metrics are ``db.client.operation.duration`` and ``statebucket.client.retries``, ``.throttles``,
+``.conflicts`` and ``.expired_reads``; they carry no tenant, which would make a time series of each.
 """
 
 from __future__ import annotations

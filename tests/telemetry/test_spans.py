@@ -43,21 +43,21 @@ async def test_a_call_is_one_span_however_many_requests(
         "statebucket.tenant.id": "acme",
         "statebucket.object.name_hash": hashlib.sha256(b"owners/e1").hexdigest()[:16],
         "statebucket.requests": 2,
-        "statebucket.attempts": 2,
+        "statebucket.retries": 0,
         "statebucket.bytes_sent": store.stats().bytes_sent,
         "statebucket.bytes_received": 0,
     }
 
 
-async def test_attempts_and_retries_are_told(
+async def test_requests_and_retries_are_told_as_stats_has_them(
     store: ObjectStateStore, flaky: Any, told: Told
 ) -> None:
     flaky.failures = [errors.Throttled("slow"), errors.Unavailable("gone")]
     await store.set("k", b"v")
     (span,) = told.spans()
     assert span.attributes is not None
-    assert span.attributes["statebucket.attempts"] == 3
-    assert span.attributes["statebucket.requests"] == 1
+    assert span.attributes["statebucket.requests"] == store.stats().requests == 3
+    assert span.attributes["statebucket.retries"] == store.stats().retries == 2
     assert [point.value for point in told.points("statebucket.client.retries")] == [2]
     assert [point.value for point in told.points("statebucket.client.throttles")] == [1]
 
@@ -83,6 +83,31 @@ async def test_an_error_is_told_by_its_class(
     assert (span.attributes or {})["error.type"] == "AccessDenied"
     (point,) = told.points("db.client.operation.duration")
     assert point.attributes["error.type"] == "AccessDenied"
+
+
+async def test_a_conflict_is_told_by_its_public_class(store: ObjectStateStore, told: Told) -> None:
+    await store.set("k", b"1")
+    with pytest.raises(errors.VersionConflict):
+        await store.set("k", b"2", if_version=Version.ABSENT)
+    assert (told.spans()[-1].attributes or {})["error.type"] == "VersionConflict"
+
+
+async def test_an_error_that_is_not_ours_is_told_by_its_own_class(
+    store: ObjectStateStore, flaky: Any, told: Told
+) -> None:
+    flaky.failures = [ZeroDivisionError()]
+    with pytest.raises(ZeroDivisionError):
+        await store.get("k")
+    assert (told.spans()[-1].attributes or {})["error.type"] == "ZeroDivisionError"
+
+
+async def test_the_tenant_is_told_when_it_is_given_by_keyword(
+    store: ObjectStateStore, told: Told
+) -> None:
+    await store.save_snapshot(snapshot=snapshot())
+    [_ async for _ in store.iter_snapshots(live=True, tenant_id="acme")]
+    tenants = [(span.attributes or {})["statebucket.tenant.id"] for span in told.spans()]
+    assert tenants == ["acme", "acme"]
 
 
 async def test_conflicts_and_expired_reads_are_metrics(
