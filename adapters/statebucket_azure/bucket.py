@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from email import message_from_bytes
+from email.message import Message
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ from statebucket_azure.versions import matching, version_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from azure.core.pipeline import PipelineResponse
     from azure.storage.blob import BlobProperties
     from azure.storage.blob.aio import ContainerClient
 
@@ -87,8 +90,6 @@ class AzureBucket:
             return None
         properties = download.properties
         settings = properties.content_settings
-        if len(body) != download.size:
-            raise Unavailable(f"cut short: {len(body)} of {download.size} bytes came")
         if settings.content_md5 and not settings.content_encoding:
             digest = hashlib.md5(body, usedforsecurity=False).digest()
             if digest != bytes(settings.content_md5):
@@ -124,9 +125,7 @@ class AzureBucket:
             return []
         container = await self._container()
         replies = await asked(_delete_batch(container, names, self._how), writes=True)
-        if len(replies) != len(names):
-            raise garbled(writes=True)
-        return [_deletion(name, reply) for name, reply in zip(names, replies, strict=True)]
+        return [_deletion(name, replies.get(str(at))) for at, name in enumerate(names)]
 
     async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
         """Lists blobs with their metadata, in one request."""
@@ -187,21 +186,36 @@ def _info(name: str, properties: BlobProperties) -> ObjectInfo:
 
 async def _delete_batch(
     container: ContainerClient, names: Sequence[str], how: dict[str, Any]
-) -> list[Any]:
-    """The replies to the parts of a batch, in the order of the names."""
+) -> dict[str, Any]:
+    """The replies to the parts of a batch, by their ``Content-ID``: the place of the name."""
+    raw: list[PipelineResponse[Any, Any]] = []
     try:
         parts = await container.delete_blobs(
-            *names, delete_snapshots="include", raise_on_any_failure=False, **how
+            *names,
+            delete_snapshots="include",
+            raise_on_any_failure=False,
+            raw_response_hook=raw.append,
+            **how,
         )
-        return [part async for part in parts]
+        replies = [part async for part in parts]
+        return dict(zip(_content_ids(raw[-1].http_response), replies, strict=True))
     except (ValueError, AttributeError, HTTPException) as error:  # no multipart reply
         raise garbled(writes=True) from error
+
+
+def _content_ids(reply: Any) -> list[str]:  # noqa: ANN401  (untyped in the SDK)
+    """What each part of a batch's reply says it answers; the SDK reads past these headers."""
+    head = f"Content-Type: {reply.content_type}\r\n\r\n".encode()
+    parts = message_from_bytes(head + reply.body()).get_payload()
+    return [str(part["Content-ID"]) for part in parts if isinstance(part, Message)]
 
 
 def _deletion(
     name: str,
     reply: Any,  # noqa: ANN401  (the SDK has two unrelated classes of replies)
 ) -> Deletion:
+    if reply is None:
+        return Deletion(name, error=garbled(writes=True))
     if reply.status_code < ERRORS:
         return Deletion(name, existed=True)
     failure = failure_of(reply)

@@ -12,7 +12,7 @@ import pytest
 from azureblob.test_port import write
 from faults.proxy import RewriteReply, azure_error, on
 from statebucket.bucket import ObjectInfo, PrefixPage
-from statebucket.errors import AccessDenied, Throttled
+from statebucket.errors import AccessDenied, Throttled, Unavailable
 from statebucket.versions import Version
 
 if TYPE_CHECKING:
@@ -60,6 +60,32 @@ async def test_delete_many_reports_each_failure(bucket: AzureBucket, proxy: Faul
     assert (busy.error.retry_after, busy.error.outcome, busy.existed) == (2.0, "none", None)
     assert isinstance(forbidden.error, AccessDenied)
     assert (gone.existed, gone.error) == (True, None)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_answers_of_a_batch_belong_to_what_they_name(
+    bucket: AzureBucket, proxy: FaultProxy, *, lost: bool
+) -> None:
+    def turn(reply: Reply, _: Recorded) -> Reply:
+        bound = reply.body.split(b"\r\n", 1)[0]
+        start, *parts, end = reply.body.split(bound)
+        assert len(parts) == 3
+        parts[1] = parts[1].replace(b"202 Accepted", b"503 Busy\r\nx-ms-error-code: ServerBusy")
+        if lost:
+            parts[0] = parts[0].replace(b"Content-ID: 0", b"Content-ID: 7")
+        return replace(reply, body=bound.join([start, parts[1], parts[2], parts[0], end]))
+
+    for name in "abc":
+        await bucket.put(write(name), None)
+    proxy.plan(RewriteReply(turn, when=on("POST")))
+    first, busy, last = await bucket.delete_many(["a", "b", "c"])
+    assert isinstance(busy.error, Throttled)
+    assert (last.existed, last.error) == (True, None)
+    if lost:
+        assert isinstance(first.error, Unavailable)
+        assert (first.error.outcome, first.existed) == ("unknown", None)
+    else:
+        assert (first.existed, first.error) == (True, None)
 
 
 async def test_a_batch_that_fails_whole(bucket: AzureBucket, proxy: FaultProxy) -> None:
