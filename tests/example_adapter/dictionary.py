@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from http.client import HTTPConnection, HTTPException
+from http.client import parse_headers
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
+from statebucket import errors
 from statebucket.bucket import Deletion, Limits, Object, ObjectInfo, OpenedBucket, Page, PrefixPage
-from statebucket.errors import InvalidArgument, PreconditionFailed, Unavailable
 from statebucket.url import prefix_of
 from statebucket.versions import Version
 
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
 
     from statebucket.bucket import Location, Write
 
+_KINDS = {401: errors.InvalidCredentials, 403: errors.AccessDenied, 429: errors.Throttled}
+
 
 def open_bucket(location: Location) -> OpenedBucket:  # the entry point: dict = "…:open_bucket"
     if location.options:
-        raise InvalidArgument(f"dict:// has no options: {', '.join(location.options)}")
+        raise errors.InvalidArgument(f"dict:// has no options: {', '.join(location.options)}")
     return OpenedBucket(DictionaryBucket(location.host), prefix_of(location))
 
 
@@ -81,23 +84,31 @@ class DictionaryBucket:
         return json.loads((await self._send("GET", f"?{urlencode(query)}")).body)
 
     async def _send(self, method: str, path: str, body: bytes = b"", headers: Any = None) -> Reply:
-        reply = await asyncio.to_thread(self._exchange, method, f"/objects{path}", body, headers)
+        reply = await self._exchange(method, f"/objects{path}", body, headers or {})
         if reply.status == 412:
-            raise PreconditionFailed("the service answered 412")
+            raise errors.PreconditionFailed("the service answered 412")
         if reply.status not in {200, 204, 404}:  # the core retries what may pass, within a deadline
-            raise Unavailable(f"the service answered {reply.status}", outcome="unknown")
+            if reply.status >= 500:
+                raise errors.Unavailable(f"status {reply.status}", outcome="unknown")
+            raise _KINDS.get(reply.status, errors.RequestRejected)(f"status {reply.status}")
         return reply
 
-    def _exchange(self, method: str, path: str, body: bytes, headers: Any) -> Reply:
-        connection = HTTPConnection(self._host, timeout=5)
-        try:
-            connection.request(method, path, body, headers or {})
-            reply = connection.getresponse()
-            return Reply(reply.status, reply.headers, reply.read())
-        except (OSError, HTTPException) as error:  # the request may have arrived
-            raise Unavailable(f"no answer: {error}", outcome="unknown") from error
+    async def _exchange(self, method: str, path: str, body: bytes, headers: Any) -> Reply:
+        said = {"Host": self._host, "Connection": "close", "Content-Length": len(body), **headers}
+        head = [f"{method} {path} HTTP/1.1", *(f"{key}: {text}" for key, text in said.items())]
+        writer = None
+        try:  # no time-out: a call that takes too long is cancelled by the core
+            reader, writer = await asyncio.open_connection(*self._host.rsplit(":", 1))
+            writer.write("\r\n".join([*head, "", ""]).encode() + body)
+            status = int((await reader.readline()).split()[1])
+            found = parse_headers(BytesIO(await reader.readuntil(b"\r\n\r\n")))
+            size = 0 if method == "HEAD" or status == 204 else int(found["Content-Length"])
+            return Reply(status, found, await reader.readexactly(size))
+        except (OSError, EOFError, ValueError, IndexError) as error:  # the request may have arrived
+            raise errors.Unavailable(f"no answer: {error}", outcome="unknown") from error
         finally:
-            connection.close()
+            if writer is not None:
+                writer.close()
 
 
 def _condition(condition: Version | None) -> dict[str, str]:
@@ -106,5 +117,5 @@ def _condition(condition: Version | None) -> dict[str, str]:
     if condition == Version.ABSENT:
         return {"If-None-Match": "*"}
     if not condition.token.isdecimal():
-        raise PreconditionFailed(f"no version of this service: {condition.token!r}")
+        raise errors.PreconditionFailed(f"no version of this service: {condition.token!r}")
     return {"If-Match": condition.token}

@@ -34,7 +34,8 @@ class Target(ABC):
         clock: The clock of the stores that `open` returns.
         prefix: The part of each object name that comes before those of the store, with its closing
             slash; empty where there is none.
-        lists_metadata: Whether listings show expiry, so that expired entries are left out.
+        lists_metadata: Whether listings show expiry, so that expired entries are left out; the
+            same as the adapter's ``Limits.lists_metadata``.
     """
 
     prefix: str = ""
