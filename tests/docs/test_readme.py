@@ -52,6 +52,17 @@ def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_the_contents_list_has_every_section_and_only_those_that_are_there() -> None:
+    top, _, rest = (ROOT / "README.md").read_text().partition("\n## ")
+    linked = set(re.findall(r"\(#([^)]*)\)", top))
+    heads = re.findall(r"^(##|###) (.*)$", f"## {rest}", re.MULTILINE)
+    anchors = {
+        re.sub(r"[^a-z0-9 -]", "", head.lower()).replace(" ", "-"): depth for depth, head in heads
+    }
+    assert linked <= set(anchors)
+    assert {anchor for anchor, depth in anchors.items() if depth == "##"} <= linked
+
+
 def test_the_readme_has_blocks_to_run() -> None:
     assert sum(where.startswith("README.md") for where, _ in BLOCKS) >= 2
 
