@@ -39,7 +39,7 @@ class Holdings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def of_tenant(parts: Parts, tenant_id: str) -> Holdings:
-    """Counts what a tenant has: 1 request per 1,000 objects."""
+    """Counts what a tenant has: 1 request per 1,000 objects, and 1 where there are none."""
     return await of_prefix(parts, parts.names.tenant(tenant_id), tenant_id)
 
 
@@ -56,7 +56,7 @@ async def of_prefix(parts: Parts, prefix: str, name: str = "") -> Holdings:
 
 
 async def of_tenants(parts: Parts, tenants: list[str]) -> list[Holdings]:
-    """Counts what each of several tenants has, in their order."""
+    """Counts what each of several tenants has, in their order: at least 1 request each."""
 
     async def one(tenant_id: str) -> Holdings:
         return await of_tenant(parts, tenant_id)

@@ -11,6 +11,7 @@ for a fixture, and by no others.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -68,7 +69,8 @@ def s3_state_store(
 ) -> StateStore:
     """An empty store on S3, played by moto, by ``state_clock``; no request leaves the machine.
 
-    The environment has credentials that no real cloud takes, until the test ends.
+    The environment has credentials that no real cloud takes, and no proxy for this machine, until
+    the test ends.
     """
     from uuid import uuid4  # noqa: PLC0415  (see the top)
 
@@ -80,6 +82,10 @@ def s3_state_store(
         monkeypatch.delenv(name, raising=False)
     for name, value in _ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
+    # moto is on this machine, wherever a proxy may be.
+    direct = [os.environ.get(name) for name in ("NO_PROXY", "no_proxy")]
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, ",".join(filter(None, [*direct, "127.0.0.1"])))
     bucket = f"state-{uuid4().hex}"
     client = boto3.client("s3", endpoint_url=_statebucket_moto, region_name=_REGION)
     client.create_bucket(Bucket=bucket)

@@ -72,6 +72,17 @@ def test_a_users_tests_run_in_memory_and_on_s3_without_a_warning(
     assert "5 passed" in said, said
 
 
+def test_a_proxy_of_the_environment_is_not_asked_for_moto(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    said = run(tmp_path, USER)
+    assert "5 passed" in said, said
+
+
 def test_the_plugin_imports_nothing_for_those_who_do_not_use_it() -> None:
     code = (
         "import sys, pytest; before = set(sys.modules); import statebucket_pytest; "

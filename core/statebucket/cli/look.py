@@ -70,8 +70,9 @@ def health(*, url: Url = None, as_json: Json = False) -> None:
 
 
 def tenants(*, url: Url = None, as_json: Json = False) -> None:
-    """The tenants, with what they store: 1 request per 1,000 objects.
+    """The tenants, with what they store.
 
+    1 request per 1,000 tenants, then for each tenant 1, and 1 more per 1,000 objects of its.
     Expired objects count until they are removed.
     [dim]statebucket tenants --url gs://bucket/app[/]
     [dim]statebucket tenants --json | jq '.tenants[].name'[/]
