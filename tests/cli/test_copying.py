@@ -14,6 +14,7 @@ from statebucket import Version, errors, open_store
 from statebucket.bucket import JSON
 from statebucket.copying import Copier, CopyReport
 from statebucket.expiry import class_of
+from statebucket.names import Names
 from statebucket.parts import Parts
 from targets.s3 import BUCKET
 
@@ -203,7 +204,7 @@ async def test_the_snapshot_waits_for_its_keys(stores: Any) -> None:
     await acme.set("exec:e1:k", b"1")
     source._objects.bucket._objects["tenants/acme/executions/e1/k"].info.metadata["tail"] = "99"
     report = await copy(source, target)
-    assert report.failed == 1
+    assert (report.seen, report.failed, len(report.failures)) == (2, 2, 1)
     assert await target.load_snapshot("e1") is None
 
 
@@ -245,3 +246,82 @@ async def test_keys_without_a_tenant_go_along_when_asked(stores: Any) -> None:
     await source.set("exec:e1:k", b"1")
     assert (await Copier(Parts.of(source), Parts.of(target)).shared()).copied == 2
     assert (await target.get("banner"), await target.get("exec:e1:k")) == (b"hello", b"1")
+
+
+async def test_one_execution_that_fails_holds_back_no_other(stores: Any) -> None:
+    source, target = stores
+    for number in range(20):
+        await source.save_snapshot(snapshot(f"e{number}"))
+        for key in "abc":
+            await source.tenant("acme").set(f"exec:e{number}:{key}", b"1")
+    await target.save_snapshot(snapshot("e7", "globex"))
+    report = await copy(source, target)
+    assert (report.seen, report.copied, report.failed) == (80, 79, 1)
+    assert list(report.failures) == ["tenants/acme/snapshots/e7"]
+
+
+@pytest.mark.parametrize("garbled", ["source", "target"])
+async def test_a_snapshot_that_cannot_be_read_is_one_failure(stores: Any, garbled: str) -> None:
+    source, target = stores
+    for store in stores:
+        await store.save_snapshot(snapshot("bad", number=5))
+    for execution in ("bad", "good"):
+        await source.tenant("acme").set(f"exec:{execution}:k", b"1")
+    await source.save_snapshot(snapshot("good"))
+    bucket = (source if garbled == "source" else target)._objects.bucket
+    bucket._objects["tenants/acme/snapshots/bad"].info.metadata["tail"] = "9999"
+    report = await copy(source, target)
+    assert (report.seen, report.copied, report.failed) == (4, 2, 2)
+    assert list(report.failures) == ["tenants/acme/snapshots/bad"]
+    assert not await target.tenant("acme").exists("exec:bad:k")
+    assert await target.load_snapshot("good") is not None
+
+
+async def test_a_name_too_long_for_the_destination_is_one_failure(stores: Any) -> None:
+    source, target = stores
+    target._names = Names("p" * 100)
+    long = "x" * 950
+    for execution in (long, "good"):
+        await source.save_snapshot(snapshot(execution))
+        await source.tenant("acme").set(f"exec:{execution}:k", b"1")
+    report = await copy(source, target)
+    assert (report.seen, report.copied, report.failed) == (4, 2, 2)
+    assert list(report.failures) == [f"tenants/acme/snapshots/{long}"]
+    assert "InvalidKey" in next(iter(report.failures.values()))
+
+
+async def test_keys_without_a_tenant_are_failures_where_there_can_be_none(stores: Any) -> None:
+    source, _ = stores
+    target = open_store("memory://?owner_index=false")
+    await source.set("banner", b"hello")
+    report = await Copier(Parts.of(source), Parts.of(target)).shared()
+    assert (report.ok, report.failed) == (False, 1)
+    assert "owner_index=false" in report.failures["shared/keys/banner"]
+
+
+async def test_an_executions_keys_without_a_tenant_go_with_its_snapshot(stores: Any) -> None:
+    source, target = stores
+    await source.save_snapshot(snapshot("e1"))
+    await source.save_snapshot(snapshot("g1", "globex"))
+    for execution in ("e1", "g1"):
+        await source.set(f"exec:{execution}:k", b"1")
+    assert (await copy(source, target)).copied == 2  # not those of the other tenant
+    assert await target.get("exec:e1:k") == b"1"
+    assert not await target.exists("exec:g1:k")
+
+
+@pytest.mark.parametrize("source_has_it", [True, False])
+async def test_a_newer_snapshot_keeps_its_keys_without_a_tenant(
+    stores: Any, *, source_has_it: bool
+) -> None:
+    source, target = stores
+    if source_has_it:
+        await source.save_snapshot(snapshot("e1", number=3))
+    await target.save_snapshot(snapshot("e1", number=5))
+    await source.set("exec:e1:k", b"3")
+    await target.set("exec:e1:k", b"5")
+    copier = Copier(Parts.of(source), Parts.of(target), replace_keys=True)
+    await copier.tenant("acme")
+    report = await copier.shared()
+    assert (report.seen, report.newer) == ((2, 2) if source_has_it else (1, 1))
+    assert await target.get("exec:e1:k") == b"5"

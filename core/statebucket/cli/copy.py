@@ -30,7 +30,12 @@ def copy(
     *,
     tenant: Annotated[
         list[str] | None,
-        typer.Option("--tenant", "-t", show_default=False, help="Only this tenant; repeatable."),
+        typer.Option(
+            "--tenant",
+            "-t",
+            show_default=False,
+            help="Only this tenant, with its executions' keys; repeatable.",
+        ),
     ] = None,
     replace_keys: Annotated[
         bool,
@@ -42,8 +47,9 @@ def copy(
     """Copies tenants between clouds, or to SQLite for a laptop copy of production.
 
     Each object is written on condition, read back and compared; expiry is kept. A snapshot
-    never replaces a newer one, and its keys stay with it. Nothing is deleted. Run it again
-    after an interruption: what is there already is not written again.
+    never replaces a newer one, and its keys stay with it, those without a tenant included.
+    Without --tenant, all other keys that belong to no tenant are copied too. Nothing is
+    deleted. Run it again after an interruption: what is there already is not written again.
     [dim]statebucket copy s3://bucket/app sqlite:///laptop.db --tenant acme[/]
     """
     if source == target:
