@@ -61,3 +61,13 @@ def test_what_could_not_be_copied_is_exit_code_1(
 
 def test_memory_is_refused(cli: Callable[..., Any], url: str) -> None:
     assert cli("copy", url, "memory://", "--json").code == 2
+
+
+def test_a_source_file_that_is_missing_is_refused_and_not_made(
+    cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    before = sorted(tmp_path.iterdir())
+    typo, target = f"sqlite:///{tmp_path}/typo.db", f"sqlite:///{tmp_path}/copy.db"
+    answer = cli("copy", typo, target, "--json")
+    assert (answer.code, answer.json["error"]["kind"]) == (3, "BucketNotFound")
+    assert sorted(tmp_path.iterdir()) == before

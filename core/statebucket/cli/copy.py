@@ -1,5 +1,6 @@
 """The command that copies tenants from one store to another."""
 
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -11,8 +12,10 @@ from statebucket.cli.options import DryRun, Json
 from statebucket.cli.screen import Screen, Stop, counted, plain, size
 from statebucket.cli.session import conclude, opened
 from statebucket.copying import Copier, CopyReport
+from statebucket.errors import BucketNotFound
 from statebucket.inventory import of_prefix, of_tenants
 from statebucket.parts import Parts
+from statebucket.url import StoreURL
 
 _MOST_SAID = 10
 
@@ -56,6 +59,7 @@ def copy(
         raise typer.BadParameter("SRC and DST are the same store")
 
     async def work(screen: Screen) -> None:
+        _check_file(source)
         async with opened(source) as here, opened(target) as there:
             parts = Parts.of(here)
             with screen.err.status("counting what there is to copy…"):
@@ -88,6 +92,18 @@ def copy(
             _said(screen, report, len(tenants), dry_run=dry_run)
 
     conclude(work, as_json=as_json)
+
+
+def _check_file(url: str) -> None:
+    """Refuses a source whose file is missing, which opening it would make.
+
+    Raises:
+        BucketNotFound: It is an SQLite URL, and there is no such file.
+    """
+    read = StoreURL(url)
+    path = read.path.removeprefix("/")
+    if read.scheme == "sqlite" and path and not Path(path).exists():
+        raise BucketNotFound(f"there is no SQLite file {path!r} to copy from")
 
 
 def _said(screen: Screen, report: CopyReport, tenants: int, *, dry_run: bool) -> None:
