@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cli.conftest import expire
+from statebucket import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,6 +88,31 @@ def test_rm_execution(cli: Callable[..., Any]) -> None:
     assert (answer["snapshots"], answer["keys"], answer["owners"]) == (1, 1, 1)
     assert cli("show", "e1", "--json").code == 1
     assert cli("show", "e2", "--json").code == 0
+
+
+@pytest.mark.parametrize("tenant", [(), ("-t", "acme")])
+def test_rm_execution_finishes_where_the_owner_record_is_left(
+    cli: Callable[..., Any], url: str, tenant: tuple[str, ...]
+) -> None:
+    async def interrupted() -> None:
+        async with open_store(url) as store:
+            await store.delete_snapshot("e1")
+            await store.tenant("acme").delete("exec:e1:rows")
+
+    asyncio.run(interrupted())
+    answer = cli("rm-execution", "e1", "-y", "--json", *tenant)
+    assert (answer.code, answer.json["owners"]) == (0, 1)
+    assert cli("rm-execution", "e1", "-y", "--json", *tenant).code == 1
+
+
+def test_rm_execution_without_owner_records_asks_for_the_tenant(
+    cli: Callable[..., Any], url: str
+) -> None:
+    apart = ("-u", f"{url}?owner_index=false", "-y", "--json")
+    answer = cli("rm-execution", "e1", *apart)
+    assert answer.code == 2
+    assert "--tenant" in answer.json["error"]["message"]
+    assert cli("rm-execution", "e1", "-t", "acme", *apart).json["snapshots"] == 1
 
 
 def test_rm_tenant(cli: Callable[..., Any]) -> None:

@@ -22,6 +22,7 @@ from statebucket.cli.options import (
 )
 from statebucket.cli.screen import Screen, Stop, counted, plain, size
 from statebucket.cli.session import on_store
+from statebucket.errors import UnsupportedOperation
 from statebucket.inventory import Holdings, of_execution, of_tenant
 from statebucket.parts import Parts
 from statebucket.reports import DeletionReport, SweepReport
@@ -53,18 +54,29 @@ def rm_execution(
 
     async def work(store: ObjectStateStore, screen: Screen) -> None:
         parts = Parts.of(store)
-        owner = tenant
-        if owner is None and parts.owners is not None:
-            owner = await parts.owners.tenant_of(Call("inventory", parts.seconds), execution)
+        if tenant is None and parts.owners is None:
+            raise UnsupportedOperation(
+                "on a store with owner_index=false nothing tells an execution's tenant: pass "
+                "--tenant"
+            )
+        recorded = None
+        if parts.owners is not None:
+            call = Call("inventory", parts.seconds)
+            # An expired record counts: it is what is left of an execution.
+            recorded = await parts.owners.tenant_of(call, execution, anew=True)
+        owner = recorded if tenant is None else tenant
         held = await of_execution(parts, execution, owner)
-        if held.objects == 0:
+        # The record goes last: it may be all that an interrupted removal has left.
+        record = owner is not None and owner == recorded
+        if held.objects == 0 and not record:
             screen.fail("NotFound", no_state(execution, tenant), Exit.NO)
             raise Stop(Exit.NO)
         whose = "" if owner is None else f" of tenant {owner!r}"
-        if _only_said(screen, held, f"execution {execution!r}{whose}", dry_run=dry_run, yes=yes):
+        whose = f"execution {execution!r}{whose}"
+        if _only_said(screen, held, whose, dry_run=dry_run, yes=yes, record=record):
             return
         with screen.progress("objects") as bar:
-            told = _bar(bar, held.objects + (1 if parts.owners and owner is not None else 0))
+            told = _bar(bar, held.objects + record)
             report = await store.delete_execution_state(execution, progress=told)
         _removed(screen, report)
 
@@ -162,10 +174,20 @@ def _bar(bar: Progress, total: int) -> Callable[[DeletionReport], None]:
     return told
 
 
-def _only_said(screen: Screen, held: Holdings, whose: str, *, dry_run: bool, yes: bool) -> bool:
+def _only_said(
+    screen: Screen,
+    held: Holdings,
+    whose: str,
+    *,
+    dry_run: bool,
+    yes: bool,
+    record: bool = False,
+) -> bool:
     """Says what would be removed and returns True, or asks whether to."""
     kinds = {"snapshot": held.snapshots, "key": held.keys, "lease": held.leases}
     parts = [counted(number, kind) for kind, number in kinds.items() if number]
+    if record and not parts:
+        parts = ["the owner record"]
     what = f"{', '.join(parts)} ({size(held.bytes)}) of {whose}"
     if dry_run:
         screen.show(
