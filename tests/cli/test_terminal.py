@@ -174,6 +174,12 @@ def test_copy_shows_progress_with_rate_and_a_sum(url: str, tmp_path: Path) -> No
     assert "9  copied, read back and equal" in text
 
 
+def test_a_tenant_is_no_markup(url: str, tmp_path: Path) -> None:
+    asyncio.run(open_store(url).tenant("a[/b]c").set("k", b"1"))
+    code, text = run("copy", url, f"sqlite:///{tmp_path}/copy.db", "-t", "a[/b]c")
+    assert (code, "copying a[/b]c" in text) == (0, True)
+
+
 def test_a_copy_that_is_interrupted_is_gone_on_with(tmp_path: Path) -> None:
     source, target = f"sqlite:///{tmp_path}/source.db", f"sqlite:///{tmp_path}/target.db"
 

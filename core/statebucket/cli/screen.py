@@ -95,7 +95,7 @@ class Screen:
     def progress(self, unit: str) -> Progress:
         """A progress bar with rate and time left, on stderr; unseen where that is no terminal."""
         return Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),  # it may name a tenant
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TextColumn(unit, style="dim"),
