@@ -131,6 +131,19 @@ def test_a_removal_asks_and_names_the_count(
     assert run(*command, "-u", url)[0] == 1
 
 
+@pytest.mark.parametrize(("key", "code"), [("\x03", 130), ("\x04", 6)], ids=["Ctrl-C", "Ctrl-D"])
+def test_a_question_can_be_left_at_once(url: str, key: str, code: int) -> None:
+    terminal = Terminal("rm-tenant", "acme", "-u", url)
+    terminal.wait_for("[y/n]")
+    if key == "\x03":
+        terminal.interrupt()  # the test's terminal is not the one that controls the command
+    else:
+        terminal.press(key)
+    assert terminal.end() == code
+    assert "Traceback" not in terminal.text
+    assert run("rm-tenant", "acme", "-u", url, "--dry-run")[0] == 0
+
+
 def test_sweep_asks_and_then_shows_progress(url: str) -> None:
     async def expire() -> None:
         async with open_store(url, clock=lambda: time.time() - 120) as store:

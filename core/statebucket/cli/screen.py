@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -88,9 +89,20 @@ class Screen:
         if self.as_json or not sys.stdin.isatty():
             self.fail("NotSure", f"{question} There is nobody to ask: pass --yes.", Exit.USAGE)
             raise Stop(Exit.USAGE)
-        if not Confirm.ask(plain(question), console=self.err, default=False):
+        if not self._confirmed(question):
             self.note("Nothing was done.")
             raise Stop(Exit.DECLINED)
+
+    def _confirmed(self, question: str) -> bool:
+        # asyncio's own handler of Ctrl-C waits for the event loop, which waits for the answer.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return Confirm.ask(plain(question), console=self.err, default=False)
+        except EOFError:  # Ctrl-D
+            self.note("")
+            return False
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def progress(self, unit: str) -> Progress:
         """A progress bar with rate and time left, on stderr; unseen where that is no terminal."""
