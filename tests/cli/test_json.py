@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,6 +35,20 @@ def test_snapshots(cli: Callable[..., Any]) -> None:
     assert [one["execution"] for one in answer["snapshots"]] == ["e0", "e1"]
     assert answer["snapshots"][1]["sequence_number"] == 1
     assert answer["snapshots"][1]["expires_at"] is not None
+
+
+def test_a_corrupt_snapshot_is_a_row_among_the_others(cli: Callable[..., Any], url: str) -> None:
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as file:
+        file.execute(
+            "UPDATE statebucket_objects SET body = x'00' WHERE name = 'tenants/acme/snapshots/e1'"
+        )
+        file.commit()
+    answer = cli("snapshots", "acme", "--json")
+    rows = answer.json["snapshots"]
+    assert (answer.code, [one["execution"] for one in rows]) == (1, ["e0", "e1", "e2"])
+    assert rows[1]["corrupt"]
+    assert "sequence_number" in rows[2]
+    assert "e1         corrupt" in cli("snapshots", "acme").text
 
 
 def test_show_has_the_snapshot_as_it_is_stored_and_its_keys(cli: Callable[..., Any]) -> None:

@@ -2,7 +2,8 @@
 
 import os
 import time
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, TypeAlias
 
 import msgspec
 import typer
@@ -15,6 +16,7 @@ from statebucket.cli.exits import Exit
 from statebucket.cli.options import ExecutionId, ItsTenant, Json, TenantId, Url
 from statebucket.cli.screen import Screen, Stop, age, counted, expiry, plain, size
 from statebucket.cli.session import on_store
+from statebucket.errors import CorruptObject
 from statebucket.inventory import Holdings, of_tenants
 from statebucket.parts import Parts
 from statebucket.protocols import StateStore
@@ -29,6 +31,16 @@ _WIDE = 72  # columns of a terminal that has room for bars
 _NARROW = 60  # and of one that has not for age and size
 _MOST_KEYS = 1000
 _COLOURS = {"Running": "green", "Completed": "blue", "Failed": "red", "Cancelled": "dim"}
+
+
+class _Corrupt(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot that cannot be read, and why."""
+
+    execution: str
+    corrupt: str
+
+
+Loaded: TypeAlias = Stored[ExecutionSnapshot] | _Corrupt
 
 
 def register(app: typer.Typer) -> None:
@@ -103,6 +115,7 @@ def snapshots(
 ) -> None:
     """A tenant's snapshots, in the order of their names: 1 request, and 1 for each.
 
+    One that cannot be read is shown as corrupt, and the exit code is 1.
     [dim]statebucket snapshots acme --limit 20[/]
     """
 
@@ -111,17 +124,30 @@ def snapshots(
         with screen.err.status("loading snapshots…"):
             # One more than is shown, to know whether there are more.
             names = await view.list_snapshots(tenant, limit + 1)
-            found = await in_order(view.load_stored, names[:limit])
+
+            async def load(execution: str) -> Loaded | None:
+                try:
+                    return await view.load_stored(execution)
+                except CorruptObject as error:
+                    return _Corrupt(execution=execution, corrupt=str(error))
+
+            found = await in_order(load, names[:limit])
         live = [one for one in found if one is not None]
         more = len(names) > limit
+        rows = [one if isinstance(one, _Corrupt) else _row(one) for one in live]
         screen.show(
-            {"tenant": tenant, "more": more, "snapshots": [_row(one) for one in live]},
+            {"tenant": tenant, "more": more, "snapshots": rows},
             lambda: (
                 _snapshots(live, screen.out.width) if live else plain(f"{tenant} has no snapshots.")
             ),
         )
         if more:
             screen.note("There are more: raise --limit.", "dim")
+        corrupt = [one for one in live if isinstance(one, _Corrupt)]
+        for one in corrupt:
+            screen.note(one.corrupt, "red")
+        if corrupt:
+            raise Stop(Exit.NO)
 
     on_store(work, url, as_json=as_json)
 
@@ -202,7 +228,7 @@ def _tenants(held: list[Holdings], width: int) -> Table:
     return table
 
 
-def _snapshots(live: list[Stored[ExecutionSnapshot]], width: int) -> Table:
+def _snapshots(live: Sequence[Loaded], width: int) -> Table:
     narrow = width < _NARROW
     table = Table(box=None, pad_edge=False, header_style="bold")
     # An id is never cut, since one copies it.
@@ -211,6 +237,9 @@ def _snapshots(live: list[Stored[ExecutionSnapshot]], width: int) -> Table:
     for head in ("sequence", "expires") if narrow else ("sequence", "age", "size", "expires"):
         table.add_column(head, justify="right", no_wrap=True)
     for one in live:
+        if isinstance(one, _Corrupt):
+            table.add_row(plain(one.execution), plain("corrupt", "bold red"))
+            continue
         snapshot = one.value
         state = _state(snapshot)
         table.add_row(
