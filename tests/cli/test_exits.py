@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -124,3 +127,62 @@ def test_a_question_without_a_terminal_is_a_no(capsys: pytest.CaptureFixture[str
     with pytest.raises(Stop):
         Screen().sure("Remove it?", yes=False)
     assert "--yes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("nonesuch",),
+        ("get",),
+        ("health", "--nonesuch"),
+        ("sweep", "--margin", "no"),
+        ("set", "k", "v", "--ttl", "5"),
+    ],
+)
+def test_wrong_usage_is_a_document_too(cli: Callable[..., Any], command: tuple[str, ...]) -> None:
+    answer = cli(*command, "--json")
+    assert answer.code == 2
+    assert answer.json["error"]["kind"] == "UsageError"
+    assert answer.json["error"]["exit"] == 2
+
+
+def test_an_interrupted_command_prints_a_document() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        url = f"s3://bucket/app?endpoint_url={address}&region=us-east-1&deadline=60"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "statebucket", "health", "--json", "-u", url],
+            env=os.environ | {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        connection, _ = silent.accept()
+        with connection:
+            process.send_signal(signal.SIGINT)
+            said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert json.loads(said)["error"]["kind"] == "Interrupted"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("set", "k", "\udcff"),
+        ("set", "\udcff", "v"),
+        ("sweep", "--margin", "999999999999999"),
+        ("set", "k", "-f", "/proc/self/mem"),
+    ],
+)
+def test_what_cannot_be_used_is_wrong_usage(
+    cli: Callable[..., Any], command: tuple[str, ...]
+) -> None:
+    assert cli(*command).code == 2
+
+
+@pytest.mark.parametrize(("url", "code"), [("bogus", 2), ("sqlite:////no/such/folder/x.db", 3)])
+def test_the_demo_has_the_same_codes(
+    cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, url: str, code: int
+) -> None:
+    monkeypatch.setenv("STATEBUCKET_URL", "")  # put back when the test ends
+    assert cli("demo", "-u", url).code == code

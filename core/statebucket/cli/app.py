@@ -7,10 +7,12 @@ import typer
 
 from statebucket import __version__
 from statebucket.cli.exits import HELP
+from statebucket.cli.group import Group
 from statebucket.cli.options import Url
 
 app = typer.Typer(
     name="statebucket",
+    cls=Group,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,  # an error is told by its message; --json has the rest

@@ -83,9 +83,12 @@ def set_(
         raise typer.BadParameter("pass VALUE or --file, not both")
     lasting = None if ttl is None else _ttl(ttl)
     if value is not None:
-        body = value.encode()
+        body = _bytes(value)
     elif file is not None:
-        body = file.read_bytes()
+        try:
+            body = file.read_bytes()
+        except OSError as error:
+            raise typer.BadParameter(f"cannot read {str(file)!r}: {error.strerror}") from None
     else:
         body = sys.stdin.buffer.read()
 
@@ -117,6 +120,13 @@ def _ttl(text: str) -> timedelta:
     if found is None:
         raise typer.BadParameter(f"a TTL is a number and s, m, h or d, as in 36h: {text!r}")
     return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise typer.BadParameter("VALUE is no UTF-8: pass bytes by --file or stdin") from None
 
 
 def _text(value: bytes) -> dict[str, str]:

@@ -29,6 +29,8 @@ from statebucket.reports import DeletionReport, SweepReport
 from statebucket.retry import Call
 from statebucket.store import ObjectStateStore
 
+_MOST_MARGIN = 100 * 365 * 86_400  # a hundred years
+
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
@@ -121,7 +123,10 @@ def sweep(
     dry_run: DryRun = False,
     yes: Yes = False,
     margin: Annotated[
-        int, typer.Option(min=0, help="Seconds that an object must have been expired.")
+        int,
+        typer.Option(
+            min=0, max=_MOST_MARGIN, help="Seconds that an object must have been expired."
+        ),
     ] = 60,
     url: Url = None,
     as_json: Json = False,

@@ -65,7 +65,11 @@ def conclude(work: Callable[[Screen], Awaitable[None]], *, as_json: bool) -> Non
         screen.fail(type(error).__name__, str(error), code, outcome=error.outcome, **more)
         raise typer.Exit(code) from None
     except KeyboardInterrupt:
-        screen.note("Interrupted. Running it again goes on with what is left.")
+        text = "Running it again goes on with what is left."
+        if as_json:
+            screen.fail("Interrupted", text, Exit.INTERRUPTED)
+        else:
+            screen.note(f"Interrupted. {text}")
         raise typer.Exit(Exit.INTERRUPTED) from None
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from statebucket import ExecutionId, ExecutionSnapshot, TenantId, errors, open_store
+from statebucket.cli.exits import exit_of
 from statebucket.demo.job import STEPS, run, text_files
 
 if TYPE_CHECKING:
@@ -26,7 +27,11 @@ KILLED_IN = STEPS // 2
 
 
 def main() -> int:
-    """Runs the demo on ``STATEBUCKET_URL``, or on an SQLite file of its own; 0 if all was right."""
+    """Runs the demo on ``STATEBUCKET_URL``, or on an SQLite file of its own.
+
+    Returns:
+        0 if all was right, else an exit code of the command line's.
+    """
     folder = Path(os.environ.get("DEMO_INPUT") or sysconfig.get_paths()["stdlib"])
     files = text_files(folder)
     if not files:
@@ -41,7 +46,7 @@ def main() -> int:
             return asyncio.run(story(url, folder, files))
         except errors.StateBucketError as error:
             say(f"\n{type(error).__name__}: {error}")
-            return 1
+            return exit_of(error)
 
 
 async def story(url: str, folder: Path, files: list[Path]) -> int:
@@ -52,6 +57,7 @@ async def story(url: str, folder: Path, files: list[Path]) -> int:
         for name in ("acme", "globex")
     ]
     async with open_store(url) as store:
+        await store.health_check()  # before a worker fails at it
         say(f"statebucket on {store.name}: {len(files)} text files below {folder}\n")
         try:
             right = await _tell(store, url, folder, files, jobs)

@@ -1,0 +1,33 @@
+"""What ``--json`` promises where a command does not come to its work: wrong usage, Ctrl-C."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperGroup
+
+from statebucket.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_USAGE: Any = typer.BadParameter.__mro__[1]  # the base of all errors of usage, wherever it lives
+
+
+class Group(TyperGroup):
+    """The commands; an error of usage is a JSON document where one was asked for."""
+
+    def main(self, args: Sequence[str] | None = None, **options: Any) -> Any:  # type: ignore[override]  # noqa: ANN401
+        """Runs the command line."""
+        words = sys.argv[1:] if args is None else list(args)
+        if "--json" not in words:
+            return super().main(words, **options)
+        options["standalone_mode"] = False
+        try:
+            code = super().main(words, **options)
+        except _USAGE as error:
+            code = error.exit_code
+            Screen(as_json=True).fail("UsageError", error.format_message(), code)
+        sys.exit(code if isinstance(code, int) else 0)
