@@ -14,7 +14,6 @@ import msgspec
 
 from statebucket.bucket import JSON, Deletion, Limits, Object, ObjectInfo, Page, PrefixPage
 from statebucket.errors import PreconditionFailed, StateBucketError, Unavailable
-from statebucket.loops import PerLoop
 from statebucket.versions import Version
 from statebucket_gcs import lifecycle
 from statebucket_gcs.connection import Connection, Connections
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("statebucket.gcs")
 
 _FIELDS = "name,generation,size,metadata"
-_PARALLEL_DELETES = 16
 _GENERATION = re.compile("[1-9][0-9]{0,18}")  # 0 would mean "only create"
 _MAX_GENERATION = 2**63
 
@@ -58,8 +56,6 @@ class GCSBucket:
         self._key = options.kms_key_name
         self._path = f"/storage/v1/b/{quote(bucket, safe='')}"
         self._connections = Connections(options, deadline, max_in_flight)
-        parallel = min(_PARALLEL_DELETES, max_in_flight)
-        self._deletes = PerLoop(lambda: asyncio.Semaphore(parallel))
         self._xml: bool | None = None  # whether the XML API answers as Google's does
 
     @property
@@ -165,13 +161,11 @@ class GCSBucket:
         return True
 
     async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
-        """See `statebucket.bucket.Bucket.delete_many`. One request an object, some at a time."""
-        bound = self._deletes.get()
+        """See `statebucket.bucket.Bucket.delete_many`. One request an object."""
 
         async def one(name: str) -> Deletion:
             try:
-                async with bound:
-                    return Deletion(name, existed=await self.delete(name))
+                return Deletion(name, existed=await self.delete(name))
             except StateBucketError as error:
                 error.object_name = name
                 return Deletion(name, error=error)

@@ -46,7 +46,7 @@ class Connections:
     def __init__(self, options: GCSOptions, deadline: float, max_in_flight: int) -> None:
         self._options = options
         self._deadline = deadline
-        # As many again for threads that a hung call holds, and for the deletes of a batch.
+        # As many again for threads that a hung call holds.
         self._threads = 2 * max_in_flight
         # By process: threads do not survive a fork, and sockets must not be shared after one.
         self._by_pid: dict[int, Connection] = {}

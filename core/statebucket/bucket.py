@@ -113,7 +113,8 @@ class Limits(msgspec.Struct, frozen=True):
             (S3's ETag), the core ends each body with a nonce.
         lists_metadata: Whether ``list`` returns metadata.
         delete_batch: The most objects that one ``delete_many`` takes.
-        delete_requests: Whether ``delete_many`` sends one request for each object.
+        delete_requests: Whether ``delete_many`` sends one request for each object. The core then
+            calls it with one object at a time, each with a deadline of its own.
         write_interval: Seconds to leave between two writes of one object, or 0.
     """
 

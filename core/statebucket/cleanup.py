@@ -23,6 +23,9 @@ T = TypeVar("T")
 _BATCHES_AT_ONCE = 4
 """Batches in flight beside the listing."""
 
+_OBJECTS_AT_ONCE = 16
+"""Deletes in flight beside the listing, where each object takes a request of its own."""
+
 _OWNERS_AT_ONCE = 32
 
 
@@ -143,9 +146,13 @@ class Cleaner:
 
     async def _remove(self, pages: AsyncIterator[list[ObjectInfo]], names: list[str]) -> None:
         """Removes ``names`` and all that is listed, in as few batches as hold them."""
-        size = self._objects.bucket.limits.delete_batch
+        limits = self._objects.bucket.limits
+        size, at_once = limits.delete_batch, _BATCHES_AT_ONCE
+        if limits.delete_requests:
+            # One by one, so that each request has its deadline, which runs while it is in flight.
+            size, at_once = 1, min(_OBJECTS_AT_ONCE, self._objects.max_in_flight)
         waiting = names
-        async with AtMost(_BATCHES_AT_ONCE) as tasks:
+        async with AtMost(at_once) as tasks:
             async for page in pages:
                 self._sizes.update((info.name, info.size) for info in page)
                 waiting += [info.name for info in page]

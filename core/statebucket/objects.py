@@ -90,6 +90,7 @@ class Objects:
     def __init__(self, bucket: Bucket, clock: Callable[[], float], max_in_flight: int) -> None:
         self.bucket = bucket
         self._clock = clock
+        self.max_in_flight = max_in_flight
         self._bounds = PerLoop(lambda: Bound(max_in_flight))
         self.counter = Counter()
 

@@ -11,7 +11,7 @@ from statebucket import StateStore, errors
 from statebucket.bucket import Deletion, Limits, Page, PrefixPage
 from statebucket.testing import Clock
 from statebucket.testing.contract.base import ACME, E1, snapshot
-from unit.scripted import ScriptedBucket, answer, fail, opened, through
+from unit.scripted import ScriptedBucket, answer, fail, hang, opened, take, through
 from unit.virtual import now, run
 
 if TYPE_CHECKING:
@@ -133,6 +133,44 @@ def test_a_batch_that_fails_whole_names_all_its_objects() -> None:
         assert len(failures) == 3
         assert set(failures) | {"p/owners/e1"} == set(bucket.inner._objects)
         assert caught.value.report.keys + (caught.value.report.snapshots or 0) == 2
+
+    run(work())
+
+
+def test_where_each_object_takes_a_request_each_has_the_deadline() -> None:
+    bucket = ScriptedBucket(limits=Limits(delete_requests=True))
+
+    async def work() -> None:
+        store = opened(bucket, deadline=1).tenant(ACME)
+        await store.save_snapshot(snapshot())
+        for n in range(100):
+            await store.set(f"exec:e1:k{n:02}", b"v")
+        bucket.requests.clear()
+        bucket.script.extend([through, hang])  # the listing, and the first delete
+        bucket.always = take(0.5)
+        with pytest.raises(errors.DeleteIncomplete) as caught:
+            await store.delete_execution_state(E1)
+        (failure,) = caught.value.failures.values()
+        assert isinstance(failure, errors.DeadlineExceeded)
+        assert failure.outcome == "unknown"
+        assert (caught.value.report.snapshots, caught.value.report.keys) == (0, 100)
+        assert bucket.most_running == 16
+        assert 101 * 0.5 / 16 <= now() <= 101 * 0.5 / 16 + 1
+        deletes = [request.about for request in bucket.requests[1:]]
+        assert all(len(names) == 1 for names in deletes)
+        assert len(deletes) == 101
+
+    run(work())
+
+
+def test_no_more_deletes_wait_than_may_be_in_flight() -> None:
+    bucket = ScriptedBucket(limits=Limits(delete_requests=True))
+
+    async def work() -> None:
+        store = opened(bucket, deadline=1, max_in_flight=2).tenant(ACME)
+        await filled(store)
+        bucket.always = take(0.8)
+        assert (await store.delete_execution_state(E1)).keys == 4
 
     run(work())
 
