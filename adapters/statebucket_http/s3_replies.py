@@ -7,9 +7,10 @@ from binascii import crc32
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
-from statebucket.bucket import Deletion, ObjectInfo, Page, PrefixPage
+from statebucket.bucket import ObjectInfo, Page, PrefixPage
 from statebucket.errors import StateBucketError, Unavailable
 from statebucket.retry import seconds_of
+from statebucket.s3 import batch
 from statebucket.s3.codes import MISSING, of_code
 from statebucket.versions import Version
 from statebucket_http.xml import parse
@@ -17,6 +18,7 @@ from statebucket_http.xml import parse
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from statebucket.bucket import Deletion
     from statebucket_http.wire import Reply
 
 _OK = range(200, 300)
@@ -159,12 +161,8 @@ def prefixes_of(reply: Reply) -> PrefixPage:
 def deletions_of(reply: Reply, names: Sequence[str]) -> list[Deletion]:
     """What became of each object of ``DeleteObjects``, whose reply names failures only."""
     values = _values(reply, "DeleteResult", {"Error", "Deleted"})
-    failed = {
-        entry.get("Key"): of_code(entry.get("Code", ""), entry.get("Message", ""))
-        for entry in values.get("Error", ())
-        if entry.get("Code") != "NoSuchKey"
-    }
-    return [Deletion(name, None, failed.get(name)) for name in names]
+    errors = (entry if isinstance(entry, dict) else {} for entry in values.get("Error", ()))
+    return batch.deletions_of(errors, names)
 
 
 def lifecycle_of(reply: Reply) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from statebucket.bucket import (
-    Deletion,
     Limits,
     Location,
     Object,
@@ -19,7 +18,7 @@ from statebucket.errors import PreconditionFailed, StateBucketError
 from statebucket.expiry import TAG
 from statebucket.loops import ClientPerLoop
 from statebucket.s3 import lifecycle
-from statebucket.s3.codes import of_code
+from statebucket.s3.batch import deletions_of
 from statebucket.versions import Version
 from statebucket_s3.client import Connection, own_session
 from statebucket_s3.translate import is_missing, translated, unreadable
@@ -27,6 +26,7 @@ from statebucket_s3.translate import is_missing, translated, unreadable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from statebucket.bucket import Deletion
     from statebucket.doctor import Finding
     from statebucket.lifecycle import Lifecycle, Removal, Rule
     from statebucket_s3.options import S3Options
@@ -118,12 +118,7 @@ class S3Bucket:
         """See `statebucket.bucket.Bucket.delete_many`."""
         objects = [{"Key": name} for name in names]
         reply = await self._send("delete_objects", Delete={"Objects": objects, "Quiet": True})
-        failed = {
-            entry["Key"]: of_code(entry.get("Code", ""), entry.get("Message", ""))
-            for entry in reply.get("Errors", ())
-            if entry.get("Code") != "NoSuchKey"
-        }
-        return [Deletion(name, None, failed.get(name)) for name in names]
+        return deletions_of(reply.get("Errors", ()), names)
 
     async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
         """See `statebucket.bucket.Bucket.list`."""
