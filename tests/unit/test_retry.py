@@ -207,7 +207,7 @@ def test_in_real_time_too_a_hung_service_is_given_up() -> None:
             await store.get("k")
         return loop.time() - started
 
-    assert asyncio.run(work()) == pytest.approx(1, rel=0.1)
+    assert 1 <= asyncio.run(work()) < 2  # a busy machine is late; to ten per cent in virtual time
 
 
 def test_what_failed_before_the_deadline_is_the_cause() -> None:

@@ -89,6 +89,8 @@ def _whole(results: Results) -> Iterator[str]:
 
 def _growth(results: Results) -> Iterator[str]:
     counts = ["1,000", "10,000", "100,000"]
+    if not any(f"save among {counts[0]}" in results.cases(cloud) for cloud in results.clouds()):
+        return
     yield ""
     yield "Processor milliseconds a call of ours, by the number of executions in the bucket:"
     yield ""
