@@ -127,7 +127,12 @@ def open_store(
 
 def schemes() -> list[str]:
     """The schemes that a store can be opened by, of this and all installed distributions."""
-    return sorted({*BUILT_IN, *(point.name for point in _entry_points())})
+    return sorted({name.partition("+")[0] for name in _names()})
+
+
+def _names() -> set[str]:
+    """The names of all adapters: a scheme, or a scheme and an engine."""
+    return {*BUILT_IN, *(point.name for point in _entry_points())}
 
 
 def _adapter(scheme: str, engine: str) -> Callable[[Location], OpenedBucket]:
@@ -139,9 +144,8 @@ def _adapter(scheme: str, engine: str) -> Callable[[Location], OpenedBucket]:
     else:
         point = next((one for one in _entry_points() if one.name == name), None)
         if point is None:
-            raise UnknownScheme(
-                f"no adapter is registered for {name!r}; there are: {', '.join(schemes())}"
-            )
+            known = ", ".join(one.replace("+", " with engine=") for one in sorted(_names()))
+            raise UnknownScheme(f"no adapter is registered for {name!r}; there are: {known}")
         target, load = point.value, point.load
     try:
         return load()

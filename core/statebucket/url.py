@@ -103,8 +103,9 @@ def read_options(values: dict[str, Any], kind: type[T]) -> T:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         known = ", ".join(kind.__struct_fields__)
+        known = f"the options are: {known}" if known else "there are no options"
         said = re.sub(r""" (['"]).*\1""", "", str(error), flags=re.DOTALL)
-        raise InvalidArgument(f"option refused: {said} (the options are: {known})") from None
+        raise InvalidArgument(f"option refused: {said} ({known})") from None
 
 
 def check_endpoint(url: str) -> None:

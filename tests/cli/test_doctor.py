@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -283,6 +285,18 @@ def test_on_s3_lifecycle_drift_goes_with_the_command_it_names(
     assert len(shown["found"]) > 12
     (finding,) = of(cli("doctor", "-u", url, "--json"), "lifecycle")
     assert finding["status"] == "ok"
+
+
+def test_findings_in_a_pipe_are_a_line_each(moto: Server, bucket: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "statebucket", "lifecycle", "apply", "-y", "-u", s3(moto, bucket)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    starts = {line.split(maxsplit=1)[0] for line in done.stderr.splitlines() if line.strip()}
+    assert starts <= {"missing", "wrong", "note", "unknown", "→"}
 
 
 def test_on_s3_a_missing_bucket_is_a_fault(cli: Callable[..., Any], moto: Server) -> None:

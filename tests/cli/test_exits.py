@@ -186,3 +186,10 @@ def test_the_demo_has_the_same_codes(
 ) -> None:
     monkeypatch.setenv("STATEBUCKET_URL", "")  # put back when the test ends
     assert cli("demo", "-u", url).code == code
+
+
+def test_a_call_that_needs_a_tenant_names_the_option(cli: Callable[..., Any], url: str) -> None:
+    answer = cli("show", "e1", "-u", f"{url}?owner_index=false")
+    assert answer.code != 0
+    assert "pass --tenant" in answer.text
+    assert "store.tenant" not in answer.text

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _UNFOLDED = 10_000
+_VIEW = "call it on store.tenant(…)"  # what a program does, as errors say
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
@@ -52,7 +53,9 @@ class Screen:
         self.as_json = as_json
         # What goes into a pipe or file is not folded or cut to the width of a terminal.
         self.out = Console(highlight=False, width=None if sys.stdout.isatty() else _UNFOLDED)
-        self.err = Console(stderr=True, highlight=False)
+        self.err = Console(
+            stderr=True, highlight=False, width=None if sys.stderr.isatty() else _UNFOLDED
+        )
 
     def show(self, value: Any, view: Callable[[], RenderableType]) -> None:  # noqa: ANN401
         """Prints an answer: the value as JSON, or the view of it."""
@@ -73,6 +76,7 @@ class Screen:
 
     def fail(self, kind: str, text: str, code: Exit, **more: Any) -> None:  # noqa: ANN401
         """Says why there is no answer."""
+        text = text.replace(_VIEW, "pass --tenant")
         if self.as_json:
             self.print_json({"error": {"kind": kind, "message": text, "exit": code, **more}})
         else:
