@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import Counter
 from contextlib import AsyncExitStack
@@ -168,7 +169,8 @@ class Transport(AioHttpTransport):  # type: ignore[misc]  # loaded lazily: no ty
 
     A process that was frozen wakes up to connections on which nobody answers. Once one has failed,
     the others are not tried one after the other, each until its time-out: what comes next goes
-    through a new session. The old one is closed when its last request has ended.
+    through a new session. The old one is closed when its last request has ended. A request that is
+    cut off at its caller's deadline, long before a time-out, may have been on a dead one, too.
 
     Args:
         connections: The most connections of a session.
@@ -198,7 +200,7 @@ class Transport(AioHttpTransport):  # type: ignore[misc]  # loaded lazily: no ty
             reply = await super().send(request, **config)
             if isinstance(reply, AsyncHttpResponse) and not reply.is_stream_consumed:
                 await reply.read()
-        except AzureError:
+        except (AzureError, asyncio.CancelledError):
             if session is self.session:
                 self.session = self._new_session()
             raise

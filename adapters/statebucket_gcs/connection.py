@@ -7,6 +7,7 @@ refresh, endpoint and TLS stay the SDK's.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import urllib.request
@@ -54,7 +55,11 @@ class Connections:
     async def run(self, job: Callable[[Connection], T]) -> T:
         """Runs what sends requests, in a thread."""
         connection = self.current()
-        return await connection.threads.run(lambda: job(connection))
+        try:
+            return await connection.threads.run(lambda: job(connection))
+        except asyncio.CancelledError:
+            connection.forget_idle()  # the deadline may come long before a dead one's time-out
+            raise
 
     def current(self) -> Connection:
         """This process's connection."""
@@ -129,7 +134,7 @@ class Connection:
                 content = _read(response, self.threads)
             return Answer(response.status_code, response.headers, content, writes)
         except CONNECTION_ERRORS as error:
-            self._forget_idle()
+            self.forget_idle()
             raise failure_of(error, writes=writes) from error
         except Unavailable as error:  # from a call that nobody waits for
             error.outcome = "unknown" if writes and self._link is not None else "none"
@@ -156,7 +161,7 @@ class Connection:
                 self._link = link
             return self._link
 
-    def _forget_idle(self) -> None:
+    def forget_idle(self) -> None:
         """Closes idle connections: where one was lost, as in a thawed process, others are too."""
         if self._link is not None and self._options.client is None:
             self._link.http.close()  # those in use are not touched, and new ones can be made

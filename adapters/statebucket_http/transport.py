@@ -5,6 +5,7 @@ The client is not bound to an event loop: its connections serve the next ``async
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import os
 from contextlib import suppress
@@ -95,6 +96,9 @@ class Transport:
             body = b"" if empty else (await reply.bytes()).to_bytes()
         except PyreqwestError as error:
             raise self._lost(error, client) from error
+        except asyncio.CancelledError:
+            self._renew(client)  # the deadline may come long before a dead connection's time-out
+            raise
         return Reply(reply.status, answered, body)
 
     async def close(self) -> None:
@@ -158,11 +162,15 @@ class Transport:
             )
         if _NOT_SENT in _causes(error):
             return Unavailable(f"{self._service} cannot be reached ({reason})")
-        if self._client is client:  # not one that a request beside this one has put in its place
-            self._client = None
+        self._renew(client)
         return Unavailable(
             f"the connection to {self._service} was lost ({reason})", outcome="unknown"
         )
+
+    def _renew(self, client: Client) -> None:
+        """Uses a client no more, unless a request beside this one has put another in its place."""
+        if self._client is client:
+            self._client = None
 
 
 def _trusting(builder: ClientBuilder, bundle: str) -> ClientBuilder:

@@ -114,15 +114,20 @@ class _SendOnce(AIOHTTPSession):
     _renewed = 0.0
 
     async def send(self, request: Any) -> Any:  # noqa: ANN401  (the SDK's)
-        """Sends a request; when its connection is lost, the idle ones are not used any more.
+        """Sends a request; if it is lost or cut off, idle connections are not used any more.
 
         A process that was frozen wakes up to connections on which nobody answers. They are not
         tried one after the other, each until its time-out: what comes next goes through a new
-        session. The old one is closed with the client.
+        session. The old one is closed with the client. A caller's deadline may cut a try off long
+        before the time-out: then nobody knows, and they count as dead too.
         """
         try:
             return await super().send(request)
-        except (HTTPClientError, EndpointConnectionError):  # the latter for a reset, too
+        except (
+            HTTPClientError,
+            EndpointConnectionError,  # for a reset, too
+            asyncio.CancelledError,
+        ):
             now = asyncio.get_running_loop().time()
             if now - self._renewed > _RENEW_SECONDS:
                 self._renewed = now
