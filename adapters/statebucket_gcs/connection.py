@@ -18,9 +18,9 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud.storage import Client  # type: ignore[import-untyped]
 from requests.adapters import HTTPAdapter
 
-from statebucket.errors import Unavailable
+from statebucket.errors import InvalidCredentials, Unavailable
 from statebucket_gcs.threads import Threads
-from statebucket_gcs.translate import CONNECTION_ERRORS, Answer, failure_of
+from statebucket_gcs.translate import CONNECTION_ERRORS, HINT, Answer, failure_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -187,11 +187,14 @@ class _Link:
 
 def _connect(options: GCSOptions, connections: int) -> Any:  # noqa: ANN401  (the SDK is untyped)
     endpoint = options.endpoint_url
-    client = Client(
-        project=options.project,
-        credentials=AnonymousCredentials() if options.anonymous else None,  # type: ignore[no-untyped-call]
-        client_options={"api_endpoint": endpoint.rstrip("/")} if endpoint else None,
-    )
+    try:
+        client = Client(
+            project=options.project,
+            credentials=AnonymousCredentials() if options.anonymous else None,  # type: ignore[no-untyped-call]
+            client_options={"api_endpoint": endpoint.rstrip("/")} if endpoint else None,
+        )
+    except (AttributeError, TypeError, LookupError) as error:  # of JSON that is of another form
+        raise InvalidCredentials(f"no usable credentials: the file is none ({HINT})") from error
     session = client._http  # noqa: SLF001  (as above)
     if not session.is_mtls:  # the SDK's own adapter then holds the client's certificate
         for scheme in ("https://", "http://"):

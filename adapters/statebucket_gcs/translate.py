@@ -32,10 +32,12 @@ if TYPE_CHECKING:
 CONNECTION_ERRORS = (OSError, urllib3.exceptions.HTTPError, GoogleAuthError)
 """What a request through the SDK's session may raise; `requests`' errors are `OSError`."""
 
-_HINT = (
+HINT = (
     "set GOOGLE_APPLICATION_CREDENTIALS, run `gcloud auth application-default login`, attach a "
     "service account, or pass client="
 )
+"""What to do where credentials are missing or refused."""
+
 _RATE_REASONS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "SlowDown"})
 _SHOWN = 300  # characters of the service's own message
 
@@ -96,7 +98,7 @@ def error_of(answer: Answer, bucket: str) -> StateBucketError:
         text += f": {message[:_SHOWN]}"
     error: StateBucketError = RequestRejected(text)
     if status == HTTPStatus.UNAUTHORIZED:
-        error = InvalidCredentials(f"{text} ({_HINT})")
+        error = InvalidCredentials(f"{text} ({HINT})")
     elif status == HTTPStatus.TOO_MANY_REQUESTS or reason in _RATE_REASONS:
         error = Throttled(text)
     elif status == HTTPStatus.FORBIDDEN:
@@ -126,7 +128,7 @@ def failure_of(error: BaseException, *, writes: bool) -> StateBucketError:
             isinstance(error, RefreshError) and error.retryable
         ):
             return Unavailable(f"no access token: {text}")
-        return InvalidCredentials(f"no usable credentials: {text} ({_HINT})")
+        return InvalidCredentials(f"no usable credentials: {text} ({HINT})")
     chain = list(_causes(error))
     for cause in chain:
         if isinstance(cause, ssl.SSLCertVerificationError):

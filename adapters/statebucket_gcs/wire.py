@@ -75,7 +75,11 @@ def from_headers(name: str, answer: Answer) -> Object:
         stored = headers.get("x-goog-stored-content-length")
         hashes = (part.strip() for part in headers.get("x-goog-hash", "").split(","))
         crc32c = next((h.removeprefix("crc32c=") for h in hashes if h.startswith("crc32c=")), None)
-        check_body(answer.body, None if stored is None else int(stored), crc32c)
+        try:
+            size = None if stored is None else int(stored)
+        except ValueError:
+            raise Unavailable("Cloud Storage's answer is not what its XML API documents") from None
+        check_body(answer.body, size, crc32c)
     version = Version(headers["x-goog-generation"])
     return Object(ObjectInfo(name, version, len(answer.body), metadata), answer.body)
 

@@ -176,5 +176,5 @@ def _seconds_until(date: str) -> float:
 
     try:
         return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return math.nan

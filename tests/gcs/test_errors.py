@@ -41,6 +41,8 @@ from statebucket.versions import Version
 from statebucket_gcs import connection
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from faults.proxy import Fault
     from gcs.support import Around
     from statebucket_gcs.bucket import GCSBucket
@@ -253,6 +255,20 @@ async def test_credentials_that_cannot_be_had(
     assert "s3cr3t" not in str(error)
     if kind is InvalidCredentials:
         assert "GOOGLE_APPLICATION_CREDENTIALS" in error.message
+
+
+@pytest.mark.parametrize("held", ["[1]", '"x"', "1", "null", "no JSON", "{}"])
+async def test_a_credentials_file_that_is_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, held: str
+) -> None:
+    file = tmp_path / "key.json"
+    file.write_text(held)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    bucket = opened("http://127.0.0.1:1", "some-bucket", anonymous="false")
+    error = await failure(bucket.put(write("a"), None))
+    assert type(error) is InvalidCredentials
+    assert error.outcome == "none"
+    assert "GOOGLE_APPLICATION_CREDENTIALS" in error.message
 
 
 async def test_an_expired_token_is_refreshed_once_and_no_error_shows_it(

@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import google_crc32c
@@ -210,8 +211,24 @@ async def test_a_replaced_object_is_not_read_half_and_half(
     assert proxy.count() == 2
     stale = proxy.requests[0].target
     assert "fields" in stale
+    proxy.plan(CorruptBody(when=on("GET", "alt=media")))
+    with pytest.raises(Unavailable, match="CRC32C"):
+        await bucket.get("a")
     described = around.resource("a")
     await bucket.put(write("a", b"2"), None)
     proxy.plan(Answer(200, body=json.dumps(described).encode(), when=on("GET", "fields")))
     with pytest.raises(Unavailable, match="replaced between"):
+        await bucket.get("a")
+
+
+async def test_a_stored_length_that_is_no_number_is_none_of_the_services(
+    bucket: GCSBucket, proxy: FaultProxy
+) -> None:
+    def rewrite(reply: Reply, _: Recorded) -> Reply:
+        kept = [pair for pair in reply.headers if pair[0].lower() != "x-goog-stored-content-length"]
+        return replace(reply, headers=(*kept, ("x-goog-stored-content-length", "abc")))
+
+    await bucket.put(write("a", b"1"), None)
+    proxy.plan(RewriteReply(rewrite))
+    with pytest.raises(Unavailable, match="XML API"):
         await bucket.get("a")

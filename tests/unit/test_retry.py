@@ -113,6 +113,7 @@ def test_no_second_request_where_the_service_asks_for_more_time_than_is_left(
         ("inf", None),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
         ("Wed, 51 Oct 2015 07:28:00 GMT", None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
         ("soon", None),
     ],
 )
