@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +25,7 @@ from statebucket.errors import (
     Unavailable,
     UntrustedCertificate,
 )
+from statebucket.retry import seconds_of
 from statebucket_azure.options import CONNECTION_STRING
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ _HINTS: dict[type[StateBucketError], str] = {
     ),
     AccessDenied: (
         "the identity needs the role Storage Blob Data Contributor on the container, "
-        "a SAS the rights r, w, d and l"
+        f"a SAS the rights r, w, d and l; a key in {CONNECTION_STRING} must be the account's"
     ),
 }
 _TAG_HINTS: dict[type[StateBucketError], str] = {
@@ -196,11 +196,5 @@ def _tells_secret(error: BaseException | None) -> bool:
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """The seconds that the service asks to wait."""
-    for name, unit in (("x-ms-retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers[name]) * unit
-        except (KeyError, ValueError):
-            continue
-        if math.isfinite(seconds) and seconds >= 0:
-            return seconds
-    return None
+    milliseconds = seconds_of(headers.get("x-ms-retry-after-ms"))
+    return seconds_of(headers.get("retry-after")) if milliseconds is None else milliseconds / 1000

@@ -128,7 +128,8 @@ async def test_answers_without_a_code_go_by_their_status(
     [
         ((("Retry-After", "3"),), 3.0),
         ((("x-ms-retry-after-ms", "250"), ("Retry-After", "3")), 0.25),
-        ((("Retry-After", "Wed, 21 Oct 2026 07:28:00 GMT"),), None),
+        ((("Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT"),), 0.0),
+        ((("x-ms-retry-after-ms", "soon"), ("Retry-After", "3")), 3.0),
         ((("Retry-After", "nan"),), None),
         ((("Retry-After", "-1"),), None),
         ((), None),
@@ -252,6 +253,7 @@ async def test_what_to_set(bucket: AzureBucket, proxy: FaultProxy) -> None:
     for status, code, call, words in (
         (403, "AuthenticationFailed", lambda: bucket.get("a"), "AZURE_STORAGE_CONNECTION_STRING"),
         (403, "AuthorizationPermissionMismatch", lambda: bucket.get("a"), "Data Contributor"),
+        (403, "AuthorizationFailure", lambda: bucket.get("a"), "key in AZURE_STORAGE_CONNECTION_"),
         (
             403,
             "AuthorizationPermissionMismatch",
