@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,19 @@ async def test_the_service_is_given_the_time_it_asks_for(cloud: Cloud) -> None:
         await store.set("k", b"v")
         (gap,) = gaps(cloud.proxy.requests)
         assert 1.0 <= gap < 2.0
+
+
+async def test_a_storm_without_waits_ends_after_ten_tries(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(random, "uniform", lambda _least, _most: 0.0)
+    async with cloud.open() as store:
+        await store.exists("warm")
+        cloud.proxy.clear()
+        cloud.proxy.always(cloud.says("throttled", retry_after=0))
+        _, error = await timed(store.set("k", b"v"))
+        assert isinstance(error, errors.Throttled)
+        assert cloud.proxy.count() == MOST_TRIES
 
 
 async def test_it_is_not_asked_again_if_it_wants_more_time_than_there_is(cloud: Cloud) -> None:
