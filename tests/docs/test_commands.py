@@ -1,0 +1,58 @@
+"""Every command line of the README works: ours on SQLite, make's and pip's by what they name."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from statebucket.cli import main
+from statebucket.sync import open_store
+from statebucket.testing.contract.base import snapshot
+
+ROOT = Path(__file__).parents[2]
+LINES = [
+    line.partition("#")[0].strip()
+    for block in re.findall(
+        r"^```\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    for line in block.splitlines()
+]
+OURS = [line for line in LINES if line.startswith("statebucket ")]
+PIP = re.compile(r"^pip install 'statebucket\[([a-z0-9,]+)\]'")
+
+
+def test_there_are_commands_to_run() -> None:
+    assert len(OURS) >= 5
+
+
+@pytest.mark.parametrize("line", OURS)
+def test_a_command_of_ours_works(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STATEBUCKET_URL", "sqlite:///state.db")
+    with open_store("sqlite:///state.db") as store:
+        store.save_snapshot(snapshot("exec-1"))
+    words = shlex.split(line.replace("s3://bucket/app", "sqlite:///state.db"))[1:]
+    monkeypatch.setattr("sys.argv", ["statebucket", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code, capsys.readouterr()
+
+
+@pytest.mark.parametrize("line", [line for line in LINES if line.startswith("make ")])
+def test_make_has_the_target(line: str) -> None:
+    target = line.split()[1]
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("line", [line for line in LINES if line.startswith("pip ")])
+def test_pip_finds_the_extra(line: str) -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = PIP.match(line)
+    assert named is not None
+    assert set(named[1].split(",")) <= set(extras["optional-dependencies"])
