@@ -2,7 +2,9 @@
 
 The SDK's methods would add a second request for metadata, a background request for each bucket
 and a date parse for each listed object, so the requests are put together here. Credentials, token
-refresh, endpoint and TLS stay the SDK's.
+refresh, endpoint and TLS stay the SDK's. A token service is asked by one thread at a time, and once
+a try; but a metadata server, and one that is asked with a client's certificate, as often as the
+SDK sees fit.
 """
 
 from __future__ import annotations
@@ -11,11 +13,15 @@ import asyncio
 import os
 import threading
 import urllib.request
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import TransportError
+from google.auth.transport.requests import Request
 from google.cloud.storage import Client  # type: ignore[import-untyped]
+from requests import Session
 from requests.adapters import HTTPAdapter
 
 from statebucket.errors import InvalidCredentials, Unavailable
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _CHUNK = 1 << 17
+_PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
@@ -119,6 +126,8 @@ class Connection:
         writes = method != "GET"
         try:
             link = self._link or self._open()
+            if self._options.client is None:
+                self._authorize(link)
             response = link.http.request(
                 method,
                 link.base + path,
@@ -161,6 +170,16 @@ class Connection:
                 self._link = link
             return self._link
 
+    def _authorize(self, link: _Link) -> None:
+        """Sees to a token; one thread asks for it, and those beside it wait for that one."""
+        credentials = link.client._credentials  # noqa: SLF001  (as below)
+        if credentials.valid:
+            return
+        with self._lock:
+            self.threads.check("there was no access token")
+            if not credentials.valid:
+                credentials.refresh(partial(link.http._auth_request, timeout=self._idle))  # noqa: SLF001
+
     def forget_idle(self) -> None:
         """Closes idle connections: where one was lost, as in a thawed process, others are too."""
         if self._link is not None and self._options.client is None:
@@ -199,10 +218,22 @@ def _connect(options: GCSOptions, connections: int) -> Any:  # noqa: ANN401  (th
     if not session.is_mtls:  # the SDK's own adapter then holds the client's certificate
         for scheme in ("https://", "http://"):
             session.mount(scheme, HTTPAdapter(pool_maxsize=connections, max_retries=0))
+        session._auth_request = _AskOnce(Session())  # noqa: SLF001  (the SDK's would try again)
     # To look for proxies and netrc on each request would take a fifth of its time.
     if not urllib.request.getproxies() and not any(map(os.environ.get, _CA_VARIABLES)):
         session.trust_env = False
     return client
+
+
+class _AskOnce(Request):
+    """Asks the token service once, where the SDK would ask again: the core retries."""
+
+    def __call__(self, *what: Any, **how: Any) -> Any:  # noqa: ANN401  (the SDK is untyped)
+        """Sends a request for a token."""
+        answer = super().__call__(*what, **how)  # type: ignore[no-untyped-call]
+        if answer.status in _PASSING or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise TransportError(f"the token service answered {answer.status}")  # type: ignore[no-untyped-call]
+        return answer
 
 
 def _data(parts: Sequence[bytes], threads: Threads) -> bytes | _Body:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from google.auth.credentials import Credentials
 from google.auth.exceptions import (
     DefaultCredentialsError,
@@ -18,11 +22,14 @@ from google.cloud.storage import Client  # type: ignore[import-untyped]
 from faults.proxy import (
     Answer,
     BlackHole,
+    Delay,
     DropBeforeSend,
     DropReply,
     FaultProxy,
     HangBeforeReply,
+    Together,
     gcs_error,
+    on,
 )
 from gcs.strict import NO_BUCKET, NOT_MET
 from gcs.support import opened, write
@@ -269,6 +276,49 @@ async def test_a_credentials_file_that_is_none(
     assert type(error) is InvalidCredentials
     assert error.outcome == "none"
     assert "GOOGLE_APPLICATION_CREDENTIALS" in error.message
+
+
+@pytest.fixture
+def key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, proxy: FaultProxy) -> None:
+    """A service account's key, whose token service is the proxy."""
+    made = rsa.generate_private_key(65537, 2048).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    file = tmp_path / "key.json"
+    account = {
+        "type": "service_account",
+        "client_email": "a@b",
+        "token_uri": f"{proxy.url}/token",
+        "private_key": made.decode(),
+    }
+    file.write_text(json.dumps(account))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+
+
+@pytest.mark.usefixtures("key")
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_a_token_service_that_fails_is_asked_once_a_try(
+    proxy: FaultProxy, around: Around, status: int
+) -> None:
+    proxy.always(Answer(status, body=b'{"error": "unavailable"}', when=on(contains="/token")))
+    error = await failure(opened(proxy.url, around.bucket, anonymous="false").put(write("a"), None))
+    assert type(error) is Unavailable
+    assert error.outcome == "none"
+    assert str(status) in error.message
+    assert proxy.count() == 1
+
+
+@pytest.mark.usefixtures("key")
+async def test_calls_at_one_time_share_a_token(proxy: FaultProxy, around: Around) -> None:
+    token = Answer(
+        200,
+        (("Content-Type", "application/json"),),
+        b'{"access_token": "t", "expires_in": 3600}',
+    )
+    proxy.always(Together((Delay(0.2), token), when=on(contains="/token")))
+    bucket = opened(proxy.url, around.bucket, anonymous="false")
+    await asyncio.gather(*(bucket.put(write(f"a{n}"), None) for n in range(8)))
+    assert len([request for request in proxy.requests if "/token" in request.target]) == 1
 
 
 async def test_an_expired_token_is_refreshed_once_and_no_error_shows_it(
