@@ -18,6 +18,7 @@ from google.auth.exceptions import (
     TransportError,
 )
 from google.cloud.storage import Client  # type: ignore[import-untyped]
+from google.oauth2.service_account import Credentials as ServiceAccount
 
 from faults.proxy import (
     Answer,
@@ -293,6 +294,9 @@ def key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, proxy: FaultProxy) -> N
     }
     file.write_text(json.dumps(account))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    # With a token, newer SDKs ask Google in the background where it may be used.
+    asks = "_is_regional_access_boundary_lookup_required"
+    monkeypatch.setattr(ServiceAccount, asks, lambda _: False, raising=False)
 
 
 @pytest.mark.usefixtures("key")
