@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -16,7 +17,9 @@ import pytest
 from statebucket import open_store
 from statebucket.errors import AccessDenied
 from statebucket.testing import StateStoreContract
+from statebucket.testing.contract.base import snapshot
 from targets.s3 import S3Target, raw_client
+from terraform.enforcing import Enforcing, enforcing
 from terraform.hcl import ROOT
 from terraform.iam import allowed
 from terraform.tool import Terraform
@@ -373,6 +376,40 @@ def test_a_change_behind_terraforms_back_is_terraforms_to_mend(made: Made) -> No
     client.put_bucket_lifecycle_configuration(
         Bucket="plain-state", LifecycleConfiguration={"Rules": before}
     )
+
+
+def test_the_policies_are_enforced_by_a_server(made: Made) -> None:
+    """By moto, which judges actions and objects, and leaves conditions out."""
+
+    async def work(server: Enforcing) -> None:
+        saved = snapshot()
+        async with server.store("runtime", "app/state") as store:
+            await store.save_snapshot(saved, ttl=timedelta(days=3))
+            await store.set("exec:e1:k", b"v")
+            assert await store.load_snapshot(saved.execution_id) == saved
+            async with server.store("reader", "app/state") as reader:
+                assert await reader.load_snapshot(saved.execution_id) == saved
+                assert await reader.list_snapshots("acme") == ["e1"]
+                for change in (reader.save_snapshot(saved), reader.set("k", b"v")):
+                    with pytest.raises(AccessDenied):
+                        await change
+                with pytest.raises(AccessDenied):
+                    await reader.delete("exec:e1:k")
+            # One by one: of a batch moto judges each name by the bucket's policy alone.
+            await store.tenant("acme").delete_snapshot(saved.execution_id)
+            await store.delete("exec:e1:k")
+            assert not await store.exists("exec:e1:k")
+        for elsewhere in ("app/other", "app", "app/state-old"):
+            async with server.store("runtime", elsewhere) as store:
+                for call in (store.set("k", b"v"), store.get("k"), store.delete("k")):
+                    with pytest.raises(AccessDenied):
+                        await call
+
+    with enforcing("plain-state") as server:
+        server.user("runtime", made.plain["runtime_policy_json"])
+        server.user("reader", made.plain["read_only_policy_json"])
+        server.enforce()
+        asyncio.run(work(server))
 
 
 def test_destroy_leaves_nothing(made: Made) -> None:
