@@ -267,6 +267,7 @@ CASES = [
             "functions.test_loops:test_one_store_serves_three_runs",
             "functions.test_loops:test_one_store_serves_two_threads_at_once",
             "functions.test_loops:test_connections_that_died_in_a_freeze_are_no_error",
+            "faultcases.test_thawing:*",
             "sync.test_blocking:test_a_process_may_fork_and_exit_without_closing",
         ),
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,9 @@ async def test_a_storm_ends_in_a_typed_error_by_the_deadline(cloud: Cloud, storm
         assert isinstance(error, errors.StateBucketError)
         said = error.__cause__ if isinstance(error, errors.DeadlineExceeded) else error
         assert type(said) is kind
-        assert error.outcome == outcome
+        # A try that the deadline cut off, which a busy machine can bring about, leaves it open.
+        cut_off = isinstance(error, errors.DeadlineExceeded)
+        assert error.outcome == outcome or (cut_off and error.outcome == "unknown")
         assert seconds <= DEADLINE * 1.1
         # Not given up at once either: there were tries up to the last wait that did not fit.
         assert 3 <= cloud.proxy.count() <= MOST_TRIES
@@ -94,19 +97,22 @@ async def test_a_short_storm_is_not_seen_by_the_caller(cloud: Cloud, storm: str)
         assert await store.get("k") == b"v"
 
 
-async def test_waits_are_random_and_grow(cloud: Cloud) -> None:
+async def test_waits_are_random_and_grow(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "statebucket")
+    longest = [min(LONGEST_WAIT, 0.05 * 2**number) for number in range(4)]
+    shares: list[float] = []
     async with cloud.open() as store:
-        seen: list[list[float]] = []
         for _ in range(3):
             cloud.proxy.clear()
+            caplog.clear()
             cloud.proxy.always(cloud.says("throttled"), times=4)
             await store.set("k", b"v")
-            seen.append(gaps(cloud.proxy.requests))
-    longest = [min(LONGEST_WAIT, 0.05 * 2**number) for number in range(4)]
-    shares = [gap / most for tries in seen for gap, most in zip(tries, longest, strict=True)]
-    assert all(
-        gap <= most + 0.1 for tries in seen for gap, most in zip(tries, longest, strict=True)
-    )
+            said = [float(wait) for wait in re.findall(r"next in ([\d.]+) s", caplog.text)]
+            # What it says it waits it waits: how much longer is the machine's affair.
+            seen = gaps(cloud.proxy.requests)
+            assert all(gap >= wait - 0.01 for gap, wait in zip(seen, said, strict=True))
+            shares += [wait / most for wait, most in zip(said, longest, strict=True)]
+    assert max(shares) <= 1.02  # rounded to milliseconds
     # Any part of the longest wait, so that of twelve hardly all are above, or below, this.
     assert min(shares) < 0.7
     assert max(shares) > 0.3
