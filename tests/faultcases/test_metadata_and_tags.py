@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -11,12 +12,14 @@ import pytest
 
 from faultcases.clouds import write
 from faultcases.on import azure_only, every_cloud, gcs_only, s3_only, with_tags
-from faults.proxy import azure_error, s3_error
+from faults.proxy import RewriteReply, azure_error, s3_error
 from functions.places import ACME, E1, snapshot
 from statebucket import errors
 
 if TYPE_CHECKING:
     from faultcases.clouds import Cloud
+    from faults.messages import Reply
+    from faults.record import Recorded
 
 pytestmark = pytest.mark.asyncio
 
@@ -57,6 +60,35 @@ async def test_metadata_that_others_added_is_not_minded(cloud: Cloud) -> None:
 
 
 @every_cloud
+async def test_names_of_headers_may_come_in_capitals(cloud: Cloud) -> None:
+    await read_in_capitals(cloud)
+
+
+@s3_only
+async def test_to_the_http_engine_too(cloud: Cloud) -> None:
+    await read_in_capitals(cloud, engine="http")
+
+
+async def read_in_capitals(cloud: Cloud, **options: str) -> None:
+    """See that metadata is known whose header's name a server, or one between, has capitalized."""
+    async with cloud.open(**options) as store:
+        await store.set("k", b"v", timedelta(days=1))
+        cloud.target.raw_put("shared/keys/old", b"v", {"expiresat": "1000"})
+        cloud.proxy.always(RewriteReply(capitalized))
+        entry = await store.get_stored("k")
+        assert entry is not None
+        assert entry.value == b"v"
+        assert entry.expires_at is not None
+        assert await store.get("old") is None
+        assert not await store.exists("old")
+
+
+def capitalized(reply: Reply, _request: Recorded) -> Reply:
+    """A reply with its headers' names as Go writes them: ``X-Amz-Meta-Expiresat``."""
+    return replace(reply, headers=tuple((name.title(), value) for name, value in reply.headers))
+
+
+@every_cloud
 async def test_metadata_that_the_service_finds_too_large_is_told(cloud: Cloud) -> None:
     async with cloud.open() as store:
         cloud.proxy.always(cloud.says("metadata too large"))
@@ -88,7 +120,7 @@ async def test_cloud_storage_is_sent_no_tag(cloud: Cloud) -> None:
         await store.set("k", b"v", timedelta(days=1))
     (request,) = cloud.requests(write)
     assert b"statebucket-ttl" not in request.body
-    assert b"customTime" in request.body
+    assert b'"customTime":' in request.body
 
 
 @s3_only

@@ -83,6 +83,7 @@ async def test_a_writer_keeps_to_the_pace_by_itself(cloud: Cloud) -> None:
         async with acme.writer(E1) as writer:
             for number in range(1, 4):
                 writer.save(snapshot(number))
+                await writer.flush()  # or the last would be written only
         loaded = await acme.load_snapshot(E1)
         assert loaded is not None
         assert loaded.sequence_number == 3
