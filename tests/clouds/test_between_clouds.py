@@ -77,7 +77,7 @@ async def check(store: StateStore, now: float) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize(("source", "sink"), permutations(SERVICES, 2))
+@pytest.mark.parametrize(("source", "sink"), [*permutations(SERVICES, 2)])
 async def test_a_copied_store_reads_the_same(
     make: Callable[[str], Target], source: str, sink: str
 ) -> None:

@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 
 class OnMoto:
     @pytest.fixture(scope="class")
-    def server(self, moto: Server) -> Server:
+    @classmethod
+    def server(cls, moto: Server) -> Server:
         return moto
 
 
 class OnMinistack:
     @pytest.fixture(scope="class")
-    def server(self, ministack: Server) -> Server:
+    @classmethod
+    def server(cls, ministack: Server) -> Server:
         return ministack
 
 
@@ -32,7 +34,8 @@ class S3Contract(StateStoreContract):
     engine = "sdk"
 
     @pytest.fixture(scope="class")
-    def client(self, server: Server) -> Any:
+    @classmethod
+    def client(cls, server: Server) -> Any:
         return raw_client(server)
 
     @pytest.fixture
@@ -44,7 +47,8 @@ class S3Requests(RequestCountContract):
     engine = "sdk"
 
     @pytest.fixture(scope="class")
-    def proxy(self, server: Server) -> Iterator[FaultProxy]:
+    @classmethod
+    def proxy(cls, server: Server) -> Iterator[FaultProxy]:
         with FaultProxy(server.host, server.port) as proxy:
             yield proxy
 

@@ -51,8 +51,9 @@ tables on their first errors, and the caches of owners and versions fill."""
 MOST_MORE = 6
 """How many sockets or files more than after warm-up there may be where pools are at their least."""
 
-MOST_SOCKETS = 72
-"""How many there may be at any time: twice those of requests in flight, and some."""
+MOST_SOCKETS = 104
+"""How many there may be at any time: three times those of requests in flight, and some. After a
+lost connection requests use a new pool; what lies idle in the old one is closed within 24 s."""
 
 
 def share(mark: str, part: float, method: str | None = None) -> Predicate:
