@@ -13,7 +13,8 @@ is decided here:
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, TypeVar
+from itertools import product
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -34,7 +35,7 @@ from statebucket.stats import Counter
 from statebucket.versions import Stored, Version
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 
     from statebucket.expiry import Expiry
     from statebucket.lifecycle import LifecyclePort
@@ -47,7 +48,7 @@ PAGE = 1000
 
 _FORMAT = "1"
 _MOST_DIGITS = 18
-_SPACES = b" \t\n\r"
+_BLANKS = [bytes(four) for four in product(b" \t\n\r", repeat=4)]  # one for each byte
 _MOST_LOOKS = 8  # how often a create may find its object expired or gone before it gives up
 
 
@@ -362,15 +363,15 @@ class Objects:
         except CorruptObject:
             return False  # listed, so that whoever loads it is told
 
-    async def _attempt(
+    def _attempt(
         self,
         call: Call,
         send: Callable[[], Awaitable[T]],
         name: str | None,
         *,
         writes: bool = False,
-    ) -> T:
-        return await attempt(
+    ) -> Coroutine[Any, Any, T]:
+        return attempt(
             call,
             send,
             bound=self._bounds.get(),
@@ -438,8 +439,7 @@ def stored(found: Found, value: T) -> Stored[T]:
 
 def _nonce(write_id: str, content_type: str) -> bytes:
     """Bytes that no other write's body ends in; white space where the body is JSON."""
-    number = int(write_id, 16)
+    raw = bytes.fromhex(write_id)
     if content_type != JSON:
-        return number.to_bytes(len(write_id) // 2)
-    # Four white-space characters carry two bits each.
-    return bytes(_SPACES[number >> shift & 3] for shift in range(0, 4 * len(write_id), 2))
+        return raw
+    return b"".join([_BLANKS[byte] for byte in raw])

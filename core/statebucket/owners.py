@@ -50,21 +50,26 @@ class Recent(Generic[K, V]):
         """The value, or None."""
         value = self._items.get(key)
         if value is not None:
-            with contextlib.suppress(KeyError):
-                self._items.move_to_end(key)
+            self._touch(key)
         return value
 
     def put(self, key: K, value: V) -> None:
         """Keeps a value."""
         self._items[key] = value
-        with contextlib.suppress(KeyError):
-            self._items.move_to_end(key)
-            if len(self._items) > self._size:
+        self._touch(key)
+        if len(self._items) > self._size:
+            with contextlib.suppress(KeyError):
                 self._items.popitem(last=False)
 
     def pop(self, key: K) -> None:
         """Forgets a value."""
         self._items.pop(key, None)
+
+    def _touch(self, key: K) -> None:
+        try:  # noqa: SIM105  (in each call of a store: `contextlib.suppress` costs three times that)
+            self._items.move_to_end(key)
+        except KeyError:
+            pass
 
 
 class _Record(msgspec.Struct):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,6 +17,8 @@ from statebucket.snapshot import ExecutionSnapshot
 from statebucket.versions import Stored, Version
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from statebucket.expiry import Expiry
     from statebucket.names import Names
     from statebucket.retry import Call
@@ -50,20 +52,21 @@ class Snapshots:
     async def save(
         self,
         call: Call,
+        name: str,
         snapshot: ExecutionSnapshot,
         *,
         expiry: Expiry | None,
         condition: Version | None,
         only_newer: bool,
     ) -> Version:
-        """Claims the execution for the snapshot's tenant, then writes the snapshot."""
+        """Claims the execution for the snapshot's tenant, then writes the snapshot as ``name``."""
         tenant_id, execution_id = snapshot.tenant_id, snapshot.execution_id
         if self._owners is not None:
             await self._owners.claim(call, execution_id, tenant_id, expiry)
         if only_newer:
-            version = await self._put_newer(call, snapshot, condition, expiry)
+            version = await self._put_newer(call, name, snapshot, condition, expiry)
         else:
-            version = await self._put(call, snapshot, condition, expiry)
+            version = await self._put(call, name, snapshot, condition, expiry)
         self._seen.put((tenant_id, execution_id), _Seen(version, snapshot.sequence_number))
         return version
 
@@ -114,16 +117,17 @@ class Snapshots:
         info = await self._objects.head(call, self._names.snapshot(tenant_id, execution_id))
         return Version.ABSENT if info is None else info.version
 
-    async def _put(
+    def _put(
         self,
         call: Call,
+        name: str,
         snapshot: ExecutionSnapshot,
         condition: Version | None,
         expiry: Expiry | None,
-    ) -> Version:
-        return await self._objects.put(
+    ) -> Coroutine[Any, Any, Version]:
+        return self._objects.put(
             call,
-            self._names.snapshot(snapshot.tenant_id, snapshot.execution_id),
+            name,
             snapshot.to_json,
             content_type=JSON,
             expiry=expiry,
@@ -133,6 +137,7 @@ class Snapshots:
     async def _put_newer(
         self,
         call: Call,
+        name: str,
         snapshot: ExecutionSnapshot,
         condition: Version | None,
         expiry: Expiry | None,
@@ -151,12 +156,12 @@ class Snapshots:
                 raise StaleSnapshot(
                     f"save_snapshot: sequence number {known.sequence_number} is stored, above "
                     f"{snapshot.sequence_number}",
-                    object_name=self._names.snapshot(tenant_id, execution_id),
+                    object_name=name,
                     outcome=call.outcome,
                 )
             current = Version.ABSENT if known is None else known.version
             try:
-                return await self._put(call, snapshot, condition or current, expiry)
+                return await self._put(call, name, snapshot, condition or current, expiry)
             except VersionConflict:
                 if condition is not None or race == _MOST_RACES:
                     raise

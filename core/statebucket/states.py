@@ -69,11 +69,11 @@ class ExecutionState(Enum):
     @property
     def is_terminal(self) -> bool:
         """Whether the execution is finished: Completed, Failed, Cancelled."""
-        return self in {
-            ExecutionState.COMPLETED,
-            ExecutionState.FAILED,
-            ExecutionState.CANCELLED,
-        }
+        return (
+            self is ExecutionState.COMPLETED
+            or self is ExecutionState.FAILED
+            or self is ExecutionState.CANCELLED
+        )
 
     @property
     def can_resume(self) -> bool:

@@ -155,9 +155,7 @@ class ObjectStateStore(StateStore):
         tenant_id, execution_id = snapshot.tenant_id, snapshot.execution_id
         self._check_tenant(tenant_id)
         _check_condition(if_version)
-        self._names.snapshot(tenant_id, execution_id)
-        if self._owners is not None:
-            self._names.owner(execution_id)
+        name = self._names.snapshot(tenant_id, execution_id)  # the owner record's is shorter
         if ttl is None and snapshot.state.is_terminal:
             ttl = self._finished_ttl
         expiry = self._expiry(ttl)
@@ -167,7 +165,7 @@ class ObjectStateStore(StateStore):
         call = self._call("save_snapshot")
         try:
             version = await self._snapshots.save(
-                call, snapshot, expiry=expiry, condition=if_version, only_newer=only_newer
+                call, name, snapshot, expiry=expiry, condition=if_version, only_newer=only_newer
             )
         except VersionConflict as error:
             if lease is None:
