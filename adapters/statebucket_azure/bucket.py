@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from email import message_from_bytes
-from email.message import Message
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +12,11 @@ from statebucket.bucket import Deletion, Limits, Object, ObjectInfo, Page, Prefi
 from statebucket.errors import BucketNotFound, PreconditionFailed, Unavailable, UnsupportedOperation
 from statebucket.expiry import TAG
 from statebucket.loops import ClientPerLoop
+from statebucket.multipart import parts
 from statebucket.versions import Version
 from statebucket_azure import listing
 from statebucket_azure.client import Connection
-from statebucket_azure.translate import ERRORS, BlobNotFound, asked, failure_of, garbled
+from statebucket_azure.translate import ERRORS, BlobNotFound, asked, garbled, refusal
 from statebucket_azure.versions import matching, version_of
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from statebucket.bucket import Write
     from statebucket.doctor import Finding
     from statebucket.lifecycle import Lifecycle, Removal, Rule
+    from statebucket.multipart import Part
     from statebucket_azure.client import Target
     from statebucket_azure.options import AzureOptions
 
@@ -125,7 +125,7 @@ class AzureBucket:
             return []
         container = await self._container()
         replies = await asked(_delete_batch(container, names, self._how), writes=True)
-        return [_deletion(name, replies.get(str(at))) for at, name in enumerate(names)]
+        return [_deletion(name, replies.get(place)) for place, name in enumerate(names)]
 
     async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
         """Lists blobs with their metadata, in one request."""
@@ -186,39 +186,30 @@ def _info(name: str, properties: BlobProperties) -> ObjectInfo:
 
 async def _delete_batch(
     container: ContainerClient, names: Sequence[str], how: dict[str, Any]
-) -> dict[str, Any]:
-    """The replies to the parts of a batch, by their ``Content-ID``: the place of the name."""
+) -> dict[int | None, Part]:
+    """The parts of a batch's answer, by the place of the name that they are about."""
     raw: list[PipelineResponse[Any, Any]] = []
     try:
-        parts = await container.delete_blobs(
+        # What this returns would be read with the SDK's parser, which takes ten times as long.
+        await container.delete_blobs(
             *names,
             delete_snapshots="include",
             raise_on_any_failure=False,
             raw_response_hook=raw.append,
             **how,
         )
-        replies = [part async for part in parts]
-        return dict(zip(_content_ids(raw[-1].http_response), replies, strict=True))
+        reply = raw[-1].http_response
+        return {part.number: part for part in parts(reply.content_type, reply.body())}
     except (ValueError, AttributeError, HTTPException) as error:  # no multipart reply
         raise garbled(writes=True) from error
 
 
-def _content_ids(reply: Any) -> list[str]:  # noqa: ANN401  (untyped in the SDK)
-    """What each part of a batch's reply says it answers; the SDK reads past these headers."""
-    head = f"Content-Type: {reply.content_type}\r\n\r\n".encode()
-    parts = message_from_bytes(head + reply.body()).get_payload()
-    return [str(part["Content-ID"]) for part in parts if isinstance(part, Message)]
-
-
-def _deletion(
-    name: str,
-    reply: Any,  # noqa: ANN401  (the SDK has two unrelated classes of replies)
-) -> Deletion:
-    if reply is None:
+def _deletion(name: str, part: Part | None) -> Deletion:
+    if part is None:
         return Deletion(name, error=garbled(writes=True))
-    if reply.status_code < ERRORS:
+    if part.status < ERRORS:
         return Deletion(name, existed=True)
-    failure = failure_of(reply)
+    failure = refusal(part.status, part.headers, writes=True)
     if isinstance(failure, BlobNotFound):
         return Deletion(name, existed=False)
     if isinstance(failure, BucketNotFound):

@@ -121,26 +121,45 @@ def failure_of(
         reply: The service's reply.
         error: What the SDK made of it, for the cause.
     """
-    status: int = reply.status_code
-    code: str = reply.headers.get("x-ms-error-code") or ""
+    asks = reply.request
+    failure = refusal(
+        reply.status_code,
+        reply.headers,
+        writes=asks.method not in _READS,
+        tags="x-ms-tags" in asks.headers,
+    )
+    if not isinstance(failure, BlobNotFound):  # which is an answer, not a failure
+        _chain(failure, error or HttpResponseError(response=reply))
+    return failure
+
+
+def refusal(
+    status: int, headers: Mapping[str, str], *, writes: bool, tags: bool = False
+) -> StateBucketError:
+    """What a reply means that is no success.
+
+    Args:
+        status: Its status code.
+        headers: Its headers.
+        writes: Whether the request would have changed something.
+        tags: Whether the request would have written index tags.
+    """
+    code = headers.get("x-ms-error-code") or ""
     kind = _BY_CODE.get(code) or _BY_STATUS.get(status)
     if kind is None:
         kind = Unavailable if status >= _SERVER_ERRORS else RequestRejected
     message = f"Azure Blob answered {status} {code}".rstrip()
-    if request_id := reply.headers.get("x-ms-request-id"):
+    if request_id := headers.get("x-ms-request-id"):
         message += f" (request {request_id})"
-    hints = [_HINTS.get(kind), _TAG_HINTS.get(kind) if "x-ms-tags" in reply.request.headers else ""]
+    hints = [_HINTS.get(kind), _TAG_HINTS.get(kind) if tags else ""]
     if any(hints):
         message += ": " + "; ".join(filter(None, hints))
     open_ended = kind is Unavailable and code != "Md5Mismatch"
-    failure = kind(
+    return kind(
         message,
-        outcome="unknown" if open_ended and reply.request.method not in _READS else "none",
-        retry_after=_retry_after(reply.headers),
+        outcome="unknown" if open_ended and writes else "none",
+        retry_after=_retry_after(headers),
     )
-    if kind is not BlobNotFound:  # which is an answer, not a failure
-        _chain(failure, error or HttpResponseError(response=reply))
-    return failure
 
 
 def garbled(*, writes: bool = False) -> Unavailable:

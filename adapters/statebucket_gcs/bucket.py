@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 import secrets
@@ -13,9 +12,9 @@ from urllib.parse import quote
 import msgspec
 
 from statebucket.bucket import JSON, Deletion, Limits, Object, ObjectInfo, Page, PrefixPage
-from statebucket.errors import PreconditionFailed, StateBucketError, Unavailable
+from statebucket.errors import PreconditionFailed, Unavailable
 from statebucket.versions import Version
-from statebucket_gcs import lifecycle
+from statebucket_gcs import batch, lifecycle
 from statebucket_gcs.connection import Connection, Connections
 from statebucket_gcs.translate import Answer, error_of
 from statebucket_gcs.wire import Listing, Resource, check_body, decode, describe, from_headers
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from statebucket.bucket import Write
     from statebucket.doctor import Finding
+    from statebucket.errors import StateBucketError
     from statebucket.lifecycle import Lifecycle, Removal, Rule
     from statebucket_gcs.options import GCSOptions
 
@@ -47,7 +47,7 @@ class GCSBucket:
 
     name = "gcs"
     requires_network = True
-    limits = Limits(delete_batch=100, delete_requests=True, write_interval=1.0)
+    limits = Limits(delete_batch=batch.MOST, write_interval=1.0)
 
     def __init__(
         self, bucket: str, options: GCSOptions, *, deadline: float, max_in_flight: int
@@ -161,16 +161,34 @@ class GCSBucket:
         return True
 
     async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
-        """See `statebucket.bucket.Bucket.delete_many`. One request an object."""
+        """See `statebucket.bucket.Bucket.delete_many`."""
+        if not names:
+            return []
+        kind, body = batch.deletions([self._object(name) for name in names])
 
-        async def one(name: str) -> Deletion:
-            try:
-                return Deletion(name, existed=await self.delete(name))
-            except StateBucketError as error:
-                error.object_name = name
-                return Deletion(name, error=error)
+        def job(to: Connection) -> dict[int, Answer]:
+            answer = to.send("POST", batch.PATH, headers={"Content-Type": kind}, body=[body])
+            if answer.status != HTTPStatus.OK:
+                raise self._error(answer)
+            return batch.answers(answer)
 
-        return await asyncio.gather(*map(one, names))
+        found = await self._connections.run(job)
+        return [self._deletion(name, found.get(place)) for place, name in enumerate(names)]
+
+    def _deletion(self, name: str, answer: Answer | None) -> Deletion:
+        """What became of one object of a batch."""
+        if answer is None:
+            untold = "Cloud Storage's answer does not tell what became of the object"
+            return Deletion(name, error=Unavailable(untold, outcome="unknown"))
+        if answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            return Deletion(name, existed=True)
+        if answer.missing:
+            return Deletion(name, existed=False)
+        error = self._error(answer)
+        if answer.bucket_missing:
+            raise error  # it stands in every part
+        error.object_name = name
+        return Deletion(name, error=error)
 
     async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
         """See `statebucket.bucket.Bucket.list`."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote_to_bytes
 
 import pytest
 
-from faultcases.clouds import of, removal
+from faultcases.clouds import removal
 from faultcases.on import every_cloud
+from faults.messages import header
 from faults.proxy import Fault, Recorded, Reply, RewriteReply
 from functions.places import ACME, E1, snapshot
 from statebucket import errors
@@ -22,6 +24,7 @@ pytestmark = [pytest.mark.asyncio, every_cloud]
 KEYS = "tenants/acme/executions/e1/"
 STUBBORN = f"{KEYS}k2"
 _S3 = {"throttled": "SlowDown", "failing": "InternalError", "forbidden": "AccessDenied"}
+_GCS = {"throttled": 429, "failing": 503, "forbidden": 403}
 _AZURE = {
     "throttled": "503 Server Busy\r\nx-ms-error-code: ServerBusy",
     "failing": "500 Internal Error\r\nx-ms-error-code: InternalError",
@@ -43,10 +46,11 @@ class PartlyRefused:
 
     def __call__(self, reply: Reply, request: Recorded) -> Reply:
         """Put the object back, and say that it could not be deleted."""
-        if STUBBORN.encode() not in request.body:
+        if STUBBORN.encode() not in unquote_to_bytes(request.body):
             return reply  # it has gone with an earlier batch
         self.cloud.target.raw_put(STUBBORN, b"v")
-        return (self._s3 if self.cloud.service == "s3" else self._azure)(reply, request)
+        told = {"s3": self._s3, "gcs": self._gcs, "azure": self._azure}
+        return told[self.cloud.service](reply, request)
 
     def _s3(self, reply: Reply, _: Recorded) -> Reply:
         name = self.cloud.target.prefix + STUBBORN
@@ -61,9 +65,24 @@ class PartlyRefused:
             body = body[:start] + tag
         return replace(reply, body=body)
 
-    def _azure(self, reply: Reply, request: Recorded) -> Reply:
+    def _gcs(self, reply: Reply, request: Recorded) -> Reply:
+        boundary = (header(reply.headers, "Content-Type") or "").partition("boundary=")[2]
+        parts = reply.body.split(f"--{boundary}".encode())
+        place = self._place(request)
+        parts[place + 1] = (
+            b"\r\nContent-Type: application/http\r\nContent-ID: <response-%d>\r\n\r\n"
+            b"HTTP/1.1 %d No\r\nContent-Type: application/json\r\n\r\n{}\r\n"
+            % (place, _GCS[self.what])
+        )
+        return replace(reply, body=f"--{boundary}".encode().join(parts))
+
+    def _place(self, request: Recorded) -> int:
         names = [line for line in request.body.split(b"\r\n") if line.startswith(b"DELETE ")]
-        place = next(at for at, line in enumerate(names) if STUBBORN.encode() in line)
+        encoded = quote(STUBBORN, safe="") if self.cloud.service == "gcs" else STUBBORN
+        return next(at for at, line in enumerate(names) if encoded.encode() in line)
+
+    def _azure(self, reply: Reply, request: Recorded) -> Reply:
+        place = self._place(request)
         start, *parts = reply.body.split(b"HTTP/1.1 202 Accepted\r\n")
         lines = [b"202 Accepted"] * len(parts)
         lines[place] = _AZURE[self.what].encode()
@@ -73,8 +92,6 @@ class PartlyRefused:
 
 def refused(cloud: Cloud, what: str) -> Fault:
     """A fault by which one object of a batch is not deleted."""
-    if cloud.service == "gcs":  # where a batch is a request for each object
-        return cloud.says(what, when=of(STUBBORN, removal))
     return RewriteReply(PartlyRefused(cloud, what), when=removal)
 
 
@@ -131,6 +148,8 @@ async def test_what_stays_busy_is_named_by_the_deadline(cloud: Cloud) -> None:
     with pytest.raises(errors.DeleteIncomplete) as caught:
         await store.with_deadline(0.5).tenant(ACME).delete_execution_state(E1)
     (failure,) = caught.value.failures.values()
-    assert isinstance(failure, errors.Throttled)
+    # On a busy machine the deadline may cut the last try off.
+    cut_off = isinstance(failure, errors.DeadlineExceeded)
+    assert isinstance(failure.__cause__ if cut_off else failure, errors.Throttled)
     assert cloud.target.raw_names() == ["owners/e1", STUBBORN]
     await store.shutdown()

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ from faults.messages import Reply, Request
 from faults.proxy import FaultProxy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from faults.link import Link
     from faults.record import Recorded
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 NO_BUCKET = "The specified bucket does not exist."
 NOT_MET = "At least one of the pre-conditions you specified did not hold."
+
+BATCH = "/batch/storage/v1"
+DELETION = re.compile(rb"^DELETE (\S+)", re.MULTILINE)
 
 _API = "/storage/v1/b/"
 _JSON = (("Content-Type", "application/json; charset=UTF-8"),)
@@ -89,7 +93,10 @@ class Strict(Fault):
             upstream = Upstream(self.server.host, self.server.port, self.server.netloc)
             try:
                 call = _read(request)
-                refusal = None if call is None else await _refusal(upstream, request.method, call)
+                if call is not None:
+                    refusal = await _refusal(upstream, request.method, call)
+                else:
+                    refusal = await _refused_batch(upstream, request)
                 if refusal is not None:
                     return refusal
                 reply = await upstream.exchange(
@@ -123,7 +130,7 @@ def _read(request: Recorded) -> _Call | None:
         bucket, _, rest = path.removeprefix(_API).partition("/")
         name = unquote(rest.removeprefix("o/")) if rest.startswith("o/") else None
         return _Call(xml=False, bucket=unquote(bucket), name=name, query=query)
-    if parts.path.startswith("/storage/"):
+    if parts.path.startswith(("/storage/", "/batch/")):
         return None
     bucket, _, name = parts.path.removeprefix("/").partition("/")
     return _Call(xml=True, bucket=unquote(bucket), name=unquote(name), query=query)
@@ -153,6 +160,36 @@ async def _refusal(upstream: Upstream, method: str, call: _Call) -> Reply | None
     if wanted is not None and wanted != generation:
         return _error(call, 412, "conditionNotMet", "PreconditionFailed", NOT_MET)
     return None
+
+
+async def _refused_batch(upstream: Upstream, request: Recorded) -> Reply | None:
+    """Give Cloud Storage's answer to a batch about a bucket that does not exist."""
+    if request.target != BATCH:
+        return None
+    asked = [urlsplit(one.decode()).path for one in DELETION.findall(request.body)]
+    buckets = {path.removeprefix(_API).partition("/")[0] for path in asked}
+    if [bucket for bucket in buckets if await _ask(upstream, f"{_API}{bucket}") is not None]:
+        return None
+    missing = _Call(xml=False, bucket="", name=None, query={})
+    said = _error(missing, 404, "notFound", "NoSuchBucket", NO_BUCKET)
+    return batch_of([said] * len(asked))
+
+
+def batch_of(replies: Sequence[Reply]) -> Reply:
+    """Give the answer to a batch whose parts are answered so, in their order."""
+    parts = [
+        b"--of_parts\r\nContent-Type: application/http\r\nContent-ID: <response-%d>\r\n\r\n"
+        b"HTTP/1.1 %d Said\r\n%s\r\n%s\r\n"
+        % (
+            number,
+            reply.status,
+            b"".join(f"{name}: {value}\r\n".encode() for name, value in reply.headers),
+            reply.body,
+        )
+        for number, reply in enumerate(replies)
+    ]
+    kind = ("Content-Type", "multipart/mixed; boundary=of_parts")
+    return Reply(200, (kind,), b"".join([*parts, b"--of_parts--\r\n"]))
 
 
 def _page_of_prefixes(query: dict[str, str], reply: Reply) -> Reply:

@@ -30,9 +30,6 @@ class TestStrict(StateStoreContract):
 
 
 class TestStrictRequests(RequestCountContract):
-    def batch(self, objects: int) -> int:
-        return objects
-
     @pytest.fixture
     def target(self, fake: Server, proxy: FaultProxy) -> GCSTarget:
         return GCSTarget(fake.url, proxy, counted=True)

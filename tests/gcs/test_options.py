@@ -40,7 +40,7 @@ def test_a_bucket_is_opened_with_its_prefix() -> None:
     limits = opened.bucket.limits
     assert limits.unique_versions
     assert limits.lists_metadata
-    assert limits.delete_requests
+    assert not limits.delete_requests
     assert limits.delete_batch == 100
     assert limits.write_interval == 1.0
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from faults.proxy import Answer, FaultProxy, gcs_error, on
+from faults.proxy import Answer, AnswerWith, FaultProxy, Reply
+from gcs.strict import batch_of
 from gcs.support import Around, opened, write
 from statebucket.bucket import BYTES, JSON, ObjectInfo, Page, PrefixPage, Write
-from statebucket.errors import BucketNotFound, PreconditionFailed, Throttled
+from statebucket.errors import BucketNotFound, PreconditionFailed, Throttled, Unavailable
 from statebucket.expiry import Expiry
 from statebucket.versions import Version
 
@@ -91,11 +94,10 @@ async def test_a_missing_bucket_is_not_a_missing_object(proxy: FaultProxy) -> No
         bucket.list("a", after=None, limit=1),
         bucket.list_prefixes("a", after=None, limit=1),
         bucket.check(""),
+        bucket.delete_many(["a", "b"]),
     ):
         with pytest.raises(BucketNotFound, match="no-such-bucket"):
             await call
-    (deletion,) = await bucket.delete_many(["a"])
-    assert isinstance(deletion.error, BucketNotFound)
 
 
 async def test_the_expiry_is_the_custom_time_and_goes_with_a_rewrite(
@@ -201,7 +203,7 @@ async def test_a_version_of_another_form_is_refused_without_a_request(
 
 
 @pytest.mark.parametrize("count", [0, 1, 100])
-async def test_many_are_deleted_with_a_request_each(
+async def test_many_are_deleted_in_one_request(
     bucket: GCSBucket, proxy: FaultProxy, count: int
 ) -> None:
     names = [f"d/{number}" for number in range(count)]
@@ -211,7 +213,7 @@ async def test_many_are_deleted_with_a_request_each(
     assert [(d.name, d.existed, d.error) for d in deletions] == [
         (name, index % 2 == 0, None) for index, name in enumerate(names)
     ]
-    assert proxy.count() == proxy.count("DELETE") == count
+    assert proxy.count() == proxy.count("POST") == min(count, 1)
     assert (await bucket.list("d/", after=None, limit=1000)).objects == []
 
 
@@ -220,13 +222,40 @@ async def test_a_failure_in_a_batch_is_that_objects_own(
 ) -> None:
     names = [f"d/{number}" for number in range(5)]
     await asyncio.gather(*(bucket.put(write(name), None) for name in names))
-    proxy.plan(gcs_error(429, "rateLimitExceeded", when=on("DELETE", "d%2F3")))
-    deletions = {deletion.name: deletion for deletion in await bucket.delete_many(names)}
-    failed = deletions.pop("d/3")
-    assert isinstance(failed.error, Throttled)
-    assert (failed.error.object_name, failed.error.outcome) == ("d/3", "none")
-    assert all(d.existed and d.error is None for d in deletions.values())
-    assert [i.name for i in (await bucket.list("d/", after=None, limit=9)).objects] == ["d/3"]
+    busy = json.dumps({"error": {"message": "slow", "errors": [{"reason": "rateLimitExceeded"}]}})
+    said = [Reply(204), Reply(404), Reply(429, (("Retry-After", "3"),), busy.encode()), Reply(503)]
+    proxy.plan(AnswerWith(lambda _: batch_of(said)))
+    done, gone, slow, open_ended, untold = await bucket.delete_many(names)
+    assert (done.existed, done.error) == (True, None)
+    assert (gone.existed, gone.error) == (False, None)
+    assert isinstance(slow.error, Throttled)
+    assert (slow.error.object_name, slow.error.outcome) == ("d/2", "none")
+    assert slow.error.retry_after == 3
+    assert isinstance(open_ended.error, Unavailable)
+    assert open_ended.error.outcome == "unknown"
+    assert isinstance(untold.error, Unavailable)
+    assert untold.error.outcome == "unknown"
+
+
+@pytest.mark.parametrize("cut", [True, False])
+async def test_an_answer_that_is_no_batchs_is_open(
+    bucket: GCSBucket, proxy: FaultProxy, *, cut: bool
+) -> None:
+    whole = batch_of([Reply(204), Reply(204)])
+    other = replace(whole, body=whole.body[:-20]) if cut else Reply(200, (), b"<html>")
+    proxy.plan(AnswerWith(lambda _: other))
+    with pytest.raises(Unavailable) as caught:
+        await bucket.delete_many(["d/1", "d/2"])
+    assert caught.value.outcome == "unknown"
+
+
+async def test_parts_may_come_in_another_order(bucket: GCSBucket, proxy: FaultProxy) -> None:
+    whole = batch_of([Reply(204), Reply(404)])
+    first, second = whole.body.split(b"--of_parts")[1:3]
+    body = b"".join([b"--of_parts", second, b"--of_parts", first, b"--of_parts--"])
+    proxy.plan(AnswerWith(lambda _: replace(whole, body=body)))
+    deletions = await bucket.delete_many(["d/1", "d/2"])
+    assert [(d.name, d.existed) for d in deletions] == [("d/1", True), ("d/2", False)]
 
 
 @pytest.mark.parametrize("through", ["strict", "fake"])

@@ -37,7 +37,7 @@ REQUESTS: dict[str, tuple[Any, int]] = {
     "head": (lambda b: b.head("a"), 1),
     "delete": (lambda b: b.delete("a"), 1),
     "delete, conditional": (lambda b: b.delete("absent", Version("1")), 1),
-    "delete_many of 7": (lambda b: b.delete_many([f"x{n}" for n in range(7)]), 7),
+    "delete_many of 7": (lambda b: b.delete_many([f"x{n}" for n in range(7)]), 1),
     "list": (lambda b: b.list("", after=None, limit=1000), 1),
     "list_prefixes": (lambda b: b.list_prefixes("", after=None, limit=1000), 1),
     "check": (lambda b: b.check(""), 1),
@@ -67,7 +67,9 @@ async def test_requests_per_call(
     run, expected = REQUESTS[call]
     await run(opened(proxy.url, around.bucket))  # a new client: nothing is asked at the start
     assert proxy.count() == expected
-    assert all(f"/{around.bucket}" in request.target for request in proxy.requests)
+    for request in proxy.requests:
+        names = f"/{around.bucket}"  # a batch has them in its body
+        assert names in request.target or names.encode() in request.body
     assert set(dialled) == {"127.0.0.1"}
 
 

@@ -62,6 +62,9 @@ def _gcs(request: Recorded, path: str, query: dict[str, str]) -> list[Named]:
             head = request.body.split(b"\r\n\r\n", 2)[1].split(b"\r\n--", 1)[0]
             named = json.loads(head)["name"]
         return [Named("object", named)]
+    if path == "/batch/storage/v1":
+        asked = (urlsplit(target.decode()).path for target in _PART.findall(request.body))
+        return [named for one in asked for named in _gcs(request, one, {})]
     path = path.removeprefix("/download")
     if not path.startswith(_GCS):  # the XML API
         return [Named("object", unquote(path.removeprefix("/").partition("/")[2]))]

@@ -6,7 +6,7 @@ import base64
 import json
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from uuid import uuid4
 
 import google_crc32c
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _JSON = {"Content-Type": "application/json; charset=UTF-8"}
 _META = "x-goog-meta-"
+_DELETION = re.compile(rb"^DELETE \S*/storage/v1/b/([^ ?]+)", re.MULTILINE)
 _PATH = re.compile(r"/(upload/|download/)?storage/v1/b/([^/]+)(?:/o(?:/(.*))?)?", re.DOTALL)
 
 
@@ -33,6 +34,8 @@ class GCS:
     def __call__(self, request: Request) -> Reply:
         if request.path == "/storage/v1/b":
             return Reply(200, _JSON, b"{}")  # a bucket is made when it is first named
+        if request.path == "/batch/storage/v1":
+            return self._batch(request)
         found = _PATH.fullmatch(request.path)
         if found is None:
             return self._xml(request)
@@ -53,6 +56,22 @@ class GCS:
         if kind == "download/" or request.query.get("alt") == "media":
             return _read(request, entry)
         return Reply(200, _JSON, json.dumps(_resource(bucket, name, entry)).encode())
+
+    def _batch(self, request: Request) -> Reply:
+        """Of deletions, numbered in their order."""
+        parts = []
+        for number, where in enumerate(_DELETION.findall(request.body)):
+            bucket, _, name = unquote(where.decode()).partition("/o/")
+            gone = self._storage[bucket].delete(name)
+            line = "204 No Content" if gone else "404 Not Found"
+            body = b"" if gone else _failure(404, "notFound").body
+            parts.append(
+                f"--batch\r\nContent-Type: application/http\r\n"
+                f"Content-ID: <response-{number}>\r\n\r\nHTTP/1.1 {line}\r\n"
+                f"Content-Type: application/json; charset=UTF-8\r\n\r\n{body.decode()}\r\n"
+            )
+        headers = {"Content-Type": "multipart/mixed; boundary=batch"}
+        return Reply(200, headers, "".join([*parts, "--batch--\r\n"]).encode())
 
     def _upload(self, request: Request, container: Container) -> Reply:
         """Of all three kinds; the answer tells what the SDK and our adapter read of it."""

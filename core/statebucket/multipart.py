@@ -1,0 +1,66 @@
+"""The answers to a batch: the replies that a ``multipart/mixed`` body holds, each with a number."""
+
+from __future__ import annotations
+
+import re
+from email.message import Message
+from email.parser import BytesHeaderParser
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_NUMBER = re.compile(rb"^content-id:[^0-9\r\n]*([0-9]{1,4})\b", re.IGNORECASE | re.MULTILINE)
+_STATUS = re.compile(rb"[2-5][0-9]{2}\s")
+_DONE = 300  # the first status that is no success
+
+
+class Part(NamedTuple):
+    """One reply of a batch.
+
+    Attributes:
+        number: The number of the request that it answers; None where the service gave none.
+        status: Its status code.
+        headers: Its headers, names in lower case; of a success none are read.
+        body: Its body; of a success none is read.
+    """
+
+    number: int | None
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def parts(content_type: str, body: bytes) -> Iterator[Part]:
+    """The replies in a batch's answer, in their order.
+
+    The parser of `email` takes ten times as long, for each of thousands.
+
+    Args:
+        content_type: The answer's media type, which names the boundary between the parts.
+        body: The answer's body.
+
+    Raises:
+        ValueError: It is no such answer, or not whole.
+    """
+    about = Message()
+    about["Content-Type"] = content_type
+    boundary = about.get_boundary()
+    if not boundary:
+        raise ValueError(f"no batch's answer: {content_type!r}")
+    _, *found, end = body.split(f"--{boundary}".encode())
+    if not end.startswith(b"--"):
+        raise ValueError("a batch's answer that is cut short")
+    for part in found:
+        head, _, reply = part.partition(b"HTTP/1.1 ")
+        numbered = _NUMBER.search(head)
+        number = int(numbered[1]) if numbered else None
+        if not _STATUS.match(reply):
+            raise ValueError("a batch's answer with a part that has no status")
+        status = int(reply[:3])
+        headers, said = {}, b""
+        if status >= _DONE:
+            lines, _, said = reply.partition(b"\r\n")[2].partition(b"\r\n\r\n")
+            items = BytesHeaderParser().parsebytes(lines).items()
+            headers = {name.lower(): str(value) for name, value in items}
+        yield Part(number, status, headers, said.removesuffix(b"\r\n"))
