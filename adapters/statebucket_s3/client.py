@@ -49,6 +49,7 @@ class Connection:
             retries={"total_max_attempts": 1, "mode": "standard"},
             http_session_cls=_SendOnce,
             s3={"addressing_style": options.addressing_style},
+            user_agent=None if options.session is not None else _user_agent(session),
             user_agent_extra="statebucket",
         )
         create = session.create_client if hasattr(session, "create_client") else session.client
@@ -101,6 +102,15 @@ def own_session() -> AioSession:
         timestamp_parser=lambda text: text
     )
     return session
+
+
+def _user_agent(session: AioSession) -> str | None:
+    """What the SDK calls itself, once: it would put it together twice for each request (10%).
+
+    None where the user has given an application id, whose form is the SDK's to see to.
+    """
+    name: str = session.user_agent()
+    return None if session.get_config_variable("user_agent_appid") else name
 
 
 class _SendOnce(AIOHTTPSession):

@@ -61,6 +61,30 @@ async def test_a_region_of_the_environment_is_signed(
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("app", ["", "billing"])
+async def test_the_user_agent_names_the_sdk_us_and_the_app(
+    proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, app: str
+) -> None:
+    monkeypatch.setenv("AWS_EXECUTION_ENV", "AWS_Lambda_python3.13")
+    if app:
+        monkeypatch.setenv("AWS_SDK_UA_APP_ID", app)
+    names = str((await sent(proxy)).header("user-agent")).split()
+    assert names[0].startswith("aiobotocore/")
+    assert names[-1] == "statebucket"
+    assert "exec-env/AWS_Lambda_python3.13" in names
+    assert [name for name in names if name.startswith("app/")] == ([f"app/{app}"] if app else [])
+
+
+@pytest.mark.asyncio
+async def test_a_session_of_the_callers_keeps_its_user_agent(proxy: FaultProxy) -> None:
+    session = AioSession()
+    session.user_agent_extra = "billing/2"
+    names = str((await sent(proxy, session=session)).header("user-agent")).split()
+    assert {"billing/2", "statebucket"} <= set(names)
+    assert names.count("billing/2") == 1
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("status", "headers"),
     [
