@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.server.process import running
+from benchmarks.speed.aims import LEAN, OURS, OVER_TLS
 from benchmarks.speed.load import raw_rate
-from benchmarks.speed.report import write_all
+from benchmarks.speed.report import FLOOR, TUNED, write_all
 from benchmarks.speed.subjects import SUBJECTS, installed
 from benchmarks.speed.work import SIZES, Case, cases
 
@@ -94,8 +95,8 @@ class Worker:
 class Run:
     """All measurements of one cloud, gathered as they are made."""
 
-    def __init__(self, server: Server, workers: list[Worker], cloud: str) -> None:
-        self._server, self._workers, self._cloud = server, workers, cloud
+    def __init__(self, server: Server, workers: list[Worker], cloud: str, suffix: str = "") -> None:
+        self._server, self._workers, self._cloud, self._suffix = server, workers, cloud, suffix
         self.records: list[dict[str, Any]] = []
 
     def rounds(self, chosen: list[Case], rounds: int) -> None:
@@ -112,8 +113,8 @@ class Run:
             for number in range(rounds):
                 for worker in random.sample(able, len(able)):
                     found = worker.run("run", case=case, size=size)
-                    self._keep(worker, case.title, number, found)
-            _say(f"{self._cloud}: {case.title}")
+                    self._keep(worker, case.title + self._suffix, number, found)
+            _say(f"{self._cloud}: {case.title}{self._suffix}")
 
     def whole(self, operation: str, rounds: int) -> None:
         """A listing or clean-up of 10,000 objects."""
@@ -178,6 +179,19 @@ def write(
     write_all(Path(given.output), {"about": about, "records": records})
 
 
+def over_tls(server: Server, rounds: int, names: list[str]) -> list[dict[str, Any]]:
+    """Large bodies over TLS, by those who are compared there."""
+    with ExitStack() as stack:
+        workers = []
+        for name in names:
+            if name in {OURS, LEAN, TUNED, FLOOR}:
+                workers.append(Worker(server, "s3", name, "tls"))
+                stack.callback(workers[-1].close)
+        run = Run(server, workers, "s3", OVER_TLS)
+        run.rounds([case for case in cases(["10 MiB"]) if case.concurrency == 1], rounds)
+    return run.records
+
+
 def main() -> None:
     """Measures, and writes the tables, the plot and the JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -187,7 +201,7 @@ def main() -> None:
     parser.add_argument("--sizes", default=",".join(SIZES))
     parser.add_argument("--tls", action="store_true")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each reply")
-    parser.add_argument("--only", default="calls,list,clean,growth")
+    parser.add_argument("--only", default="calls,list,clean,growth,tls")
     parser.add_argument("--output", default="dist/bench")
     given = parser.parse_args()
     kind = "tls" if given.tls else "plain"
@@ -211,12 +225,12 @@ def main() -> None:
                     run.rounds(cases(given.sizes.split(",")), given.rounds)
                 for operation in ("list", "clean"):
                     if operation in only:
-                        # Cloud Storage deletes one by one: a round takes a minute.
-                        few = 1 if (operation, cloud) == ("clean", "gcs") else 3
-                        run.whole(operation, min(given.rounds, few))
+                        run.whole(operation, min(given.rounds, 3))
                 if "growth" in only and "statebucket" in names:
                     run.growth(min(given.rounds, 3))
                 records += run.records
+            if "tls" in only and cloud == "s3" and kind == "plain":
+                records += over_tls(server, given.rounds, names)
             # After each service, so that an interrupted run has something to show.
             write(given, floors, records)
 

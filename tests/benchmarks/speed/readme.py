@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.speed import aims
 from benchmarks.speed.report import CLOUDS, FLOOR, TUNED, Results, cpu, rate, spread, wall
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ _SHOWN = [
     "load 1 MiB, 1 at a time",
     "save 10 MiB, 1 at a time",
     "load 10 MiB, 1 at a time",
+    "save 10 MiB, 1 at a time, over TLS",
+    "load 10 MiB, 1 at a time, over TLS",
 ]
 
 
@@ -36,6 +39,8 @@ def section(results: Results) -> Iterator[str]:
         f"{about['machine']}, Python {about['python']}, {about['date']}, "
         f"load average {about['load']:.1f} (two are the benchmark's own)."
     )
+    yield ""
+    yield from aims.table(results)
     for cloud in results.clouds():
         yield from _cloud(results, cloud)
     yield from _whole(results)
