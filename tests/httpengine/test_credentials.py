@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
+import threading
+import time
+import traceback
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import aioboto3
 import pytest
+from botocore import exceptions as sdk
 from botocore.credentials import RefreshableCredentials
 
+from functions.rivals import environ
 from statebucket import errors, open_store
 
 if TYPE_CHECKING:
@@ -107,6 +113,127 @@ async def test_a_temporary_key_is_renewed_before_it_ends_and_once(
         session.chain._expiry_time = datetime.now(UTC) + timedelta(minutes=5)
         await asyncio.gather(*(store.get("k") for _ in range(4)))
     assert keys_of(proxy) == ["key-1"] * 2 + ["key-2"] * 4
+
+
+async def test_a_key_that_still_lasts_is_used_while_it_is_renewed(
+    target: S3Target, proxy: FaultProxy
+) -> None:
+    session = Session()
+    hung = threading.Event()
+    tries: list[float] = []
+
+    def hanging() -> dict[str, Any]:
+        tries.append(time.monotonic())
+        hung.wait(10)
+        raise OSError("the metadata service is away")
+
+    async with target.open(session=session, deadline=2) as store:
+        await store.get("k")
+        session.chain._expiry_time = datetime.now(UTC) + timedelta(minutes=12)
+        session.chain._refresh_using = hanging
+        try:
+            await asyncio.gather(*(store.get("k") for _ in range(8)))
+        finally:
+            hung.set()
+    assert keys_of(proxy) == ["key-1"] * 9
+    assert len(tries) == 1
+
+
+ANSWER = {"Error": {"Code": "AccessDenied", "Message": "no"}}
+BUSY = {"Error": {"Code": "Throttling"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+ENDED = "Credentials were refreshed, but the refreshed credentials are still expired."
+
+
+class Failing:
+    """A session that has keys to give, and cannot."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def get_credentials(self) -> Any:
+        return self
+
+    def get_frozen_credentials(self) -> Any:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "ours"),
+    [
+        (sdk.ClientError(ANSWER, "AssumeRole"), errors.InvalidCredentials),  # type: ignore[arg-type]
+        (sdk.ClientError(BUSY, "AssumeRole"), errors.Unavailable),  # type: ignore[arg-type]
+        (sdk.EndpointConnectionError(endpoint_url="https://sts"), errors.Unavailable),
+        (sdk.ConnectTimeoutError(endpoint_url="https://sts"), errors.Unavailable),
+        (sdk.ProfileNotFound(profile="p"), errors.InvalidCredentials),
+        (RuntimeError(ENDED), errors.InvalidCredentials),
+        (ValueError("Expecting value"), errors.InvalidCredentials),  # of a credential_process
+        (FileNotFoundError("no such program"), errors.InvalidCredentials),
+    ],
+)
+async def test_a_chain_that_fails_is_one_of_our_errors(
+    target: S3Target, error: Exception, ours: type[errors.StateBucketError]
+) -> None:
+    async with target.open(session=Failing(error), deadline=0.2) as store:
+        found = await asyncio.gather(store.get("a"), store.get("b"), return_exceptions=True)
+    assert [type(one) for one in found] == [ours, ours]
+    named = [str(one.object_name) for one in found if isinstance(one, errors.StateBucketError)]
+    assert [name[-1] for name in named] == ["a", "b"]
+
+
+HUNG = """
+import asyncio, sys, time
+from statebucket import errors, open_store
+begun = time.monotonic()
+try:
+    asyncio.run(open_store(sys.argv[1], deadline=0.5).get("k"))
+except errors.DeadlineExceeded:
+    print(time.monotonic() - begun)
+"""
+
+
+async def test_nothing_waits_for_a_chain_that_hangs(target: S3Target, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text("[profile p]\ncredential_process = sleep 8\n")
+    env = environ({"AWS_CONFIG_FILE": str(config), "AWS_PROFILE": "p"})
+    for name in KEYS:
+        env.pop(name, None)
+    run = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", HUNG, target.url],
+        env=env,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert float(run.stdout) < 4
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AWS_ACCESS_KEY_ID", "hunter2\n"),
+        ("AWS_SECRET_ACCESS_KEY", "hunter2\udcff"),
+        ("AWS_SESSION_TOKEN", "hunter2\n"),
+        ("AWS_SESSION_TOKEN", "hunter2\udcff"),
+    ],
+)
+async def test_what_no_header_holds_is_told_and_not_shown(
+    target: S3Target,
+    proxy: FaultProxy,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: str,
+) -> None:
+    monkeypatch.setenv(name, value)
+    keywords = {"access_key_id": "k", "secret_access_key": "s"} | {name.lower()[4:]: value}
+    with pytest.raises(errors.InvalidCredentials) as given:
+        await target.open(**keywords).get("k")
+    with pytest.raises(errors.InvalidCredentials) as found:
+        await target.open().get("k")
+    told = [*traceback.format_exception(given.value), *traceback.format_exception(found.value)]
+    assert "hunter2" not in "".join(told)
+    assert proxy.requests == []
 
 
 @pytest.mark.parametrize(
