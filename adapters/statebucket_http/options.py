@@ -26,6 +26,9 @@ class HTTPOptions(BucketOptions, frozen=True, kw_only=True, forbid_unknown_field
     session_token: str | None = None
     session: Any = None
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.access_key_id!r}, …)"  # logged with a frame's locals
+
     @classmethod
     def of(cls, location: Location) -> Self:
         """Reads the options.

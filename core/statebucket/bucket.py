@@ -238,3 +238,9 @@ class Location(msgspec.Struct, frozen=True):
     options: dict[str, Any]
     deadline: float
     max_in_flight: int
+
+    def __repr__(self) -> str:
+        # An option may be a secret, and what logs an exception may log its frames' locals.
+        return (
+            f"Location({self.scheme}://{self.host}{self.path}, options: {', '.join(self.options)})"
+        )
