@@ -108,7 +108,7 @@ class S3Bucket:
             reply = await self._send(self._requests.read_lifecycle())
         except StateBucketError as error:
             return lifecycle.answered(error)
-        return lifecycle.read(replies.lifecycle_of(reply))
+        return replies.lifecycle_of(reply)
 
     async def write_lifecycle(self, rules: Sequence[Rule], found: Lifecycle) -> None:
         """See `statebucket.lifecycle.LifecyclePort.write_lifecycle`."""

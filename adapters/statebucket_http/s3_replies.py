@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from statebucket.bucket import Deletion
+    from statebucket.lifecycle import Lifecycle
     from statebucket_http.wire import Reply
 
 _OK = range(200, 300)
+_PARTIAL = 206
 _NOT_FOUND = 404
 _META = "x-amz-meta-"
 _ELSEWHERE = frozenset({301, 302, 307, 400})
@@ -52,8 +54,8 @@ class Answer:
     def __init__(self, reply: Reply, method: str) -> None:
         values = _error(reply.body)
         self._reply = reply
-        self._message = str(values.get("Message", ""))
-        self.code = str(values.get("Code") or reply.status)
+        self._message = values.get("Message", "")
+        self.code = values.get("Code") or str(reply.status)
         self.missing = self.code in MISSING or (method == "HEAD" and reply.status == _NOT_FOUND)
         self.region: str | None = None
         if reply.status in _ELSEWHERE:
@@ -73,12 +75,18 @@ def answer_of(reply: Reply, method: str) -> Answer | None:
     return None if reply.status in _OK else Answer(reply, method)
 
 
-def _error(body: bytes) -> dict[str, Any]:
+def _error(body: bytes) -> dict[str, str]:
     try:
         root, values = parse(body)
     except ValueError:  # none, or a page of something in between
         return {}
-    return values if root == "Error" and isinstance(values, dict) else {}
+    return _texts(values) if root == "Error" else {}
+
+
+def _texts(values: Any) -> dict[str, str]:  # noqa: ANN401  (what `parse` returns)
+    """The texts in an element; what else it holds is none of S3's."""
+    found = values.items() if isinstance(values, dict) else ()
+    return {name: value for name, value in found if isinstance(value, str)}
 
 
 def version_of(reply: Reply) -> Version:
@@ -119,6 +127,8 @@ def whole(reply: Reply) -> bytes:
         Unavailable: It is cut short, or is not what was stored.
     """
     body, headers = reply.body, reply.headers
+    if reply.status == _PARTIAL:
+        raise Unavailable("a part arrived where all was asked for")
     length = headers.get("content-length")
     if length is not None and length != str(len(body)):
         raise Unavailable(f"cut short: {len(body)} of {length} bytes arrived")
@@ -147,32 +157,45 @@ def page_of(reply: Reply) -> Page:
         ]
     except (KeyError, TypeError, ValueError):
         raise _unreadable() from None
-    return Page(objects, values.get("NextContinuationToken"))
+    if not all(isinstance(one.name, str) for one in objects):
+        raise _unreadable()
+    return Page(objects, _next(values))
 
 
 def prefixes_of(reply: Reply) -> PrefixPage:
     """One page of ``ListObjectsV2`` with a delimiter."""
     values = _values(reply, "ListBucketResult", {"CommonPrefixes", "Contents"})
     decoded = _decoder(values)
-    prefixes = [decoded(entry["Prefix"]) for entry in values.get("CommonPrefixes", ())]
-    return PrefixPage(prefixes, values.get("NextContinuationToken"))
+    try:
+        prefixes = [decoded(_texts(entry)["Prefix"]) for entry in values.get("CommonPrefixes", ())]
+    except KeyError:
+        raise _unreadable() from None
+    return PrefixPage(prefixes, _next(values))
+
+
+def _next(values: dict[str, Any]) -> str | None:
+    """What the next page is asked for with; None for none."""
+    token = values.get("NextContinuationToken")
+    if token is not None and not isinstance(token, str):
+        raise _unreadable()
+    return token or None
 
 
 def deletions_of(reply: Reply, names: Sequence[str]) -> list[Deletion]:
     """What became of each object of ``DeleteObjects``, whose reply names failures only."""
     values = _values(reply, "DeleteResult", {"Error", "Deleted"})
-    errors = (entry if isinstance(entry, dict) else {} for entry in values.get("Error", ()))
-    return batch.deletions_of(errors, names)
+    return batch.deletions_of(map(_texts, values.get("Error", ())), names)
 
 
-def lifecycle_of(reply: Reply) -> dict[str, Any]:
-    """The lifecycle rules, in the SDK's form."""
-    from statebucket_http import lifecycle_xml  # noqa: PLC0415  (rarely needed)
+def lifecycle_of(reply: Reply) -> Lifecycle:
+    """The lifecycle rules."""
+    from statebucket.s3 import lifecycle  # noqa: PLC0415  (rarely needed)
+    from statebucket_http import lifecycle_xml  # noqa: PLC0415
 
     minimum = reply.headers.get("x-amz-transition-default-minimum-object-size")
     try:
-        return lifecycle_xml.read(reply.body, minimum)
-    except ValueError:
+        return lifecycle.read(lifecycle_xml.read(reply.body, minimum))
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         raise _unreadable() from None
 
 
@@ -183,7 +206,8 @@ def _values(reply: Reply, root: str, repeated: set[str]) -> dict[str, Any]:
     except ValueError:
         raise _unreadable() from None
     if name == "Error" and isinstance(values, dict):
-        raise of_code(str(values.get("Code", "")), str(values.get("Message", "")), 500)
+        said = _texts(values)
+        raise of_code(said.get("Code", ""), said.get("Message", ""), 500)
     if name != root:
         raise _unreadable()
     return values if isinstance(values, dict) else {}
@@ -195,7 +219,11 @@ def _unreadable() -> Unavailable:
 
 def _decoder(values: dict[str, Any]) -> Callable[[str], str]:
     """How to read the names of a listing; not each service encodes them when it is asked to."""
-    return _decoded if values.get("EncodingType") == "url" else str
+    return _decoded if values.get("EncodingType") == "url" else _as_it_is
+
+
+def _as_it_is(name: str) -> str:
+    return name
 
 
 def _decoded(name: str) -> str:

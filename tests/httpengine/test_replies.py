@@ -10,12 +10,15 @@ from faults.proxy import Answer
 from statebucket import Version, errors
 from statebucket.s3 import lifecycle
 from statebucket_http import lifecycle_xml
+from statebucket_http.s3_replies import deletions_of
+from statebucket_http.wire import Reply
 from statebucket_http.xml import parse
 from targets.s3 import raw_client
 
 if TYPE_CHECKING:
     from faults.proxy import FaultProxy
     from servers import Server
+    from statebucket import StateStore
     from targets.s3 import S3Target
 
 PAGE = b"<html><body>Log in to the network</body></html>"
@@ -37,6 +40,80 @@ async def test_what_s3_does_not_write_is_refused(
         assert told.value.outcome == "unknown"
         with pytest.raises((errors.Unavailable, errors.DeadlineExceeded)):
             await store.get("k")
+
+
+ODD = b"<a>1</a>"  # an element where S3 has a text
+TREE = b"<ListBucketResult>%b</ListBucketResult>"
+
+
+async def tenants(store: StateStore) -> list[str]:
+    return [tenant async for tenant in store.iter_tenants()]
+
+
+async def snapshots(store: StateStore) -> list[str]:
+    return await store.list_snapshots("acme", 10)
+
+
+async def rules(store: StateStore) -> object:
+    return await store.check_lifecycle()
+
+
+async def read(store: StateStore) -> bytes | None:
+    return await store.get("k")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("ask", "status", "body"),
+    [
+        (tenants, 200, TREE % b"<CommonPrefixes/>"),
+        (tenants, 200, TREE % (b"<CommonPrefixes>%b</CommonPrefixes>" % ODD)),
+        (tenants, 200, TREE % (b"<NextContinuationToken>%b</NextContinuationToken>" % ODD)),
+        (snapshots, 200, TREE % (b"<NextContinuationToken>%b</NextContinuationToken>" % ODD)),
+        (
+            snapshots,
+            200,
+            TREE % (b"<Contents><Key>%b</Key><ETag>a</ETag><Size>1</Size></Contents>" % ODD),
+        ),
+        (snapshots, 200, b"<?xml version='1.0' encoding='nobody-s'?><ListBucketResult/>"),
+        (rules, 200, b"<LifecycleConfiguration>x</LifecycleConfiguration>"),
+        (rules, 200, b"<LifecycleConfiguration><Rule>x</Rule></LifecycleConfiguration>"),
+        (
+            rules,
+            200,
+            b"<LifecycleConfiguration><Rule><Filter><And><Tag>1</Tag></And></Filter></Rule>"
+            b"</LifecycleConfiguration>",
+        ),
+        (read, 206, b"a part"),
+    ],
+)
+async def test_an_answer_of_another_shape_is_unreadable(
+    target: S3Target, proxy: FaultProxy, ask: Any, status: int, body: bytes
+) -> None:
+    proxy.always(Answer(status, (("ETag", '"a"'),), body))
+    async with target.open(deadline=0.3) as store:
+        with pytest.raises((errors.Unavailable, errors.DeadlineExceeded)):
+            await ask(store)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", [b"Region", b"Code", b"Message"])
+async def test_an_error_of_another_shape_is_one_of_ours(
+    target: S3Target, proxy: FaultProxy, name: bytes
+) -> None:
+    proxy.always(Answer(400, (), b"<Error><%b>%b</%b></Error>" % (name, ODD, name)))
+    async with target.open(deadline=0.3) as store:
+        with pytest.raises(errors.RequestRejected):
+            await store.get("k")
+
+
+@pytest.mark.parametrize("name", [b"Key", b"Code"])
+def test_a_failed_deletion_of_another_shape_leaves_the_batch_open(name: bytes) -> None:
+    entry = {b"Key": b"n", b"Code": b"AccessDenied", name: ODD}
+    inner = b"".join(b"<%b>%b</%b>" % (one, value, one) for one, value in entry.items())
+    body = b"<DeleteResult><Error>%b</Error></DeleteResult>" % inner
+    (deletion,) = deletions_of(Reply(200, {}, body), ["n"])
+    assert deletion.error is not None
 
 
 @pytest.mark.asyncio
