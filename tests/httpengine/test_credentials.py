@@ -177,21 +177,20 @@ async def test_a_chain_that_fails_is_one_of_our_errors(
 ) -> None:
     async with target.open(session=Failing(error), deadline=0.2) as store:
         found = await asyncio.gather(store.get("a"), store.get("b"), return_exceptions=True)
-    assert [type(one) for one in found] == [ours, ours]
+    # What is tried again may be cut off in a try.
+    wanted = (ours, errors.DeadlineExceeded) if ours.transient else ours
+    assert all(isinstance(one, wanted) for one in found), found
     named = [str(one.object_name) for one in found if isinstance(one, errors.StateBucketError)]
     assert [name[-1] for name in named] == ["a", "b"]
 
 
 HUNG = """
-import asyncio, sys, time
+import asyncio, sys
 from statebucket import errors, open_store
-from statebucket.bucket import Location
-from statebucket_http.options import HTTPOptions
-begun = time.monotonic()
 try:
     asyncio.run(open_store(sys.argv[1], deadline=0.5).get("k"))
 except errors.DeadlineExceeded:
-    print(time.monotonic() - begun)
+    print("done")
 """
 
 
@@ -267,7 +266,7 @@ async def test_no_secret_goes_into_a_url(target: S3Target) -> None:
 
 
 async def test_no_repr_shows_a_secret() -> None:
-    keys = {name: "hunter2" for name in ("secret_access_key", "session_token")}
+    keys = dict.fromkeys(("secret_access_key", "session_token"), "hunter2")
     location = Location("s3", "b", "/p", {"access_key_id": "k"} | keys, 1.0, 4)
     said = f"{location!r} {HTTPOptions.of(location)!r}"
     assert "hunter2" not in said
