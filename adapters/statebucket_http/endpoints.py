@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from statebucket.errors import InvalidArgument
+from statebucket.url import without_query
 from statebucket_http.wire import Endpoint
 
 if TYPE_CHECKING:
@@ -70,8 +71,12 @@ def _given(bucket: str, settings: Settings, style: str, region: str) -> Endpoint
         host, port = parts.hostname, parts.port
     except ValueError:
         host = None
-    if not host or parts.scheme not in _PORTS or parts.query or "@" in parts.netloc:
-        raise InvalidArgument(f"endpoint_url must be http://host or https://host: {url!r}")
+    if not host or parts.scheme not in _PORTS or parts.query or "@" in url:
+        # The environment's was not seen before, and may hold a password.
+        raise InvalidArgument(
+            "endpoint_url must be http://host or https://host, without user or query: "
+            f"{without_query(url)!r}"
+        )
     if settings.fips or settings.dualstack:
         which = "a FIPS" if settings.fips else "a dual-stack"
         raise InvalidArgument(f"an endpoint_url cannot be made {which} endpoint")

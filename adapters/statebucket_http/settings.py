@@ -13,6 +13,18 @@ if TYPE_CHECKING:
 
     from statebucket.s3.options import BucketOptions
 
+_SETTINGS = frozenset(
+    {
+        "ca_bundle",
+        "endpoint_url",
+        "ignore_configured_endpoint_urls",
+        "region",
+        "services",
+        "use_dualstack_endpoint",
+        "use_fips_endpoint",
+    }
+)
+
 
 class Settings(NamedTuple):
     """How AWS is to be reached, as far as something says so."""
@@ -66,16 +78,17 @@ def _yes(text: str | None) -> bool:
 
 
 class _Profile:
-    """The profile in use, of ``~/.aws/config``; where there is no such file, an empty one."""
+    """The profile in use, of ``~/.aws/config`` and, before it, ``~/.aws/credentials``."""
 
     def __init__(self) -> None:
         environ = os.environ
-        path = Path(environ.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
-        self._sections: Mapping[str, Mapping[str, str]] = {}
-        if path.is_file():
-            self._sections = _parsed(path)
         name = environ.get("AWS_DEFAULT_PROFILE") or environ.get("AWS_PROFILE") or "default"
-        self._values = self._sections.get(f"profile {name}") or self._sections.get(name) or {}
+        self._sections = _parsed(environ.get("AWS_CONFIG_FILE") or "~/.aws/config")
+        secrets = _parsed(environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials")
+        self._values = {
+            **(self._sections.get(f"profile {name}") or self._sections.get(name) or {}),
+            **{key: value for key, value in secrets.get(name, {}).items() if key in _SETTINGS},
+        }
 
     def get(self, name: str) -> str | None:
         return self._values.get(name)
@@ -90,12 +103,30 @@ class _Profile:
         return None
 
 
-def _parsed(path: Path) -> Mapping[str, Mapping[str, str]]:
+def _parsed(name: str) -> Mapping[str, Mapping[str, str]]:
+    """The sections of a file; none where it does not exist or is out of reach, as for the SDK.
+
+    In a container the user may have no home, or that of another.
+    """
+    try:
+        path = Path(name).expanduser()
+        text = path.read_text(encoding="utf-8")
+    except (OSError, RuntimeError):  # RuntimeError: nobody knows the home
+        return {}
+    except UnicodeDecodeError:
+        raise _unreadable(name) from None
+    if not text:
+        return {}
     from configparser import Error, RawConfigParser  # noqa: PLC0415  (only where there is a file)
 
     parser = RawConfigParser(default_section="", strict=False)
     try:
-        parser.read_string(path.read_text(encoding="utf-8"))
-    except (Error, OSError, UnicodeDecodeError) as error:
-        raise InvalidArgument(f"AWS's configuration file {str(path)!r} cannot be read") from error
+        parser.read_string(text)
+    except Error:
+        raise _unreadable(name) from None
     return {section.replace('"', ""): dict(parser.items(section)) for section in parser.sections()}
+
+
+def _unreadable(name: str) -> InvalidArgument:
+    """The error for a file that is none of AWS's; its cause would show lines, and so secrets."""
+    return InvalidArgument(f"AWS's configuration file {name!r} cannot be read")

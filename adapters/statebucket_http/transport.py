@@ -88,7 +88,8 @@ class Transport:
                 builder = builder.body_bytes(request.body)
             built = builder.build()
         except ValueError as error:
-            raise RequestRejected(f"the HTTP client refuses the request ({error})") from error
+            said = str(error).partition(":")[0]  # then comes the value, a signature or token
+            raise RequestRejected(f"the HTTP client refuses the request ({said})") from None
         try:
             reply = await built.send()
             answered = _plain(reply.headers)
@@ -126,7 +127,7 @@ class Transport:
             .pool_max_idle_per_host(self._pool)
         )
         proxy = _proxy(endpoint)
-        builder = builder.no_proxy() if proxy is None else builder.proxy(ProxyBuilder.all(proxy))
+        builder = builder.no_proxy() if proxy is None else builder.proxy(_through(proxy))
         if endpoint.scheme == "http" and proxy is None:
             # No TLS on this client: reading the system's issuers costs 16 ms of a cold start.
             builder = builder.danger_accept_invalid_certs(enable=True)
@@ -190,6 +191,15 @@ def _proxy(endpoint: Endpoint) -> str | None:
     return f"http://{proxy}" if proxy and "://" not in proxy else proxy
 
 
+def _through(proxy: str) -> ProxyBuilder:
+    try:
+        return ProxyBuilder.all(proxy)
+    except ValueError as error:
+        raise InvalidArgument(
+            f"the environment names a proxy that is no URL ({str(error).partition(':')[0]})"
+        ) from None
+
+
 def _causes(error: PyreqwestError) -> list[str]:
     """What led to an error, from the outside in."""
     details = getattr(error, "details", None) or {}
@@ -230,6 +240,7 @@ def _drain_at_exit() -> None:
 
 def _drain() -> None:
     # Nothing is sent, so nothing is verified; to read the system's issuers would take 16 ms.
-    client = SyncClientBuilder().no_proxy().danger_accept_invalid_certs(enable=True).build()
-    with suppress(PyreqwestError):
+    # RuntimeError: this is a fork, which has no such thread.
+    with suppress(PyreqwestError, RuntimeError):
+        client = SyncClientBuilder().no_proxy().danger_accept_invalid_certs(enable=True).build()
         client.get("http://127.0.0.1:0/").build().send()

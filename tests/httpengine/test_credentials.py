@@ -156,6 +156,7 @@ class Failing:
         return self
 
     def get_frozen_credentials(self) -> Any:
+        time.sleep(0.05)  # so that all who ask wait for the same one
         raise self.error
 
 
@@ -175,7 +176,7 @@ class Failing:
 async def test_a_chain_that_fails_is_one_of_our_errors(
     target: S3Target, error: Exception, ours: type[errors.StateBucketError]
 ) -> None:
-    async with target.open(session=Failing(error), deadline=0.2) as store:
+    async with target.open(session=Failing(error), deadline=0.5) as store:
         found = await asyncio.gather(store.get("a"), store.get("b"), return_exceptions=True)
     # What is tried again may be cut off in a try.
     wanted = (ours, errors.DeadlineExceeded) if ours.transient else ours

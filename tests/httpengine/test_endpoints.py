@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from itertools import product
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -11,6 +14,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from botocore.session import get_session
 
+from functions.rivals import environ
+from statebucket import open_store
 from statebucket.errors import InvalidArgument
 from statebucket.s3.options import BucketOptions
 from statebucket_http.endpoints import endpoint_of
@@ -136,6 +141,18 @@ def test_buckets_of_another_protocol_are_refused(bucket: str) -> None:
         endpoint_of(bucket, Settings("us-east-1", None, False, False, None), "auto")  # noqa: FBT003
 
 
+@pytest.mark.parametrize(
+    "url", ["http://u:hunter2@minio", "http://minio?sig=hunter2", "ftp://u:hunter2@minio/@"]
+)
+def test_an_endpoint_of_the_environment_is_not_shown_with_its_secret(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
+    with pytest.raises(InvalidArgument, match="endpoint_url") as told:
+        open_store("s3://bucket/p?engine=http")
+    assert "hunter2" not in str(told.value)
+
+
 CONFIG = """
 [default]
 region = eu-north-1
@@ -182,3 +199,40 @@ def test_settings_come_from_options_environment_and_file(
     file.write_text("no section")
     with pytest.raises(InvalidArgument, match="configuration"):
         read_settings(plain)
+
+
+def test_settings_beside_the_keys_count_first_as_for_the_sdk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    config, secrets = tmp_path / "config", tmp_path / "credentials"
+    config.write_text("[profile p]\nregion = eu-north-1\nuse_fips_endpoint = true\n")
+    secrets.write_text("[p]\naws_secret_access_key = s\nregion = eu-south-1\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(secrets))
+    monkeypatch.setenv("AWS_PROFILE", "p")
+    sdk = get_session()
+    assert sdk.get_config_variable("region") == "eu-south-1"
+    found = read_settings(BucketOptions())
+    assert (found.region, found.fips) == ("eu-south-1", True)
+
+
+ELSEWHERE = """
+import os, sys
+from statebucket import open_store
+import statebucket_http.bucket
+for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "HOME"):
+    os.environ.pop(name, None)
+os.setuid(65111)
+open_store("s3://bucket/p?engine=http")
+os.environ["HOME"] = sys.argv[1]
+open_store("s3://bucket/p?engine=http")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may change")
+def test_a_home_that_is_nobody_s_or_another_s_holds_no_settings(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, str(tmp_path)], env=environ({}), check=True, timeout=30
+    )

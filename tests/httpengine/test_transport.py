@@ -200,6 +200,18 @@ async def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatc
         await store.get("k")
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("proxy_url", ["http://u:hunter2@[bad", "::::"])
+async def test_a_proxy_that_is_no_url_is_told_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, proxy_url: str
+) -> None:
+    monkeypatch.setenv("http_proxy", proxy_url)
+    store = open_store("s3://b/p?engine=http&endpoint_url=http://s3.example", region="x")
+    with pytest.raises(errors.InvalidArgument, match="proxy") as told:
+        await store.get("k")
+    assert "hunter2" not in str(told.value)
+
+
 LOAD = """
     import asyncio, sys
     from statebucket import open_store
@@ -246,7 +258,7 @@ if not child:
     try:
         store.get("k")
     except errors.UnsupportedOperation:
-        os._exit(0)
+        raise SystemExit(0)  # as a worker that a server has forked ends
     os._exit(1)
 assert os.waitpid(child, 0)[1] == 0
 assert store.get("k") == b"v"
@@ -260,4 +272,4 @@ print("done")
         timeout=30,
         check=False,
     )
-    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
