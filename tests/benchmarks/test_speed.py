@@ -35,3 +35,28 @@ def test_a_round_measures_every_call_of_our_store(tmp_path: Path) -> None:
         assert record["cpu"] > 0
     assert all(rate > 1000 for rate in found["about"]["server_requests_per_second"].values())
     assert "statebucket" in (tmp_path / "tables.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--clouds", "s3,moon"],
+        ["--sizes", "2 KiB"],
+        ["--only", "calls,nothing"],
+        ["--rounds", "0"],
+        ["--latency", "-1"],
+        ["--subjects", "nobody's"],
+    ],
+)
+def test_what_cannot_be_chosen_is_told_before_anything_is_measured(options: list[str]) -> None:
+    path = [str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    run = subprocess.run(
+        [sys.executable, "-m", "benchmarks.speed", *options],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(path)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert run.returncode == 2
+    assert options[0] in run.stderr.splitlines()[-1]

@@ -46,6 +46,20 @@ def statebucket_s3_blocking() -> None:
     _done(open_store(STORE_URL).tenant("acme").load_snapshot("e1"))
 
 
+def statebucket_http() -> None:
+    """Our store on S3, on the lean engine."""
+    import asyncio
+
+    from statebucket import open_store
+
+    store = open_store(STORE_URL, engine="http").tenant("acme")
+
+    async def main() -> None:
+        _done(await store.load_snapshot("e1"))
+
+    asyncio.run(main())
+
+
 def prepare_statebucket_s3() -> None:
     """The snapshot that most of the others load."""
     _save(STORE_URL)

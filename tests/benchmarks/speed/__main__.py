@@ -31,7 +31,13 @@ if TYPE_CHECKING:
     from benchmarks.server.process import Server
 
 MANY = 10_000
+WORK = ["calls", "list", "clean", "growth", "tls"]
 GROWTH = [1_000, 10_000, 100_000]
+
+
+def _in_the_way(variable: str) -> bool:
+    """Whether a variable of the environment would lead a client elsewhere, to a proxy for one."""
+    return variable.startswith(("AWS_", "AZURE_", "GOO")) or variable.lower().endswith("_proxy")
 
 
 class Worker:
@@ -40,7 +46,7 @@ class Worker:
     def __init__(self, server: Server, cloud: str, name: str, kind: str) -> None:
         self.cloud, self.name, self._server = cloud, name, server
         path = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "AZURE_", "GOO"))}
+        kept = {k: v for k, v in os.environ.items() if not _in_the_way(k)}
         env = kept | {
             "PYTHONPATH": os.pathsep.join(path),
             "AWS_ACCESS_KEY_ID": "key",
@@ -100,7 +106,7 @@ class Run:
         self.records: list[dict[str, Any]] = []
 
     def rounds(self, chosen: list[Case], rounds: int) -> None:
-        """Saves, loads, sets and gets; the first round does not count."""
+        """Saves, loads, sets and gets, after a run of each subject that does not count."""
         for case in chosen:
             size = SIZES[case.size]
             able = [
@@ -110,6 +116,7 @@ class Run:
             ]
             for worker in able:
                 worker.order("prepare", case=case, size=size)
+                worker.order("run", case=case, size=size)
             for number in range(rounds):
                 for worker in random.sample(able, len(able)):
                     found = worker.run("run", case=case, size=size)
@@ -140,6 +147,7 @@ class Run:
             for operation in ("save", "load", "set", "get"):
                 case = Case(operation, "1 KiB", 1, 80)
                 worker.order("prepare", case=case, size=1024)
+                worker.order("run", case=case, size=1024)
                 for number in range(rounds):
                     found = worker.run("run", case=case, size=1024)
                     self._keep(worker, f"{operation} among {count:,}", number, found)
@@ -192,27 +200,52 @@ def over_tls(server: Server, rounds: int, names: list[str]) -> list[dict[str, An
     return run.records
 
 
-def main() -> None:
-    """Measures, and writes the tables, the plot and the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def _options() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--clouds", default="s3,gcs,azure")
+    parser.add_argument("--clouds", default=",".join(SUBJECTS))
     parser.add_argument("--subjects", default="", help="only those whose names hold one of these")
     parser.add_argument("--sizes", default=",".join(SIZES))
     parser.add_argument("--tls", action="store_true")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each reply")
-    parser.add_argument("--only", default="calls,list,clean,growth,tls")
+    parser.add_argument("--only", default=",".join(WORK))
     parser.add_argument("--output", default="dist/bench")
     given = parser.parse_args()
+    if given.rounds < 1:
+        parser.error("--rounds: at least 1")
+    if not 0 <= given.latency < float("inf"):
+        parser.error("--latency: seconds, 0 or more")
+    known = {"clouds": [*SUBJECTS], "sizes": [*SIZES], "only": WORK}
+    for name, values in known.items():
+        chosen = [part.strip() for part in getattr(given, name).split(",")]
+        setattr(given, name, chosen)
+        for one in chosen:
+            if one not in values:
+                parser.error(f"--{name}: no {one!r}; there are: {', '.join(values)}")
+    given.subjects = [part for part in given.subjects.split(",") if part]
+    for cloud in given.clouds:
+        if not _chosen(cloud, given.subjects):
+            parser.error(f"--subjects: none of those installed for {cloud}")
+    return given
+
+
+def _chosen(cloud: str, wanted: list[str]) -> list[str]:
+    """The subjects that can be measured here, and that are wanted."""
+    return [n for n in installed(cloud) if not wanted or any(part in n for part in wanted)]
+
+
+def main() -> None:
+    """Measures, and writes the tables, the plot and the JSON."""
+    given = _options()
     kind = "tls" if given.tls else "plain"
-    only = given.only.split(",")
+    Path(given.output).mkdir(parents=True, exist_ok=True)  # before all else: it may fail
     records: list[dict[str, Any]] = []
     floors: dict[str, float] = {}
     with running(given.latency) as server:
-        for cloud in given.clouds.split(","):
+        for cloud in given.clouds:
             floors[cloud] = raw_rate(server, cloud)
-            wanted = [part for part in given.subjects.split(",") if part]
-            names = [n for n in installed(cloud) if not wanted or any(p in n for p in wanted)]
+            names = _chosen(cloud, given.subjects)
             missing = sorted(SUBJECTS[cloud].keys() - set(installed(cloud)))
             _say(f"{cloud}: {', '.join(names)}; not installed: {', '.join(missing) or 'none'}")
             with ExitStack() as stack:
@@ -221,15 +254,15 @@ def main() -> None:
                     workers.append(Worker(server, cloud, name, kind))
                     stack.callback(workers[-1].close)
                 run = Run(server, workers, cloud)
-                if "calls" in only:
-                    run.rounds(cases(given.sizes.split(",")), given.rounds)
+                if "calls" in given.only:
+                    run.rounds(cases(given.sizes), given.rounds)
                 for operation in ("list", "clean"):
-                    if operation in only:
+                    if operation in given.only:
                         run.whole(operation, min(given.rounds, 3))
-                if "growth" in only and "statebucket" in names:
+                if "growth" in given.only and "statebucket" in names:
                     run.growth(min(given.rounds, 3))
                 records += run.records
-            if "tls" in only and cloud == "s3" and kind == "plain":
+            if "tls" in given.only and cloud == "s3" and kind == "plain":
                 records += over_tls(server, given.rounds, names)
             # After each service, so that an interrupted run has something to show.
             write(given, floors, records)

@@ -29,6 +29,7 @@ _SHOWN = [
     "save 10 MiB, 1 at a time, over TLS",
     "load 10 MiB, 1 at a time, over TLS",
 ]
+_WHOLE = ("list 10,000", "clean 10,000")
 
 
 def section(results: Results) -> Iterator[str]:
@@ -51,6 +52,8 @@ def _cloud(results: Results, cloud: str) -> Iterator[str]:
     """Processor time of small calls, and ratios for larger ones."""
     cases = [case for case in _SHOWN if case in results.cases(cloud)]
     names = list(dict.fromkeys(n for case in cases for n in results.subjects(cloud, case)))
+    if not cases:
+        return
     names.sort(key=lambda name: (not name.startswith("statebucket"), name != TUNED, name))
     floor = results.about["server_requests_per_second"][cloud]
     yield ""
@@ -75,18 +78,18 @@ def _cloud(results: Results, cloud: str) -> Iterator[str]:
 
 
 def _whole(results: Results) -> Iterator[str]:
+    if not any(case in _WHOLE for cloud in results.clouds() for case in results.cases(cloud)):
+        return
     yield ""
     yield f"10,000 objects, seconds by the clock, and as a ratio to {FLOOR}'s:"
     yield ""
     yield "| | listing | ratio | clean-up | ratio |"
     yield "|---|---|---|---|---|"
     for cloud in results.clouds():
-        names = dict.fromkeys(
-            n for case in ("list 10,000", "clean 10,000") for n in results.subjects(cloud, case)
-        )
+        names = dict.fromkeys(n for case in _WHOLE for n in results.subjects(cloud, case))
         for name in names:
             cells = []
-            for case in ("list 10,000", "clean 10,000"):
+            for case in _WHOLE:
                 seconds = [v / 1000 for v in results.values(cloud, case, name, wall)]
                 cells += [spread(seconds), spread(results.ratios(cloud, case, name, FLOOR, wall))]
             yield f"| {CLOUDS[cloud]}, {name} | {' | '.join(cells)} |"
@@ -117,7 +120,12 @@ def main() -> None:
     measured = _ROOT / "dist/bench/results.json"
     if not measured.exists():
         raise SystemExit("nothing measured yet: make bench")
-    text = "\n".join(section(Results(json.loads(measured.read_text())))) + "\n"
+    results = Results(json.loads(measured.read_text()))
+    if not any(
+        FLOOR in results.subjects(c, case) for c in results.clouds() for case in results.cases(c)
+    ):
+        raise SystemExit(f"nothing to compare with: make bench, with {FLOOR} among its subjects")
+    text = "\n".join(section(results)) + "\n"
     readme = _ROOT / "README.md"
     before, _, rest = readme.read_text().partition(_BEGIN)
     _, _, after = rest.partition(_END)

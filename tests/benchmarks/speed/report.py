@@ -136,6 +136,8 @@ def plot(results: Results, path: Path) -> None:
         "list 10,000",
     ]
     clouds = results.clouds()
+    if not clouds:  # nothing that was chosen could be measured
+        return
     figure, axes = plt.subplots(1, len(clouds), figsize=(6 * len(clouds), 6), squeeze=False)
     for cloud, axis in zip(clouds, axes[0], strict=True):
         measured = [case for case in shown if case in results.cases(cloud)]

@@ -189,7 +189,7 @@ class TunedS3(Aioboto3):
 
 
 class Boto3(Subject):
-    """boto3 in threads."""
+    """boto3 in asyncio's own threads, of which there are four more than processors."""
 
     async def open(self) -> None:
         import boto3
@@ -388,7 +388,7 @@ class ObstoreAzure(Obstore):
 
 
 class GoogleSdk(Subject):
-    """google-cloud-storage with its defaults, in threads."""
+    """google-cloud-storage with its defaults, in asyncio's own threads."""
 
     def make(self) -> Any:
         from google.auth.credentials import AnonymousCredentials
