@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import sys
 from contextlib import suppress
 from datetime import timedelta
 from functools import cache
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 _IDLE_SHARE = 1 / 3  # of the deadline, so that a dead connection leaves time to try another
 _KEEP_IDLE = timedelta(seconds=15)  # S3 closes what is idle after some 20 s
+# A read's time-out runs while the body is sent, too, whether it moves or not. So a body that a slow
+# line takes long for has the whole deadline, and the kernel, where it can, watches that it moves.
+_LARGE = 256 * 1024
 _LONGEST = timedelta(minutes=5)  # that a request lives which nobody waits for any more
 _UNTRUSTED = "invalid peer certificate"
 _NOT_SENT = "client error (Connect)"  # the classes of the errors do not tell it
@@ -57,7 +61,7 @@ class Transport:
         self._deadline = deadline
         self._ca_bundle = ca_bundle
         self._pool = pool
-        self._client: Client | None = None
+        self._clients: dict[bool, Client] = {}  # by whether a body is large
         self._made_for: tuple[str, str, int] | None = None
 
     async def send(self, endpoint: Endpoint, request: Request, headers: Mapping[str, str]) -> Reply:
@@ -79,9 +83,10 @@ class Transport:
         """
         question = f"?{request.query}" if request.query else ""
         url = f"{endpoint.scheme}://{endpoint.host}{endpoint.path}{request.path}{question}"
-        client = self._client
+        large = len(request.body) > _LARGE
+        client = self._clients.get(large)
         if client is None or self._made_for != (*endpoint[:2], os.getpid()):
-            client = self._connect(endpoint)
+            client = self._connect(endpoint, large=large)
         try:
             builder = client.request(request.method, url).headers(headers)
             if request.body or request.method in {"PUT", "POST"}:
@@ -108,9 +113,9 @@ class Transport:
         Requests under way, of other event loops, end as they would have: only what is idle is
         closed at once.
         """
-        self._client = None
+        self._clients.clear()
 
-    def _connect(self, endpoint: Endpoint) -> Client:
+    def _connect(self, endpoint: Endpoint, *, large: bool) -> Client:
         idle = timedelta(seconds=self._deadline * _IDLE_SHARE)
         builder = (
             ClientBuilder()
@@ -121,11 +126,13 @@ class Transport:
             .zstd(enable=False)
             .deflate(enable=False)
             .connect_timeout(idle)
-            .read_timeout(idle)
+            .read_timeout(timedelta(seconds=self._deadline) if large else idle)
             .timeout(max(_LONGEST, timedelta(seconds=self._deadline)))
             .pool_idle_timeout(_KEEP_IDLE)
             .pool_max_idle_per_host(self._pool)
         )
+        if large and sys.platform == "linux":
+            builder = builder.tcp_user_timeout(idle)
         proxy = _proxy(endpoint)
         builder = builder.no_proxy() if proxy is None else builder.proxy(_through(proxy))
         if endpoint.scheme == "http" and proxy is None:
@@ -145,7 +152,10 @@ class Transport:
                 f"no HTTP client can be made: {_reason(error)} (TLS needs the system's "
                 "certificates, or SSL_CERT_FILE)"
             ) from error
-        self._client, self._made_for = client, (*endpoint[:2], os.getpid())
+        made_for = (*endpoint[:2], os.getpid())
+        if self._made_for != made_for:
+            self._clients, self._made_for = {}, made_for
+        self._clients[large] = client
         _drain_at_exit()
         return client
 
@@ -170,8 +180,8 @@ class Transport:
 
     def _renew(self, client: Client) -> None:
         """Uses a client no more, unless a request beside this one has put another in its place."""
-        if self._client is client:
-            self._client = None
+        if client in self._clients.values():
+            self._clients.clear()
 
 
 def _trusting(builder: ClientBuilder, bundle: str) -> ClientBuilder:

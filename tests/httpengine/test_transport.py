@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from base64 import b64encode
 from binascii import crc32
 from textwrap import dedent
@@ -160,6 +161,46 @@ async def closed(proxy: FaultProxy) -> bool:
             return True
         await asyncio.sleep(0.01)
     return False
+
+
+def drain(listener: socket.socket, seconds: float) -> None:
+    """Take one request of 1 MiB, steadily, in that time, and answer it as done."""
+    connection, _ = listener.accept()
+    with connection, connection.makefile("rb", buffering=16384) as sent:
+        while sent.readline() != b"\r\n":
+            pass
+        for _ in range(64):
+            time.sleep(seconds / 64)
+            sent.read(16384)
+        connection.sendall(b'HTTP/1.1 200 OK\r\nETag: "a"\r\nContent-Length: 0\r\n\r\n')
+        connection.recv(1)
+
+
+@pytest.mark.asyncio
+async def test_an_upload_that_moves_is_not_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drain, args=(listener, 1.5), daemon=True)
+        thread.start()
+        url = f"s3://b/p?engine=http&endpoint_url=http://127.0.0.1:{listener.getsockname()[1]}"
+        store = open_store(url, region="x", deadline=3)
+        await store.set("k", b"x" * 2**20)
+        assert store.stats().requests == 1
+        await store.shutdown()
+        thread.join(5)
+
+
+@pytest.mark.asyncio
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux watches what was sent")
+async def test_an_upload_that_does_not_move_is_tried_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        url = f"s3://b/p?engine=http&endpoint_url=http://127.0.0.1:{listener.getsockname()[1]}"
+        store = open_store(url, region="x", deadline=3)
+        with pytest.raises((errors.DeadlineExceeded, errors.Unavailable)) as told:
+            await store.set("k", bytes(8 * 2**20))  # nobody reads it
+        assert told.value.outcome == "unknown"
+        assert store.stats().requests > 1
 
 
 @pytest.mark.asyncio
