@@ -20,6 +20,7 @@ _NO_CREDENTIALS = (
     sdk.ProfileNotFound,
     sdk.RefreshWithMFAUnsupportedError,
 )
+_EXPIRED = "the refreshed credentials are still expired"  # of a bare RuntimeError
 _NOT_SENT = (
     sdk.ConnectTimeoutError,
     sdk.ProxyConnectionError,
@@ -45,7 +46,7 @@ def translated(error: Exception) -> errors.StateBucketError | None:
         return error
     if isinstance(error, sdk.ClientError):
         return _answered(error)
-    if isinstance(error, _NO_CREDENTIALS):
+    if isinstance(error, _NO_CREDENTIALS) or _EXPIRED in str(error):
         return errors.InvalidCredentials(
             f"no usable AWS credentials ({type(error).__name__}): set AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or give the function a role"

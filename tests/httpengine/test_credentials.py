@@ -141,8 +141,8 @@ async def test_a_key_that_still_lasts_is_used_while_it_is_renewed(
     assert len(tries) == 1
 
 
-ANSWER = {"Error": {"Code": "AccessDenied", "Message": "no"}}
-BUSY = {"Error": {"Code": "Throttling"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+ANSWER: Any = {"Error": {"Code": "AccessDenied", "Message": "no"}}
+BUSY: Any = {"Error": {"Code": "Throttling"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
 ENDED = "Credentials were refreshed, but the refreshed credentials are still expired."
 
 
@@ -163,8 +163,8 @@ class Failing:
 @pytest.mark.parametrize(
     ("error", "ours"),
     [
-        (sdk.ClientError(ANSWER, "AssumeRole"), errors.InvalidCredentials),  # type: ignore[arg-type]
-        (sdk.ClientError(BUSY, "AssumeRole"), errors.Unavailable),  # type: ignore[arg-type]
+        (sdk.ClientError(ANSWER, "AssumeRole"), errors.InvalidCredentials),
+        (sdk.ClientError(BUSY, "AssumeRole"), errors.Unavailable),
         (sdk.EndpointConnectionError(endpoint_url="https://sts"), errors.Unavailable),
         (sdk.ConnectTimeoutError(endpoint_url="https://sts"), errors.Unavailable),
         (sdk.ProfileNotFound(profile="p"), errors.InvalidCredentials),

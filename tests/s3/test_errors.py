@@ -215,6 +215,17 @@ async def test_without_credentials_nothing_is_sent_and_the_error_says_what_to_do
     assert proxy.count() == 0
 
 
+async def test_keys_of_the_environment_that_have_ended_are_unusable_credentials(
+    proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z")
+    async with open_store(f"s3://{BUCKET}?endpoint_url={proxy.url}&region=us-east-1") as store:
+        with pytest.raises(errors.InvalidCredentials) as caught:
+            await store.get("k")
+    assert caught.value.outcome == "none"
+    assert proxy.requests == []
+
+
 async def test_the_session_token_is_never_shown(
     target: S3Target, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
