@@ -13,6 +13,8 @@ from benchmarks.speed.work import CONTAINER, DEPTH, MANY_BYTES, REGION, TENANT, 
 
 KEY = "a2V5" * 16
 ACCOUNT = "devstoreaccount1"
+WRITE_ID = "0123456789abcdef"
+"""As long as the id that our store gives each write."""
 
 
 class Subject:
@@ -178,7 +180,7 @@ class Aioboto3(Subject):
 
 
 class TunedS3(Aioboto3):
-    """The same SDK as our adapter sets it up."""
+    """The same SDK as our adapter sets it up, which sends what our adapter has it send."""
 
     def client(self) -> Any:
         from statebucket_s3.client import Connection, own_session
@@ -186,6 +188,15 @@ class TunedS3(Aioboto3):
 
         options = S3Options(region=REGION, endpoint_url=self.endpoint)
         return Connection(own_session(), options, 20.0, 32)
+
+    async def save(self, number: int, value: Any) -> None:
+        await self.s3.put_object(
+            Bucket=CONTAINER,
+            Key=f"{self.raw}/{number}",
+            Body=value,
+            ContentType="application/json",
+            Metadata={"writeid": WRITE_ID, "tail": "32"},
+        )
 
 
 class Boto3(Subject):
@@ -425,7 +436,12 @@ class GoogleSdk(Subject):
 
 
 class TunedGcs(GoogleSdk):
-    """The same SDK as our adapter sets it up."""
+    """The same SDK as our adapter sets it up, which stores what our adapter does."""
+
+    async def save(self, number: int, value: Any) -> None:
+        blob = self.bucket.blob(f"{self.raw}/{number}")
+        blob.metadata = {"writeid": WRITE_ID}
+        await asyncio.to_thread(blob.upload_from_string, value, "application/json")
 
     def make(self) -> Any:
         from statebucket_gcs.connection import _connect
@@ -469,7 +485,7 @@ class AzureSdk(Subject):
 
 
 class TunedAzure(AzureSdk):
-    """The same SDK as our adapter sets it up."""
+    """The same SDK as our adapter sets it up, which sends what our adapter has it send."""
 
     async def open(self) -> None:
         from azure.core.credentials import AzureNamedKeyCredential
@@ -487,6 +503,17 @@ class TunedAzure(AzureSdk):
         self.context = Connection(Target(CONTAINER, options, location))
         opened = await self.context.__aenter__()
         self.container, self.blob = opened.container, opened.blob
+
+    async def save(self, number: int, value: Any) -> None:
+        from azure.storage.blob import ContentSettings
+
+        await self.blob(f"{self.raw}/{number}").upload_blob(
+            value,
+            overwrite=True,
+            metadata={"writeid": WRITE_ID},
+            content_settings=ContentSettings(content_type="application/json"),
+            validate_content=True,
+        )
 
     async def close(self) -> None:
         await self.context.__aexit__()
