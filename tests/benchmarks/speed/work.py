@@ -33,7 +33,7 @@ class Case(NamedTuple):
         return f"{self.operation} {self.size}, {self.concurrency} at a time"
 
 
-_COUNTS = {"1 KiB": (80, 320), "64 KiB": (50, 128), "1 MiB": (12, 32), "10 MiB": (3, 8)}
+_COUNTS = {"1 KiB": (200, 640), "64 KiB": (50, 128), "1 MiB": (12, 32), "10 MiB": (3, 8)}
 
 
 def cases(sizes: list[str]) -> list[Case]:
