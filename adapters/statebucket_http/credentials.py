@@ -14,6 +14,7 @@ from statebucket.errors import (
     StateBucketError,
     Unavailable,
 )
+from statebucket.forks import new_lock
 from statebucket.s3.codes import of_code
 from statebucket_http.sigv4 import Credentials
 
@@ -39,8 +40,9 @@ class CredentialSource:
         self._session: Any = options.session
         self._kept = _given(options)
         self._chain: Any = None
-        self._starting = threading.Lock()
+        self._lock = new_lock(self)
         self._loading: Future[Credentials] | None = None
+        self._pid = 0  # whose thread loads them
 
     async def get(self) -> Credentials:
         """The credentials to sign with now.
@@ -76,10 +78,11 @@ class CredentialSource:
         The thread is no one's to wait for: a chain may hang, in a program that it runs for one,
         and neither a caller at its deadline nor the end of ``asyncio.run`` waits with it.
         """
-        with self._starting:
+        with self._lock:
             loading = self._loading
-            if loading is None or loading.done():
+            if loading is None or loading.done() or self._pid != os.getpid():
                 loading = self._loading = Future()
+                self._pid = os.getpid()
                 loading.set_running_or_notify_cancel()  # a caller who goes cancels it for nobody
                 threading.Thread(
                     target=self._settle, args=(loading,), name="statebucket-keys", daemon=True

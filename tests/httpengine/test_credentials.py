@@ -215,6 +215,48 @@ async def test_nothing_waits_for_a_chain_that_hangs(target: S3Target, tmp_path: 
     assert time.monotonic() - begun < 15
 
 
+FORKED = """
+import os, sys, threading, time
+from botocore.credentials import Credentials
+from statebucket.sync import open_store
+
+parent, asked = os.getpid(), threading.Event()
+
+class Session:
+    def get_credentials(self):
+        asked.set()
+        if os.getpid() == parent:
+            time.sleep(25)
+        return Credentials("of-the-child", "s")
+
+store = open_store(sys.argv[1], session=Session(), deadline=5)
+threading.Thread(target=store.get, args=("k",), daemon=True).start()
+asked.wait()
+child = os.fork()
+if not child:
+    store.get("k")
+    os._exit(0)
+print(os.waitpid(child, 0)[1], flush=True)
+os._exit(0)
+"""
+
+
+async def test_a_fork_does_not_wait_for_its_parents_thread(
+    target: S3Target, proxy: FaultProxy
+) -> None:
+    run = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", FORKED, target.url],
+        env=environ({}),
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert run.stdout == "0\n"
+    assert keys_of(proxy) == ["of-the-child"]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
