@@ -214,6 +214,8 @@ CASES = [
             f"{_BESIDE}:test_what_is_written_fits_every_service",
             f"{_BESIDE}:test_metadata_that_others_added_is_not_minded",
             f"{_BESIDE}:test_metadata_that_the_service_finds_too_large_is_told",
+            f"{_BESIDE}:test_names_of_headers_may_come_in_capitals",
+            f"{_BESIDE}:test_capitals_on_the_http_engine",
         ),
     ),
     Case(

@@ -65,7 +65,7 @@ async def test_names_of_headers_may_come_in_capitals(cloud: Cloud) -> None:
 
 
 @s3_only
-async def test_to_the_http_engine_too(cloud: Cloud) -> None:
+async def test_capitals_on_the_http_engine(cloud: Cloud) -> None:
     await read_in_capitals(cloud, engine="http")
 
 
