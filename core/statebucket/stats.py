@@ -26,8 +26,8 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         calls: Calls of the store's methods.
-        requests: Requests that were sent to the service, retries included. (A batch delete counts
-            as one, also where the service takes one object a request.)
+        requests: Requests that were sent to the service, retries included. A batch delete counts
+            as one.
         retries: Those of them that repeated a failed one.
         throttles: Those that the service refused because of their rate.
         conflicts: Calls that lost a race: `VersionConflict` or `StaleSnapshot`.

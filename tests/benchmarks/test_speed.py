@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks.speed import aims
+from benchmarks.speed.report import Results
+
 if TYPE_CHECKING:
     from typing import Any
 
@@ -60,3 +63,16 @@ def test_what_cannot_be_chosen_is_told_before_anything_is_measured(options: list
     )
     assert run.returncode == 2
     assert options[0] in run.stderr.splitlines()[-1]
+
+
+def test_an_aim_that_is_missed_is_in_bold_and_one_that_was_not_measured_is_left_out() -> None:
+    def record(subject: str, operation: str, cpu: float) -> dict[str, Any]:
+        case = f"{operation} 1 KiB, 1 at a time"
+        about = {"cloud": "s3", "subject": subject, "case": case, "round": 0}
+        return about | {"cpu": cpu, "wall": cpu, "operations": 1}
+
+    found = [record("statebucket, engine=http", "save", 3), record("obstore", "save", 2)]
+    found += [record("statebucket, engine=http", "load", 1), record("obstore", "load", 2)]
+    _, _, *rows = aims.table(Results({"about": {}, "records": found}))
+    lean = "| S3: statebucket, engine=http / obstore | 1.00 | **1.50** | 0.50 |" + " - |" * 6
+    assert rows == [lean]
