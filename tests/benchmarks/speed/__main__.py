@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.server.process import running
 from benchmarks.speed.aims import LEAN, OURS, OVER_TLS
 from benchmarks.speed.load import raw_rate
-from benchmarks.speed.report import FLOOR, TUNED, write_all
+from benchmarks.speed.output import write_all
+from benchmarks.speed.report import FLOOR, TUNED
 from benchmarks.speed.subjects import SUBJECTS, installed
 from benchmarks.speed.work import SIZES, Case, cases
 
@@ -236,7 +237,7 @@ def _chosen(cloud: str, wanted: list[str]) -> list[str]:
 
 
 def main() -> None:
-    """Measures, and writes the tables, the plot and the JSON."""
+    """Measures, and writes the tables, the chart and the JSON."""
     given = _options()
     kind = "tls" if given.tls else "plain"
     Path(given.output).mkdir(parents=True, exist_ok=True)  # before all else: it may fail

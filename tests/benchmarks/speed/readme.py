@@ -1,4 +1,7 @@
-"""``make bench-readme``: the README's section on performance, from what was measured."""
+"""``make bench-readme``: what the documentation shows of what was measured.
+
+The README has the aims and a chart, and results.md, beside this package, the tables.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.speed import aims
+from benchmarks.speed.chart import draw
 from benchmarks.speed.report import CLOUDS, FLOOR, TUNED, Results, cpu, rate, spread, wall
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ROOT = Path(__file__).parents[3]
+_HERE = Path(__file__).parents[1]
 _BEGIN, _END = "<!-- bench -->\n", "<!-- /bench -->\n"
 _SHOWN = [
     "save 1 KiB, 1 at a time",
@@ -33,23 +38,40 @@ _WHOLE = ("list 10,000", "clean 10,000")
 
 
 def section(results: Results) -> Iterator[str]:
-    """Its tables, in Markdown."""
-    about = results.about
-    yield (
-        f"Median and quartiles of {about['rounds']} interleaved rounds; {about['transport']}; "
-        f"{about['machine']}, Python {about['python']}, {about['date']}, "
-        f"load average {about['load']:.1f} (two are the benchmark's own)."
-    )
+    """The README's part between its markers."""
+    yield "![processor time of a call, ours and others](tests/benchmarks/cpu.svg)"
+    yield ""
+    yield _how(results)
     yield ""
     yield from aims.table(results)
+
+
+def page(results: Results) -> Iterator[str]:
+    """Every table, with the spread."""
+    yield "# What `make bench` measured"
+    yield ""
+    yield _how(results)
+    yield (
+        f"Figures are ratios to {FLOOR}'s processor time in the same round unless said otherwise, "
+        "with their quartiles; the [README](../../README.md#performance) says what was measured."
+    )
     for cloud in results.clouds():
         yield from _cloud(results, cloud)
     yield from _whole(results)
     yield from _growth(results)
 
 
+def _how(results: Results) -> str:
+    about = results.about
+    return (
+        f"Medians of {about['rounds']} interleaved rounds; {about['transport']}; "
+        f"{about['machine']}, Python {about['python']}, {about['date']}, "
+        f"load average {about['load']:.1f} (two are the benchmark's own)."
+    )
+
+
 def _cloud(results: Results, cloud: str) -> Iterator[str]:
-    """Processor time of small calls, and ratios for larger ones."""
+    """Ratios of processor time for each size, and how many small saves a second there were."""
     cases = [case for case in _SHOWN if case in results.cases(cloud)]
     names = list(dict.fromkeys(n for case in cases for n in results.subjects(cloud, case)))
     if not cases:
@@ -57,10 +79,9 @@ def _cloud(results: Results, cloud: str) -> Iterator[str]:
     names.sort(key=lambda name: (not name.startswith("statebucket"), name != TUNED, name))
     floor = results.about["server_requests_per_second"][cloud]
     yield ""
-    yield (
-        f"**{CLOUDS[cloud]}**: processor time of the client as a ratio to {FLOOR}'s "
-        f"(the server alone answers {floor:,.0f} requests a second):"
-    )
+    yield f"## {CLOUDS[cloud]}"
+    yield ""
+    yield f"The server alone answers {floor:,.0f} requests a second."
     yield ""
     yield f"| | {' | '.join(names)} |"
     yield "|---|" + "---|" * len(names)
@@ -81,7 +102,9 @@ def _whole(results: Results) -> Iterator[str]:
     if not any(case in _WHOLE for cloud in results.clouds() for case in results.cases(cloud)):
         return
     yield ""
-    yield f"10,000 objects, seconds by the clock, and as a ratio to {FLOOR}'s:"
+    yield "## Listing and cleaning up 10,000 objects"
+    yield ""
+    yield f"Seconds by the clock, and as a ratio to {FLOOR}'s."
     yield ""
     yield "| | listing | ratio | clean-up | ratio |"
     yield "|---|---|---|---|---|"
@@ -100,7 +123,9 @@ def _growth(results: Results) -> Iterator[str]:
     if not any(f"save among {counts[0]}" in results.cases(cloud) for cloud in results.clouds()):
         return
     yield ""
-    yield "Processor milliseconds a call of ours, by the number of executions in the bucket:"
+    yield "## Growth"
+    yield ""
+    yield "Processor milliseconds a call of ours, by the number of executions in the bucket."
     yield ""
     yield f"| | {' | '.join(counts)} |"
     yield "|---|" + "---|" * len(counts)
@@ -116,7 +141,7 @@ def _growth(results: Results) -> Iterator[str]:
 
 
 def main() -> None:
-    """Replaces what stands between the README's markers."""
+    """Replaces what stands between the README's markers, the chart, and the page of tables."""
     measured = _ROOT / "dist/bench/results.json"
     if not measured.exists():
         raise SystemExit("nothing measured yet: make bench")
@@ -130,6 +155,8 @@ def main() -> None:
     before, _, rest = readme.read_text().partition(_BEGIN)
     _, _, after = rest.partition(_END)
     readme.write_text(before + _BEGIN + text + _END + after)
+    (_HERE / "results.md").write_text("\n".join(page(results)) + "\n")
+    draw(results, _HERE / "cpu.svg")
     sys.stdout.write(text)
 
 

@@ -1,15 +1,12 @@
-"""The figures as JSON, as Markdown tables, as a plot, and as the README's section."""
+"""The figures: what was measured, ratios between subjects, and tables of everything."""
 
 from __future__ import annotations
 
-import json
-import sys
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 TUNED = "tuned SDK by hand"
 FLOOR = "obstore"
@@ -118,58 +115,3 @@ def _requests(record: _Record) -> float:
 
 def _peak(record: _Record) -> float:
     return float(record["peak"])
-
-
-def plot(results: Results, path: Path) -> None:
-    """Bars of processor time as ratios to obstore, on a logarithmic scale."""
-    import matplotlib as mpl  # noqa: PLC0415  (the tables do without)
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt  # noqa: PLC0415
-
-    shown = [
-        "save 1 KiB, 1 at a time",
-        "load 1 KiB, 1 at a time",
-        "save 1 MiB, 1 at a time",
-        "load 1 MiB, 1 at a time",
-        "clean 10,000",
-        "list 10,000",
-    ]
-    clouds = results.clouds()
-    if not clouds:  # nothing that was chosen could be measured
-        return
-    figure, axes = plt.subplots(1, len(clouds), figsize=(6 * len(clouds), 6), squeeze=False)
-    for cloud, axis in zip(clouds, axes[0], strict=True):
-        measured = [case for case in shown if case in results.cases(cloud)]
-        kept = [case for case in measured if FLOOR in results.subjects(cloud, case)]
-        if not kept:
-            continue
-        names = list(dict.fromkeys(n for case in kept for n in results.subjects(cloud, case)))
-        height = 0.8 / max(1, len(names))
-        for at, name in enumerate(names):
-            bars = [median(results.ratios(cloud, case, name, FLOOR) or [0]) for case in kept]
-            places = [row + at * height for row in range(len(kept))]
-            axis.barh(places, bars, height, label=name)
-        axis.set_yticks([row + 0.4 for row in range(len(kept))], kept)
-        axis.invert_yaxis()
-        axis.set_xscale("log")
-        axis.axvline(1, color="black", linewidth=0.8)
-        axis.set_title(CLOUDS[cloud])
-        axis.set_xlabel(f"processor time of the client / {FLOOR}'s (lower is better)")
-        axis.legend(fontsize=7)
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-
-
-def write_all(folder: Path, found: dict[str, Any]) -> None:
-    """Writes results.json, tables.md and cpu.png, and prints the tables."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "results.json").write_text(json.dumps(found, indent=1) + "\n")
-    results = Results(found)
-    text = "\n".join(tables(results)) + "\n"
-    (folder / "tables.md").write_text(text)
-    sys.stdout.write(text)
-    try:
-        plot(results, folder / "cpu.png")
-    except ImportError:
-        sys.stderr.write("no plot: matplotlib is not installed\n")

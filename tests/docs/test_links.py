@@ -1,0 +1,36 @@
+"""Links and images that name a file or a heading of ours lead there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *ROOT.glob("terraform/**/*.md"), *ROOT.glob("tests/**/*.md")]
+LINKS = [
+    pytest.param(page, link, id=f"{page.relative_to(ROOT)}:{link}")
+    for page in PAGES
+    if ".terraform" not in page.parts
+    for link in sorted(set(re.findall(r"\]\(([^)\s]+)\)", page.read_text())))
+    if ":" not in link
+]
+
+
+def anchors(page: Path) -> set[str]:
+    """What can be linked to in a page, as its headings are turned into names."""
+    heads = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def test_there_are_links() -> None:
+    assert len(LINKS) > 20
+
+
+@pytest.mark.parametrize(("page", "link"), LINKS)
+def test_a_link_leads_somewhere(page: Path, link: str) -> None:
+    file, _, anchor = link.partition("#")
+    target = (page.parent / file).resolve() if file else page
+    assert target.exists()
+    assert not anchor or anchor in anchors(target)
