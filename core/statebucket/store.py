@@ -463,8 +463,6 @@ class ObjectStateStore(StateStore):
             progress=progress,
         )
 
-    # What the calls have in common.
-
     # Lifecycle rules.
 
     async def check_lifecycle(self) -> LifecycleReport:
@@ -482,6 +480,8 @@ class ObjectStateStore(StateStore):
 
         port = self._objects.lifecycle(self._call(operation))
         return Keeper(port, self.name, self._names, owner_index=self._owners is not None)
+
+    # What the calls have in common.
 
     def _call(self, operation: str) -> Call:
         return Call(operation, self._deadline)
