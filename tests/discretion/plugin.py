@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _KEY = "told_secrets"
+TOLD = 7
+"""The exit code of a run that told a credential, not that of failed tests, which run again."""
 
 
 class Discretion:
@@ -58,7 +60,7 @@ class Discretion:
         if output is not None:
             output[_KEY] = self.ear.leaks
         elif self.ear.leaks:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            session.exitstatus = TOLD
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say what was told."""

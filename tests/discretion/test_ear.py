@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from discretion.ear import SECRETS, Ear, told
+from discretion.plugin import TOLD
 from faults.proxy import Answer, CutBody, DropReply, FaultProxy
 from servers import AZURE_KEY
 from strangers.driven import Ids, drive
@@ -90,7 +91,7 @@ def run(folder: Path, leaks: list[str], *options: str) -> subprocess.CompletedPr
 @pytest.mark.slow
 def test_a_run_that_tells_a_credential_fails(tmp_path: Path) -> None:
     done = run(tmp_path, list(LEAKS.values()))
-    assert done.returncode == 1
+    assert done.returncode == TOLD
     for number, where in enumerate(LEAKS):
         said = re.sub("'s .*| as .*", "", where)
         told_by = f"test_leaking.py::test_{number}"
@@ -100,7 +101,7 @@ def test_a_run_that_tells_a_credential_fails(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_worker_hands_over_what_it_has_heard(tmp_path: Path) -> None:
     done = run(tmp_path, [LEAKS["an error"]], "-n", "1")
-    assert done.returncode == 1
+    assert done.returncode == TOLD
     assert "an error tells the AWS secret key" in done.stdout
 
 
