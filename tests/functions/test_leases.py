@@ -169,10 +169,10 @@ async def test_a_renewal_whose_reply_is_lost_is_not_taken_for_another_holder(
     proxy = _proxy(place)
     async with place.open() as store:
         acme = store.tenant(ACME)
-        async with acme.lease(E1, ttl=timedelta(seconds=4.5)) as lease:
+        async with acme.lease(E1, ttl=timedelta(seconds=6)) as lease:
             for _ in range(2):
                 proxy.plan(fault(when=_writes))
-                for _ in range(20):
+                for _ in range(26):
                     await asyncio.sleep(0.1)
                     lease.check()
                 assert not proxy.pending
