@@ -22,8 +22,8 @@ TAG = "statebucket-ttl"
 
 _DAY_MS = 86_400_000
 _MILLISECOND = timedelta(milliseconds=1)
-# The last moment that a `datetime` can show; a later one could be stored but not reported.
-_LAST_MS = (datetime.max.replace(tzinfo=UTC) - datetime.fromtimestamp(0, UTC)) // _MILLISECOND
+LAST_MS = (datetime.max.replace(tzinfo=UTC) - datetime.fromtimestamp(0, UTC)) // _MILLISECOND
+"""The last moment, in milliseconds since the epoch, that a `datetime` can show."""
 
 
 class Expiry(msgspec.Struct, frozen=True):
@@ -51,7 +51,7 @@ class Expiry(msgspec.Struct, frozen=True):
             InvalidTTL: ``ttl`` is not a positive `timedelta`, or ends after the year 9999.
         """
         ttl_ms = to_milliseconds(ttl)
-        if now_ms + ttl_ms > _LAST_MS:
+        if now_ms + ttl_ms > LAST_MS:
             raise InvalidTTL(f"a TTL must end before the year 10000: {shown(ttl)}")
         return cls(now_ms + ttl_ms, class_of(ttl_ms))
 

@@ -27,7 +27,7 @@ from statebucket.errors import (
     Unavailable,
     VersionConflict,
 )
-from statebucket.expiry import from_ms
+from statebucket.expiry import LAST_MS, from_ms
 from statebucket.loops import PerLoop
 from statebucket.names import MAX_NAME_BYTES
 from statebucket.retry import Bound, Call, attempt
@@ -385,14 +385,16 @@ def expires_ms(info: ObjectInfo) -> int | None:
     """When an object expires, in milliseconds since the epoch; None if it does not.
 
     Raises:
-        CorruptObject: Its ``expiresat`` is no number.
+        CorruptObject: Its ``expiresat`` is no number, or after the year 9999.
     """
     text = info.metadata.get("expiresat")
     if text is None:
         return None
-    if not text.isascii() or not text.isdecimal() or len(text) > _MOST_DIGITS:
-        raise CorruptObject(f"its expiresat is no moment: {text!r}", object_name=info.name)
-    return int(text)
+    if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS:
+        at_ms = int(text)
+        if at_ms <= LAST_MS:
+            return at_ms
+    raise CorruptObject(f"its expiresat is no moment: {text!r}", object_name=info.name)
 
 
 def value_of(found: Object) -> bytes | memoryview:

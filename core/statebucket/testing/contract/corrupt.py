@@ -39,6 +39,7 @@ BAD: list[tuple[bytes, Mapping[str, str]]] = [
     (GOOD, {"tail": "x"}),
     (GOOD, {"expiresat": "tomorrow"}),
     (GOOD, {"expiresat": "-5"}),
+    (GOOD, {"expiresat": "253402300800000"}),  # a millisecond after the year 9999
 ]
 
 
