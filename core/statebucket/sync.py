@@ -105,7 +105,12 @@ def _after_fork() -> None:
     # The parent's thread does not exist here, and its lock may have been held. Its connections are
     # the parent's to close: that they are dropped here unclosed is no news for anybody.
     if _background is not None:
-        _background.loop.set_exception_handler(lambda _loop, _context: None)
+        loop = _background.loop
+        loop.set_exception_handler(lambda _loop, _context: None)
+        # The kernel's list of the sockets that the loop watches is the parent's, too. A connection
+        # closed here would go off it, and the parent would wait in vain for its next answer.
+        if isinstance(loop, asyncio.BaseEventLoop):
+            loop._closed = True  # type: ignore[attr-defined]  # noqa: SLF001  (`close` does so too)
     _background, _lock = None, threading.Lock()
 
 
