@@ -129,10 +129,11 @@ class S3Bucket:
 
     async def _found(self, request: Request) -> Reply | None:
         """Sends a request; None where S3 answers that the object does not exist."""
+        asked = self._endpoint
         reply = await self._once(request)
         answer = replies.answer_of(reply, request.method)
-        if answer is not None and answer.region not in {None, self._endpoint.region}:
-            # Once for each store: S3 has told where the bucket is, and carried nothing out.
+        if answer is not None and answer.region not in {None, asked.region}:
+            # S3 has told where the bucket is, to this call and others beside it, and done nothing.
             self._settings = self._settings._replace(region=answer.region)
             self._endpoint = endpoint_of(
                 self._bucket, self._settings, self._options.addressing_style

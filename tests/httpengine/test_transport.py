@@ -17,7 +17,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from faults.proxy import Answer, CorruptBody, CutBody, DropReply, FaultProxy, HangBeforeReply
+from faults.proxy import (
+    Answer,
+    CorruptBody,
+    CutBody,
+    Delay,
+    DropReply,
+    FaultProxy,
+    HangBeforeReply,
+    Together,
+    on,
+)
 from functions.rivals import environ
 from statebucket import errors, open_store
 from statebucket.bucket import Location, Write
@@ -124,6 +134,17 @@ async def test_the_region_that_the_service_tells_is_signed_for(
         assert await store.get("k") is None
     scopes = [str(request.header("authorization")).split("/")[2] for request in proxy.requests]
     assert scopes == ["us-east-1", "eu-north-1", "eu-north-1"]
+
+
+@pytest.mark.asyncio
+async def test_calls_beside_the_one_that_learns_the_region_learn_it_too(
+    target: S3Target, proxy: FaultProxy
+) -> None:
+    async with target.open() as store:
+        elsewhere = on(test=lambda request: "/us-east-1/" in str(request.header("authorization")))
+        told = Answer(301, (("x-amz-bucket-region", "eu-north-1"),))
+        proxy.always(Together((Delay(0.1), told), when=elsewhere))  # late, so that all have asked
+        assert await asyncio.gather(*map(store.get, "abc")) == [None] * 3
 
 
 @pytest.mark.asyncio
