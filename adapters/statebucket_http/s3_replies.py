@@ -121,10 +121,10 @@ def whole(reply: Reply) -> bytes:
     """The body of a reply, all of it and unaltered.
 
     Of S3's checksums those that Python computes are compared; the HTTP client has compared the
-    length, where one was given.
+    length, where one was given. A body with neither, nor any other end, may be any part of one.
 
     Raises:
-        Unavailable: It is cut short, or is not what was stored.
+        Unavailable: It is cut short, or may be, or is not what was stored.
     """
     body, headers = reply.body, reply.headers
     if reply.status == _PARTIAL:
@@ -132,8 +132,6 @@ def whole(reply: Reply) -> bytes:
     length = headers.get("content-length")
     if length is not None and length != str(len(body)):
         raise Unavailable(f"cut short: {len(body)} of {length} bytes arrived")
-    if headers.get("x-amz-checksum-type") == "COMPOSITE":  # of the parts of an upload
-        return body
     said = headers.get("x-amz-checksum-crc32")
     found = crc32(body).to_bytes(4, "big") if said is not None else b""
     for header, algorithm in _HASHES.items():
@@ -141,7 +139,11 @@ def whole(reply: Reply) -> bytes:
             from hashlib import new  # noqa: PLC0415
 
             said, found = headers[header], new(algorithm, body, usedforsecurity=False).digest()
-    if said is not None and "-" not in said and b64encode(found).decode() != said:
+    if said is None or "-" in said or headers.get("x-amz-checksum-type") == "COMPOSITE":
+        # None, or that of the parts of an upload.
+        if not reply.framed:
+            raise Unavailable("the body ended with the connection, and may be cut short")
+    elif b64encode(found).decode() != said:
         raise Unavailable("the body does not match S3's checksum")
     return body
 

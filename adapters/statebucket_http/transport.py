@@ -105,7 +105,12 @@ class Transport:
         except asyncio.CancelledError:
             self._renew(client)  # the deadline may come long before a dead connection's time-out
             raise
-        return Reply(reply.status, answered, body)
+        framed = (
+            not reply.version.startswith("HTTP/1")
+            or "content-length" in answered
+            or "transfer-encoding" in answered
+        )
+        return Reply(reply.status, answered, body, framed)
 
     async def close(self) -> None:
         """Lets the connections go; the next request opens others.

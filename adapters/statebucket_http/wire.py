@@ -33,11 +33,14 @@ class Reply(NamedTuple):
         status: The HTTP status.
         headers: The headers, names in lower case.
         body: The bytes as they were sent.
+        framed: Whether the end of the body was told, so that one that is cut short is an error.
+            If not it ended with the connection, whatever closed that.
     """
 
     status: int
     headers: dict[str, str]
     body: bytes
+    framed: bool = True
 
 
 class Endpoint(NamedTuple):

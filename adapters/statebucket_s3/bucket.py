@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from aiobotocore.httpchecksum import StreamingChecksumBody
+
 from statebucket.bucket import (
     Limits,
     Location,
@@ -14,7 +16,7 @@ from statebucket.bucket import (
     PrefixPage,
     Write,
 )
-from statebucket.errors import PreconditionFailed, StateBucketError
+from statebucket.errors import PreconditionFailed, StateBucketError, Unavailable
 from statebucket.expiry import TAG
 from statebucket.loops import ClientPerLoop
 from statebucket.s3 import lifecycle
@@ -226,6 +228,10 @@ async def _whole(reply: Any) -> bytes:  # noqa: ANN401
     stream = reply["Body"]
     async with stream:  # its own answer is the raw stream, which checks nothing
         body: bytes = await stream.read()
+    headers = reply["ResponseMetadata"]["HTTPHeaders"]
+    framed = "content-length" in headers or "transfer-encoding" in headers
+    if not framed and not isinstance(stream, StreamingChecksumBody):
+        raise Unavailable("the body ended with the connection, and may be cut short")
     return body
 
 

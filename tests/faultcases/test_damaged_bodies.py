@@ -9,7 +9,15 @@ import pytest
 
 from faultcases.clouds import listing, read, removal, write
 from faultcases.on import every_cloud, with_checks
-from faults.proxy import CorruptBody, CorruptUpload, CutBody, Recorded, Reply, RewriteReply
+from faults.proxy import (
+    CorruptBody,
+    CorruptUpload,
+    CutBody,
+    Recorded,
+    Reply,
+    RewriteReply,
+    Together,
+)
 from functions.places import ACME, E1, snapshot
 from statebucket import errors
 
@@ -28,6 +36,12 @@ def shortened(reply: Reply, _: Recorded) -> Reply:
     return replace(reply, body=reply.body[:-5])
 
 
+def unframed(reply: Reply, _: Recorded) -> Reply:
+    """A body that ends with the connection, as behind an old proxy; and no checksum of S3's."""
+    kept = tuple(pair for pair in reply.headers if "x-amz-checksum" not in pair[0].lower())
+    return replace(reply, headers=kept, framed=False)
+
+
 DAMAGES: dict[str, Fault] = {
     "cut at once": CutBody(0, when=read),
     "cut in the middle": CutBody(500, when=read),
@@ -36,6 +50,7 @@ DAMAGES: dict[str, Fault] = {
     "a bit changed": CorruptBody(500, when=read),
     "a bit changed at the end": CorruptBody(-1, when=read),
     "shortened with its length": RewriteReply(shortened, when=read),
+    "cut without a length": Together((RewriteReply(unframed), CutBody(500)), when=read),
 }
 
 

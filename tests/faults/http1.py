@@ -137,6 +137,9 @@ def encode_reply(reply: Reply, method: str) -> tuple[bytes, bytes, bytes]:
         if body:
             opening, closing = b"%x\r\n" % len(body), b"\r\n"
         closing += b"0\r\n\r\n"
+    elif not reply.framed:
+        body = reply.body
+        headers = tuple(pair for pair in headers if pair[0].lower() != "content-length")
     else:
         body = reply.body
         headers = replace_header(headers, "Content-Length", str(len(body)))

@@ -46,12 +46,15 @@ class Reply:
         headers: All headers in their order. Content-Length is set when the reply is sent.
         body: The body without chunk framing.
         reason: The reason phrase; empty for the usual one.
+        framed: Whether the end of the body is told. If not, it ends with the connection, which a
+            fault that drops it has to close.
     """
 
     status: int
     headers: Headers = ()
     body: bytes = b""
     reason: str = ""
+    framed: bool = True
 
 
 def header(headers: Headers, name: str) -> str | None:

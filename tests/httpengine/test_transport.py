@@ -12,6 +12,7 @@ import threading
 import time
 from base64 import b64encode
 from binascii import crc32
+from dataclasses import replace
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,11 @@ from faults.proxy import (
     CorruptBody,
     CutBody,
     Delay,
+    DripBody,
     DropReply,
     FaultProxy,
     HangBeforeReply,
+    RewriteReply,
     Together,
     on,
 )
@@ -38,6 +41,7 @@ from targets.s3 import S3Target, raw_client
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from faults.proxy import Recorded, Reply
     from servers import Server
     from statebucket.bucket import Bucket
 
@@ -99,6 +103,31 @@ async def test_a_body_that_is_not_what_was_stored_is_read_again(
         proxy.plan(fault)
         assert await store.get("k") == b"a value that is long enough"
         assert proxy.count("GET") == 2
+
+
+def unframed(reply: Reply, _: Recorded) -> Reply:
+    """A body that ends with the connection, as behind an old proxy."""
+    return replace(reply, framed=False)
+
+
+def unchecked(reply: Reply, _: Recorded) -> Reply:
+    kept = tuple(pair for pair in reply.headers if "checksum" not in pair[0].lower())
+    return replace(reply, headers=kept)
+
+
+@pytest.mark.asyncio
+async def test_a_body_that_ends_with_the_connection_counts_if_its_checksum_does(
+    target: S3Target, proxy: FaultProxy
+) -> None:
+    async with target.open() as store:
+        await store.set("k", b"a value that is long enough")
+        proxy.clear()
+        proxy.plan(Together((RewriteReply(unframed), DripBody(0))))
+        assert await store.get("k") == b"a value that is long enough"
+        assert proxy.count("GET") == 1
+        proxy.plan(Together((RewriteReply(unchecked), RewriteReply(unframed), CutBody(12))))
+        assert await store.get("k") == b"a value that is long enough"
+        assert proxy.count("GET") == 3
 
 
 @pytest.mark.asyncio
