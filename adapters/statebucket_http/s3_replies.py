@@ -180,6 +180,8 @@ def _next(values: dict[str, Any]) -> str | None:
     token = values.get("NextContinuationToken")
     if token is not None and not isinstance(token, str):
         raise _unreadable()
+    if not token and values.get("IsTruncated") == "true":
+        raise _unreadable()  # else what is left would count as not there
     return token or None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiobotocore.httpchecksum import StreamingChecksumBody
@@ -26,7 +27,7 @@ from statebucket_s3.client import Connection, own_session
 from statebucket_s3.translate import is_missing, translated, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from statebucket.bucket import Deletion
     from statebucket.doctor import Finding
@@ -98,7 +99,8 @@ class S3Bucket:
             Metadata=write.metadata,
             **options,
         )
-        return Version(reply["ETag"])
+        with _reading():
+            return Version(reply["ETag"])
 
     async def get(self, name: str) -> Object | None:
         """See `statebucket.bucket.Bucket.get`."""
@@ -125,21 +127,19 @@ class S3Bucket:
     async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
         """See `statebucket.bucket.Bucket.list`."""
         reply = await self._list(prefix, after, limit)
-        return Page(
-            [
+        with _reading():
+            objects = [
                 ObjectInfo(entry["Key"], Version(entry["ETag"]), entry["Size"], {})
                 for entry in reply.get("Contents", ())
-            ],
-            reply.get("NextContinuationToken"),
-        )
+            ]
+        return Page(objects, _following(reply))
 
     async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
         """See `statebucket.bucket.Bucket.list_prefixes`."""
         reply = await self._list(prefix, after, limit, Delimiter="/")
-        return PrefixPage(
-            [entry["Prefix"] for entry in reply.get("CommonPrefixes", ())],
-            reply.get("NextContinuationToken"),
-        )
+        with _reading():
+            prefixes = [entry["Prefix"] for entry in reply.get("CommonPrefixes", ())]
+        return PrefixPage(prefixes, _following(reply))
 
     async def check(self, prefix: str) -> None:
         """See `statebucket.bucket.Bucket.check`."""
@@ -235,9 +235,27 @@ async def _whole(reply: Any) -> bytes:  # noqa: ANN401
     return body
 
 
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Refuses a reply that lacks what S3's has."""
+    try:
+        yield
+    except (KeyError, ValueError):
+        raise unreadable() from None
+
+
+def _following(reply: Any) -> str | None:  # noqa: ANN401
+    """What the next page is asked for with; None after the last."""
+    token: str | None = reply.get("NextContinuationToken")
+    if reply["IsTruncated"] and not token:
+        raise unreadable()
+    return token
+
+
 def _info(name: str, reply: Any) -> ObjectInfo:  # noqa: ANN401
-    metadata = {key.lower(): value for key, value in reply["Metadata"].items()}
-    return ObjectInfo(name, Version(reply["ETag"]), reply["ContentLength"], metadata)
+    with _reading():
+        metadata = {key.lower(): value for key, value in reply["Metadata"].items()}
+        return ObjectInfo(name, Version(reply["ETag"]), reply["ContentLength"], metadata)
 
 
 def _etag(version: Version) -> str:

@@ -26,3 +26,9 @@ def proxy(moto: Server) -> Iterator[FaultProxy]:
 def target(moto: Server, proxy: FaultProxy) -> S3Target:
     """A prefix of the test's own, reached through the proxy."""
     return S3Target(moto, raw_client(moto), proxy)
+
+
+@pytest.fixture(params=["sdk", "http"])
+def engine(moto: Server, proxy: FaultProxy, request: pytest.FixtureRequest) -> S3Target:
+    """A prefix of the test's own, for each engine."""
+    return S3Target(moto, raw_client(moto), proxy, request.param)

@@ -8,11 +8,10 @@ import pytest
 
 from faults.proxy import Answer, on
 from statebucket import errors
-from targets.s3 import S3Target, raw_client
 
 if TYPE_CHECKING:
     from faults.proxy import FaultProxy
-    from servers import Server
+    from targets.s3 import S3Target
 
 pytestmark = pytest.mark.asyncio
 
@@ -24,12 +23,6 @@ REPLIES = {
     "another document": b"<Other/>",
     "a page": b"<html><body>Log in</body></html>",
 }
-
-
-@pytest.fixture(params=["sdk", "http"])
-def engine(moto: Server, proxy: FaultProxy, request: pytest.FixtureRequest) -> S3Target:
-    """A prefix of the test's own, for each engine."""
-    return S3Target(moto, raw_client(moto), proxy, request.param)
 
 
 @pytest.mark.parametrize("reply", REPLIES)
