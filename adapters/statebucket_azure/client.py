@@ -193,7 +193,18 @@ class Transport(AioHttpTransport):  # type: ignore[misc]  # loaded lazily: no ty
         )
 
     async def send(self, request: Any, **config: Any) -> Any:  # noqa: ANN401  (of two kinds each)
-        """Sends a request and reads the reply whole."""
+        """Sends a request and reads the reply whole.
+
+        Raises:
+            InvalidCredentials: The account's name or the token holds what no header does; nothing
+                was sent.
+        """
+        authorization = request.headers.get("Authorization", "")
+        if not (authorization.isascii() and authorization.isprintable()):
+            raise InvalidCredentials(
+                "the account's name or the access token holds a line break or another character "
+                "that none has"
+            )
         session = self.session
         self._in_flight[session] += 1
         try:

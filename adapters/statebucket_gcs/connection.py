@@ -23,6 +23,7 @@ from google.auth.transport.requests import Request
 from google.cloud.storage import Client  # type: ignore[import-untyped]
 from requests import Session
 from requests.adapters import HTTPAdapter
+from requests.exceptions import InvalidHeader
 
 from statebucket.errors import InvalidCredentials, Unavailable
 from statebucket_gcs.threads import Threads
@@ -142,6 +143,10 @@ class Connection:
             with response:
                 content = _read(response, self.threads)
             return Answer(response.status_code, response.headers, content, writes)
+        except (InvalidHeader, UnicodeEncodeError):  # which show the token
+            raise InvalidCredentials(
+                f"the access token holds a line break or another character that none has ({HINT})"
+            ) from None
         except CONNECTION_ERRORS as error:
             self.forget_idle()
             raise failure_of(error, writes=writes) from error

@@ -213,7 +213,8 @@ class S3Bucket:
             ours = translated(error)
             if ours is None or ours is error:
                 raise
-            raise ours from error
+            # An error of encoding would show what it is of, a secret.
+            raise ours from None if isinstance(error, UnicodeEncodeError) else error
         return reply
 
 

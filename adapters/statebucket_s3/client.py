@@ -16,7 +16,7 @@ from botocore.handlers import add_expect_header
 from botocore.httpsession import create_urllib3_context, get_cert_path
 
 from statebucket_s3.loader import quick_loader
-from statebucket_s3.translate import unreadable
+from statebucket_s3.translate import unreadable, unusable
 
 if TYPE_CHECKING:
     import ssl
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from statebucket_s3.options import S3Options
 
 
+_KEYS = ("Authorization", "X-Amz-Security-Token")  # the headers that show a key or token
 _RENEW_SECONDS = 15.0  # by then the SDK has closed what was idle
 
 
@@ -130,7 +131,15 @@ class _SendOnce(AIOHTTPSession):
         tried one after the other, each until its time-out: what comes next goes through a new
         session. The old one is closed with the client. A caller's deadline may cut a try off long
         before the time-out: then nobody knows, and they count as dead too.
+
+        Raises:
+            InvalidCredentials: The key or token holds what no header does; nothing was sent.
         """
+        for name in _KEYS:
+            value = request.headers.get(name, "")
+            text = value.decode("latin-1") if isinstance(value, bytes) else value
+            if not (text.isascii() and text.isprintable()):
+                raise unusable()
         try:
             return await super().send(request)
         except (

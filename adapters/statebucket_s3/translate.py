@@ -65,9 +65,18 @@ def translated(error: Exception) -> errors.StateBucketError | None:
         )
     if type(error).__name__ == "ResponseParserError":
         return unreadable()
+    if isinstance(error, UnicodeEncodeError):  # of the secret, the one text that we do not check
+        return unusable()
     if isinstance(error, sdk.BotoCoreError | ValueError):
         return errors.RequestRejected(f"the SDK refuses the request ({type(error).__name__})")
     return None
+
+
+def unusable() -> errors.InvalidCredentials:
+    """The error for a key or token that cannot be signed or sent with; it shows none of it."""
+    return errors.InvalidCredentials(
+        "the AWS credentials hold a line break or another character that no key or token has"
+    )
 
 
 def unreadable() -> errors.Unavailable:

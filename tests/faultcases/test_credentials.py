@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiobotocore.credentials import AioRefreshableCredentials
 from aiobotocore.session import AioSession
-from azure.core.credentials import AzureSasCredential
+from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
 from azure.storage.blob import ContainerSasPermissions, generate_container_sas
 from botocore.exceptions import CredentialRetrievalError
 from google.auth.credentials import Credentials
 from google.cloud.storage import Client  # type: ignore[import-untyped]
+from google.oauth2.credentials import Credentials as Token
 
 from faultcases.on import azure_only, every_cloud, gcs_only, s3_only
 from faults.proxy import gcs_error
@@ -21,7 +22,7 @@ from functions.places import ACME, E1, snapshot
 from statebucket import StateStore, errors, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from faultcases.clouds import Cloud
 
@@ -199,6 +200,38 @@ async def test_a_google_token_that_expires_in_mid_use(cloud: Cloud) -> None:
             await store.set("k", b"x")
         assert "secret-token" not in f"{caught.value} {caught.value!r} {caught.value.__cause__!r}"
     client.close()
+
+
+def unsendable(cloud: Cloud) -> Iterator[StateStore]:
+    """Stores whose keys or tokens hold what no header does."""
+    if cloud.service == "azure":
+        yield open_store(
+            f"az://{cloud.container}/p",
+            endpoint_url=f"{cloud.proxy.url}/devstoreaccount1",
+            credential=AzureNamedKeyCredential("acc\nount", "aHVudGVyMg=="),
+        )
+    elif cloud.service == "gcs":
+        where = {"api_endpoint": cloud.proxy.url}
+        for token in ("secret-token-1\n", "secret-token-1€"):
+            credentials = Token(token)  # type: ignore[no-untyped-call]
+            client = Client("p", credentials=credentials, client_options=where)
+            yield open_store(cloud.url.partition("?")[0], client=client)
+    else:
+        for keys in (("K\nEY", "hunter2"), ("KEY", "hunter2", "a\nb"), ("KEY", "hunter2\udc80")):
+            session = AioSession()
+            session.set_credentials(*keys)
+            yield cloud.open(session=session)
+
+
+@every_cloud
+async def test_a_key_that_no_request_can_carry_is_told_at_once(cloud: Cloud) -> None:
+    for unopened in unsendable(cloud):
+        async with unopened as store:
+            with pytest.raises(errors.InvalidCredentials) as caught:
+                await store.set("k", b"v")
+            assert caught.value.outcome == "none"
+            assert store.stats().requests == 1
+    assert cloud.proxy.requests == []
 
 
 @s3_only
