@@ -24,6 +24,7 @@ _SUFFIXES = (  # the longest first, where one begins as another does
 )
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{1,61})[a-z0-9]")
 _LABELS = re.compile(r"(?=.{3,63}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")  # what every HTTP client sends as it was signed
 _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _REGION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _OTHER_PROTOCOLS = ("--x-s3", "--op-s3", ".mrap")
@@ -83,6 +84,11 @@ def _given(bucket: str, settings: Settings, style: str, region: str) -> Endpoint
     name = f"[{host}]" if ":" in host else host
     authority = name if port in {None, _PORTS[parts.scheme]} else f"{name}:{port}"
     base = parts.path.rstrip("/")
+    if not _PATH.fullmatch(base) or not {".", ".."}.isdisjoint(base.split("/")):
+        raise InvalidArgument(
+            "the path of endpoint_url must be letters, digits and -_.~ , without segments that are "
+            f"empty, '.' or '..': {base!r}"
+        )
     hostable = (_LABELS if parts.scheme == "http" else _LABEL).fullmatch(bucket)
     if style == "virtual" and hostable and not _ADDRESS.fullmatch(host) and ":" not in host:
         return Endpoint(parts.scheme, f"{bucket}.{authority}", base, region)

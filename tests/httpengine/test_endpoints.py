@@ -135,6 +135,15 @@ def test_what_is_no_endpoint_is_refused(url: str) -> None:
         endpoint_of("bucket", Settings("eu-west-1", url, False, False, None), "path")  # noqa: FBT003
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/a/../b", "/..", "/a/.", "/é", "/a b", "/%2e%2e/b", "/a%20b", "/a//b", "/a\\b", "/a+b"],
+)
+def test_a_path_that_would_be_sent_other_than_signed_is_refused(path: str) -> None:
+    with pytest.raises(InvalidArgument, match="path of endpoint_url"):
+        open_store("s3://bucket/p?engine=http", endpoint_url=f"http://minio{path}/")
+
+
 @pytest.mark.parametrize("bucket", ["dir--use1-az4--x-s3", "on-outposts--op-s3"])
 def test_buckets_of_another_protocol_are_refused(bucket: str) -> None:
     with pytest.raises(InvalidArgument, match="default engine"):
