@@ -15,6 +15,7 @@ from botocore.exceptions import EndpointConnectionError, HTTPClientError
 from botocore.handlers import add_expect_header
 from botocore.httpsession import create_urllib3_context, get_cert_path
 
+from statebucket.loops import PerLoop
 from statebucket_s3.loader import quick_loader
 from statebucket_s3.translate import unreadable, unusable
 
@@ -90,13 +91,44 @@ async def _check_deleted(http_response: Any, **_: object) -> None:  # noqa: ANN4
         raise unreadable()
 
 
+class _Session(AioSession):
+    """The SDK's session, whose credentials may be renewed in any event loop.
+
+    The SDK guards their renewal with one `asyncio.Lock`, which belongs to the first loop in which a
+    call waits for it; in every later one such a call would fail.
+    """
+
+    async def get_credentials(self) -> Any:  # noqa: ANN401  (the SDK has many kinds)
+        """The credentials of the SDK's chain; None where there are none."""
+        credentials = await super().get_credentials()
+        if isinstance(getattr(credentials, "_refresh_lock", None), asyncio.Lock):
+            credentials._refresh_lock = _LockPerLoop()  # noqa: SLF001  (there is no other way)
+        return credentials
+
+
+class _LockPerLoop:
+    """What the SDK asks of its lock, with one for each event loop."""
+
+    def __init__(self) -> None:
+        self._locks = PerLoop(asyncio.Lock)
+
+    def locked(self) -> bool:
+        return self._locks.get().locked()
+
+    async def __aenter__(self) -> None:
+        await self._locks.get().acquire()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._locks.get().release()
+
+
 def own_session() -> AioSession:
     """A session of our own, with the SDK's credential chain and data paths.
 
     It is aiobotocore's, which aioboto3's wraps: to import boto3 too would add a fifth to a cold
     start.
     """
-    session = AioSession()
+    session = _Session()
     session.register_component("data_loader", quick_loader())
     # Nobody reads the dates; parsing one costs 10% of a GET, and of each entry of a listing.
     session.get_component("response_parser_factory").set_parser_defaults(
