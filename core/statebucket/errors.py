@@ -14,7 +14,7 @@ URL; the SDK's own exception is chained as ``__cause__``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,6 +61,11 @@ class StateBucketError(Exception):
         self.outcome: Outcome = outcome
         self.retry_after = retry_after
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As exceptions do by themselves, but past __init__, whose arguments are not all kept: an
+        # error that cannot be restored would break the pool of processes it comes from.
+        return _restored, (type(self), self.args), self.__dict__
+
     def __str__(self) -> str:
         text = self.message
         if self.object_name is not None and self.object_name not in text:
@@ -68,6 +73,12 @@ class StateBucketError(Exception):
         if self.outcome == "unknown":
             text += " (the write may have happened)"
         return text
+
+
+def _restored(kind: type[StateBucketError], args: tuple[Any, ...]) -> StateBucketError:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 # Bad input: found before any request is sent.

@@ -64,17 +64,13 @@ class Found(msgspec.Struct, frozen=True):
     body: bytes | memoryview
 
 
-class Conflict(VersionConflict):
-    """A `VersionConflict` that holds what was found in the object's place."""
+class Beaten(VersionConflict):
+    """A `VersionConflict` that holds the object which was there first.
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        object_name: str,
-        outcome: Outcome,
-        found: Object | ObjectInfo | None = None,
-    ) -> None:
+    For a caller within the core that has asked to see it; no store lets it out.
+    """
+
+    def __init__(self, message: str, *, object_name: str, outcome: Outcome, found: Object) -> None:
         super().__init__(message, object_name=object_name, outcome=outcome)
         self.found = found
 
@@ -120,10 +116,10 @@ class Objects:
             expiry: When it expires.
             condition: None writes always, `Version.ABSENT` creates, a version replaces it.
             look_with_get: Look into a failed condition with a GET, not a HEAD, for a caller that
-                wants to know the value that won.
+                wants to know the value that won, from `Beaten`.
 
         Raises:
-            Conflict: The condition does not hold.
+            VersionConflict: The condition does not hold.
         """
         write_id = os.urandom(8).hex()
         creating = condition == Version.ABSENT
@@ -157,16 +153,16 @@ class Objects:
                     condition = Version.ABSENT if info is None else info.version
                     continue
                 rule = "exists already" if creating else "is not at the version to be replaced"
-                raise Conflict(
-                    f"{call.operation}: the object {rule}",
-                    object_name=name,
-                    outcome=call.outcome,
-                    found=found,
-                ) from failed
+                message = f"{call.operation}: the object {rule}"
+                if isinstance(found, Object):
+                    raise Beaten(
+                        message, object_name=name, outcome=call.outcome, found=found
+                    ) from failed
+                raise VersionConflict(message, object_name=name, outcome=call.outcome) from failed
             else:
                 call.outcome = "none"
                 return version
-        raise Conflict(
+        raise VersionConflict(
             f"{call.operation}: the object comes and goes too often to be created",
             object_name=name,
             outcome=call.outcome,

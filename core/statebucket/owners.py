@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
-from statebucket.bucket import JSON, Object
+from statebucket.bucket import JSON
 from statebucket.errors import CorruptObject, TenantMismatch, VersionConflict
 from statebucket.expiry import Expiry, class_of, outliving
-from statebucket.objects import Conflict, Objects, expires_ms, value_of
+from statebucket.objects import Beaten, Objects, expires_ms, value_of
 from statebucket.versions import Version
 
 if TYPE_CHECKING:
@@ -229,10 +229,8 @@ class OwnerIndex:
     ) -> _Known:
         try:
             return await self._put(call, execution_id, tenant_id, expiry, Version.ABSENT)
-        except Conflict as conflict:
-            if not isinstance(conflict.found, Object):
-                raise
-            return self._learn(execution_id, conflict.found.info, value_of(conflict.found))
+        except Beaten as beaten:
+            return self._learn(execution_id, beaten.found.info, value_of(beaten.found))
 
     async def _prolong(
         self, call: Call, execution_id: str, known: _Known, expiry: Expiry | None
@@ -242,12 +240,12 @@ class OwnerIndex:
             return await self._read(call, execution_id)
         try:
             return await self._put(call, execution_id, known.tenant, expiry, known.version)
-        except Conflict as conflict:
-            if isinstance(conflict.found, Object) and not self._objects.expired(
-                conflict.found.info
-            ):
-                return self._learn(execution_id, conflict.found.info, value_of(conflict.found))
-            return None
+        except Beaten as beaten:
+            if self._objects.expired(beaten.found.info):
+                return None
+            return self._learn(execution_id, beaten.found.info, value_of(beaten.found))
+        except VersionConflict:
+            return None  # it is gone
 
     async def _put(
         self,
