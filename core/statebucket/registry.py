@@ -42,6 +42,9 @@ BUILT_IN = {
 installed one (20 ms where `importlib.metadata` is not loaded yet). A test holds them to those that
 pyproject.toml declares."""
 
+_EXTRAS = {"s3": "s3", "s3+http": "http", "gs": "gcs", "az": "azure"}
+"""The extra that brings what an entry point of this distribution needs."""
+
 
 class _Options(msgspec.Struct, forbid_unknown_fields=True):
     """The core's own options, as text in a URL or as keywords."""
@@ -106,16 +109,15 @@ def open_store(
     )
     if finished_ttl is not None:
         to_milliseconds(finished_ttl)  # refuses what is no TTL
-    opened = _adapter(read.scheme, core.engine)(
-        Location(
-            scheme=read.scheme,
-            host=read.host,
-            path=read.path,
-            options=read.parameters | options,
-            deadline=core.deadline,
-            max_in_flight=core.max_in_flight,
-        )
+    location = Location(
+        scheme=read.scheme,
+        host=read.host,
+        path=read.path,
+        options=read.parameters | options,
+        deadline=core.deadline,
+        max_in_flight=core.max_in_flight,
     )
+    opened = _open(location, core.engine)
     return ObjectStateStore(
         Objects(opened.bucket, clock or time.time, core.max_in_flight),
         Names(opened.prefix),
@@ -135,8 +137,9 @@ def _names() -> set[str]:
     return {*BUILT_IN, *(point.name for point in _entry_points())}
 
 
-def _adapter(scheme: str, engine: str) -> Callable[[Location], OpenedBucket]:
-    name = scheme if engine == "sdk" else f"{scheme}+{engine}"
+def _open(location: Location, engine: str) -> OpenedBucket:
+    """Loads the adapter and has it open the bucket."""
+    name = location.scheme if engine == "sdk" else f"{location.scheme}+{engine}"
     target = BUILT_IN.get(name)
     load: Callable[[], Callable[[Location], OpenedBucket]]
     if target is not None:
@@ -147,17 +150,30 @@ def _adapter(scheme: str, engine: str) -> Callable[[Location], OpenedBucket]:
             known = ", ".join(one.replace("+", " with engine=") for one in sorted(_names()))
             raise UnknownScheme(f"no adapter is registered for {name!r}; there are: {known}")
         target, load = point.value, point.load
+    remedy = f": pip install 'statebucket[{_EXTRAS[name]}]'" if name in _EXTRAS else ""
     try:
-        return load()
-    except ModuleNotFoundError as error:
-        raise AdapterNotInstalled(
-            f"the adapter for {name!r} ({target}) needs the module {error.name!r}, "
-            "which is not installed"
-        ) from error
-    except (ImportError, AttributeError) as error:
+        opener = load()
+    except ImportError as error:
+        raise _not_installed(name, target, error, remedy) from error
+    except AttributeError as error:
         raise AdapterNotInstalled(
             f"the adapter for {name!r} ({target}) cannot be loaded: {error}"
         ) from error
+    try:
+        return opener(location)
+    except AdapterNotInstalled:
+        raise
+    except ImportError as error:  # adapters load their SDK here
+        raise _not_installed(name, target, error, remedy) from error
+
+
+def _not_installed(name: str, target: str, error: ImportError, remedy: str) -> AdapterNotInstalled:
+    adapter = f"the adapter for {name!r} ({target})"
+    if isinstance(error, ModuleNotFoundError):
+        return AdapterNotInstalled(
+            f"{adapter} needs the module {error.name!r}, which is not installed{remedy}"
+        )
+    return AdapterNotInstalled(f"{adapter} cannot be loaded ({error}){remedy}")
 
 
 def _imported(target: str) -> Any:  # noqa: ANN401  (an adapter's function)

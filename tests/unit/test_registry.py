@@ -301,3 +301,40 @@ print(*(name for name in sys.modules if name.startswith(("statebucket_", "sqlite
 """
     )
     assert said.split() == ["statebucket_local", "statebucket_local.memory"]
+
+
+REFUSED = """
+import sys
+from statebucket import errors, open_store
+
+class Refusing:
+    def find_spec(self, name, *_):
+        if name.startswith({package!r}):
+            raise {error}("refused", name=name)
+
+sys.meta_path.insert(0, Refusing())
+try:
+    open_store({url!r})
+except errors.AdapterNotInstalled as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("url", "package", "error", "extra"),
+    [
+        ("s3://bucket", "aioboto3", "ModuleNotFoundError", "s3"),
+        ("s3://bucket", "aiobotocore", "ImportError", "s3"),
+        ("s3://bucket?engine=http", "pyreqwest", "ImportError", "http"),
+        ("gs://bucket", "google.cloud.storage", "ImportError", "gcs"),
+        ("az://container?account=acme", "azure.storage.blob", "ImportError", "azure"),
+    ],
+)
+def test_an_sdk_that_cannot_be_imported_is_told_with_the_pip_command(
+    url: str, package: str, error: str, extra: str
+) -> None:
+    code = REFUSED.format(url=url, package=package, error=error)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert f"pip install 'statebucket[{extra}]'" in done.stdout, done.stderr
