@@ -35,7 +35,7 @@ def open_sqlite(location: Location) -> OpenedBucket:
     """Opens ``sqlite:///relative.db`` or ``sqlite:////absolute.db``; the file is made if need be.
 
     Raises:
-        InvalidURL: The URL names no file.
+        InvalidURL: The URL names no file, or SQLite's own database in memory.
         InvalidArgument: It has a parameter; there are none.
     """
     from statebucket_local.memory import NoOptions  # noqa: PLC0415  (lazy)
@@ -48,4 +48,6 @@ def open_sqlite(location: Location) -> OpenedBucket:
             "an SQLite URL is sqlite:///relative.db or sqlite:////absolute.db, three or four "
             f"slashes and a file: {location.scheme}://{location.host}{location.path}"
         )
+    if path == ":memory:":  # each thread of ours would have a database of its own
+        raise InvalidURL("a store in memory is memory://, not sqlite:///:memory:")
     return OpenedBucket(SQLiteBucket(path, threads=min(location.max_in_flight, 8)))

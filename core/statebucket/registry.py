@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import time
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,8 +15,10 @@ import msgspec
 from statebucket.bucket import Location, OpenedBucket
 from statebucket.errors import (
     AdapterNotInstalled,
+    InvalidArgument,
     InvalidURL,
     UnknownScheme,
+    shown,
 )
 from statebucket.expiry import to_milliseconds
 from statebucket.names import Names
@@ -63,7 +67,7 @@ def open_store(
     engine: str | None = None,
     max_in_flight: int | None = None,
     finished_ttl: timedelta | None = None,
-    clock: Callable[[], float] | None = None,
+    clock: Callable[[], float | datetime] | None = None,
     **options: Any,  # noqa: ANN401  (each adapter has its own)
 ) -> ObjectStateStore:
     """Opens a state store. No request is sent before the first call of the store.
@@ -82,7 +86,8 @@ def open_store(
         engine: Another implementation of the scheme, where one is registered; ``sdk`` by default.
         max_in_flight: The most requests at one time from one event loop; 32 by default.
         finished_ttl: A TTL for snapshots in a terminal state that are saved without one.
-        clock: The time now in seconds since the epoch, for tests; `time.time` by default.
+        clock: The time now, for tests: in seconds since the epoch, or as a `datetime` with a time
+            zone; `time.time` by default.
         options: The adapter's own: an SDK session or client of the caller's (never closed by
             statebucket), server-side encryption, ``ttl_tags``; see the adapter.
 
@@ -117,14 +122,28 @@ def open_store(
         deadline=core.deadline,
         max_in_flight=core.max_in_flight,
     )
+    seconds = time.time if clock is None else _seconds_of(clock)
     opened = _open(location, core.engine)
     return ObjectStateStore(
-        Objects(opened.bucket, clock or time.time, core.max_in_flight),
+        Objects(opened.bucket, seconds, core.max_in_flight),
         Names(opened.prefix),
         deadline=core.deadline,
         owner_index=core.owner_index,
         finished_ttl=finished_ttl,
     )
+
+
+def _seconds_of(clock: Callable[[], float | datetime]) -> Callable[[], float]:
+    """A caller's clock as one that tells seconds since the epoch."""
+    now = clock() if callable(clock) else None
+    if isinstance(now, datetime) and now.tzinfo is not None:
+        return lambda: clock().timestamp()  # type: ignore[union-attr]  # as it did just now
+    if isinstance(now, bool) or not isinstance(now, int | float) or not math.isfinite(now):
+        raise InvalidArgument(
+            "clock must be callable, and tell seconds since the epoch or a datetime with a time "
+            f"zone: {shown(clock)} tells {shown(now)}"
+        )
+    return clock  # type: ignore[return-value]  # as it did just now
 
 
 def schemes() -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
@@ -450,7 +450,7 @@ def open_store(
     engine: str | None = None,
     max_in_flight: int | None = None,
     finished_ttl: timedelta | None = None,
-    clock: Callable[[], float] | None = None,
+    clock: Callable[[], float | datetime] | None = None,
     **options: Any,
 ) -> BlockingStateStore:
     """Opens a state store. No request is sent before the first call of the store.
@@ -469,7 +469,8 @@ def open_store(
         engine: Another implementation of the scheme, where one is registered; ``sdk`` by default.
         max_in_flight: The most requests at one time from one event loop; 32 by default.
         finished_ttl: A TTL for snapshots in a terminal state that are saved without one.
-        clock: The time now in seconds since the epoch, for tests; `time.time` by default.
+        clock: The time now, for tests: in seconds since the epoch, or as a `datetime` with a time
+            zone; `time.time` by default.
         options: The adapter's own: an SDK session or client of the caller's (never closed by
             statebucket), server-side encryption, ``ttl_tags``; see the adapter.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -172,6 +172,33 @@ async def test_a_clock_and_a_ttl_for_finished_executions_are_taken() -> None:
     assert await store.load_snapshot("e1") is not None
     clock.advance(0.001)
     assert await store.load_snapshot("e1") is None
+
+
+@pytest.mark.asyncio
+async def test_a_clock_may_tell_datetimes() -> None:
+    now = datetime(2030, 1, 1, tzinfo=timezone(timedelta(hours=2)))
+    store = open_store("memory://", clock=lambda: now)
+    await store.set("k", b"v", timedelta(seconds=1))
+    found = await store.get_stored("k")
+    assert found is not None
+    assert found.expires_at == now + timedelta(seconds=1)
+    now += timedelta(milliseconds=999)
+    assert await store.exists("k")
+    now += timedelta(milliseconds=1)
+    assert not await store.exists("k")
+
+
+@pytest.mark.parametrize(
+    "clock", [1_000, "now", lambda: None, lambda: "12:00", lambda: True, lambda: float("nan")]
+)
+def test_what_is_no_clock_is_refused(clock: Any) -> None:
+    with pytest.raises(errors.InvalidArgument, match="clock"):
+        open_store("memory://", clock=clock)
+
+
+def test_a_clock_without_a_time_zone_is_refused() -> None:
+    with pytest.raises(errors.InvalidArgument, match="time zone"):
+        open_store("memory://", clock=lambda: datetime(2030, 1, 1))  # noqa: DTZ001  (the point)
 
 
 def test_without_a_url_the_environment_says_which(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,6 +61,7 @@ def test_what_opens(url: str, name: str, prefix: str) -> None:
         "sqlite://relative.db",
         "sqlite://host/file.db",
         "sqlite:///folder/",
+        "sqlite:///:memory:",
         "sqlite:///fi\x00le.db",
         "sqlite:///fi\nle.db",
     ],
