@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from statebucket.errors import InvalidTTL, shown
+from statebucket.errors import InvalidArgument, InvalidTTL, shown
 
 CLASSES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 """The classes, in days."""
@@ -21,6 +21,7 @@ TAG = "statebucket-ttl"
 """The S3 object tag, and the Azure blob index tag, whose value is the class in days."""
 
 _DAY_MS = 86_400_000
+_LONGEST_S = timedelta.max.total_seconds()
 _MILLISECOND = timedelta(milliseconds=1)
 LAST_MS = (datetime.max.replace(tzinfo=UTC) - datetime.fromtimestamp(0, UTC)) // _MILLISECOND
 """The last moment, in milliseconds since the epoch, that a `datetime` can show."""
@@ -70,6 +71,30 @@ def to_milliseconds(ttl: timedelta) -> int:
     if milliseconds <= 0:
         raise InvalidTTL(f"a TTL must be positive: {shown(ttl)}")
     return milliseconds
+
+
+def span_ms(span: timedelta | float, name: str) -> int:
+    """A span of time in whole milliseconds, from a `timedelta` or a number of seconds.
+
+    For spans that are no TTL. Those are exact, and refused as numbers.
+
+    Args:
+        span: The span.
+        name: The argument it was given as, for the error.
+
+    Raises:
+        InvalidArgument: It is negative, or no span.
+    """
+    seconds = span.total_seconds() if isinstance(span, timedelta) else span
+    if (
+        isinstance(seconds, bool)
+        or not isinstance(seconds, int | float)
+        or not 0 <= seconds <= _LONGEST_S
+    ):
+        raise InvalidArgument(
+            f"{name} must be a timedelta or seconds, and not negative: {shown(span)}"
+        )
+    return round(seconds * 1000)
 
 
 def class_of(ttl_ms: int) -> int | None:

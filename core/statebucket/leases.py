@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import os
 from typing import TYPE_CHECKING, Self
 
@@ -34,7 +33,6 @@ import msgspec
 from statebucket.bucket import JSON
 from statebucket.errors import (
     CorruptObject,
-    InvalidArgument,
     InvalidTTL,
     LeaseHeld,
     LeaseLost,
@@ -92,7 +90,7 @@ class Lease:
         tenant_id: str,
         execution_id: str,
         ttl: timedelta,
-        wait: timedelta | None,
+        wait_ms: int,
         seconds: float,
     ) -> None:
         self.execution_id = execution_id
@@ -102,7 +100,7 @@ class Lease:
         self._snapshots = snapshots
         self._name = names.lease(tenant_id, execution_id)
         self._ttl_ms = lease_milliseconds(ttl)
-        self._wait = 0.0 if wait is None else _seconds(wait)
+        self._wait = wait_ms / 1000
         self._seconds = seconds
         self._holder = os.urandom(8).hex()
         self._expires_ms = 0
@@ -317,11 +315,3 @@ def lease_milliseconds(ttl: timedelta) -> int:
     if milliseconds > _LONGEST_MS:
         raise InvalidTTL(f"a lease lasts at most a day without being renewed: {ttl!r}")
     return milliseconds
-
-
-def _seconds(wait: timedelta) -> float:
-    """How long to wait for a lease, from a `timedelta` that is not negative."""
-    seconds = wait.total_seconds() if hasattr(wait, "total_seconds") else math.nan
-    if not seconds >= 0:
-        raise InvalidArgument(f"wait must be a timedelta that is not negative: {wait!r}")
-    return float(seconds)

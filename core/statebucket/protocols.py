@@ -170,7 +170,11 @@ class StateStore(StorageBackend, Protocol):
         ...
 
     def lease(
-        self, execution_id: ExecutionId | str, *, ttl: timedelta, wait: timedelta | None = None
+        self,
+        execution_id: ExecutionId | str,
+        *,
+        ttl: timedelta,
+        wait: timedelta | float | None = None,
     ) -> AbstractAsyncContextManager[Lease]:
         """Holds an execution for one worker at a time, for ``async with``.
 
@@ -184,7 +188,8 @@ class StateStore(StorageBackend, Protocol):
             ttl: How long after the last renewal another process may take the lease over (with 2 s
                 more for clocks that differ). Longer than the longest pause to expect of a process,
                 and at most a day.
-            wait: How long to wait for another holder; not at all by default.
+            wait: How long to wait for another holder, as a `timedelta` or in seconds; not at all by
+                default.
 
         Raises:
             LeaseHeld: Another holder has it.
@@ -392,7 +397,7 @@ class StateStore(StorageBackend, Protocol):
         *,
         tenant: TenantId | str | None = None,
         dry_run: bool = False,
-        margin: timedelta = MARGIN,
+        margin: timedelta | float = MARGIN,
         progress: Callable[[SweepReport], None] | None = None,
     ) -> SweepReport:
         """Removes expired objects now, each only at the version that was seen expired.
@@ -407,7 +412,8 @@ class StateStore(StorageBackend, Protocol):
             tenant: Sweep this tenant only; owner records are then written where they were lost, but
                 not removed.
             dry_run: Only report what would be done.
-            margin: How long an object must have been expired, for clocks that differ.
+            margin: How long an object must have been expired, for clocks that differ, as a
+                `timedelta` or in seconds.
             progress: Called with what was done so far, after each page of a listing.
 
         Raises:

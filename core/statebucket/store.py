@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
@@ -24,7 +23,7 @@ from statebucket.errors import (
     UnsupportedOperation,
     VersionConflict,
 )
-from statebucket.expiry import Expiry
+from statebucket.expiry import Expiry, span_ms
 from statebucket.ids import ExecutionId, TenantId
 from statebucket.names import decode, encode_execution, execution_key
 from statebucket.objects import PAGE, Objects, stored
@@ -39,6 +38,7 @@ from statebucket.versions import Stored, Version
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from datetime import timedelta
     from types import TracebackType
 
     from statebucket.cleanup import Cleaner
@@ -210,12 +210,17 @@ class ObjectStateStore(StateStore):
 
     @contextlib.asynccontextmanager
     async def lease(
-        self, execution_id: ExecutionId | str, *, ttl: timedelta, wait: timedelta | None = None
+        self,
+        execution_id: ExecutionId | str,
+        *,
+        ttl: timedelta,
+        wait: timedelta | float | None = None,
     ) -> AsyncIterator[Lease]:
         from statebucket.leases import Lease, lease_milliseconds  # noqa: PLC0415  (see the top)
 
         encode_execution(execution_id)
         lease_milliseconds(ttl)
+        wait_ms = 0 if wait is None else span_ms(wait, "wait")
         tenant_id = await self._owner_of(self._call("lease"), execution_id)
         if tenant_id is None:
             raise UnsupportedOperation(
@@ -228,7 +233,7 @@ class ObjectStateStore(StateStore):
             tenant_id=tenant_id,
             execution_id=execution_id,
             ttl=ttl,
-            wait=wait,
+            wait_ms=wait_ms,
             seconds=self._deadline,
         )
         async with lease:
@@ -426,7 +431,7 @@ class ObjectStateStore(StateStore):
         *,
         tenant: TenantId | str | None = None,
         dry_run: bool = False,
-        margin: timedelta = MARGIN,
+        margin: timedelta | float = MARGIN,
         progress: Callable[[SweepReport], None] | None = None,
     ) -> SweepReport:
         from statebucket.sweep import Sweeper  # noqa: PLC0415  (see the top)
@@ -436,14 +441,12 @@ class ObjectStateStore(StateStore):
         else:
             self._names.tenant(tenant)
             self._check_tenant(tenant)
-        if not isinstance(margin, timedelta) or margin < timedelta(0):
-            raise InvalidArgument(f"margin must be a timedelta that is not negative: {margin!r}")
         sweeper = Sweeper(
             self._objects,
             self._names,
             self._owners,
             seconds=self._deadline,
-            margin_ms=margin // timedelta(milliseconds=1),
+            margin_ms=span_ms(margin, "margin"),
             dry_run=dry_run,
             progress=progress,
         )

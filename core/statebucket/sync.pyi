@@ -125,7 +125,11 @@ class BlockingStateStore:
         """
 
     def lease(
-        self, execution_id: ExecutionId | str, *, ttl: timedelta, wait: timedelta | None = None
+        self,
+        execution_id: ExecutionId | str,
+        *,
+        ttl: timedelta,
+        wait: timedelta | float | None = None,
     ) -> AbstractContextManager[BlockingLease]:
         """Holds an execution for one worker at a time, for ``async with``.
 
@@ -139,7 +143,8 @@ class BlockingStateStore:
             ttl: How long after the last renewal another process may take the lease over (with 2 s
                 more for clocks that differ). Longer than the longest pause to expect of a process,
                 and at most a day.
-            wait: How long to wait for another holder; not at all by default.
+            wait: How long to wait for another holder, as a `timedelta` or in seconds; not at all by
+                default.
 
         Raises:
             LeaseHeld: Another holder has it.
@@ -313,7 +318,7 @@ class BlockingStateStore:
         *,
         tenant: TenantId | str | None = None,
         dry_run: bool = False,
-        margin: timedelta = MARGIN,
+        margin: timedelta | float = MARGIN,
         progress: Callable[[SweepReport], None] | None = None,
     ) -> SweepReport:
         """Removes expired objects now, each only at the version that was seen expired.
@@ -328,7 +333,8 @@ class BlockingStateStore:
             tenant: Sweep this tenant only; owner records are then written where they were lost, but
                 not removed.
             dry_run: Only report what would be done.
-            margin: How long an object must have been expired, for clocks that differ.
+            margin: How long an object must have been expired, for clocks that differ, as a
+                `timedelta` or in seconds.
             progress: Called with what was done so far, after each page of a listing.
 
         Raises:

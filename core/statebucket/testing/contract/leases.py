@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,10 @@ class LeaseContract(Contract):
                 assert lease.fence > late.fence
             await other.shutdown()
 
-    async def test_one_waits_for_another(self, acme: StateStore, target: Target) -> None:
+    @pytest.mark.parametrize("wait", [timedelta(seconds=9), 9, 9.5])
+    async def test_one_waits_for_another(
+        self, acme: StateStore, target: Target, wait: timedelta | float
+    ) -> None:
         order = []
         entered = asyncio.Event()
 
@@ -80,7 +84,7 @@ class LeaseContract(Contract):
         async def second() -> None:
             await entered.wait()
             other = target.open()
-            async with other.tenant("acme").lease(E1, ttl=HOUR, wait=timedelta(seconds=9)):
+            async with other.tenant("acme").lease(E1, ttl=HOUR, wait=wait):
                 order.append("second in")
             await other.shutdown()
 
@@ -153,9 +157,10 @@ class LeaseContract(Contract):
             with pytest.raises(errors.InvalidTTL):
                 async with acme.lease(E1, ttl=ttl):  # type: ignore[arg-type]  # that is the point
                     pass
-        with pytest.raises(errors.InvalidArgument):
-            async with acme.lease(E1, ttl=HOUR, wait=timedelta(seconds=-1)):
-                pass
+        for wait in (timedelta(seconds=-1), -1, math.nan, True, "9"):
+            with pytest.raises(errors.InvalidArgument, match="wait"):
+                async with acme.lease(E1, ttl=HOUR, wait=wait):  # type: ignore[arg-type]  # likewise
+                    pass
         async with acme.lease(E1, ttl=HOUR) as lease:
             with pytest.raises(errors.InvalidArgument):
                 await acme.save_snapshot(snapshot("e2"), lease=lease)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -152,7 +153,13 @@ class SweepContract(Contract):
             assert (report.removed, report.repaired) == (1, 0)
             assert target.raw_names() == ["tenants/acme/snapshots/e1"]
 
-    @pytest.mark.parametrize("margin", [timedelta(seconds=-1), 60, None])
-    async def test_a_margin_is_a_timedelta(self, store: StateStore, margin: object) -> None:
-        with pytest.raises(errors.InvalidArgument):
+    async def test_a_margin_may_be_seconds(self, store: StateStore, clock: Clock) -> None:
+        await store.set("k", b"v", MINUTE)
+        clock.advance(MINUTE + timedelta(seconds=1))
+        assert (await store.sweep(margin=1.001)).removed == 0
+        assert (await store.sweep(margin=1)).removed == 1
+
+    @pytest.mark.parametrize("margin", [timedelta(seconds=-1), -1, math.nan, True, "60", None])
+    async def test_a_margin_is_not_negative(self, store: StateStore, margin: object) -> None:
+        with pytest.raises(errors.InvalidArgument, match="margin"):
             await store.sweep(margin=margin)  # type: ignore[arg-type]  # that is the point
