@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from statebucket.bucket import Deletion, Page, PrefixPage, Write
+    from statebucket.doctor import Finding
     from statebucket.lifecycle import Lifecycle, Removal, Rule
     from statebucket.versions import Version
     from statebucket_http.options import HTTPOptions
@@ -89,6 +90,13 @@ class S3Bucket:
     async def check(self, prefix: str) -> None:
         """See `statebucket.bucket.Bucket.check`."""
         await self.list(prefix, after=None, limit=1)
+
+    async def examine(self, prefix: str) -> Sequence[Finding]:  # noqa: ARG002  (the port's)
+        """See `statebucket.doctor.Examined`; it only reads."""
+        from statebucket_http.inspect import examine  # noqa: PLC0415  (for the doctor only)
+
+        credentials = await self._credentials.get()
+        return await examine(self._bucket, self._settings, credentials, self._once)
 
     @property
     def removal(self) -> Removal:

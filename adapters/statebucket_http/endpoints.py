@@ -64,6 +64,29 @@ def endpoint_of(bucket: str, settings: Settings, style: str) -> Endpoint:
     return Endpoint("https", f"{bucket}.{host}", "", region)
 
 
+def account_of(settings: Settings) -> Endpoint:
+    """The endpoint of S3 beside a bucket's: where the account's buckets are listed.
+
+    Raises:
+        InvalidArgument: As `endpoint_of`.
+    """
+    endpoint = endpoint_of("", settings, "path")
+    return endpoint._replace(path=endpoint.path.removesuffix("/"))
+
+
+def sts_of(settings: Settings) -> Endpoint:
+    """The endpoint of STS: that of AWS, or of the service that stands in for it.
+
+    Raises:
+        InvalidArgument: As `endpoint_of`.
+    """
+    s3 = account_of(settings)
+    if settings.endpoint_url is not None and "amazonaws.com" not in settings.endpoint_url:
+        return s3
+    service = "sts-fips" if settings.fips else "sts"
+    return Endpoint("https", f"{service}.{s3.region}.{_suffix(s3.region)}", "", s3.region)
+
+
 def _given(bucket: str, settings: Settings, style: str, region: str) -> Endpoint:
     """The endpoint below a URL of the user's."""
     url = str(settings.endpoint_url)

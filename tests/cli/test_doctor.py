@@ -13,7 +13,7 @@ import pytest
 
 from statebucket import errors, open_store
 from statebucket.doctor import Examination, Finding, clock_finding
-from statebucket_s3 import inspect
+from statebucket.s3 import findings as s3_findings
 from targets.s3 import raw_client
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from servers import Server
     from statebucket.store import ObjectStateStore
+
+ENGINES = ("", "&engine=http")
 
 
 @pytest.fixture
@@ -232,10 +234,11 @@ def test_a_file_is_fit(cli: Callable[..., Any]) -> None:
     assert "save" in of(answer, "latency")[0]["message"]
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 def test_on_s3_it_tells_identity_versions_clock_and_excess(
-    cli: Callable[..., Any], moto: Server, bucket: str
+    cli: Callable[..., Any], moto: Server, bucket: str, engine: str
 ) -> None:
-    answer = cli("doctor", "--write", "-u", s3(moto, bucket), "--json")
+    answer = cli("doctor", "--write", "-u", s3(moto, bucket, engine), "--json")
     assert answer.code == 1
     assert of(answer, "identity")[0]["message"].startswith("arn:aws:sts::")
     assert "versioning is off" in of(answer, "versions")[0]["message"]
@@ -258,15 +261,30 @@ def test_on_s3_a_view_that_sees_other_tenants_is_found(
     assert "it can list other tenants, below app/tenants/" in messages
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 def test_on_s3_versioning_is_told_with_what_it_costs(
-    cli: Callable[..., Any], moto: Server, bucket: str
+    cli: Callable[..., Any], moto: Server, bucket: str, engine: str
 ) -> None:
     raw_client(moto).put_bucket_versioning(
         Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
     )
-    (finding,) = of(cli("doctor", "-u", s3(moto, bucket), "--json"), "versions")
+    (finding,) = of(cli("doctor", "-u", s3(moto, bucket, engine), "--json"), "versions")
     assert "every save is kept, and billed" in finding["message"]
     assert "versioning = false" in finding["remedy"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_on_s3_public_access_is_blocked_by_all_four_settings(
+    cli: Callable[..., Any], moto: Server, bucket: str, engine: str
+) -> None:
+    names = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+    for settings, status in ((names, "ok"), (names[1:], "warning")):
+        raw_client(moto).put_public_access_block(
+            Bucket=bucket,
+            PublicAccessBlockConfiguration={name: name in settings for name in names},
+        )
+        (finding,) = of(cli("doctor", "-u", s3(moto, bucket, engine), "--json"), "public")
+        assert finding["status"] == status
 
 
 def test_on_s3_lifecycle_drift_goes_with_the_command_it_names(
@@ -325,16 +343,18 @@ def test_a_reply_without_a_date_tells_nothing_of_the_clock(date: str | None) -> 
     ],
 )
 def test_what_s3_does_not_tell_iam_is_asked(arn: str, source: str, resource: str) -> None:
-    finding = inspect._out_of_sight(arn, "b")
+    finding = s3_findings._out_of_sight(arn, "b")
     assert finding.remedy.endswith(f"--resource-arns arn:{resource}:s3:::b")
     assert f"--policy-source-arn {source} " in finding.remedy
     assert "s3:DeleteBucket s3:PutBucketPolicy" in finding.remedy
 
 
 def test_the_root_user_is_warned_of() -> None:
-    assert inspect._identity({"Arn": "arn:aws:iam::1:root"}).status == "warning"
+    assert s3_findings._identity({"Arn": "arn:aws:iam::1:root"}).status == "warning"
 
 
-@pytest.mark.parametrize("look", [inspect._identity, inspect._versions, inspect._public])
+@pytest.mark.parametrize(
+    "look", [s3_findings._identity, s3_findings._versions, s3_findings._public]
+)
 def test_what_may_not_be_seen_is_unknown_and_no_error(look: Callable[..., Finding]) -> None:
     assert look({"Error": {"Code": "AccessDenied"}}).status == "unknown"
