@@ -42,6 +42,7 @@ class Place(NamedTuple):
 @pytest.fixture(params=SERVICES)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     if request.param == "sqlite":
+        (tmp_path / "state.db").touch()  # as a bucket, which is there before it is looked into
         yield Place(f"sqlite:///{tmp_path}/state.db", {})
     elif request.param == "s3":
         server: Server = request.getfixturevalue("moto")

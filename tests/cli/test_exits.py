@@ -69,6 +69,30 @@ def test_a_missing_folder_is_refused(cli: Callable[..., Any], tmp_path: Path) ->
     assert answer.json["error"]["kind"] == "BucketNotFound"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(("health",), ("tenants",), ("snapshots", "a"), ("show", "e"), ("doctor",)),
+        *(("lifecycle", "check"), ("get", "k"), ("rm", "k"), ("rm-tenant", "a"), ("sweep",)),
+    ],
+)
+def test_a_file_that_is_missing_is_not_made_by_looking(
+    cli: Callable[..., Any], tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    answer = cli(*command, "-u", f"sqlite:///{tmp_path}/typo.db", "--json")
+    assert answer.code == 3
+    assert "there is no SQLite file" in answer.json["error"]["message"]
+    assert not (tmp_path / "typo.db").exists()
+
+
+@pytest.mark.parametrize("command", [("set", "k", "v"), ("doctor", "--write")])
+def test_what_writes_makes_the_file(
+    cli: Callable[..., Any], tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    assert cli(*command, "-u", f"sqlite:///{tmp_path}/new.db").code == 0
+    assert (tmp_path / "new.db").exists()
+
+
 def test_an_unreachable_service_is_told_within_the_deadline(cli: Callable[..., Any]) -> None:
     dead = "s3://bucket/app?endpoint_url=http://127.0.0.1:1&region=us-east-1&deadline=1"
     answer = cli("health", "-u", dead, "--json")

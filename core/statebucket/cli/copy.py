@@ -1,6 +1,5 @@
 """The command that copies tenants from one store to another."""
 
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -12,10 +11,8 @@ from statebucket.cli.options import DryRun, Json
 from statebucket.cli.screen import Screen, Stop, counted, plain, size
 from statebucket.cli.session import conclude, opened
 from statebucket.copying import Copier, CopyReport
-from statebucket.errors import BucketNotFound
 from statebucket.inventory import of_prefix, of_tenants
 from statebucket.parts import Parts
-from statebucket.url import StoreURL
 
 _MOST_SAID = 10
 
@@ -59,8 +56,7 @@ def copy(
         raise typer.BadParameter("SRC and DST are the same store")
 
     async def work(screen: Screen) -> None:
-        _check_file(source)
-        async with opened(source) as here, opened(target) as there:
+        async with opened(source) as here, opened(target, creates=True) as there:
             parts = Parts.of(here)
             with screen.err.status("counting what there is to copy…"):
                 tenants = tenant or [str(one) async for one in here.iter_tenants()]
@@ -71,7 +67,7 @@ def copy(
             total = sum(one.snapshots + one.keys for one in held) + shared
             if tenant and any(one.objects == 0 for one in held):
                 missing = ", ".join(one.name for one in held if one.objects == 0)
-                screen.fail("NotFound", f"the source has nothing of {missing}", Exit.NO)
+                screen.fail("NotFound", f"the source has nothing of tenant {missing}", Exit.NO)
                 raise Stop(Exit.NO)
             with screen.progress("objects") as bar:
                 task = bar.add_task("copying", total=total)
@@ -92,18 +88,6 @@ def copy(
             _said(screen, report, len(tenants), dry_run=dry_run)
 
     conclude(work, as_json=as_json)
-
-
-def _check_file(url: str) -> None:
-    """Refuses a source whose file is missing, which opening it would make.
-
-    Raises:
-        BucketNotFound: It is an SQLite URL, and there is no such file.
-    """
-    read = StoreURL(url)
-    path = read.path.removeprefix("/")
-    if read.scheme == "sqlite" and path and not Path(path).exists():
-        raise BucketNotFound(f"there is no SQLite file {path!r} to copy from")
 
 
 def _said(screen: Screen, report: CopyReport, tenants: int, *, dry_run: bool) -> None:

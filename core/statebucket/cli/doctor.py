@@ -57,7 +57,7 @@ def doctor(
         if not ok:
             raise Stop(Exit.NO)
 
-    on_store(work, url, as_json=as_json, tenant=tenant)
+    on_store(work, url, as_json=as_json, tenant=tenant, creates=write)
 
 
 def _view(findings: list[Finding]) -> Table:

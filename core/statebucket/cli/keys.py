@@ -99,7 +99,7 @@ def set_(
             lambda: plain(f"{key}: {counted(len(body), 'byte')}"),
         )
 
-    on_store(work, url, as_json=as_json, tenant=tenant)
+    on_store(work, url, as_json=as_json, tenant=tenant, creates=True)
 
 
 def rm(key: Key, *, tenant: KeysTenant = None, url: Url = None, as_json: Json = False) -> None:

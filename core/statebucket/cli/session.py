@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
 from statebucket.cli.exits import Exit, exit_of
 from statebucket.cli.screen import Screen, Stop
-from statebucket.errors import InvalidURL, StateBucketError
+from statebucket.errors import BucketNotFound, InvalidURL, StateBucketError
 from statebucket.registry import open_store
+from statebucket.url import StoreURL
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -20,11 +22,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def opened(url: str | None) -> ObjectStateStore:
+def opened(url: str | None, *, creates: bool = False) -> ObjectStateStore:
     """The store of a URL, of a kind that outlives a command.
+
+    Args:
+        url: The URL.
+        creates: Whether an SQLite file that does not exist is to be created. A command that only
+            looks must not: a mistyped name would pass for an empty store.
 
     Raises:
         InvalidURL: There is none, or it is memory://.
+        BucketNotFound: There is no such file.
     """
     if url is None:
         raise InvalidURL("no store: pass --url or set STATEBUCKET_URL, as in sqlite:///state.db")
@@ -33,6 +41,10 @@ def opened(url: str | None) -> ObjectStateStore:
             "memory:// lives and dies with one process, so that a command has nothing to look "
             "at: use sqlite:///state.db"
         )
+    read = StoreURL(url)
+    path = read.path.removeprefix("/")
+    if read.scheme == "sqlite" and path and not creates and not Path(path).exists():
+        raise BucketNotFound(f"there is no SQLite file {path!r}")
     return open_store(url)
 
 
@@ -42,11 +54,12 @@ def on_store(
     *,
     as_json: bool,
     tenant: str | None = None,
+    creates: bool = False,
 ) -> None:
-    """Runs a command's work on one store, or on one tenant's view of it."""
+    """Runs a command's work on one store, or on one tenant's view of it; see `opened`."""
 
     async def one(screen: Screen) -> None:
-        async with opened(url) as store:
+        async with opened(url, creates=creates) as store:
             await work(store if tenant is None else store.tenant(tenant), screen)
 
     conclude(one, as_json=as_json)
