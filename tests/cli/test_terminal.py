@@ -9,15 +9,19 @@ import sys
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
-from cli.conftest import snapshot
+from cli.conftest import seed, snapshot
 from cli.terminal import Terminal, run
 from statebucket import open_store
+from targets.s3 import raw_client
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from servers import Server
 
 pytestmark = pytest.mark.slow
 
@@ -102,6 +106,16 @@ def test_a_removal_shows_progress_with_rate(url: str, command: tuple[str, ...]) 
     assert re.search(r"removing .* (\d+)/\1 objects .*/s", text)
 
 
+def test_a_removal_that_the_service_does_not_count_fills_its_bar_too(
+    moto: Server,
+) -> None:
+    url = f"s3://b-{uuid4().hex}/app?endpoint_url={moto.url}&region=us-east-1&engine=http"
+    raw_client(moto).create_bucket(Bucket=url.split("/")[2])
+    asyncio.run(seed(url))
+    _, text = run("rm-execution", "e1", "-u", url, "--yes")
+    assert "3/3 objects" in text
+
+
 def test_get_ends_in_a_new_line_on_a_terminal_only(url: str) -> None:
     assert run("get", "settings", "-t", "acme", "-u", url) == (0, "{}\n")
 
@@ -141,6 +155,7 @@ def test_a_question_can_be_left_at_once(url: str, key: str, code: int) -> None:
         terminal.press(key)
     assert terminal.end() == code
     assert "Traceback" not in terminal.text
+    assert terminal.text.splitlines()[-1].startswith(("Interrupted.", "Nothing was done."))
     assert run("rm-tenant", "acme", "-u", url, "--dry-run")[0] == 0
 
 

@@ -80,6 +80,7 @@ def rm_execution(
         with screen.progress("objects") as bar:
             told = _bar(bar, held.objects + record)
             report = await store.delete_execution_state(execution, progress=told)
+            _filled(bar)
         _removed(screen, report)
 
     on_store(work, url, as_json=as_json, tenant=tenant)
@@ -112,6 +113,7 @@ def rm_tenant(
             records = held.snapshots if Parts.of(store).owners else 0
             told = _bar(bar, held.objects + records)
             report = await store.delete_tenant(tenant, progress=told)
+            _filled(bar)
         _removed(screen, report)
 
     on_store(work, url, as_json=as_json)
@@ -177,6 +179,12 @@ def _bar(bar: Progress, total: int) -> Callable[[DeletionReport], None]:
         bar.update(task, completed=min(done, total))
 
     return told
+
+
+def _filled(bar: Progress) -> None:
+    """The bar of what is done; not every service counts all that it removed."""
+    for task in bar.tasks:
+        bar.update(task.id, completed=task.total)
 
 
 def _only_said(

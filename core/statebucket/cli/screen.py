@@ -105,6 +105,9 @@ class Screen:
         except EOFError:  # Ctrl-D
             self.note("")
             return False
+        except KeyboardInterrupt:
+            self.note("")  # the question's line ends here
+            raise
         finally:
             signal.signal(signal.SIGINT, before)
 
