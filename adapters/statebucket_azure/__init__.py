@@ -21,9 +21,9 @@ def open_bucket(location: Location) -> OpenedBucket:
         InvalidArgument: An option is unknown or not what it may be.
         InvalidCredentials: There are no credentials to try.
     """
-    for module in ("azure.storage.blob", "aiohttp"):
+    for package, module in (("azure-storage-blob", "azure.storage.blob"), ("aiohttp", "aiohttp")):
         if not _installed(module):
-            raise AdapterNotInstalled(f"az:// needs {module}: pip install 'statebucket[azure]'")
+            raise AdapterNotInstalled(f"az:// needs {package}: pip install 'statebucket[azure]'")
     from statebucket_azure.bucket import AzureBucket  # noqa: PLC0415  (only where Azure is used)
     from statebucket_azure.client import Target  # noqa: PLC0415
     from statebucket_azure.options import AzureOptions  # noqa: PLC0415

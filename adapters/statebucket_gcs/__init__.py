@@ -26,8 +26,7 @@ def open_bucket(location: Location) -> OpenedBucket:
     """
     if not _installed():
         raise AdapterNotInstalled(
-            "gs:// needs google-cloud-storage, which is not installed: "
-            "pip install 'statebucket[gcs]'"
+            "gs:// needs google-cloud-storage: pip install 'statebucket[gcs]'"
         )
     from statebucket_gcs.bucket import GCSBucket  # noqa: PLC0415  (only once it is used)
     from statebucket_gcs.options import options_of  # noqa: PLC0415  (only once it is used)

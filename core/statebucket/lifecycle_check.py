@@ -123,7 +123,7 @@ def unseen(needed: Sequence[Rule], service: str, *, root: str = "") -> Lifecycle
         findings=(
             Finding(
                 kind="unknown",
-                message=f"the rules of {service} are not to be seen through the bucket's own API; "
+                message=f"the rules of {service} cannot be seen through the bucket's own API; "
                 f"below {', '.join(needed[0].prefixes)} there must be {listed}",
                 remedy="compare them with what `statebucket lifecycle show` lists, or let "
                 f"terraform/{service} keep them: apply_lifecycle cannot write there",

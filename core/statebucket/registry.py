@@ -166,8 +166,12 @@ def _open(location: Location, engine: str) -> OpenedBucket:
     else:
         point = next((one for one in _entry_points() if one.name == name), None)
         if point is None:
-            known = ", ".join(one.replace("+", " with engine=") for one in sorted(_names()))
-            raise UnknownScheme(f"no adapter is registered for {name!r}; there are: {known}")
+            wanted, *known = (
+                one.replace("+", " with engine=") for one in (name, *sorted(_names()))
+            )
+            raise UnknownScheme(
+                f"no adapter is registered for {wanted!r}; there are: {', '.join(known)}"
+            )
         target, load = point.value, point.load
     remedy = f": pip install 'statebucket[{_EXTRAS[name]}]'" if name in _EXTRAS else ""
     try:

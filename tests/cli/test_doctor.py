@@ -78,7 +78,7 @@ async def test_it_only_reads_unless_it_may_write(store: ObjectStateStore) -> Non
         Finding(
             check="rights",
             status="unknown",
-            message="whether it may write was not tried",
+            message="writing was not tried",
             remedy="statebucket doctor --write",
         )
         in findings

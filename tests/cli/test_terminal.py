@@ -223,13 +223,13 @@ def test_a_copy_that_is_interrupted_is_gone_on_with(tmp_path: Path) -> None:
         time.sleep(0.02)
     terminal.interrupt()
     assert terminal.end() == 130
-    assert "Running it again goes on" in terminal.text
+    assert "Run it again to carry on" in terminal.text
     done = _count(target)
     assert 0 < done < 9000
     code, text = run("copy", source, target)
     assert code == 0
     assert f"{9000 - done:,}  copied" in text
-    assert f"{done:,}  there already" in text
+    assert f"{done:,}  already there" in text
 
 
 def test_demo_tells_its_story() -> None:

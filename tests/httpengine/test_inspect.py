@@ -84,5 +84,5 @@ async def test_what_is_not_told_is_unknown_and_no_error(send: Any, code: str) ->
     for check in ("versions", "public"):
         assert findings[check].status == "unknown"
         assert findings[check].message.endswith(f"({code})")
-    assert findings["identity"].message == "STS does not tell it: Unavailable"
+    assert findings["identity"].message == "STS does not say: Unavailable"
     assert findings["clock"].status == ("unknown" if send is lost else "warning")

@@ -84,7 +84,7 @@ def test_an_engine_is_another_entry_point_of_the_scheme(seen: list[Any]) -> None
     assert [location.scheme for location in seen] == ["probe", "probe"]
     assert [location.options for location in seen] == [{}, {}]
     open_store("probe://host?engine=fast", engine="sdk")
-    with pytest.raises(errors.UnknownScheme, match=r"probe\+slow"):
+    with pytest.raises(errors.UnknownScheme, match="probe with engine=slow"):
         open_store("probe://host?engine=slow")
 
 

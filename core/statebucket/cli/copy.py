@@ -39,17 +39,20 @@ def copy(
     ] = None,
     replace_keys: Annotated[
         bool,
-        typer.Option("--replace-keys", help="Replace differing keys that belong to no execution."),
+        typer.Option(
+            "--replace-keys", help="Overwrite keys that differ and belong to no execution."
+        ),
     ] = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Copies tenants between clouds, or to SQLite for a laptop copy of production.
 
-    Each object is written on condition, read back and compared; expiry is kept. A snapshot
-    never replaces a newer one, and its keys stay with it, those without a tenant included.
-    Without --tenant, all other keys that belong to no tenant are copied too. Nothing is
-    deleted. Run it again after an interruption: what is there already is not written again.
+    Each object is written conditionally, read back and compared; expiry is kept.
+    A snapshot never replaces a newer one, and all its keys go or stay with it.
+    Without --tenant, all keys that belong to no tenant are copied too.
+    Nothing is deleted. After an interruption, run it again: it carries on.
+
     [dim]statebucket copy s3://bucket/app sqlite:///laptop.db --tenant acme[/]
     """
     if source == target:
@@ -106,9 +109,9 @@ def _view(report: CopyReport, tenants: int, *, dry_run: bool) -> Table:
     verb = "would be copied" if dry_run else "copied, read back and equal"
     rows = [
         (report.copied, f"{verb} ({size(report.bytes)}, {counted(tenants, 'tenant')})", "green"),
-        (report.same, "there already, and equal", ""),
-        (report.newer, "left alone: the destination's execution is newer", "yellow"),
-        (report.kept, "differ, and stay as they are there (see --replace-keys)", "yellow"),
+        (report.same, "already there, and equal", ""),
+        (report.newer, "left alone: the execution at the destination is newer", "yellow"),
+        (report.kept, "differ, and were left as they are (see --replace-keys)", "yellow"),
         (report.gone, "expired or deleted meanwhile", "dim"),
         (report.failed, "not copied", "red"),
     ]

@@ -34,16 +34,16 @@ def doctor(
         typer.Option(
             "--write",
             "-w",
-            help="Try writing too: a statebucket-doctor-… object below each prefix, removed again.",
+            help="Also try writing: a statebucket-doctor-… object below each prefix, then removed.",
         ),
     ] = False,
     tenant: OnlyTenant = None,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """Is this bucket fit? Reach, identity, rights, lifecycle, versions, clock, latency.
+    """Is this bucket fit for use? Reach, identity, rights, lifecycle, versions, clock, latency.
 
-    It only reads, unless --write is given. Exit code 1 if anything needs mending (! or ✗).
+    Only reads, unless --write is given. Exit code 1 if anything needs fixing (! or ✗).
     [dim]statebucket doctor --url s3://bucket/app --write[/]
     """
 

@@ -21,9 +21,9 @@ class Exit(IntEnum):
 
 
 HELP = (
-    "Exit codes: 0 done · 1 the answer is no (not there, findings, left over) · 2 wrong usage · "
+    "Exit codes: 0 done · 1 the answer is no (not found, findings, leftovers) · 2 wrong usage · "
     "3 refused (rights, credentials, no such bucket) · 4 not reachable in time, try again · "
-    "5 another writer was quicker · 6 declined at the question · 130 interrupted."
+    "5 another writer was quicker · 6 declined at the prompt · 130 interrupted."
 )
 
 _EXITS: tuple[tuple[type[Exception], Exit], ...] = (

@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def get(key: Key, *, tenant: KeysTenant = None, url: Url = None, as_json: Json = False) -> None:
-    """Writes a value to stdout as it is; exit code 1 if there is none.
+    """Writes a value to stdout unchanged; exit code 1 if there is none.
 
     [dim]statebucket get exec:exec-1:rows -t acme | jq .[/]
     """
@@ -60,15 +60,20 @@ def set_(
     key: Key,
     value: Annotated[
         str | None,
-        typer.Argument(metavar="VALUE", show_default=False, help="Text; else --file or stdin."),
+        typer.Argument(
+            metavar="VALUE", show_default=False, help="Text; by default --file or stdin."
+        ),
     ] = None,
     *,
     file: Annotated[
         Path | None,
-        typer.Option("--file", "-f", exists=True, dir_okay=False, help="Read the value from it."),
+        typer.Option(
+            "--file", "-f", exists=True, dir_okay=False, help="Read the value from this file."
+        ),
     ] = None,
     ttl: Annotated[
-        str | None, typer.Option(help="How long it can be read: 90s, 15m, 36h, 7d; else for ever.")
+        str | None,
+        typer.Option(help="How long it lasts: 90s, 15m, 36h or 7d; by default, for ever."),
     ] = None,
     tenant: KeysTenant = None,
     url: Url = None,
@@ -103,7 +108,7 @@ def set_(
 
 
 def rm(key: Key, *, tenant: KeysTenant = None, url: Url = None, as_json: Json = False) -> None:
-    """Deletes a key; that it is not there is no error.
+    """Deletes a key; it is no error if it does not exist.
 
     [dim]statebucket rm exec:exec-1:rows -t acme[/]
     """
@@ -118,7 +123,7 @@ def rm(key: Key, *, tenant: KeysTenant = None, url: Url = None, as_json: Json = 
 def _ttl(text: str) -> timedelta:
     found = re.fullmatch(r"(\d{1,9})([smhd])", text)
     if found is None:
-        raise typer.BadParameter(f"a TTL is a number and s, m, h or d, as in 36h: {text!r}")
+        raise typer.BadParameter(f"a TTL is a number followed by s, m, h or d, as in 36h: {text!r}")
     return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
 
 
@@ -126,7 +131,7 @@ def _bytes(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        raise typer.BadParameter("VALUE is no UTF-8: pass bytes by --file or stdin") from None
+        raise typer.BadParameter("VALUE is not UTF-8: pass bytes with --file or on stdin") from None
 
 
 def _text(value: bytes) -> dict[str, str]:

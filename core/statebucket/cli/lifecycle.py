@@ -21,7 +21,9 @@ from statebucket.store import ObjectStateStore
 
 def register(app: typer.Typer) -> None:
     """Adds the group of commands."""
-    group = typer.Typer(no_args_is_help=True, help="The bucket's rules that remove what expired.")
+    group = typer.Typer(
+        no_args_is_help=True, help="The bucket's rules that remove expired objects."
+    )
     for command in (check, show, apply):
         group.command()(command)
     app.add_typer(group, name="lifecycle", rich_help_panel="Look")
@@ -43,7 +45,7 @@ def check(*, url: Url = None, as_json: Json = False) -> None:
 
 
 def show(*, url: Url = None, as_json: Json = False) -> None:
-    """The rules that TTLs need, and those that the bucket has.
+    """Shows the rules that TTLs need, and those that the bucket has.
 
     [dim]statebucket lifecycle show --url gs://bucket/app[/]
     """
@@ -108,7 +110,7 @@ def _lines(text: str) -> Text:
 
 def _findings(report: LifecycleReport) -> RenderableType:
     if not report.findings:
-        return plain("The rules are as TTLs need them.", "green")
+        return plain("The rules are what TTLs need.", "green")
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -146,14 +148,14 @@ def _rules(
     needed: list[Rule], found: tuple[Rule, ...] | None, *, terraform: bool
 ) -> RenderableType:
     if not needed and not found:
-        return plain("No rule is needed: only sweep removes what has expired here.")
+        return plain("No rule is needed: here only sweep removes expired objects.")
     rows = [("needed", rule) for rule in needed]
     for rule in found or ():
         ours = terraform and rule.id.startswith(TERRAFORM_ID)
         rows.append(("Terraform's" if ours else "found", rule))
     if found is not None:
         return _table(rows)
-    return Group(_table(rows), plain("The bucket's own rules are not to be seen from here.", "dim"))
+    return Group(_table(rows), plain("The bucket's own rules cannot be seen from here.", "dim"))
 
 
 def _table(rows: list[tuple[str, Rule]]) -> Table:

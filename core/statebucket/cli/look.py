@@ -50,9 +50,9 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(*, url: Url = None) -> None:
-    """What it is for, in about 10 s: a worker is killed at its job, and another goes on.
+    """Shows what it is for in about 10 s: a worker is killed mid-job, and another carries on.
 
-    It runs on the store, and cleans up after itself; without one, on an SQLite file of its own.
+    Runs on the store given, else on an SQLite file of its own, and cleans up after itself.
     [dim]statebucket demo[/]
     [dim]statebucket demo --url s3://bucket/demo[/]
     """
@@ -64,7 +64,7 @@ def demo(*, url: Url = None) -> None:
 
 
 def health(*, url: Url = None, as_json: Json = False) -> None:
-    """Whether the store can be reached and listed: 1 request.
+    """Checks that the store can be reached and listed: 1 request.
 
     [dim]statebucket health || echo "exit code $?"[/]
     """
@@ -82,9 +82,9 @@ def health(*, url: Url = None, as_json: Json = False) -> None:
 
 
 def tenants(*, url: Url = None, as_json: Json = False) -> None:
-    """The tenants, with what they store.
+    """Lists the tenants, and how much each stores.
 
-    1 request per 1,000 tenants, then for each tenant 1, and 1 more per 1,000 objects of its.
+    Takes 1 request per 1,000 tenants, then 1 for every 1,000 objects of each.
     Expired objects count until they are removed.
     [dim]statebucket tenants --url gs://bucket/app[/]
     [dim]statebucket tenants --json | jq '.tenants[].name'[/]
@@ -109,11 +109,13 @@ def tenants(*, url: Url = None, as_json: Json = False) -> None:
 def snapshots(
     tenant: TenantId,
     *,
-    limit: Annotated[int, typer.Option("--limit", "-l", min=1, help="The most to show.")] = 100,
+    limit: Annotated[
+        int, typer.Option("--limit", "-l", min=1, help="Show at most this many.")
+    ] = 100,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """A tenant's snapshots, in the order of their names: 1 request, and 1 for each.
+    """Lists a tenant's snapshots by name: 1 request, plus 1 for each.
 
     One that cannot be read is shown as corrupt, and the exit code is 1.
     [dim]statebucket snapshots acme --limit 20[/]
@@ -155,9 +157,9 @@ def snapshots(
 def show(
     execution: ExecutionId, *, tenant: ItsTenant = None, url: Url = None, as_json: Json = False
 ) -> None:
-    """An execution: its snapshot as JSON, and its keys.
+    """Shows an execution: its snapshot as JSON, and its keys.
 
-    The keys are those of its tenant, and those that were set without one.
+    The keys are those set in its tenant and those set without one.
 
     [dim]statebucket show exec-1 --tenant acme[/]
     """

@@ -23,16 +23,14 @@ def _tenant(text: str) -> Any:  # noqa: ANN401  (typer's own kind)
     return typer.Option("--tenant", "-t", show_default=False, help=text)
 
 
-KeysTenant = Annotated[
-    str | None, _tenant("The tenant whose key it is; without one, a key that belongs to none.")
-]
+KeysTenant = Annotated[str | None, _tenant("The tenant the key belongs to; by default, none.")]
 ItsTenant = Annotated[
     str | None,
-    _tenant("The execution's tenant; without one it is looked up by the snapshot's owner."),
+    _tenant("The execution's tenant; by default, looked up in its owner record."),
 ]
-OnlyTenant = Annotated[str | None, _tenant("Only this tenant; without one, the whole store.")]
+OnlyTenant = Annotated[str | None, _tenant("Only this tenant; by default, the whole store.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would be done.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 TenantId = Annotated[str, typer.Argument(metavar="TENANT", show_default=False)]
 ExecutionId = Annotated[str, typer.Argument(metavar="EXECUTION", show_default=False)]
 Key = Annotated[

@@ -49,7 +49,7 @@ def rm_execution(
 ) -> None:
     """Removes an execution: its snapshot, every key, its owner record.
 
-    Run it again after an interruption: it goes on with what is left.
+    After an interruption, run it again: it carries on with what is left.
     [dim]statebucket rm-execution exec-1 --dry-run[/]
     [dim]statebucket rm-execution exec-1 --tenant acme --yes[/]
     """
@@ -58,8 +58,7 @@ def rm_execution(
         parts = Parts.of(store)
         if tenant is None and parts.owners is None:
             raise UnsupportedOperation(
-                "on a store with owner_index=false nothing tells an execution's tenant: pass "
-                "--tenant"
+                "with owner_index=false nothing says whose an execution is: pass --tenant"
             )
         recorded = None
         if parts.owners is not None:
@@ -94,9 +93,9 @@ def rm_tenant(
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """Removes all that a tenant has: off-boarding.
+    """Removes everything a tenant has: off-boarding.
 
-    Run it again after an interruption: it goes on with what is left.
+    After an interruption, run it again: it carries on with what is left.
     [dim]statebucket rm-tenant acme --dry-run[/]
     """
 
@@ -127,13 +126,13 @@ def sweep(
     margin: Annotated[
         int,
         typer.Option(
-            min=0, max=_MOST_MARGIN, help="Seconds that an object must have been expired."
+            min=0, max=_MOST_MARGIN, help="Leave what expired less than this many seconds ago."
         ),
     ] = 60,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """Removes expired objects now, each only at the version that was seen expired.
+    """Removes expired objects now, each only if it is still the version seen to have expired.
 
     For TTLs below a day and for SQLite; on a cloud, lifecycle rules do the rest.
     Running it again is safe at any time.
@@ -230,5 +229,5 @@ def _swept(report: SweepReport) -> str:
     if report.repaired:
         parts.append(f"{counted(report.repaired, 'owner record')} written again")
     if report.raced:
-        parts.append(f"{report.raced:,} kept, since written anew")
+        parts.append(f"{report.raced:,} kept, having been written anew")
     return ", ".join(parts)

@@ -91,7 +91,9 @@ class Screen:
         if yes:
             return
         if self.as_json or not sys.stdin.isatty():
-            self.fail("NotSure", f"{question} There is nobody to ask: pass --yes.", Exit.USAGE)
+            self.fail(
+                "NotSure", f"{question} There is no terminal to ask on: pass --yes.", Exit.USAGE
+            )
             raise Stop(Exit.USAGE)
         if not self._confirmed(question):
             self.note("Nothing was done.")

@@ -38,8 +38,8 @@ def opened(url: str | None, *, creates: bool = False) -> ObjectStateStore:
         raise InvalidURL("no store: pass --url or set STATEBUCKET_URL, as in sqlite:///state.db")
     if url.startswith("memory:"):
         raise InvalidURL(
-            "memory:// lives and dies with one process, so that a command has nothing to look "
-            "at: use sqlite:///state.db"
+            "memory:// lives and dies with one process, so a command would find nothing in it: "
+            "use sqlite:///state.db"
         )
     read = StoreURL(url)
     path = read.path.removeprefix("/")
@@ -78,7 +78,7 @@ def conclude(work: Callable[[Screen], Awaitable[None]], *, as_json: bool) -> Non
         screen.fail(type(error).__name__, str(error), code, outcome=error.outcome, **more)
         raise typer.Exit(code) from None
     except KeyboardInterrupt:
-        text = "Running it again goes on with what is left."
+        text = "Run it again to carry on with what is left."
         if as_json:
             screen.fail("Interrupted", text, Exit.INTERRUPTED)
         else:

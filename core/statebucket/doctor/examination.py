@@ -75,7 +75,9 @@ class Examination:
             # Without the right to list there is more to find out; without an answer there is not.
             denied = type(error) is AccessDenied
             return self._failed("rights" if denied else "reach", "listing", error)
-        return Finding(check="reach", status="ok", message=f"{self._service} answers, and lists")
+        return Finding(
+            check="reach", status="ok", message=f"{self._service} answers, and can be listed"
+        )
 
     async def _identity(self) -> AsyncIterator[Finding]:
         bucket = self._parts.objects.bucket
@@ -92,8 +94,8 @@ class Examination:
             yield Finding(
                 check="identity",
                 status="unknown",
-                message=f"the adapter for {self._service} does not tell identity, versioning, "
-                "soft delete and clock",
+                message=f"the adapter for {self._service} cannot look up identity, versioning, "
+                "soft delete or the clock",
             )
 
     # Rights.
@@ -119,7 +121,7 @@ class Examination:
             yield Finding(
                 check="rights",
                 status="unknown",
-                message="whether it may write was not tried",
+                message="writing was not tried",
                 remedy="statebucket doctor --write",
             )
 
@@ -214,7 +216,7 @@ class Examination:
             status = statuses.get(kind, "note")
             yield Finding(check="lifecycle", status=status, message=message, remedy=remedy)
         if not report.findings:
-            yield Finding(check="lifecycle", status="ok", message="the rules are as TTLs need them")
+            yield Finding(check="lifecycle", status="ok", message="the rules are what TTLs need")
 
     async def _expired(self) -> AsyncIterator[Finding]:
         """Whether expired objects pile up, by the first page of the listing."""

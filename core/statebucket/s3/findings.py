@@ -68,7 +68,7 @@ def _identity(reply: Mapping[str, Any]) -> Finding:
     arn = str(reply.get("Arn", ""))
     if not arn:
         return Finding(
-            check="identity", status="unknown", message=f"STS does not tell it: {_code(reply)}"
+            check="identity", status="unknown", message=f"STS does not say: {_code(reply)}"
         )
     if arn.endswith(":root"):
         return Finding(
@@ -89,7 +89,7 @@ def _out_of_sight(arn: str, bucket: str) -> Finding:
     return Finding(
         check="rights",
         status="note",
-        message="S3 does not tell whether it may delete the bucket or change its policy or rules; "
+        message="S3 does not say whether it may delete the bucket or change its policy or rules; "
         "IAM does",
         remedy=f"aws iam simulate-principal-policy --policy-source-arn {source or '…'} "
         "--action-names s3:DeleteBucket s3:PutBucketPolicy s3:PutLifecycleConfiguration "
@@ -102,7 +102,7 @@ def _versions(reply: Mapping[str, Any]) -> Finding:
         return Finding(
             check="versions",
             status="unknown",
-            message=f"versioning is not to be seen ({error})",
+            message=f"versioning cannot be seen ({error})",
             remedy=f"policy = module.state.read_only_policy_json  # {MODULES['s3']}",
         )
     status = reply.get("Status", "Disabled")
@@ -128,7 +128,7 @@ def _public(reply: Mapping[str, Any]) -> Finding:
         return Finding(
             check="public",
             status="unknown",
-            message=f"the block of public access is not to be seen ({_code(reply)})",
+            message=f"whether public access is blocked cannot be seen ({_code(reply)})",
             remedy=f"policy = module.state.read_only_policy_json  # {MODULES['s3']}",
         )
     return Finding(
