@@ -10,43 +10,23 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import sqlite3
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
 
 from statebucket.bucket import Deletion, Limits, Object, ObjectInfo, Page, PrefixPage, Write
-from statebucket.errors import (
-    AccessDenied,
-    BucketNotFound,
-    CorruptObject,
-    PreconditionFailed,
-    RequestRejected,
-    StateBucketError,
-    Throttled,
-    Unavailable,
-)
+from statebucket.errors import CorruptObject, PreconditionFailed
 from statebucket.forks import new_lock
 from statebucket.versions import Version
+from statebucket_local.workers import Workers
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Sequence
 
 T = TypeVar("T")
 Rows: TypeAlias = list[Any]
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS statebucket_objects (
-    name TEXT PRIMARY KEY COLLATE BINARY,
-    version TEXT NOT NULL,
-    metadata TEXT NOT NULL,
-    content_type TEXT NOT NULL,
-    body BLOB NOT NULL
-)
-"""
-_BUSY_SECONDS = 0.2  # a wait for another process's lock; the core tries again until its deadline
 _DELETE_BATCH = 500  # names in one statement, below SQLite's limit on parameters
 
 
@@ -65,8 +45,7 @@ class SQLiteBucket:
     def __init__(self, path: str, *, threads: int) -> None:
         self._path = os.path.abspath(path)  # noqa: PTH100  (a later chdir must not move it)
         self._threads = threads
-        self._workers: _Workers | None = None
-        self._inherited: list[_Workers] = []  # of processes that this one is a fork of
+        self._workers: Workers | None = None
         self._lock = new_lock(self)
 
     async def put(self, write: Write, condition: Version | None) -> Version:
@@ -194,54 +173,10 @@ class SQLiteBucket:
         with self._lock:
             workers = self._workers
             if workers is None or workers.pid != os.getpid():  # threads do not survive a fork
-                if workers is not None:  # SQLite forbids to close a connection in a fork
-                    self._inherited.append(workers)
-                workers = self._workers = _Workers(self._path, self._threads)
+                workers = self._workers = Workers(self._path, self._threads)
             # Within the lock, so that a `close` in another thread cannot come in between.
             result = workers.pool.submit(workers.run, statement)
         return await asyncio.wrap_future(result)
-
-
-class _Workers:
-    """A pool of threads, each with a connection of its own, in one process."""
-
-    def __init__(self, path: str, threads: int) -> None:
-        self.pid = os.getpid()
-        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="statebucket-sqlite")
-        self._path = path
-        self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
-
-    def run(self, statement: Callable[[sqlite3.Connection], T]) -> T:
-        """Runs a statement in the calling worker thread, in a transaction of its own."""
-        try:
-            connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-            if connection is None:
-                connection = self._local.connection = self._open()
-            return statement(connection)
-        except sqlite3.Error as error:
-            raise _translated(error, self._path) from error
-
-    def close(self) -> None:
-        """Waits for what is running, then closes every connection."""
-        self.pool.shutdown()
-        for connection in self._connections:
-            connection.close()
-
-    def _open(self) -> sqlite3.Connection:
-        # The pool's shutdown closes connections from another thread than the one that uses them.
-        connection = sqlite3.connect(
-            self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(_SCHEMA)
-        except sqlite3.Error:
-            connection.close()
-            raise
-        self._connections.append(connection)
-        return connection
 
 
 def _info(row: Sequence[Any]) -> ObjectInfo:
@@ -256,22 +191,3 @@ def _info(row: Sequence[Any]) -> ObjectInfo:
 def _end(prefix: str) -> str:
     """The first name behind all that begin with a prefix; names are ASCII."""
     return prefix + "\x7f"
-
-
-def _translated(error: sqlite3.Error, path: str) -> StateBucketError:
-    """SQLite's error as one of ours."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the extended part
-    where = f"SQLite file {path!r}: {error}"
-    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-        return Throttled(f"another process holds the lock on the {where}")
-    if code == sqlite3.SQLITE_CANTOPEN:
-        if os.path.isdir(os.path.dirname(path)):  # noqa: PTH112, PTH120  (paths are text here)
-            return AccessDenied(f"no right to open or make the {where}, or it is a directory")
-        return BucketNotFound(f"cannot open the {where}; its directory must exist")
-    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}:
-        return AccessDenied(f"no right to write the {where}")
-    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-        return CorruptObject(f"not a database that SQLite can read: {where}")
-    if code == sqlite3.SQLITE_TOOBIG:
-        return RequestRejected(f"too large for the {where}")
-    return Unavailable(where, outcome="unknown")

@@ -356,8 +356,9 @@ assert os.waitpid(child, 0)[1] == 0
 assert store.get("k") == b"v"
 print("done")
 """
+    # From 3.12 on Python warns of each fork of a process with threads.
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", code],
         env=environ(moto.environ),
         capture_output=True,
         text=True,

@@ -248,6 +248,30 @@ def test_threads_may_shut_a_store_down_while_others_use_it(tmp_path: Path) -> No
     asyncio.run(store.shutdown())
 
 
+LEFT_OPEN = """
+    import asyncio, sys
+    from statebucket import open_store
+    from statebucket.sync import open_store as open_blocking
+
+    asyncio.run(open_store("sqlite:///" + sys.argv[1]).set("k", b"v"))
+    store = open_blocking("sqlite:///" + sys.argv[1])
+    assert store.get("k") == b"v"
+"""
+
+
+def test_a_store_that_nobody_shuts_down_is_closed_at_exit(tmp_path: Path) -> None:
+    # Python warns, from 3.13 on, of a connection that was left open.
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(LEFT_OPEN), str(tmp_path / "s.db")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["s.db"]  # no log beside it
+
+
 FORK = """
     import asyncio, os, sys
     from statebucket import open_store

@@ -69,6 +69,9 @@ def test_an_iterator_may_be_left_half_way(tmp_path: Path) -> None:
         assert len(list(store.iter_keys())) == 5
 
 
+QUIET = ("-W", "ignore::DeprecationWarning")
+"""From 3.12 on Python warns of each fork of a process with threads."""
+
 SCRIPT = """
     import os, sys
     from statebucket import ExecutionSnapshot, ExecutionState
@@ -95,7 +98,7 @@ def test_a_process_may_fork_and_exit_without_closing(moto: Server, how: str) -> 
     with FaultProxy(moto.host, moto.port) as proxy:  # it keeps connections open, moto does not
         target = S3Target(moto, raw_client(moto), proxy)
         run = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(SCRIPT), target.url, how],
+            [sys.executable, *QUIET, "-c", textwrap.dedent(SCRIPT), target.url, how],
             capture_output=True,
             text=True,
             timeout=60,
@@ -220,7 +223,7 @@ def in_child(work):
     assert os.waitpid(child, 0)[1] == 0
 """
     return subprocess.run(
-        [sys.executable, "-c", head + textwrap.dedent(program)],
+        [sys.executable, *QUIET, "-c", head + textwrap.dedent(program)],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
         capture_output=True,
