@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -155,14 +156,19 @@ class _SendOnce(AIOHTTPSession):
     """
 
     _renewed = 0.0
+    _exit_stack: AsyncExitStack
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401  (the SDK's)
+        super().__init__(*args, **options)
+        self._retired: list[tuple[AsyncExitStack, list[aiohttp.ClientSession]]] = []
 
     async def send(self, request: Any) -> Any:  # noqa: ANN401  (the SDK's)
         """Sends a request; if it is lost or cut off, idle connections are not used any more.
 
         A process that was frozen wakes up to connections on which nobody answers. They are not
         tried one after the other, each until its time-out: what comes next goes through a new
-        session. The old one is closed with the client. A caller's deadline may cut a try off long
-        before the time-out: then nobody knows, and they count as dead too.
+        session. The old one is closed once its last request has ended. A caller's deadline may cut
+        a try off long before the time-out: then nobody knows, and they count as dead too.
 
         Raises:
             InvalidCredentials: The key or token holds what no header does; nothing was sent.
@@ -182,8 +188,31 @@ class _SendOnce(AIOHTTPSession):
             now = asyncio.get_running_loop().time()
             if now - self._renewed > _RENEW_SECONDS:
                 self._renewed = now
+                self._retired += [(self._exit_stack, [*self._sessions.values()])]
+                self._exit_stack = AsyncExitStack()
                 self._sessions.clear()
             raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Closes all sessions."""
+        while self._retired:
+            await self._retired.pop()[0].aclose()
+        await super().__aexit__(kind, error, trace)
+
+    async def _close_retired(self) -> None:
+        """Closes the sessions that are not used any more and have nothing in flight."""
+        for one in list(self._retired):
+            stack, sessions = one
+            # aiohttp has no public way to tell.
+            busy = any(getattr(session.connector, "_acquired", True) for session in sessions)
+            if one in self._retired and not busy:
+                self._retired.remove(one)
+                await stack.aclose()
 
     def _create_connector(self, proxy_url: str | None) -> aiohttp.TCPConnector:
         if not self._verify or proxy_url or self._cert_file:
@@ -196,6 +225,8 @@ class _SendOnce(AIOHTTPSession):
         )
 
     async def _get_session(self, proxy_url: str | None) -> aiohttp.ClientSession:
+        if self._retired:
+            await self._close_retired()
         session: aiohttp.ClientSession = await super()._get_session(proxy_url)
         session._retry_connection = False  # noqa: SLF001  (see above)
         return session

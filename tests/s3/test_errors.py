@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aioboto3
+import aiohttp
 import pytest
 
 from faults.answers import s3_error
 from faults.proxy import Answer, BlackHole, Fault, FaultProxy, StallBody
 from statebucket import StateStore, errors, open_store
+from statebucket_s3 import client
 from targets.s3 import BUCKET
 
 if TYPE_CHECKING:
@@ -274,3 +277,19 @@ async def test_the_four_usual_mistakes_are_four_errors(moto: Server, proxy: Faul
     url = f"s3://{BUCKET}/p?endpoint_url={_unused()}&region=us-east-1&deadline=1"
     kinds.append(type(await told(open_store(url), "health", 1)))
     assert len(set(kinds)) == 4
+
+
+async def test_sessions_that_are_not_used_any_more_are_closed(
+    target: S3Target, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_RENEW_SECONDS", 0.0)  # a new one after each call that is cut off
+    async with target.open() as store:
+        await store.exists("warm")
+        for _ in range(10):
+            proxy.plan(BlackHole())
+            with pytest.raises(errors.DeadlineExceeded):
+                await store.with_deadline(0.05).get("k")
+            await store.exists("k")
+        gc.collect()
+        alive = [one for one in gc.get_objects() if isinstance(one, aiohttp.ClientSession)]
+        assert len([one for one in alive if not one.closed]) <= 2
