@@ -183,6 +183,7 @@ class Transport(AioHttpTransport):  # type: ignore[misc]  # loaded lazily: no ty
         # aiohttp would look for a proxy in a thread at each request.
         self._proxied = not {"http", "https"}.isdisjoint(getproxies())
         self._connections = connections
+        self._closed = False
         self._in_flight: Counter[aiohttp.ClientSession] = Counter()
         super().__init__(
             session=self._new_session(),
@@ -205,6 +206,8 @@ class Transport(AioHttpTransport):  # type: ignore[misc]  # loaded lazily: no ty
                 "the account's name or the access token holds a line break or another character "
                 "that none has"
             )
+        if self.session.closed:  # by `close`, under a call that goes on
+            self.session = self._new_session()
         session = self.session
         self._in_flight[session] += 1
         try:
@@ -212,18 +215,20 @@ class Transport(AioHttpTransport):  # type: ignore[misc]  # loaded lazily: no ty
             if isinstance(reply, AsyncHttpResponse) and not reply.is_stream_consumed:
                 await reply.read()
         except (AzureError, asyncio.CancelledError):
-            if session is self.session:
+            if session is self.session and not self._closed:
                 self.session = self._new_session()
             raise
         finally:
             self._in_flight[session] -= 1
-            if session is not self.session and not self._in_flight[session]:
+            unused = self._closed or session is not self.session
+            if unused and not self._in_flight[session]:
                 del self._in_flight[session]
                 await session.close()
         return reply
 
     async def close(self) -> None:
-        """Closes all sessions."""
+        """Closes all sessions; those of calls that go on are closed with the last of them."""
+        self._closed = True
         for session in {self.session, *self._in_flight}:
             await session.close()
 

@@ -74,6 +74,24 @@ def test_closing_and_using_again(azurite: Server, raw: RawContainer) -> None:
     asyncio.run(twice())
 
 
+def test_closing_under_calls_leaves_none_of_their_sessions_open(
+    azurite: Server, proxy: FaultProxy, raw: RawContainer
+) -> None:
+    bucket = opened(azurite.via(proxy.url), raw.container_name)
+    proxy.always(DelayReply(0.05))
+
+    async def run() -> None:
+        calls = [asyncio.create_task(bucket.get("a")) for _ in range(5)]
+        await asyncio.to_thread(proxy.wait_for)
+        await bucket.close()
+        for ended in await asyncio.gather(*calls, return_exceptions=True):
+            assert ended is None or isinstance(ended, Unavailable)
+        assert await bucket.get("a") is None
+        await bucket.close()
+
+    asyncio.run(run())
+
+
 def test_two_threads_at_a_time(azurite: Server, raw: RawContainer) -> None:
     bucket = opened(azurite, raw.container_name)
     found: list[bytes | None] = []
