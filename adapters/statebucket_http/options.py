@@ -29,6 +29,9 @@ class HTTPOptions(BucketOptions, frozen=True, kw_only=True, forbid_unknown_field
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.access_key_id!r}, …)"  # logged with a frame's locals
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("shown", repr(self))]  # msgspec's would have every field
+
     @classmethod
     def of(cls, location: Location) -> Self:
         """Reads the options.

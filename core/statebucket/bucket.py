@@ -244,3 +244,6 @@ class Location(msgspec.Struct, frozen=True):
         return (
             f"Location({self.scheme}://{self.host}{self.path}, options: {', '.join(self.options)})"
         )
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("shown", repr(self))]  # msgspec's would have every field in rich's tracebacks

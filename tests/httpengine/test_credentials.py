@@ -15,6 +15,7 @@ import aioboto3
 import pytest
 from botocore import exceptions as sdk
 from botocore.credentials import RefreshableCredentials
+from rich.pretty import pretty_repr
 
 from functions.rivals import environ
 from statebucket import errors, open_store
@@ -311,6 +312,7 @@ async def test_no_secret_goes_into_a_url(target: S3Target) -> None:
 async def test_no_repr_shows_a_secret() -> None:
     keys = dict.fromkeys(("secret_access_key", "session_token"), "hunter2")
     location = Location("s3", "b", "/p", {"access_key_id": "k"} | keys, 1.0, 4)
-    said = f"{location!r} {HTTPOptions.of(location)!r}"
+    options = HTTPOptions.of(location)
+    said = f"{location!r} {options!r} {pretty_repr([location, options])}"
     assert "hunter2" not in said
     assert "s3://b/p" in said
