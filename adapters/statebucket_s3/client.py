@@ -16,6 +16,7 @@ from botocore.exceptions import EndpointConnectionError, HTTPClientError
 from botocore.handlers import add_expect_header
 from botocore.httpsession import create_urllib3_context, get_cert_path
 
+from statebucket.errors import InvalidArgument
 from statebucket.loops import PerLoop
 from statebucket_s3.loader import quick_loader
 from statebucket_s3.translate import unreadable, unusable
@@ -234,8 +235,15 @@ class _SendOnce(AIOHTTPSession):
 
 @cache
 def _shared_context(ca_file: str | None) -> ssl.SSLContext:
-    """The TLS context of all connections: reading the CA bundle costs 19 ms for each new one."""
+    """The TLS context of all connections: reading the CA bundle costs 19 ms for each new one.
+
+    Raises:
+        InvalidArgument: The bundle cannot be read.
+    """
     context: ssl.SSLContext = create_urllib3_context()
     if ca_file:
-        context.load_verify_locations(ca_file)
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as error:
+            raise InvalidArgument(f"the CA bundle {ca_file!r} cannot be read") from error
     return context

@@ -44,6 +44,10 @@ def translated(error: Exception) -> errors.StateBucketError | None:
     """
     if isinstance(error, errors.StateBucketError):
         return error
+    if isinstance(error, sdk.HTTPClientError):
+        inner = error.kwargs.get("error")  # of ours, where the SDK has wrapped what we raised in it
+        if isinstance(inner, errors.StateBucketError):
+            return inner
     if isinstance(error, sdk.ClientError):
         return _answered(error)
     if isinstance(error, _NO_CREDENTIALS) or _EXPIRED in str(error):

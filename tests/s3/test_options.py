@@ -15,6 +15,8 @@ from statebucket import errors, open_store
 from targets.s3 import BUCKET
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from faults.proxy import FaultProxy, Recorded
     from targets.s3 import S3Target
 
@@ -245,3 +247,16 @@ def test_what_does_not_open(
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9000", "https://[::1]:1/x", "https://h.e"])
 def test_what_endpoints_open(endpoint: str) -> None:
     open_store(f"s3://{BUCKET}/p", endpoint_url=endpoint)
+
+
+@pytest.mark.asyncio
+async def test_a_ca_bundle_that_cannot_be_read_is_told_at_once(
+    target: S3Target, proxy: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "nothing.pem"))
+    async with target.open() as store:
+        with pytest.raises(errors.InvalidArgument, match=r"nothing\.pem") as told:
+            await store.set("k", b"v")
+        assert told.value.outcome == "none"
+        assert store.stats().requests == 1
+    assert proxy.requests == []
