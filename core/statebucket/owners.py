@@ -80,10 +80,17 @@ class _Record(msgspec.Struct):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """Which tenant owns an execution, and since when (in milliseconds since the epoch)."""
+    """Which tenant owns an execution, since when (in milliseconds since the epoch), and where.
+
+    Attributes:
+        tenant: The tenant.
+        at_ms: When the record was written.
+        version: The record's version.
+    """
 
     tenant: str
     at_ms: int
+    version: Version | None
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -186,7 +193,7 @@ class OwnerIndex:
     async def claim_of(self, call: Call, execution_id: str) -> Claim | None:
         """Reads who owns an execution, and since when: 1 request."""
         known = await self._read(call, execution_id)
-        return None if known is None else Claim(known.tenant, known.claimed_ms)
+        return None if known is None else Claim(known.tenant, known.claimed_ms, known.version)
 
     async def claim_until(
         self, call: Call, execution_id: str, tenant_id: str, expires_at_ms: int | None
@@ -198,8 +205,16 @@ class OwnerIndex:
             expiry = Expiry(expires_at_ms, class_of(left))
         await self.claim(call, execution_id, tenant_id, expiry)
 
-    async def remove(self, call: Call, execution_id: str, tenant_id: str) -> bool:
+    async def remove(
+        self, call: Call, execution_id: str, tenant_id: str, *, only: Version | None = None
+    ) -> bool:
         """Removes the record, if it names this tenant: 1 request, 2 when it is not known.
+
+        Args:
+            call: The call it belongs to.
+            execution_id: The execution.
+            tenant_id: The tenant.
+            only: Remove only this version, and leave one that was written since.
 
         Returns:
             Whether a record was removed.
@@ -209,7 +224,7 @@ class OwnerIndex:
         for _ in range(_MOST_RACES):
             if known is None or known.version is None or known.tenant != tenant_id:
                 known = await self._read(call, execution_id)
-            if known is None or known.tenant != tenant_id:
+            if known is None or known.tenant != tenant_id or only not in {None, known.version}:
                 return False
             try:
                 removed = await self._objects.delete(call, name, known.version)

@@ -151,8 +151,11 @@ class Sweeper:
             return
         if await self._has_state(claim.tenant, execution_id):
             return
-        if not self._dry_run and not await owners.remove(self._call(), execution_id, claim.tenant):
-            return
+        if not self._dry_run:
+            # Who has claimed it anew since is about to save.
+            only = claim.version
+            if not await owners.remove(self._call(), execution_id, claim.tenant, only=only):
+                return
         self._count(owners=1)
 
     async def _has_state(self, tenant_id: str, execution_id: str) -> bool:

@@ -17,6 +17,8 @@ from unit.virtual import now, run
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from unit.scripted import Send
+
 pytestmark = pytest.mark.usefixtures("_scripted")
 
 KEYS = "p/tenants/acme/executions/e1/"
@@ -370,5 +372,29 @@ def test_a_sweep_that_loses_the_service_says_what_it_did() -> None:
         bucket.refuse("list", after=0, kind=errors.AccessDenied)
         with pytest.raises(errors.AccessDenied):
             await store.sweep()
+
+    run(work())
+
+
+def test_a_sweep_leaves_an_owner_record_that_was_written_since_it_looked() -> None:
+    clock = Clock()
+    bucket = ScriptedBucket()
+
+    async def work() -> None:
+        store = opened(bucket, clock=clock)
+        await store.save_snapshot(snapshot(), ttl=timedelta(hours=1))
+        await store.delete_snapshot(E1)
+        clock.advance(120)
+
+        async def overtaken(send: Send) -> object:
+            if bucket.requests[-1].operation == "delete":
+                bucket.always = None
+                # It outlives the record, which is written anew for it.
+                await opened(bucket, clock=clock).save_snapshot(snapshot(), ttl=timedelta(days=9))
+            return await send()
+
+        bucket.always = overtaken
+        assert (await opened(bucket, clock=clock).sweep()).owners == 0
+        assert await opened(bucket, clock=clock).load_snapshot(E1) is not None
 
     run(work())
