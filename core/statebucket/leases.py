@@ -107,6 +107,7 @@ class Lease:
         self._lost: LeaseLost | None = None
         self._version = Version.ABSENT
         self._seen: Version | None = None
+        self._saved = -math.inf  # when a save under it ended, in the loop's time
         self._pid = 0
         self._given_up = False
         self._asked = False  # whether a record of ours may be there
@@ -147,10 +148,18 @@ class Lease:
         assert self._seen is not None  # noqa: S101  (set before the lease is handed out)
         return self._seen
 
-    def _note(self, version: Version) -> None:
-        """Takes over the version of a snapshot that was loaded or saved under this lease."""
-        if self.held:
-            self._seen = version
+    def _note(self, version: Version, *, asked: float | None = None) -> None:
+        """Takes over the version of a snapshot that was loaded or saved under this lease.
+
+        Args:
+            version: The version.
+            asked: Of a load: when it began, in the loop's time. What was saved meanwhile is newer.
+        """
+        if not self.held or (asked is not None and asked < self._saved):
+            return
+        self._seen = version
+        if asked is None:
+            self._saved = asyncio.get_running_loop().time()
 
     async def _conflict(self, call: Call, error: VersionConflict) -> StateBucketError:
         """What a lost race of a save under this lease means: 1 request."""

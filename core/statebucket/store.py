@@ -192,14 +192,17 @@ class ObjectStateStore(StateStore):
             found = await self._snapshots.find(call, self._index(operation), execution_id)
         tenant_id = self._tenant if found is None else found.value.tenant_id
         if tenant_id is not None:
-            self._note(tenant_id, execution_id, Version.ABSENT if found is None else found.version)
+            version = Version.ABSENT if found is None else found.version
+            self._note(tenant_id, execution_id, version, asked=call.deadline - call.seconds)
         return found
 
-    def _note(self, tenant_id: str, execution_id: str, version: Version) -> None:
+    def _note(
+        self, tenant_id: str, execution_id: str, version: Version, *, asked: float | None = None
+    ) -> None:
         """Tells the lease that this process holds on an execution what it has seen of it."""
         lease = self._leases.get((tenant_id, execution_id))
         if lease is not None:
-            lease._note(version)  # noqa: SLF001  (for the store)
+            lease._note(version, asked=asked)  # noqa: SLF001  (for the store)
 
     async def delete_snapshot(self, execution_id: ExecutionId | str) -> None:
         encode_execution(execution_id)

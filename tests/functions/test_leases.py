@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from faults.proxy import BlackHole, DropReply, FaultProxy, HangBeforeReply, on, s3_error
+from faults.proxy import BlackHole, DelayReply, DropReply, FaultProxy, HangBeforeReply, on, s3_error
 from functions.places import ACME, E1, REMOTE, SERVICES, Place, snapshot
 from functions.rivals import line, rest, started
 from statebucket import errors
@@ -238,3 +238,22 @@ def _proxy(place: Place) -> FaultProxy:
 async def _number(store: StateStore) -> int:
     found = await store.load_snapshot(E1)
     return 0 if found is None else found.sequence_number
+
+
+@over_a_network
+async def test_a_load_that_ends_after_a_save_does_not_take_the_lease_back(place: Place) -> None:
+    proxy, reads = _proxy(place), on("GET", contains="snapshots")
+    async with place.open() as store:
+        acme = store.tenant(ACME)
+        await acme.save_snapshot(snapshot(1))
+        async with acme.lease(E1, ttl=HOUR) as lease:
+            proxy.clear()
+            proxy.plan(DelayReply(0.5, when=reads))
+            load = asyncio.create_task(acme.load_snapshot(E1))
+            await asyncio.to_thread(proxy.wait_for, reads)
+            await asyncio.sleep(0.1)  # the server has carried it out by now
+            await acme.save_snapshot(snapshot(2), lease=lease)
+            loaded = await load
+            assert loaded is not None
+            assert loaded.sequence_number == 1
+            await acme.save_snapshot(snapshot(3), lease=lease)
