@@ -64,6 +64,22 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     timestamp: datetime = msgspec.field(default_factory=_now)
     sequence_number: int
 
+    if TYPE_CHECKING:
+        # As built, an id may be a plain string; as read, it is of its own type.
+        def __init__(
+            self,
+            *,
+            execution_id: ExecutionId | str,
+            tenant_id: TenantId | str,
+            state: ExecutionState | Waiting,
+            sequence_number: int,
+            user_id: UserId | str | None = None,
+            current_step_id: StepId | str | None = None,
+            step_outputs: dict[str, Any] = ...,
+            variables: dict[str, Any] = ...,
+            timestamp: datetime = ...,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         _check_id("execution_id", self.execution_id)
         _check_id("tenant_id", self.tenant_id)

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from statebucket import ExecutionSnapshot, ExecutionState, StepId, Waiting, WaitReason, errors
+from statebucket import (
+    ExecutionId,
+    ExecutionSnapshot,
+    ExecutionState,
+    StepId,
+    TenantId,
+    Waiting,
+    WaitReason,
+    errors,
+)
 from statebucket.testing.contract.base import snapshot
 from unit.values import Name
 
@@ -46,6 +55,22 @@ def test_what_json_would_make_of_a_value_is_what_the_snapshot_holds() -> None:
     assert built.variables == {"tuple": [1, [2, 3]], "text": "a", "whole": 4, "mapping": {"a": 1}}
     assert repr(built.variables) == repr(ExecutionSnapshot.from_json(built.to_json()).variables)
     assert type(built.variables) is dict
+
+
+def test_ids_are_built_from_plain_strings_and_read_as_their_own_types() -> None:
+    # The type checker's test: the page's own examples pass strings.
+    built = ExecutionSnapshot(
+        execution_id="e1",
+        tenant_id="acme",
+        state=ExecutionState.RUNNING,
+        sequence_number=1,
+        user_id="u1",
+        current_step_id="s1",
+        step_outputs={StepId("s0"): 1},
+    )
+    execution: ExecutionId = built.execution_id
+    tenant: TenantId = built.tenant_id
+    assert (execution, tenant, built.user_id, built.current_step_id) == ("e1", "acme", "u1", "s1")
 
 
 def test_ids_and_keys_may_be_of_a_subclass_of_str() -> None:
