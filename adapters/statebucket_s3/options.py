@@ -31,10 +31,12 @@ class S3Options(BucketOptions, frozen=True, kw_only=True, forbid_unknown_fields=
         """
         options = super().of(location)
         session = options.session
-        if session is not None and not (
-            hasattr(session, "client") or hasattr(session, "create_client")
+        kind = type(session)
+        if session is not None and (
+            not (hasattr(session, "client") or hasattr(session, "create_client"))
+            or kind.__module__.partition(".")[0] in {"boto3", "botocore"}  # whose clients block
         ):
             raise InvalidArgument(
-                f"session must be an aioboto3.Session, not {type(session).__name__}"
+                f"session must be an aioboto3.Session, not {kind.__module__}.{kind.__name__}"
             )
         return options

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import aioboto3
+import boto3
 import pytest
 from aiobotocore.session import AioSession
 
@@ -216,7 +217,8 @@ REFUSED: list[tuple[dict[str, Any], type[errors.StateBucketError], str]] = [
     ({"sse": "aws:kms", "sse_kms_key_id": ""}, errors.InvalidArgument, "ARN or alias: ''"),
     ({"sse": "aws:kms", "sse_kms_key_id": "a\r\nb"}, errors.InvalidArgument, "ARN or alias"),
     ({"ttl_tags": "perhaps"}, errors.InvalidArgument, "ttl_tags"),
-    ({"session": "text"}, errors.InvalidArgument, r"aioboto3\.Session, not str"),
+    ({"session": "text"}, errors.InvalidArgument, r"aioboto3\.Session, not builtins\.str"),
+    ({"session": boto3.Session()}, errors.InvalidArgument, r"aioboto3\.Session, not boto3\."),
     ({"regoin": "eu-west-1"}, errors.InvalidArgument, "regoin.*region"),
     ({"endpoint_url": ""}, errors.InvalidURL, "http://host or https://host: ''"),
     ({"endpoint_url": "ftp://host"}, errors.InvalidURL, "http://host.*'ftp://host'"),
