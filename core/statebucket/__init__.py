@@ -8,6 +8,9 @@ an SQLite file or in memory::
         await acme.save_snapshot(snapshot)
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from statebucket import errors
 from statebucket.ids import ExecutionId, StepId, TenantId, UserId
 from statebucket.protocols import StateStore, StorageBackend
@@ -15,7 +18,14 @@ from statebucket.registry import open_store
 from statebucket.reports import DeletionReport, SweepReport
 from statebucket.snapshot import ExecutionSnapshot
 from statebucket.states import ExecutionState, Waiting, WaitReason
+from statebucket.stats import Stats
 from statebucket.versions import Stored, Version
+
+if TYPE_CHECKING:
+    from statebucket.leases import Lease as Lease
+    from statebucket.lifecycle_check import LifecycleReport as LifecycleReport
+    from statebucket.lifecycle_plan import LifecyclePlan as LifecyclePlan
+    from statebucket.writer import SnapshotWriter as SnapshotWriter
 
 __version__ = "0.1.0"
 
@@ -25,6 +35,7 @@ __all__ = [
     "ExecutionSnapshot",
     "ExecutionState",
     "StateStore",
+    "Stats",
     "StepId",
     "StorageBackend",
     "Stored",
@@ -37,3 +48,19 @@ __all__ = [
     "errors",
     "open_store",
 ]
+
+# Not in __all__, by which ``import *`` and the API reference would load them.
+_LATER = {
+    "Lease": "statebucket.leases",
+    "LifecyclePlan": "statebucket.lifecycle_plan",
+    "LifecycleReport": "statebucket.lifecycle_check",
+    "SnapshotWriter": "statebucket.writer",
+}
+
+if not TYPE_CHECKING:  # which would take any name for one of the module's
+
+    def __getattr__(name: str) -> type:
+        """Loads what a store returns when its module is asked for: a cold start need not."""
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(_LATER[name]), name)

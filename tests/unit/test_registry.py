@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import subprocess
 import sys
 import tomllib
@@ -14,7 +16,7 @@ import pytest
 
 import statebucket
 import statebucket_local
-from statebucket import ExecutionState, errors, open_store
+from statebucket import ExecutionState, StateStore, errors, open_store
 from statebucket.registry import BUILT_IN, schemes
 from statebucket.testing import Clock
 from statebucket.testing.contract.base import snapshot
@@ -316,6 +318,20 @@ print(*sorted(name for name in set(sys.modules) - before if name.partition(".")[
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == ""
+
+
+def test_what_a_store_returns_can_be_named() -> None:
+    hints = " ".join(
+        str(inspect.signature(method).return_annotation)
+        for name, method in vars(StateStore).items()
+        if inspect.isfunction(method) and not name.startswith("_")
+    )
+    classes = set(re.findall(r"\b[A-Z]\w+", hints))
+    assert {"Lease", "LifecycleReport", "DeletionReport"} <= classes
+    for name in classes - {"Any", "AsyncIterator", "AbstractAsyncContextManager", "None", "T"}:
+        assert isinstance(getattr(statebucket, name), type) or name.endswith("Id")
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        statebucket.Nothing  # type: ignore[attr-defined]  # noqa: B018  (that is the point)
 
 
 def test_opening_a_memory_store_loads_no_other_adapter(bare: Any) -> None:
