@@ -82,10 +82,14 @@ class Objects:
         bucket: The adapter.
         clock: The time now, in seconds since the epoch.
         max_in_flight: The most requests at one time, from one event loop.
+        place: The bucket's name, for the error that there is none.
     """
 
-    def __init__(self, bucket: Bucket, clock: Callable[[], float], max_in_flight: int) -> None:
+    def __init__(
+        self, bucket: Bucket, clock: Callable[[], float], max_in_flight: int, place: str = ""
+    ) -> None:
         self.bucket = bucket
+        self._place = place
         self._clock = clock
         self.max_in_flight = max_in_flight
         self._bounds = PerLoop(lambda: Bound(max_in_flight))
@@ -373,6 +377,7 @@ class Objects:
             bound=self._bounds.get(),
             counter=self.counter,
             object_name=name,
+            place=self._place,
             writes=writes,
         )
 

@@ -125,7 +125,7 @@ def open_store(
     seconds = time.time if clock is None else _seconds_of(clock)
     opened = _open(location, core.engine)
     return ObjectStateStore(
-        Objects(opened.bucket, seconds, core.max_in_flight),
+        Objects(opened.bucket, seconds, core.max_in_flight, read.host),
         Names(opened.prefix),
         deadline=core.deadline,
         owner_index=core.owner_index,

@@ -13,6 +13,7 @@ import math
 from typing import TYPE_CHECKING, TypeVar
 
 from statebucket.errors import (
+    BucketNotFound,
     DeadlineExceeded,
     Outcome,
     StateBucketError,
@@ -86,6 +87,7 @@ async def attempt(
     bound: Bound,
     counter: Counter,
     object_name: str | None,
+    place: str = "",
     writes: bool = False,
 ) -> T:
     """Sends a request until it succeeds, fails for good, or the call's deadline passes.
@@ -96,6 +98,7 @@ async def attempt(
         bound: Limits the requests in flight.
         counter: Counts what is sent.
         object_name: The object it is about, for errors.
+        place: The bucket it goes to, for the error that there is none.
         writes: Whether a lost reply leaves open what happened.
 
     Raises:
@@ -124,6 +127,8 @@ async def attempt(
                 call.outcome = "unknown"
             error.object_name = error.object_name or object_name
             error.outcome = call.outcome
+            if isinstance(error, BucketNotFound) and place and repr(place) not in error.message:
+                error.message += f" (bucket {place!r})"
             wait = _wait_before(tries, error)
             if not error.transient or tries == MAX_TRIES or loop.time() + wait >= call.deadline:
                 raise

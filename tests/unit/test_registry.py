@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 ADAPTER = """
 from statebucket.bucket import OpenedBucket
+from statebucket.errors import BucketNotFound
 from statebucket_local.memory import MemoryBucket
 
 seen = []
@@ -34,6 +35,13 @@ seen = []
 def open_probe(location):
     seen.append(location)
     return OpenedBucket(MemoryBucket(), location.path.strip("/"))
+
+class Missing(MemoryBucket):
+    async def get(self, name):
+        raise BucketNotFound("there is none")
+
+def open_missing(location):
+    return OpenedBucket(Missing())
 
 class Probe:
     @classmethod
@@ -44,6 +52,7 @@ ENTRY_POINTS = """
 [statebucket.adapters]
 probe = probe_adapter:open_probe
 probe+fast = probe_adapter:open_probe
+missing = probe_adapter:open_missing
 nested = probe_adapter:Probe.open
 extra = probe_adapter:open_probe [fast]
 spaced = probe_adapter : open_probe
@@ -78,6 +87,13 @@ def test_an_adapter_of_another_distribution_is_found_by_its_scheme(seen: list[An
     assert (location.deadline, location.max_in_flight) == (7.0, 32)
     assert "probe" in schemes()
     assert not [scheme for scheme in schemes() if "+" in scheme]
+
+
+@pytest.mark.asyncio
+async def test_the_error_for_a_missing_bucket_names_it(seen: list[Any]) -> None:
+    with pytest.raises(errors.BucketNotFound, match=r"there is none \(bucket 'place'\)"):
+        await open_store("missing://place/prefix").get("k")
+    assert seen == []
 
 
 def test_an_engine_is_another_entry_point_of_the_scheme(seen: list[Any]) -> None:
