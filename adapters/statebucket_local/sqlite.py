@@ -163,7 +163,12 @@ class SQLiteBucket:
             if self._workers is None or self._workers.pid != os.getpid():
                 return
             workers, self._workers = self._workers, None
-        await asyncio.get_running_loop().run_in_executor(None, workers.close)
+        try:
+            closing = asyncio.get_running_loop().run_in_executor(None, workers.close)
+        except RuntimeError:  # at the interpreter's exit no thread takes work, and none is at any
+            workers.close()
+        else:
+            await closing
 
     async def _select(self, body: str, where: str, values: tuple[Any, ...]) -> Rows:
         sql = f"SELECT name, version, metadata, {body} FROM statebucket_objects WHERE {where}"  # noqa: S608  (ours)

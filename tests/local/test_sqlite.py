@@ -248,30 +248,6 @@ def test_threads_may_shut_a_store_down_while_others_use_it(tmp_path: Path) -> No
     asyncio.run(store.shutdown())
 
 
-LEFT_OPEN = """
-    import asyncio, sys
-    from statebucket import open_store
-    from statebucket.sync import open_store as open_blocking
-
-    asyncio.run(open_store("sqlite:///" + sys.argv[1]).set("k", b"v"))
-    store = open_blocking("sqlite:///" + sys.argv[1])
-    assert store.get("k") == b"v"
-"""
-
-
-def test_a_store_that_nobody_shuts_down_is_closed_at_exit(tmp_path: Path) -> None:
-    # Python warns, from 3.13 on, of a connection that was left open.
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(LEFT_OPEN), str(tmp_path / "s.db")],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert [path.name for path in tmp_path.iterdir()] == ["s.db"]  # no log beside it
-
-
 FORK = """
     import asyncio, os, sys
     from statebucket import open_store
@@ -318,3 +294,40 @@ def test_a_store_goes_on_in_a_fork_and_in_its_parent(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert len(db.execute("SELECT name FROM statebucket_objects").fetchall()) == 3
+
+
+BLOCKING = """
+    import atexit, os, sys
+    atexit.register(lambda: print(os.path.exists(sys.argv[1] + "-wal")))  # the last to run
+    from statebucket.sync import open_store
+
+    store = open_store("sqlite:///" + sys.argv[1])
+    store.set("k", b"v")
+    print(os.path.exists(sys.argv[1] + "-wal"))
+"""
+ASYNCHRONOUS = """
+    import asyncio, sys
+    from statebucket import errors, open_store
+
+    store = open_store("sqlite:///" + sys.argv[1])
+    asyncio.run(store.set("k", b"v"))
+    asyncio.run(store.set("k", b"v"))
+    try:
+        asyncio.run(open_store("sqlite:///" + sys.argv[1] + "/none").get("k"))
+    except errors.BucketNotFound:
+        print("none")
+"""
+
+
+@pytest.mark.parametrize(("code", "said"), [(BLOCKING, "True False"), (ASYNCHRONOUS, "none")])
+def test_what_nobody_shuts_down_is_closed_at_exit(tmp_path: Path, code: str, said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code), str(tmp_path / "state.db")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    # From Python 3.13 on a connection that is left open is told on stderr.
+    assert (done.stdout.split(), done.stderr) == (said.split(), "")
+    assert [path.name for path in tmp_path.iterdir()] == ["state.db"]
