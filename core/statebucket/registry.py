@@ -8,9 +8,7 @@ import os
 import time
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
-
-import msgspec
+from typing import TYPE_CHECKING, Any
 
 from statebucket.bucket import Location, OpenedBucket
 from statebucket.errors import (
@@ -24,7 +22,7 @@ from statebucket.expiry import to_milliseconds
 from statebucket.names import Names
 from statebucket.objects import Objects
 from statebucket.store import ObjectStateStore
-from statebucket.url import StoreURL, read_options
+from statebucket.url import StoreOptions, StoreURL, read_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,15 +46,6 @@ pyproject.toml declares."""
 
 _EXTRAS = {"s3": "s3", "s3+http": "http", "gs": "gcs", "az": "azure"}
 """The extra that brings what an entry point of this distribution needs."""
-
-
-class _Options(msgspec.Struct, forbid_unknown_fields=True):
-    """The core's own options, as text in a URL or as keywords."""
-
-    deadline: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 10.0
-    owner_index: bool = True
-    engine: str = "sdk"
-    max_in_flight: Annotated[int, msgspec.Meta(ge=1)] = 32
 
 
 def open_store(
@@ -110,7 +99,7 @@ def open_store(
     }
     text = {name: read.parameters.pop(name) for name in given if name in read.parameters}
     core = read_options(
-        text | {name: value for name, value in given.items() if value is not None}, _Options
+        text | {name: value for name, value in given.items() if value is not None}, StoreOptions
     )
     if finished_ttl is not None:
         to_milliseconds(finished_ttl)  # refuses what is no TTL

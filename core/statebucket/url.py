@@ -7,7 +7,7 @@ its scheme, host and path.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -30,6 +30,15 @@ _SECRET = re.compile(
     r"secret|token|passw|credential|signature|sas|sig|connection_?string|(^|_)key$|access_?key"
 )
 _NO_SECRET = frozenset({"sse_kms_key", "kms_key", "kms_key_name"})  # names of keys, not keys
+
+
+class StoreOptions(msgspec.Struct, forbid_unknown_fields=True):
+    """The options of every store, as text in a URL or as keywords."""
+
+    deadline: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 10.0
+    owner_index: bool = True
+    engine: str = "sdk"
+    max_in_flight: Annotated[int, msgspec.Meta(ge=1)] = 32
 
 
 class StoreURL:
@@ -102,10 +111,12 @@ def read_options(values: dict[str, Any], kind: type[T]) -> T:
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        known = ", ".join(kind.__struct_fields__)
-        known = f"the options are: {known}" if known else "there are no options"
+        fields = {*kind.__struct_fields__, *StoreOptions.__struct_fields__}
         said = re.sub(r""" (['"]).*\1""", "", str(error), flags=re.DOTALL)
-        raise InvalidArgument(f"option refused: {said} ({known})") from None
+        said = said.replace("Object contains unknown field", "there is no option")
+        raise InvalidArgument(
+            f"option refused: {said} (there are: {', '.join(sorted(fields))})"
+        ) from None
 
 
 def check_endpoint(url: str) -> None:
