@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,6 @@ from statebucket.cli.screen import Screen, Stop, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -91,6 +91,23 @@ def test_what_writes_makes_the_file(
 ) -> None:
     assert cli(*command, "-u", f"sqlite:///{tmp_path}/new.db").code == 0
     assert (tmp_path / "new.db").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_an_answer_that_cannot_be_written_is_an_error_of_one_line(
+    url: str, more: tuple[str, ...]
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "statebucket", "-u", url, "tenants", *more],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "OSError: the answer cannot be written: No space left on device\n"
 
 
 def test_an_unreachable_service_is_told_within_the_deadline(cli: Callable[..., Any]) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -70,6 +73,7 @@ def conclude(work: Callable[[Screen], Awaitable[None]], *, as_json: bool) -> Non
     screen = Screen(as_json=as_json)
     try:
         asyncio.run(_awaited(work(screen)))
+        sys.stdout.flush()
     except Stop as stop:
         raise typer.Exit(stop.code) from None
     except StateBucketError as error:
@@ -77,6 +81,12 @@ def conclude(work: Callable[[Screen], Awaitable[None]], *, as_json: bool) -> Non
         more = {} if error.object_name is None else {"object": error.object_name}
         screen.fail(type(error).__name__, str(error), code, outcome=error.outcome, **more)
         raise typer.Exit(code) from None
+    except OSError as error:  # of stdout: a store's are errors of ours
+        if error.errno == errno.EPIPE:
+            raise  # whoever reads has had enough; typer ends the command without a word
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else its end tries again
+        screen.note(f"OSError: the answer cannot be written: {error.strerror}")
+        raise typer.Exit(Exit.NO) from None
     except KeyboardInterrupt:
         text = "Run it again to carry on with what is left."
         if as_json:
