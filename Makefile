@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # The extra that a store URL needs: none for SQLite.
-EXTRA := $(strip $(if $(filter s3://%,$(STATEBUCKET_URL)),[s3]) \
+S3 := $(if $(findstring engine=http,$(STATEBUCKET_URL)),[http],[s3])
+EXTRA := $(strip $(if $(filter s3://%,$(STATEBUCKET_URL)),$(S3)) \
 	$(if $(filter gs://%,$(STATEBUCKET_URL)),[gcs]) \
 	$(if $(filter az://%,$(STATEBUCKET_URL)),[azure]))
 PYTEST := $(BIN)/python -m pytest
@@ -91,7 +92,7 @@ $(VENV)/.checkov: | $(BIN)/python
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --editable ".[all,testing]" --group test --group check
-	@touch "$@" "$(VENV)/.demo" "$(VENV)/.demo[s3]" "$(VENV)/.demo[gcs]" "$(VENV)/.demo[azure]"
+	@touch "$@" "$(VENV)/.demo" "$(VENV)/.demo[s3]" "$(VENV)/.demo[http]" "$(VENV)/.demo[gcs]" "$(VENV)/.demo[azure]"
 
 $(VENV)/.bench: pyproject.toml $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --group bench

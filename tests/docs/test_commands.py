@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -48,6 +50,25 @@ def test_a_command_of_ours_works(
 def test_make_has_the_target(line: str) -> None:
     target = line.split()[1]
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("url", "extra"),
+    [
+        *(("sqlite:///s.db", ""), ("s3://b/p?region=r", "[s3]"), ("gs://b", "[gcs]")),
+        *(("s3://b/p?region=r&engine=http", "[http]"), ("az://b/p?account=a", "[azure]")),
+    ],
+)
+def test_make_demo_installs_what_the_url_needs(url: str, extra: str) -> None:
+    said = subprocess.run(
+        ["make", "--always-make", "--dry-run", "demo"],
+        cwd=ROOT,
+        env=os.environ | {"STATEBUCKET_URL": url, "MAKEFLAGS": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert f'--editable ".{extra}"' in said
 
 
 @pytest.mark.parametrize("line", [line for line in LINES if line.startswith("pip ")])
