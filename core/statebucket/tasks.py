@@ -44,8 +44,9 @@ class AtMost:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         self._bound.release()
-        if not task.cancelled() and self._error is None:
-            self._error = task.exception()
+        error = None if task.cancelled() else task.exception()  # one not asked for is logged
+        if self._error is None:
+            self._error = error
 
     async def __aenter__(self) -> Self:
         return self
