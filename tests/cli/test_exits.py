@@ -110,6 +110,31 @@ def test_an_answer_that_cannot_be_written_is_an_error_of_one_line(
     assert done.stderr == "OSError: the answer cannot be written: No space left on device\n"
 
 
+@pytest.mark.parametrize("command", [("tenants",), ("doctor",), ("--help",)])
+def test_where_not_every_letter_can_be_shown_the_rest_is(
+    url: str, command: tuple[str, ...]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "statebucket", "-u", url, *command],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.isascii()
+    assert not done.stdout.startswith(b"?")  # which is the doctor's sign of what is unknown
+
+
+def test_json_is_utf_8_whatever_the_terminal_speaks(url: str) -> None:
+    command = [sys.executable, "-m", "statebucket", "-u", url]
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    subprocess.run([*command, "set", "größe", "1"], env=environment, check=True)
+    answer = subprocess.run(
+        [*command, "get", "größe", "--json"], env=environment, capture_output=True, check=True
+    )
+    assert json.loads(answer.stdout.decode("utf-8"))["key"] == "größe"
+
+
 def test_an_unreachable_service_is_told_within_the_deadline(cli: Callable[..., Any]) -> None:
     dead = "s3://bucket/app?endpoint_url=http://127.0.0.1:1&region=us-east-1&deadline=1"
     answer = cli("health", "-u", dead, "--json")

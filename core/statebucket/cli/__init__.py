@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from importlib.util import find_spec
 
@@ -17,5 +18,8 @@ def main() -> int:
         return 2
     from statebucket.cli.commands import app  # noqa: PLC0415  (needs what was looked for above)
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a "?" where a sign cannot be shown, no error
     app(prog_name="statebucket")
     return 0

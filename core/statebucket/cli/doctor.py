@@ -20,6 +20,7 @@ _SIGNS = {
     "warning": ("!", "yellow"),
     "fault": ("✗", "bold red"),
 }
+_ASCII = {"✓": "+", "·": "-", "✗": "x", "→": "->"}  # "?" says that something is unknown
 
 
 def register(app: typer.Typer) -> None:
@@ -52,7 +53,7 @@ def doctor(
             findings = [one async for one in Examination(store, write=write).findings()]
         ok = not any(one.status in {"warning", "fault"} for one in findings)
         screen.show(
-            {"ok": ok, "service": store.name, "findings": findings}, lambda: _view(findings)
+            {"ok": ok, "service": store.name, "findings": findings}, lambda: _view(findings, screen)
         )
         if not ok:
             raise Stop(Exit.NO)
@@ -60,7 +61,8 @@ def doctor(
     on_store(work, url, as_json=as_json, tenant=tenant, creates=write)
 
 
-def _view(findings: list[Finding]) -> Table:
+def _view(findings: list[Finding], screen: Screen) -> Table:
+    shown = _ASCII if screen.out.options.ascii_only else {}
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(width=1)
     table.add_column(no_wrap=True)
@@ -73,7 +75,7 @@ def _view(findings: list[Finding]) -> Table:
             text = plain(one.message)
             # What mends several findings in a row is said after the last of them.
             if one.remedy and (following is None or following.remedy != one.remedy):
-                text.append("\n").append_text(plain(f"→ {one.remedy}", "bold"))
+                text.append("\n").append_text(plain(f"{shown.get('→', '→')} {one.remedy}", "bold"))
             head = check if one is alike[0] else ""
-            table.add_row(plain(sign, style), plain(head, "bold"), text)
+            table.add_row(plain(shown.get(sign, sign), style), plain(head, "bold"), text)
     return table

@@ -66,9 +66,10 @@ class Screen:
             self.out.print(shown, soft_wrap=isinstance(shown, Text))
 
     def print_json(self, value: Any) -> None:  # noqa: ANN401  (any JSON value or struct)
-        """Prints the one JSON document."""
-        text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-        sys.stdout.write(text + "\n")
+        """Prints the one JSON document, in UTF-8 whatever the terminal speaks."""
+        text = msgspec.json.format(msgspec.json.encode(value), indent=2)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text + b"\n")
 
     def note(self, text: str, style: str = "") -> None:
         """Says something beside the answer, on stderr."""
