@@ -69,6 +69,15 @@ class _Background:
             future.cancel()  # stops what nobody waits for any more
             raise
 
+    def can_be_asked(self) -> bool:
+        """Whether there is a loop to close something in, and it is not for the loop itself to do.
+
+        It is where the garbage collector, in the loop's own thread, meets an iterator that was left
+        half way.
+        """
+        here = self.pid == os.getpid() and not self.loop.is_closed()
+        return here and threading.current_thread() is not self._thread
+
     def close(self) -> None:
         """Closes every store of this process, then the loop."""
         if self.pid != os.getpid():
@@ -211,8 +220,7 @@ def _iterate(items: AsyncIterator[T]) -> Iterator[T]:
             yield item
     finally:
         close = getattr(items, "aclose", None)
-        # Once the loop is closed, or left in the parent of a fork, there is nothing to close.
-        if close is not None and background.pid == os.getpid() and not background.loop.is_closed():
+        if close is not None and background.can_be_asked():
             background.run(close())
 
 

@@ -300,6 +300,28 @@ def test_what_is_left_half_way_does_not_disturb_the_exit(tmp_path: Path) -> None
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
+def test_what_is_left_half_way_may_be_collected_in_the_background_thread(tmp_path: Path) -> None:
+    program = """
+        import gc, threading
+        from statebucket import sync
+        class Cycle:
+            pass
+        left = Cycle()
+        left.itself, left.keys = left, store.iter_keys()
+        next(left.keys)
+        gc.disable()
+        del left
+        collected = threading.Event()
+        loop = sync._loop().loop
+        loop.call_soon_threadsafe(lambda: (gc.collect(), collected.set()))
+        assert collected.wait(10)
+        assert len(list(store.iter_keys())) == 2
+        print("done")
+    """
+    done = forked(program, tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
 def test_a_call_at_exit_behind_ours_works(tmp_path: Path) -> None:
     program = """
         import atexit
