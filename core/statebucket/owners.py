@@ -150,6 +150,13 @@ class OwnerIndex:
         """Whether `tenant_of` would answer without a request."""
         return self._known.get(execution_id) is not None
 
+    def seen_lately(self, execution_id: str) -> str | None:
+        """The tenant whose record this process has read or written within a minute, if any."""
+        known = self._known.get(execution_id)
+        if known is None or known.version is None:
+            return None
+        return known.tenant if self._objects.now_ms() - known.seen_ms <= FRESH_MS else None
+
     async def claim(
         self, call: Call, execution_id: str, tenant_id: str, expiry: Expiry | None
     ) -> None:

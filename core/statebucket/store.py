@@ -412,12 +412,22 @@ class ObjectStateStore(StateStore):
         progress: Callable[[DeletionReport], None] | None = None,
     ) -> DeletionReport:
         encode_execution(execution_id)
-        operation = "delete_execution_state"
-        tenant_id = await self._owner_of(self._call(operation), execution_id)
-        scopes = [tenant_id]
-        if self._tenant is None:
-            scopes = [None] if tenant_id is None else [tenant_id, None]
-        return await self._cleaner(operation, progress).execution(execution_id, tenant_id, scopes)
+        cleaner = self._cleaner("delete_execution_state", progress)
+        if self._tenant is not None:
+            return await cleaner.execution(execution_id, self._tenant, [self._tenant])
+        call = self._call("delete_execution_state")
+        owners = self._index(call.operation)
+        relied_on = owners.seen_lately(execution_id)
+        tenant_id = relied_on or await owners.tenant_of(call, execution_id, anew=True)
+        scopes = [None] if tenant_id is None else [tenant_id, None]
+        report = await cleaner.execution(execution_id, tenant_id, scopes)
+        if relied_on is not None and not report.owners:
+            # Its record is not what it was: another tenant may own the execution by now.
+            call = self._call(call.operation)
+            tenant_id = await owners.tenant_of(call, execution_id, anew=True)
+            if tenant_id not in {None, relied_on}:
+                report = await cleaner.execution(execution_id, tenant_id, [tenant_id])
+        return report
 
     async def delete_tenant(
         self,

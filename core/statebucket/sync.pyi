@@ -272,10 +272,10 @@ class BlockingStateStore:
     ) -> DeletionReport:
         """Removes an execution: its snapshot, every key, and last its owner record.
 
-        Bound to a tenant: 1 list and 1 batch for up to a page, 1 for the owner record, and 1 to
-        look that up if it is not known. Else the owner is always looked up first, since it decides
-        whose state goes, and the keys set without a tenant go too, for 1 list more.
-        After an interruption, running it again finishes the job.
+        1 list and 1 batch for up to a page, 1 for the owner record, and 1 to look that up if it was
+        not seen within a minute. Not bound to a tenant, the keys set without one go too, for 1 list
+        more; where the record has changed since it was seen, the state of its new owner goes as
+        well. After an interruption, running it again finishes the job.
 
         Args:
             execution_id: The execution.

@@ -69,6 +69,23 @@ async def test_a_removal_in_the_old_owners_view_leaves_the_new_ones(
     assert target.raw_names() == before
 
 
+async def test_a_removal_through_the_store_removes_the_new_owners(
+    other: StateStore, target: MemoryTarget
+) -> None:
+    report = await other.delete_execution_state(E1)
+    assert (report.snapshots, report.keys, report.owners) == (1, 1, 1)
+    assert target.raw_names() == []
+
+
+async def test_after_a_minute_a_removal_spares_the_old_owners_keys(
+    other: StateStore, one: StateStore, clock: Clock
+) -> None:
+    await one.tenant("globex").set("exec:e1:mine", b"v")
+    clock.advance(61)
+    assert (await other.delete_execution_state(E1)).snapshots == 1
+    assert await one.tenant("globex").get("exec:e1:mine") == b"v"
+
+
 async def test_the_new_owner_can_save(other: StateStore) -> None:
     await other.save_snapshot(snapshot(E1, ACME, 8))
 
