@@ -212,21 +212,39 @@ def test_wrong_usage_is_a_document_too(cli: Callable[..., Any], command: tuple[s
     assert answer.json["error"]["exit"] == 2
 
 
-def test_an_interrupted_command_prints_a_document() -> None:
+BESIDE = """
+import signal, sys, threading
+from statebucket.cli import main
+
+def interrupt():  # seen by the thread of the command when that wakes up
+    sys.stdin.readline()
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+threading.Thread(target=interrupt, daemon=True).start()
+main()
+"""
+
+
+@pytest.mark.parametrize("how", ["Ctrl-C", "a Ctrl-C that the loop's sleep does not see"])
+def test_an_interrupted_command_prints_a_document(how: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(60)
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         url = f"s3://bucket/app?endpoint_url={address}&region=us-east-1&deadline=60"
+        program = ["-m", "statebucket"] if how == "Ctrl-C" else ["-c", BESIDE]
         process = subprocess.Popen(
-            [sys.executable, "-m", "statebucket", "health", "--json", "-u", url],
+            [sys.executable, *program, "health", "--json", "-u", url],
             env=os.environ | {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
         connection, _ = silent.accept()
         with connection:
-            process.send_signal(signal.SIGINT)
-            said, _ = process.communicate(timeout=60)
+            connection.recv(10_000)  # now it waits for the answer
+            if how == "Ctrl-C":
+                process.send_signal(signal.SIGINT)
+            said, _ = process.communicate("\n" if how != "Ctrl-C" else None, timeout=15)
     assert process.returncode == 130
     assert json.loads(said)["error"]["kind"] == "Interrupted"
 

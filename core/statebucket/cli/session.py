@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -97,4 +99,13 @@ def conclude(work: Callable[[Screen], Awaitable[None]], *, as_json: bool) -> Non
 
 
 async def _awaited(work: Awaitable[T]) -> T:
+    # Ctrl-C is asyncio.run's to handle. But signals wake a loop only if it has a handler of its own
+    # for one: else a Ctrl-C just before the loop sleeps would wait for the next event, for minutes.
+    if hasattr(signal, "SIGCONT"):
+        with contextlib.suppress(RuntimeError):  # in another thread than the main one
+            asyncio.get_running_loop().add_signal_handler(signal.SIGCONT, _nothing)
     return await work
+
+
+def _nothing() -> None:
+    """What a process that goes on has to do."""
