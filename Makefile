@@ -40,7 +40,7 @@ soak: $(VENV)/.dev  ## An hour of mixed load with faults on; SOAK_SECONDS= for l
 bench-cold: $(VENV)/.bench  ## From a process's start to its first load, beside other libraries
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.cold
 
-bench: $(VENV)/.bench  ## Our store beside other libraries, under 10 minutes; BENCH="--rounds 9 --clouds s3 --tls"
+bench: $(VENV)/.bench  ## Our store beside other libraries, some 10 minutes; BENCH="--rounds 9 --clouds s3 --tls"
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.speed $(BENCH)
 
 bench-readme: $(VENV)/.bench  ## Writes the README's figures from what make bench has measured
