@@ -40,6 +40,11 @@ class TestFakeGCS(StateStoreContract):
     def target(self, fake: Server) -> GCSTarget:
         return GCSTarget(fake.url)
 
+    async def test_an_execution_that_changed_hands_is_removed_from_its_new_tenant(  # type: ignore[override]
+        self,
+    ) -> None:
+        pytest.skip("fake-gcs-server deletes whatever the condition; the strict proxy does not")
+
 
 class TestGCPEmulator(StateStoreContract):
     """gcp-storage-emulator knows no conditions: those are the strict proxy's here.
