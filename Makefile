@@ -8,10 +8,8 @@ EXTRA := $(strip $(if $(filter s3://%,$(STATEBUCKET_URL)),$(S3)) \
 	$(if $(filter gs://%,$(STATEBUCKET_URL)),[gcs]) \
 	$(if $(filter az://%,$(STATEBUCKET_URL)),[azure]))
 PYTEST := $(BIN)/python -m pytest
-# Deadlines are tested in real time, and a machine may stall for seconds. So what failed (1) runs once
-# more, alone, and has to pass then; whatever else ended the run ends it.
-ONCE_MORE := { [ $$? -eq 1 ] && $(PYTEST) -n 0 -ra --last-failed --last-failed-no-failures none
 CODE := core adapters tests
+ALL := tests --ignore tests/terraform
 # pdoc looks for the types of a NamedTuple's fields in another module.
 NAMED_TUPLE := ignore:Error parsing type annotation ForwardRef('Bucket') for statebucket.bucket.OpenedBucket
 DOCS := statebucket statebucket.sync statebucket.leases statebucket.writer statebucket.reports statebucket.stats statebucket.telemetry statebucket.bucket statebucket.lifecycle statebucket.lifecycle_check statebucket.lifecycle_plan statebucket.doctor statebucket.testing statebucket.testing.contract statebucket_pytest
@@ -24,9 +22,11 @@ help:  ## Shows this list
 demo: $(VENV)/.demo$(EXTRA)  ## The main job on SQLite, or on STATEBUCKET_URL; DEMO_INPUT= a folder of text
 	@$(BIN)/python -m statebucket.demo
 
+# Deadlines are tested in real time, and a machine may stall for seconds. So what failed (1) runs once
+# more, alone, and has to pass then; whatever else ended the run ends it.
 test: $(VENV)/.dev  ## The tests, on every server that can be had (Terraform's apart)
-	$(PYTEST) -n 2 --dist loadscope tests --ignore tests/terraform \
-		|| $(ONCE_MORE) tests --ignore tests/terraform; }
+	$(PYTEST) -n 2 --dist loadscope $(ALL) || { [ $$? -eq 1 ] && \
+		$(PYTEST) -n 0 -ra --last-failed --last-failed-no-failures none $(ALL); }
 
 test-fast: $(VENV)/.dev  ## Memory, SQLite and moto, in under a minute
 	$(PYTEST) -n 2 -m "not slow" tests/unit tests/contract/test_local.py tests/contract/test_s3.py -k "not Ministack"
