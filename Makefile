@@ -11,8 +11,8 @@ PYTEST := $(BIN)/python -m pytest
 CODE := core adapters tests
 ALL := tests --ignore tests/terraform
 # pdoc looks for the types of a NamedTuple's fields in another module.
-NAMED_TUPLE := ignore:Error parsing type annotation ForwardRef('Bucket') for statebucket.bucket.OpenedBucket
-DOCS := statebucket statebucket.sync statebucket.leases statebucket.writer statebucket.reports statebucket.stats statebucket.telemetry statebucket.bucket statebucket.lifecycle statebucket.lifecycle_check statebucket.lifecycle_plan statebucket.doctor statebucket.testing statebucket.testing.contract statebucket_pytest
+NAMED_TUPLE := ignore:Error parsing type annotation ForwardRef('Bucket') for statebucket.port.bucket.OpenedBucket
+DOCS := statebucket statebucket.sync statebucket.store.leases statebucket.store.writer statebucket.contract.reports statebucket.contract.stats statebucket.telemetry statebucket.port.bucket statebucket.port.lifecycle statebucket.lifecycle.rules statebucket.lifecycle.check statebucket.lifecycle.plan statebucket.admin.doctor statebucket.port.findings statebucket.testing statebucket.testing.contract statebucket_pytest
 
 .PHONY: help demo test test-fast test-terraform soak bench-cold bench bench-readme check format docs screenshots stubs request-table promises-table clean
 
@@ -29,13 +29,13 @@ test: $(VENV)/.dev  ## The tests, on every server that can be had (Terraform's a
 		$(PYTEST) -n 0 -ra --last-failed --last-failed-no-failures none $(ALL); }
 
 test-fast: $(VENV)/.dev  ## Memory, SQLite and moto, in under a minute
-	$(PYTEST) -n 2 -m "not slow" tests/unit tests/contract/test_local.py tests/contract/test_s3.py -k "not Ministack"
+	$(PYTEST) -n 2 -m "not slow" tests/unit tests/adapters/local/test_contract.py tests/adapters/s3/test_contract.py -k "not Ministack"
 
 test-terraform: $(VENV)/.dev $(VENV)/.checkov  ## The modules: applied on a local server, checked, destroyed
 	CHECKOV=$(VENV)/checkov/bin/checkov $(PYTEST) -n 2 --dist loadfile tests/terraform
 
 soak: $(VENV)/.dev  ## An hour of mixed load with faults on; SOAK_SECONDS= for less
-	SOAK_SECONDS=$${SOAK_SECONDS:-3600} $(PYTEST) -s tests/lasting
+	SOAK_SECONDS=$${SOAK_SECONDS:-3600} $(PYTEST) -s tests/soak
 
 bench-cold: $(VENV)/.bench  ## From a process's start to its first load, beside other libraries
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.cold
@@ -60,17 +60,17 @@ docs: $(VENV)/.dev  ## Builds the API reference in dist/docs; a warning is an er
 	$(BIN)/python -W error -W "$(NAMED_TUPLE)" -m pdoc --docformat google --output-directory dist/docs $(DOCS)
 
 screenshots: $(VENV)/.dev  ## Draws the README's screenshots anew
-	PYTHONPATH=tests $(BIN)/python tests/cli/screenshots.py
+	PYTHONPATH=tests $(BIN)/python tests/generators/screenshots.py
 
 stubs: $(VENV)/.dev  ## Writes the blocking store's stub from the asynchronous one
-	$(BIN)/python tests/stubs/sync_stub.py
+	$(BIN)/python tests/generators/sync_stub.py
 	$(BIN)/ruff format --quiet core/statebucket/sync.pyi
 
 request-table: $(VENV)/.dev  ## Counts the requests of each call and writes them into the README
-	UPDATE_README=1 $(PYTEST) -n 0 tests/clouds/test_request_table.py
+	UPDATE_README=1 $(PYTEST) -n 0 tests/docs/test_request_table.py
 
 promises-table: $(VENV)/.dev  ## Writes the README's table of promises from the tests that show them
-	UPDATE_README=1 $(PYTEST) -n 0 tests/faultcases/test_cases.py
+	UPDATE_README=1 $(PYTEST) -n 0 tests/docs/test_promises.py
 
 clean:  ## Removes .venv and what tools have left
 	rm -rf $(VENV) dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

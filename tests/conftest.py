@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from discretion.plugin import Discretion
-from servers import azurite as azurite_server
-from servers import fake_gcs, gcp_emulator
-from servers.ministack import missing as ministack_missing
-from servers.ministack import running_ministack
-from servers.moto import missing as moto_missing
-from servers.moto import running_moto
-from targets.s3 import BUCKET, raw_client
+from support.secret_scan.plugin import Discretion
+from support.servers import azurite as azurite_server
+from support.servers import fake_gcs, gcp_emulator
+from support.servers.ministack import missing as ministack_missing
+from support.servers.ministack import running_ministack
+from support.servers.moto import missing as moto_missing
+from support.servers.moto import running_moto
+from support.targets.s3 import BUCKET, raw_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from servers import Server
+    from support.servers import Server
 
 # What the environment says of real clouds must not reach a test, nor a test a real cloud.
 for name in [name for name in os.environ if name.startswith(("AWS_", "AZURE_", "GOOGLE_"))]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from statebucket.bucket import Location, OpenedBucket
 from statebucket.errors import AdapterNotInstalled
-from statebucket.url import container_of, prefix_of
+from statebucket.port.bucket import Location, OpenedBucket
+from statebucket.port.url import container_of, prefix_of
 
 
 def open_bucket(location: Location) -> OpenedBucket:
@@ -24,9 +24,9 @@ def open_bucket(location: Location) -> OpenedBucket:
     for package, module in (("azure-storage-blob", "azure.storage.blob"), ("aiohttp", "aiohttp")):
         if not _installed(module):
             raise AdapterNotInstalled(f"az:// needs {package}: pip install 'statebucket[azure]'")
-    from statebucket_azure.bucket import AzureBucket  # noqa: PLC0415  (only where Azure is used)
-    from statebucket_azure.client import Target  # noqa: PLC0415
     from statebucket_azure.options import AzureOptions  # noqa: PLC0415
+    from statebucket_azure.sdk.bucket import AzureBucket  # noqa: PLC0415  (only where Azure is used)
+    from statebucket_azure.sdk.client import Target  # noqa: PLC0415
 
     container = container_of(location, what="container")
     prefix = prefix_of(location)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from statebucket.lifecycle import Rule
+    from statebucket.port.lifecycle import Rule
 
 
 def policy(rules: Sequence[Rule], container: str) -> dict[str, Any]:

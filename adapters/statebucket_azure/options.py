@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from statebucket.errors import InvalidArgument, InvalidURL
-from statebucket.url import check_endpoint, read_options
+from statebucket.port.url import check_endpoint, read_options
 
 if TYPE_CHECKING:
-    from statebucket.bucket import Location
+    from statebucket.port.bucket import Location
 
 CONNECTION_STRING = "AZURE_STORAGE_CONNECTION_STRING"
 """The environment variable with the account's key or SAS; it wins over DefaultAzureCredential."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from statebucket.bucket import Location, OpenedBucket
 from statebucket.errors import AdapterNotInstalled
-from statebucket.url import container_of, prefix_of
+from statebucket.port.bucket import Location, OpenedBucket
+from statebucket.port.url import container_of, prefix_of
 
 
 def open_bucket(location: Location) -> OpenedBucket:
@@ -28,8 +28,8 @@ def open_bucket(location: Location) -> OpenedBucket:
         raise AdapterNotInstalled(
             "gs:// needs google-cloud-storage: pip install 'statebucket[gcs]'"
         )
-    from statebucket_gcs.bucket import GCSBucket  # noqa: PLC0415  (only once it is used)
     from statebucket_gcs.options import options_of  # noqa: PLC0415  (only once it is used)
+    from statebucket_gcs.sdk.bucket import GCSBucket  # noqa: PLC0415  (only once it is used)
 
     bucket = GCSBucket(
         container_of(location),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from statebucket.lifecycle import TERRAFORM_LABEL, TERRAFORM_PREFIX_LABEL, Lifecycle, Rule
+from statebucket.port.lifecycle import TERRAFORM_LABEL, TERRAFORM_PREFIX_LABEL, Lifecycle, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from statebucket.errors import InvalidArgument
-from statebucket.url import check_endpoint, read_options
+from statebucket.port.url import check_endpoint, read_options
 
 if TYPE_CHECKING:
-    from statebucket.bucket import Location
+    from statebucket.port.bucket import Location
 
 _KEY_NAME = re.compile(r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from statebucket.bucket import Location, OpenedBucket
 from statebucket.errors import InvalidURL
-from statebucket.url import read_options
+from statebucket.port.bucket import Location, OpenedBucket
+from statebucket.port.url import read_options
 
 if TYPE_CHECKING:
     from statebucket_local.memory import MemoryBucket

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from statebucket.bucket import Deletion, Limits, Object, ObjectInfo, Page, PrefixPage, Write
+from statebucket.contract.versions import Version
 from statebucket.errors import PreconditionFailed
-from statebucket.forks import new_lock
-from statebucket.versions import Version
+from statebucket.port.bucket import Deletion, Limits, Object, ObjectInfo, Page, PrefixPage, Write
+from statebucket.port.forks import new_lock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ class MemoryBucket:
         self._writes = itertools.count(1)
 
     async def put(self, write: Write, condition: Version | None) -> Version:
-        """See `statebucket.bucket.Bucket.put`."""
+        """See `statebucket.port.bucket.Bucket.put`."""
         with self._lock:
             self._check(write.name, condition)
             version = Version(str(next(self._writes)))
@@ -50,16 +50,16 @@ class MemoryBucket:
             return version
 
     async def get(self, name: str) -> Object | None:
-        """See `statebucket.bucket.Bucket.get`."""
+        """See `statebucket.port.bucket.Bucket.get`."""
         return self._objects.get(name)
 
     async def head(self, name: str) -> ObjectInfo | None:
-        """See `statebucket.bucket.Bucket.head`."""
+        """See `statebucket.port.bucket.Bucket.head`."""
         found = self._objects.get(name)
         return None if found is None else found.info
 
     async def delete(self, name: str, condition: Version | None = None) -> bool:
-        """See `statebucket.bucket.Bucket.delete`."""
+        """See `statebucket.port.bucket.Bucket.delete`."""
         with self._lock:
             if name not in self._objects:
                 return False
@@ -69,11 +69,11 @@ class MemoryBucket:
             return True
 
     async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
-        """See `statebucket.bucket.Bucket.delete_many`."""
+        """See `statebucket.port.bucket.Bucket.delete_many`."""
         return [Deletion(name, await self.delete(name)) for name in names]
 
     async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
-        """See `statebucket.bucket.Bucket.list`."""
+        """See `statebucket.port.bucket.Bucket.list`."""
         with self._lock:
             start = _start(self._names, prefix, after)
             chosen = list(
@@ -86,7 +86,7 @@ class MemoryBucket:
         return Page(infos, chosen[-1] if len(chosen) == limit else None)
 
     async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
-        """See `statebucket.bucket.Bucket.list_prefixes`."""
+        """See `statebucket.port.bucket.Bucket.list_prefixes`."""
         found: list[str] = []
         with self._lock:
             at = _start(self._names, prefix, after)

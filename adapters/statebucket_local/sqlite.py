@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
 
-from statebucket.bucket import Deletion, Limits, Object, ObjectInfo, Page, PrefixPage, Write
+from statebucket.contract.versions import Version
 from statebucket.errors import CorruptObject, PreconditionFailed
-from statebucket.forks import new_lock
-from statebucket.versions import Version
+from statebucket.port.bucket import Deletion, Limits, Object, ObjectInfo, Page, PrefixPage, Write
+from statebucket.port.forks import new_lock
 from statebucket_local.workers import Workers
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class SQLiteBucket:
         self._lock = new_lock(self)
 
     async def put(self, write: Write, condition: Version | None) -> Version:
-        """See `statebucket.bucket.Bucket.put`."""
+        """See `statebucket.port.bucket.Bucket.put`."""
         version = secrets.token_hex(8)
         row: tuple[Any, ...] = (
             version,
@@ -80,17 +80,17 @@ class SQLiteBucket:
         return Version(version)
 
     async def get(self, name: str) -> Object | None:
-        """See `statebucket.bucket.Bucket.get`."""
+        """See `statebucket.port.bucket.Bucket.get`."""
         rows = await self._select("body, length(body)", "name = ?", (name,))
         return None if not rows else Object(_info(rows[0]), rows[0][3])
 
     async def head(self, name: str) -> ObjectInfo | None:
-        """See `statebucket.bucket.Bucket.head`."""
+        """See `statebucket.port.bucket.Bucket.head`."""
         rows = await self._select("NULL, length(body)", "name = ?", (name,))
         return None if not rows else _info(rows[0])
 
     async def delete(self, name: str, condition: Version | None = None) -> bool:
-        """See `statebucket.bucket.Bucket.delete`."""
+        """See `statebucket.port.bucket.Bucket.delete`."""
         sql = "DELETE FROM statebucket_objects WHERE name = ?"
         if condition is None:
             return await self._run(lambda db: db.execute(sql, (name,)).rowcount) == 1
@@ -107,14 +107,14 @@ class SQLiteBucket:
         return gone
 
     async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
-        """See `statebucket.bucket.Bucket.delete_many`."""
+        """See `statebucket.port.bucket.Bucket.delete_many`."""
         marks = ", ".join("?" * len(names))
         sql = f"DELETE FROM statebucket_objects WHERE name IN ({marks}) RETURNING name"  # noqa: S608  (marks only)
         gone = await self._run(lambda db: {row[0] for row in db.execute(sql, list(names))})
         return [Deletion(name, name in gone) for name in names]
 
     async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
-        """See `statebucket.bucket.Bucket.list`."""
+        """See `statebucket.port.bucket.Bucket.list`."""
         rows = await self._select(
             "NULL, length(body)",
             "name > ? AND name >= ? AND name < ? ORDER BY name LIMIT ?",
@@ -123,7 +123,7 @@ class SQLiteBucket:
         return Page([_info(row) for row in rows], rows[-1][0] if len(rows) == limit else None)
 
     async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
-        """See `statebucket.bucket.Bucket.list_prefixes`."""
+        """See `statebucket.port.bucket.Bucket.list_prefixes`."""
         # Each step of the recursion jumps behind all names below the prefix found last, so that
         # the cost is one look-up in the index for each prefix, not for each object.
         sql = """
@@ -154,7 +154,7 @@ class SQLiteBucket:
         return PrefixPage(found, f"{found[-1][:-1]}0" if len(found) == limit else None)
 
     async def check(self, prefix: str) -> None:
-        """See `statebucket.bucket.Bucket.check`."""
+        """See `statebucket.port.bucket.Bucket.check`."""
         await self.list(prefix, after=None, limit=1)
 
     async def close(self) -> None:

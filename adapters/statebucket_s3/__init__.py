@@ -1,16 +1,21 @@
-"""Amazon S3 and services that speak its protocol, through aioboto3."""
+"""Amazon S3 and services that speak its protocol.
+
+``s3://`` goes through the SDK (`statebucket_s3.sdk`); with ``engine=http`` the requests are our own
+(`statebucket_s3.http`). What both engines know of S3 stands beside the two: codes, options,
+lifecycle rules, findings.
+"""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 
-from statebucket.bucket import Location, OpenedBucket
 from statebucket.errors import AdapterNotInstalled
-from statebucket.url import container_of, prefix_of
+from statebucket.port.bucket import Location, OpenedBucket
+from statebucket.port.url import container_of, prefix_of
 
 
 def open_bucket(location: Location) -> OpenedBucket:
-    """Opens ``s3://bucket/prefix``; see `statebucket_s3.options.S3Options` for the options.
+    """Opens ``s3://bucket/prefix``; see `statebucket_s3.sdk.options.S3Options` for the options.
 
     The SDK is loaded here, so that a function that opens its store at module scope loads it in its
     init phase; the client is made at the first request.
@@ -22,8 +27,25 @@ def open_bucket(location: Location) -> OpenedBucket:
     """
     if find_spec("aioboto3") is None:
         raise AdapterNotInstalled("s3:// needs aioboto3: pip install 'statebucket[s3]'")
-    from statebucket_s3.bucket import S3Bucket  # noqa: PLC0415  (only where S3 is used)
-    from statebucket_s3.options import S3Options  # noqa: PLC0415
+    from statebucket_s3.sdk.bucket import SDKBucket  # noqa: PLC0415  (only where S3 is used)
+    from statebucket_s3.sdk.options import S3Options  # noqa: PLC0415
 
     options = S3Options.of(location)
-    return OpenedBucket(S3Bucket(container_of(location), options, location), prefix_of(location))
+    return OpenedBucket(SDKBucket(container_of(location), options, location), prefix_of(location))
+
+
+def open_bucket_over_http(location: Location) -> OpenedBucket:
+    """Opens ``s3://bucket/prefix?engine=http``; see `statebucket_s3.http.options.HTTPOptions`.
+
+    Raises:
+        AdapterNotInstalled: pyreqwest is missing.
+        InvalidURL: The URL names no bucket, or its prefix breaks a rule.
+        InvalidArgument: An option is unknown, or not what it may be.
+    """
+    if find_spec("pyreqwest") is None:
+        raise AdapterNotInstalled("engine=http needs pyreqwest: pip install 'statebucket[http]'")
+    from statebucket_s3.http.bucket import HTTPBucket  # noqa: PLC0415  (only where it is used)
+    from statebucket_s3.http.options import HTTPOptions  # noqa: PLC0415
+
+    options = HTTPOptions.of(location)
+    return OpenedBucket(HTTPBucket(container_of(location), options, location), prefix_of(location))

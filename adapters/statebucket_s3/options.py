@@ -1,25 +1,42 @@
-"""The options of ``s3://``, as parameters in the URL or keywords of ``open_store``."""
+"""The options of ``s3://`` that every engine has, in the URL or keywords of ``open_store``."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+import re
+from typing import TYPE_CHECKING, Literal, Self
+
+import msgspec
 
 from statebucket.errors import InvalidArgument
-from statebucket.s3.options import BucketOptions
+from statebucket.port.url import check_endpoint, read_options
 
 if TYPE_CHECKING:
-    from statebucket.bucket import Location
+    from statebucket.port.bucket import Location
+
+_REGION = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")  # it becomes a part of host names
+_KEY_ID = re.compile(r"[A-Za-z0-9:/_-]+")
 
 
-class S3Options(BucketOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The options of every engine, and the SDK's session.
+class BucketOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to reach a bucket on S3, and how to write to it.
 
     Attributes:
-        session: An ``aioboto3.Session`` (or aiobotocore ``AioSession``) of the caller's, for its
-            credentials and settings.
+        region: The bucket's region; by default what the environment or AWS's configuration says.
+        endpoint_url: Another endpoint than AWS's own, for S3-compatible services.
+        addressing_style: "path" or "virtual"; by default ("auto") "virtual" on AWS, "path" with an
+            ``endpoint_url``, as few services have a DNS name for each bucket.
+        sse: Server-side encryption asked for with each write; by default the bucket's own.
+        sse_kms_key_id: The key for ``sse=aws:kms``; by default the account's S3 key.
+        ttl_tags: Whether to tag objects with their TTL class. False for services without tagging
+            and roles without ``s3:PutObjectTagging``; then ``sweep`` does the removing.
     """
 
-    session: Any = None
+    region: str | None = None
+    endpoint_url: str | None = None
+    addressing_style: Literal["path", "virtual", "auto"] = "auto"
+    sse: Literal["AES256", "aws:kms"] | None = None
+    sse_kms_key_id: str | None = None
+    ttl_tags: bool = True
 
     @classmethod
     def of(cls, location: Location) -> Self:
@@ -29,14 +46,17 @@ class S3Options(BucketOptions, frozen=True, kw_only=True, forbid_unknown_fields=
             InvalidArgument: One is unknown, or not what it may be.
             InvalidURL: ``endpoint_url`` is no plain URL of a server.
         """
-        options = super().of(location)
-        session = options.session
-        kind = type(session)
-        if session is not None and (
-            not (hasattr(session, "client") or hasattr(session, "create_client"))
-            or kind.__module__.partition(".")[0] in {"boto3", "botocore"}  # whose clients block
-        ):
+        options = read_options(location.options, cls)
+        if options.endpoint_url is not None:
+            check_endpoint(options.endpoint_url)
+        if options.region is not None and not _REGION.fullmatch(options.region):
             raise InvalidArgument(
-                f"session must be an aioboto3.Session, not {kind.__module__}.{kind.__name__}"
+                f"region must be letters, digits and inner hyphens: {options.region!r}"
             )
+        if options.sse_kms_key_id is not None and not _KEY_ID.fullmatch(options.sse_kms_key_id):
+            raise InvalidArgument(
+                f"sse_kms_key_id must be a key's id, ARN or alias: {options.sse_kms_key_id!r}"
+            )
+        if options.sse_kms_key_id is not None and options.sse != "aws:kms":
+            raise InvalidArgument("sse_kms_key_id goes with sse='aws:kms' only")
         return options

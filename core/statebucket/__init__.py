@@ -12,20 +12,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from statebucket import errors
-from statebucket.ids import ExecutionId, StepId, TenantId, UserId
-from statebucket.protocols import StateStore, StorageBackend
-from statebucket.registry import open_store
-from statebucket.reports import DeletionReport, SweepReport
-from statebucket.snapshot import ExecutionSnapshot
-from statebucket.states import ExecutionState, Waiting, WaitReason
-from statebucket.stats import Stats
-from statebucket.versions import Stored, Version
+from statebucket.contract.ids import ExecutionId, StepId, TenantId, UserId
+from statebucket.contract.reports import DeletionReport, SweepReport
+from statebucket.contract.snapshot import ExecutionSnapshot
+from statebucket.contract.state_store import StateStore, StorageBackend
+from statebucket.contract.states import ExecutionState, Waiting, WaitReason
+from statebucket.contract.stats import Stats
+from statebucket.contract.versions import Stored, Version
+from statebucket.opening import open_store
 
 if TYPE_CHECKING:
-    from statebucket.leases import Lease as Lease
-    from statebucket.lifecycle_check import LifecycleReport as LifecycleReport
-    from statebucket.lifecycle_plan import LifecyclePlan as LifecyclePlan
-    from statebucket.writer import SnapshotWriter as SnapshotWriter
+    from statebucket.lifecycle.check import LifecycleReport as LifecycleReport
+    from statebucket.lifecycle.plan import LifecyclePlan as LifecyclePlan
+    from statebucket.store.leases import Lease as Lease
+    from statebucket.store.writer import SnapshotWriter as SnapshotWriter
 
 __version__ = "0.1.0"
 
@@ -51,10 +51,10 @@ __all__ = [
 
 # Not in __all__, by which ``import *`` and the API reference would load them.
 _LATER = {
-    "Lease": "statebucket.leases",
-    "LifecyclePlan": "statebucket.lifecycle_plan",
-    "LifecycleReport": "statebucket.lifecycle_check",
-    "SnapshotWriter": "statebucket.writer",
+    "Lease": "statebucket.store.leases",
+    "LifecyclePlan": "statebucket.lifecycle.plan",
+    "LifecycleReport": "statebucket.lifecycle.check",
+    "SnapshotWriter": "statebucket.store.writer",
 }
 
 if not TYPE_CHECKING:  # which would take any name for one of the module's

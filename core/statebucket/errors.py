@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from statebucket.reports import DeletionReport, SweepReport
+    from statebucket.contract.reports import DeletionReport, SweepReport
 
 Outcome = Literal["none", "unknown"]
 

@@ -1,4 +1,4 @@
-"""The blocking store; made by `make stubs` from protocols.py, leases.py and writer.py."""
+"""The blocking store; made by `make stubs` from the asynchronous one."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
-from statebucket.ids import ExecutionId, TenantId
-from statebucket.lifecycle_check import LifecycleReport
-from statebucket.lifecycle_plan import LifecyclePlan
-from statebucket.protocols import MARGIN
-from statebucket.reports import DeletionReport, SweepReport
-from statebucket.snapshot import ExecutionSnapshot
-from statebucket.stats import Stats
-from statebucket.versions import Stored, Version
+from statebucket.contract.ids import ExecutionId, TenantId
+from statebucket.contract.reports import DeletionReport, SweepReport
+from statebucket.contract.snapshot import ExecutionSnapshot
+from statebucket.contract.state_store import MARGIN
+from statebucket.contract.stats import Stats
+from statebucket.contract.versions import Stored, Version
+from statebucket.lifecycle.check import LifecycleReport
+from statebucket.lifecycle.plan import LifecyclePlan
 
 T = TypeVar("T")
 
@@ -134,7 +134,8 @@ class BlockingStateStore:
         """Holds an execution for one worker at a time, for ``async with``.
 
         3 requests to take it (4 without a tenant bound), 1 at each third of ``ttl`` to renew it, 1
-        to give it up. What it guarantees, and what it does not, is said in `statebucket.leases`; in
+        to give it up. What it guarantees, and what it does not, is said in
+        `statebucket.store.leases`; in
         short: a lease saves double work, and ``save_snapshot(…, lease=lease)`` never overwrites a
         successor's save, however long this process was paused.
 

@@ -1,5 +1,5 @@
 # The lifecycle rules that TTLs need, as data, with no provider: a test reads this file, lets Terraform
-# work it out, and holds the result to core/statebucket/lifecycle.py.
+# work it out, and holds the result to core/statebucket/lifecycle/rules.py.
 locals {
   # The classes of a TTL in days, and the object tag that names an object's class.
   ttl_classes = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]

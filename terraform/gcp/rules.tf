@@ -1,5 +1,5 @@
 # The lifecycle rules that TTLs need, as data, with no provider: a test reads this file, lets Terraform
-# work it out, and holds the result to core/statebucket/lifecycle.py.
+# work it out, and holds the result to core/statebucket/lifecycle/rules.py.
 locals {
   # What statebucket writes below. Each ends in a slash, so that tenants/ does not reach tenants-old.
   root  = var.prefix == "" ? "" : "${var.prefix}/"

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from azureblob.target import AzureTarget, raw_container
 from benchmarks.server.process import ACCOUNT, KEY, running
-from gcs.target import GCSTarget
-from servers import Server, Service
 from statebucket.testing.contract.keys import KeyContract
 from statebucket.testing.contract.snapshots import SnapshotContract
-from targets.s3 import S3Target, raw_client
+from support.servers import Server, Service
+from support.targets.azure import AzureTarget, raw_container
+from support.targets.gcs import GCSTarget
+from support.targets.s3 import S3Target, raw_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,16 +12,18 @@ from uuid import uuid4
 import pytest
 
 from statebucket import errors, open_store
-from statebucket.doctor import Examination, Finding, clock_finding
-from statebucket.s3 import findings as s3_findings
-from targets.s3 import raw_client
+from statebucket.admin.doctor import Examination
+from statebucket.port.clock import clock_finding
+from statebucket.port.findings import Finding
+from statebucket_s3 import findings as s3_findings
+from support.targets.s3 import raw_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from servers import Server
-    from statebucket.store import ObjectStateStore
+    from statebucket.store.store import ObjectStateStore
+    from support.servers import Server
 
 ENGINES = ("", "&engine=http")
 

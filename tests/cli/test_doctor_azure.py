@@ -13,18 +13,19 @@ from azure.core.credentials import AccessToken, AzureSasCredential
 from azure.core.exceptions import ClientAuthenticationError
 from azure.storage.blob import generate_account_sas, generate_container_sas
 
-from azureblob.target import credential, raw_container
-from faults.proxy import Answer, FaultProxy, azure_error, on
 from statebucket import open_store
-from statebucket.doctor import Examination, Finding
-from statebucket_azure.identity import identity
+from statebucket.admin.doctor import Examination
+from statebucket_azure.sdk.identity import identity
+from support.faults.proxy import Answer, FaultProxy, azure_error, on
+from support.targets.azure import credential, raw_container
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from azure.storage.blob import ContainerClient
 
-    from servers import Server
+    from statebucket.port.findings import Finding
+    from support.servers import Server
 
 pytestmark = pytest.mark.asyncio
 

@@ -11,15 +11,16 @@ import pytest_asyncio
 from google.auth.credentials import Credentials
 from google.cloud.storage import Client  # type: ignore[import-untyped]
 
-from faults.proxy import Answer, FaultProxy, gcs_error, on
-from gcs.support import Around
 from statebucket import open_store
-from statebucket.doctor import Examination, Finding
+from statebucket.admin.doctor import Examination
+from support.faults.proxy import Answer, FaultProxy, gcs_error, on
+from support.targets.gcs_bucket import Around
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from servers import Server
+    from statebucket.port.findings import Finding
+    from support.servers import Server
 
 pytestmark = pytest.mark.asyncio
 

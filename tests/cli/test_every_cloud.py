@@ -10,17 +10,17 @@ from uuid import uuid4
 import pytest
 from typer.testing import CliRunner
 
-from azureblob.target import raw_container
 from cli.conftest import expire, seed
-from gcs.support import Around
 from statebucket.cli.commands import app
-from targets.s3 import raw_client
+from support.targets.azure import raw_container
+from support.targets.gcs_bucket import Around
+from support.targets.s3 import raw_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from servers import Server
+    from support.servers import Server
 
 SERVICES = ("sqlite", "s3", "gcs", "azure")
 

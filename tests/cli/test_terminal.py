@@ -18,12 +18,12 @@ import pytest
 from cli.conftest import seed, snapshot
 from cli.terminal import Terminal, run
 from statebucket import open_store
-from targets.s3 import raw_client
+from support.targets.s3 import raw_client
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from servers import Server
+    from support.servers import Server
 
 pytestmark = pytest.mark.slow
 

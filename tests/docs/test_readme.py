@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "tests/example_adapter/README.md"]
+PAGES = ["README.md", "tests/adapters/example/README.md"]
 PYTEST = (
     *("-m", "pytest", "-q", "-p", "statebucket_pytest", "-p", "pytest_asyncio"),
     *("-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function"),

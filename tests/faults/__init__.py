@@ -1,4 +1,4 @@
-"""A proxy between an SDK and its server that records each request and breaks what it is told to.
+"""The faults that a store must survive, made to happen between each cloud's SDK and a server.
 
-Start with `faults.proxy`, which offers all the names that tests need.
+`generators.promises` says which test shows which of the twenty-five cases.
 """

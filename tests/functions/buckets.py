@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import statebucket_local
 from statebucket import StateStore, open_store
-from statebucket.bucket import Limits, OpenedBucket
+from statebucket.port.bucket import Limits, OpenedBucket
 from statebucket_local.memory import MemoryBucket
 
 if TYPE_CHECKING:
     import pytest
 
-    from statebucket.bucket import Location, Write
-    from statebucket.versions import Version
+    from statebucket.contract.versions import Version
+    from statebucket.port.bucket import Location, Write
 
 SNAPSHOTS = "/snapshots/"
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from functions.places import Place, place_on
-from functions.quiet import Noise, listening
-from servers import azurite as azurite_server
-from servers import fake_gcs
+from support.places import Place, place_on
+from support.servers import azurite as azurite_server
+from support.servers import fake_gcs
+from support.warnings_guard import Noise, listening
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from servers import Server
+    from support.servers import Server
 
 
 def _need(missing: Callable[[], str | None]) -> None:

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
-from functions.rivals import environ
 from functions.runtime_api import RuntimeAPI
-from servers.ports import HOST, free_port, wait_until_ready
+from support.competing_processes import environ
+from support.servers.ports import HOST, free_port, wait_until_ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -10,7 +10,7 @@ from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
-from servers.ports import HOST
+from support.servers.ports import HOST
 
 if TYPE_CHECKING:
     import subprocess

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from functions.rivals import environ
+from support.competing_processes import environ
 
 BASE = "import asyncio, msgspec, sys; before = set(sys.modules); "
 SAY = "; print(*sorted(set(sys.modules) - before))"

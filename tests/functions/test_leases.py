@@ -10,16 +10,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from faults.proxy import BlackHole, DelayReply, DropReply, FaultProxy, HangBeforeReply, on, s3_error
-from functions.places import ACME, E1, REMOTE, SERVICES, Place, snapshot
-from functions.rivals import line, rest, started
 from statebucket import errors
-from statebucket.leases import SKEW_MS
+from statebucket.store.leases import SKEW_MS
 from statebucket.testing import Clock
+from support.competing_processes import line, rest, started
+from support.faults.proxy import (
+    BlackHole,
+    DelayReply,
+    DropReply,
+    FaultProxy,
+    HangBeforeReply,
+    on,
+    s3_error,
+)
+from support.places import ACME, E1, REMOTE, SERVICES, Place, snapshot
 
 if TYPE_CHECKING:
-    from faults.proxy import Recorded
     from statebucket import StateStore
+    from support.faults.proxy import Recorded
 
 pytestmark = pytest.mark.asyncio
 on_each = pytest.mark.parametrize("place", SERVICES, indirect=True)

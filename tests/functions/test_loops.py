@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from faults.proxy import DropReply, FaultProxy
-from functions.places import ACME, E1, REMOTE, SERVICES, Place, snapshot
 from statebucket import errors, open_store
-from targets.s3 import S3Target, raw_client
+from support.faults.proxy import DropReply, FaultProxy
+from support.places import ACME, E1, REMOTE, SERVICES, Place, snapshot
+from support.targets.s3 import S3Target, raw_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from functions.quiet import Noise
-    from servers import Server
     from statebucket import StateStore
+    from support.servers import Server
+    from support.warnings_guard import Noise
 
 AT_ONCE = 8
 everywhere = pytest.mark.parametrize("place", ["memory", *SERVICES], indirect=True)

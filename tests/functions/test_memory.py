@@ -9,11 +9,11 @@ from textwrap import dedent
 
 import pytest
 
-from faults.proxy import DelayReply
 from functions.buckets import SlowBucket
-from functions.places import ACME, REMOTE, Place, snapshot
-from functions.rivals import environ
 from statebucket import ExecutionSnapshot
+from support.competing_processes import environ
+from support.faults.proxy import DelayReply
+from support.places import ACME, REMOTE, Place, snapshot
 
 MIB = 1 << 20
 SAVES = 1000

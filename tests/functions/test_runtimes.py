@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faults.proxy import on
-from functions.places import ACME, Place, snapshot
 from functions.platforms import aws_lambda, azure_function, google_function
 from functions.runtime_api import FunctionFailed
 from statebucket import ExecutionState
+from support.faults.proxy import on
+from support.places import ACME, Place, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.buckets import SlowBucket
-from functions.places import ACME, E1, snapshot
 from statebucket import ExecutionSnapshot, errors
+from support.places import ACME, E1, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from statebucket import StateStore
-    from statebucket.writer import SnapshotWriter
+    from statebucket.store.writer import SnapshotWriter
 
 
 class Hurried(asyncio.SelectorEventLoop):

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from faults.kinds import HangBeforeReply
-from faults.proxy import FaultProxy
 from statebucket import ExecutionId, ExecutionSnapshot, ExecutionState, TenantId, errors
 from statebucket.sync import open_store
-from targets.s3 import S3Target, raw_client
+from support.faults.kinds import HangBeforeReply
+from support.faults.proxy import FaultProxy
+from support.targets.s3 import S3Target, raw_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from servers import Server
+    from support.servers import Server
 
 
 def snapshot(number: int = 1) -> ExecutionSnapshot:
@@ -171,7 +171,7 @@ def test_a_callback_that_would_wait_for_itself_is_told() -> None:
 def test_a_fork_in_the_middle_of_another_threads_call(url: str, tmp_path: Path) -> None:
     program = f"""
         import os
-        from statebucket import forks
+        from statebucket.port import forks
         from statebucket.sync import open_store
         store = open_store({url!r})
         store.set("k", b"v")

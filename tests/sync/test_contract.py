@@ -8,14 +8,14 @@ import pytest
 
 from statebucket import StateStore, sync
 from statebucket.testing import StateStoreContract
+from support.targets.local import MemoryTarget, SQLiteTarget
+from support.targets.s3 import S3Target, raw_client
 from sync.awaited import AwaitedStore
-from targets.local import MemoryTarget, SQLiteTarget
-from targets.s3 import S3Target, raw_client
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from servers import Server
+    from support.servers import Server
 
 
 def blocking(url: str, options: dict[str, Any]) -> StateStore:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servers import Server
-from servers.moto import missing
-from servers.ports import HOST, serve
+from support.servers import Server
+from support.servers.moto import missing
+from support.servers.ports import HOST, serve
 from terraform.hcl import ROOT
 from terraform.made import Made
 from terraform.tool import Terraform, need_aws_provider

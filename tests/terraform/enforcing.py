@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import aioboto3
 import boto3
 
-from servers.moto import running_moto
 from statebucket import StateStore, open_store
+from support.servers.moto import running_moto
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from servers import Server
+    from support.servers import Server
 
 REGION = "us-east-1"
 

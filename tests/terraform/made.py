@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from servers import Server
+    from support.servers import Server
     from terraform.tool import Terraform
 
 

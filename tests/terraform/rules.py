@@ -6,15 +6,16 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from statebucket.lifecycle import TERRAFORM_ID, needed_rules
-from statebucket.names import Names
+from statebucket.lifecycle.rules import needed_rules
+from statebucket.port.lifecycle import TERRAFORM_ID
+from statebucket.store.layout import Names
 from terraform.hcl import ROOT
 from terraform.tool import Terraform
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from statebucket.lifecycle import Removal
+    from statebucket.port.lifecycle import Removal
 
 REMOVAL: dict[str, Removal] = {"aws": "tags", "gcp": "custom_time", "azure": "index_tags"}
 

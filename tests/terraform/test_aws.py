@@ -18,7 +18,7 @@ from statebucket import open_store
 from statebucket.errors import AccessDenied
 from statebucket.testing import StateStoreContract
 from statebucket.testing.contract.base import snapshot
-from targets.s3 import S3Target, raw_client
+from support.targets.s3 import S3Target, raw_client
 from terraform.enforcing import Enforcing, enforcing
 from terraform.hcl import ROOT
 from terraform.iam import allowed
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from servers import Server
-    from statebucket.lifecycle_check import LifecycleReport
-    from statebucket.lifecycle_plan import LifecyclePlan
+    from statebucket.lifecycle.check import LifecycleReport
+    from statebucket.lifecycle.plan import LifecyclePlan
+    from support.servers import Server
     from terraform.made import Made
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from generators.terraform_readme import readme_of
 from terraform.hcl import EXAMPLES, MODULES, ROOT, literal, load, outputs_of, variables_of
-from terraform.readme import readme_of
 from terraform.schema import faults
 from terraform.tool import Terraform, need_terraform
 
@@ -105,7 +105,9 @@ def test_every_variable_and_output_is_described_and_every_variable_typed(module:
 @pytest.mark.parametrize("module", MODULES)
 def test_the_readme_is_that_of_the_variables(module: str) -> None:
     written = (ROOT / module / "README.md").read_text()
-    assert written == readme_of(module), "run `python -m terraform.readme` with tests/ on the path"
+    assert written == readme_of(module), (
+        "run `python -m generators.terraform_readme` with tests/ on the path"
+    )
 
 
 def test_every_variable_is_used() -> None:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from statebucket import lifecycle
-from statebucket.expiry import CLASSES, TAG
-from statebucket.lifecycle import Lifecycle, needed_rules
-from statebucket.lifecycle_plan import Keeper
-from statebucket.names import Names
-from statebucket.s3 import lifecycle as s3
+from statebucket.lifecycle import rules as lifecycle
+from statebucket.lifecycle.plan import Keeper
+from statebucket.lifecycle.rules import needed_rules
+from statebucket.port.expiry import CLASSES, TAG
+from statebucket.port.lifecycle import Lifecycle
+from statebucket.store.layout import Names
 from statebucket_gcs import lifecycle as gcs
+from statebucket_s3 import lifecycle as s3
 from terraform.hcl import ROOT, locals_of
 from terraform.rules import REMOVAL, copy_rules, expected, worked_out
 from terraform.tool import need_terraform
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from statebucket.lifecycle import Removal, Rule
+    from statebucket.port.lifecycle import Removal, Rule
 
 Raw = dict[str, Any]
 

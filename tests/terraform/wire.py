@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from faults.proxy import FaultProxy
 from statebucket import open_store
-from strangers.driven import DRIVERS, Ids, drive
-from strangers.named import in_request
-from targets.s3 import raw_client
+from support.driven import DRIVERS, Ids, drive
+from support.faults.proxy import FaultProxy
+from support.named import in_request
+from support.targets.s3 import raw_client
 
 if TYPE_CHECKING:
-    from faults.proxy import Recorded
-    from servers import Server
+    from support.faults.proxy import Recorded
+    from support.servers import Server
 
 IDS = Ids("e1", "k", "r", "acme")
 _SCRATCH = "scratch"

@@ -1,9 +1,9 @@
 """All commands, in the order in which the help lists them."""
 
-from statebucket.cli import copy, doctor, keys, lifecycle, look, removal
+from statebucket.cli import copying, doctor, keys, lifecycle, removal, show
 from statebucket.cli.app import app
 
-for module in (look, doctor, lifecycle, keys, removal, copy):
+for module in (show, doctor, lifecycle, keys, removal, copying):
     module.register(app)
 
 __all__ = ["app"]

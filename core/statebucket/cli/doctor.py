@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from statebucket.admin.doctor import Examination
 from statebucket.cli.exits import Exit
 from statebucket.cli.options import Json, OnlyTenant, Url
 from statebucket.cli.screen import Screen, Stop, plain
 from statebucket.cli.session import on_store
-from statebucket.doctor import Examination, Finding
-from statebucket.store import ObjectStateStore
+from statebucket.port.findings import Finding
+from statebucket.store.store import ObjectStateStore
 
 _SIGNS = {
     "ok": ("✓", "green"),

@@ -13,7 +13,7 @@ from statebucket.cli.exits import Exit
 from statebucket.cli.options import Json, Key, KeysTenant, Url
 from statebucket.cli.screen import Screen, Stop, counted, plain
 from statebucket.cli.session import on_store
-from statebucket.store import ObjectStateStore
+from statebucket.store.store import ObjectStateStore
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 

@@ -12,11 +12,12 @@ from statebucket.cli.exits import Exit
 from statebucket.cli.options import DryRun, Json, Url, Yes
 from statebucket.cli.screen import Screen, Stop, counted, plain
 from statebucket.cli.session import on_store
-from statebucket.lifecycle import TERRAFORM_ID, LifecyclePort, Rule, needed_rules, rooted
-from statebucket.lifecycle_check import LifecycleReport
-from statebucket.lifecycle_plan import LifecyclePlan
-from statebucket.parts import Parts
-from statebucket.store import ObjectStateStore
+from statebucket.lifecycle.check import LifecycleReport
+from statebucket.lifecycle.plan import LifecyclePlan
+from statebucket.lifecycle.rules import needed_rules, rooted
+from statebucket.port.lifecycle import TERRAFORM_ID, LifecyclePort, Rule
+from statebucket.store.context import Parts
+from statebucket.store.store import ObjectStateStore
 
 
 def register(app: typer.Typer) -> None:

@@ -8,8 +8,8 @@ import msgspec
 import typer
 from rich.progress import Progress
 
+from statebucket.admin.inventory import Holdings, of_execution, of_tenant
 from statebucket.cli.exits import Exit
-from statebucket.cli.look import no_state
 from statebucket.cli.options import (
     DryRun,
     ExecutionId,
@@ -22,12 +22,12 @@ from statebucket.cli.options import (
 )
 from statebucket.cli.screen import Screen, Stop, counted, plain, size
 from statebucket.cli.session import on_store
+from statebucket.cli.show import no_state
+from statebucket.contract.reports import DeletionReport, SweepReport
 from statebucket.errors import UnsupportedOperation
-from statebucket.inventory import Holdings, of_execution, of_tenant
-from statebucket.parts import Parts
-from statebucket.reports import DeletionReport, SweepReport
-from statebucket.retry import Call
-from statebucket.store import ObjectStateStore
+from statebucket.store.context import Parts
+from statebucket.store.retry import Call
+from statebucket.store.store import ObjectStateStore
 
 _MOST_MARGIN = 100 * 365 * 86_400  # a hundred years
 

@@ -16,13 +16,13 @@ import typer
 from statebucket.cli.exits import Exit, exit_of
 from statebucket.cli.screen import Screen, Stop
 from statebucket.errors import BucketNotFound, InvalidURL, StateBucketError
-from statebucket.registry import open_store
-from statebucket.url import StoreURL
+from statebucket.opening import open_store
+from statebucket.port.url import StoreURL
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from statebucket.store import ObjectStateStore
+    from statebucket.store.store import ObjectStateStore
 
 T = TypeVar("T")
 

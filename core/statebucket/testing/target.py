@@ -13,7 +13,7 @@ from statebucket.testing.clock import Clock
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from statebucket.protocols import StateStore
+    from statebucket.contract.state_store import StateStore
 
 
 class RawObject(msgspec.Struct, frozen=True):

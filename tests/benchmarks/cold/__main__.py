@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import boto3
 
 from benchmarks.cold.contenders import BUCKET, REGION
-from servers.ministack import running_ministack
+from support.servers.ministack import running_ministack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

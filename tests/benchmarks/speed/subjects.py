@@ -183,8 +183,8 @@ class TunedS3(Aioboto3):
     """The same SDK as our adapter sets it up, which sends what our adapter has it send."""
 
     def client(self) -> Any:
-        from statebucket_s3.client import Connection, own_session
-        from statebucket_s3.options import S3Options
+        from statebucket_s3.sdk.client import Connection, own_session
+        from statebucket_s3.sdk.options import S3Options
 
         options = S3Options(region=REGION, endpoint_url=self.endpoint)
         return Connection(own_session(), options, 20.0, 32)
@@ -444,8 +444,8 @@ class TunedGcs(GoogleSdk):
         await asyncio.to_thread(blob.upload_from_string, value, "application/json")
 
     def make(self) -> Any:
-        from statebucket_gcs.connection import _connect
         from statebucket_gcs.options import GCSOptions
+        from statebucket_gcs.sdk.connection import _connect
 
         options = GCSOptions(project="bench", endpoint_url=self.endpoint, anonymous=True)
         return _connect(options, 64)
@@ -490,9 +490,9 @@ class TunedAzure(AzureSdk):
     async def open(self) -> None:
         from azure.core.credentials import AzureNamedKeyCredential
 
-        from statebucket.bucket import Location
-        from statebucket_azure.client import Connection, Target
+        from statebucket.port.bucket import Location
         from statebucket_azure.options import AzureOptions
+        from statebucket_azure.sdk.client import Connection, Target
 
         options = AzureOptions(
             account=ACCOUNT,

@@ -10,7 +10,7 @@ from statebucket.testing.contract.base import ACME, E1, Contract, snapshot
 
 if TYPE_CHECKING:
     from statebucket import StateStore
-    from statebucket.reports import DeletionReport
+    from statebucket.contract.reports import DeletionReport
     from statebucket.testing.target import Target
 
 

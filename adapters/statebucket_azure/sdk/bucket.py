@@ -1,0 +1,217 @@
+"""The port, implemented on Azure Blob Storage."""
+
+from __future__ import annotations
+
+import hashlib
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any
+
+from azure.storage.blob import ContentSettings
+
+from statebucket.contract.versions import Version
+from statebucket.errors import BucketNotFound, PreconditionFailed, Unavailable, UnsupportedOperation
+from statebucket.port.bucket import Deletion, Limits, Object, ObjectInfo, Page, PrefixPage
+from statebucket.port.expiry import TAG
+from statebucket.port.loops import ClientPerLoop
+from statebucket.port.multipart import parts
+from statebucket_azure.sdk import listing
+from statebucket_azure.sdk.client import Connection
+from statebucket_azure.sdk.translate import ERRORS, BlobNotFound, asked, garbled, refusal
+from statebucket_azure.sdk.versions import matching, version_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from azure.core.pipeline import PipelineResponse
+    from azure.storage.blob import BlobProperties
+    from azure.storage.blob.aio import ContainerClient
+
+    from statebucket.port.bucket import Write
+    from statebucket.port.findings import Finding
+    from statebucket.port.lifecycle import Lifecycle, Removal, Rule
+    from statebucket.port.multipart import Part
+    from statebucket_azure.options import AzureOptions
+    from statebucket_azure.sdk.client import Target
+
+
+class AzureBucket:
+    """A container on Azure Blob Storage.
+
+    Args:
+        target: The container, and the credentials for it.
+        options: How to write to it.
+    """
+
+    name = "azure"
+    requires_network = True
+    limits = Limits(delete_batch=256)
+
+    def __init__(self, target: Target, options: AzureOptions) -> None:
+        self._connections = ClientPerLoop(lambda: Connection(target))
+        self._container_name = target.container
+        self._ttl_tags = options.ttl_tags
+        self._scope: dict[str, Any] = {}
+        if options.encryption_scope is not None:
+            self._scope["encryption_scope"] = options.encryption_scope
+        # A client of ours has no retries, and one of the caller's must not use its own.
+        self._how: dict[str, Any] = {"retry_total": 0} if target.client is not None else {}
+
+    async def put(self, write: Write, condition: Version | None) -> Version:
+        """Stores a blob in one request, of any size that the service takes at once."""
+        creates = condition == Version.ABSENT
+        only = {} if creates else matching(condition)
+        tags = None
+        if self._ttl_tags and write.expiry is not None and write.expiry.days is not None:
+            tags = {TAG: str(write.expiry.days)}
+        blob = (await self._connections.get()).blob(write.name)
+        stored = await asked(
+            blob.upload_blob(
+                write.body,
+                overwrite=not creates,
+                metadata=write.metadata,
+                tags=tags,
+                content_settings=ContentSettings(content_type=write.content_type),
+                validate_content=True,  # an MD5 that the service checks
+                **only,
+                **self._scope,
+                **self._how,
+            ),
+            writes=True,
+        )
+        return version_of(stored["etag"], writes=True)
+
+    async def get(self, name: str) -> Object | None:
+        """Reads a blob, its body and metadata, in one request."""
+        blob = (await self._connections.get()).blob(name)
+        try:
+            download = await asked(blob.download_blob(**self._how))
+            body = await asked(download.readall())
+        except BlobNotFound:
+            return None
+        properties = download.properties
+        settings = properties.content_settings
+        if settings.content_md5 and not settings.content_encoding:
+            digest = hashlib.md5(body, usedforsecurity=False).digest()
+            if digest != bytes(settings.content_md5):
+                raise Unavailable("altered on the way: the body does not match its MD5")
+        return Object(_info(name, properties), body)
+
+    async def head(self, name: str) -> ObjectInfo | None:
+        """Reads a blob's version and metadata in one request."""
+        blob = (await self._connections.get()).blob(name)
+        try:
+            return _info(name, await asked(blob.get_blob_properties(**self._how)))
+        except BlobNotFound:
+            return None
+
+    async def delete(self, name: str, condition: Version | None = None) -> bool:
+        """Deletes a blob, and its snapshots, in one request; in two if a condition fails."""
+        only = matching(condition)
+        blob = (await self._connections.get()).blob(name)
+        try:
+            await asked(blob.delete_blob("include", **only, **self._how), writes=True)
+        except BlobNotFound:
+            return False
+        except PreconditionFailed:
+            # Said of a blob at another version, and of one that is gone.
+            if await self.head(name) is None:
+                return False
+            raise
+        return True
+
+    async def delete_many(self, names: Sequence[str]) -> list[Deletion]:
+        """Deletes up to 256 blobs, and their snapshots, in one request."""
+        if not names:
+            return []
+        container = await self._container()
+        replies = await asked(_delete_batch(container, names, self._how), writes=True)
+        return [_deletion(name, replies.get(place)) for place, name in enumerate(names)]
+
+    async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
+        """Lists blobs with their metadata, in one request."""
+        container = await self._container()
+        return await asked(listing.objects(container, prefix, after, limit, self._how))
+
+    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
+        """Lists the prefixes one ``/`` below ``prefix``, in one request."""
+        container = await self._container()
+        return await asked(listing.prefixes(container, prefix, after, limit, self._how))
+
+    async def check(self, prefix: str) -> None:
+        """Finds out, by listing one blob, whether the container can be reached and listed."""
+        await self.list(prefix, after=None, limit=1)
+
+    async def examine(self, prefix: str) -> Sequence[Finding]:
+        """See `statebucket.port.findings.Examined`; it only reads."""
+        from statebucket_azure.sdk.examination import examine  # noqa: PLC0415  (for the doctor only)
+
+        return await examine(await self._container(), prefix, self._how, tags=self._ttl_tags)
+
+    @property
+    def removal(self) -> Removal:
+        """Rules by index tag remove what has expired, where there are tags."""
+        return "index_tags" if self._ttl_tags else "sweep"
+
+    @property
+    def rule_root(self) -> str:
+        """Rules belong to the account: their prefixes begin with the container."""
+        return f"{self._container_name}/"
+
+    async def read_lifecycle(self) -> Lifecycle | None:
+        """None: the rules are the storage account's, out of sight of those who use its blobs."""
+        return None
+
+    async def write_lifecycle(self, rules: Sequence[Rule], found: Lifecycle) -> None:  # noqa: ARG002
+        """Not here, for the same reason."""
+        raise UnsupportedOperation(
+            "lifecycle rules belong to the storage account: write them with Terraform or the CLI"
+        )
+
+    async def close(self) -> None:
+        """Closes the running loop's clients, and a credential that was made for them."""
+        await self._connections.close()
+
+    async def _container(self) -> ContainerClient:
+        return (await self._connections.get()).container
+
+
+def _info(name: str, properties: BlobProperties) -> ObjectInfo:
+    return ObjectInfo(
+        name,
+        version_of(properties.etag),
+        properties.size,
+        {key.lower(): value for key, value in properties.metadata.items()},
+    )
+
+
+async def _delete_batch(
+    container: ContainerClient, names: Sequence[str], how: dict[str, Any]
+) -> dict[int | None, Part]:
+    """The parts of a batch's answer, by the place of the name that they are about."""
+    raw: list[PipelineResponse[Any, Any]] = []
+    try:
+        # What this returns would be read with the SDK's parser, which takes ten times as long.
+        await container.delete_blobs(
+            *names,
+            delete_snapshots="include",
+            raise_on_any_failure=False,
+            raw_response_hook=raw.append,
+            **how,
+        )
+        reply = raw[-1].http_response
+        return {part.number: part for part in parts(reply.content_type, reply.body())}
+    except (ValueError, AttributeError, HTTPException) as error:  # no multipart reply
+        raise garbled(writes=True) from error
+
+
+def _deletion(name: str, part: Part | None) -> Deletion:
+    if part is None:
+        return Deletion(name, error=garbled(writes=True))
+    if part.status < ERRORS:
+        return Deletion(name, existed=True)
+    failure = refusal(part.status, part.headers, writes=True)
+    if isinstance(failure, BlobNotFound):
+        return Deletion(name, existed=False)
+    if isinstance(failure, BucketNotFound):
+        raise failure  # it stands in every part's reply
+    return Deletion(name, error=failure)

@@ -1,0 +1,59 @@
+"""Many deletions in one request of the JSON API.
+
+https://cloud.google.com/storage/docs/batch
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from requests.structures import CaseInsensitiveDict
+
+from statebucket.errors import Unavailable
+from statebucket.port.multipart import parts
+from statebucket_gcs.sdk.translate import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PATH = "/batch/storage/v1"
+MOST = 100
+"""The most deletions that the service takes in one request."""
+
+
+def deletions(paths: Sequence[str]) -> tuple[str, bytes]:
+    """The content type and body of a request that deletes objects.
+
+    Args:
+        paths: Their paths in the JSON API, encoded; at most `MOST`.
+    """
+    boundary = secrets.token_hex(16)
+    asked = [
+        f"--{boundary}\r\nContent-Type: application/http\r\nContent-ID: <{number}>\r\n\r\n"
+        f"DELETE {path} HTTP/1.1\r\nContent-Length: 0\r\n\r\n\r\n"
+        for number, path in enumerate(paths)
+    ]
+    body = "".join([*asked, f"--{boundary}--\r\n"])
+    return f"multipart/mixed; boundary={boundary}", body.encode()
+
+
+def answers(answer: Answer) -> dict[int, Answer]:
+    """What became of each deletion, by its place in the request; one that is untold has none.
+
+    Raises:
+        Unavailable: It is not what the API documents.
+    """
+    try:
+        found = list(parts(answer.headers.get("Content-Type", ""), answer.body))
+    except ValueError as error:
+        raise Unavailable(
+            "Cloud Storage's answer is not what its batch API documents", outcome="unknown"
+        ) from error
+    return {
+        # Emulators give no numbers, and keep the order.
+        place if part.number is None else part.number: Answer(
+            part.status, CaseInsensitiveDict(part.headers), part.body, writes=True
+        )
+        for place, part in enumerate(found)
+    }

@@ -1,0 +1,233 @@
+"""What only Cloud Storage's own API tells of a bucket and who asks, for ``statebucket doctor``."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from google.auth.credentials import AnonymousCredentials
+
+from statebucket.port.clock import clock_finding
+from statebucket.port.findings import MODULES, Finding, rights_line
+from statebucket_gcs.sdk.translate import error_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from statebucket_gcs.sdk.connection import Connection
+    from statebucket_gcs.sdk.translate import Answer
+
+_NEEDED = tuple(f"storage.objects.{right}" for right in ("create", "delete", "get", "list"))
+_EXCESS = {
+    "storage.buckets.delete": "delete the bucket",
+    "storage.buckets.update": "change the bucket's settings and rules",
+    "storage.buckets.setIamPolicy": "change who may do what in the bucket",
+    "storage.buckets.getIamPolicy": "read who may do what in the bucket",
+    "storage.objects.setIamPolicy": "change who may do what with an object",
+}
+_FIELDS = (
+    "location,locationType,storageClass,versioning,softDeletePolicy,retentionPolicy,"
+    "defaultEventBasedHold,iamConfiguration"
+)
+_MODULE = MODULES["gcs"]
+_DAY = 86_400
+_UNSEEN = Finding(
+    check="versions",
+    status="unknown",
+    message="versioning, soft delete, retention, location and public access are not to be seen: "
+    "that takes storage.buckets.get",
+    remedy=f'reader_members = {{ operator = "user:…" }}  # {_MODULE}',
+)
+
+
+def examine(to: Connection, path: str, bucket: str, *, whole: bool) -> Sequence[Finding]:
+    """Looks at identity, rights, versioning, access, place and clock: 2 requests. Blocks.
+
+    Args:
+        to: What sends requests.
+        path: The bucket's path in the JSON API.
+        bucket: The bucket's name.
+        whole: Whether the store's objects are the bucket's only ones.
+
+    Raises:
+        StateBucketError: There was no answer.
+    """
+    rights = to.send(
+        "GET",
+        f"{path}/iam/testPermissions",
+        query={"permissions": [*_NEEDED, *_EXCESS]},
+    )
+    answer = to.send("GET", path, query={"fields": _FIELDS})
+    found = [_identity(to.credentials), *_rights(rights, whole=whole)]
+    if answer.status == HTTPStatus.OK and (described := _read(answer)) is not None:
+        found += _described(described, f"gcloud storage buckets update gs://{bucket}")
+    elif answer.status in {HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED}:
+        found.append(_UNSEEN)
+    else:
+        message = f"the bucket is not described: {error_of(answer, bucket)}"
+        found.append(Finding(check="versions", status="unknown", message=message))
+    return [*found, clock_finding(answer.headers.get("Date"))]
+
+
+def _read(answer: Answer) -> dict[str, Any] | None:
+    try:
+        return msgspec.json.decode(answer.body, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+
+
+def _identity(credentials: Any) -> Finding:  # noqa: ANN401  (google-auth has many kinds)
+    if isinstance(credentials, AnonymousCredentials):
+        return Finding(check="identity", status="note", message="no credentials are sent")
+    # "default" is what a machine's metadata server is asked for before it has told a name.
+    email = getattr(credentials, "service_account_email", None)
+    if email and email != "default":
+        return Finding(check="identity", status="ok", message=f"serviceAccount:{email}")
+    kind = type(credentials).__name__
+    if person := getattr(credentials, "account", ""):
+        return Finding(
+            check="identity",
+            status="note",
+            message=f"user:{person}: a person's rights, which a function's may differ from",
+        )
+    return Finding(
+        check="identity",
+        status="unknown",
+        message=f"{type(credentials).__module__}.{kind} does not tell whose they are",
+        remedy="gcloud auth list",
+    )
+
+
+def _rights(answer: Answer, *, whole: bool) -> Iterator[Finding]:
+    """Which rights are granted on the bucket itself; those with a condition on names are not."""
+    told = _read(answer) if answer.status == HTTPStatus.OK else None
+    if told is None:
+        yield Finding(
+            check="rights",
+            status="unknown",
+            message=f"testIamPermissions tells nothing: it answers {answer.status}",
+        )
+        return
+    granted = set(told.get("permissions", ()))
+    missing = [right for right in _NEEDED if right not in granted]
+    if missing:
+        yield Finding(
+            check="rights",
+            status="note",
+            message=f"not granted on the whole bucket: {', '.join(missing)}; a grant below "
+            "prefixes only, as the module's, does not show here",
+            remedy="statebucket doctor --write",
+        )
+    else:
+        yield Finding(
+            check="rights",
+            status="ok" if whole else "warning",
+            message="it may create, delete, get and list objects, in the whole bucket",
+            remedy="" if whole else rights_line("gcs"),
+        )
+    for right, means in _EXCESS.items():
+        if right in granted:
+            yield Finding(
+                check="rights",
+                status="warning",
+                message=f"not needed: {right}: it can {means}",
+                remedy=rights_line("gcs"),
+            )
+
+
+def _described(bucket: Mapping[str, Any], update: str) -> Iterator[Finding]:
+    yield _versions(bucket, update)
+    yield _soft_delete(bucket, update)
+    yield from _kept(bucket, update)
+    yield from _place(bucket, update)
+    yield from _access(bucket.get("iamConfiguration", {}), update)
+
+
+def _versions(bucket: Mapping[str, Any], update: str) -> Finding:
+    if not bucket.get("versioning", {}).get("enabled", False):
+        return Finding(
+            check="versions", status="ok", message="versioning is off: a save costs one object"
+        )
+    return Finding(
+        check="versions",
+        status="note",
+        message="versioning is enabled: every save is kept, and billed, until a rule removes "
+        "noncurrent versions",
+        remedy=f"versioning = false, or a small noncurrent_days  # {_MODULE}; "
+        f"or {update} --no-versioning",
+    )
+
+
+def _soft_delete(bucket: Mapping[str, Any], update: str) -> Finding:
+    seconds = int(bucket.get("softDeletePolicy", {}).get("retentionDurationSeconds", 0))
+    if not seconds:
+        return Finding(check="versions", status="ok", message="soft delete is off")
+    return Finding(
+        check="versions",
+        status="note",
+        message=f"soft delete keeps what was replaced or deleted, every save of a snapshot "
+        f"included, for {_days(seconds)}, and bills it",
+        remedy=f"soft_delete_days = 0  # {_MODULE}; or {update} --clear-soft-delete",
+    )
+
+
+def _kept(bucket: Mapping[str, Any], update: str) -> Iterator[Finding]:
+    """What keeps an object from being replaced, so that the second save fails."""
+    if seconds := int(bucket.get("retentionPolicy", {}).get("retentionPeriod", 0)):
+        yield Finding(
+            check="retention",
+            status="fault",
+            message=f"the retention policy refuses each save and removal of what is younger than "
+            f"{_days(seconds)}",
+            remedy=f"{update} --clear-retention-period",
+        )
+    if bucket.get("defaultEventBasedHold"):
+        yield Finding(
+            check="retention",
+            status="fault",
+            message="new objects are put on hold, so that none can be replaced or removed",
+            remedy=f"{update} --no-default-event-based-hold",
+        )
+
+
+def _place(bucket: Mapping[str, Any], update: str) -> Iterator[Finding]:
+    kind = bucket.get("storageClass", "STANDARD")
+    where = f"{bucket.get('location', '?')} ({bucket.get('locationType', 'region')})"
+    if kind in {"NEARLINE", "COLDLINE", "ARCHIVE"}:
+        yield Finding(
+            check="place",
+            status="warning",
+            message=f"{where}, {kind}: each save is billed for a minimum of 30 days or more, each "
+            "load for retrieval",
+            remedy=f"{update} --default-storage-class=STANDARD",
+        )
+    else:
+        yield Finding(check="place", status="ok", message=f"{where}, {kind}")
+
+
+def _access(iam: Mapping[str, Any], update: str) -> Iterator[Finding]:
+    uniform = iam.get("uniformBucketLevelAccess", {}).get("enabled", False)
+    prevented = iam.get("publicAccessPrevention") == "enforced"
+    if uniform and prevented:
+        yield Finding(check="public", status="ok", message="public access is prevented; no ACLs")
+        return
+    if not uniform:
+        yield Finding(
+            check="public",
+            status="warning",
+            message="access is not uniform: an object's ACL may open it to others, and conditions "
+            "on names cannot be used",
+            remedy=f'module "state"  # {_MODULE}; or {update} --uniform-bucket-level-access',
+        )
+    if not prevented:
+        yield Finding(
+            check="public",
+            status="warning",
+            message="the bucket itself does not prevent public access",
+            remedy=f'module "state"  # {_MODULE}; or {update} --public-access-prevention',
+        )
+
+
+def _days(seconds: int) -> str:
+    return "a day" if seconds == _DAY else f"{seconds / _DAY:g} days"

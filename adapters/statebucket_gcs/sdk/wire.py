@@ -1,0 +1,115 @@
+"""Objects and listings as Cloud Storage's two APIs write them."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, TypeVar
+
+import google_crc32c
+import msgspec
+
+from statebucket.contract.versions import Version
+from statebucket.errors import Unavailable
+from statebucket.port.bucket import Object, ObjectInfo
+
+if TYPE_CHECKING:
+    from statebucket.port.bucket import Write
+    from statebucket_gcs.sdk.translate import Answer
+
+T = TypeVar("T")
+
+_META = "x-goog-meta-"
+
+
+class Resource(msgspec.Struct):
+    """An object as the JSON API describes it; numbers are text there."""
+
+    generation: int
+    name: str = ""
+    size: int = 0
+    metadata: dict[str, str] = {}
+    crc32c: str | None = None
+
+    def info(self, name: str | None = None) -> ObjectInfo:
+        """The port's form of it, for an object known by name or one of a listing."""
+        metadata = {key.lower(): value for key, value in self.metadata.items()}
+        return ObjectInfo(name or self.name, Version(str(self.generation)), self.size, metadata)
+
+
+class Listing(msgspec.Struct, rename="camel"):
+    """A page of a listing of the JSON API."""
+
+    items: list[Resource] = []
+    prefixes: list[str] = []
+    next_page_token: str | None = None
+
+
+def describe(write: Write) -> bytes:
+    """What the JSON API is told of an object that is to be written."""
+    resource = {
+        "name": write.name,
+        "contentType": write.content_type,
+        "metadata": write.metadata,
+        "crc32c": _crc32c(write.body),  # the service refuses a body that came in altered
+    }
+    if write.expiry is not None:
+        moment = write.expiry.at.isoformat(timespec="milliseconds")
+        resource["customTime"] = moment.replace("+00:00", "Z")
+    return msgspec.json.encode(resource)
+
+
+def from_headers(name: str, answer: Answer) -> Object:
+    """The object that the XML API has answered, all but its body in headers.
+
+    Raises:
+        Unavailable: The body is not whole.
+    """
+    headers = answer.headers
+    metadata = {
+        key.lower().removeprefix(_META): value
+        for key, value in headers.items()
+        if key.lower().startswith(_META)
+    }
+    # Somebody else's gzip object comes decompressed: then size and hash are of other bytes.
+    if headers.get("x-goog-stored-content-encoding", "identity") == "identity":
+        stored = headers.get("x-goog-stored-content-length")
+        hashes = (part.strip() for part in headers.get("x-goog-hash", "").split(","))
+        crc32c = next((h.removeprefix("crc32c=") for h in hashes if h.startswith("crc32c=")), None)
+        try:
+            size = None if stored is None else int(stored)
+        except ValueError:
+            raise Unavailable("Cloud Storage's answer is not what its XML API documents") from None
+        check_body(answer.body, size, crc32c)
+    version = Version(headers["x-goog-generation"])
+    return Object(ObjectInfo(name, version, len(answer.body), metadata), answer.body)
+
+
+def check_body(body: bytes, size: int | None, crc32c: str | None) -> None:
+    """Compares a body with what the service says of it, where it says so.
+
+    Raises:
+        Unavailable: They differ.
+    """
+    if size is not None and len(body) != size:
+        raise Unavailable(f"the body was cut short: {len(body)} bytes of {size}")
+    if crc32c is not None and crc32c != _crc32c(body):
+        raise Unavailable("the body does not match the service's CRC32C")
+
+
+def _crc32c(body: bytes) -> str:
+    return base64.b64encode(google_crc32c.value(body).to_bytes(4)).decode()
+
+
+def decode(answer: Answer, kind: type[T]) -> T:
+    """Reads the body of a success of the JSON API.
+
+    Raises:
+        Unavailable: It is not what that API documents.
+    """
+    try:
+        return msgspec.json.decode(answer.body, type=kind, strict=False)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise Unavailable(
+            "Cloud Storage's answer is not what its JSON API documents",
+            outcome="unknown" if answer.writes else "none",
+        ) from error

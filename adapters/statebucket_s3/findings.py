@@ -1,0 +1,145 @@
+"""What the replies of S3 and STS say of a bucket and of who asks, for ``statebucket doctor``.
+
+A reply is a dictionary in the form in which AWS's SDK returns it: what was answered, or the error's
+code in ``["Error"]["Code"]``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from statebucket.port.clock import clock_finding
+from statebucket.port.findings import MODULES, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+PATIENCE = 3.0
+"""Seconds to wait for STS, which need not be there."""
+
+_MODULE = f'module "state"  # {MODULES["s3"]}'
+_RUNTIME = f"policy = module.state.runtime_policy_json  # {MODULES['s3']}"
+
+
+class Replies(NamedTuple):
+    """What was asked of a bucket, each for its reply.
+
+    Attributes:
+        caller: ``GetCallerIdentity``, of STS.
+        versioning: ``GetBucketVersioning``.
+        public: ``GetPublicAccessBlock``.
+        buckets: ``ListBuckets``.
+        policy: ``GetBucketPolicy``.
+        date: The ``Date`` header of a reply of the bucket's; None where it had none.
+    """
+
+    caller: Mapping[str, Any]
+    versioning: Mapping[str, Any]
+    public: Mapping[str, Any]
+    buckets: Mapping[str, Any]
+    policy: Mapping[str, Any]
+    date: str | None
+
+
+def findings_of(bucket: str, replies: Replies) -> Sequence[Finding]:
+    """Identity, versioning, public access, excess rights and the clock.
+
+    Args:
+        bucket: The bucket's name.
+        replies: What was answered about it.
+    """
+    caller = replies.caller
+    found = [_identity(caller), _versions(replies.versioning), _public(replies.public)]
+    if "Buckets" in replies.buckets:
+        found.append(_excess("s3:ListAllMyBuckets: it can list the account's buckets"))
+    if "Policy" in replies.policy or _code(replies.policy) == "NoSuchBucketPolicy":
+        found.append(_excess("s3:GetBucketPolicy: it can read the bucket's policy"))
+    found.append(_out_of_sight(str(caller.get("Arn", "")), bucket))
+    found.append(clock_finding(replies.date))
+    return found
+
+
+def _code(reply: Mapping[str, Any]) -> str:
+    return str(reply.get("Error", {}).get("Code", ""))
+
+
+def _identity(reply: Mapping[str, Any]) -> Finding:
+    arn = str(reply.get("Arn", ""))
+    if not arn:
+        return Finding(
+            check="identity", status="unknown", message=f"STS does not say: {_code(reply)}"
+        )
+    if arn.endswith(":root"):
+        return Finding(
+            check="identity",
+            status="warning",
+            message=f"{arn}: the account's root user, whom no policy limits",
+            remedy=f"use a role with {_RUNTIME}",
+        )
+    return Finding(check="identity", status="ok", message=arn)
+
+
+def _out_of_sight(arn: str, bucket: str) -> Finding:
+    """What nobody can find out through S3 without doing it."""
+    # What STS calls a role's session, IAM knows by the role.
+    session = re.fullmatch(r"arn:([^:]+):sts::(\d+):assumed-role/([^/]+)/.*", arn)
+    source = f"arn:{session[1]}:iam::{session[2]}:role/{session[3]}" if session else arn
+    partition = arn.split(":")[1] if arn.startswith("arn:") else "aws"
+    return Finding(
+        check="rights",
+        status="note",
+        message="S3 does not say whether it may delete the bucket or change its policy or rules; "
+        "IAM does",
+        remedy=f"aws iam simulate-principal-policy --policy-source-arn {source or '…'} "
+        "--action-names s3:DeleteBucket s3:PutBucketPolicy s3:PutLifecycleConfiguration "
+        f"--resource-arns arn:{partition}:s3:::{bucket}",
+    )
+
+
+def _versions(reply: Mapping[str, Any]) -> Finding:
+    if error := _code(reply):
+        return Finding(
+            check="versions",
+            status="unknown",
+            message=f"versioning cannot be seen ({error})",
+            remedy=f"policy = module.state.read_only_policy_json  # {MODULES['s3']}",
+        )
+    status = reply.get("Status", "Disabled")
+    if status == "Disabled":
+        return Finding(
+            check="versions", status="ok", message="versioning is off: a save costs one object"
+        )
+    kept = "every save" if status == "Enabled" else "what was saved before versioning was suspended"
+    return Finding(
+        check="versions",
+        status="note",
+        message=f"versioning is {status.lower()}: {kept} is kept, and billed, until a rule "
+        "removes noncurrent versions",
+        remedy=f"versioning = false, or a small noncurrent_days, in {_MODULE}",
+    )
+
+
+def _public(reply: Mapping[str, Any]) -> Finding:
+    settings = reply.get("PublicAccessBlockConfiguration", {})
+    if settings and all(settings.values()):
+        return Finding(check="public", status="ok", message="public access is blocked")
+    if _code(reply) not in {"", "NoSuchPublicAccessBlockConfiguration"}:
+        return Finding(
+            check="public",
+            status="unknown",
+            message=f"whether public access is blocked cannot be seen ({_code(reply)})",
+            remedy=f"policy = module.state.read_only_policy_json  # {MODULES['s3']}",
+        )
+    return Finding(
+        check="public",
+        status="warning",
+        message="the bucket itself does not block public access",
+        remedy=_MODULE,
+    )
+
+
+def _excess(message: str) -> Finding:
+    return Finding(
+        check="rights", status="warning", message=f"not needed: {message}", remedy=_RUNTIME
+    )

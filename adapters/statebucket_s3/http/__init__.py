@@ -1,0 +1,1 @@
+"""S3 by requests of our own, for ``engine=http``."""

@@ -1,0 +1,161 @@
+"""A bucket on S3, by requests of our own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from statebucket.errors import PreconditionFailed, StateBucketError
+from statebucket.port.bucket import Limits, Location, Object, ObjectInfo
+from statebucket_http.transport import Transport
+from statebucket_s3.http import replies
+from statebucket_s3.http.credentials import CredentialSource
+from statebucket_s3.http.endpoints import endpoint_of
+from statebucket_s3.http.requests import S3Requests, S3Signer
+from statebucket_s3.http.settings import read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from statebucket.contract.versions import Version
+    from statebucket.port.bucket import Deletion, Page, PrefixPage, Write
+    from statebucket.port.findings import Finding
+    from statebucket.port.lifecycle import Lifecycle, Removal, Rule
+    from statebucket_http.wire import Reply, Request
+    from statebucket_s3.http.options import HTTPOptions
+
+
+class HTTPBucket:
+    """One bucket.
+
+    Args:
+        bucket: Its name.
+        options: The store's options.
+        location: Where the deadline and bound on requests stand.
+    """
+
+    name = "s3"
+    requires_network = True
+    limits = Limits(unique_versions=False, lists_metadata=False, delete_batch=1000)
+
+    def __init__(self, bucket: str, options: HTTPOptions, location: Location) -> None:
+        self._bucket = bucket
+        self._options = options
+        self._settings = read_settings(options)
+        self._endpoint = endpoint_of(bucket, self._settings, options.addressing_style)
+        self._requests = S3Requests(options)
+        self._signer = S3Signer()
+        self._credentials = CredentialSource(options)
+        self._transport = Transport(
+            "S3", location.deadline, self._settings.ca_bundle, location.max_in_flight
+        )
+
+    async def put(self, write: Write, condition: Version | None) -> Version:
+        """See `statebucket.port.bucket.Bucket.put`."""
+        reply = await self._found(self._requests.put(write, condition))
+        if reply is None:
+            raise PreconditionFailed("S3 answered 404: the object to be replaced is gone")
+        return replies.version_of(reply)
+
+    async def get(self, name: str) -> Object | None:
+        """See `statebucket.port.bucket.Bucket.get`."""
+        reply = await self._found(self._requests.get(name))
+        if reply is None:
+            return None
+        body = replies.whole(reply)
+        return Object(replies.info_of(name, reply, len(body)), body)
+
+    async def head(self, name: str) -> ObjectInfo | None:
+        """See `statebucket.port.bucket.Bucket.head`."""
+        reply = await self._found(self._requests.head(name))
+        return None if reply is None else replies.info_of(name, reply, replies.size_of(reply))
+
+    async def delete(self, name: str, condition: Version | None = None) -> bool | None:
+        """See `statebucket.port.bucket.Bucket.delete`."""
+        reply = await self._found(self._requests.delete(name, condition))
+        return False if reply is None else None
+
+    async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
+        """See `statebucket.port.bucket.Bucket.delete_many`."""
+        return replies.deletions_of(await self._send(self._requests.delete_many(names)), names)
+
+    async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
+        """See `statebucket.port.bucket.Bucket.list`."""
+        return replies.page_of(await self._send(self._requests.list(prefix, after, limit)))
+
+    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
+        """See `statebucket.port.bucket.Bucket.list_prefixes`."""
+        reply = await self._send(self._requests.list(prefix, after, limit, "/"))
+        return replies.prefixes_of(reply)
+
+    async def check(self, prefix: str) -> None:
+        """See `statebucket.port.bucket.Bucket.check`."""
+        await self.list(prefix, after=None, limit=1)
+
+    async def examine(self, prefix: str) -> Sequence[Finding]:  # noqa: ARG002  (the port's)
+        """See `statebucket.port.findings.Examined`; it only reads."""
+        from statebucket_s3.http.examination import examine  # noqa: PLC0415  (for the doctor only)
+
+        credentials = await self._credentials.get()
+        return await examine(self._bucket, self._settings, credentials, self._once)
+
+    @property
+    def removal(self) -> Removal:
+        """What removes expired objects: rules by tag, where objects are tagged."""
+        return "tags" if self._options.ttl_tags else "sweep"
+
+    @property
+    def rule_root(self) -> str:
+        """Nothing: rules name objects as we do."""
+        return ""
+
+    async def read_lifecycle(self) -> Lifecycle | None:
+        """See `statebucket.lifecycle.rules.LifecyclePort.read_lifecycle`."""
+        from statebucket_s3 import lifecycle  # noqa: PLC0415  (not on the way of a cold start)
+
+        try:
+            reply = await self._send(self._requests.read_lifecycle())
+        except StateBucketError as error:
+            return lifecycle.answered(error)
+        return replies.lifecycle_of(reply)
+
+    async def write_lifecycle(self, rules: Sequence[Rule], found: Lifecycle) -> None:
+        """See `statebucket.lifecycle.rules.LifecyclePort.write_lifecycle`."""
+        from statebucket_s3 import lifecycle  # noqa: PLC0415  (as above)
+
+        await self._send(self._requests.write_lifecycle(lifecycle.write(rules, found)))
+
+    async def close(self) -> None:
+        """See `statebucket.port.bucket.Bucket.close`."""
+        await self._transport.close()
+
+    async def _send(self, request: Request) -> Reply:
+        """Sends a request that is not about one object."""
+        reply = await self._found(request)
+        if reply is None:
+            raise AssertionError("S3 answered about an object that was not asked for")
+        return reply
+
+    async def _found(self, request: Request) -> Reply | None:
+        """Sends a request; None where S3 answers that the object does not exist."""
+        asked = self._endpoint
+        reply = await self._once(request)
+        answer = replies.answer_of(reply, request.method)
+        if answer is not None and answer.region not in {None, asked.region}:
+            # S3 has told where the bucket is, to this call and others beside it, and done nothing.
+            self._settings = self._settings._replace(region=answer.region)
+            self._endpoint = endpoint_of(
+                self._bucket, self._settings, self._options.addressing_style
+            )
+            reply = await self._once(request)
+            answer = replies.answer_of(reply, request.method)
+        if answer is None:
+            return reply
+        if answer.missing:
+            return None
+        raise answer.error()
+
+    async def _once(self, request: Request) -> Reply:
+        endpoint = self._endpoint
+        credentials = await self._credentials.get()
+        headers = self._signer.headers(endpoint, request, credentials)
+        return await self._transport.send(endpoint, request, headers)

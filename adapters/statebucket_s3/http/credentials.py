@@ -1,0 +1,180 @@
+"""AWS credentials: given, from the environment, or from botocore's chain, renewed in time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from statebucket.errors import (
+    AdapterNotInstalled,
+    InvalidCredentials,
+    StateBucketError,
+    Unavailable,
+)
+from statebucket.port.forks import new_lock
+from statebucket_s3.codes import of_code
+from statebucket_s3.http.sigv4 import Credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from statebucket_s3.http.options import HTTPOptions
+
+_LASTS = 10 * 60  # seconds: a key that ends later is used while it is being renewed
+
+
+class CredentialSource:
+    """Where a store's credentials come from.
+
+    A static key of the options or the environment is taken as it is. Anything else (profiles, SSO,
+    roles, containers, instances) is left to botocore, which is loaded for it, in a thread.
+
+    Args:
+        options: The store's options.
+    """
+
+    def __init__(self, options: HTTPOptions) -> None:
+        self._session: Any = options.session
+        self._kept = _given(options)
+        self._chain: Any = None
+        self._lock = new_lock(self)
+        self._loading: Future[Credentials] | None = None
+        self._pid = 0  # whose thread loads them
+
+    async def get(self) -> Credentials:
+        """The credentials to sign with now.
+
+        A temporary key that still lasts is renewed beside the calls, one that does not before them.
+
+        Raises:
+            InvalidCredentials: There are none, or they cannot be renewed.
+            Unavailable: Who gives them cannot be reached.
+            AdapterNotInstalled: They need botocore, which is missing.
+        """
+        if self._kept is None and self._session is None:
+            self._kept = _environment()
+        if self._kept is not None and not self._due():
+            return self._kept
+        loading = self._load_beside()
+        if self._kept is not None and not self._due(_LASTS):
+            return self._kept
+        try:
+            return await asyncio.wrap_future(loading)
+        except StateBucketError as error:
+            # To each caller its own, since the core adds to it what the call was about.
+            raise type(error)(error.message) from error.__cause__
+
+    def _due(self, seconds: float | None = None) -> bool:
+        """Whether a temporary key ends so soon; by default, within what botocore renews it by."""
+        needed = getattr(self._chain, "refresh_needed", None)  # a static key has none
+        return needed is not None and bool(needed(seconds))
+
+    def _load_beside(self) -> Future[Credentials]:
+        """Loads them in a thread, one at a time for all event loops.
+
+        The thread is no one's to wait for: a chain may hang, in a program that it runs for one,
+        and neither a caller at its deadline nor the end of ``asyncio.run`` waits with it.
+        """
+        with self._lock:
+            loading = self._loading
+            if loading is None or loading.done() or self._pid != os.getpid():
+                loading = self._loading = Future()
+                self._pid = os.getpid()
+                loading.set_running_or_notify_cancel()  # a caller who goes cancels it for nobody
+                threading.Thread(
+                    target=self._settle, args=(loading,), name="statebucket-keys", daemon=True
+                ).start()
+            return loading
+
+    def _settle(self, loading: Future[Credentials]) -> None:
+        try:
+            self._kept = kept = self._load()
+        except BaseException as error:  # noqa: BLE001  (it is the callers')
+            loading.set_exception(error)
+        else:
+            loading.set_result(kept)
+
+    def _load(self) -> Credentials:
+        try:
+            from botocore import exceptions as sdk  # noqa: PLC0415  (120 ms)
+            from botocore.session import get_session  # noqa: PLC0415
+        except ModuleNotFoundError as error:
+            raise AdapterNotInstalled(
+                "engine=http finds no AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and other "
+                "credentials need botocore: pip install botocore"
+            ) from error
+        try:
+            if self._chain is None:
+                session = get_session() if self._session is None else self._session
+                self._chain = session.get_credentials()
+            frozen = None if self._chain is None else self._chain.get_frozen_credentials()
+        except (sdk.HTTPClientError, sdk.ConnectionError) as error:
+            raise Unavailable(
+                f"who gives the AWS credentials cannot be reached ({type(error).__name__})"
+            ) from error
+        except sdk.ClientError as error:
+            raise _refused(error.response, error) from error
+        except Exception as error:  # providers raise what they like, and any may be plugged in
+            raise _none(type(error).__name__) from error
+        if frozen is None or not frozen.access_key or not frozen.secret_key:
+            raise _none("NoCredentialsError")
+        return _sendable(
+            Credentials(frozen.access_key, frozen.secret_key, frozen.token or None), "the chain"
+        )
+
+
+def _refused(response: Mapping[str, Any], error: Exception) -> StateBucketError:
+    """The error for an answer of AWS's token services, where they give no key."""
+    code = str(response.get("Error", {}).get("Code", ""))
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if of_code(code, "", status).transient:
+        return Unavailable(f"who gives the AWS credentials answers {code}")
+    return _none(f"{type(error).__name__}: {code}")
+
+
+def _sendable(credentials: Credentials, source: str) -> Credentials:
+    """The credentials, if they can be signed and sent with.
+
+    Raises:
+        InvalidCredentials: One holds what no header does; the message shows none of it.
+    """
+    token = credentials.session_token or ""
+    sent = credentials.access_key_id + token
+    try:
+        credentials.secret_access_key.encode()
+    except UnicodeEncodeError:
+        sent = "\n"
+    if not (sent.isascii() and sent.isprintable()):
+        raise InvalidCredentials(
+            f"the AWS credentials of {source} hold a line break or another character that no key "
+            "or token has"
+        )
+    return credentials
+
+
+def _none(reason: str) -> InvalidCredentials:
+    return InvalidCredentials(
+        f"no usable AWS credentials ({reason}): set AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or give the function a role"
+    )
+
+
+def _given(options: HTTPOptions) -> Credentials | None:
+    if options.access_key_id is None or options.secret_access_key is None:
+        return None
+    return _sendable(
+        Credentials(options.access_key_id, options.secret_access_key, options.session_token),
+        "the keywords",
+    )
+
+
+def _environment() -> Credentials | None:
+    environ = os.environ
+    key, secret = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
+    if not key or not secret or "AWS_CREDENTIAL_EXPIRATION" in environ:
+        return None  # botocore reads the variables anew before they expire
+    token = environ.get("AWS_SESSION_TOKEN") or environ.get("AWS_SECURITY_TOKEN")
+    return _sendable(Credentials(key, secret, token or None), "the environment")

@@ -1,0 +1,125 @@
+"""Where a bucket on S3 is reached: the rules that AWS publishes for its SDKs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from statebucket.errors import InvalidArgument
+from statebucket.port.url import without_query
+from statebucket_http.wire import Endpoint
+
+if TYPE_CHECKING:
+    from statebucket_s3.http.settings import Settings
+
+_GLOBAL = "us-east-1"  # whose host has no region in its name, and which no region stands for
+_SUFFIXES = (  # the longest first, where one begins as another does
+    ("us-isob-", "sc2s.sgov.gov"),
+    ("us-isof-", "csp.hci.ic.gov"),
+    ("us-iso-", "c2s.ic.gov"),
+    ("eu-isoe-", "cloud.adc-e.uk"),
+    ("eusc-", "amazonaws.eu"),
+    ("cn-", "amazonaws.com.cn"),
+)
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{1,61})[a-z0-9]")
+_LABELS = re.compile(r"(?=.{3,63}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")  # what every HTTP client sends as it was signed
+_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
+_REGION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_OTHER_PROTOCOLS = ("--x-s3", "--op-s3", ".mrap")
+_PORTS = {"http": 80, "https": 443}
+
+
+def endpoint_of(bucket: str, settings: Settings, style: str) -> Endpoint:
+    """The endpoint of a bucket.
+
+    Args:
+        bucket: Its name.
+        settings: Region and endpoint.
+        style: "path", "virtual" or "auto".
+
+    Raises:
+        InvalidArgument: There is none for these settings.
+    """
+    region = settings.region or _GLOBAL
+    if region == "aws-global":
+        region = _GLOBAL
+    if not _REGION.fullmatch(region):
+        raise InvalidArgument(f"not a region: {region!r}")
+    if bucket.endswith(_OTHER_PROTOCOLS):
+        raise InvalidArgument(f"engine=http does not speak to {bucket!r}: use the default engine")
+    if settings.endpoint_url is not None:
+        return _given(bucket, settings, style, region)
+    if settings.fips and region.startswith("cn-"):
+        raise InvalidArgument("AWS has no FIPS endpoints in China")
+    service = "s3-fips" if settings.fips else "s3"
+    if settings.dualstack:
+        service += ".dualstack"
+    if region != _GLOBAL or settings.fips or settings.dualstack:
+        service += f".{region}"
+    host = f"{service}.{_suffix(region)}"
+    if style == "path" or not _LABEL.fullmatch(bucket):
+        return Endpoint("https", host, f"/{bucket}", region)
+    return Endpoint("https", f"{bucket}.{host}", "", region)
+
+
+def account_of(settings: Settings) -> Endpoint:
+    """The endpoint of S3 beside a bucket's: where the account's buckets are listed.
+
+    Raises:
+        InvalidArgument: As `endpoint_of`.
+    """
+    endpoint = endpoint_of("", settings, "path")
+    return endpoint._replace(path=endpoint.path.removesuffix("/"))
+
+
+def sts_of(settings: Settings) -> Endpoint:
+    """The endpoint of STS: that of AWS, or of the service that stands in for it.
+
+    Raises:
+        InvalidArgument: As `endpoint_of`.
+    """
+    s3 = account_of(settings)
+    if settings.endpoint_url is not None and "amazonaws.com" not in settings.endpoint_url:
+        return s3
+    service = "sts-fips" if settings.fips else "sts"
+    return Endpoint("https", f"{service}.{s3.region}.{_suffix(s3.region)}", "", s3.region)
+
+
+def _given(bucket: str, settings: Settings, style: str, region: str) -> Endpoint:
+    """The endpoint below a URL of the user's."""
+    url = str(settings.endpoint_url)
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in _PORTS or parts.query or "@" in url:
+        # The environment's was not seen before, and may hold a password.
+        raise InvalidArgument(
+            "endpoint_url must be http://host or https://host, without user or query: "
+            f"{without_query(url)!r}"
+        )
+    if settings.fips or settings.dualstack:
+        which = "a FIPS" if settings.fips else "a dual-stack"
+        raise InvalidArgument(f"an endpoint_url cannot be made {which} endpoint")
+    name = f"[{host}]" if ":" in host else host
+    authority = name if port in {None, _PORTS[parts.scheme]} else f"{name}:{port}"
+    base = parts.path.rstrip("/")
+    if not _PATH.fullmatch(base) or not {".", ".."}.isdisjoint(base.split("/")):
+        raise InvalidArgument(
+            "the path of endpoint_url must be letters, digits and -_.~ , without segments that are "
+            f"empty, '.' or '..': {base!r}"
+        )
+    hostable = (_LABELS if parts.scheme == "http" else _LABEL).fullmatch(bucket)
+    if style == "virtual" and hostable and not _ADDRESS.fullmatch(host) and ":" not in host:
+        return Endpoint(parts.scheme, f"{bucket}.{authority}", base, region)
+    return Endpoint(parts.scheme, authority, f"{base}/{bucket}", region)
+
+
+def _suffix(region: str) -> str:
+    for prefix, suffix in _SUFFIXES:
+        if region.startswith(prefix):
+            return suffix
+    return "amazonaws.com"

@@ -1,0 +1,58 @@
+"""The options of ``s3://…?engine=http``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from statebucket.errors import InvalidArgument
+from statebucket_s3.options import BucketOptions
+
+if TYPE_CHECKING:
+    from statebucket.port.bucket import Location
+
+
+class HTTPOptions(BucketOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The options of every engine, and where the credentials come from.
+
+    Attributes:
+        access_key_id: A static key, as a keyword only; it goes with ``secret_access_key``.
+        secret_access_key: Its secret.
+        session_token: The token that goes with a temporary key.
+        session: A ``botocore`` or ``boto3`` session of the caller's, for its credentials.
+    """
+
+    access_key_id: str | None = None
+    secret_access_key: str | None = None
+    session_token: str | None = None
+    session: Any = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.access_key_id!r}, …)"  # logged with a frame's locals
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("shown", repr(self))]  # msgspec's would have every field
+
+    @classmethod
+    def of(cls, location: Location) -> Self:
+        """Reads the options.
+
+        Raises:
+            InvalidArgument: One is unknown, or not what it may be.
+        """
+        options = super().of(location)
+        if (options.access_key_id is None) != (options.secret_access_key is None):
+            raise InvalidArgument("access_key_id and secret_access_key go together")
+        if options.session_token is not None and options.access_key_id is None:
+            raise InvalidArgument("session_token goes with access_key_id")
+        if options.session is not None and not _is_session(options.session):
+            raise InvalidArgument(
+                "session must be a botocore or boto3 session, "
+                f"not {type(options.session).__module__}.{type(options.session).__name__}"
+            )
+        return options
+
+
+def _is_session(value: Any) -> bool:  # noqa: ANN401  (anything may be given)
+    """Whether it gives credentials, and not in a coroutine, as the asynchronous SDKs do."""
+    asynchronous = any(kind.__module__.startswith("aio") for kind in type(value).__mro__)
+    return hasattr(value, "get_credentials") and not asynchronous

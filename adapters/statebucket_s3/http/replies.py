@@ -1,0 +1,234 @@
+"""The replies of S3's REST API as the port has them, and its errors as ours."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from binascii import crc32
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
+
+from statebucket.contract.versions import Version
+from statebucket.errors import StateBucketError, Unavailable
+from statebucket.port.bucket import ObjectInfo, Page, PrefixPage
+from statebucket.port.retry_after import seconds_of
+from statebucket_http.xml_documents import parse
+from statebucket_s3 import batch
+from statebucket_s3.codes import MISSING, of_code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from statebucket.port.bucket import Deletion
+    from statebucket.port.lifecycle import Lifecycle
+    from statebucket_http.wire import Reply
+
+_OK = range(200, 300)
+_PARTIAL = 206
+_NOT_FOUND = 404
+_META = "x-amz-meta-"
+_ELSEWHERE = frozenset({301, 302, 307, 400})
+_HASHES = {"x-amz-checksum-sha256": "sha256", "x-amz-checksum-sha1": "sha1"}
+
+
+class S3Error(Exception):
+    """What S3 answered, in the form that its SDK gives it; the cause of an error of ours."""
+
+    def __init__(self, code: str, message: str, status: int) -> None:
+        super().__init__(f"{code} ({status}): {message}")
+        self.response = {
+            "Error": {"Code": code, "Message": message},
+            "ResponseMetadata": {"HTTPStatusCode": status},
+        }
+
+
+class Answer:
+    """A reply that is no success, read.
+
+    Attributes:
+        code: S3's code; the status where the reply has no body to say it in.
+        missing: Whether it says that the object does not exist. Only a HEAD, whose reply has no
+            body, is taken at its bare status.
+        region: The region that the bucket is in, where the request went to another.
+    """
+
+    def __init__(self, reply: Reply, method: str) -> None:
+        values = _error(reply.body)
+        self._reply = reply
+        self._message = values.get("Message", "")
+        self.code = values.get("Code") or str(reply.status)
+        self.missing = self.code in MISSING or (method == "HEAD" and reply.status == _NOT_FOUND)
+        self.region: str | None = None
+        if reply.status in _ELSEWHERE:
+            self.region = reply.headers.get("x-amz-bucket-region") or values.get("Region")
+
+    def error(self) -> StateBucketError:
+        """The error of ours, with S3's as its cause."""
+        status = self._reply.status
+        found = of_code(self.code, self._message, status)
+        found.retry_after = seconds_of(self._reply.headers.get("retry-after"))
+        found.__cause__ = S3Error(self.code, self._message, status)
+        return found
+
+
+def answer_of(reply: Reply, method: str) -> Answer | None:
+    """What a reply says went wrong; None for a success."""
+    return None if reply.status in _OK else Answer(reply, method)
+
+
+def _error(body: bytes) -> dict[str, str]:
+    try:
+        root, values = parse(body)
+    except ValueError:  # none, or a page of something in between
+        return {}
+    return _texts(values) if root == "Error" else {}
+
+
+def _texts(values: Any) -> dict[str, str]:  # noqa: ANN401  (what `parse` returns)
+    """The texts in an element; what else it holds is none of S3's."""
+    found = values.items() if isinstance(values, dict) else ()
+    return {name: value for name, value in found if isinstance(value, str)}
+
+
+def version_of(reply: Reply) -> Version:
+    """The version that a reply names.
+
+    Raises:
+        Unavailable: It names none, and so is not S3's.
+    """
+    etag = reply.headers.get("etag")
+    if not etag:
+        raise Unavailable("the answer is none of S3's", outcome="unknown")
+    return Version(etag)
+
+
+def info_of(name: str, reply: Reply, size: int) -> ObjectInfo:
+    """An object, from the headers of a reply about it."""
+    metadata = {
+        key[len(_META) :]: value for key, value in reply.headers.items() if key.startswith(_META)
+    }
+    return ObjectInfo(name, version_of(reply), size, metadata)
+
+
+def size_of(reply: Reply) -> int:
+    """The size that the reply to a HEAD names."""
+    text = reply.headers.get("content-length", "")
+    if not text.isdecimal():
+        raise Unavailable("the answer is none of S3's")
+    return int(text)
+
+
+def whole(reply: Reply) -> bytes:
+    """The body of a reply, all of it and unaltered.
+
+    Of S3's checksums those that Python computes are compared; the HTTP client has compared the
+    length, where one was given. A body with neither, nor any other end, may be any part of one.
+
+    Raises:
+        Unavailable: It is cut short, or may be, or is not what was stored.
+    """
+    body, headers = reply.body, reply.headers
+    if reply.status == _PARTIAL:
+        raise Unavailable("a part arrived where all was asked for")
+    length = headers.get("content-length")
+    if length is not None and length != str(len(body)):
+        raise Unavailable(f"cut short: {len(body)} of {length} bytes arrived")
+    said = headers.get("x-amz-checksum-crc32")
+    found = crc32(body).to_bytes(4, "big") if said is not None else b""
+    for header, algorithm in _HASHES.items():
+        if header in headers:
+            from hashlib import new  # noqa: PLC0415
+
+            said, found = headers[header], new(algorithm, body, usedforsecurity=False).digest()
+    if said is None or "-" in said or headers.get("x-amz-checksum-type") == "COMPOSITE":
+        # None, or that of the parts of an upload.
+        if not reply.framed:
+            raise Unavailable("the body ended with the connection, and may be cut short")
+    elif b64encode(found).decode() != said:
+        raise Unavailable("the body does not match S3's checksum")
+    return body
+
+
+def page_of(reply: Reply) -> Page:
+    """One page of ``ListObjectsV2``."""
+    values = _values(reply, "ListBucketResult", {"Contents"})
+    decoded = _decoder(values)
+    try:
+        objects = [
+            ObjectInfo(decoded(entry["Key"]), Version(entry["ETag"]), int(entry["Size"]), {})
+            for entry in values.get("Contents", ())
+        ]
+    except (KeyError, TypeError, ValueError):
+        raise _unreadable() from None
+    if not all(isinstance(one.name, str) for one in objects):
+        raise _unreadable()
+    return Page(objects, _next(values))
+
+
+def prefixes_of(reply: Reply) -> PrefixPage:
+    """One page of ``ListObjectsV2`` with a delimiter."""
+    values = _values(reply, "ListBucketResult", {"CommonPrefixes", "Contents"})
+    decoded = _decoder(values)
+    try:
+        prefixes = [decoded(_texts(entry)["Prefix"]) for entry in values.get("CommonPrefixes", ())]
+    except KeyError:
+        raise _unreadable() from None
+    return PrefixPage(prefixes, _next(values))
+
+
+def _next(values: dict[str, Any]) -> str | None:
+    """What the next page is asked for with; None for none."""
+    token = values.get("NextContinuationToken")
+    if token is not None and not isinstance(token, str):
+        raise _unreadable()
+    if not token and values.get("IsTruncated") == "true":
+        raise _unreadable()  # else what is left would count as not there
+    return token or None
+
+
+def deletions_of(reply: Reply, names: Sequence[str]) -> list[Deletion]:
+    """What became of each object of ``DeleteObjects``, whose reply names failures only."""
+    values = _values(reply, "DeleteResult", {"Error", "Deleted"})
+    return batch.deletions_of(map(_texts, values.get("Error", ())), names)
+
+
+def lifecycle_of(reply: Reply) -> Lifecycle:
+    """The lifecycle rules."""
+    from statebucket_s3 import lifecycle  # noqa: PLC0415  (rarely needed)
+    from statebucket_s3.http import lifecycle_xml  # noqa: PLC0415
+
+    minimum = reply.headers.get("x-amz-transition-default-minimum-object-size")
+    try:
+        return lifecycle.read(lifecycle_xml.read(reply.body, minimum))
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        raise _unreadable() from None
+
+
+def _values(reply: Reply, root: str, repeated: set[str]) -> dict[str, Any]:
+    """What a reply of 200 holds; S3 puts an error there, too, once it has begun to answer."""
+    try:
+        name, values = parse(reply.body, repeated)
+    except ValueError:
+        raise _unreadable() from None
+    if name == "Error" and isinstance(values, dict):
+        said = _texts(values)
+        raise of_code(said.get("Code", ""), said.get("Message", ""), 500)
+    if name != root:
+        raise _unreadable()
+    return values if isinstance(values, dict) else {}
+
+
+def _unreadable() -> Unavailable:
+    return Unavailable("S3's answer cannot be read", outcome="unknown")
+
+
+def _decoder(values: dict[str, Any]) -> Callable[[str], str]:
+    """How to read the names of a listing; not each service encodes them when it is asked to."""
+    return _decoded if values.get("EncodingType") == "url" else _as_it_is
+
+
+def _as_it_is(name: str) -> str:
+    return name
+
+
+def _decoded(name: str) -> str:
+    return unquote_plus(name) if "%" in name or "+" in name else name

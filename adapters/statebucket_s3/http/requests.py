@@ -1,0 +1,191 @@
+"""The requests of S3's REST API, as a bucket needs them, and their signatures."""
+
+from __future__ import annotations
+
+import time
+from base64 import b64encode
+from binascii import crc32
+from hashlib import md5, sha256
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from statebucket.contract.versions import Version
+from statebucket.errors import PreconditionFailed, RequestRejected
+from statebucket.port.expiry import TAG
+from statebucket_http.wire import Request
+from statebucket_http.xml_documents import text_of
+from statebucket_s3.http.sigv4 import Signer, timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from statebucket.port.bucket import Write
+    from statebucket_http.wire import Endpoint
+    from statebucket_s3.http.sigv4 import Credentials
+    from statebucket_s3.options import BucketOptions
+
+_EMPTY = sha256(b"").hexdigest()
+_UNSIGNED = "UNSIGNED-PAYLOAD"
+_VISIBLE = range(0x21, 0x7F)
+_MINIMUM_SIZE = "x-amz-transition-default-minimum-object-size"
+
+
+class S3Requests:
+    """Builds the requests to one bucket.
+
+    Args:
+        options: The store's options.
+    """
+
+    def __init__(self, options: BucketOptions) -> None:
+        self._tags = options.ttl_tags
+        self._encryption: dict[str, str] = {}
+        if options.sse is not None:
+            self._encryption["x-amz-server-side-encryption"] = options.sse
+        if options.sse_kms_key_id is not None:
+            key = options.sse_kms_key_id
+            self._encryption["x-amz-server-side-encryption-aws-kms-key-id"] = key
+
+    def put(self, write: Write, condition: Version | None) -> Request:
+        """``PutObject``."""
+        headers = {"content-type": write.content_type, **self._encryption}
+        if write.expiry is not None and write.expiry.days is not None and self._tags:
+            headers["x-amz-tagging"] = f"{TAG}={write.expiry.days}"
+        if condition == Version.ABSENT:
+            headers["if-none-match"] = "*"
+        elif condition is not None:
+            headers["if-match"] = etag(condition)
+        for name, value in write.metadata.items():
+            headers[f"x-amz-meta-{name}"] = value
+        return Request("PUT", path_of(write.name), "", headers, write.body)
+
+    def get(self, name: str) -> Request:
+        """``GetObject``, with the body's checksum."""
+        return Request("GET", path_of(name), "", {"x-amz-checksum-mode": "ENABLED"})
+
+    def head(self, name: str) -> Request:
+        """``HeadObject``."""
+        return Request("HEAD", path_of(name))
+
+    def delete(self, name: str, condition: Version | None) -> Request:
+        """``DeleteObject``."""
+        headers = {} if condition is None else {"if-match": etag(condition)}
+        return Request("DELETE", path_of(name), "", headers)
+
+    def delete_many(self, names: Sequence[str]) -> Request:
+        """``DeleteObjects``; the reply names failures only."""
+        objects = "".join([f"<Object><Key>{text_of(name)}</Key></Object>" for name in names])
+        space = "http://s3.amazonaws.com/doc/2006-03-01/"
+        body = f'<Delete xmlns="{space}">{objects}<Quiet>true</Quiet></Delete>'.encode()
+        return _of_xml("POST", "delete=", body)
+
+    def list(self, prefix: str, after: str | None, limit: int, delimiter: str = "") -> Request:
+        """``ListObjectsV2``; names come percent-encoded, so that XML carries any."""
+        parts = []
+        if after is not None:
+            parts.append(f"continuation-token={quote(after, safe='~')}")
+        if delimiter:
+            parts.append(f"delimiter={quote(delimiter, safe='~')}")
+        parts.append(f"encoding-type=url&list-type=2&max-keys={limit}")
+        parts.append(f"prefix={quote(prefix, safe='~')}")
+        return Request("GET", "", "&".join(parts))
+
+    def read_lifecycle(self) -> Request:
+        """``GetBucketLifecycleConfiguration``."""
+        return Request("GET", "", "lifecycle=")
+
+    def write_lifecycle(self, arguments: Mapping[str, Any]) -> Request:
+        """``PutBucketLifecycleConfiguration``.
+
+        Args:
+            arguments: What `statebucket_s3.lifecycle.write` returns.
+        """
+        from statebucket_s3.http import lifecycle_xml  # noqa: PLC0415  (rarely needed)
+
+        body, minimum = lifecycle_xml.written(arguments)
+        return _of_xml("PUT", "lifecycle=", body, {_MINIMUM_SIZE: minimum} if minimum else {})
+
+
+def _of_xml(method: str, query: str, body: bytes, more: Mapping[str, str] = {}) -> Request:
+    """A request whose body services want the MD5 of, those that know no other checksum too."""
+    digest = b64encode(md5(body, usedforsecurity=False).digest()).decode()
+    return Request(
+        method, "", query, {"content-type": "application/xml", "content-md5": digest, **more}, body
+    )
+
+
+def path_of(name: str) -> str:
+    """An object's path.
+
+    Raises:
+        RequestRejected: A segment is ``.`` or ``..``, which HTTP clients resolve: the request
+            would be about another object.
+    """
+    if "./" in name or name.endswith("."):
+        for segment in name.split("/"):
+            if segment in {".", ".."}:
+                raise RequestRejected(f"an object name with the segment {segment!r}")
+    return f"/{quote(name, safe='/~')}"
+
+
+def etag(version: Version) -> str:
+    """A version as S3 takes it.
+
+    Raises:
+        PreconditionFailed: It is of another form, and so can be no object's.
+    """
+    token = version.token
+    inner = token[1:-1]
+    if not (
+        inner
+        and token == f'"{inner}"'
+        and '"' not in inner
+        and all(ord(letter) in _VISIBLE for letter in inner)
+    ):
+        raise PreconditionFailed(f"not a version of S3: {token!r}")
+    return token
+
+
+class S3Signer:
+    """Adds what authenticates a request to its headers."""
+
+    def __init__(self) -> None:
+        self._signer = Signer("s3")
+
+    def headers(
+        self, endpoint: Endpoint, request: Request, credentials: Credentials
+    ) -> dict[str, str]:
+        """All headers of a request.
+
+        The body is signed where nothing else keeps it from being altered. Over TLS it is not:
+        there its CRC-32, which S3 compares and keeps, tells of an error on the way. It costs a
+        twentieth of the SHA-256.
+        """
+        body = request.body
+        headers = {
+            **request.headers,
+            "host": endpoint.host,
+            "x-amz-date": timestamp(time.time()),
+        }
+        if body:
+            headers["x-amz-sdk-checksum-algorithm"] = "CRC32"  # what some services go by
+            headers["x-amz-checksum-crc32"] = b64encode(crc32(body).to_bytes(4, "big")).decode()
+        if endpoint.scheme == "https":
+            payload = _UNSIGNED
+        else:
+            payload = sha256(body).hexdigest() if body else _EMPTY
+        headers["x-amz-content-sha256"] = payload
+        if credentials.session_token is not None:
+            headers["x-amz-security-token"] = credentials.session_token
+        headers["authorization"] = self._signer.authorization(
+            credentials,
+            endpoint.region,
+            headers["x-amz-date"],
+            method=request.method,
+            path=endpoint.path + request.path,
+            query=request.query,
+            headers=headers,
+            payload=payload,
+        )
+        return headers

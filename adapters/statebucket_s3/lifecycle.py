@@ -1,0 +1,114 @@
+"""S3's lifecycle rules as the core's, and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from statebucket.port.lifecycle import TERRAFORM_ID, Lifecycle, Rule, per_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from statebucket.errors import StateBucketError
+
+_UNSET = "NoSuchLifecycleConfiguration"
+_UNSUPPORTED = frozenset({"NotImplemented", "MethodNotAllowed", "501", "405"})
+_ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+_PLAIN_FILTER = frozenset({"Prefix", "Tag", "And"})
+_PLAIN_AND = frozenset({"Prefix", "Tags"})
+# A bucket-wide setting that is written with the rules, and goes to its default if left out.
+_SETTING = "TransitionDefaultMinimumObjectSize"
+
+
+def read(reply: Mapping[str, Any]) -> Lifecycle:
+    """The rules in the reply to ``GetBucketLifecycleConfiguration``."""
+    rules = tuple(_rule(raw) for raw in reply.get("Rules", ()))
+    return Lifecycle(
+        rules=rules,
+        terraform=any(rule.id.startswith(TERRAFORM_ID) for rule in rules),
+        terraform_prefixes=frozenset(
+            rule.id.removeprefix(TERRAFORM_ID).partition("-")[0]
+            for rule in rules
+            if rule.id.startswith(TERRAFORM_ID)
+        ),
+        state={_SETTING: reply[_SETTING]} if _SETTING in reply else {},
+    )
+
+
+def write(rules: Sequence[Rule], found: Lifecycle) -> dict[str, Any]:
+    """The arguments of ``PutBucketLifecycleConfiguration``, but for the bucket."""
+    raw: list[Any] = []
+    for rule in rules:
+        if rule.raw is not None:
+            raw.append(rule.raw)
+        else:
+            raw += [_raw(one) for one in per_prefix(rule)]
+    return {"LifecycleConfiguration": {"Rules": raw}, **(found.state or {})}
+
+
+def answered(error: StateBucketError) -> Lifecycle | None:
+    """What a failed read says about the rules.
+
+    Returns:
+        No rules where none were ever set; None where the service has none to offer.
+
+    Raises:
+        StateBucketError: The error itself, where it says something else.
+    """
+    reply: Any = getattr(error.__cause__, "response", None) or {}
+    code = reply.get("Error", {}).get("Code", "")
+    if code == _UNSET:
+        return Lifecycle(rules=())
+    if code in _UNSUPPORTED:
+        return None
+    raise error
+
+
+def _rule(raw: Mapping[str, Any]) -> Rule:
+    place = raw.get("Filter") or {"Prefix": raw.get("Prefix", "")}
+    both = place.get("And", {})
+    tags = both.get("Tags", [place["Tag"]] if "Tag" in place else [])
+    expiration = raw.get("Expiration", {})
+    noncurrent = raw.get("NoncurrentVersionExpiration", {})
+    date = str(expiration["Date"])[:10] if "Date" in expiration else None
+    days = expiration.get("Days") if date is None else 0
+    # "Larger than 0 bytes" is how AWS writes that there is no such condition; ours always are.
+    further = {
+        name: value
+        for name, value in {**place, **both}.items()
+        if name not in _PLAIN_FILTER | _PLAIN_AND and (name, value) != ("ObjectSizeGreaterThan", 0)
+    }
+    return Rule(
+        id=raw.get("ID", ""),
+        enabled=raw.get("Status") == "Enabled",
+        prefixes=(both.get("Prefix", place.get("Prefix", "")),),
+        tags={tag["Key"]: tag["Value"] for tag in tags},
+        narrowed=bool(further) or "NewerNoncurrentVersions" in noncurrent,
+        expiration_days=days,
+        expiration_date=date,
+        noncurrent_days=noncurrent.get("NoncurrentDays"),
+        expired_delete_markers=bool(expiration.get("ExpiredObjectDeleteMarker")),
+        abort_uploads_days=raw.get("AbortIncompleteMultipartUpload", {}).get("DaysAfterInitiation"),
+        archives=any(t.get("StorageClass") in _ARCHIVES for t in raw.get("Transitions", ())),
+        raw=raw,
+    )
+
+
+def _raw(rule: Rule) -> dict[str, Any]:
+    """A rule of ours, which has one prefix, as S3 takes it."""
+    (prefix,) = rule.prefixes
+    tags = [{"Key": key, "Value": value} for key, value in rule.tags.items()]
+    raw: dict[str, Any] = {
+        "ID": rule.id,
+        "Status": "Enabled",
+        "Filter": {"And": {"Prefix": prefix, "Tags": tags}} if tags else {"Prefix": prefix},
+    }
+    if rule.expiration_days is not None:
+        raw["Expiration"] = {"Days": rule.expiration_days}
+    if rule.expired_delete_markers:
+        raw["Expiration"] = {"ExpiredObjectDeleteMarker": True}
+    if rule.noncurrent_days is not None:
+        raw["NoncurrentVersionExpiration"] = {"NoncurrentDays": rule.noncurrent_days}
+    if rule.abort_uploads_days is not None:
+        raw["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": rule.abort_uploads_days}
+    return raw

@@ -1,0 +1,1 @@
+"""S3 through aioboto3, the default engine."""

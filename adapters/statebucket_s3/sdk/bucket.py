@@ -1,0 +1,266 @@
+"""A bucket on S3."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aiobotocore.httpchecksum import StreamingChecksumBody
+
+from statebucket.contract.versions import Version
+from statebucket.errors import PreconditionFailed, StateBucketError, Unavailable
+from statebucket.port.bucket import (
+    Limits,
+    Location,
+    Object,
+    ObjectInfo,
+    Page,
+    PrefixPage,
+    Write,
+)
+from statebucket.port.expiry import TAG
+from statebucket.port.loops import ClientPerLoop
+from statebucket_s3 import lifecycle
+from statebucket_s3.batch import deletions_of
+from statebucket_s3.sdk.client import Connection, own_session
+from statebucket_s3.sdk.translate import is_missing, translated, unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from statebucket.port.bucket import Deletion
+    from statebucket.port.findings import Finding
+    from statebucket.port.lifecycle import Lifecycle, Removal, Rule
+    from statebucket_s3.sdk.options import S3Options
+
+T = TypeVar("T")
+
+_IDLE_SHARE = 1 / 3  # of the deadline, so that a dead connection leaves time to try another
+_ALWAYS = {  # what each reply of S3's has, but for those to a delete, which may be empty
+    "put_object": "ETag",
+    "get_object": "ETag",
+    "head_object": "ETag",
+    "list_objects_v2": "IsTruncated",
+}
+_ETAG = re.compile(r'"[!#-~]+"')
+
+
+class SDKBucket:
+    """One bucket, through the SDK's client.
+
+    Args:
+        bucket: Its name.
+        options: The store's options.
+        location: Where the deadline and bound on requests stand.
+    """
+
+    name = "s3"
+    requires_network = True
+    limits = Limits(unique_versions=False, lists_metadata=False, delete_batch=1000)
+
+    def __init__(self, bucket: str, options: S3Options, location: Location) -> None:
+        self._bucket = bucket
+        self._options = options
+        self._location = location
+        self._session: Any = options.session
+        self._clients: ClientPerLoop[Any] = ClientPerLoop(self._connect)
+        self._write_options: dict[str, Any] = {}
+        if options.sse is not None:
+            self._write_options["ServerSideEncryption"] = options.sse
+        if options.sse_kms_key_id is not None:
+            self._write_options["SSEKMSKeyId"] = options.sse_kms_key_id
+
+    def _connect(self) -> Any:  # noqa: ANN401  (a context manager of the SDK's client)
+        if self._session is None:
+            self._session = own_session()  # kept: a second client on it costs a tenth
+        return Connection(
+            self._session,
+            self._options,
+            self._location.deadline * _IDLE_SHARE,
+            self._location.max_in_flight,
+        )
+
+    async def put(self, write: Write, condition: Version | None) -> Version:
+        """See `statebucket.port.bucket.Bucket.put`."""
+        options = dict(self._write_options)
+        if write.expiry is not None and write.expiry.days is not None and self._options.ttl_tags:
+            options["Tagging"] = f"{TAG}={write.expiry.days}"
+        if condition == Version.ABSENT:
+            options["IfNoneMatch"] = "*"
+        elif condition is not None:
+            options["IfMatch"] = _etag(condition)
+        reply = await self._send(
+            "put_object",
+            missing=PreconditionFailed("S3 answered 404: the object to be replaced is gone"),
+            Key=write.name,
+            Body=write.body,
+            ContentType=write.content_type,
+            Metadata=write.metadata,
+            **options,
+        )
+        with _reading():
+            return Version(reply["ETag"])
+
+    async def get(self, name: str) -> Object | None:
+        """See `statebucket.port.bucket.Bucket.get`."""
+        reply = await self._send("get_object", Key=name)
+        return None if reply is None else Object(_info(name, reply), reply["Body"])
+
+    async def head(self, name: str) -> ObjectInfo | None:
+        """See `statebucket.port.bucket.Bucket.head`."""
+        reply = await self._send("head_object", Key=name)
+        return None if reply is None else _info(name, reply)
+
+    async def delete(self, name: str, condition: Version | None = None) -> bool | None:
+        """See `statebucket.port.bucket.Bucket.delete`."""
+        options: dict[str, Any] = {} if condition is None else {"IfMatch": _etag(condition)}
+        reply = await self._send("delete_object", Key=name, **options)
+        return False if reply is None else None
+
+    async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
+        """See `statebucket.port.bucket.Bucket.delete_many`."""
+        objects = [{"Key": name} for name in names]
+        reply = await self._send("delete_objects", Delete={"Objects": objects, "Quiet": True})
+        return deletions_of(reply.get("Errors", ()), names)
+
+    async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
+        """See `statebucket.port.bucket.Bucket.list`."""
+        reply = await self._list(prefix, after, limit)
+        with _reading():
+            objects = [
+                ObjectInfo(entry["Key"], Version(entry["ETag"]), entry["Size"], {})
+                for entry in reply.get("Contents", ())
+            ]
+        return Page(objects, _following(reply))
+
+    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
+        """See `statebucket.port.bucket.Bucket.list_prefixes`."""
+        reply = await self._list(prefix, after, limit, Delimiter="/")
+        with _reading():
+            prefixes = [entry["Prefix"] for entry in reply.get("CommonPrefixes", ())]
+        return PrefixPage(prefixes, _following(reply))
+
+    async def check(self, prefix: str) -> None:
+        """See `statebucket.port.bucket.Bucket.check`."""
+        await self._list(prefix, None, 1)
+
+    async def examine(self, prefix: str) -> Sequence[Finding]:  # noqa: ARG002  (the port's)
+        """See `statebucket.port.findings.Examined`; it only reads."""
+        from statebucket_s3.sdk.examination import examine  # noqa: PLC0415  (for the doctor only)
+
+        client = await self._clients.get()
+        return await examine(client, self._session, self._options, self._bucket)
+
+    @property
+    def removal(self) -> Removal:
+        """What removes expired objects: rules by tag, where objects are tagged."""
+        return "tags" if self._options.ttl_tags else "sweep"
+
+    @property
+    def rule_root(self) -> str:
+        """Nothing: rules name objects as we do."""
+        return ""
+
+    async def read_lifecycle(self) -> Lifecycle | None:
+        """See `statebucket.lifecycle.rules.LifecyclePort.read_lifecycle`."""
+        try:
+            reply = await self._send("get_bucket_lifecycle_configuration")
+        except StateBucketError as error:
+            return lifecycle.answered(error)
+        return lifecycle.read(reply)
+
+    async def write_lifecycle(self, rules: Sequence[Rule], found: Lifecycle) -> None:
+        """See `statebucket.lifecycle.rules.LifecyclePort.write_lifecycle`."""
+        arguments = lifecycle.write(rules, found)
+        await self._send("put_bucket_lifecycle_configuration", **arguments)
+
+    async def close(self) -> None:
+        """See `statebucket.port.bucket.Bucket.close`."""
+        await self._clients.close()
+
+    async def _list(self, prefix: str, after: str | None, limit: int, **options: Any) -> Any:  # noqa: ANN401
+        if after is not None:
+            options["ContinuationToken"] = after
+        return await self._send("list_objects_v2", Prefix=prefix, MaxKeys=limit, **options)
+
+    async def _send(
+        self,
+        operation: str,
+        *,
+        missing: PreconditionFailed | None = None,
+        **arguments: Any,  # noqa: ANN401  (the client's)
+    ) -> Any:  # noqa: ANN401  (the SDK's replies are dictionaries)
+        """Sends one request; None where S3 answers that the object does not exist.
+
+        Args:
+            operation: The client's method.
+            missing: What to raise instead of returning None.
+            arguments: The method's arguments, but for the bucket.
+        """
+        try:
+            client = await self._clients.get()
+            reply = await getattr(client, operation)(Bucket=self._bucket, **arguments)
+            _check(operation, reply)
+            if operation == "get_object":
+                reply["Body"] = await _whole(reply)
+                reply["ContentLength"] = len(reply["Body"])  # left out where a proxy sends chunks
+        except Exception as error:
+            if is_missing(error, operation):
+                if missing is not None:
+                    raise missing from error
+                return None
+            ours = translated(error)
+            if ours is None or ours is error:
+                raise
+            # An error of encoding would show what it is of, a secret.
+            raise ours from None if isinstance(error, UnicodeEncodeError) else error
+        return reply
+
+
+def _check(operation: str, reply: Any) -> None:  # noqa: ANN401
+    """Refuses an answer of 200 that S3 did not write: a proxy's page, an empty one."""
+    if _ALWAYS.get(operation, "ResponseMetadata") not in reply:
+        raise unreadable()
+
+
+async def _whole(reply: Any) -> bytes:  # noqa: ANN401
+    """The body of a reply; the SDK's stream raises where its length or checksum is wrong."""
+    stream = reply["Body"]
+    async with stream:  # its own answer is the raw stream, which checks nothing
+        body: bytes = await stream.read()
+    headers = reply["ResponseMetadata"]["HTTPHeaders"]
+    framed = "content-length" in headers or "transfer-encoding" in headers
+    if not framed and not isinstance(stream, StreamingChecksumBody):
+        raise Unavailable("the body ended with the connection, and may be cut short")
+    return body
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Refuses a reply that lacks what S3's has."""
+    try:
+        yield
+    except (KeyError, ValueError):
+        raise unreadable() from None
+
+
+def _following(reply: Any) -> str | None:  # noqa: ANN401
+    """What the next page is asked for with; None after the last."""
+    token: str | None = reply.get("NextContinuationToken")
+    if reply["IsTruncated"] and not token:
+        raise unreadable()
+    return token
+
+
+def _info(name: str, reply: Any) -> ObjectInfo:  # noqa: ANN401
+    with _reading():
+        metadata = {key.lower(): value for key, value in reply["Metadata"].items()}
+        return ObjectInfo(name, Version(reply["ETag"]), reply["ContentLength"], metadata)
+
+
+def _etag(version: Version) -> str:
+    """A version as S3 takes it; one of another form can be no object's."""
+    if not _ETAG.fullmatch(version.token):
+        raise PreconditionFailed(f"not a version of S3: {version.token!r}")
+    return version.token

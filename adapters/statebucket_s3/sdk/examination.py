@@ -1,0 +1,69 @@
+"""Asks S3 of a bucket and STS of who asks, for ``statebucket doctor``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from aiobotocore.config import AioConfig
+from botocore.exceptions import BotoCoreError, ClientError
+
+from statebucket_s3.findings import PATIENCE, Replies, findings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Sequence
+
+    from statebucket.port.findings import Finding
+    from statebucket_s3.sdk.options import S3Options
+
+_ONCE = {"total_max_attempts": 1}
+
+
+async def examine(
+    client: Any,  # noqa: ANN401  (the SDK makes its classes at run time)
+    session: Any,  # noqa: ANN401
+    options: S3Options,
+    bucket: str,
+) -> Sequence[Finding]:
+    """Looks at identity, versioning, public access, excess rights and the clock: 5 requests.
+
+    Args:
+        client: An S3 client.
+        session: What made it.
+        options: The store's options.
+        bucket: The bucket's name.
+    """
+    caller, versioning, public, buckets, policy = await asyncio.gather(
+        _caller(session, options, client.meta.region_name),
+        _answer(client.get_bucket_versioning(Bucket=bucket)),
+        _answer(client.get_public_access_block(Bucket=bucket)),
+        _answer(client.list_buckets()),
+        _answer(client.get_bucket_policy(Bucket=bucket)),
+    )
+    date = versioning.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    return findings_of(bucket, Replies(caller, versioning, public, buckets, policy, date))
+
+
+async def _caller(session: Any, options: S3Options, region: str) -> dict[str, Any]:  # noqa: ANN401
+    """Who asks, as STS says: that of AWS, or of the service that stands in for it."""
+    foreign = options.endpoint_url is not None and "amazonaws.com" not in options.endpoint_url
+    create = session.create_client if hasattr(session, "create_client") else session.client
+    config = AioConfig(connect_timeout=PATIENCE, read_timeout=PATIENCE, retries=_ONCE)
+    async with create(
+        "sts",
+        region_name=region,
+        endpoint_url=options.endpoint_url if foreign else None,
+        config=config,
+    ) as sts:
+        return await _answer(sts.get_caller_identity())
+
+
+async def _answer(request: Awaitable[Any]) -> dict[str, Any]:
+    """The reply, or the error's; either has the headers."""
+    try:
+        reply: dict[str, Any] = await request
+    except ClientError as error:
+        return dict(error.response)
+    except BotoCoreError as error:
+        return {"Error": {"Code": type(error).__name__}}
+    return reply

@@ -1,0 +1,42 @@
+"""The options of ``s3://``, as parameters in the URL or keywords of ``open_store``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from statebucket.errors import InvalidArgument
+from statebucket_s3.options import BucketOptions
+
+if TYPE_CHECKING:
+    from statebucket.port.bucket import Location
+
+
+class S3Options(BucketOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The options of every engine, and the SDK's session.
+
+    Attributes:
+        session: An ``aioboto3.Session`` (or aiobotocore ``AioSession``) of the caller's, for its
+            credentials and settings.
+    """
+
+    session: Any = None
+
+    @classmethod
+    def of(cls, location: Location) -> Self:
+        """Reads the options.
+
+        Raises:
+            InvalidArgument: One is unknown, or not what it may be.
+            InvalidURL: ``endpoint_url`` is no plain URL of a server.
+        """
+        options = super().of(location)
+        session = options.session
+        kind = type(session)
+        if session is not None and (
+            not (hasattr(session, "client") or hasattr(session, "create_client"))
+            or kind.__module__.partition(".")[0] in {"boto3", "botocore"}  # whose clients block
+        ):
+            raise InvalidArgument(
+                f"session must be an aioboto3.Session, not {kind.__module__}.{kind.__name__}"
+            )
+        return options

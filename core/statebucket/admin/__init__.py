@@ -1,0 +1,1 @@
+"""What operators run on a whole bucket, and what may take long."""

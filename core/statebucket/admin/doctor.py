@@ -1,0 +1,298 @@
+"""The checks that any bucket can be put to through the port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import statistics
+import time
+from typing import TYPE_CHECKING
+
+from statebucket.errors import AccessDenied, StateBucketError
+from statebucket.lifecycle.rules import areas
+from statebucket.port.bucket import BYTES
+from statebucket.port.expiry import Expiry
+from statebucket.port.findings import (
+    MODULES,
+    Examined,
+    Finding,
+    Status,
+    reads_unseen,
+    remedy_of,
+    rights_line,
+)
+from statebucket.store.context import Parts
+from statebucket.store.objects import expires_ms
+from statebucket.store.retry import Call
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from statebucket.port.bucket import ObjectInfo
+    from statebucket.store.store import ObjectStateStore
+
+_ROUNDS = 10
+_DAY_MS = 86_400_000
+_LATE_MS = 60_000
+
+
+class Examination:
+    """One examination of a store's bucket.
+
+    It reads, and asks for names that do not exist. Only with ``write`` it writes, too: one object
+    below each of the store's prefixes, named ``statebucket-doctor-…``, with a TTL of a day, which
+    it removes again.
+
+    Args:
+        store: The store, or a tenant's view of it.
+        write: Try the rights to write, and measure writes.
+    """
+
+    def __init__(self, store: ObjectStateStore, *, write: bool = False) -> None:
+        self._store = store
+        self._parts = Parts.of(store)
+        self._write = write
+        self._mark = f"statebucket-doctor-{os.urandom(4).hex()}"
+        self._service = store.name
+
+    async def findings(self) -> AsyncIterator[Finding]:
+        """The findings, one after the other, as they come."""
+        reach = await self._reach()
+        yield reach
+        if reach.status == "fault" and reach.check == "reach":
+            return
+        for check in (self._identity, self._rights, self._excess, self._lifecycle, self._expired):
+            async for finding in check():
+                yield finding
+        async for finding in self._latency():
+            yield finding
+
+    async def _reach(self) -> Finding:
+        try:
+            await self._store.health_check()
+        except StateBucketError as error:
+            # Without the right to list there is more to find out; without an answer there is not.
+            denied = type(error) is AccessDenied
+            return self._failed("rights" if denied else "reach", "listing", error)
+        return Finding(
+            check="reach", status="ok", message=f"{self._service} answers, and can be listed"
+        )
+
+    async def _identity(self) -> AsyncIterator[Finding]:
+        bucket = self._parts.objects.bucket
+        if isinstance(bucket, Examined):
+            try:
+                async with asyncio.timeout(self._parts.seconds):
+                    for finding in await bucket.examine(self._areas()[0]):
+                        yield finding
+            except (StateBucketError, TimeoutError) as error:
+                yield Finding(
+                    check="identity", status="unknown", message=f"could not be looked at: {error}"
+                )
+        elif self._store.requires_network:
+            yield Finding(
+                check="identity",
+                status="unknown",
+                message=f"the adapter for {self._service} cannot look up identity, versioning, "
+                "soft delete or the clock",
+            )
+
+    # Rights.
+
+    def _areas(self) -> tuple[str, ...]:
+        names, tenant = self._parts.names, self._parts.tenant
+        if tenant is not None:
+            return (names.tenant(tenant),)
+        return areas(names, owner_index=self._parts.owners is not None)
+
+    async def _rights(self) -> AsyncIterator[Finding]:
+        tried = "read" if not self._write else "write with a TTL, read back, delete"
+        good: list[str] = []
+        for area in self._areas():
+            error = await self._try_area(f"{area}{self._mark}")
+            if error is None:
+                good.append(area)
+            else:
+                yield self._failed("rights", f"below {area}", error)
+        if good:
+            yield Finding(check="rights", status="ok", message=f"{tried} below {', '.join(good)}")
+        if not self._write:
+            yield Finding(
+                check="rights",
+                status="unknown",
+                message="writing was not tried",
+                remedy="statebucket doctor --write",
+            )
+
+    async def _try_area(self, name: str) -> StateBucketError | None:
+        objects = self._parts.objects
+        try:
+            if not self._write:
+                await objects.get(self._call(), name)
+                return None
+            async with self._removing(name):
+                await self._put(name, b"probe")
+                await objects.get(self._call(), name)
+        except StateBucketError as error:
+            return error
+        return None
+
+    async def _excess(self) -> AsyncIterator[Finding]:
+        """Rights that the store does not need, as far as reading tells."""
+        if not self._store.requires_network:
+            return
+        parts, bucket = self._parts, self._parts.objects.bucket
+        reads = "it can read objects outside the store's prefixes"
+        answers: dict[str, bool | None] = {}
+        if parts.tenant is not None:
+            lists = f"it can list other tenants, below {parts.names.tenants}"
+            answers[lists] = await self._may(
+                lambda: bucket.list(parts.names.tenants, after=None, limit=1)
+            )
+        elif parts.names.root:
+            lists = f"it can list the bucket outside {parts.names.root}"
+            answers[lists] = await self._may(lambda: bucket.list("", after=None, limit=1))
+        answers[reads] = await self._may(lambda: bucket.get(self._mark))
+        line = rights_line(self._service, tenant=parts.tenant is not None)
+        for message, answer in answers.items():
+            if answer:
+                yield Finding(check="rights", status="warning", message=message, remedy=line)
+            elif answer is None:
+                yield Finding(
+                    check="rights", status="unknown", message=f"no answer whether {message}"
+                )
+        unseen = reads_unseen(self._service)
+        if answers[reads] is False and unseen is not None:
+            yield Finding(
+                check="rights",
+                status="unknown",
+                message=f"whether {reads}: the service denies a name that does not exist in any "
+                "case, and no other was tried",
+                remedy=unseen,
+            )
+        elif not any(answer is not False for answer in answers.values()):
+            yield Finding(
+                check="rights", status="ok", message="nothing outside the store's prefixes"
+            )
+
+    async def _may(self, send: Callable[[], Awaitable[object]]) -> bool | None:
+        """Whether the service allows it; None where it did not say."""
+        try:
+            async with asyncio.timeout(self._parts.seconds):
+                await send()
+        except AccessDenied:
+            return False
+        except (StateBucketError, TimeoutError):
+            return None
+        return True
+
+    # Removal of what has expired.
+
+    async def _lifecycle(self) -> AsyncIterator[Finding]:
+        try:
+            report = await self._store.check_lifecycle()
+        except StateBucketError as error:
+            reader = "read_only_policy_json" if self._service == "s3" else "the readers' rights"
+            remedy = f"run doctor with {reader}, of {MODULES.get(self._service, 'the bucket')}"
+            yield Finding(check="lifecycle", status="unknown", message=str(error), remedy=remedy)
+            return
+        statuses: dict[str, Status] = {
+            "dangerous": "fault",
+            "missing": "warning",
+            "wrong": "warning",
+            "unknown": "unknown",
+        }
+        alike: dict[tuple[str, str], list[str]] = {}
+        for finding in report.findings:
+            remedy = finding.remedy
+            if remedy.endswith("apply_lifecycle(dry_run=False) mends it"):
+                remedy = "statebucket lifecycle apply"
+            alike.setdefault((finding.kind, remedy), []).append(finding.message)
+        for (kind, remedy), messages in alike.items():
+            message = messages[0]
+            if len(messages) > 1:
+                message += f"; and {len(messages) - 1} more {kind}: statebucket lifecycle check"
+            status = statuses.get(kind, "note")
+            yield Finding(check="lifecycle", status=status, message=message, remedy=remedy)
+        if not report.findings:
+            yield Finding(check="lifecycle", status="ok", message="the rules are what TTLs need")
+
+    async def _expired(self) -> AsyncIterator[Finding]:
+        """Whether expired objects pile up, by the first page of the listing."""
+        objects = self._parts.objects
+        if not objects.bucket.limits.lists_metadata:
+            return
+        late = objects.now_ms() - _LATE_MS
+        try:
+            pages = objects.all_pages("doctor", self._areas()[0], self._parts.seconds)
+            page: list[ObjectInfo] = await anext(pages, [])
+            expired = sum(1 for info in page if (at := expires_ms(info)) and at < late)
+        except StateBucketError:
+            return  # told already
+        if expired:
+            yield Finding(
+                check="sweep",
+                status="warning" if not self._store.requires_network else "note",
+                message=f"{expired:,} of the first {len(page):,} objects have expired and are "
+                "still there",
+                remedy="statebucket sweep",
+            )
+
+    # Latency.
+
+    async def _latency(self) -> AsyncIterator[Finding]:
+        name = f"{self._areas()[0]}{self._mark}"
+        objects = self._parts.objects
+        kinds: dict[str, Callable[[], Awaitable[object]]] = {}
+        if self._write:
+            kinds["save"] = lambda: self._put(name, bytes(1024))
+        kinds["load"] = lambda: objects.get(self._call(), name)
+        try:
+            async with self._removing(name):
+                said = [f"{kind} {await self._timed(send)}" for kind, send in kinds.items()]
+        except StateBucketError as error:
+            yield self._failed("latency", "measuring", error)
+            return
+        yield Finding(
+            check="latency",
+            status="ok",
+            message=f"{'; '.join(said)} (min/median/max of {_ROUNDS})",
+        )
+
+    async def _timed(self, send: Callable[[], Awaitable[object]]) -> str:
+        took: list[float] = []
+        for _ in range(_ROUNDS):
+            started = time.perf_counter()
+            await send()
+            took.append((time.perf_counter() - started) * 1000)
+        return f"{min(took):.1f}/{statistics.median(took):.1f}/{max(took):.1f} ms"
+
+    async def _put(self, name: str, body: bytes) -> None:
+        objects = self._parts.objects
+        expiry = Expiry(objects.now_ms() + _DAY_MS, 1)
+        await objects.put(self._call(), name, body, content_type=BYTES, expiry=expiry)
+
+    @contextlib.asynccontextmanager
+    async def _removing(self, name: str) -> AsyncIterator[None]:
+        """Removes a probe at the end, whatever happens; should that fail, its TTL does."""
+        try:
+            yield
+        except BaseException:
+            if self._write:
+                with contextlib.suppress(StateBucketError):  # the first error says more
+                    await self._parts.objects.delete(self._call(), name)
+            raise
+        if self._write:
+            await self._parts.objects.delete(self._call(), name)
+
+    def _failed(self, check: str, what: str, error: StateBucketError) -> Finding:
+        return Finding(
+            check=check,
+            status="fault",
+            message=f"{what}: {type(error).__name__}: {error}",
+            remedy=remedy_of(error, self._service, tenant=self._parts.tenant is not None),
+        )
+
+    def _call(self) -> Call:
+        return Call("doctor", self._parts.seconds)

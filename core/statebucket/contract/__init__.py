@@ -1,0 +1,1 @@
+"""What callers see, bound to them by semantic versioning."""

@@ -1,0 +1,463 @@
+"""The contract: what every store promises, whatever cloud it stands on.
+
+`StorageBackend` is what any storage offers; `StateStore` adds execution state and key-values. Both
+are Protocols; `statebucket.open_store` returns an implementation.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, overload, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+    from types import TracebackType
+
+    from statebucket.contract.ids import ExecutionId, TenantId
+    from statebucket.contract.reports import DeletionReport, SweepReport
+    from statebucket.contract.snapshot import ExecutionSnapshot
+    from statebucket.contract.stats import Stats
+    from statebucket.contract.versions import Stored, Version
+    from statebucket.lifecycle.check import LifecycleReport
+    from statebucket.lifecycle.plan import LifecyclePlan
+    from statebucket.store.leases import Lease
+    from statebucket.store.writer import SnapshotWriter
+
+T = TypeVar("T")
+
+MARGIN = timedelta(seconds=60)
+"""How long an object must have been expired before ``sweep`` removes it."""
+
+
+@runtime_checkable
+class StorageBackend(Protocol):
+    """A storage that can be named, checked and closed."""
+
+    @property
+    def name(self) -> str:
+        """The service: "s3", "gcs", "azure", "sqlite", "memory", or a third party's own."""
+        ...
+
+    @property
+    def requires_network(self) -> bool:
+        """Whether calls leave this machine."""
+        ...
+
+    @property
+    def supports_air_gapped(self) -> bool:
+        """Whether it works without a network: the opposite of `requires_network`."""
+        ...
+
+    async def health_check(self) -> None:
+        """Returns if the storage can be reached and listed: 1 request.
+
+        Raises:
+            StateBucketError: What is wrong, as a typed error: `BucketNotFound`, `AccessDenied`,
+                `InvalidCredentials`, `Unavailable`, `DeadlineExceeded`.
+        """
+        ...
+
+    async def shutdown(self) -> None:
+        """Closes the running event loop's connections. Doing it twice is no error.
+
+        A later call opens new ones. A client or session of the caller's stays open.
+        """
+        ...
+
+
+@runtime_checkable
+class StateStore(StorageBackend, Protocol):
+    """Execution snapshots and key-values with a TTL, for many tenants in one bucket.
+
+    Every call answers within the store's deadline, retries included, and may raise `Throttled`,
+    `Unavailable`, `DeadlineExceeded`, `AccessDenied`, `InvalidCredentials`, `BucketNotFound` and,
+    before any request, a subclass of `InvalidInput`. Iterators and clean-ups have the deadline
+    anew for each request. ``error.outcome`` of a failed write says whether it may have happened.
+
+    ``if_version=None`` writes always; `Version.ABSENT` only creates; a version from an earlier load
+    or save replaces only that one. A lost race is `VersionConflict` and costs one request more.
+    Creating over an expired object succeeds.
+
+    A store that is bound to a tenant (see `tenant`) refuses what belongs to another.
+    """
+
+    def tenant(self, tenant_id: TenantId | str) -> StateStore:
+        """The same contract, bound to one tenant: 0 requests.
+
+        Keys then live in the tenant's prefix, snapshots are found without the owner record, and a
+        snapshot or listing of another tenant is refused.
+
+        Raises:
+            InvalidKey: The id cannot name a tenant.
+            TenantMismatch: This store is bound to another tenant already.
+        """
+        ...
+
+    def stats(self) -> Stats:
+        """What this store and its views have done since it was opened: 0 requests."""
+        ...
+
+    def with_deadline(self, seconds: float) -> StateStore:
+        """The same store, whose calls answer within other than the store's seconds: 0 requests.
+
+        Raises:
+            InvalidArgument: ``seconds`` is not a positive number.
+        """
+        ...
+
+    async def save_snapshot(
+        self,
+        snapshot: ExecutionSnapshot,
+        *,
+        if_version: Version | None = None,
+        ttl: timedelta | None = None,
+        only_newer: bool = False,
+        lease: Lease | None = None,
+    ) -> Version:
+        """Keeps the latest snapshot of an execution.
+
+        Best effort, and not the source of truth: it may be overwritten by a later save and lost
+        with the bucket. 1 request; 2 for an execution that this process has neither loaded nor
+        saved (3 if another process had saved it), or has last seen over a minute ago; 1 more when
+        a condition fails.
+
+        Args:
+            snapshot: What to keep.
+            if_version: See the class.
+            ttl: How long the snapshot can be loaded; for ever by default (or the store's
+                ``finished_ttl`` for a finished execution).
+            only_newer: Never replace a snapshot with a higher ``sequence_number``; an equal one is
+                a redelivery, and is written. 1 request more where the stored version is not known
+                from a load or save.
+            lease: Write only over the version that was there when this lease was taken, or that
+                was loaded or saved under it since; see `lease`.
+
+        Returns:
+            The version that was written.
+
+        Raises:
+            VersionConflict: The condition does not hold.
+            StaleSnapshot: ``only_newer``, and a newer snapshot is stored.
+            LeaseLost: The lease ran out, or its next holder has saved.
+            TenantMismatch: The execution belongs to another tenant.
+        """
+        ...
+
+    async def load_snapshot(self, execution_id: ExecutionId | str) -> ExecutionSnapshot | None:
+        """The latest snapshot of an execution, or None if there is none or it has expired.
+
+        The caller checks its ``sequence_number`` against the event log. 1 request; 2 where no
+        tenant is bound and the execution's owner is not known.
+
+        Raises:
+            CorruptObject: What is stored is no snapshot of this execution.
+        """
+        ...
+
+    async def load_stored(
+        self, execution_id: ExecutionId | str
+    ) -> Stored[ExecutionSnapshot] | None:
+        """As `load_snapshot`, with the version, expiry and size."""
+        ...
+
+    async def delete_snapshot(self, execution_id: ExecutionId | str) -> None:
+        """Deletes an execution's snapshot; deleting what is not there is no error.
+
+        Its keys and its owner record stay. Bound to a tenant 1 request, else 2: the owner is
+        always looked up, since it decides whose snapshot goes.
+        """
+        ...
+
+    def lease(
+        self,
+        execution_id: ExecutionId | str,
+        *,
+        ttl: timedelta,
+        wait: timedelta | float | None = None,
+    ) -> AbstractAsyncContextManager[Lease]:
+        """Holds an execution for one worker at a time, for ``async with``.
+
+        3 requests to take it (4 without a tenant bound), 1 at each third of ``ttl`` to renew it, 1
+        to give it up. What it guarantees, and what it does not, is said in
+        `statebucket.store.leases`; in
+        short: a lease saves double work, and ``save_snapshot(…, lease=lease)`` never overwrites a
+        successor's save, however long this process was paused.
+
+        Args:
+            execution_id: The execution. Without a tenant bound, one that a tenant owns already.
+            ttl: How long after the last renewal another process may take the lease over (with 2 s
+                more for clocks that differ). Longer than the longest pause to expect of a process,
+                and at most a day.
+            wait: How long to wait for another holder, as a `timedelta` or in seconds; not at all by
+                default.
+
+        Raises:
+            LeaseHeld: Another holder has it.
+            InvalidTTL: ``ttl`` is not a positive `timedelta`, or over a day.
+        """
+        ...
+
+    def writer(
+        self,
+        execution_id: ExecutionId | str,
+        *,
+        ttl: timedelta | None = None,
+        only_newer: bool = False,
+        lease: Lease | None = None,
+    ) -> SnapshotWriter:
+        """A writer that coalesces many saves of one execution, for ``async with``.
+
+        At most one save is in flight, with the interval between them that the service asks for
+        (GCS: one second an object); of the snapshots that come meanwhile the latest is written.
+        Leaving the block writes the last one. Two writers of one execution do not know of each
+        other.
+
+        Args:
+            execution_id: The execution.
+            ttl: As for `save_snapshot`; likewise the other arguments.
+            only_newer: See there.
+            lease: See there.
+        """
+        ...
+
+    async def set(
+        self,
+        key: str,
+        value: bytes,
+        ttl: timedelta | None = None,
+        *,
+        if_version: Version | None = None,
+    ) -> Version:
+        """Stores a value: 1 request.
+
+        Args:
+            key: ``exec:{execution_id}:{rest}`` belongs to that execution and goes with it; any
+                other key belongs to the tenant, or to none.
+            value: The bytes.
+            ttl: How long it can be read; for ever by default.
+            if_version: See the class.
+
+        Returns:
+            The version that was written.
+
+        Raises:
+            InvalidKey: The key cannot name an object.
+            InvalidTTL: ``ttl`` is not a positive `timedelta`.
+            InvalidValue: ``value`` is not bytes.
+            VersionConflict: The condition does not hold.
+        """
+        ...
+
+    async def get(self, key: str) -> bytes | None:
+        """A value, or None if it does not exist or has expired: 1 request."""
+        ...
+
+    async def get_stored(self, key: str) -> Stored[bytes] | None:
+        """As `get`, with the version, expiry and size."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Deletes a key; deleting what is not there is no error: 1 request."""
+        ...
+
+    async def exists(self, key: str) -> bool:
+        """Whether a key exists; an expired one does not: 1 request.
+
+        On S3 a missing bucket cannot be told from a missing key by this call.
+        """
+        ...
+
+    async def set_json(
+        self,
+        key: str,
+        value: Any,  # noqa: ANN401  (any JSON value)
+        ttl: timedelta | None = None,
+        *,
+        if_version: Version | None = None,
+    ) -> Version:
+        """As `set`, for a value that JSON carries: plain, a msgspec Struct, a dataclass.
+
+        A Struct's or dataclass's fields may be datetimes, sets, enums and the like, which
+        `get_json` restores if it is given that type.
+
+        Raises:
+            InvalidValue: JSON would not carry it unchanged (NaN, keys that are not strings, a set,
+                a datetime, …); the message names the type and where it stands.
+        """
+        ...
+
+    @overload
+    async def get_json(self, key: str) -> Any: ...  # noqa: ANN401
+
+    @overload
+    async def get_json(self, key: str, type: type[T]) -> T | None: ...
+
+    async def get_json(self, key: str, type: Any = Any) -> Any:  # noqa: A002
+        """As `get`, decoded from JSON and checked against a type.
+
+        Args:
+            key: The key.
+            type: What to decode to, as `msgspec.json.decode` takes it.
+
+        Raises:
+            InvalidArgument: ``type`` is none that msgspec decodes to.
+            CorruptObject: What is stored is no JSON, or of another type.
+        """
+        ...
+
+    async def list_snapshots(
+        self, tenant_id: TenantId | str, limit: int = 1000
+    ) -> list[ExecutionId]:
+        """Up to ``limit`` executions of a tenant that have a snapshot: 1 request per 1,000.
+
+        In the order of their encoded ids, each page with the deadline anew. On S3, whose listings
+        have no metadata, one that has expired may show until it is removed; see `iter_snapshots`.
+
+        Raises:
+            InvalidArgument: ``limit`` is negative.
+            TenantMismatch: This store is bound to another tenant.
+        """
+        ...
+
+    def iter_snapshots(
+        self, tenant_id: TenantId | str, *, live: bool = False
+    ) -> AsyncIterator[ExecutionId]:
+        """All executions of a tenant that have a snapshot: 1 request per 1,000.
+
+        Args:
+            tenant_id: The tenant.
+            live: Leave out expired ones on S3 too, for one request more an execution there.
+        """
+        ...
+
+    def iter_keys(self, execution_id: ExecutionId | str | None = None) -> AsyncIterator[str]:
+        """The keys of an execution, or those that belong to none, as they were given to `set`.
+
+        1 request per 1,000. On S3 an expired one may show until it is removed.
+        """
+        ...
+
+    async def delete_execution_state(
+        self,
+        execution_id: ExecutionId | str,
+        *,
+        progress: Callable[[DeletionReport], None] | None = None,
+    ) -> DeletionReport:
+        """Removes an execution: its snapshot, every key, and last its owner record.
+
+        1 list and 1 batch for up to a page, 1 for the owner record, and 1 to look that up if it was
+        not seen within a minute. Not bound to a tenant, the keys set without one go too, for 1 list
+        more; where the record has changed since it was seen, the state of its new owner goes as
+        well. After an interruption, running it again finishes the job.
+
+        Args:
+            execution_id: The execution.
+            progress: Called with what was removed so far, after each batch.
+
+        Returns:
+            What was removed.
+
+        Raises:
+            DeleteIncomplete: Some objects could not be removed.
+        """
+        ...
+
+    def iter_tenants(self) -> AsyncIterator[TenantId]:
+        """The tenants that have any object, in the order of their encoded ids.
+
+        1 request per 1,000 tenants. A store bound to a tenant yields that one, if it has any.
+        """
+        ...
+
+    async def delete_tenant(
+        self,
+        tenant_id: TenantId | str,
+        *,
+        progress: Callable[[DeletionReport], None] | None = None,
+    ) -> DeletionReport:
+        """Removes all that belongs to a tenant: off-boarding.
+
+        2 requests an execution for the owner records, then 1 list and 1 batch per 1,000 objects.
+        After an interruption, running it again finishes the job. Noncurrent versions of a versioned
+        bucket stay until its lifecycle rules remove them. The owner record of an execution that has
+        neither snapshot nor keys is not found by the tenant; `sweep` removes it.
+
+        Args:
+            tenant_id: The tenant.
+            progress: Called with what was removed so far, after each owner record and each batch.
+
+        Raises:
+            DeleteIncomplete: Some objects could not be removed.
+            TenantMismatch: This store is bound to another tenant.
+        """
+        ...
+
+    async def sweep(
+        self,
+        *,
+        tenant: TenantId | str | None = None,
+        dry_run: bool = False,
+        margin: timedelta | float = MARGIN,
+        progress: Callable[[SweepReport], None] | None = None,
+    ) -> SweepReport:
+        """Removes expired objects now, each only at the version that was seen expired.
+
+        For TTLs below a day, and for services without lifecycle rules. It also removes owner
+        records of executions that have nothing left, and writes those that live snapshots have
+        lost. Where listings have metadata: 1 request per 1,000 objects, 1 for each expired one, 1
+        for each live snapshot (its owner record) and 2 or 3 for each owner record; on S3 1 more
+        for each object. Running it again is safe at any time.
+
+        Args:
+            tenant: Sweep this tenant only; owner records are then written where they were lost, but
+                not removed.
+            dry_run: Only report what would be done.
+            margin: How long an object must have been expired, for clocks that differ, as a
+                `timedelta` or in seconds.
+            progress: Called with what was done so far, after each page of a listing.
+
+        Raises:
+            SweepIncomplete: Some objects could not be removed; it holds what was done.
+            TenantMismatch: This store is bound to another tenant.
+        """
+        ...
+
+    async def check_lifecycle(self) -> LifecycleReport:
+        """Compares the bucket's lifecycle rules with what TTLs need: 1 request.
+
+        Reads rules on S3 and Cloud Storage; on Azure, where they are out of sight, the report lists
+        what must be there. Needs ``s3:GetLifecycleConfiguration`` or ``storage.buckets.get``.
+
+        Returns:
+            What is missing, wrong, or would take state away early; ``ok`` where nothing is.
+        """
+        ...
+
+    async def apply_lifecycle(self, *, dry_run: bool = True) -> LifecyclePlan:
+        """Writes the lifecycle rules that are missing or wrong: 1 request to look, 1 to write.
+
+        Foreign rules stay as they are. On a bucket whose rules Terraform owns, which would undo the
+        change, nothing is written and the plan has the module's input instead. On S3 a change that
+        somebody else makes between the two requests is lost; Cloud Storage tells, and it survives.
+
+        Args:
+            dry_run: Only say what would be written.
+
+        Raises:
+            UnsupportedOperation: It is to write, and this store is bound to a tenant.
+        """
+        ...
+
+    async def __aenter__(self) -> Self:
+        """Returns the store; no request is sent."""
+        ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Shuts the store down."""
+        ...

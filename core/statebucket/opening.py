@@ -1,0 +1,199 @@
+"""From a URL to an open store: finds the adapter, splits the options, puts the store together."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+import time
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from statebucket.errors import (
+    AdapterNotInstalled,
+    InvalidArgument,
+    InvalidURL,
+    UnknownScheme,
+    shown,
+)
+from statebucket.port.bucket import Location, OpenedBucket
+from statebucket.port.expiry import to_milliseconds
+from statebucket.port.url import StoreOptions, StoreURL, read_options
+from statebucket.store.layout import Names
+from statebucket.store.objects import Objects
+from statebucket.store.store import ObjectStateStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import timedelta
+
+ENTRY_POINTS = "statebucket.adapters"
+"""The entry-point group in which a distribution registers a scheme: its name is the scheme (or
+``scheme+engine``), its object a callable from a `Location` to an `OpenedBucket`."""
+
+BUILT_IN = {
+    "memory": "statebucket_local:open_memory",
+    "sqlite": "statebucket_local:open_sqlite",
+    "s3": "statebucket_s3:open_bucket",
+    "s3+http": "statebucket_s3:open_bucket_over_http",
+    "gs": "statebucket_gcs:open_bucket",
+    "az": "statebucket_azure:open_bucket",
+}
+"""The entry points of this distribution, so that a cold start need not read the metadata of every
+installed one (20 ms where `importlib.metadata` is not loaded yet). A test holds them to those that
+pyproject.toml declares."""
+
+_EXTRAS = {"s3": "s3", "s3+http": "http", "gs": "gcs", "az": "azure"}
+"""The extra that brings what an entry point of this distribution needs."""
+
+
+def open_store(
+    url: str | None = None,
+    *,
+    deadline: float | None = None,
+    owner_index: bool | None = None,
+    engine: str | None = None,
+    max_in_flight: int | None = None,
+    finished_ttl: timedelta | None = None,
+    clock: Callable[[], float | datetime] | None = None,
+    **options: Any,  # noqa: ANN401  (each adapter has its own)
+) -> ObjectStateStore:
+    """Opens a state store. No request is sent before the first call of the store.
+
+    The store is an async context manager; without ``async with`` it works as well, and
+    ``await store.shutdown()`` closes it.
+
+    Args:
+        url: ``memory://``, ``sqlite:///relative.db``, ``sqlite:////absolute.db``,
+            ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``az://container/prefix?account=NAME``;
+            by default the environment variable ``STATEBUCKET_URL``. A keyword here wins over the
+            URL's parameter of the same name.
+        deadline: Seconds within which each call answers, retries included; 10 by default.
+        owner_index: False for a bucket whose tenants are kept apart by IAM: only tenant views,
+            and nothing outside ``tenants/`` is touched.
+        engine: Another implementation of the scheme, where one is registered; ``sdk`` by default.
+        max_in_flight: The most requests at one time from one event loop; 32 by default.
+        finished_ttl: A TTL for snapshots in a terminal state that are saved without one.
+        clock: The time now, for tests: in seconds since the epoch, or as a `datetime` with a time
+            zone; `time.time` by default.
+        options: The adapter's own: an SDK session or client of the caller's (never closed by
+            statebucket), server-side encryption, ``ttl_tags``; see the adapter.
+
+    Raises:
+        InvalidURL: The URL cannot be read, carries a secret, or has an unknown parameter.
+        InvalidArgument: An option is unknown or outside what it may be.
+        UnknownScheme: No adapter is registered for the scheme and engine.
+        AdapterNotInstalled: The adapter's SDK is missing; the message has the pip command.
+    """
+    if url is None:
+        url = os.environ.get("STATEBUCKET_URL")
+        if not url:
+            raise InvalidURL("no store URL: pass one to open_store or set STATEBUCKET_URL")
+    read = StoreURL(url)
+    given = {
+        "deadline": deadline,
+        "owner_index": owner_index,
+        "engine": engine,
+        "max_in_flight": max_in_flight,
+    }
+    text = {name: read.parameters.pop(name) for name in given if name in read.parameters}
+    core = read_options(
+        text | {name: value for name, value in given.items() if value is not None}, StoreOptions
+    )
+    if finished_ttl is not None:
+        to_milliseconds(finished_ttl)  # refuses what is no TTL
+    location = Location(
+        scheme=read.scheme,
+        host=read.host,
+        path=read.path,
+        options=read.parameters | options,
+        deadline=core.deadline,
+        max_in_flight=core.max_in_flight,
+    )
+    seconds = time.time if clock is None else _seconds_of(clock)
+    opened = _open(location, core.engine)
+    return ObjectStateStore(
+        Objects(opened.bucket, seconds, core.max_in_flight, read.host),
+        Names(opened.prefix),
+        deadline=core.deadline,
+        owner_index=core.owner_index,
+        finished_ttl=finished_ttl,
+    )
+
+
+def _seconds_of(clock: Callable[[], float | datetime]) -> Callable[[], float]:
+    """A caller's clock as one that tells seconds since the epoch."""
+    now = clock() if callable(clock) else None
+    if isinstance(now, datetime) and now.tzinfo is not None:
+        return lambda: clock().timestamp()  # type: ignore[union-attr]  # as it did just now
+    if isinstance(now, bool) or not isinstance(now, int | float) or not math.isfinite(now):
+        raise InvalidArgument(
+            "clock must be callable, and tell seconds since the epoch or a datetime with a time "
+            f"zone: {shown(clock)} tells {shown(now)}"
+        )
+    return clock  # type: ignore[return-value]  # as it did just now
+
+
+def schemes() -> list[str]:
+    """The schemes that a store can be opened by, of this and all installed distributions."""
+    return sorted({name.partition("+")[0] for name in _names()})
+
+
+def _names() -> set[str]:
+    """The names of all adapters: a scheme, or a scheme and an engine."""
+    return {*BUILT_IN, *(point.name for point in _entry_points())}
+
+
+def _open(location: Location, engine: str) -> OpenedBucket:
+    """Loads the adapter and has it open the bucket."""
+    name = location.scheme if engine == "sdk" else f"{location.scheme}+{engine}"
+    target = BUILT_IN.get(name)
+    load: Callable[[], Callable[[Location], OpenedBucket]]
+    if target is not None:
+        load = partial(_imported, target)
+    else:
+        point = next((one for one in _entry_points() if one.name == name), None)
+        if point is None:
+            wanted, *known = (
+                one.replace("+", " with engine=") for one in (name, *sorted(_names()))
+            )
+            raise UnknownScheme(
+                f"no adapter is registered for {wanted!r}; there are: {', '.join(known)}"
+            )
+        target, load = point.value, point.load
+    remedy = f": pip install 'statebucket[{_EXTRAS[name]}]'" if name in _EXTRAS else ""
+    try:
+        opener = load()
+    except ImportError as error:
+        raise _not_installed(name, target, error, remedy) from error
+    except AttributeError as error:
+        raise AdapterNotInstalled(
+            f"the adapter for {name!r} ({target}) cannot be loaded: {error}"
+        ) from error
+    try:
+        return opener(location)
+    except AdapterNotInstalled:
+        raise
+    except ImportError as error:  # adapters load their SDK here
+        raise _not_installed(name, target, error, remedy) from error
+
+
+def _not_installed(name: str, target: str, error: ImportError, remedy: str) -> AdapterNotInstalled:
+    adapter = f"the adapter for {name!r} ({target})"
+    if isinstance(error, ModuleNotFoundError):
+        return AdapterNotInstalled(
+            f"{adapter} needs the module {error.name!r}, which is not installed{remedy}"
+        )
+    return AdapterNotInstalled(f"{adapter} cannot be loaded ({error}){remedy}")
+
+
+def _imported(target: str) -> Any:  # noqa: ANN401  (an adapter's function)
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _entry_points() -> Any:  # noqa: ANN401  (its type would import the module)
+    from importlib.metadata import entry_points  # noqa: PLC0415  (20 ms, rarely needed)
+
+    return entry_points(group=ENTRY_POINTS)

@@ -1,0 +1,249 @@
+"""The port that an adapter implements: ten calls on one bucket, without any meaning of their own.
+
+An adapter translates: a call to its SDK's call, the SDK's errors to those of `statebucket.errors`,
+expiry to its cloud's own form. It neither retries nor waits, and turns its SDK's retries off: the
+core does both, within the caller's deadline, and cancels a call that is late. Everything that an
+object means (names, TTL, tenants, conflicts) is the core's.
+
+Every call may raise `AccessDenied`, `InvalidCredentials`, `BucketNotFound`, `Throttled`,
+`Unavailable` and `RequestRejected`. An adapter sets ``outcome="unknown"`` on an error of a write
+whenever the request may have reached the service and been carried out. It raises with a message
+that says what the service answered; the core adds the object's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+
+import msgspec
+
+from statebucket.contract.versions import Version
+from statebucket.errors import StateBucketError
+from statebucket.port.expiry import Expiry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+JSON = "application/json"
+BYTES = "application/octet-stream"
+
+
+class ObjectInfo(msgspec.Struct, frozen=True):
+    """An object without its body.
+
+    Attributes:
+        name: The whole object name.
+        version: The service's version token.
+        size: The stored size in bytes.
+        metadata: The user metadata, names in lower case; empty in a listing of a service that
+            does not list it (``limits.lists_metadata``).
+    """
+
+    name: str
+    version: Version
+    size: int
+    metadata: Mapping[str, str]
+
+
+class Object(msgspec.Struct, frozen=True):
+    """An object with its body, read in one request."""
+
+    info: ObjectInfo
+    body: bytes
+
+
+class Write(msgspec.Struct, frozen=True):
+    """One object to be written.
+
+    Attributes:
+        name: The whole object name, ASCII, at most 1,024 bytes.
+        body: The bytes to store, exactly.
+        content_type: Their media type.
+        metadata: User metadata; names are lower-case letters and digits, values ASCII.
+        expiry: When the object expires: the adapter turns the class into a tag, or the moment
+            into a custom time. (The exact moment is in ``metadata`` already.)
+    """
+
+    name: str
+    body: bytes
+    content_type: str
+    metadata: dict[str, str]
+    expiry: Expiry | None
+
+
+class Deletion(msgspec.Struct, frozen=True):
+    """What became of one object in a batch delete.
+
+    Attributes:
+        name: The whole object name.
+        existed: Whether there was something to delete; None where the service does not say.
+        error: Why the object is still there, or None when it is gone.
+    """
+
+    name: str
+    existed: bool | None = None
+    error: StateBucketError | None = None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page of a listing, in order of names.
+
+    Attributes:
+        objects: The objects; may be empty although more follow.
+        following: Pass it as ``after`` to get the next page; None after the last.
+    """
+
+    objects: list[ObjectInfo]
+    following: str | None
+
+
+class PrefixPage(msgspec.Struct, frozen=True):
+    """One page of the prefixes, each up to and with the next ``/``, below a prefix."""
+
+    prefixes: list[str]
+    following: str | None
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How an adapter's service differs where the core must know.
+
+    Attributes:
+        unique_versions: Whether a version is unique to a write. Where it is a hash of the body
+            (S3's ETag), the core ends each body with a nonce.
+        lists_metadata: Whether ``list`` returns metadata.
+        delete_batch: The most objects that one ``delete_many`` takes.
+        delete_requests: Whether ``delete_many`` sends one request for each object. The core then
+            calls it with one object at a time, each with a deadline of its own.
+        write_interval: Seconds to leave between two writes of one object, or 0.
+    """
+
+    unique_versions: bool = True
+    lists_metadata: bool = True
+    delete_batch: int = 1000
+    delete_requests: bool = False
+    write_interval: float = 0.0
+
+
+@runtime_checkable
+class Bucket(Protocol):
+    """One bucket, container or database file."""
+
+    name: str
+    """"s3", "gcs", "azure", "sqlite", "memory", or a third party's own."""
+
+    requires_network: bool
+    limits: Limits
+
+    async def put(self, write: Write, condition: Version | None) -> Version:
+        """Stores an object, whole or not at all, in one request (more only for large bodies).
+
+        Args:
+            write: What to store.
+            condition: None writes always; `Version.ABSENT` only creates; a version replaces only
+                it.
+
+        Raises:
+            PreconditionFailed: The condition does not hold (also when the object to replace is
+                gone, or the version is not of this service's form).
+        """
+        ...
+
+    async def get(self, name: str) -> Object | None:
+        """Reads an object, body and metadata, in one request; None if it does not exist.
+
+        Raises:
+            Unavailable: The body was cut short or does not match the service's checksum.
+        """
+        ...
+
+    async def head(self, name: str) -> ObjectInfo | None:
+        """Reads an object's version and metadata in one request; None if it does not exist."""
+        ...
+
+    async def delete(self, name: str, condition: Version | None = None) -> bool | None:
+        """Deletes an object in one request.
+
+        Args:
+            name: The object.
+            condition: Delete only this version.
+
+        Returns:
+            Whether it existed; None where the service does not say.
+
+        Raises:
+            PreconditionFailed: The object is at another version. An object that is gone already is
+                no error.
+        """
+        ...
+
+    async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
+        """Deletes up to ``limits.delete_batch`` objects, in one request where the service can.
+
+        Returns one entry for each name, in any order. A failure of one object is in its entry; only
+        a failure of the whole request is raised.
+        """
+        ...
+
+    async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
+        """Lists up to ``limit`` (1 to 1,000) objects below ``prefix``, in one request.
+
+        Args:
+            prefix: What their names begin with.
+            after: ``following`` of the page before.
+            limit: The most objects to return.
+        """
+        ...
+
+    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
+        """Lists the prefixes one ``/`` below ``prefix``, in one request a page."""
+        ...
+
+    async def check(self, prefix: str) -> None:
+        """Finds out, in one request, whether the bucket can be reached and listed.
+
+        Raises:
+            StateBucketError: What is wrong.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Frees what the adapter holds for the running loop; never a client of the caller's."""
+        ...
+
+
+class OpenedBucket(NamedTuple):
+    """What an adapter's entry point returns."""
+
+    bucket: Bucket
+    prefix: str = ""
+
+
+class Location(msgspec.Struct, frozen=True):
+    """A store URL, read, for an adapter's entry point.
+
+    Attributes:
+        scheme: What stands before ``://``.
+        host: What stands between ``://`` and the next slash: a bucket, container or name.
+        path: What follows, with its leading slash.
+        options: Query parameters (text) and keyword options of ``open_store``, those that are not
+            the core's own.
+        deadline: Seconds that a call may take.
+        max_in_flight: The most requests at one time, from one event loop.
+    """
+
+    scheme: str
+    host: str
+    path: str
+    options: dict[str, Any]
+    deadline: float
+    max_in_flight: int
+
+    def __repr__(self) -> str:
+        # An option may be a secret, and what logs an exception may log its frames' locals.
+        return (
+            f"Location({self.scheme}://{self.host}{self.path}, options: {', '.join(self.options)})"
+        )
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("shown", repr(self))]  # msgspec's would have every field in rich's tracebacks

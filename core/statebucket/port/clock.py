@@ -1,0 +1,35 @@
+"""How far this machine's clock is from the service's, by the date of a reply."""
+
+from __future__ import annotations
+
+import time
+from email.utils import parsedate_to_datetime
+
+from statebucket.port.findings import Finding
+
+_MOST_SKEW = 2.0  # seconds that leases allow clocks to differ
+_DATE_STEP = 1.0  # a reply's date has whole seconds
+
+
+def clock_finding(date: str | None) -> Finding:
+    """What the ``Date`` header of a reply that has just come says of this machine's clock.
+
+    Args:
+        date: The header; None where the reply had none.
+    """
+    try:
+        sent = None if date is None else parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        sent = None
+    if sent is None:
+        return Finding(check="clock", status="unknown", message="the service's reply has no date")
+    skew = time.time() - sent - _DATE_STEP / 2
+    message = f"this machine's clock is {skew:+.1f} s from the service's (± {_DATE_STEP / 2} s)"
+    if abs(skew) <= _MOST_SKEW + _DATE_STEP:
+        return Finding(check="clock", status="ok", message=message)
+    return Finding(
+        check="clock",
+        status="warning",
+        message=f"{message}: TTLs and leases are off by as much",
+        remedy="timedatectl set-ntp true",
+    )

@@ -1,0 +1,139 @@
+"""Lifecycle rules as an adapter reads and writes them.
+
+A `Rule` is what the services' rules have in common. Adapters translate; what rules mean for state
+is decided by `statebucket.lifecycle.check`, what to write by `statebucket.lifecycle.plan`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Removal = Literal["tags", "index_tags", "custom_time", "sweep"]
+"""What removes an expired object: rules by object tag (S3), by blob index tag (Azure) or by custom
+time (Cloud Storage), or only ``sweep``."""
+
+ID = "statebucket-"
+"""How the ids of our rules begin, on services whose rules have ids."""
+
+TERRAFORM_ID = "statebucket-tf-"
+"""How the ids of rules begin that our Terraform module wrote: a bucket that has one is its."""
+
+TERRAFORM_LABEL = ("statebucket-lifecycle", "terraform")
+"""The bucket label by which our Terraform module says the same where rules have no ids."""
+
+TERRAFORM_PREFIX_LABEL = "statebucket-prefix"
+"""The bucket label by which it says there what prefix it has: its `digest`."""
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One lifecycle rule. The fields' names are those of the Terraform modules' rules.
+
+    Attributes:
+        id: Its id; empty where the service's rules have none.
+        enabled: Whether the service carries it out.
+        prefixes: It reaches objects whose names begin with one of these.
+        tags: It reaches objects that have all of these tags.
+        narrowed: Whether it has further conditions, so that it reaches only some of them.
+        expiration_days: Days after its write that a current object is deleted; 0 where a date
+            decides.
+        expiration_date: The day from which it deletes current objects, whatever their age.
+        before: It deletes only objects that were written, or have a custom time, before this day.
+        custom_time_days: Days after its custom time, our expiry, that an object is deleted.
+        noncurrent_days: Days after which a version that is no longer current is deleted.
+        expired_delete_markers: Whether delete markers with nothing behind them are removed.
+        abort_uploads_days: Days after which an unfinished multipart upload is aborted.
+        archives: Whether it moves current objects to where they cannot be read at once.
+        raw: The service's own form of it, for a rule that was found.
+    """
+
+    id: str = ""
+    enabled: bool = True
+    prefixes: tuple[str, ...] = ("",)
+    tags: dict[str, str] = {}
+    narrowed: bool = False
+    expiration_days: int | None = None
+    expiration_date: str | None = None
+    before: str | None = None
+    custom_time_days: int | None = None
+    noncurrent_days: int | None = None
+    expired_delete_markers: bool = False
+    abort_uploads_days: int | None = None
+    archives: bool = False
+    raw: Any = None
+
+    @property
+    def shown(self) -> str:
+        """The rule as messages name it."""
+        if self.id:
+            return repr(self.id)
+        return msgspec.json.encode(self.raw).decode()
+
+
+class Lifecycle(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules of a bucket, as an adapter reads them.
+
+    Attributes:
+        rules: All of them, in the service's order.
+        terraform: Whether our Terraform module's mark is on them.
+        terraform_prefixes: The `digest` of each prefix that its marks name.
+        state: The adapter's own, for writing: what must not have changed meanwhile, or must go
+            back as it was.
+    """
+
+    rules: tuple[Rule, ...]
+    terraform: bool = False
+    terraform_prefixes: frozenset[str] = frozenset()
+    state: Any = None
+
+
+@runtime_checkable
+class LifecyclePort(Protocol):
+    """What an adapter whose service has lifecycle rules offers beside its `Bucket`.
+
+    A bucket without these has no rules: only ``sweep`` removes its expired objects.
+    """
+
+    @property
+    def removal(self) -> Removal:
+        """What removes the expired objects of this bucket."""
+        ...
+
+    @property
+    def rule_root(self) -> str:
+        """What a rule's prefixes begin with there, before the names of objects; mostly nothing."""
+        ...
+
+    async def read_lifecycle(self) -> Lifecycle | None:
+        """Reads the bucket's rules in one request; None where there are none to be seen."""
+        ...
+
+    async def write_lifecycle(self, rules: Sequence[Rule], found: Lifecycle) -> None:
+        """Replaces the bucket's rules in one request.
+
+        Args:
+            rules: All rules; one that has ``raw`` goes back as it was read.
+            found: What was read before.
+
+        Raises:
+            PreconditionFailed: The rules have changed since, on a service that can tell.
+        """
+        ...
+
+
+def per_prefix(rule: Rule) -> list[Rule]:
+    """A rule as several with one prefix each, for services whose rules have one."""
+    if len(rule.prefixes) == 1:
+        return [rule]
+    return [
+        msgspec.structs.replace(
+            rule,
+            id=f"{rule.id}-{prefix.rstrip('/').rpartition('/')[2]}",
+            prefixes=(prefix,),
+        )
+        for prefix in rule.prefixes
+    ]

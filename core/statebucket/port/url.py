@@ -1,0 +1,184 @@
+"""Store URLs: ``scheme://bucket/prefix?parameter=value``, read and checked.
+
+A URL gets logged, so one that carries a secret is refused, and no error shows more of a URL than
+its scheme, host and path.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from statebucket.errors import InvalidArgument, InvalidURL
+
+if TYPE_CHECKING:
+    from statebucket.port.bucket import Location
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+MAX_PREFIX = 256
+"""The longest prefix, in characters: it leaves room for names and stays below Azure's 254 segments
+in a name."""
+
+_SEGMENT = re.compile(r"[A-Za-z0-9._~=+@,:$!'()*&-]*[A-Za-z0-9_~=+@,:$!'()*&-]")
+_ENDPOINT_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")  # a name, or an IP address
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SECRET = re.compile(
+    r"secret|token|passw|credential|signature|sas|sig|connection_?string|(^|_)key$|access_?key"
+)
+_NO_SECRET = frozenset({"sse_kms_key", "kms_key", "kms_key_name"})  # names of keys, not keys
+
+
+class StoreOptions(msgspec.Struct, forbid_unknown_fields=True):
+    """The options of every store, as text in a URL or as keywords."""
+
+    deadline: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 10.0
+    owner_index: bool = True
+    engine: str = "sdk"
+    max_in_flight: Annotated[int, msgspec.Meta(ge=1)] = 32
+
+
+class StoreURL:
+    """A store URL, read.
+
+    Args:
+        url: The text.
+
+    Raises:
+        InvalidURL: It cannot be read, or carries a secret.
+    """
+
+    __slots__ = ("host", "parameters", "path", "scheme")
+
+    def __init__(self, url: str) -> None:
+        if not isinstance(url, str):
+            raise InvalidURL(f"a store URL must be a string, not {type(url).__name__}")
+        rest = url.partition("://")[2]
+        host = re.split(r"[/?#]", rest, maxsplit=1)[0]
+        # A password may hold a "/" or "?", at which urlsplit would end the host.
+        if "@" in host or (":" in host and "@" in rest):
+            raise InvalidURL(
+                "a store URL must not carry a user or password (://…@…): "
+                "credentials come from the SDK's own chain"
+            )
+        if _CONTROL.search(url):  # urlsplit would drop some, and name another bucket or file
+            raise InvalidURL(f"a store URL holds no control character: {without_query(url)!r}")
+        try:
+            parts = urlsplit(url)
+            pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+        except ValueError:
+            raise InvalidURL(f"not a URL: {without_query(url)!r}") from None
+        shown = without_query(url)
+        if not parts.scheme or "://" not in url:
+            raise InvalidURL(f"a store URL begins with scheme://, for example s3://: {shown!r}")
+        if parts.fragment:
+            raise InvalidURL(f"a store URL has no fragment (#): {shown!r}")
+        for name, value in pairs:
+            check_no_secret(name, value)
+        if len({name for name, _ in pairs}) < len(pairs):
+            raise InvalidURL(f"a parameter stands twice in the query of {shown!r}")
+        self.scheme = parts.scheme
+        self.host = parts.netloc
+        self.path = parts.path
+        self.parameters: dict[str, Any] = dict(pairs)
+
+
+def check_no_secret(name: str, value: str) -> None:
+    """Refuses a URL parameter that carries a secret.
+
+    Raises:
+        InvalidURL: It does; the message has its name only.
+    """
+    if _SECRET.search(name.lower()) and name.lower() not in _NO_SECRET:
+        raise InvalidURL(
+            f"the parameter {name!r} would put a secret into a URL, and URLs get logged: "
+            "credentials come from the SDK's own chain, or a client of yours as a keyword option"
+        )
+    if "://" in value and "@" in value:
+        raise InvalidURL(f"the URL in parameter {name!r} must not carry a user or password")
+
+
+def read_options(values: dict[str, Any], kind: type[T]) -> T:
+    """Reads options, as text from a URL or as keywords, into a struct that declares them.
+
+    Raises:
+        InvalidArgument: One is unknown or not of its type; the message does not show its value,
+            which may be a secret.
+    """
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as error:
+        fields = {*kind.__struct_fields__, *StoreOptions.__struct_fields__}
+        said = re.sub(r""" (['"]).*\1""", "", str(error), flags=re.DOTALL)
+        said = said.replace("Object contains unknown field", "there is no option")
+        raise InvalidArgument(
+            f"option refused: {said} (there are: {', '.join(sorted(fields))})"
+        ) from None
+
+
+def check_endpoint(url: str) -> None:
+    """Holds the option ``endpoint_url`` to be the plain URL of a server, perhaps with a path.
+
+    Raises:
+        InvalidURL: It is not; the message shows nothing of it that may be a secret.
+    """
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  (raises where it is no number)
+    except ValueError:
+        raise InvalidURL("endpoint_url is not a URL") from None
+    if "@" in url or parts.query or parts.fragment:
+        raise InvalidURL(
+            "endpoint_url must be https://host or https://host/path, without user, query or "
+            f"fragment: {without_query(url)!r}"
+        )
+    if (
+        parts.scheme not in {"http", "https"}
+        or not _ENDPOINT_HOST.fullmatch(parts.hostname or "")
+        or _CONTROL.search(url)
+    ):
+        raise InvalidURL(f"endpoint_url must be http://host or https://host: {url!r}")
+
+
+def prefix_of(location: Location) -> str:
+    """The prefix in the bucket that a URL's path names, without a slash at either end.
+
+    Raises:
+        InvalidURL: It is over 256 characters, or a segment is empty, ends in ``.`` or holds a
+            character that not every cloud and proxy carries unchanged.
+    """
+    prefix = location.path.strip("/")
+    if not prefix:
+        return ""
+    if len(prefix) > MAX_PREFIX:
+        raise InvalidURL(f"the prefix is {len(prefix)} characters long, over {MAX_PREFIX}")
+    for segment in prefix.split("/"):
+        if not _SEGMENT.fullmatch(segment):
+            raise InvalidURL(
+                f"the prefix segment {segment!r} must be letters, digits and -_.~=+@,:$!'()*& , "
+                "not empty and without a '.' at its end"
+            )
+    return prefix
+
+
+def container_of(location: Location, *, what: str = "bucket") -> str:
+    """The bucket (container) that a URL names.
+
+    Raises:
+        InvalidURL: There is none, or it is no bucket's name.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9$][A-Za-z0-9._-]*", location.host):
+        raise InvalidURL(
+            f"{location.scheme}:// must name a {what}, as in {location.scheme}://{what}/prefix: "
+            f"{location.host!r}"
+        )
+    return location.host
+
+
+def without_query(url: str) -> str:
+    """As much of a URL as may be shown: no user, password, query or fragment."""
+    head = re.split(r"[?#]", url, maxsplit=1)[0]
+    return re.sub(r".*@", "…@", head, flags=re.DOTALL)

@@ -1,1 +1,0 @@
-"""What is S3's own, whichever client speaks to it: options, error codes, lifecycle rules."""

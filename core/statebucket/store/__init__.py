@@ -1,0 +1,1 @@
+"""Private: the one implementation of the contract, over the port."""

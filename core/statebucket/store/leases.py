@@ -1,0 +1,327 @@
+"""Leases: one worker at a time on an execution.
+
+What a lease guarantees, and what it does not:
+
+* A lease is an object, ``leases/{execution}``, that is only ever written under a condition. Of any
+  number of contenders one gets it; a process that dies lets it run out.
+* It can be taken over `SKEW_MS` after it ran out by the contender's clock. While the clocks of all
+  contenders differ by less than that, no two processes hold it at the same time by their own
+  clocks.
+* It saves double work; it is not what protects the snapshot. A process can be paused at any moment,
+  longer than its lease lasts. So a save under a lease is conditional on the version of the snapshot
+  that was there when the lease was taken, or that this process has loaded or saved since, through
+  the store that gave the lease or a view of it: a holder that wakes up late cannot overwrite what
+  its successor has saved, whatever the clocks say, unless it loads that first and finds its lease
+  held by its own clock.
+* `Lease.fence` is max(the previous fence + 1, milliseconds since the epoch). It only grows, so that
+  another system can refuse a late holder by it. The object is kept after release for that reason,
+  for a week or longer; after that the epoch alone keeps the fence growing.
+* It is its process's: a fork of it does not hold it. `delete_tenant` removes leases too, held or
+  not, and with them the memory of their fences.
+* Conditions hold within one bucket in one region. A replica may show an old lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import os
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from statebucket.contract.versions import Version
+from statebucket.errors import (
+    CorruptObject,
+    InvalidTTL,
+    LeaseHeld,
+    LeaseLost,
+    StateBucketError,
+    UnsupportedOperation,
+    VersionConflict,
+)
+from statebucket.port.bucket import JSON
+from statebucket.port.expiry import Expiry, class_of, to_milliseconds
+from statebucket.store.retry import Call
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from types import TracebackType
+
+    from statebucket.store.layout import Names
+    from statebucket.store.objects import Objects
+    from statebucket.store.snapshots import Snapshots
+
+SKEW_MS = 2_000
+"""How far the clocks of two contenders may differ, in milliseconds."""
+
+_LONGEST_MS = 86_400_000  # nobody can break a lease whose holder has died
+_KEPT_MS = 7 * 86_400_000
+_RENEW_SHARE = 1 / 3
+_RETRY_SHARE = 1 / 4  # of the time between renewals
+_LONGEST_POLL = 1.0
+
+_leaving: set[asyncio.Task[None]] = set()  # a loop itself keeps no task alive
+
+
+class _Record(msgspec.Struct):
+    """The body of a lease object."""
+
+    holder: str
+    fence: int
+    expires_ms: int
+
+
+class Lease:
+    """A lease on one execution; made by ``store.lease``, held inside its ``async with``.
+
+    Attributes:
+        execution_id: The execution.
+        tenant_id: Its tenant.
+        fence: A number that only grows from holder to holder; 0 before the lease is held.
+    """
+
+    def __init__(
+        self,
+        objects: Objects,
+        names: Names,
+        snapshots: Snapshots,
+        *,
+        tenant_id: str,
+        execution_id: str,
+        ttl: timedelta,
+        wait_ms: int,
+        seconds: float,
+    ) -> None:
+        self.execution_id = execution_id
+        self.tenant_id = tenant_id
+        self.fence = 0
+        self._objects = objects
+        self._snapshots = snapshots
+        self._name = names.lease(tenant_id, execution_id)
+        self._ttl_ms = lease_milliseconds(ttl)
+        self._wait = wait_ms / 1000
+        self._seconds = seconds
+        self._holder = os.urandom(8).hex()
+        self._expires_ms = 0
+        self._lost: LeaseLost | None = None
+        self._version = Version.ABSENT
+        self._seen: Version | None = None
+        self._saved = -math.inf  # when a save under it ended, in the loop's time
+        self._pid = 0
+        self._given_up = False
+        self._asked = False  # whether a record of ours may be there
+        self._renewal: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Lease {self.execution_id!r} of tenant {self.tenant_id!r} fence={self.fence}>"
+
+    @property
+    def held(self) -> bool:
+        """Whether the lease is held, as far as this process and its clock can tell: 0 requests."""
+        return (
+            self._lost is None
+            and self._objects.now_ms() < self._expires_ms
+            and self._pid == os.getpid()
+        )
+
+    def check(self) -> None:
+        """Returns while the lease is held: 0 requests.
+
+        Raises:
+            LeaseLost: It ran out, or was taken over.
+        """
+        if self._lost is not None:
+            raise self._lost
+        if self._pid != os.getpid():
+            raise self._lose("it is held by the process that this one is a fork of")
+        if self._given_up:
+            raise self._lose("it was given up")
+        if not self.held:
+            raise self._lose("it ran out before it was renewed")
+
+    # For the store, which saves under the lease.
+
+    def _base(self) -> Version:
+        """The version of the snapshot that a save under this lease replaces."""
+        self.check()
+        assert self._seen is not None  # noqa: S101  (set before the lease is handed out)
+        return self._seen
+
+    def _note(self, version: Version, *, asked: float | None = None) -> None:
+        """Takes over the version of a snapshot that was loaded or saved under this lease.
+
+        Args:
+            version: The version.
+            asked: Of a load: when it began, in the loop's time. What was saved meanwhile is newer.
+        """
+        if not self.held or (asked is not None and asked < self._saved):
+            return
+        self._seen = version
+        if asked is None:
+            self._saved = asyncio.get_running_loop().time()
+
+    async def _conflict(self, call: Call, error: VersionConflict) -> StateBucketError:
+        """What a lost race of a save under this lease means: 1 request."""
+        record = await self._read(call)
+        if record is not None and record[0].holder == self._holder:
+            return error  # still ours: somebody saved without the lease
+        return self._lose("another holder has it, and has saved")
+
+    async def __aenter__(self) -> Self:
+        """Takes the lease: 3 requests.
+
+        Raises:
+            LeaseHeld: Another holder has it, and did not give it up within ``wait``.
+            UnsupportedOperation: It was taken before; ask the store for another.
+        """
+        if self._pid:
+            raise UnsupportedOperation("a lease is taken once; ask the store for another")
+        self._pid = os.getpid()
+        loop = asyncio.get_running_loop()
+        until, poll = loop.time() + self._wait, 0.05
+        while True:
+            call = Call("lease", self._seconds)
+            try:
+                await self._take(call)
+                self._seen = await self._snapshots.version(call, self.tenant_id, self.execution_id)
+                break
+            except LeaseHeld:
+                left = until - loop.time()
+                if left <= 0:
+                    raise
+            except StateBucketError:
+                self._leave()  # it may have been taken; the caller's time is up
+                raise
+            except BaseException:
+                await asyncio.shield(self._leave())
+                raise
+            await asyncio.sleep(min(poll, left))
+            poll = min(poll * 2, _LONGEST_POLL)
+        self._renewal = asyncio.create_task(self._renew())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Gives the lease up: 1 request. A lease that was lost is not an error here."""
+        if self._pid == os.getpid():  # else it is the parent's to give up
+            await asyncio.shield(self._leave())
+
+    def _leave(self) -> asyncio.Task[None]:
+        """Gives the lease up, to the end also where nobody waits for it any more: 1 request."""
+        leaving = asyncio.create_task(self._give_up())
+        _leaving.add(leaving)
+        leaving.add_done_callback(_leaving.discard)
+        return leaving
+
+    async def _give_up(self) -> None:
+        if self._renewal is not None:
+            self._renewal.cancel()
+            await asyncio.wait({self._renewal})
+        self._expires_ms, self._given_up = 0, True
+        if self._asked and self._lost is None:
+            # Should it fail, the lease runs out by itself.
+            with contextlib.suppress(StateBucketError):
+                await self._write_again(self._call(self._seconds), expires_ms=0)
+
+    async def _take(self, call: Call) -> None:
+        now = self._objects.now_ms()
+        found = await self._read(call)
+        if found is None:
+            self._version, previous = Version.ABSENT, 0
+        else:
+            record, self._version = found
+            if record.expires_ms and record.expires_ms + SKEW_MS > now:
+                left = (record.expires_ms + SKEW_MS - now) / 1000
+                raise LeaseHeld(
+                    f"another holder has the lease, for {left:.3f} s more unless it renews it",
+                    object_name=self._name,
+                )
+            previous = record.fence
+        self.fence = max(previous + 1, now)
+        self._asked = True
+        try:
+            await self._write(call, expires_ms=now + self._ttl_ms)
+        except VersionConflict as error:
+            self._asked = False
+            raise LeaseHeld("another holder was quicker", object_name=self._name) from error
+        except StateBucketError as error:
+            self._asked = error.outcome != "none"
+            raise
+        self._expires_ms = now + self._ttl_ms
+
+    async def _renew(self) -> None:
+        """Renews the lease while it is held; what is in its way is told by the next `check`."""
+        every = self._ttl_ms / 1000 * _RENEW_SHARE
+        pause = every
+        while True:
+            await asyncio.sleep(pause)
+            if not self.held:
+                return
+            until = self._objects.now_ms() + self._ttl_ms
+            try:
+                # A try that hangs leaves time for another.
+                await self._write_again(self._call(min(self._seconds, every)), expires_ms=until)
+            except VersionConflict:
+                self._lose("another holder has it")
+                return
+            except StateBucketError:
+                pause = every * _RETRY_SHARE  # until it runs out
+                continue
+            self._expires_ms, pause = until, every
+
+    def _call(self, seconds: float) -> Call:
+        """For a request that a queue of others would let the lease run out."""
+        return Call("lease", seconds, urgent=True)
+
+    async def _write_again(self, call: Call, *, expires_ms: int) -> None:
+        """Writes the record over our own; also over one whose reply was lost."""
+        try:
+            await self._write(call, expires_ms=expires_ms)
+        except VersionConflict:
+            found = await self._read(call)
+            if found is None or found[0].holder != self._holder:
+                raise
+            self._version = found[1]
+            await self._write(call, expires_ms=expires_ms)
+
+    async def _read(self, call: Call) -> tuple[_Record, Version] | None:
+        found = await self._objects.get(call, self._name)
+        if found is None:
+            return None
+        try:
+            return msgspec.json.decode(found.body, type=_Record), found.info.version
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            raise CorruptObject("not a lease record", object_name=self._name) from error
+
+    async def _write(self, call: Call, *, expires_ms: int) -> None:
+        kept = self._ttl_ms + _KEPT_MS
+        self._version = await self._objects.put(
+            call,
+            self._name,
+            msgspec.json.encode(_Record(self._holder, self.fence, expires_ms)),
+            content_type=JSON,
+            expiry=Expiry(self._objects.now_ms() + kept, class_of(kept)),
+            condition=self._version,
+        )
+
+    def _lose(self, why: str) -> LeaseLost:
+        self._lost = LeaseLost(f"the lease was lost: {why}", object_name=self._name)
+        return self._lost
+
+
+def lease_milliseconds(ttl: timedelta) -> int:
+    """The milliseconds of a lease's TTL.
+
+    Raises:
+        InvalidTTL: It is no positive `timedelta`, or over a day.
+    """
+    milliseconds = to_milliseconds(ttl)
+    if milliseconds > _LONGEST_MS:
+        raise InvalidTTL(f"a lease lasts at most a day without being renewed: {ttl!r}")
+    return milliseconds

@@ -1,0 +1,457 @@
+"""Objects as the store sees them: with an expiry, versions unique to a write, and retries.
+
+Between the store's meaning and the adapter's translation. What is written beside an object's value
+is decided here:
+
+* metadata ``writeid``: a random id of the write, by which a lost reply is told from a lost race;
+* metadata ``expiresat``: the moment of expiry, in milliseconds since the epoch;
+* metadata ``tail``: how many bytes at the end of the body are a nonce, where the service's
+  versions are hashes of the body; white space where the body is JSON, so that it still parses;
+* metadata ``format``: the layout's number; absent is 1, the only one so far.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import product
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from statebucket.contract.versions import Stored, Version
+from statebucket.errors import (
+    CorruptObject,
+    Outcome,
+    PreconditionFailed,
+    StateBucketError,
+    Unavailable,
+    VersionConflict,
+)
+from statebucket.port.bucket import (
+    JSON,
+    Bucket,
+    Deletion,
+    Object,
+    ObjectInfo,
+    Page,
+    PrefixPage,
+    Write,
+)
+from statebucket.port.expiry import LAST_MS, from_ms
+from statebucket.port.loops import PerLoop
+from statebucket.store.layout import MAX_NAME_BYTES
+from statebucket.store.retry import Bound, Call, attempt
+from statebucket.telemetry.counters import Counter
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+
+    from statebucket.port.expiry import Expiry
+    from statebucket.port.lifecycle import LifecyclePort
+
+T = TypeVar("T")
+_AnyPage = TypeVar("_AnyPage", Page, PrefixPage)
+
+PAGE = 1000
+"""Objects in a page of a listing: the most that S3 and GCS return."""
+
+_FORMAT = "1"
+_MOST_DIGITS = 18
+_BLANKS = [bytes(four) for four in product(b" \t\n\r", repeat=4)]  # one for each byte
+_MOST_LOOKS = 8  # how often a create may find its object expired or gone before it gives up
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A live object as it was read.
+
+    Attributes:
+        info: The object, as the service has it.
+        body: Its value: the body, or a view of it without the nonce, which copies nothing.
+    """
+
+    info: ObjectInfo
+    body: bytes | memoryview
+
+
+class Beaten(VersionConflict):
+    """A `VersionConflict` that holds the object which was there first.
+
+    For a caller within the core that has asked to see it; no store lets it out.
+    """
+
+    def __init__(self, message: str, *, object_name: str, outcome: Outcome, found: Object) -> None:
+        super().__init__(message, object_name=object_name, outcome=outcome)
+        self.found = found
+
+
+class Objects:
+    """The objects of one bucket.
+
+    Args:
+        bucket: The adapter.
+        clock: The time now, in seconds since the epoch.
+        max_in_flight: The most requests at one time, from one event loop.
+        place: The bucket's name, for the error that there is none.
+    """
+
+    def __init__(
+        self, bucket: Bucket, clock: Callable[[], float], max_in_flight: int, place: str = ""
+    ) -> None:
+        self.bucket = bucket
+        self._place = place
+        self._clock = clock
+        self.max_in_flight = max_in_flight
+        self._bounds = PerLoop(lambda: Bound(max_in_flight))
+        self.counter = Counter()
+
+    def now_ms(self) -> int:
+        """The time now, in milliseconds since the epoch."""
+        return int(self._clock() * 1000)
+
+    async def put(
+        self,
+        call: Call,
+        name: str,
+        body: bytes | Callable[[], bytes],
+        *,
+        content_type: str,
+        expiry: Expiry | None = None,
+        condition: Version | None = None,
+        look_with_get: bool = False,
+    ) -> Version:
+        """Stores an object and returns its version: 1 request, 2 when a condition fails.
+
+        Args:
+            call: The call it belongs to.
+            name: The object.
+            body: Its value, or what encodes it once a request may be sent.
+            content_type: Its media type.
+            expiry: When it expires.
+            condition: None writes always, `Version.ABSENT` creates, a version replaces it.
+            look_with_get: Look into a failed condition with a GET, not a HEAD, for a caller that
+                wants to know the value that won, from `Beaten`.
+
+        Raises:
+            VersionConflict: The condition does not hold.
+        """
+        write_id = os.urandom(8).hex()
+        creating = condition == Version.ABSENT
+        write: Write | None = None
+
+        async def send() -> Version:
+            nonlocal write
+            if write is None:  # made within the bound, so that waiting calls hold no body
+                write = self._write(name, body, content_type, expiry, write_id)
+            self.counter.add("bytes_sent", len(write.body))
+            return await self.bucket.put(write, condition)
+
+        for _ in range(_MOST_LOOKS):
+            try:
+                version = await self._attempt(call, send, name, writes=True)
+            except PreconditionFailed as failed:
+                # Until it is looked into, the refusal may be of our own write's repetition.
+                before, call.outcome = call.outcome, "unknown"
+                found: Object | ObjectInfo | None
+                if look_with_get:
+                    found = await self._read(call, name)
+                else:
+                    found = await self.look(call, name)
+                call.outcome = before
+                info = found.info if isinstance(found, Object) else found
+                if info is not None and info.metadata.get("writeid") == write_id:
+                    call.outcome = "none"  # no longer open
+                    return info.version  # our own write, whose reply was lost
+                if creating and (info is None or self.expired(info)):
+                    # An expired object does not exist: that version, and no fresher, is replaced.
+                    condition = Version.ABSENT if info is None else info.version
+                    continue
+                rule = "exists already" if creating else "is not at the version to be replaced"
+                message = f"{call.operation}: the object {rule}"
+                if isinstance(found, Object):
+                    raise Beaten(
+                        message, object_name=name, outcome=call.outcome, found=found
+                    ) from failed
+                raise VersionConflict(message, object_name=name, outcome=call.outcome) from failed
+            else:
+                call.outcome = "none"
+                return version
+        raise VersionConflict(
+            f"{call.operation}: the object comes and goes too often to be created",
+            object_name=name,
+            outcome=call.outcome,
+        )
+
+    def _write(
+        self,
+        name: str,
+        body: bytes | Callable[[], bytes],
+        content_type: str,
+        expiry: Expiry | None,
+        write_id: str,
+    ) -> Write:
+        data = body() if callable(body) else body
+        metadata = {"writeid": write_id}
+        if expiry is not None:
+            metadata["expiresat"] = str(expiry.at_ms)
+        if not self.bucket.limits.unique_versions:
+            nonce = _nonce(write_id, content_type)
+            metadata["tail"] = str(len(nonce))
+            data += nonce
+        return Write(name, data, content_type, metadata, expiry)
+
+    async def get(self, call: Call, name: str, *, expired: bool = False) -> Found | None:
+        """Reads a live object, or with ``expired`` any: 1 request. None if it does not exist.
+
+        Raises:
+            CorruptObject: Its metadata or nonce is not what `put` writes, or of a later format.
+        """
+        found = await self._read(call, name)
+        if found is None or (not expired and self._read_expired(found.info)):
+            return None
+        return Found(found.info, value_of(found))
+
+    async def head(self, call: Call, name: str) -> ObjectInfo | None:
+        """Looks at a live object: 1 request. None if it does not exist or has expired."""
+        info = await self.look(call, name)
+        return None if info is None or self._read_expired(info) else info
+
+    async def _read(self, call: Call, name: str) -> Object | None:
+        found = await self._attempt(call, lambda: self.bucket.get(name), name)
+        if found is not None:
+            self.counter.add("bytes_received", len(found.body))
+        return found
+
+    def _read_expired(self, info: ObjectInfo) -> bool:
+        gone = self.expired(info)
+        if gone:
+            self.counter.add("expired_reads")
+        return gone
+
+    async def look(self, call: Call, name: str) -> ObjectInfo | None:
+        """Looks at an object, expired or not: 1 request. None if it does not exist."""
+        return await self._attempt(call, lambda: self.bucket.head(name), name)
+
+    async def delete(self, call: Call, name: str, condition: Version | None = None) -> bool | None:
+        """Deletes an object: 1 request.
+
+        Args:
+            call: The call it belongs to.
+            name: The object.
+            condition: Delete only this version.
+
+        Returns:
+            Whether it existed; None where the service does not say.
+
+        Raises:
+            VersionConflict: It is at another version.
+        """
+        try:
+            return await self._attempt(
+                call, lambda: self.bucket.delete(name, condition), name, writes=True
+            )
+        except PreconditionFailed as failed:
+            raise VersionConflict(
+                f"{call.operation}: the object was written anew",
+                object_name=name,
+                outcome=call.outcome,
+            ) from failed
+
+    async def delete_many(self, call: Call, names: Sequence[str]) -> list[Deletion]:
+        """Deletes objects of up to one batch, trying those again that failed for a moment.
+
+        Returns:
+            One entry for each name. Where ``error`` is set the object may still be there.
+        """
+        done: dict[str, Deletion] = {}
+        left = list(names)
+
+        async def send() -> None:
+            nonlocal left
+            results = await self.bucket.delete_many(left)
+            done.update((result.name, result) for result in results)
+            errors = [result.error for result in results if result.error is not None]
+            again = [error for error in errors if error.transient]
+            left = [r.name for r in results if r.error is not None and r.error.transient]
+            if again:
+                raise again[0]
+
+        if left:
+            try:
+                await self._attempt(call, send, None, writes=True)
+            except StateBucketError as error:
+                done.update((name, Deletion(name, error=error)) for name in left)
+        untold = Unavailable("the service did not say what became of it", outcome="unknown")
+        return [done.get(name) or Deletion(name, error=untold) for name in names]
+
+    async def pages(
+        self, operation: str, prefix: str, seconds: float, limit: int = PAGE
+    ) -> AsyncIterator[list[ObjectInfo]]:
+        """The live objects below a prefix, a page at a time: 1 request a page.
+
+        Args:
+            operation: The public call it belongs to.
+            prefix: What the names begin with.
+            seconds: The deadline of each page.
+            limit: The most objects in the first page; those behind it are full, since what has
+                expired is left out.
+        """
+        async for page in self.all_pages(operation, prefix, seconds, limit):
+            yield [info for info in page if not self._shown_expired(info)]
+
+    async def all_pages(
+        self, operation: str, prefix: str, seconds: float, limit: int = PAGE
+    ) -> AsyncIterator[list[ObjectInfo]]:
+        """As `pages`, with the expired objects too."""
+        if len(prefix) >= MAX_NAME_BYTES:
+            return  # no name is long enough to lie below it
+        async for page in self._walk(self.bucket.list, operation, prefix, seconds, limit):
+            yield page.objects
+
+    async def prefixes(self, operation: str, prefix: str, seconds: float) -> AsyncIterator[str]:
+        """The prefixes one slash below ``prefix``: 1 request per 1,000."""
+        async for page in self._walk(self.bucket.list_prefixes, operation, prefix, seconds, PAGE):
+            for found in page.prefixes:
+                yield found
+
+    async def _walk(
+        self,
+        listing: Callable[..., Awaitable[_AnyPage]],
+        operation: str,
+        prefix: str,
+        seconds: float,
+        limit: int,
+    ) -> AsyncIterator[_AnyPage]:
+        """The pages of a listing, each within a deadline of its own."""
+        after: str | None = None
+        seen: set[str | None] = {None}
+
+        async def send() -> _AnyPage:
+            page = await listing(prefix, after=after, limit=limit)
+            if page.following is not None and page.following in seen:
+                raise Unavailable(f"{operation}: the listing does not move on from its page")
+            return page
+
+        while True:
+            page = await self._attempt(Call(operation, seconds), send, prefix)
+            yield page
+            after = page.following
+            if after is None:
+                return
+            seen.add(after)
+            limit = PAGE
+
+    async def check(self, call: Call, prefix: str) -> None:
+        """Finds out whether the bucket can be reached and listed: 1 request."""
+        await self._attempt(call, lambda: self.bucket.check(prefix), None)
+
+    def lifecycle(self, call: Call) -> LifecyclePort | None:
+        """The adapter's calls for lifecycle rules, with retries; None where it has none."""
+        from statebucket.lifecycle.plan import Retried  # noqa: PLC0415
+        from statebucket.port.lifecycle import LifecyclePort  # noqa: PLC0415  (of use to operators only)
+
+        if not isinstance(self.bucket, LifecyclePort):
+            return None
+
+        async def send(request: Callable[[], Awaitable[T]], *, writes: bool) -> T:
+            return await self._attempt(call, request, None, writes=writes)
+
+        return Retried(self.bucket, send)
+
+    def expired(self, info: ObjectInfo) -> bool:
+        """Whether an object is past its expiry.
+
+        Raises:
+            CorruptObject: Its ``expiresat`` is no number.
+        """
+        at_ms = expires_ms(info)
+        return at_ms is not None and at_ms <= self.now_ms()
+
+    def _shown_expired(self, info: ObjectInfo) -> bool:
+        try:
+            return self.expired(info)
+        except CorruptObject:
+            return False  # listed, so that whoever loads it is told
+
+    def _attempt(
+        self,
+        call: Call,
+        send: Callable[[], Awaitable[T]],
+        name: str | None,
+        *,
+        writes: bool = False,
+    ) -> Coroutine[Any, Any, T]:
+        return attempt(
+            call,
+            send,
+            bound=self._bounds.get(),
+            counter=self.counter,
+            object_name=name,
+            place=self._place,
+            writes=writes,
+        )
+
+
+def expires_ms(info: ObjectInfo) -> int | None:
+    """When an object expires, in milliseconds since the epoch; None if it does not.
+
+    Raises:
+        CorruptObject: Its ``expiresat`` is no number, or after the year 9999.
+    """
+    text = info.metadata.get("expiresat")
+    if text is None:
+        return None
+    if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS:
+        at_ms = int(text)
+        if at_ms <= LAST_MS:
+            return at_ms
+    raise CorruptObject(f"its expiresat is no moment: {text!r}", object_name=info.name)
+
+
+def value_of(found: Object) -> bytes | memoryview:
+    """An object's value: its body, or a view of it without the nonce.
+
+    Raises:
+        CorruptObject: It is of a later format, or shorter than its nonce.
+    """
+    metadata = found.info.metadata
+    number = metadata.get("format", _FORMAT)
+    if number != _FORMAT:
+        raise CorruptObject(
+            f"written in format {number!r}; this version of statebucket reads format {_FORMAT}",
+            object_name=found.info.name,
+        )
+    size = value_size(found.info, len(found.body))
+    return found.body if size == len(found.body) else memoryview(found.body)[:size]
+
+
+def value_size(info: ObjectInfo, stored: int) -> int:
+    """The size of an object's value in bytes, given that of its stored body.
+
+    Raises:
+        CorruptObject: Its ``tail`` is no number, or longer than the body.
+    """
+    tail = info.metadata.get("tail", "0")
+    if not tail.isascii() or not tail.isdecimal() or len(tail) > _MOST_DIGITS or int(tail) > stored:
+        raise CorruptObject(
+            f"cut short: {stored} bytes with a nonce of {tail!r}", object_name=info.name
+        )
+    return stored - int(tail)
+
+
+def stored(found: Found, value: T) -> Stored[T]:
+    """A decoded value with what is known of its object."""
+    at_ms = expires_ms(found.info)
+    return Stored(
+        value=value,
+        version=found.info.version,
+        expires_at=None if at_ms is None else from_ms(at_ms),
+        size=len(found.body),
+    )
+
+
+def _nonce(write_id: str, content_type: str) -> bytes:
+    """Bytes that no other write's body ends in; white space where the body is JSON."""
+    raw = bytes.fromhex(write_id)
+    if content_type != JSON:
+        return raw
+    return b"".join([_BLANKS[byte] for byte in raw])

@@ -1,0 +1,223 @@
+"""Removal: of an execution, and of a tenant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from statebucket.contract.reports import DeletionReport
+from statebucket.errors import DeleteIncomplete, StateBucketError
+from statebucket.store.layout import decode
+from statebucket.store.retry import Call
+from statebucket.store.tasks import AtMost
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+    from statebucket.port.bucket import Deletion, ObjectInfo
+    from statebucket.store.layout import Names
+    from statebucket.store.objects import Objects
+    from statebucket.store.owners import OwnerIndex
+
+T = TypeVar("T")
+
+_BATCHES_AT_ONCE = 4
+"""Batches in flight beside the listing."""
+
+_OBJECTS_AT_ONCE = 16
+"""Deletes in flight beside the listing, where each object takes a request of its own."""
+
+_OWNERS_AT_ONCE = 32
+
+
+class Cleaner:
+    """Removes objects by prefix, in batches beside the listing that finds them.
+
+    Running it again after an interruption goes on with what is left.
+
+    Args:
+        objects: The objects.
+        names: Their names.
+        owners: The owner records, or None where there are none.
+        operation: The public call, for errors.
+        seconds: The deadline of each request.
+        progress: Called after each batch and owner record with what was removed so far.
+    """
+
+    def __init__(
+        self,
+        objects: Objects,
+        names: Names,
+        owners: OwnerIndex | None,
+        *,
+        operation: str,
+        seconds: float,
+        progress: Callable[[DeletionReport], None] | None = None,
+    ) -> None:
+        self._objects = objects
+        self._names = names
+        self._owners = owners
+        self._operation = operation
+        self._seconds = seconds
+        self._progress = progress
+        self._sizes: dict[str, int] = {}
+        self._failures: dict[str, StateBucketError] = {}
+        self._unlisted: StateBucketError | None = None
+        self._sent = False
+        self._snapshots: int | None = 0
+        self._keys = self._leases = self._removed_owners = self._bytes = 0
+
+    async def execution(
+        self, execution_id: str, tenant_id: str | None, scopes: Iterable[str | None]
+    ) -> DeletionReport:
+        """Removes an execution's keys and snapshot, then its owner record.
+
+        1 list a scope, 1 batch for up to a page, and 1 for the owner record (2 when not known).
+
+        Args:
+            execution_id: The execution.
+            tenant_id: Whose snapshot and record to remove; None for neither.
+            scopes: The tenants (None: no tenant) whose keys of the execution to remove.
+        """
+        first = [] if tenant_id is None else [self._names.snapshot(tenant_id, execution_id)]
+        prefixes = [self._names.execution(scope, execution_id) for scope in scopes]
+        await self._remove(self._listed(prefixes), first)
+        # Last, and only when all else is gone: a run through the store finds the tenant by it.
+        if self._owners is not None and tenant_id is not None and not self._failures:
+            await self._remove_owner(execution_id, tenant_id)
+        return self._report()
+
+    async def tenant(self, tenant_id: str) -> DeletionReport:
+        """Removes a tenant's owner records, then everything in its prefix.
+
+        The records go first here: a run that is cut short finds by the listing what it left, which
+        would not name the executions any more if their objects had gone before their records.
+        """
+        if self._owners is not None:
+            # One after the other: an execution with a snapshot and keys is in both.
+            for executions in (self._with_snapshot(tenant_id), self._with_keys(tenant_id)):
+                async with AtMost(_OWNERS_AT_ONCE) as tasks:
+                    async for execution_id in executions:
+                        await tasks.start(self._remove_owner(execution_id, tenant_id))
+        # What another run can mend is left to it. A record that will never go keeps nothing else.
+        if not any(error.transient for error in self._failures.values()):
+            await self._remove(self._listed([self._names.tenant(tenant_id)]), [])
+        return self._report()
+
+    async def _remove_owner(self, execution_id: str, tenant_id: str) -> None:
+        assert self._owners is not None  # noqa: S101  (for the type checker)
+        self._sent = True
+        try:
+            removed = await self._owners.remove(self._call(), execution_id, tenant_id)
+        except StateBucketError as error:
+            self._failures[self._names.owner(execution_id)] = error
+        else:
+            self._removed_owners += removed
+            self._tell()
+
+    async def _with_snapshot(self, tenant_id: str) -> AsyncIterator[str]:
+        prefix = self._names.snapshots(tenant_id)
+        async for page in self._listed([prefix]):
+            for info in page:
+                if execution_id := decode(info.name.removeprefix(prefix)):
+                    yield execution_id
+
+    async def _with_keys(self, tenant_id: str) -> AsyncIterator[str]:
+        prefix = self._names.executions(tenant_id)
+        found = self._objects.prefixes(self._operation, prefix, self._seconds)
+        async for execution in self._noted(found, prefix):
+            if execution_id := decode(execution.removeprefix(prefix)[:-1]):
+                yield execution_id
+
+    async def _listed(self, prefixes: list[str]) -> AsyncIterator[list[ObjectInfo]]:
+        for prefix in prefixes:
+            pages = self._objects.all_pages(self._operation, prefix, self._seconds)
+            async for page in self._noted(pages, prefix):
+                yield page
+
+    async def _noted(self, listing: AsyncIterator[T], prefix: str) -> AsyncIterator[T]:
+        """A listing that ends where it fails: what is under way is finished, and then told."""
+        if self._unlisted is not None:
+            return
+        try:
+            async for item in listing:
+                yield item
+        except StateBucketError as error:
+            self._failures[prefix] = self._unlisted = error
+
+    async def _remove(self, pages: AsyncIterator[list[ObjectInfo]], names: list[str]) -> None:
+        """Removes ``names`` and all that is listed, in as few batches as hold them."""
+        limits = self._objects.bucket.limits
+        size, at_once = limits.delete_batch, _BATCHES_AT_ONCE
+        if limits.delete_requests:
+            # One by one, so that each request has its deadline, which runs while it is in flight.
+            size, at_once = 1, min(_OBJECTS_AT_ONCE, self._objects.max_in_flight)
+        waiting = names
+        async with AtMost(at_once) as tasks:
+            async for page in pages:
+                self._sizes.update((info.name, info.size) for info in page)
+                waiting += [info.name for info in page]
+                while len(waiting) > size:
+                    batch, waiting = waiting[:size], waiting[size:]
+                    await tasks.start(self._remove_batch(batch))
+            if waiting and self._unlisted is None:
+                await tasks.start(self._remove_batch(waiting))
+
+    async def _remove_batch(self, names: list[str]) -> None:
+        self._sent = True
+        for deletion in await self._objects.delete_many(self._call(), names):
+            self._count(deletion)
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._progress is not None:
+            self._progress(self._so_far())
+
+    def _count(self, deletion: Deletion) -> None:
+        size = self._sizes.pop(deletion.name, None)
+        if deletion.error is not None:
+            self._failures[deletion.name] = deletion.error
+            return
+        # What was listed existed, whatever the service says of its deletion.
+        existed = size is not None or deletion.existed
+        if existed is False:
+            return
+        self._bytes += size or 0
+        parts = deletion.name.removeprefix(self._names.root).split("/")
+        kind = parts[2] if parts[0] == "tenants" else parts[1]
+        if kind == "snapshots":
+            if existed is None or self._snapshots is None:
+                self._snapshots = None
+            else:
+                self._snapshots += 1
+        elif kind == "leases":
+            self._leases += 1
+        else:
+            self._keys += 1
+
+    def _call(self) -> Call:
+        return Call(self._operation, self._seconds)
+
+    def _so_far(self) -> DeletionReport:
+        return DeletionReport(
+            snapshots=self._snapshots,
+            keys=self._keys,
+            leases=self._leases,
+            owners=self._removed_owners,
+            bytes=self._bytes,
+        )
+
+    def _report(self) -> DeletionReport:
+        report = self._so_far()
+        if self._unlisted is not None and not self._sent:
+            raise self._unlisted  # nothing was done: this, and no more, is what is wrong
+        if self._failures:
+            name, error = next(iter(self._failures.items()))
+            left = f"{len(self._failures)} objects are still there, among them {name!r}"
+            if self._unlisted is not None:
+                left, error = "not everything was listed", self._unlisted
+            raise DeleteIncomplete(
+                f"{self._operation}: {left}: {error.message}",
+                failures=self._failures,
+                report=report,
+            ) from error
+        return report

@@ -1,0 +1,164 @@
+"""The one retry policy: full jitter, a bound on tries, one deadline a call.
+
+SDK retries are off, so that nothing is sent that this module does not know of: only then can a
+failed call say whether its write may have happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING, TypeVar
+
+from statebucket.errors import (
+    BucketNotFound,
+    DeadlineExceeded,
+    Outcome,
+    StateBucketError,
+    Throttled,
+    Unavailable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from statebucket.telemetry.counters import Counter
+
+T = TypeVar("T")
+
+MAX_TRIES = 10
+"""The most times that one request is sent."""
+
+FIRST_WAIT = 0.05
+"""The longest wait before the first retry, in seconds; it doubles with each."""
+
+LONGEST_WAIT = 2.0
+"""The longest wait that the backoff itself chooses, in seconds."""
+
+log = logging.getLogger("statebucket")
+
+
+class Call:
+    """One call of a store under way.
+
+    Attributes:
+        operation: The public method's name.
+        deadline: When its caller must have an answer, in the running loop's time.
+        seconds: How long it was given.
+        outcome: Whether a write of it may have happened so far.
+        urgent: Whether its requests go before those that wait.
+    """
+
+    __slots__ = ("deadline", "operation", "outcome", "seconds", "urgent")
+
+    def __init__(self, operation: str, seconds: float, *, urgent: bool = False) -> None:
+        self.operation = operation
+        self.urgent = urgent
+        self.seconds = seconds
+        self.deadline = asyncio.get_running_loop().time() + seconds
+        self.outcome: Outcome = "none"
+
+
+class Bound:
+    """At most so many requests in flight, and a queue that the urgent ones pass by.
+
+    As many as may be in flight leave the queue: behind it nobody waits but for an urgent request.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.flight = asyncio.Semaphore(size)
+        self._queue = asyncio.Semaphore(size)
+
+    def queue(self, call: Call) -> AbstractAsyncContextManager[object]:
+        """What a call's request waits for first."""
+        return _NO_QUEUE if call.urgent else self._queue
+
+
+_NO_QUEUE = contextlib.nullcontext()
+
+
+async def attempt(
+    call: Call,
+    send: Callable[[], Awaitable[T]],
+    *,
+    bound: Bound,
+    counter: Counter,
+    object_name: str | None,
+    place: str = "",
+    writes: bool = False,
+) -> T:
+    """Sends a request until it succeeds, fails for good, or the call's deadline passes.
+
+    Args:
+        call: The call that the request belongs to.
+        send: Sends it once.
+        bound: Limits the requests in flight.
+        counter: Counts what is sent.
+        object_name: The object it is about, for errors.
+        place: The bucket it goes to, for the error that there is none.
+        writes: Whether a lost reply leaves open what happened.
+
+    Raises:
+        DeadlineExceeded: The deadline passed while a try was under way.
+        StateBucketError: The last try's error, where no further try fits into the deadline.
+    """
+    loop = asyncio.get_running_loop()
+    last: StateBucketError | None = None
+    for tries in range(1, MAX_TRIES + 1):
+        sent = False
+        try:
+            async with asyncio.timeout_at(call.deadline), bound.queue(call), bound.flight:
+                sent = True
+                counter.add("requests", 1, object_name)
+                try:
+                    return await send()
+                except OSError as error:  # a time-out of the SDK's, too: the adapter let it through
+                    outcome: Outcome = "unknown" if writes else "none"
+                    kind = type(error).__name__
+                    raise Unavailable(f"the connection failed: {kind}", outcome=outcome) from error
+        except StateBucketError as error:
+            last = error
+            if isinstance(error, Throttled):
+                counter.add("throttles")
+            if writes and error.outcome == "unknown":
+                call.outcome = "unknown"
+            error.object_name = error.object_name or object_name
+            error.outcome = call.outcome
+            if isinstance(error, BucketNotFound) and place and repr(place) not in error.message:
+                error.message += f" (bucket {place!r})"
+            wait = _wait_before(tries, error)
+            if not error.transient or tries == MAX_TRIES or loop.time() + wait >= call.deadline:
+                raise
+            log.debug(
+                "%s: try %d failed with %s, next in %.3f s",
+                call.operation,
+                tries,
+                type(error).__name__,
+                wait,
+            )
+            counter.add("retries")
+            await asyncio.sleep(wait)
+        except TimeoutError:
+            if writes and sent:
+                call.outcome = "unknown"
+            raise DeadlineExceeded(
+                f"{call.operation}: no answer within the deadline of {call.seconds:g} s",
+                object_name=object_name,
+                outcome=call.outcome,
+            ) from last
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _wait_before(tries: int, error: StateBucketError) -> float:
+    """Seconds until the next try: full jitter, but no sooner than the service asked for."""
+    longest = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (tries - 1))
+    return max(jitter(longest), error.retry_after or 0.0)
+
+
+def jitter(longest: float) -> float:
+    """Seconds to wait, anything up to ``longest``, so that many who failed do not meet again."""
+    import random  # noqa: PLC0415  (not on the way of a cold start)
+
+    return random.uniform(0, longest)  # noqa: S311  (no secret)

@@ -1,0 +1,171 @@
+"""Saving and loading snapshots: owners, conditions, and never going backwards."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from statebucket.contract.snapshot import ExecutionSnapshot
+from statebucket.contract.versions import Stored, Version
+from statebucket.errors import CorruptObject, InvalidSnapshot, StaleSnapshot, VersionConflict
+from statebucket.port.bucket import JSON
+from statebucket.store.objects import Objects, expires_ms, stored
+from statebucket.store.owners import OwnerIndex, Recent
+from statebucket.store.retry import jitter
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from statebucket.port.expiry import Expiry
+    from statebucket.store.layout import Names
+    from statebucket.store.retry import Call
+
+_MOST_RACES = 40
+"""How often a save with ``only_newer`` may lose to another writer before it gives up."""
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    """The version of a snapshot that this process loaded or saved last, and its number."""
+
+    version: Version
+    sequence_number: int
+
+
+class Snapshots:
+    """The snapshots of one store.
+
+    Args:
+        objects: Where they are kept.
+        names: How they are named.
+        owners: The owner records, or None where there are none.
+    """
+
+    def __init__(self, objects: Objects, names: Names, owners: OwnerIndex | None) -> None:
+        self._objects = objects
+        self._names = names
+        self._owners = owners
+        self._seen: Recent[tuple[str, str], _Seen] = Recent()
+
+    async def save(
+        self,
+        call: Call,
+        name: str,
+        snapshot: ExecutionSnapshot,
+        *,
+        expiry: Expiry | None,
+        condition: Version | None,
+        only_newer: bool,
+    ) -> Version:
+        """Claims the execution for the snapshot's tenant, then writes the snapshot as ``name``."""
+        tenant_id, execution_id = snapshot.tenant_id, snapshot.execution_id
+        if self._owners is not None:
+            await self._owners.claim(call, execution_id, tenant_id, expiry)
+        if only_newer:
+            version = await self._put_newer(call, name, snapshot, condition, expiry)
+        else:
+            version = await self._put(call, name, snapshot, condition, expiry)
+        self._seen.put((tenant_id, execution_id), _Seen(version, snapshot.sequence_number))
+        return version
+
+    async def load(
+        self, call: Call, tenant_id: str, execution_id: str
+    ) -> Stored[ExecutionSnapshot] | None:
+        """Loads the snapshot of an execution from a tenant's prefix: 1 request.
+
+        Raises:
+            CorruptObject: What is stored is no snapshot of this execution.
+        """
+        found = await self._objects.get(call, self._names.snapshot(tenant_id, execution_id))
+        if found is None:
+            return None
+        try:
+            snapshot = ExecutionSnapshot.from_json(found.body)
+        except InvalidSnapshot as error:
+            raise CorruptObject(error.message, object_name=found.info.name) from error
+        if snapshot.execution_id != execution_id or snapshot.tenant_id != tenant_id:
+            raise CorruptObject(
+                f"holds the snapshot of another execution: {snapshot.execution_id!r} of tenant "
+                f"{snapshot.tenant_id!r}",
+                object_name=found.info.name,
+            )
+        if self._owners is not None:
+            self._owners.note(execution_id, tenant_id, expires_ms(found.info))
+        self._seen.put(
+            (tenant_id, execution_id), _Seen(found.info.version, snapshot.sequence_number)
+        )
+        return stored(found, snapshot)
+
+    async def find(
+        self, call: Call, owners: OwnerIndex, execution_id: str
+    ) -> Stored[ExecutionSnapshot] | None:
+        """Loads a snapshot by the execution's owner record: 1 request more if it is not known."""
+        known = owners.is_known(execution_id)
+        tenant_id = await owners.tenant_of(call, execution_id)
+        found = None if tenant_id is None else await self.load(call, tenant_id, execution_id)
+        if found is None and known:
+            # What was known may be out of date: removed, and created by another tenant since.
+            now_owner = await owners.tenant_of(call, execution_id, anew=True)
+            if now_owner is not None and now_owner != tenant_id:
+                return await self.load(call, now_owner, execution_id)
+        return found
+
+    async def version(self, call: Call, tenant_id: str, execution_id: str) -> Version:
+        """The version of the live snapshot, or `Version.ABSENT`: 1 request."""
+        info = await self._objects.head(call, self._names.snapshot(tenant_id, execution_id))
+        return Version.ABSENT if info is None else info.version
+
+    def _put(
+        self,
+        call: Call,
+        name: str,
+        snapshot: ExecutionSnapshot,
+        condition: Version | None,
+        expiry: Expiry | None,
+    ) -> Coroutine[Any, Any, Version]:
+        return self._objects.put(
+            call,
+            name,
+            snapshot.to_json,
+            content_type=JSON,
+            expiry=expiry,
+            condition=condition,
+        )
+
+    async def _put_newer(
+        self,
+        call: Call,
+        name: str,
+        snapshot: ExecutionSnapshot,
+        condition: Version | None,
+        expiry: Expiry | None,
+    ) -> Version:
+        """Writes a snapshot over the version that is known to be no newer."""
+        tenant_id, execution_id = snapshot.tenant_id, snapshot.execution_id
+        known = self._seen.get((tenant_id, execution_id))
+        if known is not None and known.sequence_number > snapshot.sequence_number:
+            known = None  # another process may have put an older one back: look
+        for race in itertools.count(1):
+            if known is None:
+                found = await self.load(call, tenant_id, execution_id)
+                if found is not None:
+                    known = _Seen(found.version, found.value.sequence_number)
+            if known is not None and known.sequence_number > snapshot.sequence_number:
+                raise StaleSnapshot(
+                    f"save_snapshot: sequence number {known.sequence_number} is stored, above "
+                    f"{snapshot.sequence_number}",
+                    object_name=name,
+                    outcome=call.outcome,
+                )
+            current = Version.ABSENT if known is None else known.version
+            try:
+                return await self._put(call, name, snapshot, condition or current, expiry)
+            except VersionConflict:
+                if condition is not None or race == _MOST_RACES:
+                    raise
+                known = None
+                # Not at once: with many writers, or where the conflict is none, that is a storm.
+                await asyncio.sleep(jitter(0.01 * race))
+        raise AssertionError("unreachable: the last race returns or raises")

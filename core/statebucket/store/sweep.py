@@ -1,0 +1,194 @@
+"""Removal of expired objects now, for TTLs below a day and services without lifecycle rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from statebucket.contract.reports import SweepReport
+from statebucket.errors import (
+    CorruptObject,
+    StateBucketError,
+    SweepIncomplete,
+    TenantMismatch,
+    VersionConflict,
+)
+from statebucket.store.layout import decode
+from statebucket.store.objects import expires_ms
+from statebucket.store.retry import Call
+from statebucket.store.tasks import AtMost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from statebucket.port.bucket import ObjectInfo
+    from statebucket.store.layout import Names
+    from statebucket.store.objects import Objects
+    from statebucket.store.owners import OwnerIndex
+
+_AT_ONCE = 64
+_MOST_FAILURES = 100
+
+
+class Sweeper:
+    """One sweep.
+
+    Args:
+        objects: The objects.
+        names: Their names.
+        owners: The owner records, or None where there are none.
+        seconds: The deadline of each request.
+        margin_ms: How long an object must have been expired, for clocks that differ.
+        dry_run: Remove and write nothing.
+        progress: Called after each page with what was done so far.
+    """
+
+    def __init__(
+        self,
+        objects: Objects,
+        names: Names,
+        owners: OwnerIndex | None,
+        *,
+        seconds: float,
+        margin_ms: int,
+        dry_run: bool,
+        progress: Callable[[SweepReport], None] | None,
+    ) -> None:
+        self._objects = objects
+        self._names = names
+        self._owners = owners
+        self._seconds = seconds
+        self._margin_ms = margin_ms
+        self._dry_run = dry_run
+        self._progress = progress
+        self._report = SweepReport()
+        self._failures: dict[str, StateBucketError] = {}
+
+    async def run(self, tenant_id: str | None) -> SweepReport:
+        """Sweeps one tenant, or everything of the store."""
+        prefixes = [self._names.tenants]
+        if tenant_id is not None:
+            prefixes = [self._names.tenant(tenant_id)]
+        elif self._owners is not None:
+            prefixes += [self._names.shared, self._names.owners]
+        for prefix in prefixes:
+            try:
+                await self._prefix(prefix)
+            except StateBucketError as error:
+                if not self._report.scanned:
+                    raise  # nothing was done: this, and no more, is what is wrong
+                self._failures.setdefault(error.object_name or prefix, error)
+                break
+        if self._failures:
+            name, first = next(iter(self._failures.items()))
+            raise SweepIncomplete(
+                f"sweep: {len(self._failures)} failures, among them {name!r}: {first.message}",
+                failures=self._failures,
+                report=self._report,
+            ) from first
+        return self._report
+
+    async def _prefix(self, prefix: str) -> None:
+        async for page in self._objects.all_pages("sweep", prefix, self._seconds):
+            async with AtMost(_AT_ONCE) as tasks:
+                for info in page:
+                    await tasks.start(self._object(info))
+            if self._progress is not None:
+                self._progress(self._report)
+
+    async def _object(self, listed: ObjectInfo) -> None:
+        self._count(scanned=1)
+        try:
+            await self._judge(listed)
+        except CorruptObject:
+            self._count(corrupt=1)  # it stays, and whoever reads it is told
+        except StateBucketError as error:
+            self._failures[listed.name] = error
+            if error.transient or len(self._failures) >= _MOST_FAILURES:
+                raise  # the service is in trouble, or every object is refused
+
+    async def _judge(self, listed: ObjectInfo) -> None:
+        info: ObjectInfo | None = listed
+        if not self._objects.bucket.limits.lists_metadata:
+            info = await self._objects.look(self._call(), listed.name)
+        if info is None:
+            return  # gone since it was listed
+        if self._is_expired(info):
+            self._count(expired=1)
+            await self._remove(info)
+        elif self._owners is not None:
+            if info.name.startswith(self._names.owners):
+                await self._owner_record(info, self._owners)
+            else:
+                await self._repair(info, self._owners)
+
+    def _is_expired(self, info: ObjectInfo) -> bool:
+        try:
+            at_ms = expires_ms(info)
+        except CorruptObject:
+            return False  # not ours to judge; whoever reads it is told
+        return at_ms is not None and at_ms + self._margin_ms <= self._objects.now_ms()
+
+    async def _remove(self, info: ObjectInfo) -> bool:
+        if not self._dry_run:
+            try:
+                await self._objects.delete(self._call(), info.name, info.version)
+            except VersionConflict:
+                self._count(raced=1)  # written anew since: it lives
+                return False
+        self._count(removed=1, bytes=info.size)
+        return True
+
+    async def _owner_record(self, info: ObjectInfo, owners: OwnerIndex) -> None:
+        """Removes the record of an execution that has nothing left."""
+        execution_id = decode(info.name.removeprefix(self._names.owners))
+        if execution_id is None:
+            return
+        claim = await owners.claim_of(self._call(), execution_id)
+        # A record that was written a moment ago precedes its snapshot.
+        if claim is None or claim.at_ms + self._margin_ms > self._objects.now_ms():
+            return
+        if await self._has_state(claim.tenant, execution_id):
+            return
+        if not self._dry_run:
+            # Who has claimed it anew since is about to save.
+            only = claim.version
+            if not await owners.remove(self._call(), execution_id, claim.tenant, only=only):
+                return
+        self._count(owners=1)
+
+    async def _has_state(self, tenant_id: str, execution_id: str) -> bool:
+        name = self._names.snapshot(tenant_id, execution_id)
+        if await self._objects.head(self._call(), name) is not None:
+            return True
+        prefix = self._names.execution(tenant_id, execution_id)
+        async for page in self._objects.all_pages("sweep", prefix, self._seconds, limit=1):
+            if page:
+                return True
+        return False
+
+    async def _repair(self, info: ObjectInfo, owners: OwnerIndex) -> None:
+        """Writes the owner record that a live snapshot has lost."""
+        tenant, _, rest = info.name.removeprefix(self._names.tenants).partition("/")
+        kind, _, execution = rest.partition("/")
+        tenant_id, execution_id = decode(tenant), decode(execution)
+        if kind != "snapshots" or tenant_id is None or execution_id is None:
+            return
+        if await self._objects.head(self._call(), self._names.owner(execution_id)) is not None:
+            return
+        if not self._dry_run:
+            owners.forget(execution_id)
+            try:
+                await owners.claim_until(self._call(), execution_id, tenant_id, expires_ms(info))
+            except TenantMismatch:
+                return  # another tenant was quicker; this snapshot stays its tenant's own
+        self._count(repaired=1)
+
+    def _count(self, **more: int) -> None:
+        # No await between reading and writing: many tasks count at once.
+        current = {name: getattr(self._report, name) + number for name, number in more.items()}
+        self._report = msgspec.structs.replace(self._report, **current)
+
+    def _call(self) -> Call:
+        return Call("sweep", self._seconds)

@@ -1,0 +1,61 @@
+"""Counts what a store does, and tells the observer of the call under way."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Literal, Protocol
+
+from statebucket.contract.stats import Stats
+from statebucket.port.forks import new_lock
+
+Kind = Literal[
+    "calls",
+    "requests",
+    "retries",
+    "throttles",
+    "conflicts",
+    "expired_reads",
+    "bytes_sent",
+    "bytes_received",
+]
+
+
+class Observer(Protocol):
+    """Whoever wants to know what one call under way does."""
+
+    def add(self, kind: Kind, amount: int, name: str | None) -> None:
+        """Is told what `Counter.add` is told."""
+        ...
+
+
+under_way: ContextVar[Observer | None] = ContextVar("statebucket_call", default=None)
+"""The observer of the call under way; tasks that the call starts inherit it."""
+
+
+class Counter:
+    """Counts for one store and its views, from any thread."""
+
+    __slots__ = ("__weakref__", "_counts", "_lock")
+
+    def __init__(self) -> None:
+        self._counts: dict[Kind, int] = dict.fromkeys(Kind.__args__, 0)  # type: ignore[attr-defined]
+        self._lock = new_lock(self)
+
+    def add(self, kind: Kind, amount: int = 1, name: str | None = None) -> None:
+        """Adds to a count.
+
+        Args:
+            kind: Which.
+            amount: How much.
+            name: The object that it is about, where there is one.
+        """
+        with self._lock:
+            self._counts[kind] += amount
+        observer = under_way.get()
+        if observer is not None:
+            observer.add(kind, amount, name)
+
+    def stats(self) -> Stats:
+        """The counts so far."""
+        with self._lock:
+            return Stats(**self._counts)

@@ -1,0 +1,81 @@
+"""Whether calls are traced and measured through OpenTelemetry.
+
+They are once the program has imported ``opentelemetry.trace`` or ``opentelemetry.metrics``, as one
+that sets up a provider has. statebucket never imports them first, so that a program without
+OpenTelemetry, or with it installed and not used, pays nothing for it: no import, no cold start, and
+one look into ``sys.modules`` a call. `use` chooses other providers than the global ones, `off`
+turns telemetry off.
+
+There is one span for each call of a store, named after the method, of kind CLIENT, with
+``db.system.name``, ``db.operation.name``, ``error.type`` (the name of the class in
+`statebucket.errors`) and, under ``statebucket.``, ``tenant.id``, ``requests``, ``retries``,
+``bytes_sent`` and ``bytes_received``, which count as `statebucket.contract.stats.Stats` does, and
+``object.name_hash``: the first 16 hex digits of the SHA-256 of the name, in UTF-8 and with the
+store's prefix, of the first object that the call asked for (for an execution that may be its owner
+record). Messages of errors hold names of objects and are not recorded.
+
+The metrics are ``db.client.operation.duration`` and ``statebucket.client.retries``, ``.throttles``,
+``.conflicts`` and ``.expired_reads``; they carry no tenant, which would make a time series of each.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+    from statebucket.telemetry.spans import Instruments
+
+
+_log = logging.getLogger(__name__)
+
+
+class _Switch:
+    on: Instruments | None = None
+    decided = False
+
+
+def active() -> Instruments | None:
+    """What observes calls; None while telemetry is off."""
+    if _Switch.decided:
+        return _Switch.on
+    if "opentelemetry.trace" not in sys.modules and "opentelemetry.metrics" not in sys.modules:
+        return None
+    try:
+        use()
+    except Exception:  # noqa: BLE001
+        # Whatever a version of OpenTelemetry cannot do, nobody asked for it, and no call may fail.
+        _log.warning("OpenTelemetry is loaded but cannot be used: no spans", exc_info=True)
+        off()
+    return _Switch.on
+
+
+def use(
+    *, tracer_provider: TracerProvider | None = None, meter_provider: MeterProvider | None = None
+) -> None:
+    """Turns telemetry on for every store of this process.
+
+    Args:
+        tracer_provider: What makes spans; the global provider by default.
+        meter_provider: What keeps metrics; the global provider by default.
+    """
+    from statebucket.telemetry.spans import Instruments  # noqa: PLC0415  (it imports OpenTelemetry)
+
+    _Switch.on = Instruments(tracer_provider, meter_provider)
+    _Switch.decided = True
+
+
+def off() -> None:
+    """Turns telemetry off for every store of this process."""
+    _Switch.on = None
+    _Switch.decided = True
+
+
+def auto() -> None:
+    """Goes back to the default: on once the program uses OpenTelemetry."""
+    _Switch.on = None
+    _Switch.decided = False

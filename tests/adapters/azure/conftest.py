@@ -1,0 +1,43 @@
+"""Containers on Azurite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+from support.faults.proxy import FaultProxy
+from support.targets.azure import opened, raw_container
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from azure.storage.blob import ContainerClient
+
+    from statebucket_azure.sdk.bucket import AzureBucket
+    from support.servers import Server
+
+
+@pytest.fixture
+def raw(azurite: Server) -> Iterator[ContainerClient]:
+    """A new container, and the SDK's blocking client for it."""
+    with raw_container(azurite) as client:
+        yield client
+
+
+@pytest.fixture
+def proxy(azurite: Server) -> Iterator[FaultProxy]:
+    """A proxy before Azurite."""
+    with FaultProxy(azurite.host, azurite.port) as proxy:
+        yield proxy
+
+
+@pytest_asyncio.fixture
+async def bucket(
+    azurite: Server, proxy: FaultProxy, raw: ContainerClient
+) -> AsyncIterator[AzureBucket]:
+    """The adapter on the container, through the proxy."""
+    bucket = opened(azurite.via(proxy.url), raw.container_name)
+    yield bucket
+    await bucket.close()

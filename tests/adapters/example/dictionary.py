@@ -1,0 +1,129 @@
+"""An adapter for a dictionary behind HTTP: ``dict://127.0.0.1:8000/prefix``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from http.client import parse_headers
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote, urlencode
+
+from statebucket import errors
+from statebucket.contract.versions import Version
+from statebucket.port.bucket import (
+    Deletion,
+    Limits,
+    Object,
+    ObjectInfo,
+    OpenedBucket,
+    Page,
+    PrefixPage,
+)
+from statebucket.port.url import prefix_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from statebucket.port.bucket import Location, Write
+
+_KINDS = {401: errors.InvalidCredentials, 403: errors.AccessDenied, 429: errors.Throttled}
+
+
+def open_bucket(location: Location) -> OpenedBucket:  # the entry point: dict = "…:open_bucket"
+    if location.options:
+        raise errors.InvalidArgument(f"dict:// has no options: {', '.join(location.options)}")
+    return OpenedBucket(DictionaryBucket(location.host), prefix_of(location))
+
+
+class Reply(NamedTuple):
+    status: int
+    headers: Any
+    body: bytes
+
+    def info(self, name: str) -> ObjectInfo:
+        size, metadata = int(self.headers["X-Size"]), json.loads(self.headers["X-Metadata"])
+        return ObjectInfo(name, Version(self.headers["ETag"]), size, metadata)
+
+
+class DictionaryBucket:
+    name = "dict"
+    requires_network = True
+    limits = Limits(delete_requests=True)  # the rest is the best case: see Limits
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+
+    async def put(self, write: Write, condition: Version | None) -> Version:
+        headers = {"X-Metadata": json.dumps(write.metadata), **_condition(condition)}
+        reply = await self._send("PUT", f"/{quote(write.name, safe='')}", write.body, headers)
+        return Version(reply.headers["ETag"])
+
+    async def get(self, name: str) -> Object | None:
+        reply = await self._send("GET", f"/{quote(name, safe='')}")
+        return None if reply.status == 404 else Object(reply.info(name), reply.body)
+
+    async def head(self, name: str) -> ObjectInfo | None:
+        reply = await self._send("HEAD", f"/{quote(name, safe='')}")
+        return None if reply.status == 404 else reply.info(name)
+
+    async def delete(self, name: str, condition: Version | None = None) -> bool:
+        path = f"/{quote(name, safe='')}"
+        return (await self._send("DELETE", path, headers=_condition(condition))).status != 404
+
+    async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
+        return [Deletion(name, existed=await self.delete(name)) for name in names]
+
+    async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
+        rows = await self._list(prefix=prefix, after=after or "", limit=limit)
+        infos = [ObjectInfo(name, Version(v), size, data) for name, v, size, data in rows]
+        return Page(infos, infos[-1].name if len(infos) == limit else None)
+
+    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
+        found = await self._list(prefix=prefix, after=after or "", limit=limit, delimiter="/")
+        return PrefixPage(found, found[-1] if len(found) == limit else None)
+
+    async def check(self, prefix: str) -> None:
+        await self.list(prefix, after=None, limit=1)
+
+    async def close(self) -> None: ...
+
+    async def _list(self, **query: Any) -> Any:
+        return json.loads((await self._send("GET", f"?{urlencode(query)}")).body)
+
+    async def _send(self, method: str, path: str, body: bytes = b"", headers: Any = None) -> Reply:
+        reply = await self._exchange(method, f"/objects{path}", body, headers or {})
+        if reply.status == 412:
+            raise errors.PreconditionFailed("the service answered 412")
+        if reply.status not in {200, 204, 404}:  # the core retries what may pass, within a deadline
+            if reply.status >= 500:
+                raise errors.Unavailable(f"status {reply.status}", outcome="unknown")
+            raise _KINDS.get(reply.status, errors.RequestRejected)(f"status {reply.status}")
+        return reply
+
+    async def _exchange(self, method: str, path: str, body: bytes, headers: Any) -> Reply:
+        said = {"Host": self._host, "Connection": "close", "Content-Length": len(body), **headers}
+        head = [f"{method} {path} HTTP/1.1", *(f"{key}: {text}" for key, text in said.items())]
+        writer = None
+        try:  # no time-out: a call that takes too long is cancelled by the core
+            reader, writer = await asyncio.open_connection(*self._host.rsplit(":", 1))
+            writer.write("\r\n".join([*head, "", ""]).encode() + body)
+            status = int((await reader.readline()).split()[1])
+            found = parse_headers(BytesIO(await reader.readuntil(b"\r\n\r\n")))
+            size = 0 if method == "HEAD" or status == 204 else int(found["Content-Length"])
+            return Reply(status, found, await reader.readexactly(size))
+        except (OSError, EOFError, ValueError, IndexError) as error:  # the request may have arrived
+            raise errors.Unavailable(f"no answer: {error}", outcome="unknown") from error
+        finally:
+            if writer is not None:
+                writer.close()
+
+
+def _condition(condition: Version | None) -> dict[str, str]:
+    if condition is None:
+        return {}
+    if condition == Version.ABSENT:
+        return {"If-None-Match": "*"}
+    if not condition.token.isdecimal():
+        raise errors.PreconditionFailed(f"no version of this service: {condition.token!r}")
+    return {"If-Match": condition.token}

@@ -1,0 +1,358 @@
+"""The same mistake gives the same error: what Cloud Storage answers, and what becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from google.auth.credentials import Credentials
+from google.auth.exceptions import (
+    DefaultCredentialsError,
+    GoogleAuthError,
+    RefreshError,
+    TransportError,
+)
+from google.cloud.storage import Client  # type: ignore[import-untyped]
+from google.oauth2.service_account import Credentials as ServiceAccount
+
+from statebucket.contract.versions import Version
+from statebucket.errors import (
+    AccessDenied,
+    BucketNotFound,
+    InvalidCredentials,
+    PreconditionFailed,
+    RequestRejected,
+    StateBucketError,
+    Throttled,
+    Unavailable,
+)
+from statebucket_gcs.sdk import connection
+from support.faults.proxy import (
+    Answer,
+    BlackHole,
+    Delay,
+    DropBeforeSend,
+    DropReply,
+    FaultProxy,
+    HangBeforeReply,
+    Together,
+    gcs_error,
+    on,
+)
+from support.servers.ports import free_port
+from support.servers.strict_gcs import NO_BUCKET, NOT_MET
+from support.targets.gcs_bucket import opened, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from statebucket_gcs.sdk.bucket import GCSBucket
+    from support.faults.proxy import Fault
+    from support.targets.gcs_bucket import Around
+
+pytestmark = pytest.mark.asyncio
+
+ORG_POLICY = "Request violates constraint 'constraints/gcp.restrictNonCmekServices'"
+KMS = "Cloud KMS key not found: 'projects/p/locations/l/keyRings/r/cryptoKeys/k'"
+
+# The status, reason and message of the service; the error and its outcome for a write.
+ANSWERS = [
+    (400, "invalid", "Invalid argument.", RequestRejected, "none"),
+    (403, "forbidden", "x does not have storage.objects.create access", AccessDenied, "none"),
+    (403, "rateLimitExceeded", "Rate limit", Throttled, "none"),
+    (404, "notFound", NO_BUCKET, BucketNotFound, "none"),
+    (408, "requestTimeout", "Timeout", Unavailable, "unknown"),
+    (409, "conflict", "The metadata was edited. Please try again.", Unavailable, "none"),
+    (412, "conditionNotMet", NOT_MET, PreconditionFailed, "none"),
+    (412, "orgPolicyConstraintFailed", ORG_POLICY, RequestRejected, "none"),
+    (413, "uploadTooLarge", "Too large", RequestRejected, "none"),
+    (429, "rateLimitExceeded", "object mutation rate limit", Throttled, "none"),
+    (500, "internalError", "Internal", Unavailable, "unknown"),
+    (502, "backendError", "Bad gateway", Unavailable, "unknown"),
+    (503, "backendError", "Unavailable", Unavailable, "unknown"),
+    (504, "gatewayTimeout", "Gateway timeout", Unavailable, "unknown"),
+]
+
+
+class Rotating(Credentials):
+    """Credentials whose token is another with each refresh."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.refreshed = 0
+
+    def refresh(self, _request: object) -> None:
+        self.refreshed += 1
+        self.token = f"secret-token-{self.refreshed}"
+
+
+async def failure(call: Any) -> StateBucketError:
+    """Give the error that a call ends with."""
+    with pytest.raises(StateBucketError) as caught:
+        await call
+    return caught.value
+
+
+@pytest.mark.parametrize(("status", "reason", "message", "kind", "outcome"), ANSWERS)
+async def test_what_the_service_answers(
+    bucket: GCSBucket,
+    proxy: FaultProxy,
+    *,
+    status: int,
+    reason: str,
+    message: str,
+    kind: type[StateBucketError],
+    outcome: str,
+) -> None:
+    proxy.always(gcs_error(status, reason, message))
+    writes: list[Any] = [bucket.put(write("a"), Version("1")), bucket.delete("a", Version("1"))]
+    for call in writes:
+        error = await failure(call)
+        assert type(error) is kind
+        assert error.outcome == outcome
+        assert str(status) in error.message
+        assert message in error.message
+        assert error.retry_after is None
+    reads: list[Any] = [bucket.head("a"), bucket.list("", after=None, limit=1)]
+    for call in reads:
+        error = await failure(call)
+        assert type(error) is kind
+        assert error.outcome == "none"
+    assert proxy.count() == 4  # nothing is sent again
+
+
+async def test_a_missing_key_is_not_a_missing_bucket(bucket: GCSBucket, proxy: FaultProxy) -> None:
+    proxy.plan(gcs_error(404, "notFound", KMS))
+    error = await failure(bucket.put(write("a"), None))
+    assert type(error) is RequestRejected
+    assert KMS in error.message
+
+
+async def test_anonymous_credentials_are_not_accepted(bucket: GCSBucket, proxy: FaultProxy) -> None:
+    proxy.always(gcs_error(401, "authError"))
+    calls: list[Any] = [bucket.put(write("a"), None), bucket.get("a"), bucket.check("")]
+    for call in calls:
+        assert type(await failure(call)) is InvalidCredentials
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (403, "AccessDenied", AccessDenied),
+        (404, "NoSuchBucket", BucketNotFound),
+        (429, "TooManyRequests", Throttled),
+        (503, "SlowDown", Throttled),
+        (503, "ServiceUnavailable", Unavailable),
+    ],
+)
+async def test_what_the_xml_api_answers_to_a_read(
+    bucket: GCSBucket, proxy: FaultProxy, status: int, code: str, kind: type[StateBucketError]
+) -> None:
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>So.</Message></Error>"
+    proxy.always(Answer(status, body=body.encode()))
+    error = await failure(bucket.get("a"))
+    assert type(error) is kind
+    assert f"{code}: So." in error.message
+    assert proxy.count() == 1
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
+async def test_retry_after_is_passed_on(bucket: GCSBucket, proxy: FaultProxy, status: int) -> None:
+    proxy.plan(gcs_error(status, "wait", retry_after=7))
+    assert (await failure(bucket.put(write("a"), None))).retry_after == 7.0
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b"\xff", b'{"items":[{}]}', b"{"])
+async def test_an_error_without_a_proper_body_is_no_other_error(
+    bucket: GCSBucket, proxy: FaultProxy, body: bytes
+) -> None:
+    proxy.plan(Answer(500, body=body), Answer(200, body=body), Answer(200, body=body))
+    assert type(await failure(bucket.put(write("a"), None))) is Unavailable
+    garbled = await failure(bucket.put(write("a"), None))
+    assert type(garbled) is Unavailable
+    assert garbled.outcome == "unknown"  # it said 200
+    assert type(await failure(bucket.list("", after=None, limit=1))) is Unavailable
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        (DropBeforeSend(), "unknown"),
+        (DropBeforeSend(reset=True), "unknown"),
+        (DropReply(), "unknown"),
+        (DropReply(reset=True), "unknown"),
+        (HangBeforeReply(), "unknown"),
+        (BlackHole(), "unknown"),
+    ],
+)
+async def test_a_lost_connection(
+    proxy: FaultProxy,
+    around: Around,
+    fault: Fault,
+    outcome: str,
+) -> None:
+    bucket = opened(proxy.url, around.bucket, deadline=0.6)
+    await bucket.list("", after=None, limit=1)
+    proxy.clear()
+    proxy.plan(fault, fault)
+    error = await failure(bucket.put(write("a"), None))
+    assert type(error) is Unavailable
+    assert error.outcome == outcome
+    error = await failure(bucket.head("a"))
+    assert type(error) is Unavailable
+    assert error.outcome == "none"
+    assert proxy.count() == 2  # no replay by the HTTP client
+    assert await bucket.put(write("a"), None)  # the next call works
+
+
+async def test_a_redirect_is_not_followed(bucket: GCSBucket, proxy: FaultProxy) -> None:
+    proxy.plan(Answer(302, (("Location", "http://127.0.0.1:1/elsewhere"),)))
+    assert type(await failure(bucket.get("a"))) is RequestRejected
+
+
+async def test_nobody_listens() -> None:
+    bucket = opened(f"http://127.0.0.1:{free_port()}", "some-bucket")
+    error = await failure(bucket.put(write("a"), None))
+    assert type(error) is Unavailable
+    assert error.outcome == "none"
+    assert "refused" in error.message
+
+
+async def test_the_name_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    error = await failure(opened("http://storage.invalid", "some-bucket").put(write("a"), None))
+    assert type(error) is Unavailable
+    assert error.outcome == "none"
+
+
+@pytest.mark.parametrize(
+    ("raised", "retryable", "kind"),
+    [
+        (DefaultCredentialsError, False, InvalidCredentials),
+        (RefreshError, False, InvalidCredentials),
+        (RefreshError, True, Unavailable),
+        (TransportError, False, Unavailable),
+    ],
+)
+async def test_credentials_that_cannot_be_had(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    raised: type[GoogleAuthError],
+    retryable: bool,
+    kind: type[StateBucketError],
+) -> None:
+    failed = raised("cannot", {"access_token": "s3cr3t"}, retryable=retryable)
+
+    def fail(**_: object) -> None:
+        raise failed
+
+    monkeypatch.setattr(connection, "Client", fail)
+    error = await failure(opened("http://127.0.0.1:1", "some-bucket").put(write("a"), None))
+    assert type(error) is kind
+    assert error.outcome == "none"
+    assert error.__cause__ is failed
+    assert "cannot" in error.message
+    assert "s3cr3t" not in str(error)
+    if kind is InvalidCredentials:
+        assert "GOOGLE_APPLICATION_CREDENTIALS" in error.message
+
+
+@pytest.mark.parametrize("held", ["[1]", '"x"', "1", "null", "no JSON", "{}"])
+async def test_a_credentials_file_that_is_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, held: str
+) -> None:
+    file = tmp_path / "key.json"
+    file.write_text(held)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    bucket = opened("http://127.0.0.1:1", "some-bucket", anonymous="false")
+    error = await failure(bucket.put(write("a"), None))
+    assert type(error) is InvalidCredentials
+    assert error.outcome == "none"
+    assert "GOOGLE_APPLICATION_CREDENTIALS" in error.message
+
+
+@pytest.fixture
+def key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, proxy: FaultProxy) -> None:
+    """A service account's key, whose token service is the proxy."""
+    made = rsa.generate_private_key(65537, 2048).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    file = tmp_path / "key.json"
+    account = {
+        "type": "service_account",
+        "client_email": "a@b",
+        "token_uri": f"{proxy.url}/token",
+        "private_key": made.decode(),
+    }
+    file.write_text(json.dumps(account))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    # With a token, newer SDKs ask Google in the background where it may be used.
+    asks = "_is_regional_access_boundary_lookup_required"
+    monkeypatch.setattr(ServiceAccount, asks, lambda _: False, raising=False)
+
+
+@pytest.mark.usefixtures("key")
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_a_token_service_that_fails_is_asked_once_a_try(
+    proxy: FaultProxy, around: Around, status: int
+) -> None:
+    proxy.always(Answer(status, body=b'{"error": "unavailable"}', when=on(contains="/token")))
+    error = await failure(opened(proxy.url, around.bucket, anonymous="false").put(write("a"), None))
+    assert type(error) is Unavailable
+    assert error.outcome == "none"
+    assert str(status) in error.message
+    assert proxy.count() == 1
+
+
+@pytest.mark.usefixtures("key")
+async def test_calls_at_one_time_share_a_token(proxy: FaultProxy, around: Around) -> None:
+    token = Answer(
+        200,
+        (("Content-Type", "application/json"),),
+        b'{"access_token": "t", "expires_in": 3600}',
+    )
+    proxy.always(Together((Delay(0.2), token), when=on(contains="/token")))
+    bucket = opened(proxy.url, around.bucket, anonymous="false")
+    await asyncio.gather(*(bucket.put(write(f"a{n}"), None) for n in range(8)))
+    assert len([request for request in proxy.requests if "/token" in request.target]) == 1
+
+
+async def test_an_expired_token_is_refreshed_once_and_no_error_shows_it(
+    proxy: FaultProxy, around: Around
+) -> None:
+    credentials = Rotating()
+    client = Client("p", credentials=credentials, client_options={"api_endpoint": proxy.url})
+    bucket = opened("", around.bucket, client=client)
+    proxy.plan(gcs_error(401, "authError"))
+    await bucket.put(write("a"), None)
+    assert credentials.refreshed == 2  # before the first request, and after the 401
+    sent = [request.header("Authorization") for request in proxy.requests]
+    assert sent == ["Bearer secret-token-1", "Bearer secret-token-2"]
+
+    proxy.always(gcs_error(401, "authError"))
+    error = await failure(bucket.put(write("a"), None))
+    assert type(error) is InvalidCredentials
+    assert "secret-token" not in f"{error} {error!r} {error.__cause__!r}"
+
+
+@pytest.mark.parametrize("body", [b'{"nextPageToken": "\x80"}', b"[" * 100_000, b"{", b"null"])
+@pytest.mark.asyncio
+async def test_an_answer_that_is_no_json_of_theirs_is_unavailable(
+    proxy: FaultProxy, around: Around, body: bytes
+) -> None:
+    bucket = opened(proxy.url, around.bucket)
+    proxy.always(Answer(200, (("Content-Type", "application/json"),), body))
+    with pytest.raises(Unavailable):
+        await bucket.list("p/", after=None, limit=10)
+    proxy.heal()
+    proxy.always(Answer(403, (("Content-Type", "application/json"),), body))
+    with pytest.raises(AccessDenied):
+        await bucket.list("p/", after=None, limit=10)

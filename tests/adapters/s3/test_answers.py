@@ -1,0 +1,76 @@
+"""Answers of 200 that lack what S3's have, on both engines: tried again, and never half read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from statebucket import StateStore, errors
+from support.faults.proxy import Answer, Reply, RewriteReply
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from support.faults.proxy import Fault, FaultProxy, Recorded
+    from support.targets.s3 import S3Target
+
+pytestmark = pytest.mark.asyncio
+
+ETAG = ("ETag", '"0123456789abcdef0123456789abcdef"')
+
+
+def page(inner: bytes, *, truncated: bytes = b"false") -> Answer:
+    body = b"<ListBucketResult><IsTruncated>%b</IsTruncated>%b</ListBucketResult>"
+    return Answer(200, (), body % (truncated, inner))
+
+
+def without_length(_reply: Reply, _: Recorded) -> Reply:
+    return Reply(200, (ETAG, ("Transfer-Encoding", "chunked")))
+
+
+async def tenants(store: StateStore) -> list[str]:
+    return [tenant async for tenant in store.iter_tenants()]
+
+
+CALLS: dict[str, Callable[[StateStore], Awaitable[Any]]] = {
+    "set": lambda store: store.set("k", b"v"),
+    "get": lambda store: store.get("k"),
+    "exists": lambda store: store.exists("k"),
+    "snapshots": lambda store: store.list_snapshots("acme"),
+    "tenants": tenants,
+}
+ENTRY = b"<Key>k</Key><ETag>&quot;a&quot;</ETag><Size>1</Size>"
+ODD: dict[str, tuple[str, Fault]] = {
+    "no version of what was written": ("set", Answer(200, (("ETag", ""),))),
+    "no version of what is read": ("get", Answer(200, (("ETag", ""),), b"v")),
+    "no size": ("exists", RewriteReply(without_length)),
+    "an entry without a name": ("snapshots", page(b"<Contents><Size>1</Size></Contents>")),
+    "an entry without a version": (
+        "snapshots",
+        page(b"<Contents><Key>k</Key><Size>1</Size></Contents>"),
+    ),
+    "an entry without a size": (
+        "snapshots",
+        page(b"<Contents><Key>k</Key><ETag>a</ETag></Contents>"),
+    ),
+    "a prefix without a name": ("tenants", page(b"<CommonPrefixes/>")),
+    "more to come, nobody knows where": (
+        "snapshots",
+        page(b"<Contents>%b</Contents>" % ENTRY, truncated=b"true"),
+    ),
+    "more prefixes, nobody knows where": ("tenants", page(b"", truncated=b"true")),
+}
+
+
+@pytest.mark.parametrize(("call", "fault"), ODD.values(), ids=ODD)
+async def test_what_lacks_something_is_unreadable(
+    engine: S3Target, proxy: FaultProxy, call: str, fault: Fault
+) -> None:
+    async with engine.open() as store:
+        await store.exists("warm")  # making a client takes time of its own
+        proxy.always(fault)
+        with pytest.raises((errors.Unavailable, errors.DeadlineExceeded)) as caught:
+            await CALLS[call](store.with_deadline(0.4))
+        assert store.stats().retries >= 1
+    assert caught.value.outcome == ("unknown" if call == "set" else "none")

@@ -1,0 +1,94 @@
+"""The contract on S3 servers, and the requests that each call sends there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from statebucket.testing import RequestCountContract, StateStoreContract
+from support.faults.proxy import FaultProxy
+from support.targets.s3 import S3Target, raw_client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support.servers import Server
+
+
+class OnMoto:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def server(cls, moto: Server) -> Server:
+        return moto
+
+
+class OnMinistack:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def server(cls, ministack: Server) -> Server:
+        return ministack
+
+
+class S3Contract(StateStoreContract):
+    engine = "sdk"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def client(cls, server: Server) -> Any:
+        return raw_client(server)
+
+    @pytest.fixture
+    def target(self, server: Server, client: Any) -> S3Target:
+        return S3Target(server, client, engine=self.engine)
+
+
+class S3Requests(RequestCountContract):
+    engine = "sdk"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def proxy(cls, server: Server) -> Iterator[FaultProxy]:
+        with FaultProxy(server.host, server.port) as proxy:
+            yield proxy
+
+    @pytest.fixture
+    def target(self, server: Server, proxy: FaultProxy) -> S3Target:
+        return S3Target(server, raw_client(server), proxy, self.engine)
+
+
+class TestMoto(OnMoto, S3Contract):
+    pass
+
+
+class TestMinistack(OnMinistack, S3Contract):
+    pass
+
+
+class TestMotoRequests(OnMoto, S3Requests):
+    pass
+
+
+class TestMinistackRequests(OnMinistack, S3Requests):
+    pass
+
+
+class TestMotoHTTP(OnMoto, S3Contract):
+    engine = "http"
+    # Moto takes long for thousands of objects: with this engine ministack shows the pages.
+    test_any_number_of_keys: Any = None
+    test_listings_go_over_several_pages: Any = None
+    test_more_tenants_than_a_page: Any = None
+
+
+class TestMinistackHTTP(OnMinistack, S3Contract):
+    engine = "http"
+
+
+class TestMotoHTTPRequests(OnMoto, S3Requests):
+    engine = "http"
+    test_listing_tenants: Any = None  # as above
+
+
+class TestMinistackHTTPRequests(OnMinistack, S3Requests):
+    engine = "http"

@@ -1,0 +1,295 @@
+"""What S3, the network or the SDK say, as typed errors, in time and without secrets."""
+
+from __future__ import annotations
+
+import gc
+import socket
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import aioboto3
+import aiohttp
+import pytest
+
+from statebucket import StateStore, errors, open_store
+from statebucket_s3.sdk import client
+from support.faults.answers import s3_error
+from support.faults.proxy import Answer, BlackHole, Fault, FaultProxy, StallBody
+from support.targets.s3 import BUCKET
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from support.servers import Server
+    from support.targets.s3 import S3Target
+
+pytestmark = pytest.mark.asyncio
+
+CALLS: dict[str, Callable[[StateStore], Awaitable[Any]]] = {
+    "set": lambda store: store.set("k", b"v"),
+    "get": lambda store: store.get("k"),
+    "exists": lambda store: store.exists("k"),
+    "list": lambda store: store.list_snapshots("acme"),
+    "health": lambda store: store.health_check(),
+}
+SECRETS = ["test-secret-key", "Signature=", "AWS4-HMAC", "session-token-hunter2"]
+
+
+async def told(store: StateStore, call: str, within: float) -> errors.StateBucketError:
+    """The error that a call ends with, in time and without secrets."""
+    began = time.perf_counter()
+    with pytest.raises(errors.StateBucketError) as caught:
+        await CALLS[call](store)
+    assert time.perf_counter() - began < within + 2  # for a machine that is busy
+    await store.shutdown()
+    error = caught.value
+    assert error.__cause__ is not error
+    shown = f"{error} {error!r} {error.__cause__} {error.__cause__!r}"
+    assert not [secret for secret in SECRETS if secret in shown]
+    if call != "set":
+        assert error.outcome == "none"
+    if call in {"set", "get", "exists"}:
+        assert error.object_name is not None
+        assert error.object_name.endswith("/shared/keys/k")
+    return error
+
+
+class Final(NamedTuple):
+    """A refusal that trying again does not help."""
+
+    status: int
+    code: str
+    error: type[errors.StateBucketError]
+    head: type[errors.StateBucketError] | None  # of a HEAD, whose reply names no code; None: False
+
+
+FINAL = [
+    Final(404, "NoSuchBucket", errors.BucketNotFound, None),
+    Final(403, "AccessDenied", errors.AccessDenied, errors.AccessDenied),
+    Final(403, "AllAccessDisabled", errors.AccessDenied, errors.AccessDenied),
+    Final(403, "InvalidAccessKeyId", errors.InvalidCredentials, errors.AccessDenied),
+    Final(403, "SignatureDoesNotMatch", errors.InvalidCredentials, errors.AccessDenied),
+    Final(403, "RequestTimeTooSkewed", errors.InvalidCredentials, errors.AccessDenied),
+    Final(400, "ExpiredToken", errors.InvalidCredentials, errors.RequestRejected),
+    Final(400, "InvalidToken", errors.InvalidCredentials, errors.RequestRejected),
+    Final(400, "InvalidRequest", errors.RequestRejected, errors.RequestRejected),
+    Final(400, "KeyTooLongError", errors.RequestRejected, errors.RequestRejected),
+    Final(501, "NotImplemented", errors.RequestRejected, errors.Unavailable),
+]
+
+
+@pytest.mark.parametrize(
+    ("final", "call"),
+    [
+        pytest.param(final, call, id=f"{final.code}-{call}")
+        for final in FINAL
+        for call in CALLS
+        if (final.status, call) != (501, "exists")  # without a code, any other failure
+    ],
+)
+async def test_a_refusal_is_told_at_once_and_after_one_request(
+    target: S3Target, proxy: FaultProxy, final: Final, call: str
+) -> None:
+    proxy.always(s3_error(final.status, final.code))
+    if call == "exists" and final.head is None:
+        assert await target.open().exists("k") is False
+        return
+    wanted = final.head if call == "exists" else final.error
+    error = await told(target.open(), call, 1)
+    assert type(error) is wanted
+    assert error.outcome == "none"
+    assert not error.transient
+    assert proxy.count() == 1
+    if call != "exists":
+        assert final.code in str(error)
+
+
+class Passing(NamedTuple):
+    """A failure that may pass."""
+
+    fault: Fault
+    error: type[errors.StateBucketError]
+    outcome: str  # of a write
+
+
+PASSING = {
+    "SlowDown": Passing(s3_error(503, "SlowDown"), errors.Throttled, "none"),
+    "429": Passing(s3_error(429, "TooManyRequests"), errors.Throttled, "none"),
+    "409": Passing(s3_error(409, "ConditionalRequestConflict"), errors.Unavailable, "none"),
+    "500": Passing(s3_error(500, "InternalError"), errors.Unavailable, "unknown"),
+    "503": Passing(s3_error(503, "ServiceUnavailable"), errors.Unavailable, "unknown"),
+    "request time-out": Passing(s3_error(400, "RequestTimeout"), errors.Unavailable, "none"),
+    "a proxy's page": Passing(
+        Answer(200, (("Content-Type", "text/html"),), b"<html>please log in</html>"),
+        errors.Unavailable,
+        "unknown",
+    ),
+    "nothing": Passing(Answer(200), errors.Unavailable, "unknown"),
+    "204": Passing(Answer(204), errors.Unavailable, "unknown"),
+    "no XML": Passing(
+        Answer(200, (("Content-Type", "application/xml"),), b"<ListBucketRes"),
+        errors.Unavailable,
+        "unknown",
+    ),
+    "no answer": Passing(BlackHole(), errors.Unavailable, "unknown"),
+    "half an answer": Passing(StallBody(1), errors.Unavailable, "unknown"),
+}
+
+
+@pytest.mark.parametrize("call", ["set", "get"])
+@pytest.mark.parametrize("passing", PASSING.values(), ids=PASSING)
+async def test_a_failure_that_lasts_is_tried_again_and_told_within_the_deadline(
+    target: S3Target, proxy: FaultProxy, passing: Passing, call: str
+) -> None:
+    target.raw_put("shared/keys/k", b"stored")
+    store = target.open(deadline=1)  # time-outs of the SDK are a third of it
+    await store.with_deadline(10).exists("warm")  # making a client takes time of its own
+    proxy.clear()
+    proxy.always(passing.fault)
+    error = await told(store, call, 1)
+    assert error.transient
+    if isinstance(error, errors.DeadlineExceeded):  # in the middle of a try
+        assert isinstance(error.__cause__, passing.error)
+        assert error.outcome == ("unknown" if call == "set" else "none")
+    else:
+        assert isinstance(error, passing.error)
+        assert error.outcome == (passing.outcome if call == "set" else "none")
+    assert 2 <= proxy.count() <= 10
+
+
+@pytest.mark.parametrize("call", ["set", "get", "list"])
+@pytest.mark.parametrize("passing", PASSING.values(), ids=PASSING)
+async def test_a_failure_that_passes_is_not_seen(
+    target: S3Target, proxy: FaultProxy, passing: Passing, call: str
+) -> None:
+    target.raw_put("shared/keys/k", b"stored")
+    async with target.open(deadline=3) as store:
+        proxy.plan(passing.fault)
+        result = await CALLS[call](store)
+        assert call != "get" or result == b"stored"
+        assert proxy.count() == 2
+
+
+async def test_retry_after_is_waited_for(target: S3Target, proxy: FaultProxy) -> None:
+    async with target.open() as store:
+        proxy.plan(s3_error(503, "SlowDown", retry_after=1))
+        await store.set("k", b"v")
+        first, second = proxy.requests
+        assert second.started - first.started >= 1
+
+
+async def test_retry_after_beyond_the_deadline_is_told_at_once(
+    target: S3Target, proxy: FaultProxy
+) -> None:
+    proxy.always(s3_error(503, "SlowDown", retry_after=30))
+    error = await told(target.open(), "set", 1)
+    assert isinstance(error, errors.Throttled)
+    assert error.retry_after == 30
+    assert proxy.count() == 1
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(
+    ("variables", "session"),
+    [
+        ({}, None),
+        ({"AWS_ACCESS_KEY_ID": "half-a-pair"}, None),
+        ({"AWS_PROFILE": "no-such-profile"}, None),
+        ({}, aioboto3.Session),
+    ],
+    ids=["none", "half", "no profile", "a session without"],
+)
+async def test_without_credentials_nothing_is_sent_and_the_error_says_what_to_do(
+    target: S3Target,
+    proxy: FaultProxy,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    session: Callable[[], Any] | None,
+    call: str,
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    options = {} if session is None else {"session": session()}
+    error = await told(target.open(**options), call, 1)
+    assert type(error) is errors.InvalidCredentials
+    assert "AWS_ACCESS_KEY_ID" in str(error)
+    assert proxy.count() == 0
+
+
+async def test_keys_of_the_environment_that_have_ended_are_unusable_credentials(
+    proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z")
+    async with open_store(f"s3://{BUCKET}?endpoint_url={proxy.url}&region=us-east-1") as store:
+        with pytest.raises(errors.InvalidCredentials) as caught:
+            await store.get("k")
+    assert caught.value.outcome == "none"
+    assert proxy.requests == []
+
+
+async def test_the_session_token_is_never_shown(
+    target: S3Target, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "session-token-hunter2")
+    proxy.always(s3_error(400, "ExpiredToken"))
+    error = await told(target.open(), "get", 1)
+    assert type(error) is errors.InvalidCredentials
+    assert proxy.requests[0].header("x-amz-security-token") == "session-token-hunter2"
+
+
+def _unused() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("call", ["set", "get", "list"])
+@pytest.mark.parametrize("endpoint", [_unused, lambda: "http://s3.invalid"], ids=["port", "name"])
+async def test_a_place_that_cannot_be_reached_is_told_within_the_deadline(
+    endpoint: Callable[[], str], call: str
+) -> None:
+    url = f"s3://{BUCKET}/p?endpoint_url={endpoint()}&region=us-east-1&deadline=2"
+    error = await told(open_store(url), call, 2)
+    assert isinstance(error, errors.Unavailable | errors.DeadlineExceeded)
+    if isinstance(error, errors.Unavailable):
+        assert error.outcome == "none"  # it was never sent
+    assert "reached" in f"{error} {error.__cause__}"
+
+
+async def test_a_404_that_is_not_s3s_is_no_missing_object(
+    target: S3Target, proxy: FaultProxy
+) -> None:
+    proxy.always(Answer(404, (("Content-Type", "text/html"),), b"<html>no such page</html>"))
+    error = await told(target.open(), "get", 1)
+    assert isinstance(error, errors.RequestRejected)
+    assert "endpoint_url" in str(error)
+
+
+async def test_the_four_usual_mistakes_are_four_errors(moto: Server, proxy: FaultProxy) -> None:
+    url = f"s3://no-such-bucket/p?endpoint_url={moto.url}&region=us-east-1&deadline=1"
+    kinds = [type(await told(open_store(url), "health", 1))]
+    for fault in (s3_error(403, "AccessDenied"), s3_error(403, "InvalidAccessKeyId")):
+        proxy.plan(fault)
+        url = f"s3://{BUCKET}/p?endpoint_url={proxy.url}&region=us-east-1&deadline=1"
+        kinds.append(type(await told(open_store(url), "health", 1)))
+    url = f"s3://{BUCKET}/p?endpoint_url={_unused()}&region=us-east-1&deadline=1"
+    kinds.append(type(await told(open_store(url), "health", 1)))
+    assert len(set(kinds)) == 4
+
+
+async def test_sessions_that_are_not_used_any_more_are_closed(
+    target: S3Target, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_RENEW_SECONDS", 0.0)  # a new one after each call that is cut off
+    async with target.open() as store:
+        await store.exists("warm")
+        for _ in range(10):
+            proxy.plan(BlackHole())
+            with pytest.raises(errors.DeadlineExceeded):
+                await store.with_deadline(0.05).get("k")
+            await store.exists("k")
+        gc.collect()
+        alive = [one for one in gc.get_objects() if isinstance(one, aiohttp.ClientSession)]
+        assert len([one for one in alive if not one.closed]) <= 2

@@ -1,0 +1,264 @@
+"""What each option puts on the wire, and which are refused before anything is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import aioboto3
+import boto3
+import pytest
+from aiobotocore.session import AioSession
+
+from statebucket import errors, open_store
+from support.faults.proxy import Answer, DelayReply
+from support.targets.s3 import BUCKET
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.faults.proxy import FaultProxy, Recorded
+    from support.targets.s3 import S3Target
+
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+DONE = Answer(200, (("ETag", '"0123456789abcdef0123456789abcdef"'),))
+DAY = timedelta(days=1)
+
+
+async def sent(proxy: FaultProxy, **options: Any) -> Recorded:
+    """The request that a write with a TTL becomes."""
+    proxy.always(DONE)
+    url = f"s3://{BUCKET}/p"
+    async with open_store(
+        url, **{"endpoint_url": proxy.url, "region": "us-east-1"} | options
+    ) as store:
+        await store.set("k", b"v", DAY)
+    [request] = proxy.requests
+    return request
+
+
+@pytest.mark.asyncio
+async def test_without_options(proxy: FaultProxy) -> None:
+    request = await sent(proxy)
+    assert request.target == f"/{BUCKET}/p/shared/keys/k"
+    assert request.header("x-amz-tagging") == "statebucket-ttl=1"
+    assert request.header("x-amz-server-side-encryption") is None
+    assert request.header("x-amz-server-side-encryption-aws-kms-key-id") is None
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "auto"])
+async def test_the_region_is_signed(proxy: FaultProxy, region: str) -> None:
+    request = await sent(proxy, region=region)
+    assert f"/{region}/s3/aws4_request" in str(request.header("authorization"))
+
+
+@pytest.mark.asyncio
+async def test_a_region_of_the_environment_is_signed(
+    proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-south-1")
+    request = await sent(proxy, region=None)
+    assert "/ap-south-1/s3/aws4_request" in str(request.header("authorization"))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("app", ["", "billing"])
+async def test_the_user_agent_names_the_sdk_us_and_the_app(
+    proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, app: str
+) -> None:
+    monkeypatch.setenv("AWS_EXECUTION_ENV", "AWS_Lambda_python3.13")
+    if app:
+        monkeypatch.setenv("AWS_SDK_UA_APP_ID", app)
+    names = str((await sent(proxy)).header("user-agent")).split()
+    assert names[0].startswith("aiobotocore/")
+    assert names[-1] == "statebucket"
+    assert "exec-env/AWS_Lambda_python3.13" in names
+    assert [name for name in names if name.startswith("app/")] == ([f"app/{app}"] if app else [])
+
+
+@pytest.mark.asyncio
+async def test_a_session_of_the_callers_keeps_its_user_agent(proxy: FaultProxy) -> None:
+    session = AioSession()
+    session.user_agent_extra = "billing/2"
+    names = str((await sent(proxy, session=session)).header("user-agent")).split()
+    assert {"billing/2", "statebucket"} <= set(names)
+    assert names.count("billing/2") == 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (301, (("x-amz-bucket-region", "eu-west-1"),)),
+        (400, (("x-amz-bucket-region", "eu-west-1"),)),
+    ],
+)
+async def test_a_request_that_is_told_another_region_goes_there(
+    target: S3Target, proxy: FaultProxy, status: int, headers: Any
+) -> None:
+    async with target.open() as store:
+        await store.set("k", b"v")
+        proxy.clear()
+        proxy.plan(Answer(status, headers))
+        assert await store.exists("k")
+        regions = [str(request.header("authorization")).split("/")[2] for request in proxy.requests]
+        assert regions == ["us-east-1", "eu-west-1"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("style", ["auto", "virtual", "path"])
+@pytest.mark.parametrize("host", ["s3.eu-west-1.amazonaws.com", "s3.example.com"])
+async def test_with_an_endpoint_the_bucket_is_in_the_path_unless_told_otherwise(
+    proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, host: str, style: str
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)  # for names that are not to be looked up here
+    options = {} if style == "auto" else {"addressing_style": style}
+    request = await sent(proxy, endpoint_url=f"http://{host}", region="eu-west-1", **options)
+    place = f"{BUCKET}.{host}" if style == "virtual" else f"{host}/{BUCKET}"
+    assert request.target == f"http://{place}/p/shared/keys/k"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("style", ["auto", "virtual", "path"])
+async def test_on_aws_the_bucket_is_in_the_host_unless_told_otherwise(
+    proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, style: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    proxy.always(Answer(502))  # to the request for a tunnel, which names the host
+    options: dict[str, Any] = {} if style == "auto" else {"addressing_style": style}
+    async with open_store(f"s3://{BUCKET}/p?region=eu-west-1", **options) as store:
+        write = asyncio.create_task(store.set("k", b"v"))
+        request = await asyncio.to_thread(proxy.wait_for)
+        write.cancel()
+        await asyncio.wait([write])
+    place = "" if style == "path" else f"{BUCKET}."
+    assert (request.method, request.target) == ("CONNECT", f"{place}s3.eu-west-1.amazonaws.com:443")
+
+
+@pytest.mark.asyncio
+async def test_an_endpoint_may_have_a_path(proxy: FaultProxy) -> None:
+    request = await sent(proxy, endpoint_url=f"{proxy.url}/gateway")
+    assert request.target == f"/gateway/{BUCKET}/p/shared/keys/k"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("options", "sse", "key"),
+    [
+        ({"sse": "AES256"}, "AES256", None),
+        ({"sse": "aws:kms"}, "aws:kms", None),
+        ({"sse": "aws:kms", "sse_kms_key_id": KEY}, "aws:kms", KEY),
+    ],
+    ids=["AES256", "kms", "kms with a key"],
+)
+async def test_encryption_is_asked_for_with_each_write(
+    proxy: FaultProxy, options: dict[str, str], sse: str, key: str | None
+) -> None:
+    request = await sent(proxy, **options)
+    assert request.header("x-amz-server-side-encryption") == sse
+    assert request.header("x-amz-server-side-encryption-aws-kms-key-id") == key
+
+
+@pytest.mark.asyncio
+async def test_no_tag_is_sent_with_ttl_tags_false(proxy: FaultProxy) -> None:
+    request = await sent(proxy, ttl_tags="false")
+    assert request.header("x-amz-tagging") is None
+    assert request.header("x-amz-meta-expiresat") is not None
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", [aioboto3.Session, AioSession])
+async def test_a_session_of_the_callers_is_used_and_left_open(
+    target: S3Target, proxy: FaultProxy, kind: Any
+) -> None:
+    if kind is aioboto3.Session:
+        session = kind(aws_access_key_id="the-callers", aws_secret_access_key="x")
+        client = session.client
+    else:
+        session = kind()
+        session.set_credentials("the-callers", "x")
+        client = session.create_client
+    async with client("s3", endpoint_url=proxy.url, region_name="us-east-1") as theirs:
+        for _ in range(2):
+            async with target.open(session=session) as store:
+                await store.set("k", b"v")
+        assert await theirs.list_objects_v2(Bucket=BUCKET)
+    signed = [str(request.header("authorization")) for request in proxy.requests]
+    assert len(signed) == 3
+    assert all("Credential=the-callers/" in line for line in signed)
+
+
+@pytest.mark.asyncio
+async def test_max_in_flight_bounds_requests_and_connections(
+    target: S3Target, proxy: FaultProxy
+) -> None:
+    proxy.always(DelayReply(0.05))
+    async with target.open(max_in_flight=3) as store:
+        await asyncio.gather(*(store.set(f"k{number}", b"v") for number in range(12)))
+        assert proxy.connections == 3
+    requests = proxy.requests
+    assert len({request.connection for request in requests}) == 3
+    for number in range(3, 12):  # the fourth begins once one of the first three was answered
+        answered = [one.answered for one in requests if one.answered is not None]
+        assert sum(at < requests[number].started for at in answered) >= number - 2
+
+
+REFUSED: list[tuple[dict[str, Any], type[errors.StateBucketError], str]] = [
+    ({"region": ""}, errors.InvalidArgument, "region.*''"),
+    ({"region": "eu west"}, errors.InvalidArgument, "region.*'eu west'"),
+    ({"region": "evil.example/"}, errors.InvalidArgument, "region.*'evil.example/'"),
+    ({"region": "-eu"}, errors.InvalidArgument, "region.*'-eu'"),
+    ({"addressing_style": "host"}, errors.InvalidArgument, "addressing_style"),
+    ({"sse": "aes"}, errors.InvalidArgument, "sse"),
+    ({"sse_kms_key_id": KEY}, errors.InvalidArgument, "sse='aws:kms'"),
+    ({"sse": "AES256", "sse_kms_key_id": KEY}, errors.InvalidArgument, "sse='aws:kms'"),
+    ({"sse": "aws:kms", "sse_kms_key_id": ""}, errors.InvalidArgument, "ARN or alias: ''"),
+    ({"sse": "aws:kms", "sse_kms_key_id": "a\r\nb"}, errors.InvalidArgument, "ARN or alias"),
+    ({"ttl_tags": "perhaps"}, errors.InvalidArgument, "ttl_tags"),
+    ({"session": "text"}, errors.InvalidArgument, r"aioboto3\.Session, not builtins\.str"),
+    ({"session": boto3.Session()}, errors.InvalidArgument, r"aioboto3\.Session, not boto3\."),
+    ({"regoin": "eu-west-1"}, errors.InvalidArgument, "regoin.*region"),
+    ({"endpoint_url": ""}, errors.InvalidURL, "http://host or https://host: ''"),
+    ({"endpoint_url": "ftp://host"}, errors.InvalidURL, "http://host.*'ftp://host'"),
+    ({"endpoint_url": "host:9000"}, errors.InvalidURL, "http://host.*'host:9000'"),
+    ({"endpoint_url": "https://"}, errors.InvalidURL, "http://host.*'https://'"),
+    ({"endpoint_url": "https://a b"}, errors.InvalidURL, "http://host.*'https://a b'"),
+    ({"endpoint_url": "https://a;b"}, errors.InvalidURL, "http://host.*'https://a;b'"),
+    ({"endpoint_url": "https://host\r\n"}, errors.InvalidURL, "http://host"),
+    ({"endpoint_url": "https://me:hunter2@host"}, errors.InvalidURL, "without user"),
+    ({"endpoint_url": "https://host/?key=hunter2"}, errors.InvalidURL, "without user, query"),
+    ({"endpoint_url": "https://host#hunter2"}, errors.InvalidURL, "without user, query or frag"),
+    ({"endpoint_url": "https://host:hunter2"}, errors.InvalidURL, "not a URL"),
+    ({"endpoint_url": "https://[hunter2"}, errors.InvalidURL, "not a URL"),
+]
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "words"), REFUSED, ids=[repr(options)[:50] for options, _, _ in REFUSED]
+)
+def test_what_does_not_open(
+    options: dict[str, Any], kind: type[errors.StateBucketError], words: str
+) -> None:
+    with pytest.raises(kind, match=words) as caught:
+        open_store(f"s3://{BUCKET}/p", **{"region": "us-east-1"} | options)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9000", "https://[::1]:1/x", "https://h.e"])
+def test_what_endpoints_open(endpoint: str) -> None:
+    open_store(f"s3://{BUCKET}/p", endpoint_url=endpoint)
+
+
+@pytest.mark.asyncio
+async def test_a_ca_bundle_that_cannot_be_read_is_told_at_once(
+    target: S3Target, proxy: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "nothing.pem"))
+    async with target.open() as store:
+        with pytest.raises(errors.InvalidArgument, match=r"nothing\.pem") as told:
+            await store.set("k", b"v")
+        assert told.value.outcome == "none"
+        assert store.stats().requests == 1
+    assert proxy.requests == []

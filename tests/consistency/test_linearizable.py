@@ -1,0 +1,62 @@
+"""Concurrent loads, saves, deletes and clean-ups: some order of the calls explains what was seen.
+
+Among them are the races of an expired object with a fresh write, of a delete with a save and of a
+clean-up with a save: each history ends with a read of what is there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consistency.recording import check, in_threads, in_two_processes, losing
+from support.targets.deployments import spot_on
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from support.targets.deployments import Spot
+
+SERVERS = {"moto": "s3", "ministack": "s3", "fake": "gcs", "azurite": "azure"}
+SEED = 1606
+
+
+@pytest.fixture
+def spot(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Spot]:
+    name: str = request.param
+    server = request.getfixturevalue(name) if name in SERVERS else None
+    with spot_on(SERVERS.get(name, name), server, tmp_path) as found:
+        yield found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spot", ["memory", "sqlite", *SERVERS], indirect=True)
+def test_an_order_explains_what_was_seen(spot: Spot) -> None:
+    in_memory = spot.service == "memory"
+    tally = check(in_threads(spot, SEED, 400 if in_memory else 40))
+    assert tally.operations > 300
+    assert tally.overlaps > (20 if in_memory else 60)
+    assert tally.refusals > 15
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("late", [False, True], ids=["lost", "late"])
+@pytest.mark.parametrize("spot", SERVERS, indirect=True)
+def test_an_order_explains_what_was_seen_where_replies_are_lost(
+    spot: Spot,
+    late: bool,  # noqa: FBT001  (a parameter)
+) -> None:
+    tally = check(losing(spot, SEED + late, 15, late=late))
+    assert tally.operations > 120
+    assert tally.overlaps > 30
+    assert tally.unknown > 5
+
+
+@pytest.mark.slow
+def test_an_order_explains_what_two_processes_saw(tmp_path: Path) -> None:
+    tally = check(in_two_processes(f"sqlite:///{tmp_path / 'state.db'}", SEED, 100))
+    assert tally.operations > 500
+    assert tally.overlaps > 60
+    assert tally.refusals > 20

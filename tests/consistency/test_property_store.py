@@ -1,0 +1,249 @@
+"""The store against a model: any sequence of calls, by any tenant, at any time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+
+import statebucket_local
+from statebucket import ExecutionSnapshot, StateStore, Version, errors, open_store
+from statebucket.testing import Clock
+from statebucket.testing.contract.base import snapshot
+from support.virtual import VirtualLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+TENANTS = ["a", "a/b"]
+EXECUTIONS = ["é"]
+PLAIN = ["k"]
+
+scopes = st.sampled_from([None, *TENANTS])
+keys = st.sampled_from([f"exec:{id_}:k" for id_ in EXECUTIONS] + PLAIN)
+values = st.binary(max_size=3)
+ttls = st.sampled_from([None, timedelta(seconds=10), timedelta(seconds=30)])
+Key = tuple[str | None, str]
+
+
+@dataclass
+class Entry:
+    """What the model knows of a value or snapshot."""
+
+    value: Any
+    version: Version
+    expires: float | None
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """A store in memory, and dictionaries that say what it should hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = VirtualLoop()
+        self.clock = Clock(1_000_000)
+        self.name = uuid4().hex
+        self.store = self.opened()
+        self.keys: dict[Key, Entry] = {}
+        self.snapshots: dict[tuple[str, str], Entry] = {}
+        self.owners: dict[str, str] = {}
+        self.old: list[Version] = [Version("never")]
+
+    def opened(self) -> StateStore:
+        return open_store(f"memory://{self.name}", clock=self.clock)
+
+    def teardown(self) -> None:
+        self.listings_show_what_lives()
+        self.loop.close()
+        del statebucket_local._named[self.name]
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return self.loop.run_until_complete(work)
+
+    def view(self, scope: str | None) -> StateStore:
+        return self.store if scope is None else self.store.tenant(scope)
+
+    def live(self, entry: Entry | None) -> Entry | None:
+        if entry is None or (entry.expires is not None and entry.expires <= self.clock()):
+            return None
+        return entry
+
+    def expiry(self, ttl: timedelta | None) -> float | None:
+        return None if ttl is None else self.clock() + ttl.total_seconds()
+
+    @rule(scope=scopes, key=keys, value=values, ttl=ttls)
+    def set(self, scope: str | None, key: str, value: bytes, ttl: timedelta | None) -> None:
+        version = self.run(self.view(scope).set(key, value, ttl))
+        self.remember((scope, key), value, version, ttl)
+
+    def remember(self, key: Key, value: bytes, version: Version, ttl: timedelta | None) -> None:
+        assert version not in self.old
+        self.old.append(version)
+        self.keys[key] = Entry(value, version, self.expiry(ttl))
+
+    @rule(scope=scopes, key=keys, value=values, ttl=ttls)
+    def create(self, scope: str | None, key: str, value: bytes, ttl: timedelta | None) -> None:
+        there = self.live(self.keys.get((scope, key)))
+        try:
+            version = self.run(self.view(scope).set(key, value, ttl, if_version=Version.ABSENT))
+        except errors.VersionConflict:
+            assert there is not None
+        else:
+            assert there is None
+            self.remember((scope, key), value, version, ttl)
+
+    @rule(scope=scopes, key=keys, value=values, ttl=ttls, data=st.data())
+    def replace(
+        self, scope: str | None, key: str, value: bytes, ttl: timedelta | None, data: st.DataObject
+    ) -> None:
+        entry = self.keys.get((scope, key))
+        current = [] if entry is None else [entry.version] * 10
+        expected = data.draw(st.sampled_from(self.old + current))
+        try:
+            version = self.run(self.view(scope).set(key, value, ttl, if_version=expected))
+        except errors.VersionConflict:
+            assert entry is None or expected != entry.version
+        else:
+            assert entry is not None
+            assert expected == entry.version
+            self.remember((scope, key), value, version, ttl)
+
+    @rule(scope=scopes, key=keys)
+    def delete(self, scope: str | None, key: str) -> None:
+        self.run(self.view(scope).delete(key))
+        self.keys.pop((scope, key), None)
+
+    @rule(scope=scopes, key=keys)
+    def read(self, scope: str | None, key: str) -> None:
+        entry = self.live(self.keys.get((scope, key)))
+        view = self.view(scope)
+        found = self.run(view.get_stored(key))
+        assert self.run(view.exists(key)) == (entry is not None)
+        assert self.run(view.get(key)) == (None if entry is None else entry.value)
+        if entry is None:
+            assert found is None
+            return
+        assert (found.value, found.version) == (entry.value, entry.version)
+        moment = None if entry.expires is None else datetime.fromtimestamp(entry.expires, UTC)
+        assert found.expires_at == moment
+
+    @rule(
+        tenant=st.sampled_from(TENANTS),
+        execution=st.sampled_from(EXECUTIONS),
+        number=st.integers(0, 5),
+        ttl=ttls,
+        only_newer=st.booleans(),
+        bound=st.booleans(),
+    )
+    def save(
+        self,
+        tenant: str,
+        execution: str,
+        number: int,
+        ttl: timedelta | None,
+        only_newer: bool,  # noqa: FBT001  (drawn)
+        bound: bool,  # noqa: FBT001
+    ) -> None:
+        view = self.view(tenant if bound else None)
+        taken = snapshot(execution, tenant, number)
+        before = self.live(self.snapshots.get((tenant, execution)))
+        try:
+            version = self.run(view.save_snapshot(taken, ttl=ttl, only_newer=only_newer))
+        except errors.TenantMismatch:
+            assert self.owners.get(execution) not in (None, tenant)
+            return
+        except errors.StaleSnapshot:
+            assert only_newer
+            assert before is not None
+            assert before.value.sequence_number > number
+            return
+        assert not (only_newer and before and before.value.sequence_number > number)
+        # While its snapshot lives, nobody else can have it.
+        owner = self.owners.get(execution)
+        assert owner in (None, tenant) or not self.live(self.snapshots.get((owner, execution)))
+        self.owners[execution] = tenant
+        self.snapshots[tenant, execution] = Entry(taken, version, self.expiry(ttl))
+
+    @rule(tenant=st.sampled_from(TENANTS), execution=st.sampled_from(EXECUTIONS))
+    def load(self, tenant: str, execution: str) -> None:
+        entry = self.live(self.snapshots.get((tenant, execution)))
+        found = self.run(self.view(tenant).load_stored(execution))
+        assert (found and (found.value, found.version)) == (entry and (entry.value, entry.version))
+        if self.owners.get(execution) == tenant:
+            loaded: ExecutionSnapshot | None = self.run(self.store.load_snapshot(execution))
+            assert loaded == (entry and entry.value)
+
+    @rule(scope=scopes, execution=st.sampled_from(EXECUTIONS))
+    def delete_execution(self, scope: str | None, execution: str) -> None:
+        self.run(self.view(scope).delete_execution_state(execution))
+        tenant = scope if scope is not None else self.owners.get(execution)
+        gone = {scope, tenant}
+        mark = f"exec:{execution}:"
+        for place in [p for p in self.keys if p[0] in gone and p[1].startswith(mark)]:
+            del self.keys[place]
+        if tenant is not None:
+            self.snapshots.pop((tenant, execution), None)
+            if self.owners.get(execution) == tenant:
+                del self.owners[execution]
+
+    @rule(seconds=st.sampled_from([9.75, 10, 30, 61, 300_000]))
+    def advance(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    @rule()
+    def another_process(self) -> None:
+        """The same bucket, with nothing known of it."""
+        self.store = self.opened()
+
+    @precondition(lambda self: self.keys)
+    @rule(tenant=st.sampled_from(TENANTS))
+    def delete_tenant(self, tenant: str) -> None:
+        self.run(self.store.delete_tenant(tenant))
+        self.keys = {place: entry for place, entry in self.keys.items() if place[0] != tenant}
+        self.snapshots = {p: entry for p, entry in self.snapshots.items() if p[0] != tenant}
+        self.owners = {e: owner for e, owner in self.owners.items() if owner != tenant}
+
+    @rule()
+    def listings_show_what_lives(self) -> None:
+        listed, snapshots, tenants = self.run(self.listings())
+        for (scope, id_), found in listed.items():
+            mark = "" if id_ is None else f"exec:{id_}:"
+            alive = [
+                key for (s, key), entry in self.keys.items() if s == scope and self.live(entry)
+            ]
+            assert sorted(found) == sorted(
+                key for key in alive if (key.startswith(mark) if mark else key in PLAIN)
+            )
+        for tenant, found in snapshots.items():
+            ids = [
+                e for (t, e), entry in self.snapshots.items() if t == tenant and self.live(entry)
+            ]
+            assert sorted(found) == sorted(ids)
+        # An expired object counts, until somebody removes it.
+        there = {t for t, _ in self.snapshots} | {s for s, _ in self.keys if s is not None}
+        assert sorted(tenants) == sorted(there)
+
+    async def listings(self) -> tuple[dict[Any, list[str]], dict[str, list[str]], list[str]]:
+        keys = {
+            (scope, id_): [key async for key in self.view(scope).iter_keys(id_)]
+            for scope in (None, *TENANTS)
+            for id_ in (None, *EXECUTIONS)
+        }
+        snapshots: dict[str, Any] = {t: await self.store.list_snapshots(t) for t in TENANTS}
+        return keys, snapshots, [tenant async for tenant in self.store.iter_tenants()]
+
+
+StoreMachine.TestCase.settings = settings(
+    max_examples=150,
+    stateful_step_count=40,
+    deadline=None,
+    report_multiple_bugs=False,
+    phases=[Phase.reuse, Phase.generate, Phase.shrink],  # to explain takes minutes
+)
+TestStore = pytest.mark.slow(StoreMachine.TestCase)

@@ -1,4 +1,0 @@
-"""The faults that a store must survive, made to happen between each cloud's SDK and a server.
-
-`faultcases.cases` says which test shows which of the twenty-five cases.
-"""

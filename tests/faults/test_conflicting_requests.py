@@ -1,0 +1,60 @@
+"""S3's 409 ConditionalRequestConflict means "at the same moment", not "exists already"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from faults.clouds import look, write
+from faults.on import every_s3, timed
+from statebucket import Version, errors
+from support.faults.proxy import Callback, Together, s3_error
+
+if TYPE_CHECKING:
+    from faults.clouds import Cloud
+
+pytestmark = [pytest.mark.asyncio, every_s3]
+
+MOST_TRIES = 10
+
+
+@pytest.mark.parametrize("code", ["ConditionalRequestConflict", "OperationAborted"])
+@pytest.mark.parametrize("times", [1, 4])
+async def test_it_is_tried_again(cloud: Cloud, code: str, times: int) -> None:
+    async with cloud.open() as store:
+        cloud.proxy.always(s3_error(409, code, when=write), times=times)
+        created = await store.set("k", b"1", if_version=Version.ABSENT)
+        assert len(cloud.requests(write)) == times + 1
+        assert cloud.requests(look) == []
+        cloud.proxy.always(s3_error(409, code, when=write), times=times)
+        await store.set("k", b"2", if_version=created)
+        assert await store.get("k") == b"2"
+
+
+async def test_while_it_lasts_nothing_was_written_and_it_is_no_conflict(cloud: Cloud) -> None:
+    async with cloud.open() as store:
+        await store.exists("warm")
+        cloud.proxy.always(s3_error(409, "ConditionalRequestConflict", when=write))
+        seconds, error = await timed(
+            store.with_deadline(1).set("k", b"v", if_version=Version.ABSENT)
+        )
+        assert isinstance(error, errors.Unavailable)
+        assert "ConditionalRequestConflict" in str(error)
+        assert error.outcome == "none"
+        assert seconds <= 1.1
+        assert 2 <= len(cloud.requests(write)) <= MOST_TRIES
+        assert cloud.target.raw_names() == []
+
+
+async def test_the_writer_that_was_quicker_then_wins(cloud: Cloud) -> None:
+    def theirs(_: object) -> None:
+        cloud.target.raw_put("shared/keys/k", b"theirs", {"writeid": "another"})
+
+    conflict = s3_error(409, "ConditionalRequestConflict")
+    async with cloud.open() as store:
+        cloud.proxy.plan(Together((conflict, Callback(theirs)), when=write))
+        with pytest.raises(errors.VersionConflict) as caught:
+            await store.set("k", b"mine", if_version=Version.ABSENT)
+        assert caught.value.outcome == "none"
+        assert await store.get("k") == b"theirs"

@@ -1,0 +1,183 @@
+"""The same mistake gives the same error on every cloud, with nothing of the credentials in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import pytest
+
+from statebucket import StateStore, Version, errors
+from support.faults.answers import azure_error, gcs_error, s3_error
+from support.faults.proxy import FaultProxy
+from support.targets.azure import AzureTarget, raw_container
+from support.targets.gcs import GCSTarget
+from support.targets.s3 import S3Target, raw_client
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from statebucket.testing import Target
+    from support.faults.kinds import Answer
+    from support.servers import Server
+
+SERVICES = ("s3", "s3+http", "gcs", "azure")
+
+
+class Mistake(NamedTuple):
+    """What a service answers to one mistake, and the error that it must become."""
+
+    error: type[errors.StateBucketError]
+    outcome: str  # of a write that was answered so
+    s3: Answer
+    gcs: Answer
+    azure: Answer
+
+
+MISTAKES = {
+    "missing bucket": Mistake(
+        errors.BucketNotFound,
+        "none",
+        s3_error(404, "NoSuchBucket"),
+        gcs_error(404, "notFound", "The specified bucket does not exist."),
+        azure_error(404, "ContainerNotFound"),
+    ),
+    "forbidden": Mistake(
+        errors.AccessDenied,
+        "none",
+        s3_error(403, "AccessDenied"),
+        gcs_error(403, "forbidden", "x does not have storage.objects.create access."),
+        azure_error(403, "AuthorizationPermissionMismatch"),
+    ),
+    "wrong key": Mistake(
+        errors.InvalidCredentials,
+        "none",
+        s3_error(403, "SignatureDoesNotMatch"),
+        gcs_error(401, "authError", "Invalid Credentials"),
+        azure_error(403, "AuthenticationFailed"),
+    ),
+    "throttled": Mistake(
+        errors.Throttled,
+        "none",
+        s3_error(503, "SlowDown"),
+        gcs_error(429, "rateLimitExceeded"),
+        azure_error(503, "ServerBusy"),
+    ),
+    "failing": Mistake(
+        errors.Unavailable,
+        "unknown",
+        s3_error(500, "InternalError"),
+        gcs_error(503, "backendError"),
+        azure_error(500, "InternalError"),
+    ),
+    "refused": Mistake(
+        errors.RequestRejected,
+        "none",
+        s3_error(400, "InvalidRequest"),
+        gcs_error(400, "invalid"),
+        azure_error(400, "InvalidHeaderValue"),
+    ),
+}
+
+
+class Cloud(NamedTuple):
+    """A service behind a proxy."""
+
+    service: str
+    store: StateStore
+    proxy: FaultProxy
+    secret: str
+
+
+@pytest.fixture
+def tls() -> Literal["untrusted"] | None:
+    """Whether the proxy speaks TLS."""
+    return None
+
+
+@pytest.fixture(params=SERVICES)
+def cloud(
+    request: pytest.FixtureRequest,
+    moto: Server,
+    fake: Server,
+    azurite: Server,
+    tls: Literal["untrusted"] | None,
+) -> Iterator[Cloud]:
+    """Each service in turn."""
+    service: str = request.param
+    server = {"s3": moto, "s3+http": moto, "gcs": fake, "azure": azurite}[service]
+    host = server.netloc if service == "gcs" else None
+    with (
+        raw_container(azurite) as raw,
+        FaultProxy(server.host, server.port, rewrite_host=host, tls=tls) as proxy,
+    ):
+        kinds: dict[str, Callable[[], Target]] = {
+            "s3": lambda: S3Target(moto, raw_client(moto), proxy),
+            "s3+http": lambda: S3Target(moto, raw_client(moto), proxy, "http"),
+            "gcs": lambda: GCSTarget(fake.url, proxy),
+            "azure": lambda: AzureTarget(azurite, raw, proxy),
+        }
+        target = kinds[service]()
+        yield Cloud(service, target.open(deadline=10), proxy, server.secret_key)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", MISTAKES)
+async def test_one_mistake_one_error(cloud: Cloud, name: str) -> None:
+    mistake = MISTAKES[name]
+    await cloud.store.exists("warm")  # the client is there before the short deadline runs
+    quick = cloud.store.with_deadline(1.5)
+    cloud.proxy.always(getattr(mistake, cloud.service.partition("+")[0]))
+    calls: dict[str, tuple[Callable[[], Awaitable[object]], str]] = {
+        "set": (lambda: quick.set("k", b"v"), mistake.outcome),
+        "create": (lambda: quick.set("k", b"v", if_version=Version.ABSENT), mistake.outcome),
+        "get": (lambda: quick.get("k"), "none"),
+        "list": (lambda: quick.list_snapshots("acme"), "none"),
+        "delete": (lambda: quick.delete("k"), mistake.outcome),
+    }
+    seen = {}
+    for operation, (call, outcome) in calls.items():
+        with pytest.raises(errors.StateBucketError) as caught:
+            await call()
+        error = caught.value
+        said: BaseException | None = error
+        right = error.outcome == outcome
+        if isinstance(error, errors.DeadlineExceeded):
+            # On a slow machine the deadline may fall into a try; what was said before is the cause.
+            said, right = error.__cause__, True
+        seen[operation] = (type(said), right)
+        assert not cloud.secret or cloud.secret not in f"{error} {error!r} {error.__cause__}"
+    await cloud.store.shutdown()
+    assert seen == dict.fromkeys(calls, (mistake.error, True))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("tls", ["untrusted"])
+async def test_a_certificate_that_nobody_vouches_for_is_told_at_once(cloud: Cloud) -> None:
+    calls: list[Callable[[], Awaitable[object]]] = [
+        lambda: cloud.store.set("k", b"v"),
+        lambda: cloud.store.get("k"),
+        lambda: cloud.store.list_snapshots("acme"),
+    ]
+    for call in calls:
+        with pytest.raises(errors.Unavailable, match="certificate") as caught:
+            await call()
+        assert type(caught.value) is errors.UntrustedCertificate
+        assert (caught.value.outcome, caught.value.transient) == ("none", False)
+    assert cloud.proxy.count() == 0
+    assert cloud.store.stats().retries == 0
+    await cloud.store.shutdown()
+
+
+@pytest.mark.asyncio
+async def test_a_lost_race_and_an_over_long_name(cloud: Cloud) -> None:
+    version = await cloud.store.set("k", b"1")
+    await cloud.store.set("k", b"2")
+    for condition in (Version.ABSENT, version, Version("of nothing")):
+        with pytest.raises(errors.VersionConflict) as caught:
+            await cloud.store.set("k", b"3", if_version=condition)
+        assert caught.value.outcome == "none"
+    cloud.proxy.clear()
+    with pytest.raises(errors.InvalidKey):
+        await cloud.store.set("k" * 1100, b"v")
+    assert cloud.proxy.count() == 0
+    await cloud.store.shutdown()

@@ -1,0 +1,153 @@
+"""A service that refuses or fails, for a moment or for good: few requests, and an end in time."""
+
+from __future__ import annotations
+
+import random
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from faults.on import every_cloud, timed
+from statebucket import errors
+from support.places import ACME, E1, snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from faults.clouds import Cloud
+    from statebucket import StateStore
+    from support.faults.proxy import Recorded
+
+pytestmark = [pytest.mark.asyncio, every_cloud]
+
+DEADLINE = 1.0
+MOST_TRIES = 10  # what the README promises of one request
+LONGEST_WAIT = 2.0
+
+STORMS: dict[str, tuple[type[errors.StateBucketError], str]] = {
+    "throttled": (errors.Throttled, "none"),
+    "too many": (errors.Throttled, "none"),
+    "unavailable": (errors.Unavailable, "unknown"),
+    "failing": (errors.Unavailable, "unknown"),
+}
+CALLS: dict[str, Callable[[StateStore], Awaitable[object]]] = {
+    "set": lambda store: store.set("k", b"v"),
+    "save_snapshot": lambda store: store.save_snapshot(snapshot(1)),
+    "get": lambda store: store.get("k"),
+    "load_snapshot": lambda store: store.load_snapshot(E1),
+    "exists": lambda store: store.exists("k"),
+    "delete": lambda store: store.delete("k"),
+    "list_snapshots": lambda store: store.list_snapshots(ACME),
+}
+READS = {"get", "load_snapshot", "exists", "list_snapshots"}
+
+
+def gaps(requests: list[Recorded]) -> list[float]:
+    """The seconds between an answer and the next request."""
+    return [
+        after.started - (before.answered or before.started) for before, after in pairwise(requests)
+    ]
+
+
+@pytest.mark.parametrize("storm", STORMS)
+async def test_a_storm_ends_in_a_typed_error_by_the_deadline(cloud: Cloud, storm: str) -> None:
+    kind, outcome = STORMS[storm]
+    async with cloud.open() as store:
+        await store.exists("warm")
+        cloud.proxy.clear()
+        cloud.proxy.always(cloud.says(storm))
+        seconds, error = await timed(store.with_deadline(DEADLINE).set("k", b"v"))
+        assert isinstance(error, errors.StateBucketError)
+        said = error.__cause__ if isinstance(error, errors.DeadlineExceeded) else error
+        assert type(said) is kind
+        # A try that the deadline cut off, which a busy machine can bring about, leaves it open.
+        cut_off = isinstance(error, errors.DeadlineExceeded)
+        assert error.outcome == outcome or (cut_off and error.outcome == "unknown")
+        assert seconds <= DEADLINE * 1.1
+        # Not given up at once either: there were tries up to the last wait that did not fit.
+        assert 3 <= cloud.proxy.count() <= MOST_TRIES
+        cloud.proxy.heal()
+        await store.set("k", b"v")
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_every_call_ends_by_the_deadline(cloud: Cloud, call: str) -> None:
+    async with cloud.open() as store:
+        await store.exists("warm")
+        cloud.proxy.clear()
+        cloud.proxy.always(cloud.says("throttled"))
+        seconds, error = await timed(CALLS[call](store.with_deadline(0.3)))
+        no_body = cloud.service == "s3" and call == "exists"  # to tell SlowDown by: a HEAD
+        expected = errors.Unavailable if no_body else errors.Throttled
+        assert isinstance(error, expected | errors.DeadlineExceeded)
+        assert seconds <= 0.33
+        assert 1 <= cloud.proxy.count() <= MOST_TRIES
+        assert call not in READS or error.outcome == "none"
+
+
+@pytest.mark.parametrize("storm", STORMS)
+async def test_a_short_storm_is_not_seen_by_the_caller(cloud: Cloud, storm: str) -> None:
+    async with cloud.open() as store:
+        cloud.proxy.always(cloud.says(storm), times=3)
+        await store.set("k", b"v")
+        assert cloud.proxy.count() == 4
+        cloud.proxy.always(cloud.says(storm), times=3)
+        assert await store.get("k") == b"v"
+
+
+async def test_waits_are_random_and_grow(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "statebucket")
+    longest = [min(LONGEST_WAIT, 0.05 * 2**number) for number in range(4)]
+    shares: list[float] = []
+    async with cloud.open() as store:
+        for _ in range(3):
+            cloud.proxy.clear()
+            caplog.clear()
+            cloud.proxy.always(cloud.says("throttled"), times=4)
+            await store.set("k", b"v")
+            said = [float(wait) for wait in re.findall(r"next in ([\d.]+) s", caplog.text)]
+            # What it says it waits it waits: how much longer is the machine's affair.
+            seen = gaps(cloud.proxy.requests)
+            assert all(gap >= wait - 0.01 for gap, wait in zip(seen, said, strict=True))
+            shares += [wait / most for wait, most in zip(said, longest, strict=True)]
+    assert max(shares) <= 1.02  # rounded to milliseconds
+    # Any part of the longest wait, so that of twelve hardly all are above, or below, this.
+    assert min(shares) < 0.7
+    assert max(shares) > 0.3
+
+
+async def test_the_service_is_given_the_time_it_asks_for(cloud: Cloud) -> None:
+    async with cloud.open() as store:
+        await store.exists("warm")
+        cloud.proxy.clear()
+        cloud.proxy.plan(cloud.says("throttled", retry_after=1))
+        await store.set("k", b"v")
+        (gap,) = gaps(cloud.proxy.requests)
+        assert 1.0 <= gap < 2.0
+
+
+async def test_a_storm_without_waits_ends_after_ten_tries(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(random, "uniform", lambda _least, _most: 0.0)
+    async with cloud.open() as store:
+        await store.exists("warm")
+        cloud.proxy.clear()
+        cloud.proxy.always(cloud.says("throttled", retry_after=0))
+        _, error = await timed(store.set("k", b"v"))
+        assert isinstance(error, errors.Throttled)
+        assert cloud.proxy.count() == MOST_TRIES
+
+
+async def test_it_is_not_asked_again_if_it_wants_more_time_than_there_is(cloud: Cloud) -> None:
+    async with cloud.open() as store:
+        await store.exists("warm")
+        cloud.proxy.clear()
+        cloud.proxy.always(cloud.says("throttled", retry_after=30))
+        seconds, error = await timed(store.with_deadline(DEADLINE).set("k", b"v"))
+        assert isinstance(error, errors.Throttled)
+        assert error.retry_after == 30
+        assert seconds < DEADLINE
+        assert cloud.proxy.count() == 1

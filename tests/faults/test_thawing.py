@@ -1,0 +1,55 @@
+"""A process that was frozen, whose connections have died meanwhile, nobody having told it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from faults.on import every_cloud, s3_only
+from statebucket import errors
+from support.faults.proxy import DelayReply
+
+if TYPE_CHECKING:
+    from faults.clouds import Cloud
+    from statebucket import StateStore
+    from support.faults.proxy import FaultProxy
+
+pytestmark = pytest.mark.asyncio
+
+WARM = 8
+
+
+async def frozen(store: StateStore, proxy: FaultProxy) -> None:
+    """Open several connections, which then die."""
+    await store.set("k", b"v")
+    proxy.always(DelayReply(0.2))
+    await asyncio.gather(*(store.get("k") for _ in range(WARM)))
+    proxy.heal()
+    assert proxy.freeze_idle() >= WARM
+
+
+async def recovers(store: StateStore) -> None:
+    """See that one call, which ends long before a connection counts as lost, fails, and no more."""
+    hurried = store.with_deadline(0.5)
+    with pytest.raises(errors.DeadlineExceeded):
+        await hurried.get("k")
+    assert await hurried.get("k") == b"v"
+    assert await hurried.get("k") == b"v"
+
+
+@every_cloud
+async def test_a_call_that_is_cut_off_early_takes_the_dead_connections_with_it(
+    cloud: Cloud,
+) -> None:
+    async with cloud.open() as store:
+        await frozen(store, cloud.proxy)
+        await recovers(store)
+
+
+@s3_only
+async def test_so_it_is_on_the_http_engine(cloud: Cloud) -> None:
+    async with cloud.open(engine="http") as store:
+        await frozen(store, cloud.proxy)
+        await recovers(store)

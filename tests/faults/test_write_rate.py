@@ -1,0 +1,91 @@
+"""Cloud Storage takes one write a second of one object, and answers 429 to more."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from faults.clouds import write
+from faults.on import gcs_only
+from statebucket import errors
+from support.faults.proxy import Fault, gcs_error
+from support.places import ACME, E1, snapshot
+
+if TYPE_CHECKING:
+    from faults.clouds import Cloud
+    from support.faults.link import Link
+    from support.faults.messages import Reply
+    from support.faults.record import Recorded
+
+pytestmark = [pytest.mark.asyncio, gcs_only]
+
+INTERVAL = 0.3  # a second in the real service
+
+
+@dataclass(frozen=True)
+class OneAtATime(Fault):
+    """Refuses a write of an object that comes too soon after the one before.
+
+    Attributes:
+        last: When each object was last written.
+    """
+
+    last: dict[bytes, float] = field(default_factory=lambda: defaultdict(float))
+
+    async def before(self, link: Link, request: Recorded) -> Reply | None:
+        """Refuse it, or let it through."""
+        name = request.body.partition(b'"name":"')[2].partition(b'"')[0]
+        now = time.monotonic()
+        if now - self.last[name] < INTERVAL:
+            refusal = gcs_error(
+                429, "rateLimitExceeded", "The rate of object mutations is too high"
+            )
+            return await refusal.before(link, request)
+        self.last[name] = now
+        return None
+
+
+async def test_more_writes_are_slow_or_told_to_be_too_many(cloud: Cloud) -> None:
+    async with cloud.open() as store:
+        cloud.proxy.always(OneAtATime(when=write))
+        results = await asyncio.gather(
+            *(store.with_deadline(4).set("k", str(number).encode()) for number in range(4)),
+            return_exceptions=True,
+        )
+        failed = [result for result in results if isinstance(result, BaseException)]
+        assert all(type(error) is errors.Throttled for error in failed)
+        assert len(failed) < 4
+        assert await store.get("k") in {b"0", b"1", b"2", b"3"}
+        # Objects beside each other do not wait for each other.
+        started = time.monotonic()
+        await asyncio.gather(*(store.set(f"other{number}", b"v") for number in range(4)))
+        assert time.monotonic() - started < INTERVAL + 1
+
+
+async def test_a_deadline_too_short_for_it_writes_nothing(cloud: Cloud) -> None:
+    async with cloud.open() as store:
+        cloud.proxy.always(OneAtATime(when=write))
+        await store.set("k", b"1")
+        with pytest.raises((errors.Throttled, errors.DeadlineExceeded)):
+            await store.with_deadline(0.15).set("k", b"2")
+        assert await store.get("k") == b"1"
+
+
+async def test_a_writer_keeps_to_the_pace_by_itself(cloud: Cloud) -> None:
+    async with cloud.open() as store:
+        cloud.proxy.always(OneAtATime(when=write))
+        acme = store.tenant(ACME)
+        async with acme.writer(E1) as writer:
+            for number in range(1, 4):
+                writer.save(snapshot(number))
+                await writer.flush()  # or the last would be written only
+        loaded = await acme.load_snapshot(E1)
+        assert loaded is not None
+        assert loaded.sequence_number == 3
+        refused = [request for request in cloud.requests(write) if request.status == 429]
+        assert refused == []

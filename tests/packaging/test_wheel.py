@@ -1,0 +1,156 @@
+"""The wheel: what it holds, that it works alone, and that another one can add a scheme."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import tomllib
+import venv
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from statebucket.opening import BUILT_IN
+from support.environment import ROOT, outside
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ADAPTER = """
+from statebucket.port.bucket import Location, OpenedBucket
+from statebucket_local.memory import MemoryBucket
+
+
+class DummyBucket(MemoryBucket):
+    name = "dummy"
+
+
+def open_bucket(location: Location) -> OpenedBucket:
+    return OpenedBucket(DummyBucket())
+"""
+PROJECT = """
+[build-system]
+requires = ["hatchling>=1.27"]
+build-backend = "hatchling.build"
+
+[project]
+name = "statebucket-dummy"
+version = "1.0"
+
+[project.entry-points."statebucket.adapters"]
+dummy = "statebucket_dummy:open_bucket"
+"dummy+fast" = "statebucket_dummy:open_bucket"
+"""
+USE = """
+import asyncio, sys
+from statebucket import ExecutionSnapshot, ExecutionState, errors, open_store
+
+async def main(url):
+    async with open_store(url) as store:
+        await store.save_snapshot(ExecutionSnapshot(
+            execution_id="e1", tenant_id="acme", state=ExecutionState.RUNNING, sequence_number=1))
+        loaded = await store.load_snapshot("e1")
+        print(store.name, loaded.sequence_number)
+
+for url in sys.argv[1:]:
+    try:
+        asyncio.run(main(url))
+    except errors.StateBucketError as error:
+        print(type(error).__name__, error)
+"""
+
+
+def built(source: Path, out: Path) -> Path:
+    """Builds a wheel as a publisher does."""
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(source)]
+    subprocess.run(command, check=True, capture_output=True, env=outside())
+    (wheel,) = out.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment with that wheel, a third party's, and no SDK."""
+    folder = tmp_path_factory.mktemp("bare")
+    venv.create(folder / "venv", with_pip=True)
+    python = folder / "venv" / "bin" / "python"
+    package = folder / "dummy" / "statebucket_dummy"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(ADAPTER)
+    (folder / "dummy" / "pyproject.toml").write_text(PROJECT)
+    other = built(folder / "dummy", folder / "out")
+    install = [str(python), "-m", "pip", "install", "--quiet", str(wheel), str(other)]
+    subprocess.run(install, check=True, capture_output=True)
+    return python
+
+
+def run(python: Path, script: str, *arguments: str, cwd: Path) -> list[str]:
+    """What a script prints."""
+    done = subprocess.run(
+        [str(python), "-c", textwrap.dedent(script), *arguments],
+        cwd=cwd,
+        env=outside(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_it_holds_our_packages_only(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    tops = {name.split("/")[0] for name in names}
+    beside = {f"statebucket_{name}" for name in ("azure", "gcs", "http", "local", "pytest", "s3")}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"statebucket", *beside}
+    assert {f"{package}/py.typed" for package in ("statebucket", *beside)} <= set(names)
+    assert "statebucket/sync.pyi" in names
+    assert not [name for name in names if "/tests/" in name or "__pycache__" in name]
+
+
+def test_the_registry_and_the_entry_points_agree() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"]["statebucket.adapters"] == BUILT_IN
+
+
+def test_it_works_alone(bare: Path, tmp_path: Path) -> None:
+    assert run(bare, USE, "memory://", "sqlite:///state.db", cwd=tmp_path) == [
+        "memory 1",
+        "sqlite 1",
+    ]
+    assert (tmp_path / "state.db").is_file()
+
+
+def test_a_missing_sdk_names_the_pip_command(bare: Path, tmp_path: Path) -> None:
+    urls = ("s3://bkt/p", "s3://bkt/p?engine=http", "gs://bkt/p", "az://bkt/p?account=a")
+    said = run(bare, USE, *urls, cwd=tmp_path)
+    for line, extra in zip(said, ("s3", "http", "gcs", "azure"), strict=True):
+        assert line.startswith("AdapterNotInstalled")
+        assert f"pip install 'statebucket[{extra}]'" in line
+
+
+def test_a_third_partys_wheel_adds_a_scheme(bare: Path, tmp_path: Path) -> None:
+    said = run(bare, USE, "dummy://", "dummy://?engine=fast", "dummy://?engine=x", cwd=tmp_path)
+    assert said[:2] == ["dummy 1", "dummy 1"]
+    assert said[2].startswith("UnknownScheme")
+    assert "dummy with engine=fast" in said[2]
+
+
+def test_importing_it_loads_little(bare: Path, tmp_path: Path) -> None:
+    script = """
+        import asyncio, msgspec, sys
+        before = set(sys.modules)
+        import statebucket
+        print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before}))
+    """
+    (loaded,) = run(bare, script, cwd=tmp_path)
+    # No adapter, no SDK; and of the standard library what a cold start can afford.
+    assert set(loaded.split()) <= {"statebucket", "copy", "urllib", "ipaddress"}
+
+
+def test_there_is_no_core_package() -> None:
+    assert not (ROOT / "core" / "__init__.py").exists()
+    assert not (ROOT / "adapters" / "__init__.py").exists()

@@ -1,0 +1,55 @@
+"""Other processes that use a place."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from support.places import Place
+
+_TESTS = Path(__file__).parents[1]
+_PATIENCE_S = 60
+
+
+def environ(extra: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process that is to find the tests' modules."""
+    path = os.pathsep.join(filter(None, [str(_TESTS), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, **extra, "PYTHONPATH": path}
+
+
+@contextmanager
+def started(
+    place: Place, mode: str, seconds: float, ahead: int = 0
+) -> Iterator[subprocess.Popen[str]]:
+    """Run `support.worker`; at the end of the context it is killed."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "support.worker", place.url, mode, str(seconds), str(ahead)],
+        env=environ(place.environ),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def line(process: subprocess.Popen[str]) -> Any:
+    """The next thing that it says."""
+    assert process.stdout is not None
+    return json.loads(process.stdout.readline())
+
+
+def rest(process: subprocess.Popen[str]) -> list[Any]:
+    """All that it says until it ends, well."""
+    said, _ = process.communicate(timeout=_PATIENCE_S)
+    assert process.returncode == 0
+    return [json.loads(text) for text in said.splitlines()]

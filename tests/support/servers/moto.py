@@ -1,0 +1,51 @@
+"""moto: S3, with metadata, tags, conditions and paging as on AWS.
+
+It runs in a process of its own, though it could share ours: its state is global to a process,
+and its threads and sockets would show in every test that looks for leaks.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from support.servers import Server
+from support.servers.ports import HOST, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def missing() -> str | None:
+    """Say why moto cannot run here.
+
+    Returns:
+        The reason, or None if it can.
+    """
+    # flask comes with moto's server extra; moto alone cannot serve.
+    if not all(importlib.util.find_spec(name) for name in ("moto", "flask")):
+        return "moto's server is not installed: pip install 'moto[server,s3]'"
+    return None
+
+
+@contextmanager
+def running_moto() -> Iterator[Server]:
+    """Run a moto of its own, empty at the start.
+
+    Yields:
+        The server.
+    """
+    with serve(
+        "moto",
+        lambda port: [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(port)],
+    ) as (port, pid):
+        yield Server(
+            name="moto",
+            service="s3",
+            url=f"http://{HOST}:{port}",
+            access_key="test-access-key",
+            secret_key="test-secret-key",
+            pid=pid,
+        )

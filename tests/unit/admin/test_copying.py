@@ -1,0 +1,327 @@
+"""What a copy keeps, and what it never does, between stores of every kind that is at hand."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from cli.conftest import HOUR, snapshot
+from statebucket import Version, errors, open_store
+from statebucket.admin.copying import Copier, CopyReport
+from statebucket.port.bucket import JSON
+from statebucket.port.expiry import class_of
+from statebucket.store.context import Parts
+from statebucket.store.layout import Names
+from support.targets.s3 import BUCKET
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from statebucket.store.store import ObjectStateStore
+    from support.servers import Server
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture
+def stores() -> tuple[ObjectStateStore, ObjectStateStore]:
+    return open_store("memory://"), open_store("memory://")
+
+
+async def copy(
+    source: ObjectStateStore, target: ObjectStateStore, tenant: str = "acme", **options: Any
+) -> CopyReport:
+    return await Copier(Parts.of(source), Parts.of(target), **options).tenant(tenant)
+
+
+@asynccontextmanager
+async def all_kinds(moto: Server, folder: Path) -> AsyncIterator[list[ObjectStateStore]]:
+    prefix = uuid4().hex
+    s3 = f"s3://{BUCKET}/{prefix}?endpoint_url={moto.url}&region=us-east-1"
+    async with open_store(s3) as one, open_store(f"sqlite:///{folder}/copy.db") as other:
+        yield [one, other]
+
+
+async def test_a_tenant_goes_to_s3_and_back_with_its_expiry(moto: Server, tmp_path: Path) -> None:
+    async with all_kinds(moto, tmp_path) as (s3, sqlite):
+        acme = sqlite.tenant("acme")
+        await acme.save_snapshot(snapshot("e1", number=4), ttl=40 * HOUR)
+        await acme.set("exec:e1:rows", b"\x00\xff binary", 5 * HOUR)
+        await acme.set("settings", b"{}")
+        assert (await copy(sqlite, s3)).copied == 3
+        home = open_store("memory://")
+        assert (await copy(s3, home)).copied == 3
+        for key in ("exec:e1:rows", "settings"):
+            first, last = await acme.get_stored(key), await home.tenant("acme").get_stored(key)
+            assert first is not None
+            assert last is not None
+            assert (first.value, first.expires_at) == (last.value, last.expires_at)
+        there, here = await sqlite.load_stored("e1"), await home.load_stored("e1")
+        assert there is not None
+        assert here is not None
+        assert (there.value, there.expires_at) == (here.value, here.expires_at)
+
+
+async def test_a_copy_on_s3_has_the_tag_that_its_remaining_time_needs(
+    moto: Server, tmp_path: Path
+) -> None:
+    from support.targets.s3 import raw_client  # noqa: PLC0415
+
+    async with all_kinds(moto, tmp_path) as (s3, sqlite):
+        await sqlite.tenant("acme").set("k", b"v", 40 * HOUR)
+        await copy(sqlite, s3)
+        key = s3._names.tenant("acme") + "keys/k"
+        tags = raw_client(moto).get_object_tagging(Bucket=BUCKET, Key=key)["TagSet"]
+        days = class_of(40 * 3_600_000)
+        assert tags == [{"Key": "statebucket-ttl", "Value": str(days)}]
+
+
+async def test_json_still_parses_behind_its_nonce(moto: Server, tmp_path: Path) -> None:
+    import json  # noqa: PLC0415
+
+    from support.targets.s3 import raw_client  # noqa: PLC0415
+
+    async with all_kinds(moto, tmp_path) as (s3, sqlite):
+        await sqlite.tenant("acme").set_json("k", [1, 2])
+        await copy(sqlite, s3)
+        key = s3._names.tenant("acme") + "keys/k"
+        found = raw_client(moto).get_object(Bucket=BUCKET, Key=key)
+        assert json.loads(found["Body"].read()) == [1, 2]
+        assert found["ContentType"] == JSON
+
+
+async def test_running_it_again_writes_nothing(stores: Any) -> None:
+    source, target = stores
+    await source.save_snapshot(snapshot("e1"), ttl=HOUR)
+    await source.tenant("acme").set("exec:e1:k", b"1")
+    await copy(source, target)
+    sent = target.stats().bytes_sent
+    report = await copy(source, target)
+    assert (report.copied, report.same) == (0, 2)
+    assert target.stats().bytes_sent == sent
+
+
+async def test_a_newer_snapshot_stays_and_so_do_its_keys(stores: Any) -> None:
+    source, target = stores
+    for store, number in ((source, 3), (target, 5)):
+        await store.save_snapshot(snapshot("e1", number=number))
+        await store.tenant("acme").set("exec:e1:k", str(number).encode())
+    report = await copy(source, target)
+    assert (report.copied, report.newer) == (0, 2)
+    assert await target.tenant("acme").get("exec:e1:k") == b"5"
+    assert (await target.load_snapshot("e1")).sequence_number == 5
+
+
+async def test_an_older_snapshot_is_replaced_with_its_keys(stores: Any) -> None:
+    source, target = stores
+    for store, number in ((source, 5), (target, 3)):
+        await store.save_snapshot(snapshot("e1", number=number))
+        await store.tenant("acme").set("exec:e1:k", str(number).encode())
+    assert (await copy(source, target)).copied == 2
+    assert await target.tenant("acme").get("exec:e1:k") == b"5"
+    assert (await target.load_snapshot("e1")).sequence_number == 5
+
+
+async def test_a_snapshot_that_gets_newer_during_the_copy_stays(stores: Any) -> None:
+    source, target = stores
+    await source.save_snapshot(snapshot("e1", number=3))
+    put, raced = target._objects.bucket.put, False
+
+    async def late(write: Any, condition: Any) -> Any:
+        nonlocal raced
+        if "snapshots/" in write.name and not raced:
+            raced = True
+            await target.save_snapshot(snapshot("e1", number=9))
+        return await put(write, condition)
+
+    target._objects.bucket.put = late
+    report = await copy(source, target)
+    assert (report.copied, report.newer) == (0, 1)
+    assert (await target.load_snapshot("e1")).sequence_number == 9
+
+
+async def test_a_differing_key_stays_unless_it_may_be_replaced(stores: Any) -> None:
+    source, target = stores
+    await source.tenant("acme").set("k", b"source")
+    await target.tenant("acme").set("k", b"target")
+    assert (await copy(source, target)).kept == 1
+    assert await target.tenant("acme").get("k") == b"target"
+    assert (await copy(source, target, replace_keys=True)).copied == 1
+    assert await target.tenant("acme").get("k") == b"source"
+
+
+async def test_a_dry_run_writes_nothing(stores: Any) -> None:
+    source, target = stores
+    await source.save_snapshot(snapshot("e1"))
+    assert (await copy(source, target, dry_run=True)).copied == 1
+    assert [tenant async for tenant in target.iter_tenants()] == []
+
+
+async def test_the_copy_is_found_without_its_tenant(stores: Any) -> None:
+    source, target = stores
+    await source.save_snapshot(snapshot("e1"))
+    await copy(source, target)
+    fresh = open_store("memory://")
+    fresh._objects.bucket = target._objects.bucket
+    assert await fresh.load_snapshot("e1") is not None
+
+
+async def test_an_execution_of_another_tenant_at_the_destination_is_a_failure(stores: Any) -> None:
+    source, target = stores
+    await source.save_snapshot(snapshot("e1", "acme"))
+    await target.save_snapshot(snapshot("e1", "globex"))
+    report = await copy(source, target)
+    assert (report.ok, report.failed) == (False, 1)
+    assert "TenantMismatch" in report.failures["tenants/acme/snapshots/e1"]
+    assert (await target.load_snapshot("e1")).tenant_id == "globex"
+
+
+async def test_what_is_damaged_on_the_way_is_found(stores: Any) -> None:
+    source, target = stores
+    await source.tenant("acme").set("k", b"right")
+    put = target._objects.bucket.put
+
+    async def damaged(write: Any, condition: Any) -> Any:
+        import msgspec  # noqa: PLC0415
+
+        return await put(msgspec.structs.replace(write, body=b"wrong"), condition)
+
+    target._objects.bucket.put = damaged
+    report = await copy(source, target)
+    assert (report.copied, report.failed) == (0, 1)
+    assert "not what was written" in next(iter(report.failures.values()))
+
+
+async def test_the_snapshot_waits_for_its_keys(stores: Any) -> None:
+    source, target = stores
+    acme = source.tenant("acme")
+    await acme.save_snapshot(snapshot("e1"))
+    await acme.set("exec:e1:k", b"1")
+    source._objects.bucket._objects["tenants/acme/executions/e1/k"].info.metadata["tail"] = "99"
+    report = await copy(source, target)
+    assert (report.seen, report.failed, len(report.failures)) == (2, 2, 1)
+    assert await target.load_snapshot("e1") is None
+
+
+async def test_a_store_that_fails_ends_the_copy(stores: Any) -> None:
+    source, target = stores
+    await source.tenant("acme").set("k", b"1")
+
+    async def denied(*_: Any) -> Version:
+        raise errors.AccessDenied("no")
+
+    target._objects.bucket.put = denied
+    with pytest.raises(errors.AccessDenied):
+        await copy(source, target)
+
+
+async def test_what_has_expired_is_not_copied() -> None:
+    moment = datetime.now(UTC).timestamp()
+    source = open_store("memory://", clock=lambda: moment)
+    await source.tenant("acme").set("k", b"1", timedelta(seconds=1))
+    moment += 2
+    target = open_store("memory://")
+    assert (await copy(source, target)).copied == 0
+    assert not await target.tenant("acme").exists("k")
+
+
+async def test_other_tenants_and_leases_stay_behind(stores: Any) -> None:
+    source, target = stores
+    await source.save_snapshot(snapshot("e1", "acme"))
+    await source.save_snapshot(snapshot("e2", "globex"))
+    async with source.tenant("acme").lease("e1", ttl=HOUR):
+        await copy(source, target)
+    assert [tenant async for tenant in target.iter_tenants()] == ["acme"]
+    assert not any("leases/" in name for name in target._objects.bucket._objects)
+
+
+async def test_keys_without_a_tenant_go_along_when_asked(stores: Any) -> None:
+    source, target = stores
+    await source.set("banner", b"hello")
+    await source.set("exec:e1:k", b"1")
+    assert (await Copier(Parts.of(source), Parts.of(target)).shared()).copied == 2
+    assert (await target.get("banner"), await target.get("exec:e1:k")) == (b"hello", b"1")
+
+
+async def test_one_execution_that_fails_holds_back_no_other(stores: Any) -> None:
+    source, target = stores
+    for number in range(20):
+        await source.save_snapshot(snapshot(f"e{number}"))
+        for key in "abc":
+            await source.tenant("acme").set(f"exec:e{number}:{key}", b"1")
+    await target.save_snapshot(snapshot("e7", "globex"))
+    report = await copy(source, target)
+    assert (report.seen, report.copied, report.failed) == (80, 79, 1)
+    assert list(report.failures) == ["tenants/acme/snapshots/e7"]
+
+
+@pytest.mark.parametrize("garbled", ["source", "target"])
+async def test_a_snapshot_that_cannot_be_read_is_one_failure(stores: Any, garbled: str) -> None:
+    source, target = stores
+    for store in stores:
+        await store.save_snapshot(snapshot("bad", number=5))
+    for execution in ("bad", "good"):
+        await source.tenant("acme").set(f"exec:{execution}:k", b"1")
+    await source.save_snapshot(snapshot("good"))
+    bucket = (source if garbled == "source" else target)._objects.bucket
+    bucket._objects["tenants/acme/snapshots/bad"].info.metadata["tail"] = "9999"
+    report = await copy(source, target)
+    assert (report.seen, report.copied, report.failed) == (4, 2, 2)
+    assert list(report.failures) == ["tenants/acme/snapshots/bad"]
+    assert not await target.tenant("acme").exists("exec:bad:k")
+    assert await target.load_snapshot("good") is not None
+
+
+async def test_a_name_too_long_for_the_destination_is_one_failure(stores: Any) -> None:
+    source, target = stores
+    target._names = Names("p" * 100)
+    long = "x" * 950
+    for execution in (long, "good"):
+        await source.save_snapshot(snapshot(execution))
+        await source.tenant("acme").set(f"exec:{execution}:k", b"1")
+    report = await copy(source, target)
+    assert (report.seen, report.copied, report.failed) == (4, 2, 2)
+    assert list(report.failures) == [f"tenants/acme/snapshots/{long}"]
+    assert "InvalidKey" in next(iter(report.failures.values()))
+
+
+async def test_keys_without_a_tenant_are_failures_where_there_can_be_none(stores: Any) -> None:
+    source, _ = stores
+    target = open_store("memory://?owner_index=false")
+    await source.set("banner", b"hello")
+    report = await Copier(Parts.of(source), Parts.of(target)).shared()
+    assert (report.ok, report.failed) == (False, 1)
+    assert "owner_index=false" in report.failures["shared/keys/banner"]
+
+
+async def test_an_executions_keys_without_a_tenant_go_with_its_snapshot(stores: Any) -> None:
+    source, target = stores
+    await source.save_snapshot(snapshot("e1"))
+    await source.save_snapshot(snapshot("g1", "globex"))
+    for execution in ("e1", "g1"):
+        await source.set(f"exec:{execution}:k", b"1")
+    assert (await copy(source, target)).copied == 2  # not those of the other tenant
+    assert await target.get("exec:e1:k") == b"1"
+    assert not await target.exists("exec:g1:k")
+
+
+@pytest.mark.parametrize("source_has_it", [True, False])
+async def test_a_newer_snapshot_keeps_its_keys_without_a_tenant(
+    stores: Any, *, source_has_it: bool
+) -> None:
+    source, target = stores
+    if source_has_it:
+        await source.save_snapshot(snapshot("e1", number=3))
+    await target.save_snapshot(snapshot("e1", number=5))
+    await source.set("exec:e1:k", b"3")
+    await target.set("exec:e1:k", b"5")
+    copier = Copier(Parts.of(source), Parts.of(target), replace_keys=True)
+    await copier.tenant("acme")
+    report = await copier.shared()
+    assert (report.seen, report.newer) == ((2, 2) if source_has_it else (1, 1))
+    assert await target.get("exec:e1:k") == b"5"

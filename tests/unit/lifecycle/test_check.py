@@ -1,0 +1,221 @@
+"""`compare`, on rules as S3 and Cloud Storage write them."""
+
+from __future__ import annotations
+
+import copy
+from datetime import timedelta
+
+import pytest
+
+from statebucket.lifecycle.rules import needed_rules
+from statebucket.port.expiry import CLASSES, TAG, Expiry
+from statebucket.port.lifecycle import Rule
+from statebucket.store.layout import Names
+from statebucket_gcs import lifecycle as gcs
+from statebucket_s3 import lifecycle as s3
+from support.rules import (
+    GCS_NEEDED,
+    NAMES,
+    NOTHING,
+    S3_NEEDED,
+    gcs_rules,
+    on_gcs,
+    on_s3,
+    only,
+    s3_rules,
+    ttl,
+)
+
+# What is needed.
+
+
+def test_no_rule_is_ever_earlier_than_a_ttl() -> None:
+    by_class = {rule.tags[TAG]: rule.expiration_days for rule in S3_NEEDED if rule.expiration_days}
+    for hours in (1, 24, 25, 47, 49, 24 * 30, 24 * 1024):
+        expiry = Expiry.after(timedelta(hours=hours), 0)
+        assert (by_class[str(expiry.days)] or 0) * 24 >= hours
+    assert set(by_class) == {str(days) for days in CLASSES}
+    assert [r.custom_time_days for r in GCS_NEEDED if r.custom_time_days is not None] == [1]
+
+
+def test_every_filter_names_one_of_our_prefixes_with_its_closing_slash() -> None:
+    expected = {"app/state/tenants/", "app/state/shared/", "app/state/owners/"}
+    for rule in [*S3_NEEDED, *GCS_NEEDED]:
+        assert set(rule.prefixes) == expected
+    for raw in s3_rules():
+        place = raw["Filter"].get("And", raw["Filter"])
+        assert place["Prefix"] in expected
+    assert len({raw["ID"] for raw in s3_rules()}) == 3 * (len(CLASSES) + 1)
+
+
+def test_ids_of_two_prefixes_in_one_bucket_differ() -> None:
+    other = needed_rules(Names("app/other"), "tags")
+    assert not {rule.id for rule in other} & {rule.id for rule in S3_NEEDED}
+
+
+def test_a_store_without_owner_records_needs_rules_for_tenants_only() -> None:
+    for rule in needed_rules(NAMES, "tags", owner_index=False):
+        assert rule.prefixes == ("app/state/tenants/",)
+    assert on_s3(s3_rules(), owner_index=False).ok
+
+
+# What is right.
+
+
+def test_our_own_rules_are_right() -> None:
+    assert on_s3(s3_rules()).ok
+    assert on_gcs(gcs_rules()).ok
+    assert str(on_s3(s3_rules())) == "the lifecycle rules are as they must be"
+
+
+def test_an_equivalent_rule_of_another_id_and_wider_prefix_is_right() -> None:
+    rules = s3_rules()
+    for days in CLASSES:
+        for area in ("tenants", "shared", "owners"):
+            rules.remove(ttl(days, area, among=rules))
+        rules.append(
+            {
+                "ID": f"by-hand-{days}",
+                "Status": "Enabled",
+                "Filter": {
+                    "And": {
+                        "Prefix": "app/",
+                        "Tags": [{"Key": TAG, "Value": str(days)}],
+                        "ObjectSizeGreaterThan": 0,
+                    }
+                },
+                "Expiration": {"Days": days},
+            }
+        )
+    assert on_s3(rules).ok
+
+
+# What is missing.
+
+
+def test_a_bucket_without_rules_lacks_all_of_them() -> None:
+    report = on_s3([])
+    assert {finding.kind for finding in report.findings} == {"missing"}
+    assert len(report.findings) == len(CLASSES) + 3
+    assert [finding.kind for finding in on_gcs([]).findings] == ["missing"] * 3
+
+
+def test_a_missing_rule_is_named_with_its_prefix() -> None:
+    rules = s3_rules()
+    rules.remove(ttl(16, among=rules))
+    finding = only(on_s3(rules))
+    assert finding.kind == "missing"
+    assert "up to 16 days below app/state/tenants/ is missing" in finding.message
+    assert "apply_lifecycle" in finding.remedy
+    rules = gcs_rules()
+    del rules[0]
+    assert "removes expired objects" in only(on_gcs(rules)).message
+
+
+def test_an_area_that_a_gcs_rule_leaves_out_is_named() -> None:
+    rules = gcs_rules()
+    rules[0]["condition"]["matchesPrefix"].remove("app/state/shared/")
+    finding = only(on_gcs(rules))
+    assert finding.kind == "missing"
+    assert "app/state/shared/" in finding.message
+    assert "app/state/tenants/" not in finding.message
+
+
+@pytest.mark.parametrize(
+    "part", ["NoncurrentVersionExpiration", "Expiration", "AbortIncompleteMultipartUpload"]
+)
+def test_what_tidies_up_after_versions_and_uploads_is_missed(part: str) -> None:
+    rules = s3_rules()
+    for rule in rules:
+        if rule["ID"].endswith(("-tidy-tenants", "-tidy-shared", "-tidy-owners")):
+            del rule[part]
+    assert only(on_s3(rules)).kind == "missing"
+
+
+# What is wrong.
+
+
+def test_a_shortened_rule_is_wrong() -> None:
+    rules = s3_rules()
+    ttl(16, among=rules)["Expiration"]["Days"] = 3
+    finding = only(on_s3(rules))
+    assert finding.kind == "wrong"
+    assert "is shortened to 3 days" in finding.message
+    rules = gcs_rules()
+    rules[0]["condition"]["daysSinceCustomTime"] = 0
+    # There days are all that tells ours from somebody else's: this one is no longer ours.
+    shortened, missing = on_gcs(rules).findings
+    assert (shortened.kind, missing.kind) == ("wrong", "missing")
+    assert "is shortened to 0 days" in shortened.message
+    assert "leaves alone" in shortened.remedy
+
+
+def test_a_second_rule_that_shortens_is_found_beside_the_right_one() -> None:
+    rules = s3_rules()
+    second = copy.deepcopy(ttl(16, among=rules))
+    second |= {"ID": "colleague", "Expiration": {"Date": "2030-01-01T00:00:00Z"}}
+    finding = only(on_s3([*rules, second]))
+    assert finding.kind == "wrong"
+    assert "is cut short from 2030-01-01 on by 'colleague'" in finding.message
+    assert finding.remedy == "correct or remove that rule, which apply_lifecycle leaves alone"
+    assert not finding.mended
+    # That ours is missing beside it is told, too.
+    rules.remove(ttl(16, among=rules))
+    kinds = {(one.kind, one.mended) for one in on_s3([*rules, second]).findings}
+    assert kinds == {("wrong", False), ("missing", True)}
+
+
+def test_a_lengthened_rule_is_wrong() -> None:
+    rules = s3_rules()
+    ttl(16, among=rules)["Expiration"]["Days"] = 30
+    assert "is lengthened to 30 days" in only(on_s3(rules)).message
+    rules = gcs_rules()
+    rules[0]["condition"]["daysSinceCustomTime"] = 5
+    assert "is lengthened to 5 days" in only(on_gcs(rules)).message
+
+
+def test_a_disabled_rule_is_wrong() -> None:
+    rules = s3_rules()
+    ttl(16, among=rules)["Status"] = "Disabled"
+    finding = only(on_s3(rules))
+    assert finding.kind == "wrong"
+    assert "is disabled" in finding.message
+
+
+def test_a_narrowed_rule_is_wrong() -> None:
+    rules = s3_rules()
+    ttl(16, among=rules)["Filter"]["And"]["ObjectSizeGreaterThan"] = 1000
+    assert "has further conditions" in only(on_s3(rules)).message
+    rules = gcs_rules()
+    rules[0]["condition"]["matchesSuffix"] = [".json"]
+    assert "has further conditions" in only(on_gcs(rules)).message
+
+
+@pytest.mark.parametrize("start", ["statebucket-", "statebucket-tf-"])
+def test_a_rule_of_ours_at_another_prefix_is_wrong(start: str) -> None:
+    rules = s3_rules()
+    rule = ttl(16, among=rules)
+    rule["ID"] = rule["ID"].replace("statebucket-", start)
+    rule["Filter"]["And"]["Prefix"] = "app/stat/tenants/"
+    finding = only(on_s3(rules))
+    assert finding.kind == "wrong"
+    assert "is at another prefix, 'app/stat/tenants/'" in finding.message
+
+
+# Whose rules they are.
+
+
+def test_terraforms_marks_are_seen() -> None:
+    assert not s3.read({"Rules": s3_rules()}).terraform
+    ours = needed_rules(NAMES, "tags", id_start="statebucket-tf-")
+    assert s3.read({"Rules": s3.write(ours, NOTHING)["LifecycleConfiguration"]["Rules"]}).terraform
+    assert not gcs.read({"metageneration": "1"}).terraform
+    labels = {"statebucket-lifecycle": "terraform"}
+    assert gcs.read({"metageneration": "1", "labels": labels}).terraform
+    report = on_gcs([], labels=labels)
+    assert all("Terraform" in finding.remedy for finding in report.findings)
+
+
+def test_a_rule_without_an_id_is_shown_as_the_service_writes_it() -> None:
+    raw = {"action": {"type": "Delete"}, "condition": {"age": 1}}
+    assert Rule(raw=raw).shown == '{"action":{"type":"Delete"},"condition":{"age":1}}'

@@ -1,0 +1,45 @@
+"""Clients that belong to an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Self
+
+import pytest
+
+from statebucket.port.loops import ClientPerLoop
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class Opening:
+    """A client that takes a moment to open, and knows how many are open."""
+
+    open = 0
+
+    async def __aenter__(self) -> Self:
+        await asyncio.sleep(0.02)
+        Opening.open += 1
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        Opening.open -= 1
+
+
+@pytest.mark.asyncio
+async def test_a_close_while_clients_are_being_opened_leaves_none_open() -> None:
+    clients = ClientPerLoop(Opening)
+    opening = [asyncio.create_task(clients.get()) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    await clients.close()
+    used = {id(client) for client in await asyncio.gather(*opening)}
+    assert Opening.open <= 1  # a call that came after the close may have opened one anew
+    assert len(used) <= 2
+    await clients.close()
+    assert Opening.open == 0

@@ -1,0 +1,146 @@
+"""Requests in flight: how many, what they hold, and what a cancelled one leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from statebucket import ExecutionSnapshot, ExecutionState, errors
+from statebucket.testing.contract.base import snapshot
+from support.scripted import ScriptedBucket, done_but_no_answer, fail, hang, opened, take
+from support.virtual import now, run
+
+pytestmark = pytest.mark.usefixtures("_scripted")
+
+
+@pytest.mark.parametrize("bound", [1, 3, 7])
+def test_no_more_requests_are_in_flight_than_was_asked_for(bound: int) -> None:
+    bucket = ScriptedBucket(always=take(1))
+
+    async def work() -> float:
+        store = opened(bucket, max_in_flight=bound, deadline=100)
+        views = [store, store.tenant("a"), store.tenant("b").with_deadline(50)]
+        await asyncio.gather(
+            *(view.set(f"k{n}", b"v") for n in range(7) for view in views),
+            *(view.get("k") for view in views),
+            *(view.list_snapshots("a") for view in views[:2]),
+            *(view.exists("k") for view in views),
+        )
+        return now()
+
+    seconds = run(work())
+    assert bucket.most_running == bound
+    # And no fewer: 29 requests of one second, so many at a time.
+    assert seconds == -(-29 // bound)
+
+
+def test_a_request_that_waits_before_its_next_try_is_not_in_flight() -> None:
+    bucket = ScriptedBucket(fail(errors.Throttled, retry_after=5))
+
+    async def work() -> None:
+        store = opened(bucket, max_in_flight=1)
+        slow = asyncio.create_task(store.set("slow", b"v"))
+        await asyncio.sleep(1)
+        await store.set("quick", b"v")
+        assert now() == 1
+        await slow
+        assert now() == pytest.approx(5)
+
+    run(work())
+
+
+class Counted(ExecutionSnapshot, frozen=True):
+    """A snapshot that counts how often one is encoded."""
+
+    def to_json(self) -> bytes:
+        encoded.append(self.execution_id)
+        return super().to_json()
+
+
+encoded: list[str] = []
+
+
+def test_saves_that_wait_for_their_turn_hold_no_encoded_body() -> None:
+    encoded.clear()
+    bucket = ScriptedBucket(always=take(1))
+
+    async def work() -> None:
+        acme = opened(bucket, max_in_flight=2, owner_index=False, deadline=100).tenant("acme")
+        saves = [
+            asyncio.create_task(
+                acme.save_snapshot(
+                    Counted(
+                        **{
+                            name: getattr(snapshot(f"e{n}"), name)
+                            for name in ("execution_id", "tenant_id", "sequence_number")
+                        },
+                        state=ExecutionState.RUNNING,
+                    )
+                )
+            )
+            for n in range(10)
+        ]
+        await asyncio.sleep(0.5)
+        assert len(encoded) == 2
+        await asyncio.sleep(1)
+        assert len(encoded) == 4
+        await asyncio.gather(*saves)
+
+    run(work())
+    assert len(encoded) == 10
+
+
+def test_a_body_is_encoded_once_however_often_it_is_sent() -> None:
+    encoded.clear()
+    bucket = ScriptedBucket(fail(), fail(), fail())
+
+    async def work() -> None:
+        acme = opened(bucket, owner_index=False).tenant("acme")
+        one = snapshot()
+        await acme.save_snapshot(
+            Counted(
+                execution_id=one.execution_id,
+                tenant_id=one.tenant_id,
+                state=one.state,
+                sequence_number=1,
+            )
+        )
+
+    run(work())
+    assert bucket.operations == ["put"] * 4
+    assert encoded == ["e1"]
+
+
+@pytest.mark.parametrize("step", [hang, done_but_no_answer, fail(retry_after=5)])
+def test_a_cancelled_call_leaves_its_place_to_the_next(step: object) -> None:
+    bucket = ScriptedBucket(step)  # type: ignore[arg-type]  # one of three kinds of step
+
+    async def work() -> None:
+        store = opened(bucket, max_in_flight=1)
+        call = asyncio.create_task(store.set("k", b"first"))
+        waiting = asyncio.create_task(store.set("other", b"v"))
+        await asyncio.sleep(1)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await waiting
+        await store.set("k", b"second")
+        assert await store.get("k") == b"second"
+        assert now() == 1
+
+    run(work())
+    assert bucket.running == 0
+
+
+def test_a_deadline_of_the_callers_own_is_a_time_out_of_the_callers() -> None:
+    async def work() -> None:
+        store = opened(ScriptedBucket(hang))
+        with pytest.raises(TimeoutError) as caught:
+            async with asyncio.timeout(2):
+                await store.get("k")
+        assert not isinstance(caught.value, errors.StateBucketError)
+        assert now() == pytest.approx(2)
+        assert await store.get("k") is None
+
+    run(work())

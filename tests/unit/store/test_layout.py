@@ -1,0 +1,248 @@
+"""Object names: reversible, free of collisions, and no way out of a prefix."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from statebucket import errors
+from statebucket.store.layout import Names, decode, encode, execution_key
+from support.values import Name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Text in general, and text of the characters that names are most easily confused by.
+whole = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
+awkward = st.text("ab./~:%2FE \\\n\x00é\u0301", min_size=1, max_size=6)
+texts = awkward | whole
+executions = texts.filter(lambda id_: ":" not in id_)
+tenants = st.none() | texts
+keys = texts.filter(lambda key: not key.startswith("exec:"))
+SEGMENT = re.compile(r"[A-Za-z0-9_.~-]+")
+
+
+@settings(max_examples=500)
+@given(texts)
+@example(".")
+@example("..")
+@example("a.")
+@example("~2E")
+@example("€" * 300)
+def test_any_text_comes_back_from_a_plain_segment(text: str) -> None:
+    segment = encode(text)
+    assert SEGMENT.fullmatch(segment)
+    assert not segment.startswith(".")
+    assert not segment.endswith(".")
+    assert decode(segment) == text
+
+
+@settings(max_examples=500)
+@given(texts, texts)
+@example("/", "~2F")
+@example("~2F", "~7E2F")
+@example("a", "A")
+def test_different_texts_have_different_segments(one: str, other: str) -> None:
+    assert (encode(one) == encode(other)) == (one == other)
+
+
+@pytest.mark.slow
+@settings(max_examples=300)
+@given(st.text("~0123456789ABCDEFabcdef.-_/é", max_size=12) | st.text(max_size=12))
+@example("~E2~82~AC")
+def test_a_segment_is_decoded_only_if_it_is_what_encode_writes(segment: str) -> None:
+    text = decode(segment)
+    assert text is None or encode(text) == segment
+
+
+@pytest.mark.parametrize(
+    "segment",
+    [
+        "",
+        ".",
+        "..",
+        ".a",
+        "a.",
+        "a/b",
+        "/",
+        "a b",
+        "é",
+        "a\n",
+        "~",
+        "~4",
+        "~G0",
+        "~2f",  # not in capitals
+        "~41",  # what stands for itself
+        "~2D",
+        "a~2Eb",  # an inner dot stands for itself
+        "~FF",  # not UTF-8
+        "~C3",
+        "~C0~AF",  # an overlong slash
+        "~ED~A0~80",  # a surrogate
+        "~ 1",
+        "~+1",
+        "%2F",
+        "~٣٣",  # digits, but not ASCII's
+    ],
+)
+def test_what_encode_never_writes_is_no_id(segment: str) -> None:
+    assert decode(segment) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "segment"),
+    [
+        ("plain-1_2", "plain-1_2"),
+        ("v1.2.3", "v1.2.3"),
+        (".", "~2E"),
+        ("..", "~2E~2E"),
+        (".hidden.", "~2Ehidden~2E"),
+        ("...", "~2E.~2E"),
+        ("../x", "~2E.~2Fx"),
+        ("a/b", "a~2Fb"),
+        ("~2F", "~7E2F"),
+        ("%2F", "~252F"),
+        ("\x00\n", "~00~0A"),
+        ("€", "~E2~82~AC"),
+    ],
+)
+def test_how_text_is_written(text: str, segment: str) -> None:
+    assert encode(text) == segment
+
+
+@given(whole)
+@example("é")
+@example("\u212b")
+@example("\ufb01")
+def test_unicode_forms_stay_distinct(text: str) -> None:
+    forms = {unicodedata.normalize(form, text) for form in ("NFC", "NFD", "NFKC", "NFKD")}
+    assert len({encode(form) for form in forms}) == len(forms)
+
+
+Place = tuple[str | None, str | None, str]
+
+
+def name_of(names: Names, place: Place) -> str:
+    """The object of a key: of a tenant or none, of an execution or none."""
+    tenant, execution, key = place
+    return names.key(tenant, key if execution is None else execution_key(execution, key))
+
+
+places: st.SearchStrategy[Place] = st.tuples(tenants, st.none(), keys) | st.tuples(
+    tenants, executions, texts
+)
+
+
+@pytest.mark.slow
+@settings(max_examples=500)
+@given(places, places)
+@example(("a", "b_c", "d"), ("a_b", "c", "d"))
+@example((None, "a", "b/c"), (None, "a/b", "c"))
+@example(("a", None, "b/keys/c"), ("a/keys/b", None, "c"))
+@example((None, "keys", "k"), ("keys", None, "k"))
+def test_different_places_have_different_names(one: Place, other: Place) -> None:
+    names = Names("p")
+    assert (name_of(names, one) == name_of(names, other)) == (one == other)
+
+
+@pytest.mark.slow
+@settings(max_examples=500)
+@given(places, texts, executions)
+def test_a_name_lies_below_its_own_tenant_and_execution_only(
+    place: Place, tenant: str, execution: str
+) -> None:
+    names = Names("p")
+    name = name_of(names, place)
+    assert name.startswith(names.tenant(tenant)) == (place[0] == tenant)
+    for scope in (tenant, None):
+        below = name.startswith(names.execution(scope, execution))
+        assert below == (place[:2] == (scope, execution))
+    assert name.startswith(names.scope(place[0]))
+    assert name.count("/") == names.scope(place[0]).count("/") + (1 if place[1] is None else 2)
+
+
+@given(texts, executions, places)
+def test_snapshots_leases_owners_and_keys_never_meet(
+    tenant: str, execution: str, place: Place
+) -> None:
+    names = Names()
+    found = [
+        names.snapshot(tenant, execution),
+        names.lease(tenant, execution),
+        names.owner(execution),
+        name_of(names, place),
+    ]
+    assert len(set(found)) == len(found)
+    assert [name for name in found[:3] if name.startswith(names.tenant(tenant))] == found[:2]
+
+
+@given(places, places, st.sampled_from([("a", "ab"), ("p", "q/p"), ("p", "p-")]))
+def test_stores_with_prefixes_side_by_side_do_not_meet(
+    one: Place, other: Place, prefixes: tuple[str, str]
+) -> None:
+    left, right = (Names(prefix) for prefix in prefixes)
+    assert name_of(left, one) != name_of(right, other)
+    assert not name_of(left, one).startswith((right.root, right.tenants, right.shared))
+    assert not name_of(right, other).startswith((left.root, left.tenants, left.shared))
+
+
+KINDS: dict[str, Callable[[Names, str], str]] = {
+    "owners/": lambda names, id_: names.owner(id_),
+    "tenants/t/snapshots/": lambda names, id_: names.snapshot("t", id_),
+    "tenants/t/leases/": lambda names, id_: names.lease("t", id_),
+    "tenants/t/keys/": lambda names, id_: names.key("t", id_),
+    "tenants/t/executions/e/": lambda names, id_: names.key("t", f"exec:e:{id_}"),
+    "shared/keys/": lambda names, id_: names.key(None, id_),
+    "shared/executions/e/": lambda names, id_: names.key(None, f"exec:e:{id_}"),
+}
+
+
+@pytest.mark.parametrize("head", KINDS)
+@pytest.mark.parametrize("prefix", ["", "some/prefix"])
+@pytest.mark.parametrize(("letter", "size"), [("x", 1), ("€", 9)])
+def test_a_whole_name_has_1024_bytes_at_most(
+    head: str, prefix: str, letter: str, size: int
+) -> None:
+    names = Names(prefix)
+    room = 1024 - len(f"{names.root}{head}")
+    text = letter * (room // size) + "x" * (room % size)
+    name = KINDS[head](names, text)
+    assert len(name.encode()) == 1024
+    assert name.startswith(names.root + head)
+    with pytest.raises(errors.InvalidKey, match="1025 bytes"):
+        KINDS[head](names, text + "x")
+
+
+@pytest.mark.parametrize("bad", ["", "\ud800", "a\udfff", None, 3, b"k", ["k"]], ids=ascii)
+def test_what_is_no_text_is_refused(bad: Any) -> None:
+    with pytest.raises(errors.InvalidKey, match="the thing"):
+        encode(bad, what="the thing")
+
+
+@given(texts, texts)
+def test_an_execution_id_has_no_colon(left: str, right: str) -> None:
+    names = Names()
+    for refused in (names.owner, lambda id_: names.snapshot("t", id_)):
+        with pytest.raises(errors.InvalidKey):
+            refused(f"{left}:{right}")
+
+
+@given(executions, texts)
+def test_the_rest_of_an_execution_key_may_hold_anything(execution: str, rest: str) -> None:
+    names = Names()
+    assume(rest)
+    name = names.key(None, f"exec:{execution}:{rest}")
+    assert decode(name.removeprefix(names.execution(None, execution))) == rest
+
+
+def test_a_subclass_of_str_names_what_its_text_names() -> None:
+    names = Names()
+    assert names.tenant(Name.ACME) == names.tenant("acme")
+    assert names.owner(Name.ACME) == names.owner("acme")
+    assert names.snapshot(Name.ACME, Name.ACME) == names.snapshot("acme", "acme")
+    assert names.key(Name.ACME, Name.ACME) == names.key("acme", "acme")

@@ -1,0 +1,120 @@
+"""A lease is given up whatever becomes of its holder."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from statebucket import StateStore, errors
+from statebucket.testing.contract.base import ACME, E1
+from support.scripted import ScriptedBucket, done_but_no_answer, fail, opened, take, through
+from support.virtual import run
+
+pytestmark = pytest.mark.usefixtures("_scripted")
+
+TTL = timedelta(hours=1)
+
+
+async def is_free(bucket: ScriptedBucket) -> bool:
+    bucket.script.clear()
+    await asyncio.sleep(1)  # for what nobody waits for
+    try:
+        async with opened(bucket).tenant(ACME).lease(E1, ttl=TTL):
+            return True
+    except errors.LeaseHeld:
+        return False
+
+
+async def hold(store: StateStore) -> None:
+    async with store.tenant(ACME).lease(E1, ttl=TTL):
+        await asyncio.sleep(100)
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_holder_cancelled_while_it_takes_the_lease_leaves_it_free(at: int) -> None:
+    bucket = ScriptedBucket(*[through] * at, done_but_no_answer)
+
+    async def work() -> None:
+        task = asyncio.create_task(hold(opened(bucket)))
+        await asyncio.sleep(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await is_free(bucket)
+
+    run(work())
+
+
+def test_a_lease_whose_answer_never_came_is_given_back_after_the_deadline() -> None:
+    bucket = ScriptedBucket(through, done_but_no_answer)
+
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        with pytest.raises(errors.DeadlineExceeded) as caught:
+            await hold(opened(bucket, deadline=2))
+        assert loop.time() == pytest.approx(2)
+        assert caught.value.outcome == "unknown"
+        assert await is_free(bucket)
+
+    run(work())
+
+
+def test_a_lease_that_was_refused_is_not_written_once_more() -> None:
+    bucket = ScriptedBucket(through, fail(errors.AccessDenied))
+
+    async def work() -> None:
+        with pytest.raises(errors.AccessDenied):
+            await hold(opened(bucket))
+        await asyncio.sleep(1)
+        assert bucket.operations == ["get", "put"]
+
+    run(work())
+
+
+def test_a_holder_cancelled_twice_on_its_way_out_leaves_it_free() -> None:
+    bucket = ScriptedBucket(through, through, through, take(5))
+
+    async def work() -> None:
+        task = asyncio.create_task(hold(opened(bucket)))
+        await asyncio.sleep(1)
+        task.cancel()
+        await asyncio.sleep(1)  # the release is on its way
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.sleep(5)
+        assert await is_free(bucket)
+
+    run(work())
+
+
+def test_a_lease_is_renewed_past_a_queue_of_other_requests() -> None:
+    bucket = ScriptedBucket(always=take(0.2))
+
+    async def work() -> None:
+        acme = opened(bucket, max_in_flight=4, deadline=1000).tenant(ACME)
+        async with acme.lease(E1, ttl=timedelta(seconds=3)) as lease:
+            await asyncio.gather(*(acme.set(f"k{n}", b"v") for n in range(400)))
+            lease.check()
+        assert bucket.most_running == 4
+        with pytest.raises(errors.LeaseLost, match="given up"):
+            lease.check()
+        with pytest.raises(errors.UnsupportedOperation, match="taken once"):
+            await lease.__aenter__()
+
+    run(work())
+
+
+@pytest.mark.parametrize("ttl", [timedelta(days=1, microseconds=1000), timedelta.max])
+def test_a_lease_that_nobody_could_break_is_refused(ttl: timedelta) -> None:
+    bucket = ScriptedBucket()
+
+    async def work() -> None:
+        with pytest.raises(errors.InvalidTTL, match="at most a day"):
+            async with opened(bucket).tenant(ACME).lease(E1, ttl=ttl):
+                pass
+
+    run(work())
+    assert bucket.requests == []

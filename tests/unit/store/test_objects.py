@@ -1,0 +1,184 @@
+"""Conditional writes whose answer was lost: our own write is told from a lost race."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from statebucket import StateStore, Version, errors
+from statebucket.port.bucket import Limits
+from statebucket.testing import Clock
+from statebucket.testing.contract.base import snapshot
+from support.scripted import ScriptedBucket, fail, hang, lose, opened, through
+from support.virtual import run
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+pytestmark = pytest.mark.usefixtures("_scripted")
+
+HASHES = Limits(unique_versions=False)
+
+
+def conflict(call: Awaitable[Any]) -> errors.VersionConflict:
+    async def work() -> errors.VersionConflict:
+        with pytest.raises(errors.VersionConflict) as caught:
+            await call
+        return caught.value
+
+    return run(work())
+
+
+async def stored_version(store: StateStore) -> Version:
+    found = await store.get_stored("k")
+    assert found is not None
+    return found.version
+
+
+@pytest.mark.parametrize("limits", [None, HASHES], ids=["unique versions", "nonces"])
+def test_a_create_whose_answer_was_lost_is_a_success(limits: Limits | None) -> None:
+    bucket = ScriptedBucket(lose(), limits=limits)
+    store = opened(bucket)
+    version = run(store.set("k", b"mine", if_version=Version.ABSENT))
+    assert bucket.operations == ["put", "put", "head"]
+    assert version == run(stored_version(store))
+    assert run(store.get("k")) == b"mine"
+
+
+def test_a_replacement_whose_answer_was_lost_is_a_success() -> None:
+    bucket = ScriptedBucket(through, lose())
+    store = opened(bucket)
+    first = run(store.set("k", b"1"))
+    second = run(store.set("k", b"2", if_version=first))
+    assert bucket.operations == ["put", "put", "put", "head"]
+    assert second == run(stored_version(store))
+    run(store.set("k", b"3", if_version=second))
+
+
+def test_a_create_over_an_expired_object_whose_answer_was_lost_is_a_success() -> None:
+    clock = Clock()
+    bucket = ScriptedBucket(through, through, through, lose())
+    store = opened(bucket, clock=clock)
+    run(store.set("k", b"old", timedelta(seconds=1)))
+    clock.advance(1)
+    version = run(store.set("k", b"new", if_version=Version.ABSENT))
+    # Refused, found expired, replaced, refused as no longer expired, found to be ours.
+    assert bucket.operations == ["put", "put", "head", "put", "put", "head"]
+    assert version == run(stored_version(store))
+
+
+def test_a_snapshot_whose_answers_were_lost_is_saved() -> None:
+    bucket = ScriptedBucket(lose(), through, through, lose())
+    store = opened(bucket)
+    version = run(store.save_snapshot(snapshot(), if_version=Version.ABSENT))
+    # The owner record, then the snapshot; the record is looked at with its body.
+    assert bucket.operations == ["put", "put", "get", "put", "put", "head"]
+    stored = run(store.load_stored("e1"))
+    assert stored is not None
+    assert stored.version == version
+
+
+def test_a_plain_write_is_simply_sent_again() -> None:
+    bucket = ScriptedBucket(lose())
+    run(opened(bucket).set("k", b"v"))
+    assert bucket.operations == ["put", "put"]
+
+
+def _other(store: Callable[[], StateStore], call: str) -> Callable[[], Awaitable[Any]]:
+    async def meanwhile() -> None:
+        if call == "set":
+            await store().set("k", b"theirs")
+        else:
+            await store().delete("k")
+
+    return meanwhile
+
+
+def test_a_create_that_another_writer_replaced_meanwhile_is_a_conflict_left_open() -> None:
+    bucket = ScriptedBucket(lose(_other(lambda: store, "set")))
+    store = opened(bucket)
+    error = conflict(store.set("k", b"mine", if_version=Version.ABSENT))
+    assert error.outcome == "unknown"
+    assert error.object_name == "p/shared/keys/k"
+    assert run(store.get("k")) == b"theirs"
+
+
+@pytest.mark.parametrize("call", ["set", "delete"])
+def test_a_replacement_that_another_writer_undid_meanwhile_is_a_conflict_left_open(
+    call: str,
+) -> None:
+    bucket = ScriptedBucket(through, lose(_other(lambda: store, call)))
+    store = opened(bucket)
+    first = run(store.set("k", b"1"))
+    assert conflict(store.set("k", b"mine", if_version=first)).outcome == "unknown"
+    assert run(store.get("k")) == (b"theirs" if call == "set" else None)
+
+
+def test_a_lost_race_without_a_lost_answer_has_written_nothing() -> None:
+    bucket = ScriptedBucket(through, fail())
+    store = opened(bucket)
+    run(store.set("k", b"theirs"))
+    error = conflict(store.set("k", b"mine", if_version=Version.ABSENT))
+    assert error.outcome == "none"
+    assert isinstance(error.__cause__, errors.PreconditionFailed)
+    assert bucket.operations == ["put", "put", "put", "head"]
+
+
+def test_trouble_while_looking_into_a_conflict_is_overcome() -> None:
+    bucket = ScriptedBucket(lose(), through, fail(), fail(errors.Throttled))
+    run(opened(bucket).set("k", b"mine", if_version=Version.ABSENT))
+    assert bucket.operations == ["put", "put", "head", "head", "head"]
+
+
+@pytest.mark.parametrize(
+    ("step", "kind"),
+    [(fail(errors.AccessDenied), errors.AccessDenied), (hang, errors.DeadlineExceeded)],
+)
+@pytest.mark.parametrize(("first", "outcome"), [(lose(), "unknown"), (through, "unknown")])
+def test_where_nobody_can_look_into_a_conflict_the_outcome_is_that_of_the_writes(
+    step: Any, kind: type[errors.StateBucketError], first: Any, outcome: str
+) -> None:
+    bucket = ScriptedBucket(first, through, step)
+    store = opened(bucket)
+    if first is through:
+        run(store.set("k", b"theirs"))
+
+    async def work() -> None:
+        with pytest.raises(kind) as caught:
+            await store.set("k", b"mine", if_version=Version.ABSENT)
+        assert caught.value.outcome == outcome
+
+    run(work())
+
+
+def test_an_object_that_comes_and_goes_is_a_conflict_in_the_end() -> None:
+    # Refused because it exists, and gone when looked at, each time.
+    bucket = ScriptedBucket(*[fail(errors.PreconditionFailed), through] * 20)
+    error = conflict(opened(bucket).set("k", b"mine", if_version=Version.ABSENT))
+    assert error.outcome == "none"
+    assert len(bucket.requests) == 16
+
+
+def test_a_conflict_hides_no_error_of_the_adapters_from_the_caller() -> None:
+    bucket = ScriptedBucket(through)
+    store = opened(bucket)
+    run(store.set("k", b"1"))
+    for condition in (Version.ABSENT, Version("no such version")):
+        error = conflict(store.set("k", b"2", if_version=condition))
+        assert isinstance(error, errors.VersionConflict)
+        assert not isinstance(error, errors.PreconditionFailed)
+        assert not error.transient
+
+
+def test_only_newer_gives_up_where_it_loses_again_and_again() -> None:
+    bucket = ScriptedBucket()
+    store = opened(bucket, owner_index=False).tenant("acme")
+    run(store.save_snapshot(snapshot(number=1)))
+    # Each write is refused, though what was loaded is what is stored.
+    bucket.script.extend([through, fail(errors.PreconditionFailed), through] * 1000)
+    bucket.script.popleft()
+    error = conflict(store.save_snapshot(snapshot(number=2), only_newer=True))
+    assert error.outcome == "none"
+    assert len(bucket.requests) < 130

@@ -1,0 +1,34 @@
+"""Many coroutines at one time: the first error is the caller's, and the others are nobody's."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from typing import Any
+
+import pytest
+
+from statebucket.store.tasks import AtMost
+
+
+@pytest.mark.asyncio
+async def test_of_several_that_fail_at_once_one_is_raised_and_none_is_logged() -> None:
+    logged: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
+    together = asyncio.Event()
+
+    async def fail(number: int) -> None:
+        await together.wait()
+        raise ValueError(number)
+
+    async def all_at_once() -> None:
+        async with AtMost(5) as tasks:
+            for number in range(5):
+                await tasks.start(fail(number))
+            await asyncio.sleep(0)
+            together.set()
+
+    with pytest.raises(ValueError, match="0"):
+        await all_at_once()
+    gc.collect()  # a task says what nobody has asked it for when it goes
+    assert logged == []

@@ -1,0 +1,174 @@
+"""That the ear hears, wherever a credential is told, and in workers too."""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from support.driven import Ids, drive
+from support.faults.proxy import Answer, CutBody, DropReply, FaultProxy
+from support.secret_scan.plugin import TOLD
+from support.secret_scan.scan import SECRETS, Ear, told
+from support.servers import AZURE_KEY
+from support.targets.deployments import spot_on
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.servers import Server
+
+TESTS = Path(__file__).parents[2]
+# Put together here, so that a failing test of this file does not tell them either.
+KEY = "test-secret" + "-key"
+TOKEN = "test-session" + "-token"
+# What S3 says beside the code: the token as it came, and the signature.
+EXPIRED = (
+    "<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message>"
+    f"<Token-0>{TOKEN}</Token-0></Error>"
+)
+MISMATCH = (
+    "<Error><Code>SignatureDoesNotMatch</Code><Message>The request signature we calculated does "
+    "not match the signature you provided.</Message><StringToSign>AWS4-HMAC-SHA256</StringToSign>"
+    f"<SignatureProvided>Signature={'0f' * 32}</SignatureProvided></Error>"
+)
+PLUGIN = """
+import sys
+sys.path.insert(0, {tests!r})
+from support.secret_scan.plugin import Discretion
+def pytest_configure(config):
+    config.pluginmanager.register(Discretion(config), "discretion")
+"""
+LEAKS = {
+    "an error": "errors.Unavailable(KEY)",
+    "an error's cause": "caused(errors.Unavailable('it failed'), ValueError(KEY))",
+    "an error's note": "errors.Unavailable('it failed').add_note(KEY)",
+    "a log line": "logging.getLogger('statebucket.gcs').debug('try %d with %s', 1, KEY)",
+    "a warning": "warnings.warn(KEY, UserWarning, stacklevel=2)",
+    "what was printed": "print(KEY)",
+    "what was printed as an error": "print(KEY, file=sys.stderr)",
+    "a repr": "ObjectStateStore(Objects(Loud(), time.time, 1), Names(), deadline=1)",
+}
+HEAD = """
+import logging, sys, time, warnings
+from statebucket import errors
+from statebucket.store.layout import Names
+from statebucket.store.objects import Objects
+from statebucket.store.store import ObjectStateStore
+from statebucket_local.memory import MemoryBucket
+KEY = "test-secret" + "-key"
+class Loud(MemoryBucket):
+    def __repr__(self):
+        return KEY
+def caused(error, cause):
+    error.__cause__ = cause
+"""
+
+
+def run(folder: Path, leaks: list[str], *options: str) -> subprocess.CompletedProcess[str]:
+    """A run of pytest with the plugin and a test for each leak, all of which pass."""
+    (folder / "conftest.py").write_text(PLUGIN.format(tests=str(TESTS)))
+    tests = [f"def test_{number}():\n    {leak}\n" for number, leak in enumerate(leaks)]
+    (folder / "test_leaking.py").write_text(HEAD + "".join(tests))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, str(folder)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"{len(leaks)} passed" in done.stdout
+    return done
+
+
+@pytest.mark.slow
+def test_a_run_that_tells_a_credential_fails(tmp_path: Path) -> None:
+    done = run(tmp_path, list(LEAKS.values()))
+    assert done.returncode == TOLD
+    for number, where in enumerate(LEAKS):
+        said = re.sub("'s .*| as .*", "", where)
+        told_by = f"test_leaking.py::test_{number}"
+        assert f"{said} tells the AWS secret key, during or before {told_by}" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_worker_hands_over_what_it_has_heard(tmp_path: Path) -> None:
+    done = run(tmp_path, [LEAKS["an error"]], "-n", "1")
+    assert done.returncode == TOLD
+    assert "an error tells the AWS secret key" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_run_that_tells_none_passes(tmp_path: Path) -> None:
+    done = run(tmp_path, ["print(errors.Unavailable('it failed'))"])
+    assert (done.returncode, "told" in done.stdout) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("https://x/y?sv=1&sig=" + "Ab%2F" * 6, "a SAS signature"),
+        (
+            "Authorization: AWS4-HMAC-SHA256 Credential=a, Signature=" + "0f" * 32,
+            "an AWS signature",
+        ),
+        (f"AccountName=a;{'Account'}Key={'k' * 12};", "an account key"),
+        (f"key {AZURE_KEY}", "Azurite's account key"),
+        ("Bearer " + "ya29.abcdefgh", "a bearer token"),
+        ("a signature that is wrong, sig=…, Bearer realm", None),
+    ],
+)
+def test_what_is_a_credential(text: str, secret: str | None) -> None:
+    assert told(text) == secret
+    assert secret is None or secret in SECRETS
+
+
+@pytest.fixture
+def own_ear(request: pytest.FixtureRequest) -> Callable[[], Ear]:
+    """The run's ear, which has heard nothing since."""
+
+    def make() -> Ear:
+        plugin: Any = request.config.pluginmanager.get_plugin("discretion")
+        ear: Ear = plugin.ear
+        ear.heard.clear()
+        return ear
+
+    return make
+
+
+CALLS = ("get", "set", "save_snapshot", "list_snapshots", "delete_execution_state", "sweep")
+
+
+@pytest.mark.asyncio
+async def test_no_call_on_s3_tells_key_or_session_token(
+    moto: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_ear: Callable[[], Ear]
+) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
+    ids = Ids("e1", "k", "r", "acme")
+    with spot_on("s3", moto, tmp_path) as spot, FaultProxy("127.0.0.1", spot.port) as proxy:
+        ear = own_ear()
+        async with spot.open(proxy.url, deadline=0.3) as store:
+            await drive(store, "set", ids)
+            assert proxy.requests[0].header("x-amz-security-token") == TOKEN
+            for fault in (
+                Answer(400, (), EXPIRED.encode()),
+                Answer(403, (), MISMATCH.encode()),
+                DropReply(),
+                CutBody(),
+                Answer(500, (), b"<Error>"),
+            ):
+                for call in CALLS:
+                    proxy.plan(fault)
+                    await drive(store.tenant("acme"), call, ids)
+                    proxy.heal()
+    gc.collect()
+    assert ear.leaks == []
+    assert ear.heard["an error"] > 15
+    assert ear.heard["a log line"] > 5

@@ -1,0 +1,399 @@
+"""Opening a store: options, adapters of other distributions, and what is not installed."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+import tomllib
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+import statebucket
+import statebucket_local
+from statebucket import ExecutionState, StateStore, errors, open_store
+from statebucket.opening import BUILT_IN, schemes
+from statebucket.testing import Clock
+from statebucket.testing.contract.base import snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+ADAPTER = """
+from statebucket.port.bucket import OpenedBucket
+from statebucket.errors import BucketNotFound
+from statebucket_local.memory import MemoryBucket
+
+seen = []
+
+def open_probe(location):
+    seen.append(location)
+    return OpenedBucket(MemoryBucket(), location.path.strip("/"))
+
+class Missing(MemoryBucket):
+    async def get(self, name):
+        raise BucketNotFound("there is none")
+
+def open_missing(location):
+    return OpenedBucket(Missing())
+
+class Probe:
+    @classmethod
+    def open(cls, location):
+        return open_probe(location)
+"""
+ENTRY_POINTS = """
+[statebucket.adapters]
+probe = probe_adapter:open_probe
+probe+fast = probe_adapter:open_probe
+missing = probe_adapter:open_missing
+nested = probe_adapter:Probe.open
+extra = probe_adapter:open_probe [fast]
+spaced = probe_adapter : open_probe
+nothing = probe_adapter:no_such_thing
+broken = probe_adapter_broken:open_probe
+s3 = probe_adapter:open_probe
+"""
+
+
+@pytest.fixture
+def seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """What an adapter of another distribution, installed for the test, has been asked to open."""
+    (tmp_path / "probe_adapter.py").write_text(ADAPTER)
+    (tmp_path / "probe_adapter_broken.py").write_text("import surely_not_installed")
+    info = tmp_path / "probe-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: probe\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(ENTRY_POINTS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import probe_adapter  # type: ignore[import-not-found]  # noqa: PLC0415  (just written)
+
+    yield probe_adapter.seen
+    del sys.modules["probe_adapter"]
+
+
+def test_an_adapter_of_another_distribution_is_found_by_its_scheme(seen: list[Any]) -> None:
+    store = open_store("probe://host/some/path?colour=blue&deadline=7", shape=["any"])
+    assert repr(store) == "<StateStore memory prefix='some/path'>"
+    (location,) = seen
+    assert (location.scheme, location.host, location.path) == ("probe", "host", "/some/path")
+    assert location.options == {"colour": "blue", "shape": ["any"]}
+    assert (location.deadline, location.max_in_flight) == (7.0, 32)
+    assert "probe" in schemes()
+    assert not [scheme for scheme in schemes() if "+" in scheme]
+
+
+@pytest.mark.asyncio
+async def test_the_error_for_a_missing_bucket_names_it(seen: list[Any]) -> None:
+    with pytest.raises(errors.BucketNotFound, match=r"there is none \(bucket 'place'\)"):
+        await open_store("missing://place/prefix").get("k")
+    assert seen == []
+
+
+def test_an_engine_is_another_entry_point_of_the_scheme(seen: list[Any]) -> None:
+    open_store("probe://host?engine=fast")
+    open_store("probe://host", engine="fast")
+    assert [location.scheme for location in seen] == ["probe", "probe"]
+    assert [location.options for location in seen] == [{}, {}]
+    open_store("probe://host?engine=fast", engine="sdk")
+    with pytest.raises(errors.UnknownScheme, match="probe with engine=slow"):
+        open_store("probe://host?engine=slow")
+
+
+def test_another_distribution_cannot_take_over_a_scheme_of_ours(seen: list[Any]) -> None:
+    assert open_store("s3://bucket").name == "s3"
+    assert seen == []
+
+
+def test_an_adapter_that_lacks_a_module_says_which(seen: list[Any]) -> None:
+    with pytest.raises(errors.AdapterNotInstalled, match="surely_not_installed") as caught:
+        open_store("broken://host")
+    assert isinstance(caught.value, ImportError)
+    assert seen == []
+
+
+@pytest.mark.parametrize("scheme", ["nested", "extra", "spaced"])
+def test_an_entry_point_of_any_form_is_loaded(seen: list[Any], scheme: str) -> None:
+    assert open_store(f"{scheme}://host").name == "memory"
+    assert [location.scheme for location in seen] == [scheme]
+
+
+def test_an_entry_point_that_leads_nowhere_is_a_typed_error(seen: list[Any]) -> None:
+    with pytest.raises(errors.AdapterNotInstalled, match="no_such_thing") as caught:
+        open_store("nothing://host")
+    assert isinstance(caught.value.__cause__, AttributeError)
+    assert seen == []
+
+
+@pytest.mark.parametrize(
+    ("text", "keyword", "deadline", "bound"),
+    [
+        ("", {}, 10.0, 32),
+        ("?deadline=0.5&max_in_flight=4", {}, 0.5, 4),
+        ("", {"deadline": 3, "max_in_flight": 1}, 3.0, 1),
+        ("?deadline=5&max_in_flight=4", {"deadline": 3}, 3.0, 4),
+        ("?deadline=5&max_in_flight=4", {"max_in_flight": 2}, 5.0, 2),
+    ],
+)
+def test_a_keyword_wins_over_the_parameter_in_the_url(
+    seen: list[Any], text: str, keyword: dict[str, Any], deadline: float, bound: int
+) -> None:
+    open_store(f"probe://host{text}", **keyword)
+    assert (seen[0].deadline, seen[0].max_in_flight) == (deadline, bound)
+
+
+def test_a_keyword_of_the_adapters_wins_too(seen: list[Any]) -> None:
+    open_store("probe://host?colour=blue&shape=round", colour="red")
+    assert seen[0].options == {"colour": "red", "shape": "round"}
+
+
+@pytest.mark.parametrize(
+    ("text", "keyword", "kept"),
+    [
+        ("", {}, True),
+        ("?owner_index=true", {}, True),
+        ("?owner_index=1", {}, True),
+        ("?owner_index=false", {}, False),
+        ("?owner_index=False", {}, False),
+        ("?owner_index=0", {}, False),
+        ("", {"owner_index": False}, False),
+        ("?owner_index=true", {"owner_index": False}, False),
+        ("?owner_index=false", {"owner_index": True}, True),
+    ],
+)
+@pytest.mark.asyncio
+async def test_owner_index(
+    text: str,
+    keyword: dict[str, Any],
+    kept: bool,  # noqa: FBT001  (a row of the table)
+) -> None:
+    store = open_store(f"memory://{text}", **keyword)
+    if kept:
+        assert await store.load_snapshot("e1") is None
+    else:
+        with pytest.raises(errors.UnsupportedOperation, match="owner_index"):
+            await store.load_snapshot("e1")
+
+
+@pytest.mark.asyncio
+async def test_a_clock_and_a_ttl_for_finished_executions_are_taken() -> None:
+    clock = Clock(1_000_000)
+    store = open_store("memory://", clock=clock, finished_ttl=timedelta(seconds=5))
+    await store.save_snapshot(snapshot(state=ExecutionState.COMPLETED))
+    clock.advance(4.999)
+    assert await store.load_snapshot("e1") is not None
+    clock.advance(0.001)
+    assert await store.load_snapshot("e1") is None
+
+
+@pytest.mark.asyncio
+async def test_a_clock_may_tell_datetimes() -> None:
+    now = datetime(2030, 1, 1, tzinfo=timezone(timedelta(hours=2)))
+    store = open_store("memory://", clock=lambda: now)
+    await store.set("k", b"v", timedelta(seconds=1))
+    found = await store.get_stored("k")
+    assert found is not None
+    assert found.expires_at == now + timedelta(seconds=1)
+    now += timedelta(milliseconds=999)
+    assert await store.exists("k")
+    now += timedelta(milliseconds=1)
+    assert not await store.exists("k")
+
+
+@pytest.mark.parametrize(
+    "clock", [1_000, "now", lambda: None, lambda: "12:00", lambda: True, lambda: float("nan")]
+)
+def test_what_is_no_clock_is_refused(clock: Any) -> None:
+    with pytest.raises(errors.InvalidArgument, match="clock"):
+        open_store("memory://", clock=clock)
+
+
+def test_a_clock_without_a_time_zone_is_refused() -> None:
+    with pytest.raises(errors.InvalidArgument, match="time zone"):
+        open_store("memory://", clock=lambda: datetime(2030, 1, 1))  # noqa: DTZ001  (the point)
+
+
+def test_without_a_url_the_environment_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATEBUCKET_URL", "memory://?deadline=3")
+    assert open_store().name == "memory"
+    monkeypatch.setenv("STATEBUCKET_URL", "sqlite:///file.db")
+    assert open_store("memory://").name == "memory"
+    assert open_store().name == "sqlite"
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_no_url_anywhere_is_an_error_that_says_so(
+    monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
+    monkeypatch.delenv("STATEBUCKET_URL", raising=False)
+    if value is not None:
+        monkeypatch.setenv("STATEBUCKET_URL", value)
+    with pytest.raises(errors.InvalidURL, match="STATEBUCKET_URL"):
+        open_store()
+
+
+@pytest.mark.parametrize("url", ["nothing://bucket", "s3+fast://bucket", "s3://bucket?engine=fast"])
+def test_an_unknown_scheme_or_engine_is_told_with_those_there_are(url: str) -> None:
+    with pytest.raises(errors.UnknownScheme) as caught:
+        open_store(url)
+    said = str(caught.value).partition("there are: ")[2].split(", ")
+    assert said[:5] == ["az", "gs", "memory", "s3", "s3 with engine=http"]
+    assert len(said) >= len(BUILT_IN)
+
+
+def test_an_unknown_option_is_told_with_those_there_are() -> None:
+    with pytest.raises(errors.InvalidArgument, match=r"no option `color` \(there are: .*deadline"):
+        open_store("memory://", color="red")
+
+
+@pytest.mark.asyncio
+async def test_a_named_memory_is_shared_and_one_without_a_name_is_not() -> None:
+    name = "test-registry-shared"
+    one, other = open_store(f"memory://{name}"), open_store(f"memory://{name}/")
+    third, fourth = open_store("memory://"), open_store(f"memory://{name}-2")
+    await one.set("k", b"v")
+    await one.shutdown()
+    assert await other.get("k") == b"v"
+    assert await third.get("k") is None
+    assert await fourth.get("k") is None
+    del statebucket_local._named[name]
+
+
+def test_the_built_in_schemes_are_those_that_pyproject_declares() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"]["statebucket.adapters"] == BUILT_IN
+    assert project["version"] == statebucket.__version__
+
+
+# In a process of its own, in which only what is named can be imported.
+
+BARE = """
+import sys
+sys.path[:] = [path for path in sys.path if "site-packages" not in path]
+sys.path.append({path!r})
+{code}
+"""
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Any:
+    """Runs code in a Python that has statebucket and msgspec, and no SDK."""
+    ours = Path(statebucket_local.__file__ or "").parents[1].glob("statebucket_*")
+    for package in (Path(msgspec.__file__).parent, Path(statebucket.__file__).parent, *ours):
+        (tmp_path / package.name).symlink_to(package)
+
+    def run(code: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-S", "-I", "-c", BARE.format(path=str(tmp_path), code=code)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("url", "extra"), [("s3://bucket", "s3"), ("gs://bucket", "gcs"), ("az://c?account=a", "azure")]
+)
+def test_a_missing_sdk_is_told_with_the_pip_command(bare: Any, url: str, extra: str) -> None:
+    said = bare(
+        f"""
+from statebucket import errors, open_store
+try:
+    open_store({url!r})
+except errors.AdapterNotInstalled as error:
+    assert isinstance(error, ImportError)
+    print(error)
+"""
+    )
+    assert f"pip install 'statebucket[{extra}]'" in said
+
+
+def test_importing_statebucket_imports_no_sdk_and_no_adapter() -> None:
+    code = """
+import sys
+before = set(sys.modules)  # a .pth file of another package may have loaded some
+import statebucket
+statebucket.open_store
+print(*sorted(name for name in set(sys.modules) - before if name.partition(".")[0] in
+    {"aioboto3", "aiobotocore", "boto3", "botocore", "aiohttp", "google", "azure", "requests",
+     "sqlite3", "pytest", "pyreqwest", "statebucket_local", "statebucket_s3", "statebucket_http",
+     "statebucket_gcs", "statebucket_azure"} or name == "importlib.metadata"))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == ""
+
+
+def test_what_a_store_returns_can_be_named() -> None:
+    hints = " ".join(
+        str(inspect.signature(method).return_annotation)
+        for name, method in vars(StateStore).items()
+        if inspect.isfunction(method) and not name.startswith("_")
+    )
+    classes = set(re.findall(r"\b[A-Z]\w+", hints))
+    assert {"Lease", "LifecycleReport", "DeletionReport"} <= classes
+    for name in classes - {"Any", "AsyncIterator", "AbstractAsyncContextManager", "None", "T"}:
+        assert isinstance(getattr(statebucket, name), type) or name.endswith("Id")
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        statebucket.Nothing  # type: ignore[attr-defined]  # noqa: B018  (that is the point)
+
+
+def test_opening_a_memory_store_loads_no_other_adapter(bare: Any) -> None:
+    said = bare(
+        """
+import sys
+from statebucket import open_store
+open_store("memory://")
+print(*(name for name in sys.modules if name.startswith(("statebucket_", "sqlite3"))))
+"""
+    )
+    assert said.split() == ["statebucket_local", "statebucket_local.memory"]
+
+
+REFUSED = """
+import sys
+from statebucket import errors, open_store
+
+class Refusing:
+    def find_spec(self, name, *_):
+        if name.startswith({package!r}):
+            raise {error}("refused", name=name)
+
+sys.meta_path.insert(0, Refusing())
+try:
+    open_store({url!r})
+except errors.AdapterNotInstalled as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("url", "package", "error", "extra"),
+    [
+        ("s3://bucket", "aioboto3", "ModuleNotFoundError", "s3"),
+        ("s3://bucket", "aiobotocore", "ImportError", "s3"),
+        ("s3://bucket?engine=http", "pyreqwest", "ImportError", "http"),
+        ("gs://bucket", "google.cloud.storage", "ImportError", "gcs"),
+        ("az://container?account=acme", "azure.storage.blob", "ImportError", "azure"),
+    ],
+)
+def test_an_sdk_that_cannot_be_imported_is_told_with_the_pip_command(
+    url: str, package: str, error: str, extra: str
+) -> None:
+    code = REFUSED.format(url=url, package=package, error=error)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert f"pip install 'statebucket[{extra}]'" in done.stdout, done.stderr
