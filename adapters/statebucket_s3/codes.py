@@ -46,8 +46,17 @@ _SERVER = 500
 
 
 def of_code(code: str, message: str, status: int = 0) -> errors.StateBucketError:
-    """The error for a code in S3's reply, or in an entry of a batch delete's reply."""
-    said = f"S3 answered {code}{f' ({status})' if status else ''}: {message}"
+    """The error for a code in S3's reply, or in an entry of a batch delete's reply.
+
+    Args:
+        code: S3's code; empty or the status where the reply names none.
+        message: S3's text.
+        status: The HTTP status; 0 for an entry of a reply.
+    """
+    if code in {"", str(status)}:
+        said = f"S3 answered {status or 'an error'} without an error code"
+    else:
+        said = f"S3 answered {code}{f' ({status})' if status else ''}: {message}"
     if code == "NoSuchBucket":
         return errors.BucketNotFound(said)
     if code in _CREDENTIALS or status == _UNAUTHORIZED:

@@ -97,7 +97,7 @@ def version_of(reply: Reply) -> Version:
     """
     etag = reply.headers.get("etag")
     if not etag:
-        raise Unavailable("the answer is none of S3's", outcome="unknown")
+        raise _unreadable()
     return Version(etag)
 
 
@@ -113,7 +113,7 @@ def size_of(reply: Reply) -> int:
     """The size that the reply to a HEAD names."""
     text = reply.headers.get("content-length", "")
     if not text.isdecimal():
-        raise Unavailable("the answer is none of S3's")
+        raise _unreadable()
     return int(text)
 
 

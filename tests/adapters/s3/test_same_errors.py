@@ -1,0 +1,221 @@
+"""Both engines make the same error of the same answer, for each code and each operation.
+
+The adapters are called directly, below the core's retries: one call is one request.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from statebucket import Version, errors
+from statebucket.port.bucket import Deletion, Location, Write
+from statebucket.port.lifecycle import Lifecycle
+from statebucket_s3 import open_bucket, open_bucket_over_http
+from support.faults.answers import s3_error
+from support.faults.proxy import Answer
+from support.targets.s3 import BUCKET
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from statebucket.port.bucket import Bucket
+    from support.faults.proxy import FaultProxy
+    from support.targets.s3 import S3Target
+
+pytestmark = pytest.mark.asyncio
+
+ENGINES = {"sdk": open_bucket, "http": open_bucket_over_http}
+VERSION = Version('"0123456789abcdef0123456789abcdef"')
+
+
+def _put(condition: Version | None) -> Callable[[Bucket], Awaitable[Any]]:
+    write = Write("p/k", b"v", "application/json", {"writeid": "1"}, None)
+    return lambda bucket: bucket.put(write, condition)
+
+
+OPERATIONS: dict[str, Callable[[Any], Awaitable[Any]]] = {
+    "put": _put(None),
+    "create": _put(Version.ABSENT),
+    "replace": _put(VERSION),
+    "get": lambda bucket: bucket.get("p/k"),
+    "head": lambda bucket: bucket.head("p/k"),
+    "delete": lambda bucket: bucket.delete("p/k"),
+    "delete a version": lambda bucket: bucket.delete("p/k", VERSION),
+    "delete many": lambda bucket: bucket.delete_many(["p/k", "p/l"]),
+    "list": lambda bucket: bucket.list("p/", after=None, limit=10),
+    "list prefixes": lambda bucket: bucket.list_prefixes("p/", after=None, limit=10),
+    "check": lambda bucket: bucket.check("p/"),
+    "read lifecycle": lambda bucket: bucket.read_lifecycle(),
+    "write lifecycle": lambda bucket: bucket.write_lifecycle([], Lifecycle(rules=())),
+}
+
+CODES: dict[str, tuple[int, type[errors.StateBucketError], bool, str]] = {
+    # code: status, error, transient, outcome; for every operation whose reply has a body
+    "AccessDenied": (403, errors.AccessDenied, False, "none"),
+    "AllAccessDisabled": (403, errors.AccessDenied, False, "none"),
+    "AuthorizationHeaderMalformed": (400, errors.InvalidCredentials, False, "none"),
+    "BadDigest": (400, errors.Unavailable, True, "none"),
+    "ConditionalRequestConflict": (409, errors.Unavailable, True, "none"),
+    "ExpiredToken": (400, errors.InvalidCredentials, False, "none"),
+    "IncompleteBody": (400, errors.Unavailable, True, "none"),
+    "InternalError": (500, errors.Unavailable, True, "unknown"),
+    "InvalidAccessKeyId": (403, errors.InvalidCredentials, False, "none"),
+    "InvalidRequest": (400, errors.RequestRejected, False, "none"),
+    "InvalidToken": (400, errors.InvalidCredentials, False, "none"),
+    "KeyTooLongError": (400, errors.RequestRejected, False, "none"),
+    "MethodNotAllowed": (405, errors.RequestRejected, False, "none"),
+    "MissingContentMD5": (400, errors.RequestRejected, False, "none"),
+    "NoSuchBucket": (404, errors.BucketNotFound, False, "none"),
+    "NotImplemented": (501, errors.RequestRejected, False, "none"),
+    "OperationAborted": (409, errors.Unavailable, True, "none"),
+    "PreconditionFailed": (412, errors.PreconditionFailed, False, "none"),
+    "RequestTimeTooSkewed": (403, errors.InvalidCredentials, False, "none"),
+    "RequestTimeout": (400, errors.Unavailable, True, "none"),
+    "ServiceUnavailable": (503, errors.Unavailable, True, "unknown"),
+    "SignatureDoesNotMatch": (403, errors.InvalidCredentials, False, "none"),
+    "SlowDown": (503, errors.Throttled, True, "none"),
+    "TooManyRequests": (429, errors.Throttled, True, "none"),
+    "XAmzContentChecksumMismatch": (400, errors.Unavailable, True, "none"),
+}
+NO_LIFECYCLE = {"NotImplemented", "MethodNotAllowed"}  # a service without rules, no failure
+
+
+class Seen(NamedTuple):
+    """How a call ended.
+
+    Attributes:
+        kind: The error's class, or what was returned.
+        transient: Whether the core would send the request again.
+        outcome: What became of a write.
+        message: The error's text.
+        retry_after: Seconds that the service asked to wait.
+        requests: How many were sent.
+    """
+
+    kind: object
+    transient: bool
+    outcome: str
+    message: str
+    retry_after: float | None
+    requests: int
+
+
+@asynccontextmanager
+async def opened(proxy: FaultProxy, engine: str) -> AsyncIterator[Any]:
+    options = {"endpoint_url": proxy.url, "region": "us-east-1"}
+    location = Location("s3", BUCKET, "/p", options, 10.0, 8)
+    bucket = ENGINES[engine](location).bucket
+    yield bucket
+    await bucket.close()
+
+
+async def seen(proxy: FaultProxy, bucket: Any, operation: str) -> Seen:
+    before = proxy.count()
+    try:
+        returned = await OPERATIONS[operation](bucket)
+    except errors.StateBucketError as error:
+        return Seen(
+            type(error),
+            error.transient,
+            error.outcome,
+            error.message,
+            error.retry_after,
+            proxy.count() - before,
+        )
+    if isinstance(returned, list) and returned and isinstance(returned[0], Deletion):
+        returned = [(one.name, type(one.error), str(one.error)) for one in returned]
+    return Seen(
+        returned,
+        transient=False,
+        outcome="none",
+        message="",
+        retry_after=None,
+        requests=proxy.count() - before,
+    )
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_each_code_is_the_same_error_after_one_request(
+    proxy: FaultProxy, operation: str
+) -> None:
+    wrong = {}
+    async with opened(proxy, "sdk") as sdk, opened(proxy, "http") as http:
+        for code, (status, kind, transient, outcome) in CODES.items():
+            proxy.heal()
+            proxy.always(s3_error(status, code, retry_after=3))
+            first, second = [await seen(proxy, one, operation) for one in (sdk, http)]
+            right = first == second and first.requests == 1
+            if operation == "head":  # the reply has no body to name a code in
+                right = right and (first.kind is None) == (status == 404)
+            elif operation == "read lifecycle" and code in NO_LIFECYCLE:
+                right = right and first.kind is None
+            else:
+                right = right and code in first.message
+                right = right and first[:3] == (kind, transient, outcome)
+                right = right and first.retry_after == 3
+            if not right:
+                wrong[code] = (first, second)
+    assert wrong == {}
+
+
+STATUSES = [200, 400, 403, 404, 500, 502, 503]
+PAGES = {"nothing": b"", "a page": b"<html>a gateway</html>"}
+
+
+@pytest.mark.parametrize("operation", [name for name in OPERATIONS if name != "head"])
+async def test_a_reply_that_is_not_s3s_is_the_same_error(proxy: FaultProxy, operation: str) -> None:
+    wrong = {}
+    async with opened(proxy, "sdk") as sdk, opened(proxy, "http") as http:
+        for status, page in product(STATUSES, PAGES):
+            proxy.heal()
+            proxy.always(Answer(status, (("Content-Type", "text/html"),), PAGES[page]))
+            first, second = [await seen(proxy, one, operation) for one in (sdk, http)]
+            right = first == second and first.requests == 1
+            if status != 200:
+                right = right and isinstance(first.kind, type) and str(status) in first.message
+            if not right:
+                wrong[status, page] = (first, second)
+    assert wrong == {}
+
+
+OTHER_DOCUMENTS = {
+    "delete many": b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>",
+    "list": b"<DeleteResult><IsTruncated>false</IsTruncated></DeleteResult>",
+    "list prefixes": b"<DeleteResult><IsTruncated>false</IsTruncated></DeleteResult>",
+    "check": b"<DeleteResult><IsTruncated>false</IsTruncated></DeleteResult>",
+    "read lifecycle": b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>",
+}
+
+
+@pytest.mark.parametrize("operation", OTHER_DOCUMENTS)
+async def test_the_reply_to_another_request_is_unreadable(
+    proxy: FaultProxy, operation: str
+) -> None:
+    headers = (("Content-Type", "application/xml"),)
+    declaration = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+    proxy.always(Answer(200, headers, declaration + OTHER_DOCUMENTS[operation]))
+    async with opened(proxy, "sdk") as sdk, opened(proxy, "http") as http:
+        first, second = [await seen(proxy, one, operation) for one in (sdk, http)]
+    assert first == second
+    assert first.kind is errors.Unavailable
+
+
+@pytest.mark.parametrize("code", [code for code, row in CODES.items() if not row[2]])
+async def test_a_removal_whose_batch_is_refused_says_why_after_one_try(
+    engine: S3Target, proxy: FaultProxy, code: str
+) -> None:
+    status, kind, _, _ = CODES[code]
+    async with engine.open() as store:
+        await store.set("exec:e:k", b"v")
+        await store.set("exec:e:l", b"v")
+        proxy.clear()
+        proxy.always(s3_error(status, code, when=lambda request: request.method == "POST"))
+        with pytest.raises(errors.StateBucketError, match=code) as caught:
+            await store.delete_execution_state("e")
+        failures = getattr(caught.value, "failures", {"": caught.value})
+        assert {type(error) for error in failures.values()} == {kind}
+        assert proxy.count("POST") == 1
