@@ -20,7 +20,8 @@ from statebucket.errors import (
 from statebucket.port.bucket import Location, OpenedBucket
 from statebucket.port.expiry import to_milliseconds
 from statebucket.port.url import StoreOptions, StoreURL, read_options
-from statebucket.store.layout import Names
+from statebucket.store.context import StoreContext
+from statebucket.store.layout import Layout
 from statebucket.store.objects import Objects
 from statebucket.store.store import ObjectStateStore
 
@@ -113,13 +114,13 @@ def open_store(
     )
     seconds = time.time if clock is None else _seconds_of(clock)
     opened = _open(location, core.engine)
-    return ObjectStateStore(
+    context = StoreContext.of(
         Objects(opened.bucket, seconds, core.max_in_flight, read.host),
-        Names(opened.prefix),
+        Layout(opened.prefix, owner_index=core.owner_index),
         deadline=core.deadline,
-        owner_index=core.owner_index,
         finished_ttl=finished_ttl,
     )
+    return ObjectStateStore(context)
 
 
 def _seconds_of(clock: Callable[[], float | datetime]) -> Callable[[], float]:

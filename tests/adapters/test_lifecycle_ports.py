@@ -9,7 +9,6 @@ import pytest
 
 from statebucket import open_store
 from statebucket.port.lifecycle import LifecyclePort
-from statebucket.store.context import Parts
 from support.targets.s3 import raw_client
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ pytestmark = pytest.mark.asyncio
 )
 async def test_every_engine_of_a_service_with_rules_has_the_port(url: str) -> None:
     async with open_store(url) as store:
-        assert isinstance(Parts.of(store).objects.bucket, LifecyclePort)
+        assert isinstance(store.context.objects.bucket, LifecyclePort)
 
 
 @pytest.mark.parametrize("engine", ["", "&engine=http"])

@@ -52,7 +52,7 @@ def narrow(
     store: ObjectStateStore, service: str, error: errors.StateBucketError
 ) -> ObjectStateStore:
     """The store, on a service that refuses names outside its prefixes."""
-    bucket: Any = store._objects.bucket
+    bucket: Any = store.context.objects.bucket
     get = bucket.get
 
     async def some(name: str) -> Any:
@@ -74,7 +74,7 @@ async def test_it_only_reads_unless_it_may_write(store: ObjectStateStore) -> Non
         raise AssertionError("the doctor writes")
 
     for name in ("put", "delete", "delete_many"):
-        setattr(store._objects.bucket, name, never)
+        setattr(store.context.objects.bucket, name, never)
     findings = await examined(store)
     assert (
         Finding(
@@ -91,18 +91,18 @@ async def test_it_only_reads_unless_it_may_write(store: ObjectStateStore) -> Non
 async def test_what_it_writes_is_below_the_prefixes_and_goes_again(
     store: ObjectStateStore,
 ) -> None:
-    put, names = store._objects.bucket.put, set()
+    put, names = store.context.objects.bucket.put, set()
 
     async def noted(write: Any, condition: Any) -> Any:
         names.add(write.name)
         assert write.metadata["expiresat"]
         return await put(write, condition)
 
-    store._objects.bucket.put = noted  # type: ignore[method-assign]
+    store.context.objects.bucket.put = noted  # type: ignore[method-assign]
     findings = await examined(store, write=True)
     assert {name.partition("/")[0] for name in names} == {"tenants", "shared", "owners"}
     assert all("/statebucket-doctor-" in name for name in names)
-    assert store._objects.bucket._objects == {}  # type: ignore[attr-defined]
+    assert store.context.objects.bucket._objects == {}  # type: ignore[attr-defined]
     assert not [one for one in findings if one.status in {"fault", "warning"}]
 
 
@@ -111,9 +111,9 @@ async def test_the_probe_goes_even_when_reading_it_back_fails(store: ObjectState
     async def denied(_: str) -> None:
         raise errors.AccessDenied("no")
 
-    store._objects.bucket.get = denied  # type: ignore[method-assign,assignment]
+    store.context.objects.bucket.get = denied  # type: ignore[method-assign,assignment]
     findings = await examined(store, write=True)
-    assert store._objects.bucket._objects == {}  # type: ignore[attr-defined]
+    assert store.context.objects.bucket._objects == {}  # type: ignore[attr-defined]
     assert [one.status for one in findings if one.check == "rights"] == ["fault"] * 3
 
 
@@ -128,15 +128,15 @@ async def test_a_view_is_examined_below_its_tenant_only(store: ObjectStateStore)
 async def test_a_right_that_is_missing_names_the_prefix_and_the_terraform_line(
     store: ObjectStateStore,
 ) -> None:
-    put = store._objects.bucket.put
+    put = store.context.objects.bucket.put
 
     async def some(write: Any, condition: Any) -> Any:
         if write.name.startswith("owners/"):
             raise errors.AccessDenied("not there")
         return await put(write, condition)
 
-    store._objects.bucket.put = some  # type: ignore[method-assign]
-    store._objects.bucket.name = "s3"
+    store.context.objects.bucket.put = some  # type: ignore[method-assign]
+    store.context.objects.bucket.name = "s3"
     fault = next(one for one in await examined(store, write=True) if one.status == "fault")
     assert "below owners/" in fault.message
     assert fault.remedy == "policy = module.state.runtime_policy_json  # terraform/aws"
@@ -158,8 +158,8 @@ async def test_a_tenants_view_is_given_a_tenants_rights_only(
         raise errors.AccessDenied("no")
 
     for name in ("check", "get"):
-        setattr(store._objects.bucket, name, denied)
-    store._objects.bucket.name = service
+        setattr(store.context.objects.bucket, name, denied)
+    store.context.objects.bucket.name = service
     faults = [one for one in await examined(store.tenant("acme")) if one.status == "fault"]
     assert faults
     for fault in faults:
@@ -210,8 +210,8 @@ async def test_what_cannot_be_reached_is_the_one_finding_with_its_remedy(
     async def fail(_: str) -> None:
         raise error
 
-    store._objects.bucket.check = fail  # type: ignore[method-assign,assignment]
-    store._objects.bucket.name = service
+    store.context.objects.bucket.check = fail  # type: ignore[method-assign,assignment]
+    store.context.objects.bucket.name = service
     (finding,) = await examined(store.with_deadline(0.1))
     assert (finding.check, finding.status) == ("reach", "fault")
     assert said in finding.remedy

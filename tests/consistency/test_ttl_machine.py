@@ -64,7 +64,7 @@ class TTLMachine(RuleBasedStateMachine):
         self.target = type(self).make()
         self.store = self.target.open()
         self.other = self.target.open()
-        objects = cast("ObjectStateStore", self.store)._objects
+        objects = cast("ObjectStateStore", self.store).context.objects
         objects.bucket = self.bucket = BetweenSightAndDelete(objects.bucket)
         self.model: dict[str, tuple[bytes, int | None]] = {}
         self.versions: dict[str, Version] = {}

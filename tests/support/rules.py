@@ -8,13 +8,13 @@ from typing import Any
 from statebucket.lifecycle.check import Finding, LifecycleReport, compare
 from statebucket.lifecycle.rules import needed_rules
 from statebucket.port.lifecycle import Lifecycle
-from statebucket.store.layout import Names
+from statebucket.store.layout import Layout
 from statebucket_gcs import lifecycle as gcs
 from statebucket_s3 import lifecycle as s3
 
 Raw = dict[str, Any]
 
-NAMES = Names("app/state")
+NAMES = Layout("app/state")
 S3_NEEDED = needed_rules(NAMES, "tags")
 GCS_NEEDED = needed_rules(NAMES, "custom_time")
 NOTHING = Lifecycle(rules=())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from statebucket.lifecycle.rules import needed_rules
 from statebucket.port.lifecycle import TERRAFORM_ID
-from statebucket.store.layout import Names
+from statebucket.store.layout import Layout
 from terraform.hcl import ROOT
 from terraform.tool import Terraform
 
@@ -60,7 +60,7 @@ def worked_out(
 def expected(module: str, prefix: str, *, owner_index: bool) -> list[dict[str, Any]]:
     """The rules that statebucket needs, as the module should make them."""
     rules = needed_rules(
-        Names(prefix), REMOVAL[module], owner_index=owner_index, id_start=TERRAFORM_ID
+        Layout(prefix), REMOVAL[module], owner_index=owner_index, id_start=TERRAFORM_ID
     )
     return [_as_module(module, rule) for rule in rules]
 

@@ -10,7 +10,6 @@ import time
 from typing import TYPE_CHECKING
 
 from statebucket.errors import AccessDenied, StateBucketError
-from statebucket.lifecycle.rules import areas
 from statebucket.port.bucket import BYTES
 from statebucket.port.expiry import Expiry
 from statebucket.port.findings import (
@@ -22,14 +21,13 @@ from statebucket.port.findings import (
     remedy_of,
     rights_line,
 )
-from statebucket.store.context import Parts
 from statebucket.store.objects import expires_ms
-from statebucket.store.retry import Call
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from statebucket.port.bucket import ObjectInfo
+    from statebucket.store.retry import Call
     from statebucket.store.store import ObjectStateStore
 
 _ROUNDS = 10
@@ -51,7 +49,7 @@ class Examination:
 
     def __init__(self, store: ObjectStateStore, *, write: bool = False) -> None:
         self._store = store
-        self._parts = Parts.of(store)
+        self._context = store.context
         self._write = write
         self._mark = f"statebucket-doctor-{os.urandom(4).hex()}"
         self._service = store.name
@@ -80,10 +78,10 @@ class Examination:
         )
 
     async def _identity(self) -> AsyncIterator[Finding]:
-        bucket = self._parts.objects.bucket
+        bucket = self._context.objects.bucket
         if isinstance(bucket, Examined):
             try:
-                async with asyncio.timeout(self._parts.seconds):
+                async with asyncio.timeout(self._context.deadline):
                     for finding in await bucket.examine(self._areas()[0]):
                         yield finding
             except (StateBucketError, TimeoutError) as error:
@@ -101,10 +99,10 @@ class Examination:
     # Rights.
 
     def _areas(self) -> tuple[str, ...]:
-        names, tenant = self._parts.names, self._parts.tenant
+        layout, tenant = self._context.layout, self._context.tenant
         if tenant is not None:
-            return (names.tenant(tenant),)
-        return areas(names, owner_index=self._parts.owners is not None)
+            return (layout.tenant(tenant),)
+        return layout.areas
 
     async def _rights(self) -> AsyncIterator[Finding]:
         tried = "read" if not self._write else "write with a TTL, read back, delete"
@@ -126,7 +124,7 @@ class Examination:
             )
 
     async def _try_area(self, name: str) -> StateBucketError | None:
-        objects = self._parts.objects
+        objects = self._context.objects
         try:
             if not self._write:
                 await objects.get(self._call(), name)
@@ -142,19 +140,19 @@ class Examination:
         """Rights that the store does not need, as far as reading tells."""
         if not self._store.requires_network:
             return
-        parts, bucket = self._parts, self._parts.objects.bucket
+        context, bucket = self._context, self._context.objects.bucket
         reads = "it can read objects outside the store's prefixes"
         answers: dict[str, bool | None] = {}
-        if parts.tenant is not None:
-            lists = f"it can list other tenants, below {parts.names.tenants}"
+        if context.tenant is not None:
+            lists = f"it can list other tenants, below {context.layout.tenants}"
             answers[lists] = await self._may(
-                lambda: bucket.list(parts.names.tenants, after=None, limit=1)
+                lambda: bucket.list(context.layout.tenants, after=None, limit=1)
             )
-        elif parts.names.root:
-            lists = f"it can list the bucket outside {parts.names.root}"
+        elif context.layout.root:
+            lists = f"it can list the bucket outside {context.layout.root}"
             answers[lists] = await self._may(lambda: bucket.list("", after=None, limit=1))
         answers[reads] = await self._may(lambda: bucket.get(self._mark))
-        line = rights_line(self._service, tenant=parts.tenant is not None)
+        line = rights_line(self._service, tenant=context.tenant is not None)
         for message, answer in answers.items():
             if answer:
                 yield Finding(check="rights", status="warning", message=message, remedy=line)
@@ -179,7 +177,7 @@ class Examination:
     async def _may(self, send: Callable[[], Awaitable[object]]) -> bool | None:
         """Whether the service allows it; None where it did not say."""
         try:
-            async with asyncio.timeout(self._parts.seconds):
+            async with asyncio.timeout(self._context.deadline):
                 await send()
         except AccessDenied:
             return False
@@ -220,12 +218,12 @@ class Examination:
 
     async def _expired(self) -> AsyncIterator[Finding]:
         """Whether expired objects pile up, by the first page of the listing."""
-        objects = self._parts.objects
+        objects = self._context.objects
         if not objects.bucket.limits.lists_metadata:
             return
         late = objects.now_ms() - _LATE_MS
         try:
-            pages = objects.all_pages("doctor", self._areas()[0], self._parts.seconds)
+            pages = objects.all_pages("doctor", self._areas()[0], self._context.deadline)
             page: list[ObjectInfo] = await anext(pages, [])
             expired = sum(1 for info in page if (at := expires_ms(info)) and at < late)
         except StateBucketError:
@@ -243,7 +241,7 @@ class Examination:
 
     async def _latency(self) -> AsyncIterator[Finding]:
         name = f"{self._areas()[0]}{self._mark}"
-        objects = self._parts.objects
+        objects = self._context.objects
         kinds: dict[str, Callable[[], Awaitable[object]]] = {}
         if self._write:
             kinds["save"] = lambda: self._put(name, bytes(1024))
@@ -269,7 +267,7 @@ class Examination:
         return f"{min(took):.1f}/{statistics.median(took):.1f}/{max(took):.1f} ms"
 
     async def _put(self, name: str, body: bytes) -> None:
-        objects = self._parts.objects
+        objects = self._context.objects
         expiry = Expiry(objects.now_ms() + _DAY_MS, 1)
         await objects.put(self._call(), name, body, content_type=BYTES, expiry=expiry)
 
@@ -281,18 +279,18 @@ class Examination:
         except BaseException:
             if self._write:
                 with contextlib.suppress(StateBucketError):  # the first error says more
-                    await self._parts.objects.delete(self._call(), name)
+                    await self._context.objects.delete(self._call(), name)
             raise
         if self._write:
-            await self._parts.objects.delete(self._call(), name)
+            await self._context.objects.delete(self._call(), name)
 
     def _failed(self, check: str, what: str, error: StateBucketError) -> Finding:
         return Finding(
             check=check,
             status="fault",
             message=f"{what}: {type(error).__name__}: {error}",
-            remedy=remedy_of(error, self._service, tenant=self._parts.tenant is not None),
+            remedy=remedy_of(error, self._service, tenant=self._context.tenant is not None),
         )
 
     def _call(self) -> Call:
-        return Call("doctor", self._parts.seconds)
+        return self._context.call("doctor")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from statebucket.store.retry import Call
 from statebucket.store.tasks import in_order
 
 if TYPE_CHECKING:
-    from statebucket.store.context import Parts
+    from statebucket.store.context import StoreContext
 
 OPERATION = "inventory"
 
@@ -24,6 +24,7 @@ class Holdings(msgspec.Struct, frozen=True, kw_only=True):
         keys: Keys.
         leases: Lease records.
         bytes: The stored size of all of them.
+        foreign: Objects in the same place that statebucket does not write, and never removes.
     """
 
     name: str
@@ -31,60 +32,78 @@ class Holdings(msgspec.Struct, frozen=True, kw_only=True):
     keys: int = 0
     leases: int = 0
     bytes: int = 0
+    foreign: int = 0
 
     @property
     def objects(self) -> int:
-        """How many objects these are."""
+        """How many objects of ours these are."""
         return self.snapshots + self.keys + self.leases
 
 
-async def of_tenant(parts: Parts, tenant_id: str) -> Holdings:
+async def of_tenant(context: StoreContext, tenant_id: str) -> Holdings:
     """Counts what a tenant has: 1 request per 1,000 objects, and 1 where there are none."""
-    return await of_prefix(parts, parts.names.tenant(tenant_id), tenant_id)
+    return await _count(context, context.layout.tenant(tenant_id), tenant_id)
 
 
-async def of_prefix(parts: Parts, prefix: str, name: str = "") -> Holdings:
-    """Counts what is below a scope's prefix: 1 request per 1,000 objects."""
-    kinds = {"snapshots": 0, "keys": 0, "leases": 0}
-    size = 0
-    async for page in parts.objects.all_pages(OPERATION, prefix, parts.seconds):
-        for info in page:
-            kind = info.name[len(prefix) :].partition("/")[0]
-            kinds[kind if kind in kinds else "keys"] += 1
-            size += info.size
-    return Holdings(name=name, bytes=size, **kinds)
+async def of_shared(context: StoreContext) -> Holdings:
+    """Counts the keys that were set without a tenant: 1 request per 1,000 objects."""
+    return await _count(context, context.layout.shared, "")
 
 
-async def of_tenants(parts: Parts, tenants: list[str]) -> list[Holdings]:
+async def of_tenants(context: StoreContext, tenants: list[str]) -> list[Holdings]:
     """Counts what each of several tenants has, in their order: at least 1 request each."""
 
     async def one(tenant_id: str) -> Holdings:
-        return await of_tenant(parts, tenant_id)
+        return await of_tenant(context, tenant_id)
 
     return await in_order(one, tenants)
 
 
-async def of_execution(parts: Parts, execution_id: str, tenant_id: str | None) -> Holdings:
+async def of_execution(context: StoreContext, execution_id: str, tenant_id: str | None) -> Holdings:
     """Counts what an execution has, as ``delete_execution_state`` would find it.
 
     Args:
-        parts: The store's.
+        context: The store's.
         execution_id: The execution.
         tenant_id: The tenant that owns it; None where no one does.
     """
-    objects, names = parts.objects, parts.names
+    layout = context.layout
     scopes: list[str | None] = [tenant_id]
-    if parts.tenant is None and tenant_id is not None:
+    if context.tenant is None and tenant_id is not None:
         scopes.append(None)
-    snapshots = keys = size = 0
+    snapshots = size = 0
     if tenant_id is not None:
-        call = Call(OPERATION, parts.seconds)
-        info = await objects.look(call, names.snapshot(tenant_id, execution_id))
+        name = layout.snapshot(tenant_id, execution_id)
+        info = await context.objects.look(context.call(OPERATION), name)
         if info is not None:
             snapshots, size = 1, info.size
-    for scope in scopes:
-        prefix = names.execution(scope, execution_id)
-        async for page in objects.all_pages(OPERATION, prefix, parts.seconds):
-            keys += len(page)
-            size += sum(info.size for info in page)
-    return Holdings(name=execution_id, snapshots=snapshots, keys=keys, bytes=size)
+    below = [
+        await _count(context, layout.execution(scope, execution_id), execution_id)
+        for scope in scopes
+    ]
+    return Holdings(
+        name=execution_id,
+        snapshots=snapshots,
+        keys=sum(one.keys for one in below),
+        bytes=size + sum(one.bytes for one in below),
+        foreign=sum(one.foreign for one in below),
+    )
+
+
+async def _count(context: StoreContext, prefix: str, name: str) -> Holdings:
+    """Counts what is below a prefix."""
+    kinds: Counter[str] = Counter()
+    size = 0
+    async for page in context.objects.all_pages(OPERATION, prefix, context.deadline):
+        for info in page:
+            place = context.layout.parse(info.name)
+            kinds["foreign" if place is None else place.kind] += 1
+            size += 0 if place is None else info.size
+    return Holdings(
+        name=name,
+        snapshots=kinds["snapshot"],
+        keys=kinds["key"],
+        leases=kinds["lease"],
+        bytes=size,
+        foreign=kinds["foreign"],
+    )

@@ -16,7 +16,6 @@ from statebucket.lifecycle.check import LifecycleReport
 from statebucket.lifecycle.plan import LifecyclePlan
 from statebucket.lifecycle.rules import needed_rules, rooted
 from statebucket.port.lifecycle import TERRAFORM_ID, LifecyclePort, Rule
-from statebucket.store.context import Parts
 from statebucket.store.store import ObjectStateStore
 
 
@@ -52,14 +51,14 @@ def show(*, url: Url = None, as_json: Json = False) -> None:
     """
 
     async def work(store: ObjectStateStore, screen: Screen) -> None:
-        parts = Parts.of(store)
-        bucket = parts.objects.bucket
+        context = store.context
+        bucket = context.objects.bucket
         needed: list[Rule] = []
         found: tuple[Rule, ...] | None = None
         terraform = False
         if isinstance(bucket, LifecyclePort):
-            owner_index = parts.owners is not None
-            needed = needed_rules(parts.names, bucket.removal, owner_index=owner_index)
+            owner_index = context.layout.owner_index
+            needed = needed_rules(context.layout, bucket.removal, owner_index=owner_index)
             needed = rooted(needed, bucket.rule_root)
             lifecycle = await bucket.read_lifecycle()
             if lifecycle is not None:

@@ -25,8 +25,6 @@ from statebucket.cli.session import on_store
 from statebucket.cli.show import no_state
 from statebucket.contract.reports import DeletionReport, SweepReport
 from statebucket.errors import UnsupportedOperation
-from statebucket.store.context import Parts
-from statebucket.store.retry import Call
 from statebucket.store.store import ObjectStateStore
 
 _MOST_MARGIN = 100 * 365 * 86_400  # a hundred years
@@ -55,18 +53,18 @@ def rm_execution(
     """
 
     async def work(store: ObjectStateStore, screen: Screen) -> None:
-        parts = Parts.of(store)
-        if tenant is None and parts.owners is None:
+        context = store.context
+        if tenant is None and context.owners is None:
             raise UnsupportedOperation(
                 "with owner_index=false nothing says whose an execution is: pass --tenant"
             )
         recorded = None
-        if parts.owners is not None:
-            call = Call("inventory", parts.seconds)
+        if context.owners is not None:
+            call = context.call("inventory")
             # An expired record counts: it is what is left of an execution.
-            recorded = await parts.owners.tenant_of(call, execution, anew=True)
+            recorded = await context.owners.tenant_of(call, execution, refresh=True)
         owner = recorded if tenant is None else tenant
-        held = await of_execution(parts, execution, owner)
+        held = await of_execution(context, execution, owner)
         # The record goes last: it may be all that an interrupted removal has left.
         record = owner is not None and owner == recorded
         if held.objects == 0 and not record:
@@ -101,7 +99,7 @@ def rm_tenant(
 
     async def work(store: ObjectStateStore, screen: Screen) -> None:
         with screen.err.status("counting…"):
-            held = await of_tenant(Parts.of(store), tenant)
+            held = await of_tenant(store.context, tenant)
         if held.objects == 0:
             screen.fail("NotFound", f"tenant {tenant!r} has nothing", Exit.NO)
             raise Stop(Exit.NO)
@@ -109,7 +107,7 @@ def rm_tenant(
             return
         with screen.progress("objects") as bar:
             # Each snapshot has an owner record, which goes before it.
-            records = held.snapshots if Parts.of(store).owners else 0
+            records = held.snapshots if store.context.owners else 0
             told = _bar(bar, held.objects + records)
             report = await store.delete_tenant(tenant, progress=told)
             _filled(bar)

@@ -22,7 +22,6 @@ from statebucket.contract.state_store import StateStore
 from statebucket.contract.states import Waiting
 from statebucket.contract.versions import Stored
 from statebucket.errors import CorruptObject
-from statebucket.store.context import Parts
 from statebucket.store.store import ObjectStateStore
 from statebucket.store.tasks import in_order
 
@@ -94,7 +93,7 @@ def tenants(*, url: Url = None, as_json: Json = False) -> None:
         with screen.err.status("listing tenants…"):
             found = [str(tenant) async for tenant in store.iter_tenants()]
         with screen.err.status(f"counting what is in {counted(len(found), 'tenant')}…"):
-            held = await of_tenants(Parts.of(store), found)
+            held = await of_tenants(store.context, found)
         held.sort(key=lambda one: one.bytes, reverse=True)
         screen.show(
             {"tenants": [_plain(one) for one in held]},

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from statebucket.contract.ids import ExecutionId, StepId, TenantId, UserId
+from statebucket.contract.segments import encode, encode_execution
 from statebucket.contract.states import ExecutionState, Waiting
 from statebucket.errors import InvalidKey, InvalidSnapshot, InvalidValue, StateBucketError, shown
-from statebucket.store.layout import encode, encode_execution
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from statebucket.port.lifecycle import Lifecycle, Rule
-    from statebucket.store.layout import Names
+    from statebucket.store.layout import Layout
 
 Kind = Literal["missing", "wrong", "dangerous", "unknown", "note"]
 
@@ -80,7 +80,7 @@ class LifecycleReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare(
-    needed: Sequence[Rule], found: Lifecycle, names: Names, *, owner_index: bool = True
+    needed: Sequence[Rule], found: Lifecycle, names: Layout, *, owner_index: bool = True
 ) -> LifecycleReport:
     """Holds the rules of a bucket to those that are needed.
 
@@ -137,7 +137,7 @@ SWEPT = Finding(
 
 
 def _judged(
-    needed: Rule, part: str, found: Lifecycle, names: Names, *, owner_index: bool
+    needed: Rule, part: str, found: Lifecycle, names: Layout, *, owner_index: bool
 ) -> Iterator[Finding]:
     """What is to say about one part of a rule, once for all prefixes it is true of."""
     said: dict[tuple[Kind, str, str, bool], list[str]] = {}
@@ -269,7 +269,7 @@ def _from(rule: Rule) -> str:
     return f"from {rule.expiration_days} days after their write"
 
 
-def _lookalikes(found: Lifecycle, names: Names, *, owner_index: bool) -> Iterator[Finding]:
+def _lookalikes(found: Lifecycle, names: Layout, *, owner_index: bool) -> Iterator[Finding]:
     """Rules that only their days tell from ours: they are somebody else's."""
     for rule in found.rules:
         if found.terraform or is_ours(rule, names, owner_index=owner_index):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from statebucket.port.lifecycle import Lifecycle, LifecyclePort, Removal
-    from statebucket.store.layout import Names
+    from statebucket.store.layout import Layout
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ class Keeper:
     """
 
     def __init__(
-        self, port: LifecyclePort | None, service: str, names: Names, *, owner_index: bool
+        self, port: LifecyclePort | None, service: str, names: Layout, *, owner_index: bool
     ) -> None:
         self._port = port
         self._service = service

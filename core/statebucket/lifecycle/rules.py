@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from statebucket.port.lifecycle import Removal
-    from statebucket.store.layout import Names
+    from statebucket.store.layout import Layout
 
 NONCURRENT_DAYS = 7
 """Days that a replaced or deleted version is kept by the rules we write."""
@@ -36,23 +36,23 @@ ABORT_UPLOADS_DAYS = 1
 _CUSTOM_TIME_DAYS = 1
 
 
-def areas(names: Names, *, owner_index: bool) -> tuple[str, ...]:
+def areas(names: Layout, *, owner_index: bool) -> tuple[str, ...]:
     """The prefixes that a store writes below, each with its closing slash."""
     return (names.tenants, names.shared, names.owners) if owner_index else (names.tenants,)
 
 
-def digest(names: Names) -> str:
+def digest(names: Layout) -> str:
     """What stands for a store's prefix in ids and labels."""
     return hashlib.sha256(names.prefix.encode()).hexdigest()[:8]
 
 
-def own_id(names: Names, *, start: str = ID) -> str:
+def own_id(names: Layout, *, start: str = ID) -> str:
     """How the ids of the rules for one store's prefix begin."""
     return f"{start}{digest(names)}-"
 
 
 def needed_rules(
-    names: Names, removal: Removal, *, owner_index: bool = True, id_start: str = ID
+    names: Layout, removal: Removal, *, owner_index: bool = True, id_start: str = ID
 ) -> list[Rule]:
     """The rules that a store needs on its bucket.
 
@@ -101,7 +101,7 @@ def rooted(rules: Sequence[Rule], root: str) -> list[Rule]:
     ]
 
 
-def is_ours(rule: Rule, names: Names, *, owner_index: bool) -> bool:
+def is_ours(rule: Rule, names: Layout, *, owner_index: bool) -> bool:
     """Whether a rule that was found is one that we wrote for this store's prefix.
 
     By its id; where rules have none, by having the form, the prefixes and the days of one of ours.
@@ -114,7 +114,7 @@ def is_ours(rule: Rule, names: Names, *, owner_index: bool) -> bool:
     return _days(rule) in [_days(one) for one in needed]
 
 
-def resembles_ours(rule: Rule, names: Names, *, owner_index: bool) -> bool:
+def resembles_ours(rule: Rule, names: Layout, *, owner_index: bool) -> bool:
     """Whether a rule without an id has the form and prefixes of one of ours, whatever its days."""
     return (
         not rule.id
@@ -131,7 +131,7 @@ def _days(rule: Rule) -> tuple[int | None, ...]:
 
 
 def merge(
-    found: Sequence[Rule], needed: Sequence[Rule], names: Names, *, owner_index: bool = True
+    found: Sequence[Rule], needed: Sequence[Rule], names: Layout, *, owner_index: bool = True
 ) -> list[Rule]:
     """The rules to write: the foreign ones as they were found, ours as they must be.
 

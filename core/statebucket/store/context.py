@@ -1,40 +1,111 @@
-"""What a store is made of, for the tools that look at a whole bucket."""
+"""What a store is made of, handed as one to whatever works on it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from statebucket.errors import TenantMismatch, UnsupportedOperation
+from statebucket.port.expiry import Expiry
+from statebucket.store.owners import OwnerIndex
+from statebucket.store.retry import Call
+from statebucket.store.snapshots import Snapshots
+
 if TYPE_CHECKING:
-    from statebucket.store.layout import Names
+    from datetime import timedelta
+
+    from statebucket.store.layout import Layout
+    from statebucket.store.leases import Lease
     from statebucket.store.objects import Objects
-    from statebucket.store.owners import OwnerIndex
-    from statebucket.store.store import ObjectStateStore
 
 
-class Parts(NamedTuple):
-    """The inside of a store.
+class StoreContext(NamedTuple):
+    """The inside of a store: made once when it is opened, and varied by ``_replace`` for a view.
+
+    A view shares with its store all that is remembered: the counters and the bounds of ``objects``,
+    what ``owners`` and ``snapshots`` know, and ``leases``.
 
     Attributes:
         objects: The bucket's objects.
-        names: How they are named.
+        layout: How they are named.
         owners: The owner records, or None where there are none.
-        seconds: The deadline of each call.
+        snapshots: The snapshots, and what this process has seen of them.
+        leases: The leases that this process holds, by tenant and execution.
+        deadline: Seconds that each call may take.
+        finished_ttl: A TTL for snapshots in a terminal state that are saved without one.
         tenant: The tenant that the store is bound to, or None.
     """
 
     objects: Objects
-    names: Names
+    layout: Layout
     owners: OwnerIndex | None
-    seconds: float
-    tenant: str | None
+    snapshots: Snapshots
+    leases: dict[tuple[str, str], Lease]
+    deadline: float
+    finished_ttl: timedelta | None = None
+    tenant: str | None = None
 
     @classmethod
-    def of(cls, store: ObjectStateStore) -> Parts:
-        """Takes a store apart."""
-        return cls(
-            store._objects,  # noqa: SLF001  (here and below: this is the one place that does)
-            store._names,  # noqa: SLF001
-            store._owners,  # noqa: SLF001
-            store._deadline,  # noqa: SLF001
-            store._tenant,  # noqa: SLF001
-        )
+    def of(
+        cls,
+        objects: Objects,
+        layout: Layout,
+        *,
+        deadline: float,
+        finished_ttl: timedelta | None = None,
+    ) -> StoreContext:
+        """The context of a store that has just been opened, and remembers nothing."""
+        owners = OwnerIndex(objects, layout) if layout.owner_index else None
+        snapshots = Snapshots(objects, layout, owners)
+        return cls(objects, layout, owners, snapshots, {}, deadline, finished_ttl)
+
+    def call(self, operation: str) -> Call:
+        """A call that begins now, with the store's deadline."""
+        return Call(operation, self.deadline)
+
+    def expiry(self, ttl: timedelta | None) -> Expiry | None:
+        """When what is written now with a TTL expires.
+
+        Raises:
+            InvalidTTL: It is not a positive `timedelta`.
+        """
+        return None if ttl is None else Expiry.after(ttl, self.objects.now_ms())
+
+    def check_tenant(self, tenant_id: str) -> None:
+        """Returns where the store may touch a tenant.
+
+        Raises:
+            TenantMismatch: The store is bound to another.
+        """
+        if self.tenant is not None and tenant_id != self.tenant:
+            raise TenantMismatch(
+                f"this store is bound to tenant {self.tenant!r}, the call is for {tenant_id!r}"
+            )
+
+    def check_scope(self, operation: str) -> None:
+        """Returns where the store has keys: bound to a tenant, or with an owner index.
+
+        Raises:
+            UnsupportedOperation: It is neither.
+        """
+        if self.tenant is None:
+            self.require_owners(operation)
+
+    def require_owners(self, operation: str) -> OwnerIndex:
+        """The owner records, for a call that cannot do without.
+
+        Raises:
+            UnsupportedOperation: The store keeps none.
+        """
+        if self.owners is None:
+            raise UnsupportedOperation(
+                f"{operation} needs a tenant on a store with owner_index=false: call it on "
+                "store.tenant(…)"
+            )
+        return self.owners
+
+    async def owner_of(self, call: Call, execution_id: str) -> str | None:
+        """The tenant whose execution a call is about: 1 request where no tenant is bound."""
+        if self.tenant is not None:
+            return self.tenant
+        # Read again: what is removed by an owner out of date is removed from the wrong tenant.
+        return await self.require_owners(call.operation).tenant_of(call, execution_id, refresh=True)

@@ -1,4 +1,4 @@
-"""Object names: how tenants, executions and keys become names in a bucket, and back.
+"""Object names: where a store keeps what, and what an object's name says of it.
 
 ```
 {prefix}/tenants/{tenant}/snapshots/{execution}
@@ -10,84 +10,79 @@
 {prefix}/owners/{execution}
 ```
 
-Each id or key is one path segment. ASCII letters, digits, ``-``, ``_`` and a ``.`` that is neither
-first nor last stand for themselves; every other byte of the UTF-8 form is ``~`` and two capital hex
-digits. The form is reversible and free of collisions, and no segment of it can be ``.`` or ``..``
-or hold a ``/``, so that an id cannot leave its prefix.
+Each id or key is one segment; see `statebucket.contract.segments`. This module alone writes object
+names and reads them: `Layout.parse` is the inverse of `Layout.name`.
 """
 
 from __future__ import annotations
 
-import re
+from typing import Literal, NamedTuple, TypeAlias
 
+from statebucket.contract.segments import (
+    EXECUTION_KEY,
+    decode,
+    decode_execution,
+    encode,
+    encode_execution,
+    execution_key,
+)
 from statebucket.errors import InvalidKey, shown
 
 MAX_NAME_BYTES = 1024
 """The longest object name that S3, GCS and Azure all take, in bytes."""
 
-_PLAIN = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
-_DOT = ord(".")
-_KEEP = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
-_ESCAPED = re.compile(r"~([0-9A-F]{2})")
+Kind: TypeAlias = Literal["snapshot", "key", "lease", "owner"]
 
 
-def encode(text: str, *, what: str = "key") -> str:
-    """Returns ``text`` as one segment of an object name.
+class Place(NamedTuple):
+    """What an object is, and whose.
 
-    Args:
-        text: An id or key.
-        what: What it is, for the error message.
-
-    Raises:
-        InvalidKey: It is not a string, is empty, or holds a lone surrogate.
+    Attributes:
+        kind: A snapshot, a key, a lease record, or an owner record.
+        tenant: The tenant; None for a key that was set without one, and for an owner record.
+        execution: The execution; None for a key that belongs to none.
+        key: Of a key: its text, without the ``exec:{execution}:`` of one that belongs to an
+            execution.
     """
-    if not isinstance(text, str):
-        raise InvalidKey(f"{what} must be a string, not {type(text).__name__}: {shown(text)}")
-    text = str.__str__(text)  # not a subclass of str, which may format as something else
-    if _PLAIN.fullmatch(text):
-        return text
-    if not text:
-        raise InvalidKey(f"{what} must not be empty")
-    try:
-        raw = text.encode()
-    except UnicodeEncodeError:
-        raise InvalidKey(
-            f"{what} holds a lone surrogate, which has no UTF-8 form: {shown(text)}"
-        ) from None
-    last = len(raw) - 1
-    return "".join(
-        chr(byte) if byte in _KEEP or (byte == _DOT and 0 < at < last) else f"~{byte:02X}"
-        for at, byte in enumerate(raw)
-    )
+
+    kind: Kind
+    tenant: str | None = None
+    execution: str | None = None
+    key: str | None = None
+
+    @property
+    def public_key(self) -> str:
+        """Of a key: what callers of a store call it."""
+        assert self.key is not None  # noqa: S101  (that of a key is set)
+        return self.key if self.execution is None else execution_key(self.execution, self.key)
 
 
-def decode(segment: str) -> str | None:
-    """Returns the id or key behind ``segment``, or None where `encode` never writes it."""
-    if _PLAIN.fullmatch(segment):
-        return segment
-    try:
-        text = _ESCAPED.sub(lambda m: chr(int(m[1], 16)), segment).encode("latin-1").decode()
-    except UnicodeError:
-        return None
-    return text if text and encode(text) == segment else None
-
-
-class Names:
+class Layout:
     """The object names of one store.
 
     Args:
         prefix: The part of the bucket that the store keeps to, without a slash at either end, or
             empty.
+        owner_index: Whether the store keeps owner records and keys without a tenant.
+
+    Attributes:
+        areas: The prefixes that the store writes below, each with its closing slash.
     """
 
-    __slots__ = ("owners", "prefix", "root", "shared", "tenants")
+    __slots__ = ("areas", "owner_index", "owners", "prefix", "root", "shared", "tenants")
 
-    def __init__(self, prefix: str = "") -> None:
+    def __init__(self, prefix: str = "", *, owner_index: bool = True) -> None:
         self.prefix = prefix
+        self.owner_index = owner_index
         self.root = f"{prefix}/" if prefix else ""
         self.tenants = f"{self.root}tenants/"
         self.shared = f"{self.root}shared/"
         self.owners = f"{self.root}owners/"
+        self.areas: tuple[str, ...] = (self.tenants,)
+        if owner_index:
+            self.areas = (self.tenants, self.shared, self.owners)
+
+    # Writing names.
 
     def owner(self, execution_id: str) -> str:
         """The record of which tenant owns an execution."""
@@ -143,26 +138,71 @@ class Names:
             return checked(self.execution(tenant_id, execution_id) + encode(rest))
         return checked(self.keys(tenant_id) + encode(key))
 
+    def name(self, place: Place) -> str:
+        """The name of the object at a place."""
+        kind, tenant_id, execution_id, _ = place
+        if kind == "key":
+            return self.key(tenant_id, place.public_key)
+        assert execution_id is not None  # noqa: S101  (only a key may have none)
+        if kind == "owner":
+            return self.owner(execution_id)
+        assert tenant_id is not None  # noqa: S101  (as above)
+        if kind == "snapshot":
+            return self.snapshot(tenant_id, execution_id)
+        return self.lease(tenant_id, execution_id)
 
-EXECUTION_KEY = "exec:"
-"""How the keys that belong to an execution begin."""
+    # Reading names.
+
+    def parse(self, name: str) -> Place | None:
+        """The place of the object of this name; None for a name that the store never writes.
+
+        The inverse of `name`.
+        """
+        if len(name) > MAX_NAME_BYTES or not name.startswith(self.root):
+            return None
+        match name[len(self.root) :].split("/"):
+            case ["tenants", segment, *rest]:
+                tenant_id = decode(segment)
+                return None if tenant_id is None else _parse_scope(tenant_id, rest)
+            case ["shared", *rest]:
+                return _parse_scope(None, rest)
+            case ["owners", segment]:
+                execution_id = decode_execution(segment)
+                return None if execution_id is None else Place("owner", None, execution_id)
+        return None
+
+    def tenant_of(self, prefix: str) -> str | None:
+        """The tenant whose prefix this is, as `tenant` writes it; None for any other."""
+        if not (prefix.startswith(self.tenants) and prefix.endswith("/")):
+            return None
+        return decode(prefix[len(self.tenants) : -1])
+
+    def execution_of(self, tenant_id: str | None, prefix: str) -> str | None:
+        """The execution of a scope whose prefix this is, as `execution` writes it."""
+        executions = self.executions(tenant_id)
+        if not (prefix.startswith(executions) and prefix.endswith("/")):
+            return None
+        return decode_execution(prefix[len(executions) : -1])
 
 
-def execution_key(execution_id: str, rest: str) -> str:
-    """The key, as callers write it, of ``rest`` under an execution."""
-    return f"{EXECUTION_KEY}{execution_id}:{rest}"
-
-
-def encode_execution(execution_id: str) -> str:
-    """Returns an execution id as a segment.
-
-    Raises:
-        InvalidKey: It is empty, no string, or holds a ``:``.
-    """
-    segment = encode(execution_id, what="execution id")
-    if ":" in execution_id:
-        raise InvalidKey(f"an execution id must not contain ':': {shown(execution_id)}")
-    return segment
+def _parse_scope(tenant_id: str | None, segments: list[str]) -> Place | None:
+    """The place of what is below a tenant's prefix, or below that of what no tenant owns."""
+    match segments:
+        case ["keys", segment]:
+            key = decode(segment)
+            if key is not None and not key.startswith(EXECUTION_KEY):
+                return Place("key", tenant_id, None, key)
+        case ["executions", execution, segment]:
+            execution_id, key = decode_execution(execution), decode(segment)
+            if execution_id is not None and key is not None:
+                return Place("key", tenant_id, execution_id, key)
+        case ["snapshots" | "leases" as kind, segment] if tenant_id is not None:
+            execution_id = decode_execution(segment)
+            if execution_id is not None:
+                return Place(
+                    "snapshot" if kind == "snapshots" else "lease", tenant_id, execution_id
+                )
+    return None
 
 
 def checked(name: str) -> str:

@@ -49,18 +49,16 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from types import TracebackType
 
-    from statebucket.store.layout import Names
-    from statebucket.store.objects import Objects
-    from statebucket.store.snapshots import Snapshots
+    from statebucket.store.context import StoreContext
 
 SKEW_MS = 2_000
 """How far the clocks of two contenders may differ, in milliseconds."""
 
-_LONGEST_MS = 86_400_000  # nobody can break a lease whose holder has died
+MAX_TTL_MS = 86_400_000  # nobody can break a lease whose holder has died
 _KEPT_MS = 7 * 86_400_000
 _RENEW_SHARE = 1 / 3
 _RETRY_SHARE = 1 / 4  # of the time between renewals
-_LONGEST_POLL = 1.0
+MAX_POLL = 1.0
 
 _leaving: set[asyncio.Task[None]] = set()  # a loop itself keeps no task alive
 
@@ -84,25 +82,21 @@ class Lease:
 
     def __init__(
         self,
-        objects: Objects,
-        names: Names,
-        snapshots: Snapshots,
+        context: StoreContext,
         *,
         tenant_id: str,
         execution_id: str,
         ttl: timedelta,
         wait_ms: int,
-        seconds: float,
     ) -> None:
         self.execution_id = execution_id
         self.tenant_id = tenant_id
         self.fence = 0
-        self._objects = objects
-        self._snapshots = snapshots
-        self._name = names.lease(tenant_id, execution_id)
+        self._context = context
+        self._objects = context.objects
+        self._name = context.layout.lease(tenant_id, execution_id)
         self._ttl_ms = lease_milliseconds(ttl)
         self._wait = wait_ms / 1000
-        self._seconds = seconds
         self._holder = os.urandom(8).hex()
         self._expires_ms = 0
         self._lost: LeaseLost | None = None
@@ -143,13 +137,13 @@ class Lease:
 
     # For the store, which saves under the lease.
 
-    def _base(self) -> Version:
+    def base(self) -> Version:
         """The version of the snapshot that a save under this lease replaces."""
         self.check()
         assert self._seen is not None  # noqa: S101  (set before the lease is handed out)
         return self._seen
 
-    def _note(self, version: Version, *, asked: float | None = None) -> None:
+    def note(self, version: Version, *, asked: float | None = None) -> None:
         """Takes over the version of a snapshot that was loaded or saved under this lease.
 
         Args:
@@ -162,7 +156,7 @@ class Lease:
         if asked is None:
             self._saved = asyncio.get_running_loop().time()
 
-    async def _conflict(self, call: Call, error: VersionConflict) -> StateBucketError:
+    async def conflict(self, call: Call, error: VersionConflict) -> StateBucketError:
         """What a lost race of a save under this lease means: 1 request."""
         record = await self._read(call)
         if record is not None and record[0].holder == self._holder:
@@ -182,10 +176,12 @@ class Lease:
         loop = asyncio.get_running_loop()
         until, poll = loop.time() + self._wait, 0.05
         while True:
-            call = Call("lease", self._seconds)
+            call = self._context.call("lease")
             try:
                 await self._take(call)
-                self._seen = await self._snapshots.version(call, self.tenant_id, self.execution_id)
+                self._seen = await self._context.snapshots.version(
+                    call, self.tenant_id, self.execution_id
+                )
                 break
             except LeaseHeld:
                 left = until - loop.time()
@@ -198,7 +194,7 @@ class Lease:
                 await asyncio.shield(self._leave())
                 raise
             await asyncio.sleep(min(poll, left))
-            poll = min(poll * 2, _LONGEST_POLL)
+            poll = min(poll * 2, MAX_POLL)
         self._renewal = asyncio.create_task(self._renew())
         return self
 
@@ -227,7 +223,7 @@ class Lease:
         if self._asked and self._lost is None:
             # Should it fail, the lease runs out by itself.
             with contextlib.suppress(StateBucketError):
-                await self._write_again(self._call(self._seconds), expires_ms=0)
+                await self._write_again(self._call(self._context.deadline), expires_ms=0)
 
     async def _take(self, call: Call) -> None:
         now = self._objects.now_ms()
@@ -266,7 +262,9 @@ class Lease:
             until = self._objects.now_ms() + self._ttl_ms
             try:
                 # A try that hangs leaves time for another.
-                await self._write_again(self._call(min(self._seconds, every)), expires_ms=until)
+                await self._write_again(
+                    self._call(min(self._context.deadline, every)), expires_ms=until
+                )
             except VersionConflict:
                 self._lose("another holder has it")
                 return
@@ -322,6 +320,6 @@ def lease_milliseconds(ttl: timedelta) -> int:
         InvalidTTL: It is no positive `timedelta`, or over a day.
     """
     milliseconds = to_milliseconds(ttl)
-    if milliseconds > _LONGEST_MS:
+    if milliseconds > MAX_TTL_MS:
         raise InvalidTTL(f"a lease lasts at most a day without being renewed: {ttl!r}")
     return milliseconds

@@ -40,7 +40,7 @@ from statebucket.port.bucket import (
 from statebucket.port.expiry import LAST_MS, from_ms
 from statebucket.port.loops import PerLoop
 from statebucket.store.layout import MAX_NAME_BYTES
-from statebucket.store.retry import Bound, Call, attempt
+from statebucket.store.retry import Call, RequestLimiter, attempt
 from statebucket.telemetry.counters import Counter
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ PAGE = 1000
 """Objects in a page of a listing: the most that S3 and GCS return."""
 
 _FORMAT = "1"
-_MOST_DIGITS = 18
+MAX_DIGITS = 18
 _BLANKS = [bytes(four) for four in product(b" \t\n\r", repeat=4)]  # one for each byte
-_MOST_LOOKS = 8  # how often a create may find its object expired or gone before it gives up
+MAX_LOOKS = 8  # how often a create may find its object expired or gone before it gives up
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -73,7 +73,7 @@ class Found(msgspec.Struct, frozen=True):
     body: bytes | memoryview
 
 
-class Beaten(VersionConflict):
+class ConflictingObject(VersionConflict):
     """A `VersionConflict` that holds the object which was there first.
 
     For a caller within the core that has asked to see it; no store lets it out.
@@ -101,7 +101,7 @@ class Objects:
         self._place = place
         self._clock = clock
         self.max_in_flight = max_in_flight
-        self._bounds = PerLoop(lambda: Bound(max_in_flight))
+        self._limiters = PerLoop(lambda: RequestLimiter(max_in_flight))
         self.counter = Counter()
 
     def now_ms(self) -> int:
@@ -129,7 +129,7 @@ class Objects:
             expiry: When it expires.
             condition: None writes always, `Version.ABSENT` creates, a version replaces it.
             look_with_get: Look into a failed condition with a GET, not a HEAD, for a caller that
-                wants to know the value that won, from `Beaten`.
+                wants to know the value that won, from `ConflictingObject`.
 
         Raises:
             VersionConflict: The condition does not hold.
@@ -145,7 +145,7 @@ class Objects:
             self.counter.add("bytes_sent", len(write.body))
             return await self.bucket.put(write, condition)
 
-        for _ in range(_MOST_LOOKS):
+        for _ in range(MAX_LOOKS):
             try:
                 version = await self._attempt(call, send, name, writes=True)
             except PreconditionFailed as failed:
@@ -168,7 +168,7 @@ class Objects:
                 rule = "exists already" if creating else "is not at the version to be replaced"
                 message = f"{call.operation}: the object {rule}"
                 if isinstance(found, Object):
-                    raise Beaten(
+                    raise ConflictingObject(
                         message, object_name=name, outcome=call.outcome, found=found
                     ) from failed
                 raise VersionConflict(message, object_name=name, outcome=call.outcome) from failed
@@ -383,7 +383,7 @@ class Objects:
         return attempt(
             call,
             send,
-            bound=self._bounds.get(),
+            limiter=self._limiters.get(),
             counter=self.counter,
             object_name=name,
             place=self._place,
@@ -400,7 +400,7 @@ def expires_ms(info: ObjectInfo) -> int | None:
     text = info.metadata.get("expiresat")
     if text is None:
         return None
-    if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS:
+    if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS:
         at_ms = int(text)
         if at_ms <= LAST_MS:
             return at_ms
@@ -431,7 +431,7 @@ def value_size(info: ObjectInfo, stored: int) -> int:
         CorruptObject: Its ``tail`` is no number, or longer than the body.
     """
     tail = info.metadata.get("tail", "0")
-    if not tail.isascii() or not tail.isdecimal() or len(tail) > _MOST_DIGITS or int(tail) > stored:
+    if not tail.isascii() or not tail.isdecimal() or len(tail) > MAX_DIGITS or int(tail) > stored:
         raise CorruptObject(
             f"cut short: {stored} bytes with a nonce of {tail!r}", object_name=info.name
         )

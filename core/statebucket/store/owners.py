@@ -18,31 +18,31 @@ from statebucket.contract.versions import Version
 from statebucket.errors import CorruptObject, TenantMismatch, VersionConflict
 from statebucket.port.bucket import JSON
 from statebucket.port.expiry import Expiry, class_of, outliving
-from statebucket.store.objects import Beaten, Objects, expires_ms, value_of
+from statebucket.store.objects import ConflictingObject, Objects, expires_ms, value_of
 
 if TYPE_CHECKING:
     from statebucket.port.bucket import ObjectInfo
-    from statebucket.store.layout import Names
+    from statebucket.store.layout import Layout
     from statebucket.store.retry import Call
 
 FRESH_MS = 60_000
 """How long a save relies on an owner it has seen before, in milliseconds."""
 
-_MOST_KNOWN = 10_000
-_MOST_RACES = 8
+MAX_KNOWN = 10_000
+MAX_RACES = 8
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Recent(Generic[K, V]):
+class LRUCache(Generic[K, V]):
     """A dictionary that forgets what was used longest ago. Safe to use from several threads.
 
     It has no lock, which a fork could leave locked: each step is one of the interpreter's, and what
     another thread has removed between two of them is no loss.
     """
 
-    def __init__(self, size: int = _MOST_KNOWN) -> None:
+    def __init__(self, size: int = MAX_KNOWN) -> None:
         self._size = size
         self._items: OrderedDict[K, V] = OrderedDict()
 
@@ -123,34 +123,36 @@ class OwnerIndex:
 
     Args:
         objects: Where they are kept.
-        names: How they are named.
+        layout: How they are named.
     """
 
-    def __init__(self, objects: Objects, names: Names) -> None:
+    def __init__(self, objects: Objects, layout: Layout) -> None:
         self._objects = objects
-        self._names = names
-        self._known: Recent[str, _Known] = Recent()
+        self._layout = layout
+        self._known: LRUCache[str, _Known] = LRUCache()
 
-    async def tenant_of(self, call: Call, execution_id: str, *, anew: bool = False) -> str | None:
+    async def tenant_of(
+        self, call: Call, execution_id: str, *, refresh: bool = False
+    ) -> str | None:
         """The tenant that owns an execution: 1 request, none when it is known.
 
         Args:
             call: The call it belongs to.
             execution_id: The execution.
-            anew: Whether to read the record also when the owner is known. One that has expired
+            refresh: Whether to read the record also when the owner is known. One that has expired
                 counts, and without any the owner stays the one that was known: what is left of the
                 execution is there.
         """
         known = self._known.get(execution_id)
-        if known is None or anew:
-            known = await self._read(call, execution_id, expired=anew) or known
+        if known is None or refresh:
+            known = await self._read(call, execution_id, expired=refresh) or known
         return None if known is None else known.tenant
 
     def is_known(self, execution_id: str) -> bool:
         """Whether `tenant_of` would answer without a request."""
         return self._known.get(execution_id) is not None
 
-    def seen_lately(self, execution_id: str) -> str | None:
+    def recent_owner(self, execution_id: str) -> str | None:
         """The tenant whose record this process has read or written within a minute, if any."""
         known = self._known.get(execution_id)
         if known is None or known.version is None:
@@ -170,7 +172,7 @@ class OwnerIndex:
             TenantMismatch: Another tenant owns it.
         """
         known = self._known.get(execution_id)
-        for _ in range(_MOST_RACES):
+        for _ in range(MAX_RACES):
             if known is None:
                 known = await self._create(call, execution_id, tenant_id, expiry)
             elif known.tenant != tenant_id or self._objects.now_ms() - known.seen_ms > FRESH_MS:
@@ -186,7 +188,7 @@ class OwnerIndex:
             known = await self._prolong(call, execution_id, known, expiry)
         raise VersionConflict(
             f"{call.operation}: the owner of {execution_id!r} changes too often to be relied on",
-            object_name=self._names.owner(execution_id),
+            object_name=self._layout.owner(execution_id),
             outcome=call.outcome,
         )
 
@@ -226,9 +228,9 @@ class OwnerIndex:
         Returns:
             Whether a record was removed.
         """
-        name = self._names.owner(execution_id)
+        name = self._layout.owner(execution_id)
         known = self._known.get(execution_id)
-        for _ in range(_MOST_RACES):
+        for _ in range(MAX_RACES):
             if known is None or known.version is None or known.tenant != tenant_id:
                 known = await self._read(call, execution_id)
             if known is None or known.tenant != tenant_id or only not in {None, known.version}:
@@ -251,8 +253,8 @@ class OwnerIndex:
     ) -> _Known:
         try:
             return await self._put(call, execution_id, tenant_id, expiry, Version.ABSENT)
-        except Beaten as beaten:
-            return self._learn(execution_id, beaten.found.info, value_of(beaten.found))
+        except ConflictingObject as conflict:
+            return self._learn(execution_id, conflict.found.info, value_of(conflict.found))
 
     async def _prolong(
         self, call: Call, execution_id: str, known: _Known, expiry: Expiry | None
@@ -262,10 +264,10 @@ class OwnerIndex:
             return await self._read(call, execution_id)
         try:
             return await self._put(call, execution_id, known.tenant, expiry, known.version)
-        except Beaten as beaten:
-            if self._objects.expired(beaten.found.info):
+        except ConflictingObject as conflict:
+            if self._objects.expired(conflict.found.info):
                 return None
-            return self._learn(execution_id, beaten.found.info, value_of(beaten.found))
+            return self._learn(execution_id, conflict.found.info, value_of(conflict.found))
         except VersionConflict:
             return None  # it is gone
 
@@ -281,7 +283,7 @@ class OwnerIndex:
         until = None if expiry is None else outliving(expiry, now)
         version = await self._objects.put(
             call,
-            self._names.owner(execution_id),
+            self._layout.owner(execution_id),
             msgspec.json.encode(_Record(tenant_id, now)),
             content_type=JSON,
             expiry=until,
@@ -293,7 +295,7 @@ class OwnerIndex:
         return known
 
     async def _read(self, call: Call, execution_id: str, *, expired: bool = False) -> _Known | None:
-        name = self._names.owner(execution_id)
+        name = self._layout.owner(execution_id)
         found = await self._objects.get(call, name, expired=expired)
         if found is None:
             self._known.pop(execution_id)

@@ -6,17 +6,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from statebucket.contract.reports import DeletionReport
 from statebucket.errors import DeleteIncomplete, StateBucketError
-from statebucket.store.layout import decode
-from statebucket.store.retry import Call
 from statebucket.store.tasks import AtMost
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
     from statebucket.port.bucket import Deletion, ObjectInfo
-    from statebucket.store.layout import Names
-    from statebucket.store.objects import Objects
-    from statebucket.store.owners import OwnerIndex
+    from statebucket.store.context import StoreContext
+    from statebucket.store.retry import Call
 
 T = TypeVar("T")
 
@@ -29,35 +26,29 @@ _OBJECTS_AT_ONCE = 16
 _OWNERS_AT_ONCE = 32
 
 
-class Cleaner:
+class Remover:
     """Removes objects by prefix, in batches beside the listing that finds them.
 
     Running it again after an interruption goes on with what is left.
 
     Args:
-        objects: The objects.
-        names: Their names.
-        owners: The owner records, or None where there are none.
+        context: The store's.
         operation: The public call, for errors.
-        seconds: The deadline of each request.
         progress: Called after each batch and owner record with what was removed so far.
     """
 
     def __init__(
         self,
-        objects: Objects,
-        names: Names,
-        owners: OwnerIndex | None,
-        *,
+        context: StoreContext,
         operation: str,
-        seconds: float,
+        *,
         progress: Callable[[DeletionReport], None] | None = None,
     ) -> None:
-        self._objects = objects
-        self._names = names
-        self._owners = owners
+        self._context = context
+        self._objects = context.objects
+        self._layout = context.layout
+        self._owners = context.owners
         self._operation = operation
-        self._seconds = seconds
         self._progress = progress
         self._sizes: dict[str, int] = {}
         self._failures: dict[str, StateBucketError] = {}
@@ -78,8 +69,8 @@ class Cleaner:
             tenant_id: Whose snapshot and record to remove; None for neither.
             scopes: The tenants (None: no tenant) whose keys of the execution to remove.
         """
-        first = [] if tenant_id is None else [self._names.snapshot(tenant_id, execution_id)]
-        prefixes = [self._names.execution(scope, execution_id) for scope in scopes]
+        first = [] if tenant_id is None else [self._layout.snapshot(tenant_id, execution_id)]
+        prefixes = [self._layout.execution(scope, execution_id) for scope in scopes]
         await self._remove(self._listed(prefixes), first)
         # Last, and only when all else is gone: a run through the store finds the tenant by it.
         if self._owners is not None and tenant_id is not None and not self._failures:
@@ -100,7 +91,7 @@ class Cleaner:
                         await tasks.start(self._remove_owner(execution_id, tenant_id))
         # What another run can mend is left to it. A record that will never go keeps nothing else.
         if not any(error.transient for error in self._failures.values()):
-            await self._remove(self._listed([self._names.tenant(tenant_id)]), [])
+            await self._remove(self._listed([self._layout.tenant(tenant_id)]), [])
         return self._report()
 
     async def _remove_owner(self, execution_id: str, tenant_id: str) -> None:
@@ -109,28 +100,29 @@ class Cleaner:
         try:
             removed = await self._owners.remove(self._call(), execution_id, tenant_id)
         except StateBucketError as error:
-            self._failures[self._names.owner(execution_id)] = error
+            self._failures[self._layout.owner(execution_id)] = error
         else:
             self._removed_owners += removed
             self._tell()
 
     async def _with_snapshot(self, tenant_id: str) -> AsyncIterator[str]:
-        prefix = self._names.snapshots(tenant_id)
-        async for page in self._listed([prefix]):
+        async for page in self._listed([self._layout.snapshots(tenant_id)]):
             for info in page:
-                if execution_id := decode(info.name.removeprefix(prefix)):
-                    yield execution_id
+                place = self._layout.parse(info.name)
+                if place is not None and place.execution is not None:
+                    yield place.execution
 
     async def _with_keys(self, tenant_id: str) -> AsyncIterator[str]:
-        prefix = self._names.executions(tenant_id)
-        found = self._objects.prefixes(self._operation, prefix, self._seconds)
+        prefix = self._layout.executions(tenant_id)
+        found = self._objects.prefixes(self._operation, prefix, self._context.deadline)
         async for execution in self._noted(found, prefix):
-            if execution_id := decode(execution.removeprefix(prefix)[:-1]):
+            execution_id = self._layout.execution_of(tenant_id, execution)
+            if execution_id is not None:
                 yield execution_id
 
     async def _listed(self, prefixes: list[str]) -> AsyncIterator[list[ObjectInfo]]:
         for prefix in prefixes:
-            pages = self._objects.all_pages(self._operation, prefix, self._seconds)
+            pages = self._objects.all_pages(self._operation, prefix, self._context.deadline)
             async for page in self._noted(pages, prefix):
                 yield page
 
@@ -182,20 +174,20 @@ class Cleaner:
         if existed is False:
             return
         self._bytes += size or 0
-        parts = deletion.name.removeprefix(self._names.root).split("/")
-        kind = parts[2] if parts[0] == "tenants" else parts[1]
-        if kind == "snapshots":
+        place = self._layout.parse(deletion.name)
+        kind = None if place is None else place.kind
+        if kind == "snapshot":
             if existed is None or self._snapshots is None:
                 self._snapshots = None
             else:
                 self._snapshots += 1
-        elif kind == "leases":
+        elif kind == "lease":
             self._leases += 1
         else:
             self._keys += 1
 
     def _call(self) -> Call:
-        return Call(self._operation, self._seconds)
+        return self._context.call(self._operation)
 
     def _so_far(self) -> DeletionReport:
         return DeletionReport(

@@ -61,7 +61,7 @@ class Call:
         self.outcome: Outcome = "none"
 
 
-class Bound:
+class RequestLimiter:
     """At most so many requests in flight, and a queue that the urgent ones pass by.
 
     As many as may be in flight leave the queue: behind it nobody waits but for an urgent request.
@@ -83,7 +83,7 @@ async def attempt(
     call: Call,
     send: Callable[[], Awaitable[T]],
     *,
-    bound: Bound,
+    limiter: RequestLimiter,
     counter: Counter,
     object_name: str | None,
     place: str = "",
@@ -94,7 +94,7 @@ async def attempt(
     Args:
         call: The call that the request belongs to.
         send: Sends it once.
-        bound: Limits the requests in flight.
+        limiter: Limits the requests in flight.
         counter: Counts what is sent.
         object_name: The object it is about, for errors.
         place: The bucket it goes to, for the error that there is none.
@@ -109,7 +109,7 @@ async def attempt(
     for tries in range(1, MAX_TRIES + 1):
         sent = False
         try:
-            async with asyncio.timeout_at(call.deadline), bound.queue(call), bound.flight:
+            async with asyncio.timeout_at(call.deadline), limiter.queue(call), limiter.flight:
                 sent = True
                 counter.add("requests", 1, object_name)
                 try:

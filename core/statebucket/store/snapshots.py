@@ -13,17 +13,17 @@ from statebucket.contract.versions import Stored, Version
 from statebucket.errors import CorruptObject, InvalidSnapshot, StaleSnapshot, VersionConflict
 from statebucket.port.bucket import JSON
 from statebucket.store.objects import Objects, expires_ms, stored
-from statebucket.store.owners import OwnerIndex, Recent
+from statebucket.store.owners import LRUCache, OwnerIndex
 from statebucket.store.retry import jitter
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from statebucket.port.expiry import Expiry
-    from statebucket.store.layout import Names
+    from statebucket.store.layout import Layout
     from statebucket.store.retry import Call
 
-_MOST_RACES = 40
+MAX_RACES = 40
 """How often a save with ``only_newer`` may lose to another writer before it gives up."""
 
 
@@ -39,15 +39,15 @@ class Snapshots:
 
     Args:
         objects: Where they are kept.
-        names: How they are named.
+        layout: How they are named.
         owners: The owner records, or None where there are none.
     """
 
-    def __init__(self, objects: Objects, names: Names, owners: OwnerIndex | None) -> None:
+    def __init__(self, objects: Objects, layout: Layout, owners: OwnerIndex | None) -> None:
         self._objects = objects
-        self._names = names
+        self._layout = layout
         self._owners = owners
-        self._seen: Recent[tuple[str, str], _Seen] = Recent()
+        self._seen: LRUCache[tuple[str, str], _Seen] = LRUCache()
 
     async def save(
         self,
@@ -78,7 +78,7 @@ class Snapshots:
         Raises:
             CorruptObject: What is stored is no snapshot of this execution.
         """
-        found = await self._objects.get(call, self._names.snapshot(tenant_id, execution_id))
+        found = await self._objects.get(call, self._layout.snapshot(tenant_id, execution_id))
         if found is None:
             return None
         try:
@@ -107,14 +107,14 @@ class Snapshots:
         found = None if tenant_id is None else await self.load(call, tenant_id, execution_id)
         if found is None and known:
             # What was known may be out of date: removed, and created by another tenant since.
-            now_owner = await owners.tenant_of(call, execution_id, anew=True)
+            now_owner = await owners.tenant_of(call, execution_id, refresh=True)
             if now_owner is not None and now_owner != tenant_id:
                 return await self.load(call, now_owner, execution_id)
         return found
 
     async def version(self, call: Call, tenant_id: str, execution_id: str) -> Version:
         """The version of the live snapshot, or `Version.ABSENT`: 1 request."""
-        info = await self._objects.head(call, self._names.snapshot(tenant_id, execution_id))
+        info = await self._objects.head(call, self._layout.snapshot(tenant_id, execution_id))
         return Version.ABSENT if info is None else info.version
 
     def _put(
@@ -163,7 +163,7 @@ class Snapshots:
             try:
                 return await self._put(call, name, snapshot, condition or current, expiry)
             except VersionConflict:
-                if condition is not None or race == _MOST_RACES:
+                if condition is not None or race == MAX_RACES:
                     raise
                 known = None
                 # Not at once: with many writers, or where the conflict is none, that is a storm.

@@ -7,13 +7,13 @@ need later (clean-ups, sweeps, leases, writers) where it is used.
 from __future__ import annotations
 
 import contextlib
-import copy
 import math
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from statebucket.contract.ids import ExecutionId, TenantId
+from statebucket.contract.segments import encode_execution
 from statebucket.contract.snapshot import ExecutionSnapshot, json_value
 from statebucket.contract.state_store import MARGIN, StateStore
 from statebucket.contract.versions import Stored, Version
@@ -22,17 +22,12 @@ from statebucket.errors import (
     InvalidArgument,
     InvalidSnapshot,
     InvalidValue,
-    TenantMismatch,
     UnsupportedOperation,
     VersionConflict,
 )
 from statebucket.port.bucket import BYTES, JSON
-from statebucket.port.expiry import Expiry, span_ms
-from statebucket.store.layout import decode, encode_execution, execution_key
-from statebucket.store.objects import PAGE, Objects, stored
-from statebucket.store.owners import OwnerIndex
-from statebucket.store.retry import Call
-from statebucket.store.snapshots import Snapshots
+from statebucket.port.expiry import span_ms
+from statebucket.store.objects import PAGE, stored
 from statebucket.store.tasks import in_order
 from statebucket.telemetry.observe import observed
 
@@ -45,9 +40,9 @@ if TYPE_CHECKING:
     from statebucket.contract.stats import Stats
     from statebucket.lifecycle.check import LifecycleReport
     from statebucket.lifecycle.plan import Keeper, LifecyclePlan
-    from statebucket.store.layout import Names
+    from statebucket.store.context import StoreContext
     from statebucket.store.leases import Lease
-    from statebucket.store.removal import Cleaner
+    from statebucket.store.removal import Remover
     from statebucket.store.writer import SnapshotWriter
 
 
@@ -56,34 +51,21 @@ class ObjectStateStore(StateStore):
     """A state store over a bucket. Open one with `statebucket.open_store`.
 
     Args:
-        objects: The bucket's objects.
-        names: How they are named.
-        deadline: Seconds that each call may take.
-        owner_index: Whether owner records are kept.
-        finished_ttl: A TTL for snapshots in a terminal state.
+        context: What it is made of.
+
+    Attributes:
+        context: The same, for what operates on a store from outside: copies, counts, examinations.
     """
 
-    def __init__(
-        self,
-        objects: Objects,
-        names: Names,
-        *,
-        deadline: float,
-        owner_index: bool = True,
-        finished_ttl: timedelta | None = None,
-    ) -> None:
-        self._objects = objects
-        self._names = names
-        self._deadline = deadline
-        self._owners = OwnerIndex(objects, names) if owner_index else None
-        self._finished_ttl = finished_ttl
-        self._snapshots = Snapshots(objects, names, self._owners)
-        self._leases: dict[tuple[str, str], Lease] = {}  # those that this process holds
-        self._tenant: str | None = None
+    def __init__(self, context: StoreContext) -> None:
+        self.context = context
+        self._objects = context.objects
+        self._layout = context.layout
+        self._tenant = context.tenant
 
     def __repr__(self) -> str:
         bound = "" if self._tenant is None else f" tenant={self._tenant!r}"
-        return f"<StateStore {self.name} prefix={self._names.prefix!r}{bound}>"
+        return f"<StateStore {self.name} prefix={self._layout.prefix!r}{bound}>"
 
     @property
     def name(self) -> str:
@@ -102,10 +84,10 @@ class ObjectStateStore(StateStore):
 
     async def health_check(self) -> None:
         if self._tenant is not None:
-            prefix = self._names.tenant(self._tenant)
+            prefix = self._layout.tenant(self._tenant)
         else:
-            prefix = self._names.root if self._owners is not None else self._names.tenants
-        await self._objects.check(self._call("health_check"), prefix)
+            prefix = self._layout.root if self._layout.owner_index else self._layout.tenants
+        await self._objects.check(self.context.call("health_check"), prefix)
 
     async def shutdown(self) -> None:
         await self._objects.bucket.close()
@@ -122,11 +104,9 @@ class ObjectStateStore(StateStore):
         await self.shutdown()
 
     def tenant(self, tenant_id: TenantId | str) -> ObjectStateStore:
-        self._names.tenant(tenant_id)
-        self._check_tenant(tenant_id)
-        view = copy.copy(self)
-        view._tenant = tenant_id  # noqa: SLF001  (a copy of this very class)
-        return view
+        self._layout.tenant(tenant_id)
+        self.context.check_tenant(tenant_id)
+        return ObjectStateStore(self.context._replace(tenant=tenant_id))
 
     def with_deadline(self, seconds: float) -> ObjectStateStore:
         if (
@@ -135,9 +115,7 @@ class ObjectStateStore(StateStore):
             or not (math.isfinite(seconds) and seconds > 0)
         ):
             raise InvalidArgument(f"a deadline must be a positive number of seconds: {seconds!r}")
-        view = copy.copy(self)
-        view._deadline = float(seconds)  # noqa: SLF001  (a copy of this very class)
-        return view
+        return ObjectStateStore(self.context._replace(deadline=float(seconds)))
 
     # Snapshots.
 
@@ -153,24 +131,24 @@ class ObjectStateStore(StateStore):
         if not isinstance(snapshot, ExecutionSnapshot):
             raise InvalidSnapshot(f"not an ExecutionSnapshot: {type(snapshot).__name__}")
         tenant_id, execution_id = snapshot.tenant_id, snapshot.execution_id
-        self._check_tenant(tenant_id)
+        self.context.check_tenant(tenant_id)
         _check_condition(if_version)
-        name = self._names.snapshot(tenant_id, execution_id)  # the owner record's is shorter
+        name = self._layout.snapshot(tenant_id, execution_id)  # the owner record's is shorter
         if ttl is None and snapshot.state.is_terminal:
-            ttl = self._finished_ttl
-        expiry = self._expiry(ttl)
+            ttl = self.context.finished_ttl
+        expiry = self.context.expiry(ttl)
         if lease is not None:
             _check_lease(lease, snapshot, if_version)
-            if_version = lease._base()  # noqa: SLF001  (for the store)
-        call = self._call("save_snapshot")
+            if_version = lease.base()
+        call = self.context.call("save_snapshot")
         try:
-            version = await self._snapshots.save(
+            version = await self.context.snapshots.save(
                 call, name, snapshot, expiry=expiry, condition=if_version, only_newer=only_newer
             )
         except VersionConflict as error:
             if lease is None:
                 raise
-            raise await lease._conflict(call, error) from error  # noqa: SLF001  (as above)
+            raise await lease.conflict(call, error) from error
         self._note(tenant_id, execution_id, version)
         return version
 
@@ -185,11 +163,13 @@ class ObjectStateStore(StateStore):
 
     async def _load(self, operation: str, execution_id: str) -> Stored[ExecutionSnapshot] | None:
         encode_execution(execution_id)
-        call = self._call(operation)
+        call = self.context.call(operation)
         if self._tenant is not None:
-            found = await self._snapshots.load(call, self._tenant, execution_id)
+            found = await self.context.snapshots.load(call, self._tenant, execution_id)
         else:
-            found = await self._snapshots.find(call, self._index(operation), execution_id)
+            found = await self.context.snapshots.find(
+                call, self.context.require_owners(operation), execution_id
+            )
         tenant_id = self._tenant if found is None else found.value.tenant_id
         if tenant_id is not None:
             version = Version.ABSENT if found is None else found.version
@@ -200,16 +180,16 @@ class ObjectStateStore(StateStore):
         self, tenant_id: str, execution_id: str, version: Version, *, asked: float | None = None
     ) -> None:
         """Tells the lease that this process holds on an execution what it has seen of it."""
-        lease = self._leases.get((tenant_id, execution_id))
+        lease = self.context.leases.get((tenant_id, execution_id))
         if lease is not None:
-            lease._note(version, asked=asked)  # noqa: SLF001  (for the store)
+            lease.note(version, asked=asked)
 
     async def delete_snapshot(self, execution_id: ExecutionId | str) -> None:
         encode_execution(execution_id)
-        call = self._call("delete_snapshot")
-        tenant_id = await self._owner_of(call, execution_id)
+        call = self.context.call("delete_snapshot")
+        tenant_id = await self.context.owner_of(call, execution_id)
         if tenant_id is not None:
-            await self._objects.delete(call, self._names.snapshot(tenant_id, execution_id))
+            await self._objects.delete(call, self._layout.snapshot(tenant_id, execution_id))
 
     @contextlib.asynccontextmanager
     async def lease(
@@ -224,28 +204,25 @@ class ObjectStateStore(StateStore):
         encode_execution(execution_id)
         lease_milliseconds(ttl)
         wait_ms = 0 if wait is None else span_ms(wait, "wait")
-        tenant_id = await self._owner_of(self._call("lease"), execution_id)
+        tenant_id = await self.context.owner_of(self.context.call("lease"), execution_id)
         if tenant_id is None:
             raise UnsupportedOperation(
                 f"lease: no tenant owns {execution_id!r} yet; call it on store.tenant(…)"
             )
         lease = Lease(
-            self._objects,
-            self._names,
-            self._snapshots,
+            self.context,
             tenant_id=tenant_id,
             execution_id=execution_id,
             ttl=ttl,
             wait_ms=wait_ms,
-            seconds=self._deadline,
         )
         async with lease:
-            self._leases[tenant_id, execution_id] = lease
+            self.context.leases[tenant_id, execution_id] = lease
             try:
                 yield lease
             finally:
-                if self._leases.get((tenant_id, execution_id)) is lease:
-                    del self._leases[tenant_id, execution_id]
+                if self.context.leases.get((tenant_id, execution_id)) is lease:
+                    del self.context.leases[tenant_id, execution_id]
 
     def writer(
         self,
@@ -301,20 +278,22 @@ class ObjectStateStore(StateStore):
     ) -> Version:
         _check_condition(condition)
         return await self._objects.put(
-            self._call(operation),
+            self.context.call(operation),
             self._key(operation, key),
             body,
             content_type=content_type,
-            expiry=self._expiry(ttl),
+            expiry=self.context.expiry(ttl),
             condition=condition,
         )
 
     async def get(self, key: str) -> bytes | None:
-        found = await self._objects.get(self._call("get"), self._key("get", key))
+        found = await self._objects.get(self.context.call("get"), self._key("get", key))
         return None if found is None else bytes(found.body)
 
     async def get_stored(self, key: str) -> Stored[bytes] | None:
-        found = await self._objects.get(self._call("get_stored"), self._key("get_stored", key))
+        found = await self._objects.get(
+            self.context.call("get_stored"), self._key("get_stored", key)
+        )
         return None if found is None else stored(found, bytes(found.body))
 
     async def get_json(self, key: str, type: Any = Any) -> Any:  # noqa: A002, ANN401
@@ -323,7 +302,7 @@ class ObjectStateStore(StateStore):
             decoder = msgspec.json.Decoder(type)
         except (TypeError, NameError) as error:
             raise InvalidArgument(f"get_json: type is none to decode to: {error}") from None
-        found = await self._objects.get(self._call("get_json"), name)
+        found = await self._objects.get(self.context.call("get_json"), name)
         if found is None:
             return None
         try:
@@ -334,11 +313,11 @@ class ObjectStateStore(StateStore):
             ) from error
 
     async def delete(self, key: str) -> None:
-        await self._objects.delete(self._call("delete"), self._key("delete", key))
+        await self._objects.delete(self.context.call("delete"), self._key("delete", key))
 
     async def exists(self, key: str) -> bool:
         name = self._key("exists", key)
-        return await self._objects.head(self._call("exists"), name) is not None
+        return await self._objects.head(self.context.call("exists"), name) is not None
 
     # Listings.
 
@@ -352,10 +331,10 @@ class ObjectStateStore(StateStore):
         if limit == 0:
             return found
         pages = self._objects.pages(
-            "list_snapshots", prefix, self._deadline, limit=min(limit, PAGE)
+            "list_snapshots", prefix, self.context.deadline, limit=min(limit, PAGE)
         )
         async for page in pages:
-            found += [id_ for info in page if (id_ := _execution(info.name, prefix)) is not None]
+            found += [id_ for info in page if (id_ := self._execution(info.name)) is not None]
             if len(found) >= limit:
                 break
         return found[:limit]
@@ -364,42 +343,44 @@ class ObjectStateStore(StateStore):
         self, tenant_id: TenantId | str, *, live: bool = False
     ) -> AsyncIterator[ExecutionId]:
         prefix = self._snapshot_prefix(tenant_id)
-        async for page in self._objects.pages("iter_snapshots", prefix, self._deadline):
+        async for page in self._objects.pages("iter_snapshots", prefix, self.context.deadline):
             names = [info.name for info in page]
             if live and not self._objects.bucket.limits.lists_metadata:
                 alive = await in_order(self._alive, names)
                 names = [name for name, there in zip(names, alive, strict=True) if there]
             for name in names:
-                execution_id = _execution(name, prefix)
+                execution_id = self._execution(name)
                 if execution_id is not None:
                     yield execution_id
 
     async def _alive(self, name: str) -> bool:
-        return await self._objects.head(self._call("iter_snapshots"), name) is not None
+        return await self._objects.head(self.context.call("iter_snapshots"), name) is not None
 
     async def iter_keys(self, execution_id: ExecutionId | str | None = None) -> AsyncIterator[str]:
-        self._check_shared("iter_keys")
+        self.context.check_scope("iter_keys")
         if execution_id is None:
-            prefix = self._names.keys(self._tenant)
+            prefix = self._layout.keys(self._tenant)
         else:
-            prefix = self._names.execution(self._tenant, execution_id)
-        async for page in self._objects.pages("iter_keys", prefix, self._deadline):
+            prefix = self._layout.execution(self._tenant, execution_id)
+        async for page in self._objects.pages("iter_keys", prefix, self.context.deadline):
             for info in page:
-                key = decode(info.name.removeprefix(prefix))
-                if key is not None:
-                    yield key if execution_id is None else execution_key(execution_id, key)
+                place = self._layout.parse(info.name)
+                if place is not None:
+                    yield place.public_key
 
     async def iter_tenants(self) -> AsyncIterator[TenantId]:
         if self._tenant is not None:
-            own = self._names.tenant(self._tenant)
-            async for page in self._objects.all_pages("iter_tenants", own, self._deadline, limit=1):
+            own = self._layout.tenant(self._tenant)
+            async for page in self._objects.all_pages(
+                "iter_tenants", own, self.context.deadline, limit=1
+            ):
                 if page:
                     yield TenantId(self._tenant)
                     return
             return
-        prefix = self._names.tenants
-        async for found in self._objects.prefixes("iter_tenants", prefix, self._deadline):
-            tenant_id = decode(found.removeprefix(prefix)[:-1])
+        prefix = self._layout.tenants
+        async for found in self._objects.prefixes("iter_tenants", prefix, self.context.deadline):
+            tenant_id = self._layout.tenant_of(found)
             if tenant_id is not None:
                 yield TenantId(tenant_id)
 
@@ -412,21 +393,21 @@ class ObjectStateStore(StateStore):
         progress: Callable[[DeletionReport], None] | None = None,
     ) -> DeletionReport:
         encode_execution(execution_id)
-        cleaner = self._cleaner("delete_execution_state", progress)
+        remover = self._remover("delete_execution_state", progress)
         if self._tenant is not None:
-            return await cleaner.execution(execution_id, self._tenant, [self._tenant])
-        call = self._call("delete_execution_state")
-        owners = self._index(call.operation)
-        relied_on = owners.seen_lately(execution_id)
-        tenant_id = relied_on or await owners.tenant_of(call, execution_id, anew=True)
+            return await remover.execution(execution_id, self._tenant, [self._tenant])
+        call = self.context.call("delete_execution_state")
+        owners = self.context.require_owners(call.operation)
+        relied_on = owners.recent_owner(execution_id)
+        tenant_id = relied_on or await owners.tenant_of(call, execution_id, refresh=True)
         scopes = [None] if tenant_id is None else [tenant_id, None]
-        report = await cleaner.execution(execution_id, tenant_id, scopes)
+        report = await remover.execution(execution_id, tenant_id, scopes)
         if relied_on is not None and not report.owners:
             # Its record is not what it was: another tenant may own the execution by now.
-            call = self._call(call.operation)
-            tenant_id = await owners.tenant_of(call, execution_id, anew=True)
+            call = self.context.call(call.operation)
+            tenant_id = await owners.tenant_of(call, execution_id, refresh=True)
             if tenant_id not in {None, relied_on}:
-                report = await cleaner.execution(execution_id, tenant_id, [tenant_id])
+                report = await remover.execution(execution_id, tenant_id, [tenant_id])
         return report
 
     async def delete_tenant(
@@ -435,9 +416,9 @@ class ObjectStateStore(StateStore):
         *,
         progress: Callable[[DeletionReport], None] | None = None,
     ) -> DeletionReport:
-        self._names.tenant(tenant_id)
-        self._check_tenant(tenant_id)
-        return await self._cleaner("delete_tenant", progress).tenant(tenant_id)
+        self._layout.tenant(tenant_id)
+        self.context.check_tenant(tenant_id)
+        return await self._remover("delete_tenant", progress).tenant(tenant_id)
 
     async def sweep(
         self,
@@ -452,32 +433,22 @@ class ObjectStateStore(StateStore):
         if tenant is None:
             tenant = self._tenant
         else:
-            self._names.tenant(tenant)
-            self._check_tenant(tenant)
+            self._layout.tenant(tenant)
+            self.context.check_tenant(tenant)
         sweeper = Sweeper(
-            self._objects,
-            self._names,
-            self._owners,
-            seconds=self._deadline,
+            self.context,
             margin_ms=span_ms(margin, "margin"),
             dry_run=dry_run,
             progress=progress,
         )
         return await sweeper.run(tenant)
 
-    def _cleaner(
-        self, operation: str, progress: Callable[[DeletionReport], None] | None = None
-    ) -> Cleaner:
-        from statebucket.store.removal import Cleaner  # noqa: PLC0415  (see the top)
+    def _remover(
+        self, operation: str, progress: Callable[[DeletionReport], None] | None
+    ) -> Remover:
+        from statebucket.store.removal import Remover  # noqa: PLC0415  (see the top)
 
-        return Cleaner(
-            self._objects,
-            self._names,
-            self._owners,
-            operation=operation,
-            seconds=self._deadline,
-            progress=progress,
-        )
+        return Remover(self.context, operation, progress=progress)
 
     # Lifecycle rules.
 
@@ -494,55 +465,24 @@ class ObjectStateStore(StateStore):
     def _keeper(self, operation: str) -> Keeper:
         from statebucket.lifecycle.plan import Keeper  # noqa: PLC0415  (of use to operators only)
 
-        port = self._objects.lifecycle(self._call(operation))
-        return Keeper(port, self.name, self._names, owner_index=self._owners is not None)
+        port = self._objects.lifecycle(self.context.call(operation))
+        return Keeper(port, self.name, self._layout, owner_index=self._layout.owner_index)
 
     # What the calls have in common.
 
-    def _call(self, operation: str) -> Call:
-        return Call(operation, self._deadline)
-
-    def _expiry(self, ttl: timedelta | None) -> Expiry | None:
-        return None if ttl is None else Expiry.after(ttl, self._objects.now_ms())
-
     def _key(self, operation: str, key: str) -> str:
-        self._check_shared(operation)
-        return self._names.key(self._tenant, key)
+        self.context.check_scope(operation)
+        return self._layout.key(self._tenant, key)
 
     def _snapshot_prefix(self, tenant_id: str) -> str:
-        prefix = self._names.snapshots(tenant_id)
-        self._check_tenant(tenant_id)
+        prefix = self._layout.snapshots(tenant_id)
+        self.context.check_tenant(tenant_id)
         return prefix
 
-    def _check_tenant(self, tenant_id: str) -> None:
-        if self._tenant is not None and tenant_id != self._tenant:
-            raise TenantMismatch(
-                f"this store is bound to tenant {self._tenant!r}, the call is for {tenant_id!r}"
-            )
-
-    def _check_shared(self, operation: str) -> None:
-        if self._tenant is None:
-            self._index(operation)
-
-    def _index(self, operation: str) -> OwnerIndex:
-        if self._owners is None:
-            raise UnsupportedOperation(
-                f"{operation} needs a tenant on a store with owner_index=false: call it on "
-                "store.tenant(…)"
-            )
-        return self._owners
-
-    async def _owner_of(self, call: Call, execution_id: str) -> str | None:
-        if self._tenant is not None:
-            return self._tenant
-        # Read anew: what is removed by an owner out of date is removed from the wrong tenant.
-        return await self._index(call.operation).tenant_of(call, execution_id, anew=True)
-
-
-def _execution(name: str, prefix: str) -> ExecutionId | None:
-    """The execution whose object this is; None for an object that statebucket did not write."""
-    execution_id = decode(name.removeprefix(prefix))
-    return None if execution_id is None or ":" in execution_id else ExecutionId(execution_id)
+    def _execution(self, name: str) -> ExecutionId | None:
+        """The execution whose snapshot this is; None for an object that no store wrote."""
+        place = self._layout.parse(name)
+        return None if place is None or place.execution is None else ExecutionId(place.execution)
 
 
 def _check_condition(condition: object) -> None:

@@ -14,31 +14,27 @@ from statebucket.errors import (
     TenantMismatch,
     VersionConflict,
 )
-from statebucket.store.layout import decode
 from statebucket.store.objects import expires_ms
-from statebucket.store.retry import Call
 from statebucket.store.tasks import AtMost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from statebucket.port.bucket import ObjectInfo
-    from statebucket.store.layout import Names
-    from statebucket.store.objects import Objects
+    from statebucket.store.context import StoreContext
+    from statebucket.store.layout import Place
     from statebucket.store.owners import OwnerIndex
+    from statebucket.store.retry import Call
 
 _AT_ONCE = 64
-_MOST_FAILURES = 100
+MAX_FAILURES = 100
 
 
 class Sweeper:
     """One sweep.
 
     Args:
-        objects: The objects.
-        names: Their names.
-        owners: The owner records, or None where there are none.
-        seconds: The deadline of each request.
+        context: The store's.
         margin_ms: How long an object must have been expired, for clocks that differ.
         dry_run: Remove and write nothing.
         progress: Called after each page with what was done so far.
@@ -46,19 +42,16 @@ class Sweeper:
 
     def __init__(
         self,
-        objects: Objects,
-        names: Names,
-        owners: OwnerIndex | None,
+        context: StoreContext,
         *,
-        seconds: float,
         margin_ms: int,
         dry_run: bool,
         progress: Callable[[SweepReport], None] | None,
     ) -> None:
-        self._objects = objects
-        self._names = names
-        self._owners = owners
-        self._seconds = seconds
+        self._context = context
+        self._objects = context.objects
+        self._layout = context.layout
+        self._owners = context.owners
         self._margin_ms = margin_ms
         self._dry_run = dry_run
         self._progress = progress
@@ -67,12 +60,8 @@ class Sweeper:
 
     async def run(self, tenant_id: str | None) -> SweepReport:
         """Sweeps one tenant, or everything of the store."""
-        prefixes = [self._names.tenants]
-        if tenant_id is not None:
-            prefixes = [self._names.tenant(tenant_id)]
-        elif self._owners is not None:
-            prefixes += [self._names.shared, self._names.owners]
-        for prefix in prefixes:
+        areas = self._layout.areas
+        for prefix in areas if tenant_id is None else [self._layout.tenant(tenant_id)]:
             try:
                 await self._prefix(prefix)
             except StateBucketError as error:
@@ -90,7 +79,7 @@ class Sweeper:
         return self._report
 
     async def _prefix(self, prefix: str) -> None:
-        async for page in self._objects.all_pages("sweep", prefix, self._seconds):
+        async for page in self._objects.all_pages("sweep", prefix, self._context.deadline):
             async with AtMost(_AT_ONCE) as tasks:
                 for info in page:
                     await tasks.start(self._object(info))
@@ -105,7 +94,7 @@ class Sweeper:
             self._count(corrupt=1)  # it stays, and whoever reads it is told
         except StateBucketError as error:
             self._failures[listed.name] = error
-            if error.transient or len(self._failures) >= _MOST_FAILURES:
+            if error.transient or len(self._failures) >= MAX_FAILURES:
                 raise  # the service is in trouble, or every object is refused
 
     async def _judge(self, listed: ObjectInfo) -> None:
@@ -118,10 +107,11 @@ class Sweeper:
             self._count(expired=1)
             await self._remove(info)
         elif self._owners is not None:
-            if info.name.startswith(self._names.owners):
-                await self._owner_record(info, self._owners)
-            else:
-                await self._repair(info, self._owners)
+            place = self._layout.parse(info.name)
+            if place is not None and place.kind == "owner":
+                await self._owner_record(place, self._owners)
+            elif place is not None and place.kind == "snapshot":
+                await self._repair(place, info, self._owners)
 
     def _is_expired(self, info: ObjectInfo) -> bool:
         try:
@@ -140,11 +130,10 @@ class Sweeper:
         self._count(removed=1, bytes=info.size)
         return True
 
-    async def _owner_record(self, info: ObjectInfo, owners: OwnerIndex) -> None:
+    async def _owner_record(self, place: Place, owners: OwnerIndex) -> None:
         """Removes the record of an execution that has nothing left."""
-        execution_id = decode(info.name.removeprefix(self._names.owners))
-        if execution_id is None:
-            return
+        execution_id = place.execution
+        assert execution_id is not None  # noqa: S101  (each owner record is of one)
         claim = await owners.claim_of(self._call(), execution_id)
         # A record that was written a moment ago precedes its snapshot.
         if claim is None or claim.at_ms + self._margin_ms > self._objects.now_ms():
@@ -159,23 +148,21 @@ class Sweeper:
         self._count(owners=1)
 
     async def _has_state(self, tenant_id: str, execution_id: str) -> bool:
-        name = self._names.snapshot(tenant_id, execution_id)
+        name = self._layout.snapshot(tenant_id, execution_id)
         if await self._objects.head(self._call(), name) is not None:
             return True
-        prefix = self._names.execution(tenant_id, execution_id)
-        async for page in self._objects.all_pages("sweep", prefix, self._seconds, limit=1):
+        prefix = self._layout.execution(tenant_id, execution_id)
+        async for page in self._objects.all_pages("sweep", prefix, self._context.deadline, limit=1):
             if page:
                 return True
         return False
 
-    async def _repair(self, info: ObjectInfo, owners: OwnerIndex) -> None:
+    async def _repair(self, place: Place, info: ObjectInfo, owners: OwnerIndex) -> None:
         """Writes the owner record that a live snapshot has lost."""
-        tenant, _, rest = info.name.removeprefix(self._names.tenants).partition("/")
-        kind, _, execution = rest.partition("/")
-        tenant_id, execution_id = decode(tenant), decode(execution)
-        if kind != "snapshots" or tenant_id is None or execution_id is None:
-            return
-        if await self._objects.head(self._call(), self._names.owner(execution_id)) is not None:
+        tenant_id, execution_id = place.tenant, place.execution
+        assert tenant_id is not None  # noqa: S101  (each snapshot is of a tenant's execution)
+        assert execution_id is not None  # noqa: S101
+        if await self._objects.head(self._call(), self._layout.owner(execution_id)) is not None:
             return
         if not self._dry_run:
             owners.forget(execution_id)
@@ -191,4 +178,4 @@ class Sweeper:
         self._report = msgspec.structs.replace(self._report, **current)
 
     def _call(self) -> Call:
-        return Call("sweep", self._seconds)
+        return self._context.call("sweep")

@@ -43,7 +43,7 @@ def observed(store: type[T]) -> type[T]:
 def _coroutine(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     async def call(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (any method's)
-        counter = self._objects.counter
+        counter = self.context.objects.counter
         counter.add("calls")
         instruments = telemetry.active()
         if instruments is None:
@@ -71,7 +71,7 @@ def _coroutine(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
 def _iterator(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (any method's)
-        self._objects.counter.add("calls")
+        self.context.objects.counter.add("calls")
         instruments = telemetry.active()
         items = method(self, *args, **kwargs)
         if instruments is None:
@@ -100,12 +100,12 @@ async def _iterate(items: Any, observation: Observation) -> AsyncIterator[Any]: 
 def _context(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (any method's)
-        self._objects.counter.add("calls")
+        self.context.objects.counter.add("calls")
         instruments = telemetry.active()
         held = method(self, *args, **kwargs)
         if instruments is None:
             return held
-        return _Entered(held, instruments.observe(name, self.name, self._tenant))
+        return _Entered(held, instruments.observe(name, self.name, self.context.tenant))
 
     return call
 
@@ -135,8 +135,8 @@ class _Entered:
 
 def _tenant(store: Any, name: str, args: Any, kwargs: Any) -> str | None:  # noqa: ANN401
     """The tenant that a call is for, as far as its arguments tell."""
-    if store._tenant is not None:  # noqa: SLF001  (of the class that is wrapped)
-        return str(store._tenant)  # noqa: SLF001
+    if store.context.tenant is not None:
+        return str(store.context.tenant)
     if name == "sweep":
         tenant_id = kwargs.get("tenant")
     elif name == "save_snapshot":

@@ -84,7 +84,7 @@ class Ear(logging.Handler):
 
     def hear_store(self, store: ObjectStateStore) -> None:
         """Hear the reprs of a store, of its bucket and of what that holds."""
-        bucket = store._objects.bucket
+        bucket = store.context.objects.bucket
         self.hear("a repr", f"{store!r}\n{bucket!r}\n{getattr(bucket, '__dict__', '')!r}")
 
     def open(self) -> None:

@@ -14,8 +14,7 @@ from statebucket import Version, errors, open_store
 from statebucket.admin.copying import Copier, CopyReport
 from statebucket.port.bucket import JSON
 from statebucket.port.expiry import class_of
-from statebucket.store.context import Parts
-from statebucket.store.layout import Names
+from statebucket.store.layout import Layout
 from support.targets.s3 import BUCKET
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def stores() -> tuple[ObjectStateStore, ObjectStateStore]:
 async def copy(
     source: ObjectStateStore, target: ObjectStateStore, tenant: str = "acme", **options: Any
 ) -> CopyReport:
-    return await Copier(Parts.of(source), Parts.of(target), **options).tenant(tenant)
+    return await Copier(source.context, target.context, **options).tenant(tenant)
 
 
 @asynccontextmanager
@@ -75,7 +74,7 @@ async def test_a_copy_on_s3_has_the_tag_that_its_remaining_time_needs(
     async with all_kinds(moto, tmp_path) as (s3, sqlite):
         await sqlite.tenant("acme").set("k", b"v", 40 * HOUR)
         await copy(sqlite, s3)
-        key = s3._names.tenant("acme") + "keys/k"
+        key = s3.context.layout.tenant("acme") + "keys/k"
         tags = raw_client(moto).get_object_tagging(Bucket=BUCKET, Key=key)["TagSet"]
         days = class_of(40 * 3_600_000)
         assert tags == [{"Key": "statebucket-ttl", "Value": str(days)}]
@@ -89,7 +88,7 @@ async def test_json_still_parses_behind_its_nonce(moto: Server, tmp_path: Path) 
     async with all_kinds(moto, tmp_path) as (s3, sqlite):
         await sqlite.tenant("acme").set_json("k", [1, 2])
         await copy(sqlite, s3)
-        key = s3._names.tenant("acme") + "keys/k"
+        key = s3.context.layout.tenant("acme") + "keys/k"
         found = raw_client(moto).get_object(Bucket=BUCKET, Key=key)
         assert json.loads(found["Body"].read()) == [1, 2]
         assert found["ContentType"] == JSON
@@ -130,7 +129,7 @@ async def test_an_older_snapshot_is_replaced_with_its_keys(stores: Any) -> None:
 async def test_a_snapshot_that_gets_newer_during_the_copy_stays(stores: Any) -> None:
     source, target = stores
     await source.save_snapshot(snapshot("e1", number=3))
-    put, raced = target._objects.bucket.put, False
+    put, raced = target.context.objects.bucket.put, False
 
     async def late(write: Any, condition: Any) -> Any:
         nonlocal raced
@@ -139,7 +138,7 @@ async def test_a_snapshot_that_gets_newer_during_the_copy_stays(stores: Any) -> 
             await target.save_snapshot(snapshot("e1", number=9))
         return await put(write, condition)
 
-    target._objects.bucket.put = late
+    target.context.objects.bucket.put = late
     report = await copy(source, target)
     assert (report.copied, report.newer) == (0, 1)
     assert (await target.load_snapshot("e1")).sequence_number == 9
@@ -167,7 +166,7 @@ async def test_the_copy_is_found_without_its_tenant(stores: Any) -> None:
     await source.save_snapshot(snapshot("e1"))
     await copy(source, target)
     fresh = open_store("memory://")
-    fresh._objects.bucket = target._objects.bucket
+    fresh.context.objects.bucket = target.context.objects.bucket
     assert await fresh.load_snapshot("e1") is not None
 
 
@@ -184,14 +183,14 @@ async def test_an_execution_of_another_tenant_at_the_destination_is_a_failure(st
 async def test_what_is_damaged_on_the_way_is_found(stores: Any) -> None:
     source, target = stores
     await source.tenant("acme").set("k", b"right")
-    put = target._objects.bucket.put
+    put = target.context.objects.bucket.put
 
     async def damaged(write: Any, condition: Any) -> Any:
         import msgspec  # noqa: PLC0415
 
         return await put(msgspec.structs.replace(write, body=b"wrong"), condition)
 
-    target._objects.bucket.put = damaged
+    target.context.objects.bucket.put = damaged
     report = await copy(source, target)
     assert (report.copied, report.failed) == (0, 1)
     assert "not what was written" in next(iter(report.failures.values()))
@@ -202,7 +201,9 @@ async def test_the_snapshot_waits_for_its_keys(stores: Any) -> None:
     acme = source.tenant("acme")
     await acme.save_snapshot(snapshot("e1"))
     await acme.set("exec:e1:k", b"1")
-    source._objects.bucket._objects["tenants/acme/executions/e1/k"].info.metadata["tail"] = "99"
+    source.context.objects.bucket._objects["tenants/acme/executions/e1/k"].info.metadata["tail"] = (
+        "99"
+    )
     report = await copy(source, target)
     assert (report.seen, report.failed, len(report.failures)) == (2, 2, 1)
     assert await target.load_snapshot("e1") is None
@@ -215,7 +216,7 @@ async def test_a_store_that_fails_ends_the_copy(stores: Any) -> None:
     async def denied(*_: Any) -> Version:
         raise errors.AccessDenied("no")
 
-    target._objects.bucket.put = denied
+    target.context.objects.bucket.put = denied
     with pytest.raises(errors.AccessDenied):
         await copy(source, target)
 
@@ -237,14 +238,14 @@ async def test_other_tenants_and_leases_stay_behind(stores: Any) -> None:
     async with source.tenant("acme").lease("e1", ttl=HOUR):
         await copy(source, target)
     assert [tenant async for tenant in target.iter_tenants()] == ["acme"]
-    assert not any("leases/" in name for name in target._objects.bucket._objects)
+    assert not any("leases/" in name for name in target.context.objects.bucket._objects)
 
 
 async def test_keys_without_a_tenant_go_along_when_asked(stores: Any) -> None:
     source, target = stores
     await source.set("banner", b"hello")
     await source.set("exec:e1:k", b"1")
-    assert (await Copier(Parts.of(source), Parts.of(target)).shared()).copied == 2
+    assert (await Copier(source.context, target.context).shared()).copied == 2
     assert (await target.get("banner"), await target.get("exec:e1:k")) == (b"hello", b"1")
 
 
@@ -268,7 +269,7 @@ async def test_a_snapshot_that_cannot_be_read_is_one_failure(stores: Any, garble
     for execution in ("bad", "good"):
         await source.tenant("acme").set(f"exec:{execution}:k", b"1")
     await source.save_snapshot(snapshot("good"))
-    bucket = (source if garbled == "source" else target)._objects.bucket
+    bucket = (source if garbled == "source" else target).context.objects.bucket
     bucket._objects["tenants/acme/snapshots/bad"].info.metadata["tail"] = "9999"
     report = await copy(source, target)
     assert (report.seen, report.copied, report.failed) == (4, 2, 2)
@@ -279,7 +280,7 @@ async def test_a_snapshot_that_cannot_be_read_is_one_failure(stores: Any, garble
 
 async def test_a_name_too_long_for_the_destination_is_one_failure(stores: Any) -> None:
     source, target = stores
-    target._names = Names("p" * 100)
+    target.context = target.context._replace(layout=Layout("p" * 100))
     long = "x" * 950
     for execution in (long, "good"):
         await source.save_snapshot(snapshot(execution))
@@ -294,7 +295,7 @@ async def test_keys_without_a_tenant_are_failures_where_there_can_be_none(stores
     source, _ = stores
     target = open_store("memory://?owner_index=false")
     await source.set("banner", b"hello")
-    report = await Copier(Parts.of(source), Parts.of(target)).shared()
+    report = await Copier(source.context, target.context).shared()
     assert (report.ok, report.failed) == (False, 1)
     assert "owner_index=false" in report.failures["shared/keys/banner"]
 
@@ -320,7 +321,7 @@ async def test_a_newer_snapshot_keeps_its_keys_without_a_tenant(
     await target.save_snapshot(snapshot("e1", number=5))
     await source.set("exec:e1:k", b"3")
     await target.set("exec:e1:k", b"5")
-    copier = Copier(Parts.of(source), Parts.of(target), replace_keys=True)
+    copier = Copier(source.context, target.context, replace_keys=True)
     await copier.tenant("acme")
     report = await copier.shared()
     assert (report.seen, report.newer) == ((2, 2) if source_has_it else (1, 1))

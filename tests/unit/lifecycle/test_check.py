@@ -10,7 +10,7 @@ import pytest
 from statebucket.lifecycle.rules import needed_rules
 from statebucket.port.expiry import CLASSES, TAG, Expiry
 from statebucket.port.lifecycle import Rule
-from statebucket.store.layout import Names
+from statebucket.store.layout import Layout
 from statebucket_gcs import lifecycle as gcs
 from statebucket_s3 import lifecycle as s3
 from support.rules import (
@@ -49,7 +49,7 @@ def test_every_filter_names_one_of_our_prefixes_with_its_closing_slash() -> None
 
 
 def test_ids_of_two_prefixes_in_one_bucket_differ() -> None:
-    other = needed_rules(Names("app/other"), "tags")
+    other = needed_rules(Layout("app/other"), "tags")
     assert not {rule.id for rule in other} & {rule.id for rule in S3_NEEDED}
 
 

@@ -17,7 +17,7 @@ from statebucket.errors import PreconditionFailed, Unavailable
 from statebucket.lifecycle.plan import Keeper
 from statebucket.lifecycle.rules import digest, needed_rules
 from statebucket.port.lifecycle import Lifecycle, Rule
-from statebucket.store.layout import Names
+from statebucket.store.layout import Layout
 from support.servers import gcp_emulator
 from support.targets.s3 import raw_client
 
@@ -97,7 +97,7 @@ class GCS:
         rules[1]["condition"]["daysSinceCustomTime"] = 0
 
     def own_by_terraform(self, rules: list[Raw]) -> None:
-        labels = {"statebucket-lifecycle": "terraform", "statebucket-prefix": digest(Names("app"))}
+        labels = {"statebucket-lifecycle": "terraform", "statebucket-prefix": digest(Layout("app"))}
         self.put(rules, labels)
 
     @staticmethod
@@ -344,7 +344,7 @@ class Contested:
 
 
 def test_a_change_that_somebody_else_makes_meanwhile_survives() -> None:
-    names = Names("app")
+    names = Layout("app")
     port = Contested(2)
     plan = asyncio.run(Keeper(port, "gcs", names, owner_index=True).apply(dry_run=False))
     assert plan.applied

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from statebucket.lifecycle.rules import needed_rules
 from statebucket.port.lifecycle import Lifecycle
-from statebucket.store.layout import Names
+from statebucket.store.layout import Layout
 from statebucket_azure import lifecycle as azure
 from statebucket_gcs import lifecycle as gcs
 from statebucket_s3 import lifecycle as s3
 
-NAMES = Names("app")
+NAMES = Layout("app")
 
 
 def test_s3_settings_beside_the_rules_go_back_as_they_were() -> None:

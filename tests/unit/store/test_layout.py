@@ -11,7 +11,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from statebucket import errors
-from statebucket.store.layout import Names, decode, encode, execution_key
+from statebucket.contract.segments import decode, encode, execution_key
+from statebucket.store.layout import Layout
 from support.values import Name
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def test_unicode_forms_stay_distinct(text: str) -> None:
 Place = tuple[str | None, str | None, str]
 
 
-def name_of(names: Names, place: Place) -> str:
+def name_of(names: Layout, place: Place) -> str:
     """The object of a key: of a tenant or none, of an execution or none."""
     tenant, execution, key = place
     return names.key(tenant, key if execution is None else execution_key(execution, key))
@@ -146,7 +147,7 @@ places: st.SearchStrategy[Place] = st.tuples(tenants, st.none(), keys) | st.tupl
 @example(("a", None, "b/keys/c"), ("a/keys/b", None, "c"))
 @example((None, "keys", "k"), ("keys", None, "k"))
 def test_different_places_have_different_names(one: Place, other: Place) -> None:
-    names = Names("p")
+    names = Layout("p")
     assert (name_of(names, one) == name_of(names, other)) == (one == other)
 
 
@@ -156,7 +157,7 @@ def test_different_places_have_different_names(one: Place, other: Place) -> None
 def test_a_name_lies_below_its_own_tenant_and_execution_only(
     place: Place, tenant: str, execution: str
 ) -> None:
-    names = Names("p")
+    names = Layout("p")
     name = name_of(names, place)
     assert name.startswith(names.tenant(tenant)) == (place[0] == tenant)
     for scope in (tenant, None):
@@ -170,7 +171,7 @@ def test_a_name_lies_below_its_own_tenant_and_execution_only(
 def test_snapshots_leases_owners_and_keys_never_meet(
     tenant: str, execution: str, place: Place
 ) -> None:
-    names = Names()
+    names = Layout()
     found = [
         names.snapshot(tenant, execution),
         names.lease(tenant, execution),
@@ -185,13 +186,13 @@ def test_snapshots_leases_owners_and_keys_never_meet(
 def test_stores_with_prefixes_side_by_side_do_not_meet(
     one: Place, other: Place, prefixes: tuple[str, str]
 ) -> None:
-    left, right = (Names(prefix) for prefix in prefixes)
+    left, right = (Layout(prefix) for prefix in prefixes)
     assert name_of(left, one) != name_of(right, other)
     assert not name_of(left, one).startswith((right.root, right.tenants, right.shared))
     assert not name_of(right, other).startswith((left.root, left.tenants, left.shared))
 
 
-KINDS: dict[str, Callable[[Names, str], str]] = {
+KINDS: dict[str, Callable[[Layout, str], str]] = {
     "owners/": lambda names, id_: names.owner(id_),
     "tenants/t/snapshots/": lambda names, id_: names.snapshot("t", id_),
     "tenants/t/leases/": lambda names, id_: names.lease("t", id_),
@@ -208,7 +209,7 @@ KINDS: dict[str, Callable[[Names, str], str]] = {
 def test_a_whole_name_has_1024_bytes_at_most(
     head: str, prefix: str, letter: str, size: int
 ) -> None:
-    names = Names(prefix)
+    names = Layout(prefix)
     room = 1024 - len(f"{names.root}{head}")
     text = letter * (room // size) + "x" * (room % size)
     name = KINDS[head](names, text)
@@ -226,7 +227,7 @@ def test_what_is_no_text_is_refused(bad: Any) -> None:
 
 @given(texts, texts)
 def test_an_execution_id_has_no_colon(left: str, right: str) -> None:
-    names = Names()
+    names = Layout()
     for refused in (names.owner, lambda id_: names.snapshot("t", id_)):
         with pytest.raises(errors.InvalidKey):
             refused(f"{left}:{right}")
@@ -234,14 +235,14 @@ def test_an_execution_id_has_no_colon(left: str, right: str) -> None:
 
 @given(executions, texts)
 def test_the_rest_of_an_execution_key_may_hold_anything(execution: str, rest: str) -> None:
-    names = Names()
+    names = Layout()
     assume(rest)
     name = names.key(None, f"exec:{execution}:{rest}")
     assert decode(name.removeprefix(names.execution(None, execution))) == rest
 
 
 def test_a_subclass_of_str_names_what_its_text_names() -> None:
-    names = Names()
+    names = Layout()
     assert names.tenant(Name.ACME) == names.tenant("acme")
     assert names.owner(Name.ACME) == names.owner("acme")
     assert names.snapshot(Name.ACME, Name.ACME) == names.snapshot("acme", "acme")

@@ -53,12 +53,13 @@ LEAKS = {
     "a warning": "warnings.warn(KEY, UserWarning, stacklevel=2)",
     "what was printed": "print(KEY)",
     "what was printed as an error": "print(KEY, file=sys.stderr)",
-    "a repr": "ObjectStateStore(Objects(Loud(), time.time, 1), Names(), deadline=1)",
+    "a repr": "store_over(Loud())",
 }
 HEAD = """
 import logging, sys, time, warnings
 from statebucket import errors
-from statebucket.store.layout import Names
+from statebucket.store.context import StoreContext
+from statebucket.store.layout import Layout
 from statebucket.store.objects import Objects
 from statebucket.store.store import ObjectStateStore
 from statebucket_local.memory import MemoryBucket
@@ -66,6 +67,9 @@ KEY = "test-secret" + "-key"
 class Loud(MemoryBucket):
     def __repr__(self):
         return KEY
+def store_over(bucket):
+    objects = Objects(bucket, time.time, 1)
+    return ObjectStateStore(StoreContext.of(objects, Layout(), deadline=1))
 def caused(error, cause):
     error.__cause__ = cause
 """

@@ -74,13 +74,13 @@ def clock() -> Clock:
 @pytest.fixture
 def store(clock: Clock) -> ObjectStateStore:
     store = open_store("memory://", clock=clock)
-    store._objects.bucket = Flaky(store._objects.bucket)
+    store.context.objects.bucket = Flaky(store.context.objects.bucket)
     return store
 
 
 @pytest.fixture
 def flaky(store: ObjectStateStore) -> Any:
-    return store._objects.bucket
+    return store.context.objects.bucket
 
 
 @pytest.fixture

@@ -1,0 +1,162 @@
+"""Copying one object from a store to another: read, written on condition, read back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from statebucket.contract.snapshot import ExecutionSnapshot
+from statebucket.contract.versions import Version
+from statebucket.errors import (
+    CorruptObject,
+    InvalidSnapshot,
+    UnsupportedOperation,
+    VersionConflict,
+)
+from statebucket.port.bucket import BYTES, JSON
+from statebucket.port.expiry import Expiry, class_of
+from statebucket.store.objects import expires_ms
+
+if TYPE_CHECKING:
+    from statebucket.store.context import StoreContext
+    from statebucket.store.layout import Place
+    from statebucket.store.objects import Found
+
+OPERATION = "copy"
+MAX_RACES = 5
+
+
+class Transfer:
+    """Copies objects, one at a time, from one store to another.
+
+    Args:
+        source: What to copy from.
+        target: Where to.
+        dry_run: Write nothing.
+    """
+
+    def __init__(self, source: StoreContext, target: StoreContext, *, dry_run: bool) -> None:
+        self._source = source
+        self._target = target
+        self._dry_run = dry_run
+
+    async def is_ahead(self, execution_id: str, tenant_id: str | None) -> bool:
+        """Whether the destination's snapshot of an execution is newer than the source's.
+
+        Args:
+            execution_id: The execution.
+            tenant_id: Its tenant at the source; None where nothing says whose it is.
+        """
+        source, target = self._source, self._target
+        owner = tenant_id
+        if owner is None and target.owners is not None:
+            owner = await target.owners.tenant_of(target.call(OPERATION), execution_id)
+        if owner is None:
+            return False
+        there = target.layout.snapshot(owner, execution_id)
+        theirs = await target.objects.get(target.call(OPERATION), there)
+        if theirs is None:
+            return False
+        mine = None
+        if tenant_id is not None:
+            name = source.layout.snapshot(tenant_id, execution_id)
+            mine = await source.objects.get(source.call(OPERATION), name)
+        return mine is None or _sequence_number(theirs) > _sequence_number(mine)
+
+    async def copy(self, place: Place, *, replace: bool) -> dict[str, int]:
+        """Copies the object at a place, with its owner record where it is a snapshot.
+
+        Args:
+            place: Where it is, in either store.
+            replace: Replace one that differs; a newer snapshot stays in any case.
+
+        Returns:
+            What became of it, as counts of a `statebucket.admin.copying.CopyReport`.
+
+        Raises:
+            VersionConflict: Other writers were quicker each time.
+        """
+        if place.tenant is None and self._target.owners is None:
+            raise UnsupportedOperation(
+                "a key without a tenant, which the destination, opened with owner_index=false, "
+                "cannot have"
+            )
+        for _ in range(MAX_RACES):
+            result = await self._try(place, replace=replace)
+            if result is not None:
+                return result
+        raise VersionConflict("the destination's object changes all the time")
+
+    async def _try(self, place: Place, *, replace: bool) -> dict[str, int] | None:
+        """What became of one object, as counts; None after a lost race."""
+        source, target = self._source, self._target
+        there = target.layout.name(place)
+        mine = await source.objects.get(source.call(OPERATION), source.layout.name(place))
+        if mine is None:
+            return {"gone": 1}
+        theirs = await target.objects.get(target.call(OPERATION), there)
+        is_snapshot = place.kind == "snapshot"
+        if theirs is not None:
+            if _equal(mine, theirs):
+                return {"same": 1}
+            if is_snapshot and _sequence_number(theirs) > _sequence_number(mine):
+                return {"newer": 1}
+            if not replace:
+                return {"kept": 1}
+        if not self._dry_run:
+            condition = Version.ABSENT if theirs is None else theirs.info.version
+            if is_snapshot:
+                await self._claim(mine, place)
+            try:
+                written = await self._put(mine, there, condition)
+            except VersionConflict:
+                return None
+            back = await target.objects.get(target.call(OPERATION), there)
+            # Another writer may have replaced it meanwhile, which is as it should be.
+            if back is not None and back.info.version == written and not _equal(mine, back):
+                raise CorruptObject("read back, it is not what was written", object_name=there)
+        return {"copied": 1, "bytes": len(mine.body)}
+
+    async def _claim(self, mine: Found, place: Place) -> None:
+        owners = self._target.owners
+        if owners is None or place.tenant is None or place.execution is None:
+            return
+        call = self._target.call(OPERATION)
+        await owners.claim_until(call, place.execution, place.tenant, expires_ms(mine.info))
+
+    async def _put(self, mine: Found, there: str, condition: Version) -> Version:
+        at_ms = expires_ms(mine.info)
+        expiry = None
+        if at_ms is not None:
+            left = max(1, at_ms - self._target.objects.now_ms())
+            expiry = Expiry(at_ms, class_of(left))
+        body = bytes(mine.body)
+        return await self._target.objects.put(
+            self._target.call(OPERATION),
+            there,
+            body,
+            content_type=_content_type(body),
+            expiry=expiry,
+            condition=condition,
+        )
+
+
+def _equal(mine: Found, theirs: Found) -> bool:
+    return mine.body == theirs.body and expires_ms(mine.info) == expires_ms(theirs.info)
+
+
+def _sequence_number(found: Found) -> int:
+    try:
+        return ExecutionSnapshot.from_json(found.body).sequence_number
+    except InvalidSnapshot as error:
+        raise CorruptObject(error.message, object_name=found.info.name) from error
+
+
+def _content_type(body: bytes) -> str:
+    """The media type to store a value under; a reading of JSON stays one with its nonce."""
+    try:
+        msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return BYTES
+    return JSON

@@ -1,0 +1,85 @@
+"""Ids and keys as segments of an object name, and the form of a key that belongs to an execution.
+
+Each id or key is one path segment. ASCII letters, digits, ``-``, ``_`` and a ``.`` that is neither
+first nor last stand for themselves; every other byte of the UTF-8 form is ``~`` and two capital hex
+digits. The form is reversible and free of collisions, and no segment of it can be ``.`` or ``..``
+or hold a ``/``, so that an id cannot leave its prefix.
+"""
+
+from __future__ import annotations
+
+import re
+
+from statebucket.errors import InvalidKey, shown
+
+_PLAIN = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
+_DOT = ord(".")
+_KEEP = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+_ESCAPED = re.compile(r"~([0-9A-F]{2})")
+
+EXECUTION_KEY = "exec:"
+"""How the keys that belong to an execution begin."""
+
+
+def encode(text: str, *, what: str = "key") -> str:
+    """Returns ``text`` as one segment of an object name.
+
+    Args:
+        text: An id or key.
+        what: What it is, for the error message.
+
+    Raises:
+        InvalidKey: It is not a string, is empty, or holds a lone surrogate.
+    """
+    if not isinstance(text, str):
+        raise InvalidKey(f"{what} must be a string, not {type(text).__name__}: {shown(text)}")
+    text = str.__str__(text)  # not a subclass of str, which may format as something else
+    if _PLAIN.fullmatch(text):
+        return text
+    if not text:
+        raise InvalidKey(f"{what} must not be empty")
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError:
+        raise InvalidKey(
+            f"{what} holds a lone surrogate, which has no UTF-8 form: {shown(text)}"
+        ) from None
+    last = len(raw) - 1
+    return "".join(
+        chr(byte) if byte in _KEEP or (byte == _DOT and 0 < at < last) else f"~{byte:02X}"
+        for at, byte in enumerate(raw)
+    )
+
+
+def decode(segment: str) -> str | None:
+    """Returns the id or key behind ``segment``, or None where `encode` never writes it."""
+    if _PLAIN.fullmatch(segment):
+        return segment
+    try:
+        text = _ESCAPED.sub(lambda m: chr(int(m[1], 16)), segment).encode("latin-1").decode()
+    except UnicodeError:
+        return None
+    return text if text and encode(text) == segment else None
+
+
+def encode_execution(execution_id: str) -> str:
+    """Returns an execution id as a segment.
+
+    Raises:
+        InvalidKey: It is empty, no string, or holds a ``:``.
+    """
+    segment = encode(execution_id, what="execution id")
+    if ":" in execution_id:
+        raise InvalidKey(f"an execution id must not contain ':': {shown(execution_id)}")
+    return segment
+
+
+def decode_execution(segment: str) -> str | None:
+    """Returns the execution id behind ``segment``, or None where there is none."""
+    execution_id = decode(segment)
+    return None if execution_id is None or ":" in execution_id else execution_id
+
+
+def execution_key(execution_id: str, rest: str) -> str:
+    """The key, as callers write it, of ``rest`` under an execution."""
+    return f"{EXECUTION_KEY}{execution_id}:{rest}"
