@@ -117,6 +117,12 @@ if hasattr(os, "register_at_fork"):
 
 def _translated(error: sqlite3.Error, path: str) -> StateBucketError:
     """SQLite's error as one of ours."""
+    found = _sorted(error, path)
+    found.code = getattr(error, "sqlite_errorname", None)
+    return found
+
+
+def _sorted(error: sqlite3.Error, path: str) -> StateBucketError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the extended part
     where = f"SQLite file {path!r}: {error}"
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:

@@ -53,6 +53,12 @@ def of_code(code: str, message: str, status: int = 0) -> errors.StateBucketError
         message: S3's text.
         status: The HTTP status; 0 for an entry of a reply.
     """
+    error = _of_code(code, message, status)
+    error.code = code or (str(status) if status else None)
+    return error
+
+
+def _of_code(code: str, message: str, status: int) -> errors.StateBucketError:
     if code in {"", str(status)}:
         said = f"S3 answered {status or 'an error'} without an error code"
     else:

@@ -55,11 +55,9 @@ def answered(error: StateBucketError) -> Lifecycle | None:
     Raises:
         StateBucketError: The error itself, where it says something else.
     """
-    reply: Any = getattr(error.__cause__, "response", None) or {}
-    code = reply.get("Error", {}).get("Code", "")
-    if code == _UNSET:
+    if error.code == _UNSET:
         return Lifecycle(rules=())
-    if code in _UNSUPPORTED:
+    if error.code in _UNSUPPORTED:
         return None
     raise error
 

@@ -1,10 +1,11 @@
 """Every error that statebucket raises.
 
-All derive from `StateBucketError`. Three attributes tell what a caller needs to decide what to do:
+All derive from `StateBucketError`. Four attributes tell what a caller needs to decide what to do:
 
 * ``outcome``: ``"none"`` (nothing was written) or ``"unknown"`` (the write may have happened, or
   may still happen).
 * ``object_name``: the object in the bucket the failed request was about, where there is one.
+* ``code``: what the service itself calls the failure, where it answered one.
 * ``transient``: whether the same call may succeed later. statebucket has already retried such an
   error until the call's deadline when it reaches the caller.
 
@@ -43,6 +44,8 @@ class StateBucketError(Exception):
         object_name: The object in the bucket, where there is one.
         outcome: Whether a write may have happened.
         retry_after: Seconds that the service asked the client to wait.
+        code: The code that the service gave, or the HTTP status where its reply had none; None
+            where no service answered.
     """
 
     transient: ClassVar[bool] = False
@@ -54,12 +57,14 @@ class StateBucketError(Exception):
         object_name: str | None = None,
         outcome: Outcome = "none",
         retry_after: float | None = None,
+        code: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.object_name = object_name
         self.outcome: Outcome = outcome
         self.retry_after = retry_after
+        self.code = code
 
     def __reduce__(self) -> tuple[Any, ...]:
         # As exceptions do by themselves, but past __init__, whose arguments are not all kept: an

@@ -159,6 +159,7 @@ def refusal(
         message,
         outcome="unknown" if open_ended and writes else "none",
         retry_after=_retry_after(headers),
+        code=code or str(status),
     )
 
 

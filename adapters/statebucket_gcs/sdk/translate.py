@@ -115,6 +115,7 @@ def error_of(answer: Answer, bucket: str) -> StateBucketError:
     elif status == HTTPStatus.REQUEST_TIMEOUT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         # Even a 503 may come from a front end whose back end has carried the request out.
         error = Unavailable(text, outcome="unknown" if answer.writes else "none")
+    error.code = reason or str(status)
     if error.transient:
         error.retry_after = seconds_of(answer.headers.get("Retry-After"))
     return error

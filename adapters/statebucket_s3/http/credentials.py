@@ -65,7 +65,7 @@ class CredentialSource:
             return await asyncio.wrap_future(loading)
         except StateBucketError as error:
             # To each caller its own, since the core adds to it what the call was about.
-            raise type(error)(error.message) from error.__cause__
+            raise type(error)(error.message, code=error.code) from error.__cause__
 
     def _due(self, seconds: float | None = None) -> bool:
         """Whether a temporary key ends so soon; by default, within what botocore renews it by."""
