@@ -24,23 +24,55 @@ if TYPE_CHECKING:
 
 Outcome = Literal["none", "unknown"]
 
-_MOST_SHOWN = 120
+MAX_SHOWN = 120
+"""The most characters of a caller's value in an error's message."""
+
+MAX_EXCERPT = 300
+"""The most characters of what a service, an SDK or a stored object says in an error's message."""
 
 
 def shown(value: object) -> str:
-    """A value as an error's message shows it: its repr, cut where it is long."""
+    """A caller's value as an error's message shows it: its repr, cut where it is long."""
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001  (a huge int, or a class whose repr fails)
         text = f"a value of type {type(value).__name__}"
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+
+
+def excerpt(said: object) -> str:
+    """What a service, an SDK or a stored object says, as an error's message may quote it.
+
+    Args:
+        said: A text, the bytes of one, or an exception.
+
+    Returns:
+        One line of at most 300 characters (and "…" where more was said) without control characters.
+    """
+    if isinstance(said, bytes | bytearray | memoryview):
+        said = bytes(said[: 4 * MAX_EXCERPT]).decode(errors="replace")
+    text = printable(" ".join(str(said)[: 4 * MAX_EXCERPT].split()))
+    return text if len(text) <= MAX_EXCERPT else f"{text[:MAX_EXCERPT]}…"
+
+
+def printable(text: str) -> str:
+    """A text in which each character that a terminal or a log acts on is written as its escape.
+
+    These are line breaks, control characters (C0, DEL, C1), bidirectional overrides and other
+    invisible ones.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 class StateBucketError(Exception):
     """The base of all errors of statebucket.
 
     Args:
-        message: What is wrong, naming the value and the rule.
+        message: What is wrong, naming the value and the rule; what `printable` escapes is escaped.
         object_name: The object in the bucket, where there is one.
         outcome: Whether a write may have happened.
         retry_after: Seconds that the service asked the client to wait.
@@ -59,6 +91,7 @@ class StateBucketError(Exception):
         retry_after: float | None = None,
         code: str | None = None,
     ) -> None:
+        message = printable(message)
         super().__init__(message)
         self.message = message
         self.object_name = object_name

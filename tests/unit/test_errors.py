@@ -10,6 +10,7 @@ import pytest
 
 from statebucket import DeletionReport, SweepReport, Version, errors, open_store
 from statebucket.testing.contract.base import snapshot
+from support.targets.local import MemoryTarget
 
 REFUSED = errors.Throttled("slow down", object_name="a", retry_after=1.5)
 MORE: dict[type[errors.StateBucketError], dict[str, Any]] = {
@@ -33,6 +34,33 @@ def test_an_error_can_be_sent_to_another_process(kind: type[errors.StateBucketEr
         assert str(vars(again)) == str(vars(error))
 
 
+@pytest.mark.parametrize(
+    ("said", "quoted"),
+    [
+        ("Access Denied", "Access Denied"),
+        ("<Error>\r\n  <Code>X</Code>\n</Error>", "<Error> <Code>X</Code> </Error>"),
+        (b"bytes \xff\n", "bytes \ufffd"),
+        (bytearray(b"an array"), "an array"),
+        (ValueError("an exception"), "an exception"),
+        ("\x1b[2Jgone\x7f\x9b1m", "\\x1b[2Jgone\\x7f\\x9b1m"),
+        ("safe\u202etxt.exe", "safe\\u202etxt.exe"),
+        ("äöü 漢字 🙂", "äöü 漢字 🙂"),
+        ("x" * 300, "x" * 300),
+        ("x" * 5_000_000, "x" * 300 + "…"),
+        ("\x1b" * 5_000_000, "\\x1b" * 75 + "…"),
+    ],
+    ids=lambda value: ascii(value)[:20],
+)
+def test_what_a_service_says_is_quoted_short_on_one_line(said: object, quoted: str) -> None:
+    assert errors.excerpt(said) == quoted
+
+
+def test_no_message_holds_a_character_that_a_terminal_or_a_log_acts_on() -> None:
+    error = errors.Unavailable("one\ntwo \x1b[2J \u202e \x85 漢")
+    assert error.message == error.args[0] == "one\\ntwo \\x1b[2J \\u202e \\x85 漢"
+    assert str(error).isprintable()
+
+
 @pytest.mark.asyncio
 async def test_a_lost_race_is_of_the_public_class() -> None:
     async with open_store("memory://") as store:
@@ -43,3 +71,24 @@ async def test_a_lost_race_is_of_the_public_class() -> None:
                 await store.save_snapshot(snapshot(), if_version=condition)
             assert lost.type is errors.VersionConflict
             assert str(pickle.loads(pickle.dumps(lost.value))) == str(lost.value)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", ["expiresat", "format", "tail"])
+async def test_metadata_of_any_length_is_cut_in_the_message(name: str) -> None:
+    target = MemoryTarget()
+    target.raw_put("shared/keys/k", b"v", {name: "\x1b\n" + "x" * 100_000})
+    async with target.open() as store:
+        with pytest.raises(errors.CorruptObject) as caught:
+            await store.get("k")
+    assert len(str(caught.value)) < 300
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.asyncio
+async def test_a_stored_value_is_cut_in_the_message() -> None:
+    async with open_store("memory://") as store:
+        await store.set("k", b'{"' + b"x" * 100_000 + b'": [')
+        with pytest.raises(errors.CorruptObject) as caught:
+            await store.get_json("k", dict[str, int])
+    assert len(str(caught.value)) < 500

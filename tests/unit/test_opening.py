@@ -248,7 +248,7 @@ def test_an_unknown_scheme_or_engine_is_told_with_those_there_are(url: str) -> N
 
 
 def test_an_unknown_option_is_told_with_those_there_are() -> None:
-    with pytest.raises(errors.InvalidArgument, match=r"no option `color` \(there are: .*deadline"):
+    with pytest.raises(errors.InvalidArgument, match=r"no option 'color'; there are: .*deadline"):
         open_store("memory://", color="red")
 
 

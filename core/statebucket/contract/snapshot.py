@@ -17,7 +17,14 @@ import msgspec
 from statebucket.contract.ids import ExecutionId, StepId, TenantId, UserId
 from statebucket.contract.segments import encode, encode_execution
 from statebucket.contract.states import ExecutionState, Waiting
-from statebucket.errors import InvalidKey, InvalidSnapshot, InvalidValue, StateBucketError, shown
+from statebucket.errors import (
+    InvalidKey,
+    InvalidSnapshot,
+    InvalidValue,
+    StateBucketError,
+    excerpt,
+    shown,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,7 +134,7 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
             TypeError,  # what is neither bytes nor text
             StateBucketError,
         ) as error:
-            raise InvalidSnapshot(f"not the JSON of a snapshot: {error}") from error
+            raise InvalidSnapshot(f"not the JSON of a snapshot: {excerpt(error)}") from error
         finally:
             _decoding.active = False
 

@@ -1,18 +1,19 @@
 """Store URLs: ``scheme://bucket/prefix?parameter=value``, read and checked.
 
 A URL gets logged, so one that carries a secret is refused, and no error shows more of a URL than
-its scheme, host and path.
+its scheme, host and path, and of these nothing behind a character at which a secret may begin.
 """
 
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from statebucket.errors import InvalidArgument, InvalidURL
+from statebucket.errors import InvalidArgument, InvalidURL, excerpt, shown
 
 if TYPE_CHECKING:
     from statebucket.port.bucket import Location
@@ -23,13 +24,32 @@ MAX_PREFIX = 256
 """The longest prefix, in characters: it leaves room for names and stays below Azure's 254 segments
 in a name."""
 
-_SEGMENT = re.compile(r"[A-Za-z0-9._~=+@,:$!'()*&-]*[A-Za-z0-9_~=+@,:$!'()*&-]")
+_SEGMENT = re.compile(r"[A-Za-z0-9._~=+,:$!'()*&-]*[A-Za-z0-9_~=+,:$!'()*&-]")
+_SEGMENT_RULE = "letters, digits and -_.~=+,:$!'()*&, not empty and without a '.' at its end"
 _ENDPOINT_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")  # a name, or an IP address
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SECRET = re.compile(
     r"secret|token|passw|credential|signature|sas|sig|connection_?string|(^|_)key$|access_?key"
 )
 _NO_SECRET = frozenset({"sse_kms_key", "kms_key", "kms_key_name"})  # names of keys, not keys
+# A parameter that stands where the path should: az://container/prefix;sig=…
+_SECRET_IN_PATH = re.compile(
+    r"(?:^|[/;&,])(sig|sas|\w*(?:secret|token|password|credential|signature|connection_?string"
+    r"|access_?key|account_?key)s?)=",
+    re.IGNORECASE,
+)
+_PUBLIC = re.compile(r"[A-Za-z0-9+.-]+://[^?#;@]*")
+_REFUSED = re.compile(r"Expected `([^`]+)`(.*?)(?:, got `([^`]+)`)? - at `\$\.(\w+)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_TYPES = {
+    "float": "a number",
+    "int": "a whole number",
+    "bool": "true or false",
+    "str": "text",
+    "null": "None",
+    "array": "a list",
+    "object": "a value of another type",
+}
 
 
 class StoreOptions(msgspec.Struct, forbid_unknown_fields=True):
@@ -58,24 +78,34 @@ class StoreURL:
             raise InvalidURL(f"a store URL must be a string, not {type(url).__name__}")
         rest = url.partition("://")[2]
         host = re.split(r"[/?#]", rest, maxsplit=1)[0]
-        # A password may hold a "/" or "?", at which urlsplit would end the host.
-        if "@" in host or (":" in host and "@" in rest):
+        # A password may hold a "/" or "?", at which urlsplit would end the host. A file may have an
+        # "@" in its path; a prefix, which follows a host, has none.
+        if "@" in host or (":" in host and "@" in rest) or (host and "@" in _before_query(rest)):
             raise InvalidURL(
-                "a store URL must not carry a user or password (://…@…): "
+                "a store URL must not carry a user or password (://…@…), and '@' is in no prefix: "
                 "credentials come from the SDK's own chain"
             )
         if _CONTROL.search(url):  # urlsplit would drop some, and name another bucket or file
             raise InvalidURL(f"a store URL holds no control character: {without_query(url)!r}")
+        shown = without_query(url)
+        if not shown:  # it may be a connection string, or a key by itself
+            raise InvalidURL(
+                f"a store URL begins with scheme://, as in s3://bucket/prefix; this text of "
+                f"{len(url)} characters, which may be a secret and is not shown, does not"
+            )
         try:
             parts = urlsplit(url)
             pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
         except ValueError:
-            raise InvalidURL(f"not a URL: {without_query(url)!r}") from None
-        shown = without_query(url)
-        if not parts.scheme or "://" not in url:
-            raise InvalidURL(f"a store URL begins with scheme://, for example s3://: {shown!r}")
+            raise InvalidURL(f"not a URL: {shown!r}") from None
         if parts.fragment:
             raise InvalidURL(f"a store URL has no fragment (#): {shown!r}")
+        misplaced = _SECRET_IN_PATH.search(_before_query(rest))
+        if misplaced is not None:
+            raise InvalidURL(
+                f"{misplaced[1]}= in the path would put a secret into a URL, and URLs get logged: "
+                "credentials come from the SDK's own chain"
+            )
         for name, value in pairs:
             check_no_secret(name, value)
         if len({name for name, _ in pairs}) < len(pairs):
@@ -108,15 +138,30 @@ def read_options(values: dict[str, Any], kind: type[T]) -> T:
         InvalidArgument: One is unknown or not of its type; the message does not show its value,
             which may be a secret.
     """
+    values = {
+        name: value.total_seconds() if isinstance(value, timedelta) else value
+        for name, value in values.items()
+    }
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        fields = {*kind.__struct_fields__, *StoreOptions.__struct_fields__}
-        said = re.sub(r""" (['"]).*\1""", "", str(error), flags=re.DOTALL)
-        said = said.replace("Object contains unknown field", "there is no option")
-        raise InvalidArgument(
-            f"option refused: {said} (there are: {', '.join(sorted(fields))})"
-        ) from None
+        raise InvalidArgument(_why_refused(str(error), kind)) from None
+
+
+def _why_refused(said: str, kind: type[msgspec.Struct]) -> str:
+    """What is wrong with an option, from msgspec's words, which show no value."""
+    if unknown := _UNKNOWN.match(said):
+        options = sorted({*kind.__struct_fields__, *StoreOptions.__struct_fields__})
+        return f"there is no option {shown(unknown[1])}; there are: {', '.join(options)}"
+    if found := _REFUSED.match(said):
+        expected, rule, got, name = found.groups()
+        but = "" if got is None else f", not {_TYPES.get(got, got)}"
+        kinds = [one for one in expected.split(" | ") if one != "null"]
+        must = " or ".join(_TYPES.get(one, one) for one in kinds)
+        return f"the option {name!r} must be {must}{rule}{but}"
+    return "an option is not what it must be: " + re.sub(
+        r""" (['"]).*\1""", "", excerpt(said), flags=re.DOTALL
+    )
 
 
 def check_endpoint(url: str) -> None:
@@ -140,7 +185,9 @@ def check_endpoint(url: str) -> None:
         or not _ENDPOINT_HOST.fullmatch(parts.hostname or "")
         or _CONTROL.search(url)
     ):
-        raise InvalidURL(f"endpoint_url must be http://host or https://host: {url!r}")
+        raise InvalidURL(
+            f"endpoint_url must be http://host or https://host: {without_query(url)!r}"
+        )
 
 
 def prefix_of(location: Location) -> str:
@@ -155,11 +202,13 @@ def prefix_of(location: Location) -> str:
         return ""
     if len(prefix) > MAX_PREFIX:
         raise InvalidURL(f"the prefix is {len(prefix)} characters long, over {MAX_PREFIX}")
-    for segment in prefix.split("/"):
+    for number, segment in enumerate(prefix.split("/"), 1):
         if not _SEGMENT.fullmatch(segment):
+            # Not shown whole: behind a character that is refused there may be a secret.
+            start = re.split(r"[^A-Za-z0-9._~-]", segment, maxsplit=1)[0]
+            cut = "" if start == segment else "…"
             raise InvalidURL(
-                f"the prefix segment {segment!r} must be letters, digits and -_.~=+@,:$!'()*& , "
-                "not empty and without a '.' at its end"
+                f"the prefix segment number {number}, {start + cut!r}, must be {_SEGMENT_RULE}"
             )
     return prefix
 
@@ -173,12 +222,22 @@ def container_of(location: Location, *, what: str = "bucket") -> str:
     if not re.fullmatch(r"[A-Za-z0-9$][A-Za-z0-9._-]*", location.host):
         raise InvalidURL(
             f"{location.scheme}:// must name a {what}, as in {location.scheme}://{what}/prefix: "
-            f"{location.host!r}"
+            f"{without_query(f'{location.scheme}://{location.host}')!r}"
         )
     return location.host
 
 
 def without_query(url: str) -> str:
-    """As much of a URL as may be shown: no user, password, query or fragment."""
-    head = re.split(r"[?#]", url, maxsplit=1)[0]
-    return re.sub(r".*@", "…@", head, flags=re.DOTALL)
+    """As much of a URL as may be shown.
+
+    Returns:
+        Scheme, host and path, up to a character at which a secret may begin (query, fragment,
+        ``;``, ``@``); without what stands before an ``@``. Empty for a text that is no URL.
+    """
+    head = re.sub(r"://.*@", "://…@", url, count=1, flags=re.DOTALL) if "@" in url else url
+    found = _PUBLIC.match(head)
+    return "" if found is None else found[0]
+
+
+def _before_query(rest: str) -> str:
+    return re.split(r"[?#]", rest, maxsplit=1)[0]

@@ -26,6 +26,7 @@ from statebucket.errors import (
     StateBucketError,
     Unavailable,
     VersionConflict,
+    shown,
 )
 from statebucket.port.bucket import (
     JSON,
@@ -404,7 +405,7 @@ def expires_ms(info: ObjectInfo) -> int | None:
         at_ms = int(text)
         if at_ms <= LAST_MS:
             return at_ms
-    raise CorruptObject(f"its expiresat is no moment: {text!r}", object_name=info.name)
+    raise CorruptObject(f"its expiresat is not a time: {shown(text)}", object_name=info.name)
 
 
 def value_of(found: Object) -> bytes | memoryview:
@@ -417,7 +418,7 @@ def value_of(found: Object) -> bytes | memoryview:
     number = metadata.get("format", _FORMAT)
     if number != _FORMAT:
         raise CorruptObject(
-            f"written in format {number!r}; this version of statebucket reads format {_FORMAT}",
+            f"written in format {shown(number)}; this version of statebucket reads only {_FORMAT}",
             object_name=found.info.name,
         )
     size = value_size(found.info, len(found.body))
@@ -433,7 +434,7 @@ def value_size(info: ObjectInfo, stored: int) -> int:
     tail = info.metadata.get("tail", "0")
     if not tail.isascii() or not tail.isdecimal() or len(tail) > MAX_DIGITS or int(tail) > stored:
         raise CorruptObject(
-            f"cut short: {stored} bytes with a nonce of {tail!r}", object_name=info.name
+            f"cut short: {stored} bytes with a nonce of {shown(tail)}", object_name=info.name
         )
     return stored - int(tail)
 

@@ -10,7 +10,13 @@ import msgspec
 
 from statebucket.contract.snapshot import ExecutionSnapshot
 from statebucket.contract.versions import Stored, Version
-from statebucket.errors import CorruptObject, InvalidSnapshot, StaleSnapshot, VersionConflict
+from statebucket.errors import (
+    CorruptObject,
+    InvalidSnapshot,
+    StaleSnapshot,
+    VersionConflict,
+    shown,
+)
 from statebucket.port.bucket import JSON
 from statebucket.store.objects import Objects, expires_ms, stored
 from statebucket.store.owners import LRUCache, OwnerIndex
@@ -87,8 +93,8 @@ class Snapshots:
             raise CorruptObject(error.message, object_name=found.info.name) from error
         if snapshot.execution_id != execution_id or snapshot.tenant_id != tenant_id:
             raise CorruptObject(
-                f"holds the snapshot of another execution: {snapshot.execution_id!r} of tenant "
-                f"{snapshot.tenant_id!r}",
+                f"holds the snapshot of another execution: {shown(snapshot.execution_id)} of "
+                f"tenant {shown(snapshot.tenant_id)}",
                 object_name=found.info.name,
             )
         if self._owners is not None:

@@ -24,6 +24,7 @@ from statebucket.errors import (
     InvalidValue,
     UnsupportedOperation,
     VersionConflict,
+    excerpt,
 )
 from statebucket.port.bucket import BYTES, JSON
 from statebucket.port.expiry import span_ms
@@ -254,7 +255,9 @@ class ObjectStateStore(StateStore):
         if_version: Version | None = None,
     ) -> Version:
         if not isinstance(value, bytes):
-            raise InvalidValue(f"a value must be bytes, not {type(value).__name__}")
+            raise InvalidValue(
+                f"a value must be bytes, not {type(value).__name__}; set_json stores other values"
+            )
         return await self._set("set", key, value, BYTES, ttl, if_version)
 
     async def set_json(
@@ -309,7 +312,7 @@ class ObjectStateStore(StateStore):
             return decoder.decode(found.body)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise CorruptObject(
-                f"get_json: not JSON of the type asked for: {error}", object_name=name
+                f"get_json: not JSON of the type asked for: {excerpt(error)}", object_name=name
             ) from error
 
     async def delete(self, key: str) -> None:

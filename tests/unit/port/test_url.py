@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -27,7 +29,7 @@ PASSWORD = "hunter2"
         ("s3://bucket.with.dots/a/b-c_d.e", "s3", "a/b-c_d.e"),
         ("s3://bucket/team=x/env=prod", "s3", "team=x/env=prod"),
         ("s3://bucket/.hidden", "s3", ".hidden"),
-        ("s3://bucket/a@b", "s3", "a@b"),
+        ("sqlite:////home/me@example.org/state.db", "sqlite", ""),
         ("S3://bucket/Prefix?region=eu-west-1&endpoint_url=http://127.0.0.1:1", "s3", "Prefix"),
     ],
 )
@@ -103,6 +105,26 @@ def test_a_prefix_has_256_characters_at_most() -> None:
         f"s3://AKIA:{PASSWORD}@[bucket",
         f"s3:AKIA:{PASSWORD}@bucket",
         f"AKIA:{PASSWORD}@bucket",
+        # A password without a user, a host or a slash where one should be.
+        f"s3://bucket/prefix@{PASSWORD}",
+        f"s3://AKIA/{PASSWORD}@bucket",
+        f"s3://bucket/a/{PASSWORD}@b/c",
+        f"s3:{PASSWORD}",
+        f"s3:/{PASSWORD}",
+        PASSWORD,
+        f"DefaultEndpointsProtocol=https;AccountName=x;AccountKey={PASSWORD}",
+        # A parameter where the path should be.
+        f"az://container/prefix;sig={PASSWORD}",
+        f"az://container;sig={PASSWORD}/prefix",
+        f"az://container/prefix&sig={PASSWORD}",
+        f"az://container/sig={PASSWORD}",
+        f"s3://bucket/prefix;{PASSWORD}",
+        f"s3://bucket/prefix%3Fsig={PASSWORD}",
+        f"s3://bucket;{PASSWORD}",
+        f"s3://bucket/AccountKey={PASSWORD}/more",
+        f"s3://bucket?endpoint_url=http://127.0.0.1;{PASSWORD}",
+        f"s3://bucket?endpoint_url={PASSWORD}",
+        f"gs://bucket?endpoint_url=127.0.0.1/{PASSWORD}",
         f"unknown://AKIA:{PASSWORD}@bucket/prefix",
         f"sqlite://user:{PASSWORD}@/file.db",
         f"s3://bucket?endpoint_url=http://user:{PASSWORD}@127.0.0.1:9000",
@@ -188,8 +210,33 @@ def _shows_nothing(error: BaseException) -> None:
 def test_an_unknown_or_wrong_option_is_refused_by_name(
     url: str, options: dict[str, Any], named: str
 ) -> None:
-    with pytest.raises(errors.InvalidArgument, match=f"`.*{named}`"):
+    with pytest.raises(errors.InvalidArgument, match=f"option '.*{named}'"):
         open_store(url, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"deadline": []}, "the option 'deadline' must be a number, not a list"),
+        ({"deadline": 0}, "the option 'deadline' must be a number > 0.0"),
+        ({"max_in_flight": "x"}, "the option 'max_in_flight' must be a whole number, not text"),
+        ({"max_in_flight": 0}, "the option 'max_in_flight' must be a whole number >= 1"),
+        ({"owner_index": "x"}, "the option 'owner_index' must be true or false, not text"),
+        ({"engine": 3}, "the option 'engine' must be text, not a whole number"),
+        ({"dealine": 3}, "there is no option 'dealine'; there are: deadline, engine, "),
+    ],
+)
+def test_what_is_wrong_with_an_option_is_said_in_plain_words(
+    options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(errors.InvalidArgument, match=f"^{re.escape(message)}"):
+        open_store("memory://", **options)
+
+
+def test_a_deadline_may_be_a_timedelta() -> None:
+    open_store("memory://", deadline=timedelta(seconds=3))  # type: ignore[arg-type]  # as durations may
+    with pytest.raises(errors.InvalidArgument, match="must be a number > 0"):
+        open_store("memory://", deadline=timedelta(0))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
