@@ -75,8 +75,8 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
 
   lifecycle {
     precondition {
-      condition     = length(local.reckless_rules) == 0
-      error_message = "These extra_lifecycle_rules would expire state before its TTL: ${join(", ", local.reckless_rules)}. Give each a prefix outside ${local.root}, or a tag of its own."
+      condition     = length(local.unsafe_rules) == 0
+      error_message = "These extra_lifecycle_rules would expire state before its TTL: ${join(", ", local.unsafe_rules)}. Give each a prefix outside ${local.root}, or a tag of its own."
     }
 
     precondition {

@@ -45,7 +45,7 @@ locals {
   # Extra rules that would expire state: those that reach an area, or a part of one, whatever the
   # TTL of the objects there, or before the days of their class. A rule for another tag does not,
   # since statebucket sets no other.
-  reckless_rules = [
+  unsafe_rules = [
     for rule in var.extra_lifecycle_rules : rule.id
     if rule.enabled && rule.expiration_days != null && !anytrue([for tag in keys(rule.tags) : tag != local.ttl_tag]) &&
     !try(rule.expiration_days >= tonumber(rule.tags[local.ttl_tag]), false) && anytrue([

@@ -46,8 +46,8 @@ resource "azurerm_storage_management_policy" "this" {
 
   lifecycle {
     precondition {
-      condition     = length(local.reckless_rules) == 0
-      error_message = "These extra_lifecycle_rules would expire state before its TTL: ${join(", ", local.reckless_rules)}. Give each prefixes outside ${var.container_name}/${local.root}, or a tag of its own."
+      condition     = length(local.unsafe_rules) == 0
+      error_message = "These extra_lifecycle_rules would expire state before its TTL: ${join(", ", local.unsafe_rules)}. Give each prefixes outside ${var.container_name}/${local.root}, or a tag of its own."
     }
   }
 }

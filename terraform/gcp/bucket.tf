@@ -52,8 +52,8 @@ resource "google_storage_bucket" "this" {
 
   lifecycle {
     precondition {
-      condition     = length(local.reckless_rules) == 0
-      error_message = "These extra_lifecycle_rules would expire state before its TTL: ${join("; ", local.reckless_rules)}. Give each prefixes outside ${local.root}."
+      condition     = length(local.unsafe_rules) == 0
+      error_message = "These extra_lifecycle_rules would expire state before its TTL: ${join("; ", local.unsafe_rules)}. Give each prefixes outside ${local.root}."
     }
   }
 }

@@ -42,7 +42,7 @@ locals {
   lifecycle_rules = concat(local.state_rules, var.extra_lifecycle_rules)
 
   # Extra rules that would expire state: those by age that reach an area, or a part of one.
-  reckless_rules = [
+  unsafe_rules = [
     for rule in var.extra_lifecycle_rules : "${rule.expiration_days} days below ${join(", ", rule.prefixes)}"
     if rule.expiration_days != null && anytrue([
       for pair in setproduct(local.areas, rule.prefixes) :

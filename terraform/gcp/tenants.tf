@@ -22,8 +22,8 @@ resource "google_storage_bucket_iam_member" "tenant" {
   member = each.value.member
 
   condition {
-    title       = local.tenant_texts[each.value.tenant].title
-    description = local.tenant_texts[each.value.tenant].description
+    title       = local.tenant_labels[each.value.tenant].title
+    description = local.tenant_labels[each.value.tenant].description
     expression  = local.tenant_conditions[each.value.tenant]
   }
 }

@@ -119,12 +119,15 @@ class of TTLs. The ids of the rules begin with `statebucket-tf-`, by which `appl
 to leave them alone, and prints the module's input instead. An extra rule with several prefixes
 becomes one for each, whose id ends in the last part of the prefix.
 
-## What was tried
+## What was tested
 
-Applied, checked, planned again without a difference, and destroyed on a local S3 and IAM server,
-with Terraform 1.11 and provider 5.100; the contract suite runs on the bucket it makes. The policies
-are evaluated by a test of the project's own, the name of a missing object as its `s3:prefix`
-included; no local server tells 403 from 404 by the right to list. Never applied on AWS itself.
+On a local S3 and IAM server, with Terraform 1.11 and provider 5.100: applied, checked, planned
+again without a difference, and destroyed. The contract suite runs on the bucket it creates. Every
+argument is compared with the schema of provider 6.25 in a test, and was compared by hand with the
+package that Pulumi generates from the 6.x provider of October 2026; provider 6 itself was not
+run. The policies are evaluated by a test of the project's own, including the name of a missing
+object as its `s3:prefix`; no local server tells 403 from 404 by the right to list. Never applied
+on AWS itself.
 """,
     "gcp": """\
 ## Tenants kept apart by IAM
@@ -143,11 +146,12 @@ A bucket has one set of lifecycle rules, and this module owns it: put others of 
 Soft delete, 7 days by default at Cloud Storage, is off: every save of a snapshot replaces an
 object, and each replaced one would be billed for that long. `soft_delete_days` turns it on.
 
-## What was tried
+## What was tested
 
-Formatted; its variables and rules worked out by Terraform; every argument compared with the schema
-of provider 6.50; checkov. **Never planned or applied for real**: neither the provider nor Google
-Cloud could be reached where it was written.
+Its format, the values of its variables and rules as Terraform computes them, and checkov. Every
+argument is compared with the schema of provider 6.50 in a test, and was compared by hand with the
+package that Pulumi generates from provider 8.x. **Never planned or applied**: neither the provider
+nor Google Cloud could be reached where the module was written.
 """,
     "azure": """\
 ## Tenants kept apart by role assignments
@@ -167,11 +171,12 @@ Soft delete is off: every save of a snapshot replaces a blob, and each replaced 
 for that long. `soft_delete_days` turns it on. Versions and soft-deleted blobs outlive the TTL by
 `noncurrent_days` and `soft_delete_days`.
 
-## What was tried
+## What was tested
 
-Formatted; its variables and rules worked out by Terraform; every argument compared with the schema
-of provider 4.55; checkov. **Never planned or applied for real**: neither the provider nor Azure
-could be reached where it was written.
+Its format, the values of its variables and rules as Terraform computes them, and checkov. Every
+argument is compared with the schema of provider 4.55 in a test, and was compared by hand with the
+package that Pulumi generates from the 4.x provider of October 2026. **Never planned or applied**:
+neither the provider nor Azure could be reached where the module was written.
 """,
 }
 

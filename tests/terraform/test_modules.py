@@ -20,8 +20,10 @@ from terraform.tool import Terraform, need_terraform
 
 FOLDERS = [*MODULES, *(f"examples/{name}" for name in EXAMPLES)]
 SCHEMAS = {
+    "aws": "aws",
     "gcp": "google",
     "azure": "azurerm",
+    "examples/aws-lambda": "aws",
     "examples/gcp-function": "google",
     "examples/azure-function": "azurerm",
 }
@@ -42,6 +44,8 @@ def test_every_argument_and_block_is_one_that_the_provider_takes(
 @pytest.mark.parametrize(
     ("folder", "file", "old", "new", "said"),
     [
+        ("aws", "lifecycle.tf", "noncurrent_days =", "noncurrent_day =", "no argument"),
+        ("aws", "versioning.tf", "versioning_configuration {", "versioning {", "no block"),
         ("gcp", "bucket.tf", "days_since_custom_time ", "days_since_customtime ", "no argument"),
         ("gcp", "bucket.tf", "soft_delete_policy {", "soft_delete {", "no block soft_delete"),
         ("gcp", "bucket.tf", "  location      = var.location\n", "", "location is required"),

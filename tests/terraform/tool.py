@@ -95,7 +95,7 @@ def need_aws_provider(scratch: Path) -> Path | None:
     need_terraform()
     (scratch / "main.tf").write_text(
         'terraform {\n  required_providers {\n    aws = {\n      source  = "hashicorp/aws"\n'
-        '      version = ">= 5.83.0, < 6.0.0"\n    }\n  }\n}\n'
+        '      version = ">= 5.83.0, < 7.0.0"\n    }\n  }\n}\n'
     )
     said = ""
     for mirror in (*_mirrors(), None):

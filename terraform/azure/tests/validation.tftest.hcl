@@ -177,7 +177,7 @@ run "extra_rules_that_take_no_state" {
   }
 
   assert {
-    condition     = length(local.reckless_rules) == 0
+    condition     = length(local.unsafe_rules) == 0
     error_message = "neither takes state"
   }
 }
@@ -190,7 +190,7 @@ run "extra_rule_that_would_expire_state" {
   }
 
   assert {
-    condition     = local.reckless_rules == ["cleanup"]
+    condition     = local.unsafe_rules == ["cleanup"]
     error_message = "a prefix that begins the container's name reaches it"
   }
 }
@@ -242,7 +242,7 @@ run "extra_rules_for_a_class" {
   }
 
   assert {
-    condition     = local.reckless_rules == ["short"]
+    condition     = local.unsafe_rules == ["short"]
     error_message = "a rule that shortens a class takes state"
   }
 }

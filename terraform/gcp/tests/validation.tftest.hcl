@@ -181,7 +181,7 @@ run "extra_rules_that_would_expire_state" {
   }
 
   assert {
-    condition     = length(local.reckless_rules) == 0
+    condition     = length(local.unsafe_rules) == 0
     error_message = "neither takes state"
   }
 }
@@ -204,7 +204,7 @@ run "tenant_of_too_many_letters" {
   }
 }
 
-run "texts_of_conditions" {
+run "labels_of_conditions" {
   command = plan
 
   variables {
@@ -218,7 +218,7 @@ run "texts_of_conditions" {
   }
 
   assert {
-    condition     = alltrue([for texts in values(local.tenant_texts) : length(texts.title) <= 100 && length(texts.description) <= 256])
+    condition     = alltrue([for label in values(local.tenant_labels) : length(label.title) <= 100 && length(label.description) <= 256])
     error_message = "IAM takes 100 characters in a title and 256 in a description"
   }
 
@@ -228,7 +228,7 @@ run "texts_of_conditions" {
   }
 
   assert {
-    condition     = local.tenant_texts["acme"].title == "statebucket-tenant-acme" && length(distinct(values(local.tenant_texts)[*].title)) == 4
+    condition     = local.tenant_labels["acme"].title == "statebucket-tenant-acme" && length(distinct(values(local.tenant_labels)[*].title)) == 4
     error_message = "a title names one tenant"
   }
 }

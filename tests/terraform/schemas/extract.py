@@ -2,7 +2,7 @@
 
 The providers' own schemas come with the providers, which cannot be had everywhere. HashiCorp's
 prebuilt CDK packages on PyPI are generated from them: each resource is a class whose parameters are
-its arguments and blocks. To write the lists anew:
+its arguments and blocks. To write a list again:
 
     pip download --no-deps cdktf-cdktf-provider-google==16.12.1
     python extract.py google cdktf_cdktf_provider_google-16.12.1-py3-none-any.whl RESOURCE…
@@ -26,7 +26,7 @@ _META = frozenset(
 )
 
 
-def block_of(cls: str, classes: dict[str, ast.ClassDef], start: str) -> dict[str, Any]:
+def block_of(cls: str, classes: dict[str, ast.ClassDef]) -> dict[str, Any]:
     """The arguments and blocks of a class, by name, with whether each is required."""
     init = next(
         node
@@ -38,14 +38,12 @@ def block_of(cls: str, classes: dict[str, ast.ClassDef], start: str) -> dict[str
         name = parameter.arg.rstrip("_")  # a Python keyword has one at its end
         if name in _META or parameter.annotation is None:
             continue
-        inner = re.search(rf"\b({start}\w+)\b", ast.unparse(parameter.annotation))
+        words = re.findall(r"\w+", ast.unparse(parameter.annotation))
+        inner = next((word for word in words if word in classes), None)
         if inner is None:
             block["arguments"][name] = default is None
         else:
-            block["blocks"][name] = {
-                "required": default is None,
-                **block_of(inner[1], classes, start),
-            }
+            block["blocks"][name] = {"required": default is None, **block_of(inner, classes)}
     return block
 
 
@@ -58,7 +56,7 @@ def resource_of(package: zipfile.ZipFile, provider: str, name: str) -> tuple[str
     text = package.read(f"cdktf_cdktf_provider_{provider}/{module}/__init__.py").decode()
     classes = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)}
     config = next(cls for cls in classes if cls.endswith("Config") and cls[:-6] in classes)
-    schema = block_of(config, classes, config[:-6])
+    schema = block_of(config, classes)
     version = re.search(rf"providers/hashicorp/{provider}/([0-9.]+)/", text)
     assert version is not None
     return version[1], schema
