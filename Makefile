@@ -14,7 +14,7 @@ ALL := tests --ignore tests/terraform
 NAMED_TUPLE := ignore:Error parsing type annotation ForwardRef('Bucket') for statebucket.port.bucket.OpenedBucket
 DOCS := statebucket statebucket.sync statebucket.store.leases statebucket.store.writer statebucket.contract.reports statebucket.contract.stats statebucket.telemetry statebucket.port.bucket statebucket.port.lifecycle statebucket.lifecycle.rules statebucket.lifecycle.check statebucket.lifecycle.plan statebucket.admin.doctor statebucket.port.findings statebucket.testing statebucket.testing.contract statebucket_pytest
 
-.PHONY: help demo test test-fast test-terraform soak bench-cold bench bench-readme check format docs screenshots stubs request-table promises-table clean
+.PHONY: help demo test test-all test-fast test-terraform soak bench-cold bench bench-readme check format docs screenshots stubs request-table promises-table clean
 
 help:  ## Shows this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,11 +22,11 @@ help:  ## Shows this list
 demo: $(VENV)/.demo$(EXTRA)  ## The main job on SQLite, or on STATEBUCKET_URL; DEMO_INPUT= a folder of text
 	@$(BIN)/python -m statebucket.demo
 
-# Deadlines are tested in real time, and a machine may stall for seconds. So what failed (1) runs once
-# more, alone, and has to pass then; whatever else ended the run ends it.
-test: $(VENV)/.dev  ## The tests, on every server that can be had (Terraform's apart)
-	$(PYTEST) -n 2 --dist loadscope $(ALL) || { [ $$? -eq 1 ] && \
-		$(PYTEST) -n 0 -ra --last-failed --last-failed-no-failures none $(ALL); }
+test: $(VENV)/.dev  ## The tests: every behaviour on at least one server of each cloud, in minutes
+	$(PYTEST) -n 2 --dist loadscope $(ALL)
+
+test-all: $(VENV)/.dev  ## Every test on every server and engine (Terraform's apart), as CI runs them
+	$(PYTEST) -n 2 --dist loadscope --everything $(ALL)
 
 test-fast: $(VENV)/.dev  ## Memory, SQLite and moto, in under a minute
 	$(PYTEST) -n 2 -m "not slow" tests/unit tests/adapters/local/test_contract.py tests/adapters/s3/test_contract.py -k "not Ministack"

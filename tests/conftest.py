@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
+from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
+from support import selection
 from support.secret_scan.plugin import Discretion
 from support.servers import azurite as azurite_server
 from support.servers import fake_gcs, gcp_emulator
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from support.servers import Server
+
+TESTS = Path(__file__).parent
+_AZURITE_SECONDS = 240  # a module may take as long again
 
 # What the environment says of real clouds must not reach a test, nor a test a real cloud.
 for name in [name for name in os.environ if name.startswith(("AWS_", "AZURE_", "GOOGLE_"))]:
@@ -42,7 +49,31 @@ if os.environ.get("CI"):
 
 def pytest_configure(config: pytest.Config) -> None:
     """Listens, over the whole run, for credentials that are told."""
+    selection.start(everything=config.getoption(selection.OPTION))
     config.pluginmanager.register(Discretion(config), "discretion")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the option of ``make test-all``."""
+    parser.addoption(
+        selection.OPTION,
+        action="store_true",
+        help="run what `make test` leaves out, too: more servers and engines, more examples",
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what only ``make test-all`` runs; a test that is named in full always runs."""
+    if all("::" in argument for argument in config.args):
+        return
+    if Path(config.args[0]).resolve() == TESTS and not config.getoption("keyword"):
+        unused = selection.unused(items)
+        if unused:
+            raise pytest.UsageError(f"tests/support/selection.py names no test: {unused}")
+    if not config.getoption(selection.OPTION):
+        items[:], left = selection.choose(items)
+        config.hook.pytest_deselected(items=left)
 
 
 def need(missing: Callable[[], str | None]) -> None:
@@ -84,12 +115,37 @@ def fake() -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def azurite() -> Iterator[Server]:
-    """An Azurite; one a module, since it hangs in its own clean-up some 10 minutes after start."""
+class _Azurites:
+    """One Azurite at a time, replaced before it is so old that it hangs in its own clean-up."""
+
+    def __init__(self) -> None:
+        self._running = ExitStack()
+        self._server: Server | None = None
+        self._started = 0.0
+
+    def current(self) -> Server:
+        if self._server is None or time.monotonic() - self._started > _AZURITE_SECONDS:
+            self.close()
+            self._server = self._running.enter_context(azurite_server.running_azurite())
+            self._started = time.monotonic()
+        return self._server
+
+    def close(self) -> None:
+        self._server = None
+        self._running.close()
+
+
+@pytest.fixture(scope="session")
+def _azurites() -> Iterator[_Azurites]:
     need(azurite_server.missing)
-    with azurite_server.running_azurite() as server:
-        yield server
+    with closing(_Azurites()) as azurites:
+        yield azurites
+
+
+@pytest.fixture(scope="module")
+def azurite(_azurites: _Azurites) -> Server:
+    """An Azurite, the same for a whole module. It hangs some 10 minutes after its start."""
+    return _azurites.current()
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ import statebucket_local
 from statebucket import ExecutionSnapshot, StateStore, Version, errors, open_store
 from statebucket.testing import Clock
 from statebucket.testing.contract.base import snapshot
+from support.selection import examples
 from support.virtual import VirtualLoop
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 StoreMachine.TestCase.settings = settings(
-    max_examples=150,
+    max_examples=examples(25, 150),
     stateful_step_count=40,
     deadline=None,
     report_multiple_bugs=False,

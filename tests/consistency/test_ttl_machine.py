@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from statebucket import Version, errors
+from support.selection import examples
 from support.targets.local import MemoryTarget, SQLiteTarget
 from support.targets.s3 import S3Target, raw_client
 
@@ -189,7 +190,7 @@ def check(make: Callable[[], Target], examples: int) -> None:
 
 @pytest.mark.timeout(300)
 def test_memory() -> None:
-    check(MemoryTarget, 1000)
+    check(MemoryTarget, examples(60, 1000))
 
 
 @pytest.mark.timeout(300)
@@ -201,7 +202,7 @@ def test_sqlite(tmp_path: Path) -> None:
         folder.mkdir()
         return SQLiteTarget(folder)
 
-    check(make, 200)
+    check(make, examples(15, 200))
 
 
 @pytest.mark.timeout(600)
