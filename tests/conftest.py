@@ -15,6 +15,8 @@ from support import selection
 from support.secret_scan.plugin import Discretion
 from support.servers import azurite as azurite_server
 from support.servers import fake_gcs, gcp_emulator
+from support.servers import rclone as rclone_server
+from support.servers import seaweedfs as seaweedfs_server
 from support.servers.ministack import missing as ministack_missing
 from support.servers.ministack import running_ministack
 from support.servers.moto import missing as moto_missing
@@ -104,6 +106,25 @@ def ministack() -> Iterator[Server]:
     """A ministack with the bucket of the contract suite."""
     need(ministack_missing)
     with running_ministack() as server:
+        yield _with_bucket(server)
+
+
+@pytest.fixture(scope="session")
+def seaweedfs() -> Iterator[Server]:
+    """A SeaweedFS with the bucket of the contract suite."""
+    need(seaweedfs_server.missing)
+    with seaweedfs_server.running_seaweedfs() as server:
+        _with_bucket(server)
+        # The first write makes the bucket's volumes, and may fail until they are there.
+        raw_client(server).put_object(Bucket=BUCKET, Key="first", Body=b"")
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rclone() -> Iterator[Server]:
+    """An ``rclone serve s3`` with the bucket of the contract suite: no store can rely on it."""
+    need(rclone_server.missing)
+    with rclone_server.running_rclone() as server:
         yield _with_bucket(server)
 
 

@@ -17,17 +17,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from support.servers import Server
     from support.targets.deployments import Spot
 
-SERVERS = {"moto": "s3", "ministack": "s3", "fake": "gcs", "azurite": "azure"}
+SERVERS = ["moto", "ministack", "seaweedfs", "seaweedfs+http", "fake", "azurite"]
 SEED = 1606
 
 
 @pytest.fixture
 def spot(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Spot]:
-    name: str = request.param
-    server = request.getfixturevalue(name) if name in SERVERS else None
-    with spot_on(SERVERS.get(name, name), server, tmp_path) as found:
+    param: str = request.param
+    name, _, engine = param.partition("+")
+    server: Server | None = request.getfixturevalue(name) if param in SERVERS else None
+    service = name if server is None else server.service
+    with spot_on(service, server, tmp_path, engine or "sdk") as found:
         yield found
 
 

@@ -43,7 +43,7 @@ def test_every_test_here_belongs_to_a_case() -> None:
 
 
 def test_where_a_test_runs_is_read_from_its_parameters() -> None:
-    assert servers(["faults.test_conflicting_requests:*"]) == "moto, ministack"
+    assert servers(["faults.test_conflicting_requests:*"]) == "moto, ministack, SeaweedFS"
     assert servers(["faults.test_write_rate:*"]) == "fake-gcs-server"
     assert servers(["contract.ttl:test_what_is_no_ttl_is_refused"]) == "all"
     assert (

@@ -179,18 +179,21 @@ def of(name: str, kind: Predicate) -> Predicate:
 
 
 @contextmanager
-def cloud_on(service: str, server: Server, strict: FaultProxy | None) -> Iterator[Cloud]:
+def cloud_on(
+    service: str, server: Server, strict: FaultProxy | None, engine: str = "sdk"
+) -> Iterator[Cloud]:
     """Make a place that no other test uses.
 
     Args:
         service: "s3", "gcs" or "azure".
         server: The server.
         strict: For "gcs", the proxy that makes the server as strict as Cloud Storage.
+        engine: For "s3", the stores' engine.
     """
     host, port = (server.host, server.port) if strict is None else ("127.0.0.1", strict.port)
     with FaultProxy(host, port) as proxy:
         if service == "s3":
-            s3 = S3Target(server, raw_client(server), proxy)
+            s3 = S3Target(server, raw_client(server), proxy, engine)
             yield Cloud(service, s3, proxy, server, s3.bucket)
         elif service == "gcs":
             gcs = GCSTarget(server.url, proxy)

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from support.faults.proxy import FaultProxy
     from support.servers import Server
 
-_SERVERS = {"s3": "ministack", "moto": "moto", "gcs": "fake", "azure": "azurite"}
+_SERVERS = {
+    "s3": "ministack",
+    "moto": "moto",
+    "seaweedfs": "seaweedfs",
+    "gcs": "fake",
+    "azure": "azurite",
+}
 
 
 @pytest.fixture(scope="session")
@@ -29,10 +35,11 @@ def strict(fake: Server) -> Iterator[FaultProxy]:
 @pytest.fixture
 def cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
     """A place on the cloud that the test is parametrised with, see `faults.on`."""
-    name: str = request.param
+    param: str = request.param
+    name, _, engine = param.partition("+")
     server: Server = request.getfixturevalue(_SERVERS[name])
     strict = request.getfixturevalue("strict") if name == "gcs" else None
-    with cloud_on("s3" if name == "moto" else name, server, strict) as found:
+    with cloud_on(server.service, server, strict, engine or "sdk") as found:
         yield found
 
 

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
 CLOUDS = ["s3", "gcs", "azure"]
+PRODUCTION = ["seaweedfs", "seaweedfs+http"]  # with either engine
 
 every_cloud = pytest.mark.parametrize("cloud", CLOUDS, indirect=True)
-every_server = pytest.mark.parametrize("cloud", ["moto", *CLOUDS], indirect=True)
-every_s3 = pytest.mark.parametrize("cloud", ["moto", "s3"], indirect=True)
+every_server = pytest.mark.parametrize("cloud", ["moto", *PRODUCTION, *CLOUDS], indirect=True)
+every_s3 = pytest.mark.parametrize("cloud", ["moto", "s3", *PRODUCTION], indirect=True)
 s3_only = pytest.mark.parametrize("cloud", ["s3"], indirect=True)
 moto_only = pytest.mark.parametrize("cloud", ["moto"], indirect=True)
 gcs_only = pytest.mark.parametrize("cloud", ["gcs"], indirect=True)

@@ -26,6 +26,8 @@ EVERYWHERE = "all"
 _CLOUDS = ("ministack", "fake-gcs-server", "Azurite")
 _SERVERS = {
     "moto": "moto",
+    "seaweedfs": "SeaweedFS",
+    "seaweedfs+http": "SeaweedFS",
     "s3": "ministack",  # of a ``cloud``; of a ``place`` it is moto
     "gcs": "fake-gcs-server",
     "azure": "Azurite",
@@ -42,7 +44,9 @@ _HOMES = {
     "adapters.local": "SQLite",
     "sync.test_blocking": "memory, SQLite, moto",
     "faults.test_same_errors": "moto, fake-gcs-server, Azurite",
-    "consistency.test_linearizable": "memory, SQLite, moto, ministack, fake-gcs-server, Azurite",
+    "consistency.test_linearizable": (
+        "memory, SQLite, moto, ministack, SeaweedFS, fake-gcs-server, Azurite"
+    ),
     "soak": "SQLite, moto, fake-gcs-server, Azurite",
     "isolation.test_reach": "moto, fake-gcs-server, Azurite",
     "unit.support.test_secret_scan": "all",

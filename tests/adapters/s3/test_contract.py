@@ -1,4 +1,4 @@
-"""The contract on S3 servers, and the requests that each call sends there."""
+"""The contract on S3 emulators, and the requests that each call sends there."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from statebucket.testing import RequestCountContract, StateStoreContract
-from support.faults.proxy import FaultProxy
-from support.targets.s3 import S3Target, raw_client
+from adapters.s3.suites import S3Contract, S3Requests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from support.servers import Server
 
 
@@ -28,33 +24,6 @@ class OnMinistack:
     @classmethod
     def server(cls, ministack: Server) -> Server:
         return ministack
-
-
-class S3Contract(StateStoreContract):
-    engine = "sdk"
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def client(cls, server: Server) -> Any:
-        return raw_client(server)
-
-    @pytest.fixture
-    def target(self, server: Server, client: Any) -> S3Target:
-        return S3Target(server, client, engine=self.engine)
-
-
-class S3Requests(RequestCountContract):
-    engine = "sdk"
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def proxy(cls, server: Server) -> Iterator[FaultProxy]:
-        with FaultProxy(server.host, server.port) as proxy:
-            yield proxy
-
-    @pytest.fixture
-    def target(self, server: Server, proxy: FaultProxy) -> S3Target:
-        return S3Target(server, raw_client(server), proxy, self.engine)
 
 
 class TestMoto(OnMoto, S3Contract):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -49,10 +49,24 @@ def free_port() -> int:
     Returns:
         The port. Another process may take it before the caller does: `serve` then tries again.
     """
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    (port,) = free_ports(1)
+    return port
+
+
+def free_ports(count: int) -> list[int]:
+    """Find several ports on 127.0.0.1 that nothing listens on, for a server that needs them.
+
+    Args:
+        count: How many.
+
+    Returns:
+        The ports, no two alike; see `free_port`.
+    """
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def listening(port: int) -> bool:
@@ -126,6 +140,7 @@ def serve(
     *,
     env: Callable[[int], Mapping[str, str]] = lambda _port: {},
     timeout: float = 60,
+    grace: float = _END_S,
 ) -> Iterator[tuple[int, int]]:
     """Run a server for as long as the context lasts.
 
@@ -137,6 +152,7 @@ def serve(
         command: Gives the command line for a port.
         env: Gives what to add to the environment for a port.
         timeout: Seconds to wait for its first answer.
+        grace: Seconds that it has to end by itself before it is killed.
 
     Yields:
         The server's port and process id.
@@ -150,7 +166,26 @@ def serve(
         try:
             yield port, process.pid
         finally:
-            _end(process)
+            _end(process, grace)
+
+
+@contextmanager
+def background(command: Sequence[str], log: IO[bytes], *, grace: float = _END_S) -> Iterator[int]:
+    """Run a process beside a server, for as long as the context lasts: see `serve`.
+
+    Args:
+        command: The command line.
+        log: Where its output goes.
+        grace: Seconds that it has to end by itself before it is killed.
+
+    Yields:
+        Its process id.
+    """
+    process = _spawn(command, {}, log)
+    try:
+        yield process.pid
+    finally:
+        _end(process, grace)
 
 
 def _start(
@@ -165,16 +200,7 @@ def _start(
     while True:
         attempt += 1
         port = free_port()
-        process = subprocess.Popen(
-            _tied(command(port)),
-            env={**os.environ, **env(port)},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            # Ctrl-C goes to the tests, which end the server once they are done with it.
-            start_new_session=True,
-        )
-        _running.add(process)
+        process = _spawn(command(port), env(port), log)
         try:
             wait_until_ready(port, process, timeout)
         except ServerFailed as error:
@@ -188,6 +214,23 @@ def _start(
         return process, port
 
 
+def _spawn(
+    command: Sequence[str], env: Mapping[str, str], log: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    """Start a process that does not outlive this one."""
+    process = subprocess.Popen(
+        _tied(command),
+        env={**os.environ, **env},
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        # Ctrl-C goes to the tests, which end the server once they are done with it.
+        start_new_session=True,
+    )
+    _running.add(process)
+    return process
+
+
 def _tied(command: Sequence[str]) -> list[str]:
     """Wrap a command so that its process dies with this one, where the system can do that."""
     if sys.platform != "linux":
@@ -195,11 +238,11 @@ def _tied(command: Sequence[str]) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", _TIE_TO_PARENT, str(os.getpid()), *command]
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes], grace: float = _END_S) -> None:
     """End a process, kindly first, and wait until it is gone."""
     process.terminate()
     try:
-        process.wait(_END_S)
+        process.wait(grace)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

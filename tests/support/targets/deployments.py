@@ -69,20 +69,23 @@ class Spot:
 
 
 @contextmanager
-def spot_on(service: str, server: Server | None, folder: Path) -> Iterator[Spot]:
+def spot_on(
+    service: str, server: Server | None, folder: Path, engine: str = "sdk"
+) -> Iterator[Spot]:
     """Make a spot that no other test uses.
 
     Args:
         service: The service, as `Spot` names it.
         server: The server of the last three.
         folder: Where the SQLite file goes.
+        engine: The engine of stores on S3.
     """
     if server is None:
         shared = f"memory://{uuid4().hex}"
         yield Spot(service, shared if service == "memory" else f"sqlite:///{folder}/state.db")
     elif service == "s3":
         with closing(raw_client(server)) as client:
-            s3 = S3Target(server, client)
+            s3 = S3Target(server, client, engine=engine)
             yield Spot(service, s3.url, server.url, s3.prefix, environ=server.environ, target=s3)
     elif service == "gcs":
         with running_strict(server) as strict:

@@ -1,0 +1,35 @@
+"""What servers do otherwise than S3: the tests of the contract suite that fail there, and why.
+
+Such a test is expected to fail, so that a version of the server that does it right is noticed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Difference(NamedTuple):
+    """Why a test cannot pass on a server.
+
+    Attributes:
+        reason: What the server does.
+        always: Whether the test always fails there; else that depends on time.
+    """
+
+    reason: str
+    always: bool = True
+
+
+Differences = Mapping[str, Difference]
+
+_LONG_SEGMENT = Difference("refuses a path segment of more than 255 bytes: an id or key, escaped")
+
+SEAWEEDFS: Differences = {
+    "test_an_execution_with_the_longest_id_can_be_removed": _LONG_SEGMENT,
+    "test_awkward_keys_stay_distinct": _LONG_SEGMENT,
+    "test_a_name_of_1024_bytes_fits_and_one_more_does_not": _LONG_SEGMENT,
+    "test_a_tenant_goes_whole_and_alone": Difference(
+        "lists a tenant for some seconds after its last object has gone", always=False
+    ),
+}
