@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sqlite3
 import subprocess
@@ -116,6 +117,107 @@ def test_a_removal_that_the_service_does_not_count_fills_its_bar_too(
     asyncio.run(seed(url))
     _, text = run("rm-execution", "e1", "-u", url, "--yes")
     assert "3/3 objects" in text
+
+
+HOSTILE = "a\x9b2J\x7f\u202e\u2066\x85\U000e0001z"
+
+
+@pytest.fixture
+def hostile(url: str) -> str:
+    """The store, with a tenant whose every stored text holds what a terminal acts on."""
+
+    async def fill() -> None:
+        async with open_store(url) as store:
+            view = store.tenant(HOSTILE)
+            variables = {HOSTILE: HOSTILE, "esc": "\x1b[2J"}
+            await view.save_snapshot(snapshot(HOSTILE, HOSTILE, variables=variables))
+            await view.set(f"exec:{HOSTILE}:{HOSTILE}", HOSTILE.encode())
+            await store.set(HOSTILE, f"{HOSTILE}\r\x1b[2J\tx\n".encode() + b"\xff")
+
+    asyncio.run(fill())
+    return url
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("tenants", "--json"),
+        ("show", HOSTILE, "--json"),
+        ("get", HOSTILE, "--json"),
+        ("tenants",),
+        ("snapshots", HOSTILE),
+        ("snapshots", f"no {HOSTILE}"),
+        ("show", HOSTILE),
+        ("show", HOSTILE, "-t", HOSTILE),
+        ("show", f"no {HOSTILE}"),
+        ("get", HOSTILE),
+        ("get", f"no {HOSTILE}"),
+        ("set", HOSTILE, "x"),
+        ("rm", HOSTILE),
+        ("rm-execution", HOSTILE, "--yes"),
+        ("rm-execution", HOSTILE, "--dry-run"),
+        ("rm-tenant", HOSTILE, "--dry-run"),
+        ("rm-tenant", f"no {HOSTILE}"),
+        ("copy", "-t", HOSTILE),
+        ("copy", "-t", f"no {HOSTILE}"),
+        ("doctor", "-t", HOSTILE),
+        ("sweep", "-t", HOSTILE, "--dry-run"),
+    ],
+    ids=lambda command: "-".join(ascii(word)[1:-1][:12] for word in command),
+)
+def test_no_stored_text_reaches_a_terminal_unescaped(
+    hostile: str, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    if command[0] == "copy":
+        command = (*command, hostile, f"sqlite:///{tmp_path}/copy.db")
+    else:
+        command = (*command, "-u", hostile)
+    _, text = run(*command)
+    assert [char for char in text if not char.isprintable() and char not in "\n\t"] == []
+    if command[0] in {"tenants", "show", "get"}:
+        assert re.search(r"a\\+(x9b2J\\+x7f|u009b2J\\+u007f)", text)
+
+
+def test_json_on_a_terminal_means_the_same(hostile: str) -> None:
+    _, text = run("show", HOSTILE, "-u", hostile, "--json")
+    document = json.loads(text)
+    assert document["snapshot"]["variables"] == {HOSTILE: HOSTILE, "esc": "\x1b[2J"}
+    assert document["tenant"] == document["execution"] == HOSTILE
+
+
+def test_get_into_a_pipe_is_unchanged(hostile: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "statebucket", "get", HOSTILE, "-u", hostile],
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout == f"{HOSTILE}\r\x1b[2J\tx\n".encode() + b"\xff"
+
+
+def test_set_says_on_a_terminal_that_it_waits_for_the_value(url: str) -> None:
+    terminal = Terminal("set", "k", "-u", url)
+    terminal.wait_for("Ctrl-D")
+    terminal.press("typed\n\x04")
+    assert terminal.end() == 0
+    assert run("get", "k", "-u", url) == (0, "typed\n")
+
+
+def test_a_long_tenant_leaves_room_for_bar_and_count(url: str, tmp_path: Path) -> None:
+    tenant = "customer-" + "0123456789" * 6
+    asyncio.run(open_store(url).tenant(tenant).set("k", b"1"))
+    _, text = run("copy", url, f"sqlite:///{tmp_path}/copy.db", "-t", tenant, columns=80)
+    assert re.search(r"copying customer-\S*… ━+ 1/1 objects .*0:00:00", text)
+
+
+def test_show_names_the_tenant(url: str) -> None:
+    assert "Tenant 'acme'" in run("show", "e1", "-u", url)[1]
+    assert "Tenant 'acme'" in run("show", "e1", "-t", "acme", "-u", url)[1]
+    assert "execution 'none' of tenant 'acme'" in run("show", "none", "-t", "acme", "-u", url)[1]
+
+
+def test_a_tenant_in_a_message_is_quoted(url: str) -> None:
+    assert "Tenant 'nobody' has no snapshots." in run("snapshots", "nobody", "-u", url)[1]
+    assert "no state of tenant 'nobody'" in run("rm-tenant", "nobody", "-u", url)[1]
 
 
 def test_get_ends_in_a_new_line_on_a_terminal_only(url: str) -> None:

@@ -15,7 +15,7 @@ app = typer.Typer(
     cls=Group,
     no_args_is_help=True,
     rich_markup_mode="rich",
-    pretty_exceptions_enable=False,  # an error is told by its message; --json has the rest
+    pretty_exceptions_enable=False,  # an error prints its message; --json has the rest
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=HELP,
 )

@@ -13,7 +13,7 @@ from statebucket.cli.options import DryRun, Json
 from statebucket.cli.screen import Screen, Stop, counted, plain, size
 from statebucket.cli.session import conclude, opened
 
-_MOST_SAID = 10
+_MAX_FAILURES = 10
 
 
 def register(app: typer.Typer) -> None:
@@ -68,8 +68,8 @@ def copy(
                     shared = (await of_shared(context)).keys
             total = sum(one.snapshots + one.keys for one in held) + shared
             if tenant and any(one.objects == 0 for one in held):
-                missing = ", ".join(one.name for one in held if one.objects == 0)
-                screen.fail("NotFound", f"the source has nothing of tenant {missing}", Exit.NO)
+                missing = ", ".join(repr(one.name) for one in held if one.objects == 0)
+                screen.fail("NotFound", f"the source has no state of tenant {missing}", Exit.NO)
                 raise Stop(Exit.NO)
             with screen.progress("objects") as bar:
                 task = bar.add_task("copying", total=total)
@@ -87,15 +87,15 @@ def copy(
                     await copier.shared()
                 report = copier.report
                 bar.update(task, completed=report.seen, total=report.seen)
-            _said(screen, report, len(tenants), dry_run=dry_run)
+            _report(screen, report, len(tenants), dry_run=dry_run)
 
     conclude(work, as_json=as_json)
 
 
-def _said(screen: Screen, report: CopyReport, tenants: int, *, dry_run: bool) -> None:
-    plainly = {"dry_run": dry_run, "tenants": tenants, **msgspec.to_builtins(report)}
-    screen.show({"ok": report.ok, **plainly}, lambda: _view(report, tenants, dry_run=dry_run))
-    for name, error in list(report.failures.items())[:_MOST_SAID]:
+def _report(screen: Screen, report: CopyReport, tenants: int, *, dry_run: bool) -> None:
+    fields = {"dry_run": dry_run, "tenants": tenants, **msgspec.to_builtins(report)}
+    screen.show({"ok": report.ok, **fields}, lambda: _view(report, tenants, dry_run=dry_run))
+    for name, error in list(report.failures.items())[:_MAX_FAILURES]:
         screen.note(f"{name}: {error}", "red")
     if not report.ok:
         raise Stop(Exit.NO)

@@ -8,7 +8,7 @@ from statebucket import errors
 
 
 class Exit(IntEnum):
-    """The exit codes, for scripts; `HELP` tells them to people."""
+    """The exit codes, for scripts; `HELP` lists them for people."""
 
     OK = 0
     NO = 1
@@ -21,7 +21,7 @@ class Exit(IntEnum):
 
 
 HELP = (
-    "Exit codes: 0 done · 1 the answer is no (not found, findings, leftovers) · 2 wrong usage · "
+    "Exit codes: 0 done · 1 not found, findings, or something not done · 2 wrong usage · "
     "3 refused (rights, credentials, no such bucket) · 4 not reachable in time, try again · "
     "5 another writer was quicker · 6 declined at the prompt · 130 interrupted."
 )
@@ -39,7 +39,7 @@ _EXITS: tuple[tuple[type[Exception], Exit], ...] = (
 
 
 def exit_of(error: errors.StateBucketError) -> Exit:
-    """The exit code that tells an error."""
+    """The exit code for an error."""
     for kind, code in _EXITS:
         if isinstance(error, kind):
             return code

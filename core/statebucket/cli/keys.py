@@ -13,6 +13,7 @@ from statebucket.cli.exits import Exit
 from statebucket.cli.options import Json, Key, KeysTenant, Url
 from statebucket.cli.screen import Screen, Stop, counted, plain
 from statebucket.cli.session import on_store
+from statebucket.errors import printable
 from statebucket.store.store import ObjectStateStore
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -25,7 +26,9 @@ def register(app: typer.Typer) -> None:
 
 
 def get(key: Key, *, tenant: KeysTenant = None, url: Url = None, as_json: Json = False) -> None:
-    """Writes a value to stdout unchanged; exit code 1 if there is none.
+    """Writes a value to stdout; exit code 1 if there is none.
+
+    Into a pipe or file it goes unchanged; a terminal gets it with control characters escaped.
 
     [dim]statebucket get exec:exec-1:rows -t acme | jq .[/]
     """
@@ -48,10 +51,12 @@ def get(key: Key, *, tenant: KeysTenant = None, url: Url = None, as_json: Json =
                 }
             )
             return
-        sys.stdout.buffer.write(stored.value)
-        sys.stdout.flush()
-        if sys.stdout.isatty() and not stored.value.endswith(b"\n"):
-            sys.stdout.write("\n")
+        if sys.stdout.isatty():
+            text = stored.value.decode(errors="backslashreplace").removesuffix("\n")
+            print("\n".join(map(_safe_line, text.split("\n"))))  # noqa: T201  (the command's output)
+        else:
+            sys.stdout.buffer.write(stored.value)
+            sys.stdout.flush()
 
     on_store(work, url, as_json=as_json, tenant=tenant)
 
@@ -86,7 +91,7 @@ def set_(
     """
     if value is not None and file is not None:
         raise typer.BadParameter("pass VALUE or --file, not both")
-    lasting = None if ttl is None else _ttl(ttl)
+    lifetime = None if ttl is None else _ttl(ttl)
     if value is not None:
         body = _bytes(value)
     elif file is not None:
@@ -95,10 +100,12 @@ def set_(
         except OSError as error:
             raise typer.BadParameter(f"cannot read {str(file)!r}: {error.strerror}") from None
     else:
+        if sys.stdin.isatty():
+            Screen(as_json=as_json).note("Type the value, then press Enter and Ctrl-D.", "dim")
         body = sys.stdin.buffer.read()
 
     async def work(store: ObjectStateStore, screen: Screen) -> None:
-        version = await store.set(key, body, lasting)
+        version = await store.set(key, body, lifetime)
         screen.show(
             {"key": key, "size": len(body), "version": str(version)},
             lambda: plain(f"{key}: {counted(len(body), 'byte')}"),
@@ -118,6 +125,10 @@ def rm(key: Key, *, tenant: KeysTenant = None, url: Url = None, as_json: Json = 
         screen.show({"key": key, "deleted": True}, lambda: plain(f"{key} is gone"))
 
     on_store(work, url, as_json=as_json, tenant=tenant)
+
+
+def _safe_line(line: str) -> str:
+    return "\t".join(map(printable, line.split("\t")))
 
 
 def _ttl(text: str) -> timedelta:

@@ -27,7 +27,7 @@ from statebucket.contract.reports import DeletionReport, SweepReport
 from statebucket.errors import UnsupportedOperation
 from statebucket.store.store import ObjectStateStore
 
-_MOST_MARGIN = 100 * 365 * 86_400  # a hundred years
+_MAX_MARGIN = 100 * 365 * 86_400  # a hundred years
 
 
 def register(app: typer.Typer) -> None:
@@ -72,11 +72,11 @@ def rm_execution(
             raise Stop(Exit.NO)
         whose = "" if owner is None else f" of tenant {owner!r}"
         whose = f"execution {execution!r}{whose}"
-        if _only_said(screen, held, whose, dry_run=dry_run, yes=yes, record=record):
+        if _dry_run_or_confirm(screen, held, whose, dry_run=dry_run, yes=yes, record=record):
             return
         with screen.progress("objects") as bar:
-            told = _bar(bar, held.objects + record)
-            report = await store.delete_execution_state(execution, progress=told)
+            progress = _bar(bar, held.objects + record)
+            report = await store.delete_execution_state(execution, progress=progress)
             _filled(bar)
         _removed(screen, report)
 
@@ -101,15 +101,15 @@ def rm_tenant(
         with screen.err.status("counting…"):
             held = await of_tenant(store.context, tenant)
         if held.objects == 0:
-            screen.fail("NotFound", f"tenant {tenant!r} has nothing", Exit.NO)
+            screen.fail("NotFound", f"there is no state of tenant {tenant!r}", Exit.NO)
             raise Stop(Exit.NO)
-        if _only_said(screen, held, f"tenant {tenant!r}", dry_run=dry_run, yes=yes):
+        if _dry_run_or_confirm(screen, held, f"tenant {tenant!r}", dry_run=dry_run, yes=yes):
             return
         with screen.progress("objects") as bar:
             # Each snapshot has an owner record, which goes before it.
             records = held.snapshots if store.context.owners else 0
-            told = _bar(bar, held.objects + records)
-            report = await store.delete_tenant(tenant, progress=told)
+            progress = _bar(bar, held.objects + records)
+            report = await store.delete_tenant(tenant, progress=progress)
             _filled(bar)
         _removed(screen, report)
 
@@ -124,7 +124,7 @@ def sweep(
     margin: Annotated[
         int,
         typer.Option(
-            min=0, max=_MOST_MARGIN, help="Leave what expired less than this many seconds ago."
+            min=0, max=_MAX_MARGIN, help="Leave what expired less than this many seconds ago."
         ),
     ] = 60,
     url: Url = None,
@@ -168,14 +168,14 @@ def sweep(
 
 
 def _bar(bar: Progress, total: int) -> Callable[[DeletionReport], None]:
-    """A bar over what there is to remove; what moves it on."""
+    """Starts a bar over what there is to remove; the result advances it."""
     task = bar.add_task("removing", total=total)
 
-    def told(report: DeletionReport) -> None:
+    def advance(report: DeletionReport) -> None:
         done = (report.snapshots or 0) + report.keys + report.leases + report.owners
         bar.update(task, completed=min(done, total))
 
-    return told
+    return advance
 
 
 def _filled(bar: Progress) -> None:
@@ -184,7 +184,7 @@ def _filled(bar: Progress) -> None:
         bar.update(task.id, completed=task.total)
 
 
-def _only_said(
+def _dry_run_or_confirm(
     screen: Screen,
     held: Holdings,
     whose: str,
@@ -193,7 +193,7 @@ def _only_said(
     yes: bool,
     record: bool = False,
 ) -> bool:
-    """Says what would be removed and returns True, or asks whether to."""
+    """Prints what would be removed and returns True, or asks for confirmation."""
     kinds = {"snapshot": held.snapshots, "key": held.keys, "lease": held.leases}
     parts = [counted(number, kind) for kind, number in kinds.items() if number]
     if record and not parts:
@@ -227,5 +227,5 @@ def _swept(report: SweepReport) -> str:
     if report.repaired:
         parts.append(f"{counted(report.repaired, 'owner record')} written again")
     if report.raced:
-        parts.append(f"{report.raced:,} kept, having been written anew")
+        parts.append(f"{report.raced:,} kept, having been written again")
     return ", ".join(parts)

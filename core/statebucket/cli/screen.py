@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 from datetime import UTC, datetime, timedelta
@@ -20,9 +21,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.prompt import Confirm
+from rich.table import Column
 from rich.text import Text
 
 from statebucket.cli.exits import Exit
+from statebucket.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,12 +33,13 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _UNFOLDED = 10_000
+_MAX_TASK = 22  # columns of what a progress bar is about: bar and count fit beside it in 80
 _VIEW = "call it on store.tenant(…)"  # what a program does, as errors say
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
 class Stop(Exception):
-    """Ends a command with an exit code; what is to say was said."""
+    """Ends a command with an exit code; its output is complete."""
 
     def __init__(self, code: Exit) -> None:
         super().__init__(code)
@@ -43,7 +47,7 @@ class Stop(Exception):
 
 
 class Screen:
-    """Where a command's answer goes.
+    """Where a command's output goes.
 
     Args:
         as_json: One JSON document on stdout, and nothing else there.
@@ -58,7 +62,7 @@ class Screen:
         )
 
     def show(self, value: Any, view: Callable[[], RenderableType]) -> None:  # noqa: ANN401
-        """Prints an answer: the value as JSON, or the view of it."""
+        """Prints a result: the value as JSON, or the view of it."""
         if self.as_json:
             self.print_json(value)
         else:
@@ -66,17 +70,16 @@ class Screen:
             self.out.print(shown, soft_wrap=isinstance(shown, Text))
 
     def print_json(self, value: Any) -> None:  # noqa: ANN401  (any JSON value or struct)
-        """Prints the one JSON document, in UTF-8 whatever the terminal speaks."""
-        text = msgspec.json.format(msgspec.json.encode(value), indent=2)
+        """Prints the one JSON document, in UTF-8 whatever the terminal's encoding."""
         sys.stdout.flush()
-        sys.stdout.buffer.write(text + b"\n")
+        sys.stdout.buffer.write(safe_json(msgspec.json.encode(value)).encode() + b"\n")
 
     def note(self, text: str, style: str = "") -> None:
-        """Says something beside the answer, on stderr."""
+        """Prints a remark on stderr."""
         self.err.print(plain(text, style), soft_wrap=True)
 
     def fail(self, kind: str, text: str, code: Exit, **more: Any) -> None:  # noqa: ANN401
-        """Says why there is no answer."""
+        """Prints why there is no result."""
         text = text.replace(_VIEW, "pass --tenant")
         if self.as_json:
             self.print_json({"error": {"kind": kind, "message": text, "exit": code, **more}})
@@ -87,7 +90,7 @@ class Screen:
         """Asks before something is removed.
 
         Raises:
-            Stop: The answer was no, or there is nobody to ask.
+            Stop: The answer was no, or there is no terminal to ask on.
         """
         if yes:
             return
@@ -115,11 +118,12 @@ class Screen:
             signal.signal(signal.SIGINT, before)
 
     def progress(self, unit: str) -> Progress:
-        """A progress bar with rate and time left, on stderr; unseen where that is no terminal."""
+        """A progress bar with rate and time left, on stderr; none where that is no terminal."""
+        name = Column(no_wrap=True, overflow="ellipsis", max_width=_MAX_TASK)
         return Progress(
-            TextColumn("{task.description}", markup=False),  # it may name a tenant
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
+            TextColumn("{task.description}", markup=False, table_column=name),  # may name a tenant
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
             TextColumn(unit, style="dim"),
             _Rate(),
             TimeRemainingColumn(),
@@ -139,11 +143,18 @@ class _Rate(ProgressColumn):
 
 def plain(value: object, style: str = "") -> Text:
     """Text from a bucket as a terminal may show it: no markup, no control characters."""
-    text = "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode()
-        for char in str(value)
+    return Text(printable(str(value)), style=style)
+
+
+def safe_json(document: bytes) -> str:
+    """JSON in lines, whose strings hold no character that a terminal acts on.
+
+    Such a character is written as JSON's own escape, so that the document means the same.
+    """
+    text = msgspec.json.format(document, indent=2).decode()
+    return "".join(
+        char if char == "\n" or char.isprintable() else json.dumps(char)[1:-1] for char in text
     )
-    return Text(text, style=style)
 
 
 def size(count: int | None) -> str:

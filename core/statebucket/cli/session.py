@@ -85,7 +85,7 @@ def conclude(work: Callable[[Screen], Awaitable[None]], *, as_json: bool) -> Non
         raise typer.Exit(code) from None
     except OSError as error:  # of stdout: a store's are errors of ours
         if error.errno == errno.EPIPE:
-            raise  # whoever reads has had enough; typer ends the command without a word
+            raise  # the reader has closed the pipe; typer ends the command silently
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else its end tries again
         screen.note(f"OSError: the answer cannot be written: {error.strerror}")
         raise typer.Exit(Exit.NO) from None

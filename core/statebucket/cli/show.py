@@ -9,13 +9,14 @@ import msgspec
 import typer
 from rich.bar import Bar
 from rich.console import Group, RenderableType
-from rich.json import JSON
+from rich.highlighter import JSONHighlighter
 from rich.table import Table
+from rich.text import Text
 
 from statebucket.admin.inventory import Holdings, of_tenants
 from statebucket.cli.exits import Exit
 from statebucket.cli.options import ExecutionId, ItsTenant, Json, TenantId, Url
-from statebucket.cli.screen import Screen, Stop, age, counted, expiry, plain, size
+from statebucket.cli.screen import Screen, Stop, age, counted, expiry, plain, safe_json, size
 from statebucket.cli.session import on_store
 from statebucket.contract.snapshot import ExecutionSnapshot
 from statebucket.contract.state_store import StateStore
@@ -28,7 +29,7 @@ from statebucket.store.tasks import in_order
 _BAR = 28
 _WIDE = 72  # columns of a terminal that has room for bars
 _NARROW = 60  # and of one that has not for age and size
-_MOST_KEYS = 1000
+_MAX_KEYS = 1000
 _COLOURS = {"Running": "green", "Completed": "blue", "Failed": "red", "Cancelled": "dim"}
 
 
@@ -49,7 +50,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(*, url: Url = None) -> None:
-    """Shows what it is for in about 10 s: a worker is killed mid-job, and another carries on.
+    """Shows the main use in about 10 s: a worker is killed mid-job, and another carries on.
 
     Runs on the store given, else on an SQLite file of its own, and cleans up after itself.
     [dim]statebucket demo[/]
@@ -139,7 +140,9 @@ def snapshots(
         screen.show(
             {"tenant": tenant, "more": more, "snapshots": rows},
             lambda: (
-                _snapshots(live, screen.out.width) if live else plain(f"{tenant} has no snapshots.")
+                _snapshots(live, screen.out.width)
+                if live
+                else plain(f"Tenant {tenant!r} has no snapshots.")
             ),
         )
         if more:
@@ -173,30 +176,33 @@ def show(
         if stored is None and not rows:
             screen.fail("NotFound", no_state(execution, tenant), Exit.NO)
             raise Stop(Exit.NO)
+        owner = tenant if stored is None else stored.value.tenant_id
         screen.show(
             {
                 "execution": execution,
+                "tenant": owner,
                 "stored": None if stored is None else _row(stored),
                 "snapshot": None if stored is None else msgspec.Raw(stored.value.to_json()),
                 "keys": rows,
             },
-            lambda: _execution(stored, rows, screen.out.width),
+            lambda: _execution(stored, rows, owner, screen.out.width),
         )
 
     on_store(work, url, as_json=as_json, tenant=tenant)
 
 
 def no_state(execution: str, tenant: str | None) -> str:
-    """What is said of an execution that has nothing."""
+    """The message for an execution of which nothing is stored."""
+    of_tenant = f" of tenant {tenant!r}" if tenant else ""
     hint = "" if tenant else "; one without a snapshot is found with --tenant"
-    return f"there is no state of execution {execution!r}{hint}"
+    return f"there is no state of execution {execution!r}{of_tenant}{hint}"
 
 
 async def _keys(view: StateStore, execution: str) -> list[dict[str, object]]:
     names = []
     async for key in view.iter_keys(execution):
         names.append(key)
-        if len(names) == _MOST_KEYS:
+        if len(names) == _MAX_KEYS:
             break
     found = await in_order(view.get_stored, names)
     return [
@@ -254,14 +260,18 @@ def _snapshots(live: Sequence[Loaded], width: int) -> Table:
 
 
 def _execution(
-    stored: Stored[ExecutionSnapshot] | None, rows: list[dict[str, object]], width: int
+    stored: Stored[ExecutionSnapshot] | None,
+    rows: list[dict[str, object]],
+    tenant: str | None,
+    width: int,
 ) -> RenderableType:
-    parts: list[RenderableType] = []
+    parts: list[RenderableType] = [] if tenant is None else [plain(f"Tenant {tenant!r}")]
     if stored is None:
         parts.append(plain("There is no snapshot, or it has expired; there are keys."))
     else:
-        body = JSON(_escaped(stored.value.to_json())).text
-        body.no_wrap, body.overflow = False, "fold"
+        # Escaped last: whoever parses JSON again turns an escape back into the character.
+        body = Text(safe_json(stored.value.to_json()), overflow="fold")
+        JSONHighlighter().highlight(body)
         parts += [_snapshots([stored], width), "", body]
     if rows:
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -296,8 +306,3 @@ def _state(snapshot: ExecutionSnapshot) -> str:
 
 def _plain(one: Holdings) -> dict[str, object]:
     return {**msgspec.to_builtins(one), "objects": one.objects}
-
-
-def _escaped(text: bytes) -> str:
-    """JSON whose strings hold no character that a terminal would act on."""
-    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text.decode())

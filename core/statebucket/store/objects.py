@@ -99,7 +99,7 @@ class Objects:
         self, bucket: Bucket, clock: Callable[[], float], max_in_flight: int, place: str = ""
     ) -> None:
         self.bucket = bucket
-        self._place = place
+        self.place = place
         self._clock = clock
         self.max_in_flight = max_in_flight
         self._limiters = PerLoop(lambda: RequestLimiter(max_in_flight))
@@ -387,7 +387,7 @@ class Objects:
             limiter=self._limiters.get(),
             counter=self.counter,
             object_name=name,
-            place=self._place,
+            place=self.place,
             writes=writes,
         )
 

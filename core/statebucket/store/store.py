@@ -66,7 +66,8 @@ class ObjectStateStore(StateStore):
 
     def __repr__(self) -> str:
         bound = "" if self._tenant is None else f" tenant={self._tenant!r}"
-        return f"<StateStore {self.name} prefix={self._layout.prefix!r}{bound}>"
+        bucket = f" bucket={self._objects.place!r}" if self._objects.place else ""
+        return f"<StateStore {self.name}{bucket} prefix={self._layout.prefix!r}{bound}>"
 
     @property
     def name(self) -> str:

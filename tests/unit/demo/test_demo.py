@@ -56,6 +56,15 @@ def test_on_sqlite(folder: Path) -> None:
     assert said.endswith("All as it should be.\n")
 
 
+def test_it_removes_as_many_keys_as_it_shows(folder: Path) -> None:
+    _, said = demo(folder)
+    shown, removed = (said[said.index(step) :] for step in ("3. What", "5. Clean"))
+    rows = [line.split() for line in shown[: shown.index("4. A")].splitlines() if "stats-" in line]
+    gone = [line.split() for line in removed.splitlines() if "stats-" in line]
+    assert len(rows) == len(gone) == 2
+    assert {row[1]: row[-1] for row in rows} == {row[0]: row[1] for row in gone}
+
+
 def test_on_s3(folder: Path, moto: Server) -> None:
     target = S3Target(moto, raw_client(moto))
     code, said = demo(folder, target.url)

@@ -37,6 +37,7 @@ def test_what_opens(url: str, name: str, prefix: str) -> None:
     store = open_store(url)
     assert store.name == name
     assert f"prefix={prefix!r}" in repr(store)
+    assert ("bucket='bucket" in repr(store)) == (name == "s3")
 
 
 @pytest.mark.parametrize(
