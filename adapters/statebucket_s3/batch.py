@@ -12,19 +12,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 
-def deletions_of(errors: Iterable[Mapping[str, str]], names: Sequence[str]) -> list[Deletion]:
-    """What became of each object; the reply names failures only.
+def deletions_of(
+    errors: Iterable[Mapping[str, str]],
+    deleted: Iterable[Mapping[str, str]],
+    names: Sequence[str],
+) -> list[Deletion]:
+    """What became of each object; the reply names failures, and from some services successes too.
 
-    An error about none of the objects is about one of them all the same, nobody knows which: all
-    that have no error of their own are then left open.
+    An entry about an object that is not in the batch makes it unclear which of them it is about:
+    all that have no error of their own then have an unknown outcome.
 
     Args:
-        errors: The reply's entries, with ``Key``, ``Code`` and ``Message``.
+        errors: The reply's failures, with ``Key``, ``Code`` and ``Message``.
+        deleted: The reply's successes, with ``Key``.
         names: The objects of the batch.
     """
     asked = frozenset(names)
     failed: dict[str, StateBucketError] = {}
-    stray = False
+    stray = any(entry.get("Key") not in asked for entry in deleted)
     for entry in errors:
         key, code = entry.get("Key"), entry.get("Code", "")
         if code == "NoSuchKey":
@@ -36,6 +41,7 @@ def deletions_of(errors: Iterable[Mapping[str, str]], names: Sequence[str]) -> l
     if stray:
         for name in asked - failed.keys():
             failed[name] = Unavailable(
-                "S3 answered an error about an object that it does not name", outcome="unknown"
+                "S3's reply to a batch delete is about an object that is not in the batch",
+                outcome="unknown",
             )
     return [Deletion(name, None, failed.get(name)) for name in names]

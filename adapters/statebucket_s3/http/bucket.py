@@ -72,7 +72,10 @@ class HTTPBucket:
     async def delete(self, name: str, condition: Version | None = None) -> bool | None:
         """See `statebucket.port.bucket.Bucket.delete`."""
         reply = await self._found(self._requests.delete(name, condition))
-        return False if reply is None else None
+        if reply is None:
+            return False
+        replies.check_empty(reply)
+        return None
 
     async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
         """See `statebucket.port.bucket.Bucket.delete_many`."""
@@ -80,12 +83,13 @@ class HTTPBucket:
 
     async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
         """See `statebucket.port.bucket.Bucket.list`."""
-        return replies.page_of(await self._send(self._requests.list(prefix, after, limit)))
+        reply = await self._send(self._requests.list(prefix, after, limit))
+        return replies.page_of(reply, prefix, after)
 
     async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
         """See `statebucket.port.bucket.Bucket.list_prefixes`."""
         reply = await self._send(self._requests.list(prefix, after, limit, "/"))
-        return replies.prefixes_of(reply)
+        return replies.prefixes_of(reply, prefix, after)
 
     async def check(self, prefix: str) -> None:
         """See `statebucket.port.bucket.Bucket.check`."""
@@ -122,7 +126,8 @@ class HTTPBucket:
         """See `statebucket.lifecycle.rules.LifecyclePort.write_lifecycle`."""
         from statebucket_s3 import lifecycle  # noqa: PLC0415  (as above)
 
-        await self._send(self._requests.write_lifecycle(lifecycle.write(rules, found)))
+        request = self._requests.write_lifecycle(lifecycle.write(rules, found))
+        replies.check_empty(await self._send(request))
 
     async def close(self) -> None:
         """See `statebucket.port.bucket.Bucket.close`."""

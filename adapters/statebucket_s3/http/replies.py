@@ -12,7 +12,7 @@ from statebucket.errors import StateBucketError, Unavailable
 from statebucket.port.bucket import ObjectInfo, Page, PrefixPage
 from statebucket.port.retry_after import seconds_of
 from statebucket_http.xml_documents import parse
-from statebucket_s3 import batch
+from statebucket_s3 import batch, listing
 from statebucket_s3.codes import MISSING, of_code
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def whole(reply: Reply) -> bytes:
     """
     body, headers = reply.body, reply.headers
     if reply.status == _PARTIAL:
-        raise Unavailable("a part arrived where all was asked for")
+        raise Unavailable("S3 answered with a part of the object, though all of it was requested")
     length = headers.get("content-length")
     if length is not None and length != str(len(body)):
         raise Unavailable(f"cut short: {len(body)} of {length} bytes arrived")
@@ -148,10 +148,17 @@ def whole(reply: Reply) -> bytes:
     return body
 
 
-def page_of(reply: Reply) -> Page:
-    """One page of ``ListObjectsV2``."""
+def page_of(reply: Reply, prefix: str, after: str | None) -> Page:
+    """One page of ``ListObjectsV2``.
+
+    Args:
+        reply: The reply.
+        prefix: What was asked for.
+        after: The token that it was asked for with.
+    """
     values = _values(reply, "ListBucketResult", {"Contents"})
     decoded = _decoder(values)
+    _check_prefix(values, prefix)
     try:
         objects = [
             ObjectInfo(decoded(entry["Key"]), Version(entry["ETag"]), int(entry["Size"]), {})
@@ -161,34 +168,49 @@ def page_of(reply: Reply) -> Page:
         raise _unreadable() from None
     if not all(isinstance(one.name, str) for one in objects):
         raise _unreadable()
-    return Page(objects, _next(values))
+    return Page(objects, _following(values, after))
 
 
-def prefixes_of(reply: Reply) -> PrefixPage:
-    """One page of ``ListObjectsV2`` with a delimiter."""
+def prefixes_of(reply: Reply, prefix: str, after: str | None) -> PrefixPage:
+    """One page of ``ListObjectsV2`` with a delimiter; the arguments are those of `page_of`."""
     values = _values(reply, "ListBucketResult", {"CommonPrefixes", "Contents"})
     decoded = _decoder(values)
+    _check_prefix(values, prefix)
     try:
         prefixes = [decoded(_texts(entry)["Prefix"]) for entry in values.get("CommonPrefixes", ())]
     except KeyError:
         raise _unreadable() from None
-    return PrefixPage(prefixes, _next(values))
+    return PrefixPage(prefixes, _following(values, after))
 
 
-def _next(values: dict[str, Any]) -> str | None:
-    """What the next page is asked for with; None for none."""
+def _check_prefix(values: dict[str, Any], prefix: str) -> None:
+    echo = _texts(values).get("Prefix")
+    listing.check_prefix(prefix, echo and _decoder(values)(echo))
+
+
+def _following(values: dict[str, Any], after: str | None) -> str | None:
     token = values.get("NextContinuationToken")
     if token is not None and not isinstance(token, str):
         raise _unreadable()
-    if not token and values.get("IsTruncated") == "true":
-        raise _unreadable()  # else what is left would count as not there
-    return token or None
+    return listing.following(token, after, truncated=values.get("IsTruncated") == "true")
+
+
+def check_empty(reply: Reply) -> None:
+    """Refuses the success of a request that S3 answers without a body, if it has one.
+
+    Raises:
+        Unavailable: It is a page of something between S3 and us.
+    """
+    if reply.body:
+        raise _unreadable()
 
 
 def deletions_of(reply: Reply, names: Sequence[str]) -> list[Deletion]:
     """What became of each object of ``DeleteObjects``, whose reply names failures only."""
     values = _values(reply, "DeleteResult", {"Error", "Deleted"})
-    return batch.deletions_of(map(_texts, values.get("Error", ())), names)
+    return batch.deletions_of(
+        map(_texts, values.get("Error", ())), map(_texts, values.get("Deleted", ())), names
+    )
 
 
 def lifecycle_of(reply: Reply) -> Lifecycle:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiobotocore.httpchecksum import StreamingChecksumBody
@@ -21,7 +22,7 @@ from statebucket.port.bucket import (
 )
 from statebucket.port.expiry import TAG
 from statebucket.port.loops import ClientPerLoop
-from statebucket_s3 import lifecycle
+from statebucket_s3 import lifecycle, listing
 from statebucket_s3.batch import deletions_of
 from statebucket_s3.sdk.client import Connection, own_session
 from statebucket_s3.sdk.translate import is_missing, translated, unreadable
@@ -122,7 +123,7 @@ class SDKBucket:
         """See `statebucket.port.bucket.Bucket.delete_many`."""
         objects = [{"Key": name} for name in names]
         reply = await self._send("delete_objects", Delete={"Objects": objects, "Quiet": True})
-        return deletions_of(reply.get("Errors", ()), names)
+        return deletions_of(reply.get("Errors", ()), reply.get("Deleted", ()), names)
 
     async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
         """See `statebucket.port.bucket.Bucket.list`."""
@@ -132,14 +133,14 @@ class SDKBucket:
                 ObjectInfo(entry["Key"], Version(entry["ETag"]), entry["Size"], {})
                 for entry in reply.get("Contents", ())
             ]
-        return Page(objects, _following(reply))
+        return Page(objects, _following(reply, after))
 
     async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
         """See `statebucket.port.bucket.Bucket.list_prefixes`."""
         reply = await self._list(prefix, after, limit, Delimiter="/")
         with _reading():
             prefixes = [entry["Prefix"] for entry in reply.get("CommonPrefixes", ())]
-        return PrefixPage(prefixes, _following(reply))
+        return PrefixPage(prefixes, _following(reply, after))
 
     async def check(self, prefix: str) -> None:
         """See `statebucket.port.bucket.Bucket.check`."""
@@ -182,7 +183,9 @@ class SDKBucket:
     async def _list(self, prefix: str, after: str | None, limit: int, **options: Any) -> Any:  # noqa: ANN401
         if after is not None:
             options["ContinuationToken"] = after
-        return await self._send("list_objects_v2", Prefix=prefix, MaxKeys=limit, **options)
+        reply = await self._send("list_objects_v2", Prefix=prefix, MaxKeys=limit, **options)
+        listing.check_prefix(prefix, reply.get("Prefix"))
+        return reply
 
     async def _send(
         self,
@@ -229,7 +232,10 @@ async def _whole(reply: Any) -> bytes:  # noqa: ANN401
     stream = reply["Body"]
     async with stream:  # its own answer is the raw stream, which checks nothing
         body: bytes = await stream.read()
-    headers = reply["ResponseMetadata"]["HTTPHeaders"]
+    meta = reply["ResponseMetadata"]
+    if meta["HTTPStatusCode"] == HTTPStatus.PARTIAL_CONTENT:
+        raise Unavailable("S3 answered with a part of the object, though all of it was requested")
+    headers = meta["HTTPHeaders"]
     framed = "content-length" in headers or "transfer-encoding" in headers
     if not framed and not isinstance(stream, StreamingChecksumBody):
         raise Unavailable("the body ended with the connection, and may be cut short")
@@ -245,12 +251,11 @@ def _reading() -> Iterator[None]:
         raise unreadable() from None
 
 
-def _following(reply: Any) -> str | None:  # noqa: ANN401
+def _following(reply: Any, after: str | None) -> str | None:  # noqa: ANN401
     """What the next page is asked for with; None after the last."""
-    token: str | None = reply.get("NextContinuationToken")
-    if reply["IsTruncated"] and not token:
-        raise unreadable()
-    return token
+    return listing.following(
+        reply.get("NextContinuationToken"), after, truncated=reply["IsTruncated"]
+    )
 
 
 def _info(name: str, reply: Any) -> ObjectInfo:  # noqa: ANN401

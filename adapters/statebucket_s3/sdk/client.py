@@ -31,10 +31,12 @@ if TYPE_CHECKING:
 
 _KEYS = ("Authorization", "X-Amz-Security-Token")  # the headers that show a key or token
 _OK = range(200, 300)
-_DOCUMENTS = {  # the root element of each reply that has one
+_DOCUMENTS = {  # the root element of each success; None where it has no body
+    "DeleteObject": None,
     "DeleteObjects": b"DeleteResult",
     "GetBucketLifecycleConfiguration": b"LifecycleConfiguration",
     "ListObjectsV2": b"ListBucketResult",
+    "PutBucketLifecycleConfiguration": None,
 }
 _ROOT = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<[?!][^>]*>\s*)*<(?:\w+:)?(\w+)")
 _RENEW_SECONDS = 15.0  # by then the SDK has closed what was idle
@@ -97,15 +99,18 @@ def _no_region(**_: Any) -> Any:  # noqa: ANN401  (what botocore takes for a rep
 
 
 async def _check_document(http_response: Any, model: Any, **_: object) -> None:  # noqa: ANN401
-    """Refuses a success whose body is another document than the operation's.
+    """Refuses a success whose body is not the operation's.
 
     The SDK reads any XML: it would take another service's page for a batch without failures, or for
     a bucket without rules. It runs this hook for error replies too, before it raises what they say.
     """
-    if http_response.status_code in _OK:
-        found = _ROOT.match(await http_response.content)
-        if found is None or found[1] != _DOCUMENTS[model.name]:
-            raise unreadable()
+    if http_response.status_code not in _OK:
+        return
+    body = await http_response.content
+    root = _DOCUMENTS[model.name]
+    found = _ROOT.match(body)
+    if body if root is None else found is None or found[1] != root:
+        raise unreadable()
 
 
 class _Session(AioSession):

@@ -60,6 +60,8 @@ ODD: dict[str, tuple[str, Fault]] = {
         page(b"<Contents>%b</Contents>" % ENTRY, truncated=b"true"),
     ),
     "more prefixes, nobody knows where": ("tenants", page(b"", truncated=b"true")),
+    "a listing of another prefix": ("snapshots", page(b"<Prefix>other/</Prefix>")),
+    "prefixes below another prefix": ("tenants", page(b"<Prefix>other/</Prefix>")),
 }
 
 
@@ -74,3 +76,14 @@ async def test_what_lacks_something_is_unreadable(
             await CALLS[call](store.with_deadline(0.4))
         assert store.stats().retries >= 1
     assert caught.value.outcome == ("unknown" if call == "set" else "none")
+
+
+async def test_a_listing_that_goes_on_where_it_began_ends(
+    engine: S3Target, proxy: FaultProxy
+) -> None:
+    token = b"<NextContinuationToken>t</NextContinuationToken>"
+    async with engine.open() as store:
+        await store.exists("warm")  # making a client takes time of its own
+        proxy.always(page(token, truncated=b"true"))
+        with pytest.raises((errors.Unavailable, errors.DeadlineExceeded)):
+            await store.with_deadline(1).list_snapshots("acme")

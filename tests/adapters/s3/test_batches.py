@@ -19,6 +19,7 @@ REPLIES = {
     "another key": b"<DeleteResult><Error><Key>x</Key><Code>AccessDenied</Code></Error>"
     b"</DeleteResult>",
     "no key": b"<DeleteResult><Error><Code>AccessDenied</Code></Error></DeleteResult>",
+    "another key, deleted": b"<DeleteResult><Deleted><Key>x</Key></Deleted></DeleteResult>",
     "an empty error": b"<DeleteResult><Error/></DeleteResult>",
     "another document": b"<Other/>",
     "a page": b"<html><body>Log in</body></html>",

@@ -162,7 +162,7 @@ async def test_each_code_is_the_same_error_after_one_request(
     assert wrong == {}
 
 
-STATUSES = [200, 400, 403, 404, 500, 502, 503]
+STATUSES = [200, 301, 302, 304, 307, 308, 400, 403, 404, 500, 502, 503]
 PAGES = {"nothing": b"", "a page": b"<html>a gateway</html>"}
 
 
@@ -183,11 +183,14 @@ async def test_a_reply_that_is_not_s3s_is_the_same_error(proxy: FaultProxy, oper
 
 
 OTHER_DOCUMENTS = {
+    "delete": b"<ListBucketResult/>",
+    "delete a version": b"<html>log in</html>",
     "delete many": b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>",
     "list": b"<DeleteResult><IsTruncated>false</IsTruncated></DeleteResult>",
     "list prefixes": b"<DeleteResult><IsTruncated>false</IsTruncated></DeleteResult>",
     "check": b"<DeleteResult><IsTruncated>false</IsTruncated></DeleteResult>",
     "read lifecycle": b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>",
+    "write lifecycle": b"<ListBucketResult/>",
 }
 
 
@@ -200,6 +203,15 @@ async def test_the_reply_to_another_request_is_unreadable(
     proxy.always(Answer(200, headers, declaration + OTHER_DOCUMENTS[operation]))
     async with opened(proxy, "sdk") as sdk, opened(proxy, "http") as http:
         first, second = [await seen(proxy, one, operation) for one in (sdk, http)]
+    assert first == second
+    assert first.kind is errors.Unavailable
+
+
+async def test_a_part_of_an_object_is_not_the_object(proxy: FaultProxy) -> None:
+    headers = (("ETag", VERSION.token), ("Content-Range", "bytes 0-0/2"))
+    proxy.always(Answer(206, headers, b"v"))
+    async with opened(proxy, "sdk") as sdk, opened(proxy, "http") as http:
+        first, second = [await seen(proxy, one, "get") for one in (sdk, http)]
     assert first == second
     assert first.kind is errors.Unavailable
 
