@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple
+
 from statebucket import errors
+from statebucket.errors import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TAGGING = "x-amz-tagging"
+"""The header of a write that tags the object."""
+
+OPTIONAL = ("if-match", "if-none-match", TAGGING, "x-amz-server-side-encryption")
+"""The headers of our requests that not every service knows."""
 
 MISSING = frozenset({"NoSuchKey", "NoSuchVersion"})
 """The codes that say that there is no such object (not: no such bucket or endpoint)."""
@@ -45,20 +57,39 @@ _TOO_MANY = 429
 _SERVER = 500
 
 
-def of_code(code: str, message: str, status: int = 0) -> errors.StateBucketError:
+class Asked(NamedTuple):
+    """What was asked of S3, for the error that it does not offer it.
+
+    Attributes:
+        call: The operation, as S3 names it.
+        extras: The headers that not every service knows.
+    """
+
+    call: str
+    extras: Sequence[str] = ()
+
+
+def of_code(
+    code: str, message: str, status: int = 0, *, asked: Asked | None = None, header: str = ""
+) -> errors.StateBucketError:
     """The error for a code in S3's reply, or in an entry of a batch delete's reply.
 
     Args:
         code: S3's code; empty or the status where the reply names none.
         message: S3's text.
         status: The HTTP status; 0 for an entry of a reply.
+        asked: What was asked.
+        header: The request's header that the reply names as the reason.
     """
-    error = _of_code(code, message, status)
+    code = excerpt(code)
+    error = _of_code(code, excerpt(message), status, asked, header)
     error.code = code or (str(status) if status else None)
     return error
 
 
-def _of_code(code: str, message: str, status: int) -> errors.StateBucketError:
+def _of_code(
+    code: str, message: str, status: int, asked: Asked | None, header: str
+) -> errors.StateBucketError:
     if code in {"", str(status)}:
         said = f"S3 answered {status or 'an error'} without an error code"
     else:
@@ -79,9 +110,21 @@ def _of_code(code: str, message: str, status: int) -> errors.StateBucketError:
     if code in _THROTTLED or status == _TOO_MANY:
         return errors.Throttled(said)
     if code == "NotImplemented":
-        return errors.RequestRejected(f"{said} (a service without tagging: ttl_tags=false)")
+        return errors.RequestRejected(f"{said} ({_not_offered(asked, header)})")
     if status >= _SERVER or code in {"InternalError", "ServiceUnavailable"}:
         return errors.Unavailable(said, outcome="unknown")
     if status == _NOT_FOUND:
         said += " (is endpoint_url that of an S3 service?)"
     return errors.RequestRejected(said)
+
+
+def _not_offered(asked: Asked | None, header: str) -> str:
+    """What a service does not offer, and the option that does without it."""
+    extras = [excerpt(header).lower()] if header else [] if asked is None else asked.extras
+    call = "the call" if asked is None else asked.call
+    said = f"the service does not offer {call}"
+    if extras:
+        said += f" with {' and '.join(extras)}"
+    if TAGGING in extras:
+        said += "; ttl_tags=false does without tags"
+    return said

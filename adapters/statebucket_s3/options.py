@@ -29,6 +29,8 @@ class BucketOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         sse_kms_key_id: The key for ``sse=aws:kms``; by default the account's S3 key.
         ttl_tags: Whether to tag objects with their TTL class. False for services without tagging
             and roles without ``s3:PutObjectTagging``; then ``sweep`` does the removing.
+        etag_quotes: Whether ``If-Match`` has the quotes of the ETag, as AWS documents it. False for
+            services that compare it without them (Ceph RGW 16), and so refuse each replacement.
     """
 
     region: str | None = None
@@ -37,6 +39,7 @@ class BucketOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     sse: Literal["AES256", "aws:kms"] | None = None
     sse_kms_key_id: str | None = None
     ttl_tags: bool = True
+    etag_quotes: bool = True
 
     @classmethod
     def of(cls, location: Location) -> Self:

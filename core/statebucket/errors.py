@@ -286,4 +286,10 @@ class PreconditionFailed(StateBucketError):
 
     The core looks into it and raises `VersionConflict` where it is a lost race, so that callers
     of a store never see this class.
+
+    Attributes:
+        remedy: What may help where the condition holds and the service refuses it all the same;
+            empty where the adapter knows of nothing.
     """
+
+    remedy = ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from statebucket.errors import PreconditionFailed, StateBucketError
 from statebucket.port.bucket import Limits, Location, Object, ObjectInfo
 from statebucket_http.transport import Transport
+from statebucket_s3 import conditions
 from statebucket_s3.http import replies
 from statebucket_s3.http.credentials import CredentialSource
 from statebucket_s3.http.endpoints import endpoint_of
@@ -144,7 +145,7 @@ class HTTPBucket:
         """Sends a request; None where S3 answers that the object does not exist."""
         asked = self._endpoint
         reply = await self._once(request)
-        answer = replies.answer_of(reply, request.method)
+        answer = replies.answer_of(reply, request)
         if answer is not None and answer.region not in {None, asked.region}:
             # S3 has told where the bucket is, to this call and others beside it, and done nothing.
             self._settings = self._settings._replace(region=answer.region)
@@ -152,12 +153,15 @@ class HTTPBucket:
                 self._bucket, self._settings, self._options.addressing_style
             )
             reply = await self._once(request)
-            answer = replies.answer_of(reply, request.method)
+            answer = replies.answer_of(reply, request)
         if answer is None:
             return reply
         if answer.missing:
             return None
-        raise answer.error()
+        error = answer.error()
+        if isinstance(error, PreconditionFailed):
+            error.remedy = conditions.remedy(self._options)
+        raise error
 
     async def _once(self, request: Request) -> Reply:
         endpoint = self._endpoint

@@ -116,7 +116,7 @@ def _answer(reply: Reply | StateBucketError, whole: str | None = None) -> dict[s
     """
     if isinstance(reply, StateBucketError):
         return _error(type(reply).__name__)
-    wrong = answer_of(reply, "GET")
+    wrong = answer_of(reply, _BUCKETS)
     if wrong is not None:
         return _error(wrong.code)
     if whole is not None:

@@ -14,13 +14,14 @@ from statebucket.port.retry_after import seconds_of
 from statebucket_http.xml_documents import parse
 from statebucket_s3 import batch, listing
 from statebucket_s3.codes import MISSING, of_code
+from statebucket_s3.http.requests import asked_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from statebucket.port.bucket import Deletion
     from statebucket.port.lifecycle import Lifecycle
-    from statebucket_http.wire import Reply
+    from statebucket_http.wire import Reply, Request
 
 _OK = range(200, 300)
 _PARTIAL = 206
@@ -51,9 +52,12 @@ class Answer:
         region: The region that the bucket is in, where the request went to another.
     """
 
-    def __init__(self, reply: Reply, method: str) -> None:
+    def __init__(self, reply: Reply, request: Request) -> None:
         values = _error(reply.body)
+        method = request.method
         self._reply = reply
+        self._request = request
+        self._header = values.get("Header", "")
         self._message = values.get("Message", "")
         self.code = values.get("Code") or str(reply.status)
         self.missing = self.code in MISSING or (method == "HEAD" and reply.status == _NOT_FOUND)
@@ -64,15 +68,17 @@ class Answer:
     def error(self) -> StateBucketError:
         """The error of ours, with S3's as its cause."""
         status = self._reply.status
-        found = of_code(self.code, self._message, status)
+        found = of_code(
+            self.code, self._message, status, asked=asked_of(self._request), header=self._header
+        )
         found.retry_after = seconds_of(self._reply.headers.get("retry-after"))
         found.__cause__ = S3Error(self.code, self._message, status)
         return found
 
 
-def answer_of(reply: Reply, method: str) -> Answer | None:
-    """What a reply says went wrong; None for a success."""
-    return None if reply.status in _OK else Answer(reply, method)
+def answer_of(reply: Reply, request: Request) -> Answer | None:
+    """What the reply to a request says went wrong; None for a success."""
+    return None if reply.status in _OK else Answer(reply, request)
 
 
 def _error(body: bytes) -> dict[str, str]:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from statebucket.contract.versions import Version
-from statebucket.errors import PreconditionFailed, RequestRejected
+from statebucket.errors import RequestRejected
 from statebucket.port.expiry import TAG
 from statebucket_http.wire import Request
 from statebucket_http.xml_documents import text_of
+from statebucket_s3.codes import OPTIONAL, TAGGING, Asked
+from statebucket_s3.conditions import if_match
 from statebucket_s3.http.sigv4 import Signer, timestamp
 
 if TYPE_CHECKING:
@@ -27,7 +29,13 @@ if TYPE_CHECKING:
 
 _EMPTY = sha256(b"").hexdigest()
 _UNSIGNED = "UNSIGNED-PAYLOAD"
-_VISIBLE = range(0x21, 0x7F)
+_CALLS = {
+    "PUT": "PutObject",
+    "GET": "GetObject",
+    "HEAD": "HeadObject",
+    "DELETE": "DeleteObject",
+    "POST": "DeleteObjects",
+}
 _MINIMUM_SIZE = "x-amz-transition-default-minimum-object-size"
 
 
@@ -39,7 +47,7 @@ class S3Requests:
     """
 
     def __init__(self, options: BucketOptions) -> None:
-        self._tags = options.ttl_tags
+        self._options = options
         self._encryption: dict[str, str] = {}
         if options.sse is not None:
             self._encryption["x-amz-server-side-encryption"] = options.sse
@@ -50,12 +58,12 @@ class S3Requests:
     def put(self, write: Write, condition: Version | None) -> Request:
         """``PutObject``."""
         headers = {"content-type": write.content_type, **self._encryption}
-        if write.expiry is not None and write.expiry.days is not None and self._tags:
-            headers["x-amz-tagging"] = f"{TAG}={write.expiry.days}"
+        if write.expiry is not None and write.expiry.days is not None and self._options.ttl_tags:
+            headers[TAGGING] = f"{TAG}={write.expiry.days}"
         if condition == Version.ABSENT:
             headers["if-none-match"] = "*"
         elif condition is not None:
-            headers["if-match"] = etag(condition)
+            headers["if-match"] = if_match(condition, self._options)
         for name, value in write.metadata.items():
             headers[f"x-amz-meta-{name}"] = value
         return Request("PUT", path_of(write.name), "", headers, write.body)
@@ -70,7 +78,7 @@ class S3Requests:
 
     def delete(self, name: str, condition: Version | None) -> Request:
         """``DeleteObject``."""
-        headers = {} if condition is None else {"if-match": etag(condition)}
+        headers = {} if condition is None else {"if-match": if_match(condition, self._options)}
         return Request("DELETE", path_of(name), "", headers)
 
     def delete_many(self, names: Sequence[str]) -> Request:
@@ -129,22 +137,14 @@ def path_of(name: str) -> str:
     return f"/{quote(name, safe='/~')}"
 
 
-def etag(version: Version) -> str:
-    """A version as S3 takes it.
-
-    Raises:
-        PreconditionFailed: It is of another form, and so can be no object's.
-    """
-    token = version.token
-    inner = token[1:-1]
-    if not (
-        inner
-        and token == f'"{inner}"'
-        and '"' not in inner
-        and all(ord(letter) in _VISIBLE for letter in inner)
-    ):
-        raise PreconditionFailed(f"not a version of S3: {token!r}")
-    return token
+def asked_of(request: Request) -> Asked:
+    """A request in S3's words."""
+    name = request.query.partition("=")[0]
+    if name == "lifecycle":
+        call = f"{request.method.capitalize()}BucketLifecycleConfiguration"
+    else:
+        call = "ListObjectsV2" if request.method == "GET" and name else _CALLS[request.method]
+    return Asked(call, [header for header in OPTIONAL if header in request.headers])
 
 
 class S3Signer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,13 +21,16 @@ from statebucket.port.bucket import (
 )
 from statebucket.port.expiry import TAG
 from statebucket.port.loops import ClientPerLoop
+from statebucket.port.timeouts import idle_limit
 from statebucket_s3 import lifecycle, listing
 from statebucket_s3.batch import deletions_of
+from statebucket_s3.codes import OPTIONAL, Asked
+from statebucket_s3.conditions import if_match, remedy
 from statebucket_s3.sdk.client import Connection, own_session
 from statebucket_s3.sdk.translate import is_missing, translated, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from statebucket.port.bucket import Deletion
     from statebucket.port.findings import Finding
@@ -37,14 +39,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_IDLE_SHARE = 1 / 3  # of the deadline, so that a dead connection leaves time to try another
 _ALWAYS = {  # what each reply of S3's has, but for those to a delete, which may be empty
     "put_object": "ETag",
     "get_object": "ETag",
     "head_object": "ETag",
     "list_objects_v2": "IsTruncated",
 }
-_ETAG = re.compile(r'"[!#-~]+"')
+_ARGUMENTS = {  # the SDK's names of headers
+    "if-match": "IfMatch",
+    "if-none-match": "IfNoneMatch",
+    "x-amz-tagging": "Tagging",
+    "x-amz-server-side-encryption": "ServerSideEncryption",
+}
 
 
 class SDKBucket:
@@ -78,7 +84,7 @@ class SDKBucket:
         return Connection(
             self._session,
             self._options,
-            self._location.deadline * _IDLE_SHARE,
+            idle_limit(self._location.deadline),
             self._location.max_in_flight,
         )
 
@@ -90,7 +96,7 @@ class SDKBucket:
         if condition == Version.ABSENT:
             options["IfNoneMatch"] = "*"
         elif condition is not None:
-            options["IfMatch"] = _etag(condition)
+            options["IfMatch"] = if_match(condition, self._options)
         reply = await self._send(
             "put_object",
             missing=PreconditionFailed("S3 answered 404: the object to be replaced is gone"),
@@ -115,7 +121,9 @@ class SDKBucket:
 
     async def delete(self, name: str, condition: Version | None = None) -> bool | None:
         """See `statebucket.port.bucket.Bucket.delete`."""
-        options: dict[str, Any] = {} if condition is None else {"IfMatch": _etag(condition)}
+        options: dict[str, Any] = {}
+        if condition is not None:
+            options["IfMatch"] = if_match(condition, self._options)
         reply = await self._send("delete_object", Key=name, **options)
         return False if reply is None else None
 
@@ -213,12 +221,22 @@ class SDKBucket:
                 if missing is not None:
                     raise missing from error
                 return None
-            ours = translated(error)
+            ours = translated(error, _asked(operation, arguments))
+            if isinstance(ours, PreconditionFailed):
+                ours.remedy = remedy(self._options)
             if ours is None or ours is error:
                 raise
             # An error of encoding would show what it is of, a secret.
             raise ours from None if isinstance(error, UnicodeEncodeError) else error
         return reply
+
+
+def _asked(operation: str, arguments: Mapping[str, Any]) -> Asked:
+    """A request in S3's words, from those of the SDK."""
+    return Asked(
+        "".join(word.capitalize() for word in operation.split("_")),
+        [header for header in OPTIONAL if _ARGUMENTS[header] in arguments],
+    )
 
 
 def _check(operation: str, reply: Any) -> None:  # noqa: ANN401
@@ -262,10 +280,3 @@ def _info(name: str, reply: Any) -> ObjectInfo:  # noqa: ANN401
     with _reading():
         metadata = {key.lower(): value for key, value in reply["Metadata"].items()}
         return ObjectInfo(name, Version(reply["ETag"]), reply["ContentLength"], metadata)
-
-
-def _etag(version: Version) -> str:
-    """A version as S3 takes it; one of another form can be no object's."""
-    if not _ETAG.fullmatch(version.token):
-        raise PreconditionFailed(f"not a version of S3: {version.token!r}")
-    return version.token

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+from base64 import b64encode
 from contextlib import AsyncExitStack
 from functools import cache
+from hashlib import md5
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +78,7 @@ class Connection:
         # ``Expect: 100-continue`` costs each write a round trip (measured: 12.1 → 7.1 ms at 5 ms).
         client.meta.events.unregister("before-call.s3", add_expect_header)
         client.meta.events.register("before-call.s3.HeadBucket", _no_region)
+        client.meta.events.register("before-call.s3.DeleteObjects", _add_md5)
         for operation in _DOCUMENTS:
             client.meta.events.register(f"after-call.s3.{operation}", _check_document)
         return client
@@ -96,6 +99,17 @@ def _no_region(**_: Any) -> Any:  # noqa: ANN401  (what botocore takes for a rep
     to the wrong region is answered with the right one, and then the SDK sends it there.
     """
     return SimpleNamespace(status_code=200), {"ResponseMetadata": {"HTTPHeaders": {}}}
+
+
+def _add_md5(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
+    """Adds the MD5 of a batch delete's body, beside the SDK's CRC-32.
+
+    S3 takes either. Services that know no other checksum (Swift) refuse the request without it, and
+    S3's directory buckets, which know no MD5, do not get it.
+    """
+    if context.get("endpoint_properties", {}).get("backend") != "S3Express":
+        digest = md5(params["body"], usedforsecurity=False).digest()
+        params["headers"]["Content-MD5"] = b64encode(digest).decode()
 
 
 async def _check_document(http_response: Any, model: Any, **_: object) -> None:  # noqa: ANN401

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import socket
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import aiohttp
 from botocore import exceptions as sdk
 
 from statebucket import errors
+from statebucket.errors import excerpt, shown
 from statebucket.port.retry_after import seconds_of
 from statebucket_s3.codes import MISSING, of_code
+
+if TYPE_CHECKING:
+    from statebucket_s3.codes import Asked
 
 _NO_CREDENTIALS = (
     sdk.NoCredentialsError,
@@ -17,7 +23,6 @@ _NO_CREDENTIALS = (
     sdk.CredentialRetrievalError,
     sdk.TokenRetrievalError,
     sdk.SSOError,
-    sdk.ProfileNotFound,
     sdk.RefreshWithMFAUnsupportedError,
 )
 _EXPIRED = "the refreshed credentials are still expired"  # of a bare RuntimeError
@@ -37,10 +42,14 @@ _LOST = (
 )
 
 
-def translated(error: Exception) -> errors.StateBucketError | None:
+def translated(error: Exception, asked: Asked) -> errors.StateBucketError | None:
     """The error of one request as one of ours; None for an error that is no answer of a service.
 
     The outcome is that of a write; a read's is the core's to ignore.
+
+    Args:
+        error: What the SDK raised.
+        asked: What was asked of S3.
     """
     if isinstance(error, errors.StateBucketError):
         return error
@@ -49,12 +58,9 @@ def translated(error: Exception) -> errors.StateBucketError | None:
         if isinstance(inner, errors.StateBucketError):
             return inner
     if isinstance(error, sdk.ClientError):
-        return _answered(error)
-    if isinstance(error, _NO_CREDENTIALS) or _EXPIRED in str(error):
-        return errors.InvalidCredentials(
-            f"no usable AWS credentials ({type(error).__name__}): set AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or give the function a role"
-        )
+        return _answered(error, asked)
+    if (unusable_keys := _of_credentials(error)) is not None:
+        return unusable_keys
     if isinstance(error, sdk.SSLError) and isinstance(
         error.kwargs.get("error"), aiohttp.ClientConnectorCertificateError
     ):
@@ -62,17 +68,33 @@ def translated(error: Exception) -> errors.StateBucketError | None:
             f"S3's certificate is not trusted: {error.kwargs['error']} (AWS_CA_BUNDLE names others)"
         )
     if isinstance(error, _NOT_SENT) or _never_connected(error):
-        return errors.Unavailable(f"S3 cannot be reached ({type(error).__name__})")
+        return errors.Unavailable(f"S3{_place(error)} cannot be reached ({_reason(error)})")
     if isinstance(error, _LOST):
         return errors.Unavailable(
-            f"the connection to S3 was lost ({type(error).__name__})", outcome="unknown"
+            f"the connection to S3{_place(error)} was lost ({_reason(error)})", outcome="unknown"
         )
     if type(error).__name__ == "ResponseParserError":
         return unreadable()
-    if isinstance(error, UnicodeEncodeError):  # of the secret, the one text that we do not check
-        return unusable()
     if isinstance(error, sdk.BotoCoreError | ValueError):
         return errors.RequestRejected(f"the SDK refuses the request ({type(error).__name__})")
+    return None
+
+
+def _of_credentials(error: Exception) -> errors.InvalidCredentials | None:
+    """The error for one about the credentials; None for any other."""
+    if isinstance(error, sdk.ProfileNotFound):
+        return errors.InvalidCredentials(
+            f"AWS's configuration has no profile {shown(error.kwargs.get('profile'))}: AWS_PROFILE "
+            "(or AWS_DEFAULT_PROFILE) must name one of ~/.aws/config or ~/.aws/credentials; or set "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY without it"
+        )
+    if isinstance(error, _NO_CREDENTIALS) or _EXPIRED in str(error):
+        return errors.InvalidCredentials(
+            f"no usable AWS credentials ({type(error).__name__}): set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or give the function a role"
+        )
+    if isinstance(error, UnicodeEncodeError):  # of the secret, the one text that we do not check
+        return unusable()
     return None
 
 
@@ -86,6 +108,32 @@ def unusable() -> errors.InvalidCredentials:
 def unreadable() -> errors.Unavailable:
     """The error for a reply that says success and is not what S3 answers."""
     return errors.Unavailable("S3's answer cannot be read", outcome="unknown")
+
+
+def _place(error: Exception) -> str:
+    """Where the request went, as far as the SDK's error says so: the URL's host, and no more."""
+    arguments = getattr(error, "kwargs", {})
+    url = arguments.get("proxy_url") or arguments.get("endpoint_url") or ""
+    parts = urlsplit(str(url))
+    host = parts.netloc.rpartition("@")[2]
+    through = " through the proxy " if "proxy_url" in arguments else " at "
+    return f"{through}{excerpt(host)}" if host else ""
+
+
+def _reason(error: Exception) -> str:
+    """The error's kind and, where the SDK has wrapped another, what that one says.
+
+    Only of errors that quote nothing of a request, which shows a signature and a token.
+    """
+    inner = getattr(error, "kwargs", {}).get("error")
+    said = f"{type(error).__name__}"
+    if isinstance(inner, aiohttp.ClientResponseError):
+        said += f": {excerpt(inner.message)}"
+    elif isinstance(inner, OSError) and inner.strerror:
+        said += f": {excerpt(inner.strerror)}"
+    elif isinstance(inner, Exception):
+        said += f": {type(inner).__name__}"
+    return said
 
 
 def _never_connected(error: Exception) -> bool:
@@ -106,11 +154,15 @@ def is_missing(error: Exception, operation: str) -> bool:
     return code in MISSING or (operation == "head_object" and code in {"404", "NotFound"})
 
 
-def _answered(error: sdk.ClientError) -> errors.StateBucketError:
+def _answered(error: sdk.ClientError, asked: Asked) -> errors.StateBucketError:
     said = error.response.get("Error", {})
     meta = error.response.get("ResponseMetadata", {})
     result = of_code(
-        str(said.get("Code", "")), str(said.get("Message", "")), meta.get("HTTPStatusCode", 0)
+        str(said.get("Code", "")),
+        str(said.get("Message", "")),
+        meta.get("HTTPStatusCode", 0),
+        asked=asked,
+        header=str(said.get("Header", "")),
     )
     result.retry_after = seconds_of(meta.get("HTTPHeaders", {}).get("retry-after"))
     return result

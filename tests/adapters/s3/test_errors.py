@@ -5,23 +5,23 @@ from __future__ import annotations
 import gc
 import socket
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aioboto3
 import aiohttp
 import pytest
 
-from statebucket import StateStore, errors, open_store
+from statebucket import StateStore, Version, errors, open_store
 from statebucket_s3.sdk import client
 from support.faults.answers import s3_error
-from support.faults.proxy import Answer, BlackHole, Fault, FaultProxy, StallBody
-from support.targets.s3 import BUCKET
+from support.faults.proxy import Answer, BlackHole, Fault, FaultProxy, StallBody, on
+from support.targets.s3 import BUCKET, S3Target, raw_client
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from support.servers import Server
-    from support.targets.s3 import S3Target
 
 pytestmark = pytest.mark.asyncio
 
@@ -32,7 +32,7 @@ CALLS: dict[str, Callable[[StateStore], Awaitable[Any]]] = {
     "list": lambda store: store.list_snapshots("acme"),
     "health": lambda store: store.health_check(),
 }
-SECRETS = ["test-secret-key", "Signature=", "AWS4-HMAC", "session-token-hunter2"]
+SECRETS = ["hunter2", "test-secret-key", "Signature=", "AWS4-HMAC"]
 
 
 async def told(store: StateStore, call: str, within: float) -> errors.StateBucketError:
@@ -293,3 +293,89 @@ async def test_sessions_that_are_not_used_any_more_are_closed(
         gc.collect()
         alive = [one for one in gc.get_objects() if isinstance(one, aiohttp.ClientSession)]
         assert len([one for one in alive if not one.closed]) <= 2
+
+
+@pytest.mark.parametrize("engine_name", ["sdk", "http"])
+@pytest.mark.parametrize("message", ["x" * 5_000_000, "one\r\nX-Evil: \x1b[31m\u202e two"])
+async def test_what_s3_says_enters_a_message_on_one_line_and_cut_short(
+    moto: Server, proxy: FaultProxy, engine_name: str, message: str
+) -> None:
+    target = S3Target(moto, raw_client(moto), proxy, engine_name)
+    escaped = message.replace("\x1b", "")  # which no XML can carry
+    proxy.always(s3_error(400, "InvalidRequest", escaped))
+    error = await told(target.open(), "get", 10)
+    assert len(str(error)) < 600
+    assert str(error).isprintable()
+    assert error.code == "InvalidRequest"
+
+
+@pytest.mark.parametrize("call", ["set", "list"])
+async def test_an_endpoint_that_cannot_be_reached_is_named(call: str) -> None:
+    endpoint = _unused()
+    url = f"s3://{BUCKET}/p?endpoint_url={endpoint}&region=us-east-1&deadline=8"
+    error = await told(open_store(url), call, 8)
+    host = endpoint.removeprefix("http://")
+    assert f"S3 at {host} cannot be reached" in f"{error} {error.__cause__}"
+
+
+async def test_a_profile_that_does_not_exist_is_named(
+    target: S3Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    error = await told(target.open(), "get", 2)
+    assert type(error) is errors.InvalidCredentials
+    assert "'no-such-profile'" in str(error)
+
+
+class Refusal(NamedTuple):
+    """A call that a service answers 501, and what the error must name."""
+
+    call: Callable[[StateStore], Awaitable[Any]]
+    method: str
+    header: str  # that the service names
+    words: list[str]
+    absent: list[str]
+
+
+DAY = timedelta(days=1)
+REFUSALS = {
+    "a write with tags": Refusal(
+        lambda store: store.set("k", b"v", DAY),
+        "PUT",
+        "",
+        ["PutObject with x-amz-tagging", "ttl_tags=false"],
+        [],
+    ),
+    "a write without": Refusal(
+        lambda store: store.set("k", b"v"), "PUT", "", ["PutObject"], ["ttl_tags"]
+    ),
+    "a creation": Refusal(
+        lambda store: store.set("k", b"v", if_version=Version.ABSENT),
+        "PUT",
+        "If-None-Match",
+        ["PutObject with if-none-match"],
+        ["ttl_tags"],
+    ),
+    "a listing": Refusal(
+        lambda store: store.list_snapshots("acme"), "GET", "", ["ListObjectsV2"], ["ttl_tags"]
+    ),
+}
+
+
+@pytest.mark.parametrize("engine_name", ["sdk", "http"])
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+async def test_a_501_names_the_call_and_the_header_that_was_refused(
+    moto: Server, proxy: FaultProxy, engine_name: str, refusal: Refusal
+) -> None:
+    target = S3Target(moto, raw_client(moto), proxy, engine_name)
+    header = f"<Header>{refusal.header}</Header>" if refusal.header else ""
+    body = f"<Error><Code>NotImplemented</Code><Message>no</Message>{header}</Error>"
+    proxy.always(
+        Answer(501, (("Content-Type", "application/xml"),), body.encode(), when=on(refusal.method))
+    )
+    async with target.open() as store:
+        await store.set("other", b"v") if refusal.method != "PUT" else None
+        with pytest.raises(errors.RequestRejected) as caught:
+            await refusal.call(store)
+    assert all(word in str(caught.value) for word in refusal.words), str(caught.value)
+    assert not any(word in str(caught.value) for word in refusal.absent)

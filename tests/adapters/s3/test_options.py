@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from datetime import timedelta
+from hashlib import md5
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import aioboto3
 import boto3
@@ -12,14 +15,19 @@ import pytest
 from aiobotocore.session import AioSession
 
 from statebucket import errors, open_store
+from statebucket.port.bucket import Location, Write
+from statebucket_s3 import open_bucket, open_bucket_over_http
+from support.faults.answers import s3_error
 from support.faults.proxy import Answer, DelayReply
-from support.targets.s3 import BUCKET
+from support.targets.s3 import BUCKET, S3Target, raw_client
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from statebucket.port.bucket import OpenedBucket
     from support.faults.proxy import FaultProxy, Recorded
-    from support.targets.s3 import S3Target
+    from support.servers import Server
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 DONE = Answer(200, (("ETag", '"0123456789abcdef0123456789abcdef"'),))
@@ -222,10 +230,10 @@ REFUSED: list[tuple[dict[str, Any], type[errors.StateBucketError], str]] = [
     ({"regoin": "eu-west-1"}, errors.InvalidArgument, "regoin.*region"),
     ({"endpoint_url": ""}, errors.InvalidURL, "http://host or https://host: ''"),
     ({"endpoint_url": "ftp://host"}, errors.InvalidURL, "http://host.*'ftp://host'"),
-    ({"endpoint_url": "host:9000"}, errors.InvalidURL, "http://host.*'host:9000'"),
+    ({"endpoint_url": "host:9000"}, errors.InvalidURL, "http://host or https://host"),
     ({"endpoint_url": "https://"}, errors.InvalidURL, "http://host.*'https://'"),
     ({"endpoint_url": "https://a b"}, errors.InvalidURL, "http://host.*'https://a b'"),
-    ({"endpoint_url": "https://a;b"}, errors.InvalidURL, "http://host.*'https://a;b'"),
+    ({"endpoint_url": "https://a;b"}, errors.InvalidURL, "http://host.*'https://a'"),
     ({"endpoint_url": "https://host\r\n"}, errors.InvalidURL, "http://host"),
     ({"endpoint_url": "https://me:hunter2@host"}, errors.InvalidURL, "without user"),
     ({"endpoint_url": "https://host/?key=hunter2"}, errors.InvalidURL, "without user, query"),
@@ -262,3 +270,61 @@ async def test_a_ca_bundle_that_cannot_be_read_is_told_at_once(
         assert told.value.outcome == "none"
         assert store.stats().requests == 1
     assert proxy.requests == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("engine_name", ["sdk", "http"])
+@pytest.mark.parametrize("quotes", ["true", "false", None])
+async def test_conditions_go_with_the_quotes_of_the_etag_or_without(
+    moto: Server, proxy: FaultProxy, engine_name: str, quotes: str | None
+) -> None:
+    target = S3Target(moto, raw_client(moto), proxy, engine_name)
+    options = {} if quotes is None else {"etag_quotes": quotes}
+    async with target.open(**options) as store:
+        version = await store.set("k", b"v")
+        proxy.clear()
+        await store.set("k", b"w", if_version=version)
+        (request,) = proxy.requests
+    sent = request.header("if-match")
+    assert sent == (version.token.strip('"') if quotes == "false" else version.token)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("opener", [open_bucket, open_bucket_over_http])
+async def test_a_service_that_compares_without_quotes_needs_the_option(
+    proxy: FaultProxy, opener: Callable[[Location], OpenedBucket]
+) -> None:
+
+    def quoted(request: Recorded) -> bool:
+        return '"' in str(request.header("if-match") or "")
+
+    proxy.always(s3_error(412, "PreconditionFailed", when=quoted))
+    write = Write(uuid4().hex, b"v", "application/json", {}, None)
+    told = {}
+    for quotes in (True, False):
+        given = {"endpoint_url": proxy.url, "region": "us-east-1", "etag_quotes": quotes}
+        bucket = opener(Location("s3", BUCKET, "", given, 10.0, 8)).bucket
+        version = await bucket.put(write, None)
+        for call in (bucket.put(write, version), bucket.delete(write.name, version)):
+            try:
+                await call
+            except errors.PreconditionFailed as error:
+                told[quotes] = error.remedy
+        await bucket.close()
+    assert list(told) == [True]
+    assert "etag_quotes=false sends If-Match without quotes" in told[True]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("engine_name", ["sdk", "http"])
+async def test_a_batch_delete_has_the_md5_that_some_services_ask_for(
+    moto: Server, proxy: FaultProxy, engine_name: str
+) -> None:
+    target = S3Target(moto, raw_client(moto), proxy, engine_name)
+    async with target.open() as store:
+        await store.set("exec:e:k", b"v")
+        await store.set("exec:e:l", b"v")
+        await store.delete_execution_state("e")
+    (batch,) = [one for one in proxy.requests if one.method == "POST"]
+    assert batch.header("content-md5") == b64encode(md5(batch.body).digest()).decode()
+    assert target.raw_names() == []

@@ -1,0 +1,37 @@
+"""A version as the ``If-Match`` header of a request, and what may be wrong where S3 refuses it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from statebucket.errors import PreconditionFailed
+
+if TYPE_CHECKING:
+    from statebucket.contract.versions import Version
+    from statebucket_s3.options import BucketOptions
+
+_ETAG = re.compile(r'"([!#-~]+)"')
+
+
+def if_match(version: Version, options: BucketOptions) -> str:
+    """The header's value.
+
+    Args:
+        version: The version that the object must be at.
+        options: The store's options; with ``etag_quotes=False`` the value goes without its quotes.
+
+    Raises:
+        PreconditionFailed: The version is not of S3's form, and so can be no object's.
+    """
+    found = _ETAG.fullmatch(version.token)
+    if found is None:
+        raise PreconditionFailed(f"not a version of S3: {version.token!r}")
+    return found[0] if options.etag_quotes else found[1]
+
+
+def remedy(options: BucketOptions) -> str:
+    """What to do where a service refuses a condition that holds."""
+    if options.etag_quotes:
+        return "etag_quotes=false sends If-Match without quotes, which Ceph RGW 16 needs"
+    return "S3 and most services need If-Match with its quotes: leave out etag_quotes=false"
