@@ -22,10 +22,10 @@ from statebucket.contract.versions import Stored, Version
 from statebucket.opening import open_store
 
 if TYPE_CHECKING:
+    from statebucket.contract.lease import Lease as Lease
+    from statebucket.contract.writer import SnapshotWriter as SnapshotWriter
     from statebucket.lifecycle.check import LifecycleReport as LifecycleReport
     from statebucket.lifecycle.plan import LifecyclePlan as LifecyclePlan
-    from statebucket.store.leases import Lease as Lease
-    from statebucket.store.writer import SnapshotWriter as SnapshotWriter
 
 __version__ = "0.1.0"
 
@@ -51,10 +51,10 @@ __all__ = [
 
 # Not in __all__, by which ``import *`` and the API reference would load them.
 _LATER = {
-    "Lease": "statebucket.store.leases",
+    "Lease": "statebucket.contract.lease",
     "LifecyclePlan": "statebucket.lifecycle.plan",
     "LifecycleReport": "statebucket.lifecycle.check",
-    "SnapshotWriter": "statebucket.store.writer",
+    "SnapshotWriter": "statebucket.contract.writer",
 }
 
 if not TYPE_CHECKING:  # which would take any name for one of the module's

@@ -23,11 +23,11 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from statebucket.contract.lease import Lease
 from statebucket.contract.state_store import StateStore
+from statebucket.contract.writer import SnapshotWriter
 from statebucket.errors import UnsupportedOperation
 from statebucket.opening import open_store as _open_store
-from statebucket.store.leases import Lease
-from statebucket.store.writer import SnapshotWriter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator

@@ -135,9 +135,9 @@ class BlockingStateStore:
 
         3 requests to take it (4 without a tenant bound), 1 at each third of ``ttl`` to renew it, 1
         to give it up. What it guarantees, and what it does not, is said in
-        `statebucket.store.leases`; in
-        short: a lease saves double work, and ``save_snapshot(…, lease=lease)`` never overwrites a
-        successor's save, however long this process was paused.
+        `statebucket.contract.lease`; in short: a lease saves double work, and
+        ``save_snapshot(…, lease=lease)`` never overwrites a successor's save, however long this
+        process was paused.
 
         Args:
             execution_id: The execution. Without a tenant bound, one that a tenant owns already.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from statebucket import errors
-from statebucket.store.leases import SKEW_MS
+from statebucket.contract.lease import SKEW_MS
 from statebucket.testing import Clock
 from support.competing_processes import line, rest, started
 from support.faults.proxy import (

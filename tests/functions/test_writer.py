@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from statebucket import StateStore
-    from statebucket.store.writer import SnapshotWriter
+    from statebucket.contract.writer import SnapshotWriter
 
 
 class Hurried(asyncio.SelectorEventLoop):

@@ -10,8 +10,8 @@ import inspect
 from typing import Any
 
 from statebucket import StateStore
-from statebucket.store.leases import Lease
-from statebucket.store.writer import SnapshotWriter
+from statebucket.contract.lease import Lease
+from statebucket.contract.writer import SnapshotWriter
 
 _END = object()
 

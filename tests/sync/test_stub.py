@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from statebucket import StateStore
-from statebucket.store.leases import Lease
-from statebucket.store.writer import SnapshotWriter
+from statebucket.contract.lease import Lease
+from statebucket.contract.writer import SnapshotWriter
 from statebucket.sync import BlockingLease, BlockingSnapshotWriter, BlockingStateStore
 
 if TYPE_CHECKING:

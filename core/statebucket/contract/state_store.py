@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from statebucket.contract.ids import ExecutionId, TenantId
+    from statebucket.contract.lease import Lease
     from statebucket.contract.reports import DeletionReport, SweepReport
     from statebucket.contract.snapshot import ExecutionSnapshot
     from statebucket.contract.stats import Stats
     from statebucket.contract.versions import Stored, Version
+    from statebucket.contract.writer import SnapshotWriter
     from statebucket.lifecycle.check import LifecycleReport
     from statebucket.lifecycle.plan import LifecyclePlan
-    from statebucket.store.leases import Lease
-    from statebucket.store.writer import SnapshotWriter
 
 T = TypeVar("T")
 
@@ -180,9 +180,9 @@ class StateStore(StorageBackend, Protocol):
 
         3 requests to take it (4 without a tenant bound), 1 at each third of ``ttl`` to renew it, 1
         to give it up. What it guarantees, and what it does not, is said in
-        `statebucket.store.leases`; in
-        short: a lease saves double work, and ``save_snapshot(…, lease=lease)`` never overwrites a
-        successor's save, however long this process was paused.
+        `statebucket.contract.lease`; in short: a lease saves double work, and
+        ``save_snapshot(…, lease=lease)`` never overwrites a successor's save, however long this
+        process was paused.
 
         Args:
             execution_id: The execution. Without a tenant bound, one that a tenant owns already.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from statebucket.store.layout import Layout
-    from statebucket.store.leases import Lease
+    from statebucket.store.leases import StoreLease
     from statebucket.store.objects import Objects
 
 
@@ -39,7 +39,7 @@ class StoreContext(NamedTuple):
     layout: Layout
     owners: OwnerIndex | None
     snapshots: Snapshots
-    leases: dict[tuple[str, str], Lease]
+    leases: dict[tuple[str, str], StoreLease]
     deadline: float
     finished_ttl: timedelta | None = None
     tenant: str | None = None

@@ -1,25 +1,4 @@
-"""Leases: one worker at a time on an execution.
-
-What a lease guarantees, and what it does not:
-
-* A lease is an object, ``leases/{execution}``, that is only ever written under a condition. Of any
-  number of contenders one gets it; a process that dies lets it run out.
-* It can be taken over `SKEW_MS` after it ran out by the contender's clock. While the clocks of all
-  contenders differ by less than that, no two processes hold it at the same time by their own
-  clocks.
-* It saves double work; it is not what protects the snapshot. A process can be paused at any moment,
-  longer than its lease lasts. So a save under a lease is conditional on the version of the snapshot
-  that was there when the lease was taken, or that this process has loaded or saved since, through
-  the store that gave the lease or a view of it: a holder that wakes up late cannot overwrite what
-  its successor has saved, whatever the clocks say, unless it loads that first and finds its lease
-  held by its own clock.
-* `Lease.fence` is max(the previous fence + 1, milliseconds since the epoch). It only grows, so that
-  another system can refuse a late holder by it. The object is kept after release for that reason,
-  for a week or longer; after that the epoch alone keeps the fence growing.
-* It is its process's: a fork of it does not hold it. `delete_tenant` removes leases too, held or
-  not, and with them the memory of their fences.
-* Conditions hold within one bucket in one region. A replica may show an old lease.
-"""
+"""The leases of a store; see `statebucket.contract.lease` for what they guarantee."""
 
 from __future__ import annotations
 
@@ -31,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
+from statebucket.contract.lease import MAX_TTL_MS, SKEW_MS, Lease
 from statebucket.contract.versions import Version
 from statebucket.errors import (
     CorruptObject,
@@ -51,10 +31,6 @@ if TYPE_CHECKING:
 
     from statebucket.store.context import StoreContext
 
-SKEW_MS = 2_000
-"""How far the clocks of two contenders may differ, in milliseconds."""
-
-MAX_TTL_MS = 86_400_000  # nobody can break a lease whose holder has died
 _KEPT_MS = 7 * 86_400_000
 _RENEW_SHARE = 1 / 3
 _RETRY_SHARE = 1 / 4  # of the time between renewals
@@ -71,13 +47,15 @@ class _Record(msgspec.Struct):
     expires_ms: int
 
 
-class Lease:
-    """A lease on one execution; made by ``store.lease``, held inside its ``async with``.
+class StoreLease(Lease):
+    """A lease of a store, as a record in its bucket.
 
-    Attributes:
+    Args:
+        context: The store's.
+        tenant_id: The tenant.
         execution_id: The execution.
-        tenant_id: Its tenant.
-        fence: A number that only grows from holder to holder; 0 before the lease is held.
+        ttl: How long it lasts after it was taken or renewed.
+        wait_ms: How long to wait for another holder, in milliseconds.
     """
 
     def __init__(
@@ -113,7 +91,6 @@ class Lease:
 
     @property
     def held(self) -> bool:
-        """Whether the lease is held, as far as this process and its clock can tell: 0 requests."""
         return (
             self._lost is None
             and self._objects.now_ms() < self._expires_ms
@@ -121,11 +98,6 @@ class Lease:
         )
 
     def check(self) -> None:
-        """Returns while the lease is held: 0 requests.
-
-        Raises:
-            LeaseLost: It ran out, or was taken over.
-        """
         if self._lost is not None:
             raise self._lost
         if self._pid != os.getpid():
@@ -164,12 +136,6 @@ class Lease:
         return self._lose("another holder has it, and has saved")
 
     async def __aenter__(self) -> Self:
-        """Takes the lease: 3 requests.
-
-        Raises:
-            LeaseHeld: Another holder has it, and did not give it up within ``wait``.
-            UnsupportedOperation: It was taken before; ask the store for another.
-        """
         if self._pid:
             raise UnsupportedOperation("a lease is taken once; ask the store for another")
         self._pid = os.getpid()
@@ -204,7 +170,6 @@ class Lease:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Gives the lease up: 1 request. A lease that was lost is not an error here."""
         if self._pid == os.getpid():  # else it is the parent's to give up
             await asyncio.shield(self._leave())
 

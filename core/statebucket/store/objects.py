@@ -148,7 +148,7 @@ class Objects:
 
         for _ in range(MAX_LOOKS):
             try:
-                version = await self._attempt(call, send, name, writes=True)
+                version = await self.send(call, send, name, writes=True)
             except PreconditionFailed as failed:
                 # Until it is looked into, the refusal may be of our own write's repetition.
                 before, call.outcome = call.outcome, "unknown"
@@ -217,7 +217,7 @@ class Objects:
         return None if info is None or self._read_expired(info) else info
 
     async def _read(self, call: Call, name: str) -> Object | None:
-        found = await self._attempt(call, lambda: self.bucket.get(name), name)
+        found = await self.send(call, lambda: self.bucket.get(name), name)
         if found is not None:
             self.counter.add("bytes_received", len(found.body))
         return found
@@ -230,7 +230,7 @@ class Objects:
 
     async def look(self, call: Call, name: str) -> ObjectInfo | None:
         """Looks at an object, expired or not: 1 request. None if it does not exist."""
-        return await self._attempt(call, lambda: self.bucket.head(name), name)
+        return await self.send(call, lambda: self.bucket.head(name), name)
 
     async def delete(self, call: Call, name: str, condition: Version | None = None) -> bool | None:
         """Deletes an object: 1 request.
@@ -247,7 +247,7 @@ class Objects:
             VersionConflict: It is at another version.
         """
         try:
-            return await self._attempt(
+            return await self.send(
                 call, lambda: self.bucket.delete(name, condition), name, writes=True
             )
         except PreconditionFailed as failed:
@@ -278,7 +278,7 @@ class Objects:
 
         if left:
             try:
-                await self._attempt(call, send, None, writes=True)
+                await self.send(call, send, None, writes=True)
             except StateBucketError as error:
                 done.update((name, Deletion(name, error=error)) for name in left)
         untold = Unavailable("the service did not say what became of it", outcome="unknown")
@@ -333,7 +333,7 @@ class Objects:
             return page
 
         while True:
-            page = await self._attempt(Call(operation, seconds), send, prefix)
+            page = await self.send(Call(operation, seconds), send, prefix)
             yield page
             after = page.following
             if after is None:
@@ -343,7 +343,7 @@ class Objects:
 
     async def check(self, call: Call, prefix: str) -> None:
         """Finds out whether the bucket can be reached and listed: 1 request."""
-        await self._attempt(call, lambda: self.bucket.check(prefix), None)
+        await self.send(call, lambda: self.bucket.check(prefix), None)
 
     def lifecycle(self, call: Call) -> LifecyclePort | None:
         """The adapter's calls for lifecycle rules, with retries; None where it has none."""
@@ -354,7 +354,7 @@ class Objects:
             return None
 
         async def send(request: Callable[[], Awaitable[T]], *, writes: bool) -> T:
-            return await self._attempt(call, request, None, writes=writes)
+            return await self.send(call, request, writes=writes)
 
         return Retried(self.bucket, send)
 
@@ -373,17 +373,25 @@ class Objects:
         except CorruptObject:
             return False  # listed, so that whoever loads it is told
 
-    def _attempt(
+    def send(
         self,
         call: Call,
-        send: Callable[[], Awaitable[T]],
-        name: str | None,
+        request: Callable[[], Awaitable[T]],
+        name: str | None = None,
         *,
         writes: bool = False,
     ) -> Coroutine[Any, Any, T]:
+        """Sends a request to the adapter, within the bounds and by the retry policy of the store.
+
+        Args:
+            call: The call it belongs to.
+            request: Sends it once.
+            name: The object it is about, for errors.
+            writes: Whether a lost reply leaves open what happened.
+        """
         return attempt(
             call,
-            send,
+            request,
             limiter=self._limiters.get(),
             counter=self.counter,
             object_name=name,

@@ -37,14 +37,15 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from types import TracebackType
 
+    from statebucket.contract.lease import Lease
     from statebucket.contract.reports import DeletionReport, SweepReport
     from statebucket.contract.stats import Stats
+    from statebucket.contract.writer import SnapshotWriter
     from statebucket.lifecycle.check import LifecycleReport
     from statebucket.lifecycle.plan import Keeper, LifecyclePlan
     from statebucket.store.context import StoreContext
-    from statebucket.store.leases import Lease
+    from statebucket.store.leases import StoreLease
     from statebucket.store.removal import Remover
-    from statebucket.store.writer import SnapshotWriter
 
 
 @observed
@@ -139,18 +140,18 @@ class ObjectStateStore(StateStore):
         if ttl is None and snapshot.state.is_terminal:
             ttl = self.context.finished_ttl
         expiry = self.context.expiry(ttl)
-        if lease is not None:
-            _check_lease(lease, snapshot, if_version)
-            if_version = lease.base()
+        held = None if lease is None else _own(lease, snapshot, if_version)
+        if held is not None:
+            if_version = held.base()
         call = self.context.call("save_snapshot")
         try:
             version = await self.context.snapshots.save(
                 call, name, snapshot, expiry=expiry, condition=if_version, only_newer=only_newer
             )
         except VersionConflict as error:
-            if lease is None:
+            if held is None:
                 raise
-            raise await lease.conflict(call, error) from error
+            raise await held.conflict(call, error) from error
         self._note(tenant_id, execution_id, version)
         return version
 
@@ -201,7 +202,7 @@ class ObjectStateStore(StateStore):
         ttl: timedelta,
         wait: timedelta | float | None = None,
     ) -> AsyncIterator[Lease]:
-        from statebucket.store.leases import Lease, lease_milliseconds  # noqa: PLC0415  (see the top)
+        from statebucket.store.leases import StoreLease, lease_milliseconds  # noqa: PLC0415  (see the top)
 
         encode_execution(execution_id)
         lease_milliseconds(ttl)
@@ -211,7 +212,7 @@ class ObjectStateStore(StateStore):
             raise UnsupportedOperation(
                 f"lease: no tenant owns {execution_id!r} yet; call it on store.tenant(…)"
             )
-        lease = Lease(
+        lease = StoreLease(
             self.context,
             tenant_id=tenant_id,
             execution_id=execution_id,
@@ -234,10 +235,10 @@ class ObjectStateStore(StateStore):
         only_newer: bool = False,
         lease: Lease | None = None,
     ) -> SnapshotWriter:
-        from statebucket.store.writer import SnapshotWriter  # noqa: PLC0415  (see the top)
+        from statebucket.store.writer import StoreWriter  # noqa: PLC0415  (see the top)
 
         encode_execution(execution_id)
-        return SnapshotWriter(
+        return StoreWriter(
             lambda snapshot: self.save_snapshot(
                 snapshot, ttl=ttl, only_newer=only_newer, lease=lease
             ),
@@ -494,10 +495,11 @@ def _check_condition(condition: object) -> None:
         raise InvalidArgument(f"if_version must be a Version or None: {condition!r}")
 
 
-def _check_lease(lease: Lease, snapshot: ExecutionSnapshot, if_version: Version | None) -> None:
-    from statebucket.store.leases import Lease  # noqa: PLC0415  (see the top)
+def _own(lease: Lease, snapshot: ExecutionSnapshot, if_version: Version | None) -> StoreLease:
+    """The lease to save a snapshot under, if it may be."""
+    from statebucket.store.leases import StoreLease  # noqa: PLC0415  (see the top)
 
-    if not isinstance(lease, Lease):
+    if not isinstance(lease, StoreLease):
         raise InvalidArgument(f"lease must be what store.lease(…) gave: {lease!r}")
     if if_version is not None:
         raise InvalidArgument("a lease brings its own condition: pass if_version or lease")
@@ -505,6 +507,7 @@ def _check_lease(lease: Lease, snapshot: ExecutionSnapshot, if_version: Version 
         raise InvalidArgument(
             f"the lease is on {lease.execution_id!r}, the snapshot of {snapshot.execution_id!r}"
         )
+    return lease
 
 
 def _encoded(value: Any) -> bytes:  # noqa: ANN401  (any JSON value)

@@ -1,9 +1,4 @@
-"""Saving often: a writer that coalesces the saves of one execution.
-
-A service may take few writes to one object (GCS: one a second). The writer keeps at most one save
-in flight, leaves the service its interval, and of the snapshots that come meanwhile writes the
-latest only.
-"""
+"""The writer of a store; see `statebucket.contract.writer` for what it does."""
 
 from __future__ import annotations
 
@@ -12,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Self
 
 from statebucket.contract.snapshot import ExecutionSnapshot
+from statebucket.contract.writer import SnapshotWriter
 from statebucket.errors import InvalidSnapshot, UnsupportedOperation
 
 if TYPE_CHECKING:
@@ -21,15 +17,13 @@ if TYPE_CHECKING:
     from statebucket.contract.versions import Version
 
 
-class SnapshotWriter:
-    """Saves the latest of many snapshots; made by ``store.writer``, used in its ``async with``.
+class StoreWriter(SnapshotWriter):
+    """A writer of a store.
 
-    Attributes:
-        saved: How many snapshots were written.
-        dropped: How many were not, because a later one came first (or the block was cancelled while
-            it was left).
-        failed: How many could not be written, or nobody knows whether they were.
-        version: The version that was written last.
+    Args:
+        save: Saves a snapshot.
+        execution_id: The execution.
+        interval: Seconds to leave between two saves.
     """
 
     def __init__(
@@ -53,15 +47,6 @@ class SnapshotWriter:
         self._pid = os.getpid()
 
     def save(self, snapshot: ExecutionSnapshot) -> None:
-        """Hands over a snapshot and returns at once; it is written unless a later one comes first.
-
-        Raises:
-            InvalidSnapshot: It is of another execution.
-            UnsupportedOperation: The writer's block has ended, or belongs to the process that this
-                one is a fork of; nobody would wait for it.
-            StateBucketError: The snapshot before could not be written: its error, which is told
-                once. This one was not taken: hand it over again, or give up.
-        """
         if not isinstance(snapshot, ExecutionSnapshot):
             raise InvalidSnapshot(f"not an ExecutionSnapshot: {type(snapshot).__name__}")
         if snapshot.execution_id != self._execution_id:
@@ -81,18 +66,12 @@ class SnapshotWriter:
             self._task = asyncio.create_task(self._write())
 
     async def flush(self) -> Version | None:
-        """Waits until the latest snapshot is written, and returns the version.
-
-        Raises:
-            StateBucketError: It could not be written.
-        """
         while self._task is not None and not self._task.done():
             await asyncio.shield(self._task)
         self._raise()
         return self.version
 
     async def __aenter__(self) -> Self:
-        """Returns the writer; no request is sent."""
         self._left = False
         return self
 
@@ -102,11 +81,6 @@ class SnapshotWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Writes what is left, also when the block failed or was cancelled.
-
-        Raises:
-            StateBucketError: The last snapshot could not be written.
-        """
         self._left = True
         if self._pid != os.getpid():
             return  # what was handed over is for the process that this one is a fork of

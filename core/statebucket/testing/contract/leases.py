@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from statebucket import Version, errors
-from statebucket.store.leases import SKEW_MS
+from statebucket.contract.lease import SKEW_MS
 from statebucket.testing.contract.base import E1, Contract, snapshot
 
 if TYPE_CHECKING:
