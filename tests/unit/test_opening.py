@@ -80,7 +80,7 @@ def seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]
 
 def test_an_adapter_of_another_distribution_is_found_by_its_scheme(seen: list[Any]) -> None:
     store = open_store("probe://host/some/path?colour=blue&deadline=7", shape=["any"])
-    assert repr(store) == "<StateStore memory prefix='some/path'>"
+    assert repr(store) == "<StateStore memory bucket='host' prefix='some/path'>"
     (location,) = seen
     assert (location.scheme, location.host, location.path) == ("probe", "host", "/some/path")
     assert location.options == {"colour": "blue", "shape": ["any"]}
