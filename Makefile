@@ -8,13 +8,15 @@ EXTRA := $(strip $(if $(filter s3://%,$(STATEBUCKET_URL)),$(S3)) \
 	$(if $(filter gs://%,$(STATEBUCKET_URL)),[gcs]) \
 	$(if $(filter az://%,$(STATEBUCKET_URL)),[azure]))
 PYTEST := $(BIN)/python -m pytest
+UV := uv==0.13.9
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 CODE := core adapters tests
 ALL := tests --ignore tests/terraform
 # pdoc looks for the types of a NamedTuple's fields in another module.
 NAMED_TUPLE := ignore:Error parsing type annotation ForwardRef('Bucket') for statebucket.port.bucket.OpenedBucket
 DOCS := statebucket statebucket.sync statebucket.contract.lease statebucket.contract.writer statebucket.contract.reports statebucket.contract.stats statebucket.telemetry statebucket.port.bucket statebucket.port.lifecycle statebucket.lifecycle.rules statebucket.lifecycle.check statebucket.lifecycle.plan statebucket.admin.doctor statebucket.port.findings statebucket.testing statebucket.testing.contract statebucket_pytest
 
-.PHONY: help demo test test-all test-fast test-terraform soak bench-cold bench bench-readme check format docs screenshots stubs request-table promises-table clean
+.PHONY: help demo test test-all test-fast test-terraform soak bench-cold bench bench-readme check format docs screenshots stubs request-table promises-table lock clean
 
 help:  ## Shows this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -72,6 +74,11 @@ request-table: $(VENV)/.dev  ## Counts the requests of each call and writes them
 promises-table: $(VENV)/.dev  ## Writes the README's table of promises from the tests that show them
 	UPDATE_README=1 $(PYTEST) -n 0 tests/docs/test_promises.py
 
+lock: | $(BIN)/python  ## Pins what the tests and checks install, with hashes, from pyproject.toml
+	$(BIN)/python -m pip install --quiet $(UV)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--all-extras --group test --group check --output-file tests/requirements.txt pyproject.toml
+
 clean:  ## Removes .venv and what tools have left
 	rm -rf $(VENV) dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
@@ -89,9 +96,14 @@ $(VENV)/.checkov: | $(BIN)/python
 	$(VENV)/checkov/bin/python -m pip install --quiet --disable-pip-version-check checkov==3.3.30
 	@touch "$@"
 
-$(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable ".[all,testing]" --group test --group check
+# Azurite runs on Node.js 20 or later, which the group brings where the system has none.
+NODE := $(shell node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null || echo "--group node")
+
+$(VENV)/.dev: pyproject.toml tests/requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1" $(UV)
+	$(INSTALL) --require-hashes --requirement tests/requirements.txt
+	$(INSTALL) --no-deps --editable .
+	$(if $(NODE),$(INSTALL) $(NODE))
 	@touch "$@" "$(VENV)/.demo" "$(VENV)/.demo[s3]" "$(VENV)/.demo[http]" "$(VENV)/.demo[gcs]" "$(VENV)/.demo[azure]"
 
 $(VENV)/.bench: pyproject.toml $(VENV)/.dev

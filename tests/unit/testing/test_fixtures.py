@@ -129,4 +129,4 @@ def test_a_missing_moto_names_the_pip_command(tmp_path: Path) -> None:
             pass
         """,
     )
-    assert "pip install 'statebucket[s3,testing]'" in said
+    assert "pip install 'statebucket[s3,testing-s3]'" in said
