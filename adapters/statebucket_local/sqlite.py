@@ -180,7 +180,7 @@ class SQLiteBucket:
             if workers is None or workers.pid != os.getpid():  # threads do not survive a fork
                 workers = self._workers = Workers(self._path, self._threads)
             # Within the lock, so that a `close` in another thread cannot come in between.
-            result = workers.pool.submit(workers.run, statement)
+            result = workers.submit(statement)
         return await asyncio.wrap_future(result)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sqlite3
 import threading
 import weakref
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote
 
 from statebucket.errors import (
     AccessDenied,
@@ -17,6 +20,7 @@ from statebucket.errors import (
     StateBucketError,
     Throttled,
     Unavailable,
+    shown,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +37,7 @@ CREATE TABLE IF NOT EXISTS statebucket_objects (
     body BLOB NOT NULL
 )
 """
+_MODE = 0o600  # of a file that we create; SQLite gives its -wal and -shm the same
 _BUSY_SECONDS = 0.2  # a wait for another process's lock; the core tries again until its deadline
 
 
@@ -54,8 +59,24 @@ class Workers:
         # For a store that nobody shuts down; at exit, after the pool's threads have come to an end.
         self.close_connections = weakref.finalize(self, _close, self._connections, self.pid)
 
+    def submit(self, statement: Callable[[sqlite3.Connection], T]) -> Future[T]:
+        """Runs a statement in a thread of the pool.
+
+        While the interpreter shuts down no thread takes work (a call from an ``atexit`` handler, or
+        from a thread that outlives the main one): it then runs in the calling thread.
+        """
+        try:
+            return self.pool.submit(self.run, statement)
+        except RuntimeError:
+            done: Future[T] = Future()
+            try:
+                done.set_result(self.run(statement))
+            except StateBucketError as error:
+                done.set_exception(error)
+            return done
+
     def run(self, statement: Callable[[sqlite3.Connection], T]) -> T:
-        """Runs a statement in the calling worker thread, in a transaction of its own."""
+        """Runs a statement in the calling thread, in a transaction of its own."""
         try:
             connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
             if connection is None:
@@ -63,6 +84,8 @@ class Workers:
             return statement(connection)
         except sqlite3.Error as error:
             raise _translated(error, self._path) from error
+        except OverflowError as error:  # over 2 GiB, which Python does not hand to SQLite
+            raise RequestRejected(f"too large for the SQLite file {self._path!r}") from error
 
     def close(self) -> None:
         """Waits for what is running, then closes every connection."""
@@ -77,9 +100,15 @@ class Workers:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
     def _open(self) -> sqlite3.Connection:
-        # The pool's shutdown closes connections from another thread than the one that uses them.
+        _create(self._path)
+        # "rw": SQLite itself creates nothing, neither readable by others nor behind a link. The
+        # pool's shutdown closes connections from another thread than the one that uses them.
         connection = sqlite3.connect(
-            self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            _uri(self._path),
+            uri=True,
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
         )
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -92,7 +121,43 @@ class Workers:
         return connection
 
 
+def _create(path: str) -> None:
+    """Creates the file where there is none, for its owner only.
+
+    Raises:
+        StateBucketError: It cannot be created.
+    """
+    if os.path.lexists(path):
+        # A link to a file that does not exist would have us create whatever it names.
+        if not os.path.exists(path):  # noqa: PTH110  (paths are text here)
+            raise AccessDenied(
+                f"the SQLite file {path!r} is a link to a file that does not exist, and is not "
+                "followed: create that file, or remove the link"
+            )
+        return
+    try:
+        with contextlib.suppress(FileExistsError):  # another process was quicker
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _MODE))
+    except OSError as error:
+        why = f"cannot create the SQLite file {path!r}: {error.strerror}"
+        if isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise BucketNotFound(f"{why}; its directory must exist") from error
+        if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+            raise AccessDenied(f"{why}; no right to create it") from error
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG}:
+            raise RequestRejected(why) from error
+        raise Unavailable(why) from error
+
+
+def _uri(path: str) -> str:
+    slashes = "" if path.startswith("/") else "///"  # as in file:///C:/…
+    return f"file:{slashes}{quote(os.fsencode(path.replace(os.sep, '/')))}?mode=rw"
+
+
 _all_workers: weakref.WeakSet[Workers] = weakref.WeakSet()
+
+# After these alone a statement may have taken effect: all others roll it back.
+_OPEN_ENDED = {sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC}
 
 
 def _close(connections: list[sqlite3.Connection], pid: int) -> None:
@@ -124,7 +189,7 @@ def _translated(error: sqlite3.Error, path: str) -> StateBucketError:
 
 def _sorted(error: sqlite3.Error, path: str) -> StateBucketError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the extended part
-    where = f"SQLite file {path!r}: {error}"
+    where = f"SQLite file {path!r}: {shown(str(error))}"
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return Throttled(f"another process holds the lock on the {where}")
     if code == sqlite3.SQLITE_CANTOPEN:
@@ -137,4 +202,7 @@ def _sorted(error: sqlite3.Error, path: str) -> StateBucketError:
         return CorruptObject(f"not a database that SQLite can read: {where}")
     if code == sqlite3.SQLITE_TOOBIG:
         return RequestRejected(f"too large for the {where}")
-    return Unavailable(where, outcome="unknown")
+    if code == sqlite3.SQLITE_FULL:  # a statement is atomic: nothing of it was written
+        return RequestRejected(f"no space is left for the {where}; free some and try again")
+    open_ended = getattr(error, "sqlite_errorcode", 0) in _OPEN_ENDED
+    return Unavailable(where, outcome="unknown" if open_ended else "none")

@@ -219,7 +219,10 @@ class DeadlineExceeded(StateBucketError, TimeoutError):
 
 
 class RequestRejected(StateBucketError):
-    """The service refused the request as malformed or not allowed; trying again will not help."""
+    """The service refused the request; trying it again will not help.
+
+    It is malformed or not allowed, or there is no room for what it writes.
+    """
 
 
 class DeleteIncomplete(StateBucketError):

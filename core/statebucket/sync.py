@@ -47,7 +47,13 @@ class _Background:
         self._thread = threading.Thread(
             target=self.loop.run_forever, name="statebucket-sync", daemon=True
         )
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # Python 3.12 and later start none at the interpreter's exit
+            self.loop.close()
+            raise UnsupportedOperation(
+                "a blocking store cannot be used any more: the interpreter is shutting down"
+            ) from error
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine there, and waits for it here."""

@@ -331,3 +331,164 @@ def test_what_nobody_shuts_down_is_closed_at_exit(tmp_path: Path, code: str, sai
     # From Python 3.13 on a connection that is left open is told on stderr.
     assert (done.stdout.split(), done.stderr) == (said.split(), "")
     assert [path.name for path in tmp_path.iterdir()] == ["state.db"]
+
+
+def modes_in(folder: Path, *, links: bool = False) -> dict[str, str]:
+    return {
+        file.name: oct(file.stat(follow_symlinks=not links).st_mode & 0o777)
+        for file in folder.iterdir()
+    }
+
+
+@pytest.mark.asyncio
+async def test_what_is_created_is_its_owners_only(tmp_path: Path) -> None:
+    path = tmp_path / "private %41 é.db"
+    before = os.umask(0)
+    try:
+        async with open_store(f"sqlite:///{path}") as store:
+            await store.set("k", b"v")
+            modes = modes_in(tmp_path)
+    finally:
+        os.umask(before)
+    assert modes == {f"{path.name}{end}": "0o600" for end in ("", "-wal", "-shm")}
+
+
+@pytest.mark.asyncio
+async def test_the_rights_of_a_file_that_is_there_are_left_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "shared.db"
+    path.touch()
+    path.chmod(0o640)
+    async with open_store(f"sqlite:///{path}") as store:
+        await store.set("k", b"v")
+        assert set(modes_in(tmp_path).values()) == {"0o640"}
+
+
+@pytest.mark.asyncio
+async def test_a_link_to_nothing_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "state.db").symlink_to(tmp_path / "elsewhere.db")
+    async with open_store(f"sqlite:///{tmp_path}/state.db") as store:
+        with pytest.raises(errors.AccessDenied, match="link to a file that does not exist"):
+            await store.set("k", b"v")
+        assert list(modes_in(tmp_path, links=True)) == ["state.db"]
+        (tmp_path / "elsewhere.db").touch()
+        await store.set("k", b"v")
+        assert await store.get("k") == b"v"
+
+
+@pytest.mark.asyncio
+async def test_a_full_disk_is_not_tried_again_and_nothing_was_written(tmp_path: Path) -> None:
+    async with open_store(f"sqlite:///{tmp_path}/state.db", max_in_flight=1) as store:
+        await store.set("k", b"old")
+        (connection,) = store.context.objects.bucket._workers._connections  # type: ignore[attr-defined]
+        connection.execute("PRAGMA max_page_count = 1")  # the file may not grow any more
+        before = store.stats().requests
+        with pytest.raises(errors.RequestRejected, match="no space is left") as full:
+            await store.set("k", bytes(1_000_000))
+        assert (store.stats().requests - before, full.value.outcome) == (1, "none")
+        assert await store.get("k") == b"old"
+
+
+FAILING_DISK = """
+    import asyncio, os, resource, sys
+    from statebucket import open_store, errors
+
+    async def main():
+        path = sys.argv[1]
+        async with open_store("sqlite:///" + path, deadline=1, max_in_flight=1) as store:
+            await store.set("k", b"old")
+            before = resource.getrlimit(resource.RLIMIT_FSIZE)
+            # Each write behind what is there fails with EFBIG, an I/O error to SQLite.
+            resource.setrlimit(resource.RLIMIT_FSIZE, (os.path.getsize(path + "-wal"), before[1]))
+            try:
+                await store.set("k", bytes(1_000_000))
+            except errors.StateBucketError as error:
+                print(type(error).__name__, error.outcome, error.code)
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            print(await store.get("k"))
+    asyncio.run(main())
+"""
+
+
+def test_a_disk_that_fails_to_write_leaves_the_old_value_and_no_doubt(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(FAILING_DISK), f"{tmp_path}/state.db"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == ["Unavailable none SQLITE_IOERR_WRITE", "b'old'"]
+
+
+AT_EXIT = """
+    import asyncio, atexit, sys, threading
+    from statebucket import open_store, errors
+
+    {module}
+
+    store = open_store("sqlite:///" + sys.argv[1])
+
+    async def call():
+        await store.set("k", b"1")
+        return await store.get("k")
+
+    def late():
+        try:
+            print({call}, flush=True)
+        except errors.StateBucketError as error:
+            print(type(error).__name__, error.outcome, flush=True)
+
+    def outlives():
+        threading.main_thread().join()
+        late()
+
+    {when}
+"""
+WAYS = {
+    "async": ("", "asyncio.run(call())"),
+    "blocking": (
+        "from statebucket.sync import open_store",
+        "(store.set('k', b'1'), store.get('k'))[1]",
+    ),
+}
+MOMENTS = {
+    "thread": "threading.Thread(target=outlives).start()",
+    "used-thread": "late(); threading.Thread(target=outlives).start()",
+    "atexit": "atexit.register(late)",
+    "used-atexit": "late(); atexit.register(late)",
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_call_while_the_interpreter_shuts_down_works(
+    tmp_path: Path, way: str, moment: str
+) -> None:
+    module, call = WAYS[way]
+    code = textwrap.dedent(AT_EXIT).format(module=module, call=call, when=MOMENTS[moment])
+    done = subprocess.run(
+        [sys.executable, "-W", "default", "-c", code, f"{tmp_path}/state.db"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split() == ["b'1'"] * (2 if moment.startswith("used") else 1)
+
+
+def test_a_blocking_call_behind_our_own_end_works_or_says_why(tmp_path: Path) -> None:
+    # Registered before statebucket is imported, so that it runs after our own handler.
+    first = "import atexit; atexit.register(lambda: late())\n"
+    module, call = WAYS["blocking"]
+    code = first + textwrap.dedent(AT_EXIT).format(module=module, call=call, when="late()")
+    done = subprocess.run(
+        [sys.executable, "-c", code, f"{tmp_path}/state.db"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() in (["b'1'", "b'1'"], ["b'1'", "UnsupportedOperation none"])
