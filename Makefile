@@ -14,7 +14,7 @@ CODE := core adapters tests
 ALL := tests --ignore tests/terraform
 # pdoc looks for the types of a NamedTuple's fields in another module.
 NAMED_TUPLE := ignore:Error parsing type annotation ForwardRef('Bucket') for statebucket.port.bucket.OpenedBucket
-DOCS := statebucket statebucket.sync statebucket.contract.lease statebucket.contract.writer statebucket.contract.reports statebucket.contract.stats statebucket.telemetry statebucket.port.bucket statebucket.port.lifecycle statebucket.lifecycle.rules statebucket.lifecycle.check statebucket.lifecycle.plan statebucket.admin.doctor statebucket.port.findings statebucket.testing statebucket.testing.contract statebucket_pytest
+DOCS := statebucket statebucket.sync statebucket.contract.lease statebucket.contract.writer statebucket.contract.reports statebucket.contract.stats statebucket.telemetry statebucket.port.bucket statebucket.port.lifecycle statebucket.lifecycle.rules statebucket.lifecycle.report statebucket.lifecycle.plan statebucket.admin.doctor statebucket.port.findings statebucket.port.remedies statebucket.testing statebucket.testing.contract statebucket_pytest
 
 .PHONY: help demo test test-all test-fast test-terraform soak bench-cold bench bench-readme check format docs screenshots stubs request-table promises-table lock clean
 

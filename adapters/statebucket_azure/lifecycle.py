@@ -9,10 +9,28 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from statebucket.port.expiry import TAG
+from statebucket.port.lifecycle import Removal, UnreadableRules
+from statebucket.port.remedies import Remedy
+from statebucket_azure.remedies import terraform
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from statebucket.port.lifecycle import Rule
+
+# Uncommitted blocks go by themselves, after a week.
+REMOVAL = Removal(tag=TAG, abort_uploads=False)
+"""What removes expired blobs where they are tagged: rules by blob index tag."""
+
+UNREADABLE = UnreadableRules(
+    reason="the rules belong to the storage account and cannot be seen through the blobs' own API",
+    remedy=Remedy(
+        advice="compare them with those listed here, or let the Terraform module keep them",
+        command="statebucket lifecycle show",
+        terraform=terraform().terraform,
+    ),
+)
 
 
 def policy(rules: Sequence[Rule], container: str) -> dict[str, Any]:

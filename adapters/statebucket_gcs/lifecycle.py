@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from statebucket.port.lifecycle import TERRAFORM_LABEL, TERRAFORM_PREFIX_LABEL, Lifecycle, Rule
+from statebucket.port.lifecycle import Lifecycle, Removal, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+# Whole days are counted from the custom time, which is the expiry. 0 would do if the service rounds
+# down; 1 is never early however it rounds, and survives tools that drop a zero.
+REMOVAL = Removal(custom_time_days=1, rule_ids=False)
+"""What removes expired objects."""
+
+TERRAFORM_LABEL = ("statebucket-lifecycle", "terraform")
+"""The bucket label by which our Terraform module says that the rules are its own."""
+
+TERRAFORM_PREFIX_LABEL = "statebucket-prefix"
+"""The bucket label by which it says what prefix it has: its `digest`."""
 
 FIELDS = "lifecycle,labels,metageneration"
 """The fields of a bucket to read."""

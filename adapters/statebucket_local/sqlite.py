@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
 
+    from statebucket.port.findings import Finding
+    from statebucket.port.remedies import Remedies
+
 T = TypeVar("T")
 Rows: TypeAlias = list[Any]
 
@@ -156,6 +159,17 @@ class SQLiteBucket:
     async def check(self, prefix: str) -> None:
         """See `statebucket.port.bucket.Bucket.check`."""
         await self.list(prefix, after=None, limit=1)
+
+    @property
+    def remedies(self) -> Remedies:
+        """See `statebucket.port.findings.Diagnosable`."""
+        from statebucket_local.remedies import REMEDIES  # noqa: PLC0415  (for the doctor only)
+
+        return REMEDIES
+
+    async def examine(self, prefix: str) -> Sequence[Finding]:  # noqa: ARG002  (the port's)
+        """Finds nothing: a file has no identity, versions or clock of its own."""
+        return ()
 
     async def close(self) -> None:
         """Closes the connections; the next call opens others."""

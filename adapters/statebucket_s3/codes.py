@@ -57,6 +57,15 @@ _TOO_MANY = 429
 _SERVER = 500
 
 
+FOREIGN = "200"
+"""The code of the error for a reply that says success and is not what S3 answers."""
+
+
+def unreadable() -> errors.Unavailable:
+    """The error for a reply that says success and is not what S3 answers."""
+    return errors.Unavailable("S3's answer cannot be read", outcome="unknown", code=FOREIGN)
+
+
 class Asked(NamedTuple):
     """What was asked of S3, for the error that it does not offer it.
 

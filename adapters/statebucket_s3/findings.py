@@ -10,16 +10,15 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from statebucket.port.clock import clock_finding
-from statebucket.port.findings import MODULES, Finding
+from statebucket.port.findings import Finding
+from statebucket.port.remedies import Remedy
+from statebucket_s3.remedies import READ_ONLY, REMEDIES, terraform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 PATIENCE = 3.0
 """Seconds to wait for STS, which need not be there."""
-
-_MODULE = f'module "state"  # {MODULES["s3"]}'
-_RUNTIME = f"policy = module.state.runtime_policy_json  # {MODULES['s3']}"
 
 
 class Replies(NamedTuple):
@@ -75,7 +74,9 @@ def _identity(reply: Mapping[str, Any]) -> Finding:
             check="identity",
             status="warning",
             message=f"{arn}: the account's root user, whom no policy limits",
-            remedy=f"use a role with {_RUNTIME}",
+            remedy=Remedy(
+                advice="use a role with this policy", terraform=REMEDIES.rights.terraform
+            ),
         )
     return Finding(check="identity", status="ok", message=arn)
 
@@ -91,9 +92,11 @@ def _out_of_sight(arn: str, bucket: str) -> Finding:
         status="note",
         message="S3 does not say whether it may delete the bucket or change its policy or rules; "
         "IAM does",
-        remedy=f"aws iam simulate-principal-policy --policy-source-arn {source or '…'} "
-        "--action-names s3:DeleteBucket s3:PutBucketPolicy s3:PutLifecycleConfiguration "
-        f"--resource-arns arn:{partition}:s3:::{bucket}",
+        remedy=Remedy(
+            command=f"aws iam simulate-principal-policy --policy-source-arn {source or '…'} "
+            "--action-names s3:DeleteBucket s3:PutBucketPolicy s3:PutLifecycleConfiguration "
+            f"--resource-arns arn:{partition}:s3:::{bucket}"
+        ),
     )
 
 
@@ -103,7 +106,7 @@ def _versions(reply: Mapping[str, Any]) -> Finding:
             check="versions",
             status="unknown",
             message=f"versioning cannot be seen ({error})",
-            remedy=f"policy = module.state.read_only_policy_json  # {MODULES['s3']}",
+            remedy=READ_ONLY,
         )
     status = reply.get("Status", "Disabled")
     if status == "Disabled":
@@ -116,7 +119,7 @@ def _versions(reply: Mapping[str, Any]) -> Finding:
         status="note",
         message=f"versioning is {status.lower()}: {kept} is kept, and billed, until a rule "
         "removes noncurrent versions",
-        remedy=f"versioning = false, or a small noncurrent_days, in {_MODULE}",
+        remedy=terraform("versioning = false, or a small noncurrent_days"),
     )
 
 
@@ -129,17 +132,17 @@ def _public(reply: Mapping[str, Any]) -> Finding:
             check="public",
             status="unknown",
             message=f"whether public access is blocked cannot be seen ({_code(reply)})",
-            remedy=f"policy = module.state.read_only_policy_json  # {MODULES['s3']}",
+            remedy=READ_ONLY,
         )
     return Finding(
         check="public",
         status="warning",
         message="the bucket itself does not block public access",
-        remedy=_MODULE,
+        remedy=terraform(),
     )
 
 
 def _excess(message: str) -> Finding:
     return Finding(
-        check="rights", status="warning", message=f"not needed: {message}", remedy=_RUNTIME
+        check="rights", status="warning", message=f"not needed: {message}", remedy=REMEDIES.rights
     )

@@ -4,15 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from statebucket.port.lifecycle import TERRAFORM_ID, Lifecycle, Rule, per_prefix
+from statebucket.port.expiry import TAG
+from statebucket.port.lifecycle import (
+    TERRAFORM_ID,
+    Lifecycle,
+    Removal,
+    Rule,
+    UnreadableRules,
+    per_prefix,
+)
+from statebucket.port.remedies import Remedy
+from statebucket_s3.codes import FOREIGN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from statebucket.errors import StateBucketError
 
+REMOVAL = Removal(tag=TAG, delete_markers=True)
+"""What removes expired objects where they are tagged."""
+
 _UNSET = "NoSuchLifecycleConfiguration"
 _UNSUPPORTED = frozenset({"NotImplemented", "MethodNotAllowed", "501", "405"})
+_SWEEP = Remedy(
+    advice="run this from time to time, since no rule removes what has expired",
+    call="sweep()",
+    command="statebucket sweep",
+)
 _ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 _PLAIN_FILTER = frozenset({"Prefix", "Tag", "And"})
 _PLAIN_AND = frozenset({"Prefix", "Tags"})
@@ -46,11 +64,11 @@ def write(rules: Sequence[Rule], found: Lifecycle) -> dict[str, Any]:
     return {"LifecycleConfiguration": {"Rules": raw}, **(found.state or {})}
 
 
-def answered(error: StateBucketError) -> Lifecycle | None:
+def answered(error: StateBucketError) -> Lifecycle | UnreadableRules:
     """What a failed read says about the rules.
 
     Returns:
-        No rules where none were ever set; None where the service has none to offer.
+        No rules where none were ever set; else why there are none to be read.
 
     Raises:
         StateBucketError: The error itself, where it says something else.
@@ -58,7 +76,14 @@ def answered(error: StateBucketError) -> Lifecycle | None:
     if error.code == _UNSET:
         return Lifecycle(rules=())
     if error.code in _UNSUPPORTED:
-        return None
+        return UnreadableRules(
+            reason=f"the service has no lifecycle rules (it answers {error.code})", remedy=_SWEEP
+        )
+    if error.code == FOREIGN:
+        return UnreadableRules(
+            reason="the service answers the request for its lifecycle rules with something else",
+            remedy=_SWEEP,
+        )
     raise error
 
 

@@ -24,8 +24,8 @@ from statebucket.opening import open_store
 if TYPE_CHECKING:
     from statebucket.contract.lease import Lease as Lease
     from statebucket.contract.writer import SnapshotWriter as SnapshotWriter
-    from statebucket.lifecycle.check import LifecycleReport as LifecycleReport
     from statebucket.lifecycle.plan import LifecyclePlan as LifecyclePlan
+    from statebucket.lifecycle.report import LifecycleReport as LifecycleReport
 
 __version__ = "0.1.0"
 
@@ -53,7 +53,7 @@ __all__ = [
 _LATER = {
     "Lease": "statebucket.contract.lease",
     "LifecyclePlan": "statebucket.lifecycle.plan",
-    "LifecycleReport": "statebucket.lifecycle.check",
+    "LifecycleReport": "statebucket.lifecycle.report",
     "SnapshotWriter": "statebucket.contract.writer",
 }
 

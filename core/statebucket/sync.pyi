@@ -14,8 +14,8 @@ from statebucket.contract.snapshot import ExecutionSnapshot
 from statebucket.contract.state_store import MARGIN
 from statebucket.contract.stats import Stats
 from statebucket.contract.versions import Stored, Version
-from statebucket.lifecycle.check import LifecycleReport
 from statebucket.lifecycle.plan import LifecyclePlan
+from statebucket.lifecycle.report import LifecycleReport
 
 T = TypeVar("T")
 

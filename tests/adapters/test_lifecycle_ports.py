@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -9,6 +10,8 @@ import pytest
 
 from statebucket import open_store
 from statebucket.port.lifecycle import LifecyclePort
+from support.faults.answers import s3_error
+from support.faults.proxy import Answer, FaultProxy, on
 from support.targets.s3 import raw_client
 
 if TYPE_CHECKING:
@@ -42,3 +45,44 @@ async def test_the_rules_that_are_missing_are_found_through_either_engine(
         report = await store.check_lifecycle()
     assert not report.ok
     assert {finding.kind for finding in report.findings} >= {"missing"}
+
+
+LISTING = b"""<?xml version="1.0" encoding="UTF-8"?>
+<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>bucket</Name><Prefix/>
+<KeyCount>0</KeyCount><MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated></ListBucketResult>"""
+PAGE = b"<html><body>It works!</body></html>"
+XML = (("Content-Type", "application/xml"),)
+
+
+@pytest.mark.parametrize("engine", ["", "&engine=http"])
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Answer(200, XML, LISTING), "answers the request for its lifecycle rules with something"),
+        (Answer(200, XML, PAGE), "answers the request for its lifecycle rules with something"),
+        (s3_error(501, "NotImplemented"), "has no lifecycle rules (it answers NotImplemented)"),
+        (Answer(405, ()), "has no lifecycle rules (it answers 405)"),
+    ],
+    ids=["listing", "page", "501", "405"],
+)
+async def test_a_service_without_lifecycle_rules_is_unknown_and_needs_the_sweep(
+    moto: Server, engine: str, answer: Answer, reason: str
+) -> None:
+    bucket = f"b-{uuid4().hex}"
+    raw_client(moto).create_bucket(Bucket=bucket)
+    with FaultProxy(moto.host, moto.port) as proxy:
+        proxy.always(dataclasses.replace(answer, when=on("GET", "lifecycle")))
+        url = f"s3://{bucket}/app?endpoint_url={proxy.url}&region=us-east-1{engine}"
+        async with open_store(url) as store:
+            report = await store.check_lifecycle()
+            plan = await store.apply_lifecycle(dry_run=False)
+        assert proxy.count("GET") == 2
+    (finding,) = report.findings
+    assert finding.kind == "unknown"
+    assert reason in finding.message
+    # No module can keep rules there: what is left is the sweep, in the words of each reader.
+    assert finding.remedy is not None
+    assert finding.remedy.terraform is None
+    assert str(finding.remedy).endswith(": sweep()")
+    assert finding.remedy.shell.endswith(": statebucket sweep")
+    assert not plan.applied

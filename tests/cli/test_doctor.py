@@ -15,7 +15,11 @@ from statebucket import errors, open_store
 from statebucket.admin.doctor import Examination
 from statebucket.port.clock import clock_finding
 from statebucket.port.findings import Finding
+from statebucket.port.remedies import Remedies, Remedy
+from statebucket_azure.remedies import REMEDIES as AZURE
+from statebucket_gcs.remedies import REMEDIES as GCS
 from statebucket_s3 import findings as s3_findings
+from statebucket_s3.remedies import REMEDIES as S3
 from support.targets.s3 import raw_client
 
 if TYPE_CHECKING:
@@ -48,10 +52,21 @@ def s3(moto: Server, bucket: str, more: str = "") -> str:
     return f"s3://{bucket}/app?endpoint_url={moto.url}&region=us-east-1{more}"
 
 
+def as_cloud(store: ObjectStateStore, remedies: Remedies) -> None:
+    """The store, on a service that has these remedies."""
+
+    async def nothing(_: str) -> tuple[Finding, ...]:
+        return ()
+
+    bucket: Any = store.context.objects.bucket
+    bucket.remedies, bucket.examine = remedies, nothing
+
+
 def narrow(
-    store: ObjectStateStore, service: str, error: errors.StateBucketError
+    store: ObjectStateStore, remedies: Remedies, error: errors.StateBucketError
 ) -> ObjectStateStore:
     """The store, on a service that refuses names outside its prefixes."""
+    as_cloud(store, remedies)
     bucket: Any = store.context.objects.bucket
     get = bucket.get
 
@@ -60,11 +75,11 @@ def narrow(
             raise error
         return await get(name)
 
-    bucket.get, bucket.name, bucket.requires_network = some, service, True
+    bucket.get, bucket.requires_network = some, True
     return store
 
 
-def of(answer: Any, check: str) -> list[dict[str, str]]:
+def of(answer: Any, check: str) -> list[dict[str, Any]]:
     return [one for one in answer.json["findings"] if one["check"] == check]
 
 
@@ -81,7 +96,7 @@ async def test_it_only_reads_unless_it_may_write(store: ObjectStateStore) -> Non
             check="rights",
             status="unknown",
             message="writing was not tried",
-            remedy="statebucket doctor --write",
+            remedy=Remedy(command="statebucket doctor --write"),
         )
         in findings
     )
@@ -136,60 +151,60 @@ async def test_a_right_that_is_missing_names_the_prefix_and_the_terraform_line(
         return await put(write, condition)
 
     store.context.objects.bucket.put = some  # type: ignore[method-assign]
-    store.context.objects.bucket.name = "s3"
+    as_cloud(store, S3)
     fault = next(one for one in await examined(store, write=True) if one.status == "fault")
     assert "below owners/" in fault.message
-    assert fault.remedy == "policy = module.state.runtime_policy_json  # terraform/aws"
+    assert str(fault.remedy) == "policy = module.state.runtime_policy_json  # terraform/aws"
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("service", "line"),
     [
-        ("s3", "module.state.tenant_policy_json"),
-        ("gcs", "tenant_members"),
-        ("azure", "tenant_principal_ids"),
+        (S3, "module.state.tenant_policy_json"),
+        (GCS, "tenant_members"),
+        (AZURE, "tenant_principal_ids"),
     ],
 )
 async def test_a_tenants_view_is_given_a_tenants_rights_only(
-    store: ObjectStateStore, service: str, line: str
+    store: ObjectStateStore, service: Remedies, line: str
 ) -> None:
     async def denied(*_: Any) -> None:
         raise errors.AccessDenied("no")
 
     for name in ("check", "get"):
         setattr(store.context.objects.bucket, name, denied)
-    store.context.objects.bucket.name = service
+    as_cloud(store, service)
     faults = [one for one in await examined(store.tenant("acme")) if one.status == "fault"]
     assert faults
     for fault in faults:
-        assert line in fault.remedy
-        assert "runtime" not in fault.remedy
+        assert line in str(fault.remedy)
+        assert "runtime" not in str(fault.remedy)
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("service", "status", "how"),
     [
-        ("s3", "unknown", "simulate-principal-policy"),
-        ("gcs", "unknown", "troubleshoot-policy"),
-        ("azure", "ok", ""),
+        (S3, "unknown", "simulate-principal-policy"),
+        (GCS, "unknown", "troubleshoot-policy"),
+        (AZURE, "ok", ""),
     ],
 )
 async def test_a_denied_read_of_no_object_tells_something_on_azure_only(
-    store: ObjectStateStore, service: str, status: str, how: str
+    store: ObjectStateStore, service: Remedies, status: str, how: str
 ) -> None:
     found = await examined(narrow(store, service, errors.AccessDenied("no")))
     about = [one for one in found if one.check == "rights" and "outside" in one.message]
     assert [one.status for one in about] == [status]
-    assert how in about[0].remedy
+    assert how in str(about[0].remedy)
 
 
 @pytest.mark.asyncio
 async def test_no_answer_about_other_names_is_not_taken_for_a_denial(
     store: ObjectStateStore,
 ) -> None:
-    found = await examined(narrow(store, "azure", errors.Unavailable("gone")))
+    found = await examined(narrow(store, AZURE, errors.Unavailable("gone")))
     about = [one for one in found if one.check == "rights" and "outside" in one.message]
     assert [one.status for one in about] == ["unknown"]
 
@@ -198,23 +213,23 @@ async def test_no_answer_about_other_names_is_not_taken_for_a_denial(
 @pytest.mark.parametrize(
     ("error", "service", "said"),
     [
-        (errors.InvalidCredentials("x"), "gcs", "gcloud auth application-default login"),
-        (errors.InvalidCredentials("x"), "azure", "az login"),
-        (errors.BucketNotFound("x"), "s3", 'source = "terraform/aws"'),
-        (errors.Unavailable("x"), "s3", "statebucket health"),
+        (errors.InvalidCredentials("x"), GCS, "gcloud auth application-default login"),
+        (errors.InvalidCredentials("x"), AZURE, "az login"),
+        (errors.BucketNotFound("x"), S3, 'source = "terraform/aws"'),
+        (errors.Unavailable("x"), S3, "statebucket health"),
     ],
 )
 async def test_what_cannot_be_reached_is_the_one_finding_with_its_remedy(
-    store: ObjectStateStore, error: errors.StateBucketError, service: str, said: str
+    store: ObjectStateStore, error: errors.StateBucketError, service: Remedies, said: str
 ) -> None:
     async def fail(_: str) -> None:
         raise error
 
     store.context.objects.bucket.check = fail  # type: ignore[method-assign,assignment]
-    store.context.objects.bucket.name = service
+    as_cloud(store, service)
     (finding,) = await examined(store.with_deadline(0.1))
     assert (finding.check, finding.status) == ("reach", "fault")
-    assert said in finding.remedy
+    assert said in str(finding.remedy)
 
 
 @pytest.mark.asyncio
@@ -226,7 +241,8 @@ async def test_expired_objects_that_pile_up_are_found(tmp_path: Path) -> None:
     async with open_store(url) as store:
         (finding,) = [one for one in await examined(store) if one.check == "sweep"]
     assert finding.status == "warning"
-    assert finding.remedy == "statebucket sweep"
+    assert finding.remedy is not None
+    assert finding.remedy.shell == "statebucket sweep"
 
 
 def test_a_file_is_fit(cli: Callable[..., Any]) -> None:
@@ -272,7 +288,10 @@ def test_on_s3_versioning_is_told_with_what_it_costs(
     )
     (finding,) = of(cli("doctor", "-u", s3(moto, bucket, engine), "--json"), "versions")
     assert "every save is kept, and billed" in finding["message"]
-    assert "versioning = false" in finding["remedy"]
+    assert finding["remedy"]["terraform"] == {
+        "module": "terraform/aws",
+        "line": "versioning = false, or a small noncurrent_days",
+    }
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -294,7 +313,8 @@ def test_on_s3_lifecycle_drift_goes_with_the_command_it_names(
 ) -> None:
     url = s3(moto, bucket)
     (finding,) = of(cli("doctor", "-u", url, "--json"), "lifecycle")
-    assert (finding["status"], finding["remedy"]) == ("warning", "statebucket lifecycle apply")
+    assert finding["status"] == "warning"
+    assert finding["remedy"]["command"] == "statebucket lifecycle apply"
     assert cli("lifecycle", "check", "-u", url, "--json").code == 1
     assert cli("lifecycle", "apply", "-n", "-u", url, "--json").json["applied"] is False
     assert cli("lifecycle", "apply", "-u", url, "--json").code == 2  # nobody to ask
@@ -327,7 +347,7 @@ def test_on_s3_a_missing_bucket_is_a_fault(cli: Callable[..., Any], moto: Server
 def test_a_clock_that_is_off_is_found() -> None:
     finding = clock_finding("Sun, 06 Nov 1994 08:49:37 GMT")
     assert finding.status == "warning"
-    assert "set-ntp" in finding.remedy
+    assert "set-ntp" in str(finding.remedy)
 
 
 @pytest.mark.parametrize("date", [None, "", "yesterday"])
@@ -346,9 +366,9 @@ def test_a_reply_without_a_date_tells_nothing_of_the_clock(date: str | None) -> 
 )
 def test_what_s3_does_not_tell_iam_is_asked(arn: str, source: str, resource: str) -> None:
     finding = s3_findings._out_of_sight(arn, "b")
-    assert finding.remedy.endswith(f"--resource-arns arn:{resource}:s3:::b")
-    assert f"--policy-source-arn {source} " in finding.remedy
-    assert "s3:DeleteBucket s3:PutBucketPolicy" in finding.remedy
+    assert str(finding.remedy).endswith(f"--resource-arns arn:{resource}:s3:::b")
+    assert f"--policy-source-arn {source} " in str(finding.remedy)
+    assert "s3:DeleteBucket s3:PutBucketPolicy" in str(finding.remedy)
 
 
 def test_the_root_user_is_warned_of() -> None:

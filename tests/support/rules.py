@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from statebucket.lifecycle.check import Finding, LifecycleReport, compare
-from statebucket.lifecycle.rules import needed_rules
+from statebucket.lifecycle.check import compare
+from statebucket.lifecycle.rules import Scope, needed_rules
 from statebucket.port.lifecycle import Lifecycle
 from statebucket.store.layout import Layout
 from statebucket_gcs import lifecycle as gcs
 from statebucket_s3 import lifecycle as s3
 
+if TYPE_CHECKING:
+    from statebucket.lifecycle.report import LifecycleReport, RuleFinding
+    from statebucket.port.lifecycle import Removal
+
 Raw = dict[str, Any]
 
-NAMES = Layout("app/state")
-S3_NEEDED = needed_rules(NAMES, "tags")
-GCS_NEEDED = needed_rules(NAMES, "custom_time")
+
+def scope(prefix: str, removal: Removal, *, owner_index: bool = True) -> Scope:
+    """What the rules of a store with this prefix need to know."""
+    return Scope(prefix, Layout(prefix, owner_index=owner_index).areas, removal)
+
+
+ON_S3 = scope("app/state", s3.REMOVAL)
+ON_GCS = scope("app/state", gcs.REMOVAL)
+S3_NEEDED = needed_rules(ON_S3)
+GCS_NEEDED = needed_rules(ON_GCS)
 NOTHING = Lifecycle(rules=())
 
 
@@ -33,16 +44,16 @@ def gcs_rules() -> list[Raw]:
 
 
 def on_s3(rules: list[Raw], *, owner_index: bool = True) -> LifecycleReport:
-    needed = needed_rules(NAMES, "tags", owner_index=owner_index)
-    return compare(needed, s3.read({"Rules": rules}), NAMES, owner_index=owner_index)
+    where = scope("app/state", s3.REMOVAL, owner_index=owner_index)
+    return compare(needed_rules(where), s3.read({"Rules": rules}), where)
 
 
 def on_gcs(rules: list[Raw], **bucket: Any) -> LifecycleReport:
     found = gcs.read({"lifecycle": {"rule": rules}, "metageneration": "7", **bucket})
-    return compare(GCS_NEEDED, found, NAMES)
+    return compare(GCS_NEEDED, found, ON_GCS)
 
 
-def only(report: LifecycleReport) -> Finding:
+def only(report: LifecycleReport) -> RuleFinding:
     assert len(report.findings) == 1, report
     assert not report.ok
     return report.findings[0]

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from statebucket.lifecycle.rules import needed_rules
 from statebucket.port.lifecycle import TERRAFORM_ID
-from statebucket.store.layout import Layout
+from statebucket_azure import lifecycle as azure
+from statebucket_gcs import lifecycle as gcs
+from statebucket_s3 import lifecycle as s3
+from support.rules import scope
 from terraform.hcl import ROOT
 from terraform.tool import Terraform
 
@@ -17,7 +20,11 @@ if TYPE_CHECKING:
 
     from statebucket.port.lifecycle import Removal
 
-REMOVAL: dict[str, Removal] = {"aws": "tags", "gcp": "custom_time", "azure": "index_tags"}
+REMOVAL: dict[str, Removal] = {
+    "aws": s3.REMOVAL,
+    "gcp": gcs.REMOVAL,
+    "azure": azure.REMOVAL,
+}
 
 # What the variables that have no default may be; the rules do not depend on them.
 _REQUIRED = {
@@ -59,9 +66,8 @@ def worked_out(
 
 def expected(module: str, prefix: str, *, owner_index: bool) -> list[dict[str, Any]]:
     """The rules that statebucket needs, as the module should make them."""
-    rules = needed_rules(
-        Layout(prefix), REMOVAL[module], owner_index=owner_index, id_start=TERRAFORM_ID
-    )
+    where = scope(prefix, REMOVAL[module], owner_index=owner_index)
+    rules = needed_rules(where, id_start=TERRAFORM_ID)
     return [_as_module(module, rule) for rule in rules]
 
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from statebucket.lifecycle.check import LifecycleReport
     from statebucket.lifecycle.plan import LifecyclePlan
+    from statebucket.lifecycle.report import LifecycleReport
     from support.servers import Server
     from terraform.made import Made
 

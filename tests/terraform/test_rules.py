@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from statebucket.lifecycle import rules as lifecycle
-from statebucket.lifecycle.plan import Keeper
+from statebucket.lifecycle.plan import LifecycleManager
 from statebucket.lifecycle.rules import needed_rules
 from statebucket.port.expiry import CLASSES, TAG
 from statebucket.port.lifecycle import Lifecycle
 from statebucket.store.layout import Layout
 from statebucket_gcs import lifecycle as gcs
 from statebucket_s3 import lifecycle as s3
+from support.rules import scope
 from terraform.hcl import ROOT, locals_of
 from terraform.rules import REMOVAL, copy_rules, expected, worked_out
 from terraform.tool import need_terraform
@@ -32,7 +33,7 @@ CLOUDS_WITH_CLASSES = ("aws", "azure")
 
 
 def s3_made() -> Lifecycle:
-    rules = needed_rules(Layout("app"), "tags", id_start="statebucket-tf-")
+    rules = needed_rules(scope("app", s3.REMOVAL), id_start="statebucket-tf-")
     return s3.read(s3.write(rules, Lifecycle(rules=()))["LifecycleConfiguration"])
 
 
@@ -95,7 +96,7 @@ def test_the_custom_time_is_that_of_the_core() -> None:
     stated = locals_of(ROOT / "gcp" / "rules.tf")
     (needed,) = [
         rule.custom_time_days
-        for rule in lifecycle.needed_rules(Layout("app"), "custom_time")
+        for rule in lifecycle.needed_rules(scope("app", gcs.REMOVAL))
         if rule.custom_time_days is not None
     ]
     assert stated["ttl_rule"]["custom_time_days"] == needed
@@ -129,7 +130,7 @@ def test_the_labels_on_google_cloud_are_those_that_the_core_knows(tmp_path: Path
     (labels,) = worked_out("gcp", tmp_path, what="[local.rule_labels]", prefix="app/state")
     found = gcs.read({"metageneration": "1", "labels": labels})
     assert found.terraform
-    assert found.terraform_prefixes == {lifecycle.digest(Layout("app/state"))}
+    assert found.terraform_prefixes == {lifecycle.digest("app/state")}
 
 
 @pytest.mark.parametrize(("module", "found"), [("aws", s3_made), ("gcp", gcs_made)])
@@ -138,8 +139,8 @@ def test_what_apply_prints_for_another_prefix_is_input_that_the_module_takes(
 ) -> None:
     need_terraform()
     port = OwnedByTerraform(REMOVAL[module], found())
-    keeper = Keeper(port, module, Layout("other"), owner_index=True)
-    plan = asyncio.run(keeper.apply(dry_run=False))
+    manager = LifecycleManager(port, "other", Layout("other").areas, owner_index=True)
+    plan = asyncio.run(manager.apply(dry_run=False))
     text = plan.module_input.partition("extra_lifecycle_rules = ")[2]
     copy_rules(module, tmp_path)
     extra = worked_out(

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
     from statebucket.port.bucket import Write
     from statebucket.port.findings import Finding
-    from statebucket.port.lifecycle import Lifecycle, Removal, Rule
+    from statebucket.port.lifecycle import Lifecycle, Removal, Rule, UnreadableRules
     from statebucket.port.multipart import Part
+    from statebucket.port.remedies import Remedies
     from statebucket_azure.options import AzureOptions
     from statebucket_azure.sdk.client import Target
 
@@ -141,8 +142,15 @@ class AzureBucket:
         """Finds out, by listing one blob, whether the container can be reached and listed."""
         await self.list(prefix, after=None, limit=1)
 
+    @property
+    def remedies(self) -> Remedies:
+        """See `statebucket.port.findings.Diagnosable`."""
+        from statebucket_azure.remedies import REMEDIES  # noqa: PLC0415  (for the doctor only)
+
+        return REMEDIES
+
     async def examine(self, prefix: str) -> Sequence[Finding]:
-        """See `statebucket.port.findings.Examined`; it only reads."""
+        """See `statebucket.port.findings.Diagnosable`; it only reads."""
         from statebucket_azure.sdk.examination import examine  # noqa: PLC0415  (for the doctor only)
 
         return await examine(await self._container(), prefix, self._how, tags=self._ttl_tags)
@@ -150,16 +158,21 @@ class AzureBucket:
     @property
     def removal(self) -> Removal:
         """Rules by index tag remove what has expired, where there are tags."""
-        return "index_tags" if self._ttl_tags else "sweep"
+        from statebucket.port.lifecycle import SWEEP_ONLY  # noqa: PLC0415  (for operators only)
+        from statebucket_azure.lifecycle import REMOVAL  # noqa: PLC0415
+
+        return REMOVAL if self._ttl_tags else SWEEP_ONLY
 
     @property
     def rule_root(self) -> str:
         """Rules belong to the account: their prefixes begin with the container."""
         return f"{self._container_name}/"
 
-    async def read_lifecycle(self) -> Lifecycle | None:
-        """None: the rules are the storage account's, out of sight of those who use its blobs."""
-        return None
+    async def read_lifecycle(self) -> UnreadableRules:
+        """The rules are the storage account's, out of sight of those who use its blobs."""
+        from statebucket_azure.lifecycle import UNREADABLE  # noqa: PLC0415  (for operators only)
+
+        return UNREADABLE
 
     async def write_lifecycle(self, rules: Sequence[Rule], found: Lifecycle) -> None:  # noqa: ARG002
         """Not here, for the same reason."""

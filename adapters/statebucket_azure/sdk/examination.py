@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from statebucket.errors import StateBucketError
 from statebucket.port.clock import clock_finding
-from statebucket.port.findings import MODULES, Finding, rights_line
+from statebucket.port.findings import Finding
+from statebucket.port.remedies import Remedy
+from statebucket_azure.remedies import REMEDIES, terraform
 from statebucket_azure.sdk.identity import identity
 from statebucket_azure.sdk.translate import asked
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_MODULE = MODULES["azure"]
 _LOOKED_AT = 100
 _COOL = {"Cool", "Cold", "Archive"}
 
@@ -87,7 +88,7 @@ async def examine(
                 check="settings",
                 status="unknown",
                 message=f"not to be seen with these rights: {', '.join(unseen)}",
-                remedy=f"az storage account blob-service-properties show {name}",
+                remedy=Remedy(command=f"az storage account blob-service-properties show {name}"),
             )
         )
     return [*found, clock_finding(dates[0] if dates else None)]
@@ -114,14 +115,14 @@ def _excess(settings: object, described: object, others: object) -> Iterator[Fin
             status="warning",
             message="not needed: it can list the account's containers, as with a role on the "
             "account instead of the container",
-            remedy=rights_line("azure"),
+            remedy=REMEDIES.rights,
         )
     if not isinstance(settings, StateBucketError):
         yield Finding(
             check="rights",
             status="warning",
             message="not needed: it can read the settings of the account's blob service",
-            remedy=rights_line("azure"),
+            remedy=REMEDIES.rights,
         )
     if not isinstance(described, StateBucketError):
         yield Finding(
@@ -129,7 +130,7 @@ def _excess(settings: object, described: object, others: object) -> Iterator[Fin
             status="note",
             message="it can read the container's properties; the built-in roles that can and may "
             "write blobs may also delete the container, which the module's role may not",
-            remedy=rights_line("azure"),
+            remedy=REMEDIES.rights,
         )
 
 
@@ -142,8 +143,10 @@ def _versions(blobs: list[BlobProperties] | StateBucketError, update: str) -> It
             status="note",
             message="versioning is enabled: every save is kept, and billed, until a rule removes "
             "old versions",
-            remedy=f"versioning = false, or a small noncurrent_days  # {_MODULE}; "
-            f"or {update} --enable-versioning false",
+            remedy=terraform(
+                "versioning = false, or a small noncurrent_days",
+                command=f"{update} --enable-versioning false",
+            ),
         )
     elif blobs:
         yield Finding(
@@ -162,7 +165,7 @@ def _soft_delete(
     blobs: list[BlobProperties] | StateBucketError,
     update: str,
 ) -> Finding:
-    remedy = f"soft_delete_days = 0  # {_MODULE}; or {update} --enable-delete-retention false"
+    remedy = terraform("soft_delete_days = 0", command=f"{update} --enable-delete-retention false")
     kept = "keeps what was replaced or deleted, every save of a snapshot included"
     if not isinstance(settings, StateBucketError):
         policy = settings["delete_retention_policy"]
@@ -188,14 +191,16 @@ def _account(account: dict[str, Any] | StateBucketError, *, tags: bool) -> Itera
             status="fault",
             message="the account has a hierarchical namespace, which takes no index tags: no save "
             "with a TTL succeeds",
-            remedy="ttl_tags=false in the URL, and statebucket sweep",
+            remedy=Remedy(
+                advice="put ttl_tags=false into the URL, and run this", command="statebucket sweep"
+            ),
         )
     elif kind == "Storage":
         yield Finding(
             check="account",
             status="warning",
             message="the account is of kind Storage (v1), without index tags and lifecycle rules",
-            remedy=f'module "state"  # {_MODULE}',
+            remedy=terraform(),
         )
     else:
         yield Finding(check="account", status="ok", message=f"{kind}, {sku}")
@@ -214,15 +219,19 @@ def _container(described: Any, container: str, account: str) -> Iterator[Finding
                 check="retention",
                 status="fault",
                 message=f"{what} of the container refuses each save and removal of what is there",
-                remedy=f"az storage container {command} {account} --container-name {container}",
+                remedy=Remedy(
+                    command=f"az storage container {command} {account} --container-name {container}"
+                ),
             )
     if described.public_access:
         yield Finding(
             check="public",
             status="warning",
             message=f"anybody may read the container ({described.public_access})",
-            remedy=f"az storage container set-permission {account} --name {container} "
-            "--public-access off",
+            remedy=Remedy(
+                command=f"az storage container set-permission {account} --name {container} "
+                "--public-access off"
+            ),
         )
     else:
         yield Finding(check="public", status="ok", message="the container is private")
@@ -238,6 +247,8 @@ def _tier(blobs: list[BlobProperties] | StateBucketError, account: str) -> Itera
             status="warning",
             message=f"blobs are in the tier {', '.join(tiers)}: each save is billed for a minimum "
             "of 30 days or more, each load for retrieval",
-            remedy=f"az storage account update {account.replace('--account-name', '--name')} "
-            "--access-tier Hot",
+            remedy=Remedy(
+                command="az storage account update "
+                f"{account.replace('--account-name', '--name')} --access-tier Hot"
+            ),
         )

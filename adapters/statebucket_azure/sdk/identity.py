@@ -11,8 +11,10 @@ import msgspec
 from azure.core.credentials import AzureSasCredential
 from azure.core.exceptions import AzureError
 
-from statebucket.port.findings import Finding, rights_line
+from statebucket.port.findings import Finding
+from statebucket.port.remedies import Remedy
 from statebucket_azure.options import CONNECTION_STRING
+from statebucket_azure.remedies import REMEDIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,7 +23,10 @@ _SCOPE = "https://storage.azure.com/.default"
 _NEEDED = {"r": "read", "w": "write", "d": "delete", "l": "list"}
 _TAGS = {"t": "write index tags"}
 _HARMLESS = {"a", "c", "f"}  # adding and creating are parts of writing; finding by tags of reading
-_NO_KEY = f"{rights_line('azure')}; then unset {CONNECTION_STRING}"
+_NO_KEY = Remedy(
+    advice=f"grant the function's identity the rights, and unset {CONNECTION_STRING}",
+    terraform=REMEDIES.rights.terraform,
+)
 
 
 async def identity(credential: Any, url: str, *, tags: bool) -> list[Finding]:  # noqa: ANN401
@@ -66,6 +71,7 @@ def _sas(query: Mapping[str, list[str]], *, tags: bool) -> Iterator[Finding]:
         yield Finding(check="rights", status="unknown", message=message)
         return
     needed = _NEEDED | (_TAGS if tags else {})
+    narrower = Remedy(command=f"az storage container generate-sas --permissions {''.join(needed)}")
     if missing := [
         f"{letter} ({means})" for letter, means in needed.items() if letter not in said["sp"]
     ]:
@@ -73,7 +79,7 @@ def _sas(query: Mapping[str, list[str]], *, tags: bool) -> Iterator[Finding]:
             check="rights",
             status="fault",
             message=f"the SAS lacks {', '.join(missing)}",
-            remedy=f"az storage container generate-sas --permissions {''.join(needed)}",
+            remedy=narrower,
         )
     excess = sorted(set(said["sp"]) - set(needed) - _HARMLESS)
     if excess:
@@ -81,7 +87,7 @@ def _sas(query: Mapping[str, list[str]], *, tags: bool) -> Iterator[Finding]:
             check="rights",
             status="warning",
             message=f"not needed: the SAS's rights {', '.join(excess)}",
-            remedy=f"az storage container generate-sas --permissions {''.join(needed)}",
+            remedy=narrower,
         )
     if "srt" in said:
         can_delete = "c" in said["srt"] and "d" in said["sp"]
@@ -90,7 +96,7 @@ def _sas(query: Mapping[str, list[str]], *, tags: bool) -> Iterator[Finding]:
             status="warning",
             message="not needed: the SAS reaches every container of the account"
             + (", and can delete each" if can_delete else ""),
-            remedy=f"az storage container generate-sas --permissions {''.join(needed)}",
+            remedy=narrower,
         )
 
 
@@ -105,7 +111,7 @@ async def _principal(credential: Any) -> Finding:  # noqa: ANN401  (of any class
             check="identity",
             status="unknown",
             message=f"the credential does not tell whose it is ({type(error).__name__})",
-            remedy="az account show",
+            remedy=Remedy(command="az account show"),
         )
     person = claims.get("upn") or claims.get("unique_name")
     who = f"object id {claims.get('oid', '?')}, application {claims.get('appid', '?')}"
@@ -116,6 +122,6 @@ async def _principal(credential: Any) -> Finding:  # noqa: ANN401  (of any class
             check="identity",
             status="note",
             message=f"{person} ({who}): a person's rights, which a function's may differ from",
-            remedy=rights_line("azure"),
+            remedy=REMEDIES.rights,
         )
     return Finding(check="identity", status="ok", message=who)

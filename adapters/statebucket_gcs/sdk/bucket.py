@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from statebucket.port.bucket import Write
     from statebucket.port.findings import Finding
     from statebucket.port.lifecycle import Lifecycle, Removal, Rule
+    from statebucket.port.remedies import Remedies
     from statebucket_gcs.options import GCSOptions
 
 log = logging.getLogger("statebucket.gcs")
@@ -222,8 +223,15 @@ class GCSBucket:
         """See `statebucket.port.bucket.Bucket.check`: lists one object."""
         await self.list(prefix, after=None, limit=1)
 
+    @property
+    def remedies(self) -> Remedies:
+        """See `statebucket.port.findings.Diagnosable`."""
+        from statebucket_gcs.remedies import REMEDIES  # noqa: PLC0415  (for the doctor only)
+
+        return REMEDIES
+
     async def examine(self, prefix: str) -> Sequence[Finding]:
-        """See `statebucket.port.findings.Examined`; it only reads."""
+        """See `statebucket.port.findings.Diagnosable`; it only reads."""
         from statebucket_gcs.sdk.examination import examine  # noqa: PLC0415  (for the doctor only)
 
         # A store without a prefix has the bucket for itself; a tenant's view never has.
@@ -235,14 +243,14 @@ class GCSBucket:
     @property
     def removal(self) -> Removal:
         """Rules by custom time remove what has expired."""
-        return "custom_time"
+        return lifecycle.REMOVAL
 
     @property
     def rule_root(self) -> str:
         """Nothing: rules name objects as we do."""
         return ""
 
-    async def read_lifecycle(self) -> Lifecycle | None:
+    async def read_lifecycle(self) -> Lifecycle:
         """See `statebucket.port.lifecycle.LifecyclePort`; needs ``storage.buckets.get``."""
 
         def job(to: Connection) -> Lifecycle:

@@ -9,7 +9,9 @@ import msgspec
 from google.auth.credentials import AnonymousCredentials
 
 from statebucket.port.clock import clock_finding
-from statebucket.port.findings import MODULES, Finding, rights_line
+from statebucket.port.findings import Finding
+from statebucket.port.remedies import Remedy
+from statebucket_gcs.remedies import READER, REMEDIES, terraform
 from statebucket_gcs.sdk.translate import error_of
 
 if TYPE_CHECKING:
@@ -30,14 +32,13 @@ _FIELDS = (
     "location,locationType,storageClass,versioning,softDeletePolicy,retentionPolicy,"
     "defaultEventBasedHold,iamConfiguration"
 )
-_MODULE = MODULES["gcs"]
 _DAY = 86_400
 _UNSEEN = Finding(
     check="versions",
     status="unknown",
     message="versioning, soft delete, retention, location and public access are not to be seen: "
     "that takes storage.buckets.get",
-    remedy=f'reader_members = {{ operator = "user:…" }}  # {_MODULE}',
+    remedy=READER,
 )
 
 
@@ -95,7 +96,7 @@ def _identity(credentials: Any) -> Finding:  # noqa: ANN401  (google-auth has ma
         check="identity",
         status="unknown",
         message=f"{type(credentials).__module__}.{kind} does not tell whose they are",
-        remedy="gcloud auth list",
+        remedy=Remedy(command="gcloud auth list"),
     )
 
 
@@ -117,14 +118,14 @@ def _rights(answer: Answer, *, whole: bool) -> Iterator[Finding]:
             status="note",
             message=f"not granted on the whole bucket: {', '.join(missing)}; a grant below "
             "prefixes only, as the module's, does not show here",
-            remedy="statebucket doctor --write",
+            remedy=Remedy(command="statebucket doctor --write"),
         )
     else:
         yield Finding(
             check="rights",
             status="ok" if whole else "warning",
             message="it may create, delete, get and list objects, in the whole bucket",
-            remedy="" if whole else rights_line("gcs"),
+            remedy=None if whole else REMEDIES.rights,
         )
     for right, means in _EXCESS.items():
         if right in granted:
@@ -132,7 +133,7 @@ def _rights(answer: Answer, *, whole: bool) -> Iterator[Finding]:
                 check="rights",
                 status="warning",
                 message=f"not needed: {right}: it can {means}",
-                remedy=rights_line("gcs"),
+                remedy=REMEDIES.rights,
             )
 
 
@@ -154,8 +155,9 @@ def _versions(bucket: Mapping[str, Any], update: str) -> Finding:
         status="note",
         message="versioning is enabled: every save is kept, and billed, until a rule removes "
         "noncurrent versions",
-        remedy=f"versioning = false, or a small noncurrent_days  # {_MODULE}; "
-        f"or {update} --no-versioning",
+        remedy=terraform(
+            "versioning = false, or a small noncurrent_days", command=f"{update} --no-versioning"
+        ),
     )
 
 
@@ -168,7 +170,7 @@ def _soft_delete(bucket: Mapping[str, Any], update: str) -> Finding:
         status="note",
         message=f"soft delete keeps what was replaced or deleted, every save of a snapshot "
         f"included, for {_days(seconds)}, and bills it",
-        remedy=f"soft_delete_days = 0  # {_MODULE}; or {update} --clear-soft-delete",
+        remedy=terraform("soft_delete_days = 0", command=f"{update} --clear-soft-delete"),
     )
 
 
@@ -180,14 +182,14 @@ def _kept(bucket: Mapping[str, Any], update: str) -> Iterator[Finding]:
             status="fault",
             message=f"the retention policy refuses each save and removal of what is younger than "
             f"{_days(seconds)}",
-            remedy=f"{update} --clear-retention-period",
+            remedy=Remedy(command=f"{update} --clear-retention-period"),
         )
     if bucket.get("defaultEventBasedHold"):
         yield Finding(
             check="retention",
             status="fault",
             message="new objects are put on hold, so that none can be replaced or removed",
-            remedy=f"{update} --no-default-event-based-hold",
+            remedy=Remedy(command=f"{update} --no-default-event-based-hold"),
         )
 
 
@@ -200,7 +202,7 @@ def _place(bucket: Mapping[str, Any], update: str) -> Iterator[Finding]:
             status="warning",
             message=f"{where}, {kind}: each save is billed for a minimum of 30 days or more, each "
             "load for retrieval",
-            remedy=f"{update} --default-storage-class=STANDARD",
+            remedy=Remedy(command=f"{update} --default-storage-class=STANDARD"),
         )
     else:
         yield Finding(check="place", status="ok", message=f"{where}, {kind}")
@@ -218,14 +220,14 @@ def _access(iam: Mapping[str, Any], update: str) -> Iterator[Finding]:
             status="warning",
             message="access is not uniform: an object's ACL may open it to others, and conditions "
             "on names cannot be used",
-            remedy=f'module "state"  # {_MODULE}; or {update} --uniform-bucket-level-access',
+            remedy=terraform(command=f"{update} --uniform-bucket-level-access"),
         )
     if not prevented:
         yield Finding(
             check="public",
             status="warning",
             message="the bucket itself does not prevent public access",
-            remedy=f'module "state"  # {_MODULE}; or {update} --public-access-prevention',
+            remedy=terraform(command=f"{update} --public-access-prevention"),
         )
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from statebucket.contract.versions import Version
     from statebucket.port.bucket import Deletion, Page, PrefixPage, Write
     from statebucket.port.findings import Finding
-    from statebucket.port.lifecycle import Lifecycle, Removal, Rule
+    from statebucket.port.lifecycle import Lifecycle, Removal, Rule, UnreadableRules
+    from statebucket.port.remedies import Remedies
     from statebucket_http.wire import Reply, Request
     from statebucket_s3.http.options import HTTPOptions
 
@@ -96,8 +97,15 @@ class HTTPBucket:
         """See `statebucket.port.bucket.Bucket.check`."""
         await self.list(prefix, after=None, limit=1)
 
+    @property
+    def remedies(self) -> Remedies:
+        """See `statebucket.port.findings.Diagnosable`."""
+        from statebucket_s3.remedies import REMEDIES  # noqa: PLC0415  (for the doctor only)
+
+        return REMEDIES
+
     async def examine(self, prefix: str) -> Sequence[Finding]:  # noqa: ARG002  (the port's)
-        """See `statebucket.port.findings.Examined`; it only reads."""
+        """See `statebucket.port.findings.Diagnosable`; it only reads."""
         from statebucket_s3.http.examination import examine  # noqa: PLC0415  (for the doctor only)
 
         credentials = await self._credentials.get()
@@ -105,26 +113,28 @@ class HTTPBucket:
 
     @property
     def removal(self) -> Removal:
-        """What removes expired objects: rules by tag, where objects are tagged."""
-        return "tags" if self._options.ttl_tags else "sweep"
+        """Rules by tag, where objects are tagged."""
+        from statebucket.port.lifecycle import SWEEP_ONLY  # noqa: PLC0415  (for operators only)
+        from statebucket_s3 import lifecycle  # noqa: PLC0415
+
+        return lifecycle.REMOVAL if self._options.ttl_tags else SWEEP_ONLY
 
     @property
     def rule_root(self) -> str:
         """Nothing: rules name objects as we do."""
         return ""
 
-    async def read_lifecycle(self) -> Lifecycle | None:
-        """See `statebucket.lifecycle.rules.LifecyclePort.read_lifecycle`."""
+    async def read_lifecycle(self) -> Lifecycle | UnreadableRules:
+        """See `statebucket.port.lifecycle.LifecyclePort.read_lifecycle`."""
         from statebucket_s3 import lifecycle  # noqa: PLC0415  (not on the way of a cold start)
 
         try:
-            reply = await self._send(self._requests.read_lifecycle())
+            return replies.lifecycle_of(await self._send(self._requests.read_lifecycle()))
         except StateBucketError as error:
             return lifecycle.answered(error)
-        return replies.lifecycle_of(reply)
 
     async def write_lifecycle(self, rules: Sequence[Rule], found: Lifecycle) -> None:
-        """See `statebucket.lifecycle.rules.LifecyclePort.write_lifecycle`."""
+        """See `statebucket.port.lifecycle.LifecyclePort.write_lifecycle`."""
         from statebucket_s3 import lifecycle  # noqa: PLC0415  (as above)
 
         request = self._requests.write_lifecycle(lifecycle.write(rules, found))

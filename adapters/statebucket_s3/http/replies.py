@@ -13,7 +13,7 @@ from statebucket.port.bucket import ObjectInfo, Page, PrefixPage
 from statebucket.port.retry_after import seconds_of
 from statebucket_http.xml_documents import parse
 from statebucket_s3 import batch, listing
-from statebucket_s3.codes import MISSING, of_code
+from statebucket_s3.codes import MISSING, of_code, unreadable
 from statebucket_s3.http.requests import asked_of
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def version_of(reply: Reply) -> Version:
     """
     etag = reply.headers.get("etag")
     if not etag:
-        raise _unreadable()
+        raise unreadable()
     return Version(etag)
 
 
@@ -119,7 +119,7 @@ def size_of(reply: Reply) -> int:
     """The size that the reply to a HEAD names."""
     text = reply.headers.get("content-length", "")
     if not text.isdecimal():
-        raise _unreadable()
+        raise unreadable()
     return int(text)
 
 
@@ -171,9 +171,9 @@ def page_of(reply: Reply, prefix: str, after: str | None) -> Page:
             for entry in values.get("Contents", ())
         ]
     except (KeyError, TypeError, ValueError):
-        raise _unreadable() from None
+        raise unreadable() from None
     if not all(isinstance(one.name, str) for one in objects):
-        raise _unreadable()
+        raise unreadable()
     return Page(objects, _following(values, after))
 
 
@@ -185,7 +185,7 @@ def prefixes_of(reply: Reply, prefix: str, after: str | None) -> PrefixPage:
     try:
         prefixes = [decoded(_texts(entry)["Prefix"]) for entry in values.get("CommonPrefixes", ())]
     except KeyError:
-        raise _unreadable() from None
+        raise unreadable() from None
     return PrefixPage(prefixes, _following(values, after))
 
 
@@ -197,7 +197,7 @@ def _check_prefix(values: dict[str, Any], prefix: str) -> None:
 def _following(values: dict[str, Any], after: str | None) -> str | None:
     token = values.get("NextContinuationToken")
     if token is not None and not isinstance(token, str):
-        raise _unreadable()
+        raise unreadable()
     return listing.following(token, after, truncated=values.get("IsTruncated") == "true")
 
 
@@ -208,7 +208,7 @@ def check_empty(reply: Reply) -> None:
         Unavailable: It is a page of something between S3 and us.
     """
     if reply.body:
-        raise _unreadable()
+        raise unreadable()
 
 
 def deletions_of(reply: Reply, names: Sequence[str]) -> list[Deletion]:
@@ -228,7 +228,7 @@ def lifecycle_of(reply: Reply) -> Lifecycle:
     try:
         return lifecycle.read(lifecycle_xml.read(reply.body, minimum))
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-        raise _unreadable() from None
+        raise unreadable() from None
 
 
 def _values(reply: Reply, root: str, repeated: set[str]) -> dict[str, Any]:
@@ -236,17 +236,13 @@ def _values(reply: Reply, root: str, repeated: set[str]) -> dict[str, Any]:
     try:
         name, values = parse(reply.body, repeated)
     except ValueError:
-        raise _unreadable() from None
+        raise unreadable() from None
     if name == "Error" and isinstance(values, dict):
         said = _texts(values)
         raise of_code(said.get("Code", ""), said.get("Message", ""), 500)
     if name != root:
-        raise _unreadable()
+        raise unreadable()
     return values if isinstance(values, dict) else {}
-
-
-def _unreadable() -> Unavailable:
-    return Unavailable("S3's answer cannot be read", outcome="unknown")
 
 
 def _decoder(values: dict[str, Any]) -> Callable[[str], str]:

@@ -20,21 +20,23 @@ from statebucket.port.bucket import (
     Write,
 )
 from statebucket.port.expiry import TAG
+from statebucket.port.lifecycle import SWEEP_ONLY
 from statebucket.port.loops import ClientPerLoop
 from statebucket.port.timeouts import idle_limit
 from statebucket_s3 import lifecycle, listing
 from statebucket_s3.batch import deletions_of
-from statebucket_s3.codes import OPTIONAL, Asked
+from statebucket_s3.codes import OPTIONAL, Asked, unreadable
 from statebucket_s3.conditions import if_match, remedy
 from statebucket_s3.sdk.client import Connection, own_session
-from statebucket_s3.sdk.translate import is_missing, translated, unreadable
+from statebucket_s3.sdk.translate import is_missing, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from statebucket.port.bucket import Deletion
     from statebucket.port.findings import Finding
-    from statebucket.port.lifecycle import Lifecycle, Removal, Rule
+    from statebucket.port.lifecycle import Lifecycle, Removal, Rule, UnreadableRules
+    from statebucket.port.remedies import Remedies
     from statebucket_s3.sdk.options import S3Options
 
 T = TypeVar("T")
@@ -154,8 +156,15 @@ class SDKBucket:
         """See `statebucket.port.bucket.Bucket.check`."""
         await self._list(prefix, None, 1)
 
+    @property
+    def remedies(self) -> Remedies:
+        """See `statebucket.port.findings.Diagnosable`."""
+        from statebucket_s3.remedies import REMEDIES  # noqa: PLC0415  (for the doctor only)
+
+        return REMEDIES
+
     async def examine(self, prefix: str) -> Sequence[Finding]:  # noqa: ARG002  (the port's)
-        """See `statebucket.port.findings.Examined`; it only reads."""
+        """See `statebucket.port.findings.Diagnosable`; it only reads."""
         from statebucket_s3.sdk.examination import examine  # noqa: PLC0415  (for the doctor only)
 
         client = await self._clients.get()
@@ -163,16 +172,16 @@ class SDKBucket:
 
     @property
     def removal(self) -> Removal:
-        """What removes expired objects: rules by tag, where objects are tagged."""
-        return "tags" if self._options.ttl_tags else "sweep"
+        """Rules by tag, where objects are tagged."""
+        return lifecycle.REMOVAL if self._options.ttl_tags else SWEEP_ONLY
 
     @property
     def rule_root(self) -> str:
         """Nothing: rules name objects as we do."""
         return ""
 
-    async def read_lifecycle(self) -> Lifecycle | None:
-        """See `statebucket.lifecycle.rules.LifecyclePort.read_lifecycle`."""
+    async def read_lifecycle(self) -> Lifecycle | UnreadableRules:
+        """See `statebucket.port.lifecycle.LifecyclePort.read_lifecycle`."""
         try:
             reply = await self._send("get_bucket_lifecycle_configuration")
         except StateBucketError as error:
@@ -180,7 +189,7 @@ class SDKBucket:
         return lifecycle.read(reply)
 
     async def write_lifecycle(self, rules: Sequence[Rule], found: Lifecycle) -> None:
-        """See `statebucket.lifecycle.rules.LifecyclePort.write_lifecycle`."""
+        """See `statebucket.port.lifecycle.LifecyclePort.write_lifecycle`."""
         arguments = lifecycle.write(rules, found)
         await self._send("put_bucket_lifecycle_configuration", **arguments)
 

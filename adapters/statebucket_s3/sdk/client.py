@@ -21,8 +21,9 @@ from botocore.httpsession import create_urllib3_context, get_cert_path
 
 from statebucket.errors import InvalidArgument
 from statebucket.port.loops import PerLoop
+from statebucket_s3.codes import unreadable
 from statebucket_s3.sdk.loader import quick_loader
-from statebucket_s3.sdk.translate import unreadable, unusable
+from statebucket_s3.sdk.translate import unusable
 
 if TYPE_CHECKING:
     import ssl

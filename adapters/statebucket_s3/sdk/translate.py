@@ -12,7 +12,7 @@ from botocore import exceptions as sdk
 from statebucket import errors
 from statebucket.errors import excerpt, shown
 from statebucket.port.retry_after import seconds_of
-from statebucket_s3.codes import MISSING, of_code
+from statebucket_s3.codes import MISSING, of_code, unreadable
 
 if TYPE_CHECKING:
     from statebucket_s3.codes import Asked
@@ -103,11 +103,6 @@ def unusable() -> errors.InvalidCredentials:
     return errors.InvalidCredentials(
         "the AWS credentials hold a line break or another character that no key or token has"
     )
-
-
-def unreadable() -> errors.Unavailable:
-    """The error for a reply that says success and is not what S3 answers."""
-    return errors.Unavailable("S3's answer cannot be read", outcome="unknown")
 
 
 def _place(error: Exception) -> str:

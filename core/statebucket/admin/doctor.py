@@ -12,20 +12,14 @@ from typing import TYPE_CHECKING
 from statebucket.errors import AccessDenied, StateBucketError
 from statebucket.port.bucket import BYTES
 from statebucket.port.expiry import Expiry
-from statebucket.port.findings import (
-    MODULES,
-    Examined,
-    Finding,
-    Status,
-    reads_unseen,
-    remedy_of,
-    rights_line,
-)
+from statebucket.port.findings import Diagnosable, Finding, Status
+from statebucket.port.remedies import Remedies, Remedy
 from statebucket.store.objects import expires_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from statebucket.lifecycle.report import Kind
     from statebucket.port.bucket import ObjectInfo
     from statebucket.store.retry import Call
     from statebucket.store.store import ObjectStateStore
@@ -33,6 +27,13 @@ if TYPE_CHECKING:
 _ROUNDS = 10
 _DAY_MS = 86_400_000
 _LATE_MS = 60_000
+_STATUSES: dict[Kind, Status] = {
+    "dangerous": "fault",
+    "missing": "warning",
+    "wrong": "warning",
+    "unknown": "unknown",
+    "note": "note",
+}
 
 
 class Examination:
@@ -53,6 +54,9 @@ class Examination:
         self._write = write
         self._mark = f"statebucket-doctor-{os.urandom(4).hex()}"
         self._service = store.name
+        bucket = self._context.objects.bucket
+        self._diagnosable = bucket if isinstance(bucket, Diagnosable) else None
+        self._remedies = Remedies() if self._diagnosable is None else self._diagnosable.remedies
 
     async def findings(self) -> AsyncIterator[Finding]:
         """The findings, one after the other, as they come."""
@@ -78,11 +82,10 @@ class Examination:
         )
 
     async def _identity(self) -> AsyncIterator[Finding]:
-        bucket = self._context.objects.bucket
-        if isinstance(bucket, Examined):
+        if self._diagnosable is not None:
             try:
                 async with asyncio.timeout(self._context.deadline):
-                    for finding in await bucket.examine(self._areas()[0]):
+                    for finding in await self._diagnosable.examine(self._areas()[0]):
                         yield finding
             except (StateBucketError, TimeoutError) as error:
                 yield Finding(
@@ -120,7 +123,7 @@ class Examination:
                 check="rights",
                 status="unknown",
                 message="writing was not tried",
-                remedy="statebucket doctor --write",
+                remedy=Remedy(command="statebucket doctor --write"),
             )
 
     async def _try_area(self, name: str) -> StateBucketError | None:
@@ -152,15 +155,16 @@ class Examination:
             lists = f"it can list the bucket outside {context.layout.root}"
             answers[lists] = await self._may(lambda: bucket.list("", after=None, limit=1))
         answers[reads] = await self._may(lambda: bucket.get(self._mark))
-        line = rights_line(self._service, tenant=context.tenant is not None)
+        tenant = context.tenant is not None
+        rights = self._remedies.tenant_rights if tenant else self._remedies.rights
         for message, answer in answers.items():
             if answer:
-                yield Finding(check="rights", status="warning", message=message, remedy=line)
+                yield Finding(check="rights", status="warning", message=message, remedy=rights)
             elif answer is None:
                 yield Finding(
                     check="rights", status="unknown", message=f"no answer whether {message}"
                 )
-        unseen = reads_unseen(self._service)
+        unseen = self._remedies.unseen_reads
         if answers[reads] is False and unseen is not None:
             yield Finding(
                 check="rights",
@@ -191,27 +195,18 @@ class Examination:
         try:
             report = await self._store.check_lifecycle()
         except StateBucketError as error:
-            reader = "read_only_policy_json" if self._service == "s3" else "the readers' rights"
-            remedy = f"run doctor with {reader}, of {MODULES.get(self._service, 'the bucket')}"
+            denied = isinstance(error, AccessDenied)
+            remedy = self._remedies.settings if denied else self._remedies.of(error)
             yield Finding(check="lifecycle", status="unknown", message=str(error), remedy=remedy)
             return
-        statuses: dict[str, Status] = {
-            "dangerous": "fault",
-            "missing": "warning",
-            "wrong": "warning",
-            "unknown": "unknown",
-        }
-        alike: dict[tuple[str, str], list[str]] = {}
-        for finding in report.findings:
-            remedy = finding.remedy
-            if remedy.endswith("apply_lifecycle(dry_run=False) mends it"):
-                remedy = "statebucket lifecycle apply"
-            alike.setdefault((finding.kind, remedy), []).append(finding.message)
+        alike: dict[tuple[Kind, Remedy | None], list[str]] = {}
+        for found in report.findings:
+            alike.setdefault((found.kind, found.remedy), []).append(found.message)
         for (kind, remedy), messages in alike.items():
             message = messages[0]
             if len(messages) > 1:
                 message += f"; and {len(messages) - 1} more {kind}: statebucket lifecycle check"
-            status = statuses.get(kind, "note")
+            status = _STATUSES[kind]
             yield Finding(check="lifecycle", status=status, message=message, remedy=remedy)
         if not report.findings:
             yield Finding(check="lifecycle", status="ok", message="the rules are what TTLs need")
@@ -234,7 +229,7 @@ class Examination:
                 status="warning" if not self._store.requires_network else "note",
                 message=f"{expired:,} of the first {len(page):,} objects have expired and are "
                 "still there",
-                remedy="statebucket sweep",
+                remedy=Remedy(call="sweep()", command="statebucket sweep"),
             )
 
     # Latency.
@@ -289,7 +284,7 @@ class Examination:
             check=check,
             status="fault",
             message=f"{what}: {type(error).__name__}: {error}",
-            remedy=remedy_of(error, self._service, tenant=self._context.tenant is not None),
+            remedy=self._remedies.of(error, tenant=self._context.tenant is not None),
         )
 
     def _call(self) -> Call:

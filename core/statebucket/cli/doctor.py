@@ -74,9 +74,10 @@ def _view(findings: list[Finding], screen: Screen) -> Table:
         for one, following in zip_longest(alike, alike[1:]):
             sign, style = _SIGNS[one.status]
             text = plain(one.message)
-            # What mends several findings in a row is said after the last of them.
+            # How to fix several findings in a row is said after the last of them.
             if one.remedy and (following is None or following.remedy != one.remedy):
-                text.append("\n").append_text(plain(f"{shown.get('→', '→')} {one.remedy}", "bold"))
+                remedy = f"{shown.get('→', '→')} {one.remedy.shell}"
+                text.append("\n").append_text(plain(remedy, "bold"))
             head = check if one is alike[0] else ""
             table.add_row(plain(shown.get(sign, sign), style), plain(head, "bold"), text)
     return table

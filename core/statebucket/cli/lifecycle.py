@@ -12,10 +12,10 @@ from statebucket.cli.exits import Exit
 from statebucket.cli.options import DryRun, Json, Url, Yes
 from statebucket.cli.screen import Screen, Stop, counted, plain
 from statebucket.cli.session import on_store
-from statebucket.lifecycle.check import LifecycleReport
 from statebucket.lifecycle.plan import LifecyclePlan
-from statebucket.lifecycle.rules import needed_rules, rooted
-from statebucket.port.lifecycle import TERRAFORM_ID, LifecyclePort, Rule
+from statebucket.lifecycle.report import LifecycleReport
+from statebucket.lifecycle.rules import Scope, needed_rules, rooted
+from statebucket.port.lifecycle import TERRAFORM_ID, Lifecycle, LifecyclePort, Rule
 from statebucket.store.store import ObjectStateStore
 
 
@@ -57,11 +57,11 @@ def show(*, url: Url = None, as_json: Json = False) -> None:
         found: tuple[Rule, ...] | None = None
         terraform = False
         if isinstance(bucket, LifecyclePort):
-            owner_index = context.layout.owner_index
-            needed = needed_rules(context.layout, bucket.removal, owner_index=owner_index)
+            layout = context.layout
+            needed = needed_rules(Scope(layout.prefix, layout.areas, bucket.removal))
             needed = rooted(needed, bucket.rule_root)
             lifecycle = await bucket.read_lifecycle()
-            if lifecycle is not None:
+            if isinstance(lifecycle, Lifecycle):
                 found, terraform = lifecycle.rules, lifecycle.terraform
         screen.show(
             {"needed": needed, "found": found, "terraform": terraform},
@@ -99,7 +99,6 @@ def apply(
     on_store(work, url, as_json=as_json)
 
 
-_CALL = "apply_lifecycle(dry_run=False)"
 _KINDS = {"dangerous": "bold red", "unknown": "cyan", "note": "dim"}
 
 
@@ -116,10 +115,9 @@ def _findings(report: LifecycleReport) -> RenderableType:
     table.add_column(overflow="fold")
     for one, following in zip_longest(report.findings, report.findings[1:]):
         text = plain(one.message)
-        # What mends several findings in a row is said after the last of them.
+        # How to fix several findings in a row is said after the last of them.
         if one.remedy and (following is None or following.remedy != one.remedy):
-            remedy = one.remedy.replace(_CALL, "statebucket lifecycle apply")
-            text.append("\n").append_text(plain(f"→ {remedy}", "bold"))
+            text.append("\n").append_text(plain(f"→ {one.remedy.shell}", "bold"))
         table.add_row(plain(one.kind, _KINDS.get(one.kind, "yellow")), text)
     return table
 

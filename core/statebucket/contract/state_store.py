@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from statebucket.contract.stats import Stats
     from statebucket.contract.versions import Stored, Version
     from statebucket.contract.writer import SnapshotWriter
-    from statebucket.lifecycle.check import LifecycleReport
     from statebucket.lifecycle.plan import LifecyclePlan
+    from statebucket.lifecycle.report import LifecycleReport
 
 T = TypeVar("T")
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from statebucket.lifecycle.rules import areas, is_ours, resembles_ours, rooted
-from statebucket.port.expiry import TAG
+from statebucket.lifecycle.dangers import dangers
+from statebucket.lifecycle.report import Kind, LifecycleReport, RuleFinding
+from statebucket.lifecycle.rules import is_ours, removes_expired, resembles_ours, rooted
 from statebucket.port.lifecycle import ID, TERRAFORM_ID, per_prefix
+from statebucket.port.remedies import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from statebucket.port.lifecycle import Lifecycle, Rule
-    from statebucket.store.layout import Layout
-
-Kind = Literal["missing", "wrong", "dangerous", "unknown", "note"]
+    from statebucket.lifecycle.rules import Scope
+    from statebucket.port.lifecycle import Lifecycle, Rule, UnreadableRules
 
 # The parts of a rule, and whether its days must be just those that are needed: TTLs end by them.
 _PARTS = {
@@ -33,93 +31,55 @@ _DOES = {
     "expired_delete_markers": "removes delete markers with nothing behind them",
     "abort_uploads_days": "aborts unfinished multipart uploads",
 }
-_APPLY = "apply_lifecycle(dry_run=False) mends it"
+_APPLY = Remedy(call="apply_lifecycle(dry_run=False)", command="statebucket lifecycle apply")
+_MODULE = Remedy(
+    advice="apply the Terraform module, with the input that this prints",
+    call="apply_lifecycle()",
+    command="statebucket lifecycle apply --dry-run",
+)
+_FOREIGN = Remedy(advice="correct or remove that rule, which apply_lifecycle leaves alone")
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to know about a bucket's lifecycle rules.
-
-    Attributes:
-        kind: "missing": a rule that is needed is not there. "wrong": it is there, but shortened,
-            lengthened, disabled, narrowed or at another prefix. "dangerous": a rule takes state
-            away that has not expired. "unknown": the rules cannot be seen from here. "note":
-            nothing is wrong.
-        message: What is so.
-        remedy: What mends it; empty where nothing needs to be.
-        rule: The id of the rule it is about, if there is one.
-        mended: Whether ``apply_lifecycle(dry_run=False)`` mends it, or, where Terraform owns the
-            rules, its module does.
-    """
-
-    kind: Kind
-    message: str
-    remedy: str = ""
-    rule: str = ""
-    mended: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.message}" + (f"; {self.remedy}" if self.remedy else "")
-
-
-class LifecycleReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What `check_lifecycle` found.
-
-    Attributes:
-        findings: All findings, the dangerous ones first.
-    """
-
-    findings: tuple[Finding, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        """Whether the rules are known to be as they must be; notes aside, nothing was found."""
-        return all(finding.kind == "note" for finding in self.findings)
-
-    def __str__(self) -> str:
-        return "\n".join(map(str, self.findings)) or "the lifecycle rules are as they must be"
-
-
-def compare(
-    needed: Sequence[Rule], found: Lifecycle, names: Layout, *, owner_index: bool = True
-) -> LifecycleReport:
+def compare(needed: Sequence[Rule], found: Lifecycle, scope: Scope) -> LifecycleReport:
     """Holds the rules of a bucket to those that are needed.
 
     Args:
         needed: What a store needs; see `statebucket.lifecycle.rules.needed_rules`.
         found: What the bucket has.
-        names: The store's names.
-        owner_index: Whether the store keeps owner records.
+        scope: The store's part of the bucket.
     """
-    findings = list(_dangers(found.rules, areas(names, owner_index=owner_index)))
+    findings = list(dangers(found.rules, scope))
     for rule in needed:
         for part in _PARTS:
             if _does(rule, part):
-                findings += _judged(rule, part, found, names, owner_index=owner_index)
-    findings += _lookalikes(found, names, owner_index=owner_index)
+                findings += _judged(rule, part, found, scope)
+    findings += _lookalikes(found, scope)
     return LifecycleReport(findings=tuple(findings))
 
 
-def unseen(needed: Sequence[Rule], service: str, *, root: str = "") -> LifecycleReport:
+def unseen(
+    needed: Sequence[Rule], why: UnreadableRules, scope: Scope, *, root: str = ""
+) -> LifecycleReport:
     """The report for a service that does not show its rules to those who use the bucket.
 
     Args:
         needed: What a store needs.
-        service: The service's name.
+        why: What the adapter says of it.
+        scope: The store's part of the bucket.
         root: What prefixes begin with there; see `statebucket.port.lifecycle.LifecyclePort`.
     """
-    needed = rooted(needed, root)
-    classes = [rule.tags[TAG] for rule in needed if TAG in rule.tags]
-    others = [_outlined(rule) for rule in needed if TAG not in rule.tags]
-    by_class = f"one for each tag {TAG}={', '.join(classes)}, deleting after as many days"
+    needed, tag = rooted(needed, root), scope.removal.tag
+    classes = [rule.tags[tag] for rule in needed if tag in rule.tags]
+    others = [_outlined(rule) for rule in needed if tag not in rule.tags]
+    by_class = f"one for each tag {tag}={', '.join(classes)}, deleting after as many days"
     listed = "; ".join([by_class, *others] if classes else others)
     return LifecycleReport(
         findings=(
-            Finding(
+            RuleFinding(
                 kind="unknown",
-                message=f"the rules of {service} cannot be seen through the bucket's own API; "
-                f"below {', '.join(needed[0].prefixes)} there must be {listed}",
-                remedy="compare them with what `statebucket lifecycle show` lists, or let "
-                f"terraform/{service} keep them: apply_lifecycle cannot write there",
+                message=f"{why.reason}, and apply_lifecycle cannot write them; below "
+                f"{', '.join(needed[0].prefixes)} there must be {listed}",
+                remedy=why.remedy,
             ),
         )
     )
@@ -130,43 +90,39 @@ def swept() -> LifecycleReport:
     return LifecycleReport(findings=(SWEPT,))
 
 
-SWEPT = Finding(
+SWEPT = RuleFinding(
     kind="note",
     message="no rule removes expired objects here, only sweep() does: run it from time to time",
 )
 
 
-def _judged(
-    needed: Rule, part: str, found: Lifecycle, names: Layout, *, owner_index: bool
-) -> Iterator[Finding]:
+def _judged(needed: Rule, part: str, found: Lifecycle, scope: Scope) -> Iterator[RuleFinding]:
     """What is to say about one part of a rule, once for all prefixes it is true of."""
-    said: dict[tuple[Kind, str, str, bool], list[str]] = {}
-    mend = "apply the Terraform module; apply_lifecycle() prints its input"
-    mend = mend if found.terraform else _APPLY
+    said: dict[tuple[Kind, str, Remedy, bool], list[str]] = {}
+    fix = _MODULE if found.terraform else _APPLY
 
     def theirs(rule: Rule) -> bool:
-        return not found.terraform and not is_ours(rule, names, owner_index=owner_index)
+        return not found.terraform and not is_ours(rule, scope)
 
     for prefix in needed.prefixes:
         rules = found.rules
         by = _shortening(needed, part, prefix, rules)
         if by is not None and theirs(by):
             # No rule of ours can undo it; whether ours is there is another question.
-            remedy = "correct or remove that rule, which apply_lifecycle leaves alone"
-            said.setdefault(("wrong", _shortened(by, part), remedy, False), []).append(prefix)
+            said.setdefault(("wrong", _shortened(by, part), _FOREIGN, False), []).append(prefix)
             rules = tuple(rule for rule in rules if not theirs(rule))
         verdict = _verdict(needed, part, prefix, rules)
         if verdict is not None:
-            said.setdefault((*verdict, mend, True), []).append(prefix)
+            said.setdefault((*verdict, fix, True), []).append(prefix)
     days = needed.expiration_days
     what = _DOES[part].format(days="a day" if days == 1 else f"{days} days")
-    for (kind, text, remedy, mended), prefixes in said.items():
-        yield Finding(
+    for (kind, text, remedy, fixable), prefixes in said.items():
+        yield RuleFinding(
             kind=kind,
             rule=needed.id,
             message=f"the rule that {what} below {', '.join(prefixes)} {text}",
             remedy=remedy,
-            mended=mended,
+            fixable=fixable,
         )
 
 
@@ -232,69 +188,18 @@ def _ids(needed: Rule, prefix: str) -> set[str]:
     return ours | {TERRAFORM_ID + name.removeprefix(ID) for name in ours}
 
 
-def _dangers(rules: Sequence[Rule], ours: Sequence[str]) -> Iterator[Finding]:
-    for rule in rules:
-        reached = [
-            area
-            for area in ours
-            if area.startswith(rule.prefixes) or any(p.startswith(area) for p in rule.prefixes)
-        ]
-        if not (rule.enabled and reached):
-            continue
-        remedy = f"remove {rule.shown} or give it a prefix that no state is below"
-        if _takes_early(rule, reached):
-            yield Finding(
-                kind="dangerous",
-                rule=rule.id,
-                message=f"{rule.shown} deletes objects below {', '.join(reached)} {_from(rule)}, "
-                "expired or not",
-                remedy=remedy,
-            )
-        if rule.archives and set(rule.tags) <= {TAG}:
-            yield Finding(
-                kind="dangerous",
-                rule=rule.id,
-                message=f"{rule.shown} moves objects below {', '.join(reached)} to where they "
-                "cannot be read at once",
-                remedy=remedy,
-            )
-
-
-def _from(rule: Rule) -> str:
-    """From when on a rule deletes."""
-    if rule.expiration_date is not None:
-        return f"from {rule.expiration_date} on"
-    if rule.before is not None:
-        return f"that are dated before {rule.before}"
-    return f"from {rule.expiration_days} days after their write"
-
-
-def _lookalikes(found: Lifecycle, names: Layout, *, owner_index: bool) -> Iterator[Finding]:
+def _lookalikes(found: Lifecycle, scope: Scope) -> Iterator[RuleFinding]:
     """Rules that only their days tell from ours: they are somebody else's."""
     for rule in found.rules:
-        if found.terraform or is_ours(rule, names, owner_index=owner_index):
+        if found.terraform or is_ours(rule, scope):
             continue
-        # A custom time with other days is found to be wrong.
-        if rule.custom_time_days is None and resembles_ours(rule, names, owner_index=owner_index):
-            yield Finding(
+        # One by which TTLs end is found to be wrong if its days are.
+        if not removes_expired(rule) and resembles_ours(rule, scope):
+            yield RuleFinding(
                 kind="note",
                 message=f"{rule.shown} does what a rule of ours does, after other days: taken for "
                 "somebody else's, and left as it is",
             )
-
-
-def _takes_early(rule: Rule, reached: Sequence[str]) -> bool:
-    """Whether a rule deletes current objects of ours that have not expired, or never do."""
-    if rule.expiration_days is None or rule.custom_time_days is not None:
-        return False  # noncurrent versions and unfinished uploads are no state
-    if not rule.tags:
-        return True
-    # No object of ours has another tag. One of our classes that is shortened for a whole area is
-    # found to be wrong; one that is shortened for a part of an area is found here.
-    days = rule.tags.get(TAG, "") if set(rule.tags) == {TAG} else ""
-    if not days.isascii() or not days.isdecimal() or rule.expiration_days >= int(days):
-        return False
-    return not any(area.startswith(rule.prefixes) for area in reached)
 
 
 def _outlined(rule: Rule) -> str:

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import msgspec
 
 from statebucket.errors import PreconditionFailed, Unavailable
-from statebucket.lifecycle.check import SWEPT, LifecycleReport, compare, swept, unseen
-from statebucket.lifecycle.rules import digest, is_ours, merge, needed_rules
-from statebucket.port.lifecycle import TERRAFORM_ID, Rule
+from statebucket.lifecycle.check import SWEPT, compare, swept, unseen
+from statebucket.lifecycle.report import LifecycleReport
+from statebucket.lifecycle.rules import Scope, digest, is_ours, merge, needed_rules
+from statebucket.port.lifecycle import SWEEP_ONLY, TERRAFORM_ID, Lifecycle, Rule, UnreadableRules
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from statebucket.port.lifecycle import Lifecycle, LifecyclePort, Removal
-    from statebucket.store.layout import Layout
+    from statebucket.port.lifecycle import LifecyclePort
 
 T = TypeVar("T")
 
-_MOST_TRIES = 5  # at a change that somebody else's keeps overtaking
+MAX_TRIES = 5  # at a change that somebody else's keeps overtaking
 
 
 class LifecyclePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,25 +65,23 @@ class LifecyclePlan(msgspec.Struct, frozen=True, kw_only=True):
         return "\n".join(lines)
 
 
-class Keeper:
-    """Checks and mends the lifecycle rules of one store's bucket.
+class LifecycleManager:
+    """Checks and fixes the lifecycle rules of one store's bucket.
 
     Args:
         port: The adapter; None for one without lifecycle rules.
-        service: The service's name.
-        names: The store's names.
-        owner_index: Whether the store keeps owner records.
+        prefix: The store's prefix, without a slash at either end.
+        areas: The prefixes that the store writes below, each with its closing slash.
+        owner_index: Whether the store keeps owner records, as the Terraform module must know.
     """
 
     def __init__(
-        self, port: LifecyclePort | None, service: str, names: Layout, *, owner_index: bool
+        self, port: LifecyclePort | None, prefix: str, areas: Sequence[str], *, owner_index: bool
     ) -> None:
         self._port = port
-        self._service = service
-        self._names = names
+        self._scope = Scope(prefix, tuple(areas), SWEEP_ONLY if port is None else port.removal)
         self._owner_index = owner_index
-        self._removal: Removal = "sweep" if port is None else port.removal
-        self._needed = needed_rules(names, self._removal, owner_index=owner_index)
+        self._needed = needed_rules(self._scope)
 
     async def check(self) -> LifecycleReport:
         """Compares the bucket's rules with those that are needed: 1 request."""
@@ -95,10 +93,10 @@ class Keeper:
         Args:
             dry_run: Only say what would be written.
         """
-        for _ in range(_MOST_TRIES):
+        for _ in range(MAX_TRIES):
             found = await self._read()
             plan, rules = self._plan(found)
-            if dry_run or self._port is None or found is None or not rules:
+            if dry_run or self._port is None or not isinstance(found, Lifecycle) or not rules:
                 return plan
             try:
                 await self._port.write_lifecycle(rules, found)
@@ -107,33 +105,32 @@ class Keeper:
             return msgspec.structs.replace(plan, applied=True)
         raise Unavailable("apply_lifecycle: the bucket is changed too often by somebody else")
 
-    async def _read(self) -> Lifecycle | None:
+    async def _read(self) -> Lifecycle | UnreadableRules | None:
         return None if self._port is None else await self._port.read_lifecycle()
 
-    def _report(self, found: Lifecycle | None) -> LifecycleReport:
-        if found is None:
-            if self._port is None or not self._needed:
+    def _report(self, found: Lifecycle | UnreadableRules | None) -> LifecycleReport:
+        if self._port is None or found is None:
+            return swept()
+        if isinstance(found, UnreadableRules):
+            if not self._needed:
                 return swept()
-            return unseen(self._needed, self._service, root=self._port.rule_root)
-        report = compare(self._needed, found, self._names, owner_index=self._owner_index)
+            return unseen(self._needed, found, self._scope, root=self._port.rule_root)
+        report = compare(self._needed, found, self._scope)
         if not self._needed:
             return LifecycleReport(findings=(*report.findings, SWEPT))
         return report
 
-    def _plan(self, found: Lifecycle | None) -> tuple[LifecyclePlan, list[Rule]]:
+    def _plan(self, found: Lifecycle | UnreadableRules | None) -> tuple[LifecyclePlan, list[Rule]]:
         """The plan, and all rules to write; none where nothing is to be written."""
         report = self._report(found)
         plan = LifecyclePlan(applied=False, report=report)
-        if found is None or not any(finding.mended for finding in report.findings):
+        fixable = any(finding.fixable for finding in report.findings)
+        if not isinstance(found, Lifecycle) or not fixable:
             return plan, []
         if found.terraform:
             return msgspec.structs.replace(plan, module_input=self._module_input(found)), []
-        removed = tuple(
-            rule
-            for rule in found.rules
-            if is_ours(rule, self._names, owner_index=self._owner_index)
-        )
-        rules = merge(found.rules, self._needed, self._names, owner_index=self._owner_index)
+        removed = tuple(rule for rule in found.rules if is_ours(rule, self._scope))
+        rules = merge(found.rules, self._needed, self._scope)
         plan = msgspec.structs.replace(
             plan,
             added=tuple(rule for rule in rules if rule.raw is None),
@@ -144,8 +141,8 @@ class Keeper:
 
     def _module_input(self, found: Lifecycle) -> str:
         """What makes the Terraform module write the rules that this store needs."""
-        prefix = msgspec.json.encode(self._names.prefix).decode()
-        known = digest(self._names) in found.terraform_prefixes
+        prefix = msgspec.json.encode(self._scope.prefix).decode()
+        known = digest(self._scope.prefix) in found.terraform_prefixes
         if known and len(found.terraform_prefixes) == 1:
             # The module has this very prefix, so that its own rules were changed or are old.
             return "\n".join(
@@ -155,12 +152,7 @@ class Keeper:
                     f"owner_index = {str(self._owner_index).lower()}",
                 ]
             )
-        rules = needed_rules(
-            self._names,
-            self._removal,
-            owner_index=self._owner_index,
-            id_start=TERRAFORM_ID,
-        )
+        rules = needed_rules(self._scope, id_start=TERRAFORM_ID)
         text = msgspec.json.format(msgspec.json.encode([_plain(rule) for rule in rules]), indent=2)
         lines = [
             "# These, beside the entries that extra_lifecycle_rules has already, which stay:",
@@ -184,7 +176,7 @@ class Sender(Protocol):
         ...
 
 
-class Retried:
+class RetryingPort:
     """A `LifecyclePort` whose requests are sent by the core's retry policy.
 
     Args:
@@ -198,7 +190,7 @@ class Retried:
         self.removal = port.removal
         self.rule_root = port.rule_root
 
-    async def read_lifecycle(self) -> Lifecycle | None:
+    async def read_lifecycle(self) -> Lifecycle | UnreadableRules:
         """See `statebucket.port.lifecycle.LifecyclePort`."""
         return await self._send(self._port.read_lifecycle, writes=False)
 

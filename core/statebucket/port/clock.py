@@ -6,8 +6,9 @@ import time
 from email.utils import parsedate_to_datetime
 
 from statebucket.port.findings import Finding
+from statebucket.port.remedies import Remedy
 
-_MOST_SKEW = 2.0  # seconds that leases allow clocks to differ
+MAX_SKEW = 2.0  # seconds that leases allow clocks to differ
 _DATE_STEP = 1.0  # a reply's date has whole seconds
 
 
@@ -25,11 +26,11 @@ def clock_finding(date: str | None) -> Finding:
         return Finding(check="clock", status="unknown", message="the service's reply has no date")
     skew = time.time() - sent - _DATE_STEP / 2
     message = f"this machine's clock is {skew:+.1f} s from the service's (± {_DATE_STEP / 2} s)"
-    if abs(skew) <= _MOST_SKEW + _DATE_STEP:
+    if abs(skew) <= MAX_SKEW + _DATE_STEP:
         return Finding(check="clock", status="ok", message=message)
     return Finding(
         check="clock",
         status="warning",
         message=f"{message}: TTLs and leases are off by as much",
-        remedy="timedatectl set-ntp true",
+        remedy=Remedy(command="timedatectl set-ntp true"),
     )

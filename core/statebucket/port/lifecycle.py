@@ -6,28 +6,52 @@ is decided by `statebucket.lifecycle.check`, what to write by `statebucket.lifec
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import msgspec
 
+from statebucket.port.remedies import Remedy
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-Removal = Literal["tags", "index_tags", "custom_time", "sweep"]
-"""What removes an expired object: rules by object tag (S3), by blob index tag (Azure) or by custom
-time (Cloud Storage), or only ``sweep``."""
 
 ID = "statebucket-"
 """How the ids of our rules begin, on services whose rules have ids."""
 
 TERRAFORM_ID = "statebucket-tf-"
-"""How the ids of rules begin that our Terraform module wrote: a bucket that has one is its."""
+"""How the ids of rules begin that a Terraform module of ours wrote: it owns the bucket's rules."""
 
-TERRAFORM_LABEL = ("statebucket-lifecycle", "terraform")
-"""The bucket label by which our Terraform module says the same where rules have no ids."""
 
-TERRAFORM_PREFIX_LABEL = "statebucket-prefix"
-"""The bucket label by which it says there what prefix it has: its `digest`."""
+class Removal(msgspec.Struct, frozen=True, kw_only=True):
+    """How the rules of a service remove what has expired: what the needed rules are made from.
+
+    Without a tag or a custom time no rule does, only ``sweep``.
+
+    Attributes:
+        tag: The tag whose value is an object's class in days. One rule for each class then deletes
+            the objects that have it. Empty where objects are not tagged.
+        custom_time_days: Where objects carry their expiry as a custom time: how many days after it
+            one rule deletes them.
+        rule_ids: Whether rules have ids. Where they have none, each of ours does one thing, and is
+            known by its form.
+        delete_markers: Whether deletes leave markers, which a rule must remove.
+        abort_uploads: Whether unfinished uploads stay until a rule aborts them.
+    """
+
+    tag: str = ""
+    custom_time_days: int | None = None
+    rule_ids: bool = True
+    delete_markers: bool = False
+    abort_uploads: bool = True
+
+    @property
+    def by_rules(self) -> bool:
+        """Whether any rule removes what has expired."""
+        return bool(self.tag) or self.custom_time_days is not None
+
+
+SWEEP_ONLY = Removal()
+"""No rule removes what has expired, only ``sweep``."""
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -79,7 +103,7 @@ class Lifecycle(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         rules: All of them, in the service's order.
-        terraform: Whether our Terraform module's mark is on them.
+        terraform: Whether the mark of a Terraform module of ours is on them.
         terraform_prefixes: The `digest` of each prefix that its marks name.
         state: The adapter's own, for writing: what must not have changed meanwhile, or must go
             back as it was.
@@ -91,6 +115,18 @@ class Lifecycle(msgspec.Struct, frozen=True, kw_only=True):
     state: Any = None
 
 
+class UnreadableRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Why the rules of a bucket cannot be read, or written, through the adapter.
+
+    Attributes:
+        reason: Why, as the beginning of a sentence.
+        remedy: What to do instead.
+    """
+
+    reason: str
+    remedy: Remedy
+
+
 @runtime_checkable
 class LifecyclePort(Protocol):
     """What an adapter whose service has lifecycle rules offers beside its `Bucket`.
@@ -100,7 +136,7 @@ class LifecyclePort(Protocol):
 
     @property
     def removal(self) -> Removal:
-        """What removes the expired objects of this bucket."""
+        """How rules remove the expired objects of this bucket."""
         ...
 
     @property
@@ -108,8 +144,8 @@ class LifecyclePort(Protocol):
         """What a rule's prefixes begin with there, before the names of objects; mostly nothing."""
         ...
 
-    async def read_lifecycle(self) -> Lifecycle | None:
-        """Reads the bucket's rules in one request; None where there are none to be seen."""
+    async def read_lifecycle(self) -> Lifecycle | UnreadableRules:
+        """Reads the bucket's rules in one request, or says why they cannot be read from here."""
         ...
 
     async def write_lifecycle(self, rules: Sequence[Rule], found: Lifecycle) -> None:

@@ -347,7 +347,7 @@ class Objects:
 
     def lifecycle(self, call: Call) -> LifecyclePort | None:
         """The adapter's calls for lifecycle rules, with retries; None where it has none."""
-        from statebucket.lifecycle.plan import Retried  # noqa: PLC0415
+        from statebucket.lifecycle.plan import RetryingPort  # noqa: PLC0415
         from statebucket.port.lifecycle import LifecyclePort  # noqa: PLC0415  (of use to operators only)
 
         if not isinstance(self.bucket, LifecyclePort):
@@ -356,7 +356,7 @@ class Objects:
         async def send(request: Callable[[], Awaitable[T]], *, writes: bool) -> T:
             return await self.send(call, request, writes=writes)
 
-        return Retried(self.bucket, send)
+        return RetryingPort(self.bucket, send)
 
     def expired(self, info: ObjectInfo) -> bool:
         """Whether an object is past its expiry.

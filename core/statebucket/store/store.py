@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from statebucket.contract.reports import DeletionReport, SweepReport
     from statebucket.contract.stats import Stats
     from statebucket.contract.writer import SnapshotWriter
-    from statebucket.lifecycle.check import LifecycleReport
-    from statebucket.lifecycle.plan import Keeper, LifecyclePlan
+    from statebucket.lifecycle.plan import LifecycleManager, LifecyclePlan
+    from statebucket.lifecycle.report import LifecycleReport
     from statebucket.store.context import StoreContext
     from statebucket.store.leases import StoreLease
     from statebucket.store.removal import Remover
@@ -458,20 +458,21 @@ class ObjectStateStore(StateStore):
     # Lifecycle rules.
 
     async def check_lifecycle(self) -> LifecycleReport:
-        return await self._keeper("check_lifecycle").check()
+        return await self._lifecycle("check_lifecycle").check()
 
     async def apply_lifecycle(self, *, dry_run: bool = True) -> LifecyclePlan:
         if self._tenant is not None and not dry_run:
             raise UnsupportedOperation(
                 "apply_lifecycle: the rules are the whole bucket's; call it on the store itself"
             )
-        return await self._keeper("apply_lifecycle").apply(dry_run=dry_run)
+        return await self._lifecycle("apply_lifecycle").apply(dry_run=dry_run)
 
-    def _keeper(self, operation: str) -> Keeper:
-        from statebucket.lifecycle.plan import Keeper  # noqa: PLC0415  (of use to operators only)
+    def _lifecycle(self, operation: str) -> LifecycleManager:
+        from statebucket.lifecycle.plan import LifecycleManager  # noqa: PLC0415  (for operators only)
 
         port = self._objects.lifecycle(self.context.call(operation))
-        return Keeper(port, self.name, self._layout, owner_index=self._layout.owner_index)
+        layout = self._layout
+        return LifecycleManager(port, layout.prefix, layout.areas, owner_index=layout.owner_index)
 
     # What the calls have in common.
 

@@ -12,8 +12,8 @@ from statebucket.errors import PreconditionFailed
 from statebucket.lifecycle.rules import needed_rules
 from statebucket.port.expiry import Expiry
 from statebucket.port.lifecycle import LifecyclePort
-from statebucket.store.layout import Layout
 from support.faults.proxy import FaultProxy, gcs_error, on
+from support.rules import scope
 from support.targets.gcs_bucket import opened, write
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ async def test_lifecycle_rules_are_read_and_written(around_emulator: Around) -> 
     found = await bucket.read_lifecycle()
     assert found is not None
     assert found.rules == ()
-    rules = needed_rules(Layout("a/b"), bucket.removal)
+    rules = needed_rules(scope("a/b", bucket.removal))
     await bucket.write_lifecycle(rules, found)
     found = await bucket.read_lifecycle()
     assert found is not None

@@ -10,19 +10,19 @@ import pytest
 from statebucket.lifecycle.rules import needed_rules
 from statebucket.port.expiry import CLASSES, TAG, Expiry
 from statebucket.port.lifecycle import Rule
-from statebucket.store.layout import Layout
 from statebucket_gcs import lifecycle as gcs
 from statebucket_s3 import lifecycle as s3
 from support.rules import (
     GCS_NEEDED,
-    NAMES,
     NOTHING,
+    ON_S3,
     S3_NEEDED,
     gcs_rules,
     on_gcs,
     on_s3,
     only,
     s3_rules,
+    scope,
     ttl,
 )
 
@@ -49,12 +49,12 @@ def test_every_filter_names_one_of_our_prefixes_with_its_closing_slash() -> None
 
 
 def test_ids_of_two_prefixes_in_one_bucket_differ() -> None:
-    other = needed_rules(Layout("app/other"), "tags")
+    other = needed_rules(scope("app/other", s3.REMOVAL))
     assert not {rule.id for rule in other} & {rule.id for rule in S3_NEEDED}
 
 
 def test_a_store_without_owner_records_needs_rules_for_tenants_only() -> None:
-    for rule in needed_rules(NAMES, "tags", owner_index=False):
+    for rule in needed_rules(scope("app/state", s3.REMOVAL, owner_index=False)):
         assert rule.prefixes == ("app/state/tenants/",)
     assert on_s3(s3_rules(), owner_index=False).ok
 
@@ -106,7 +106,7 @@ def test_a_missing_rule_is_named_with_its_prefix() -> None:
     finding = only(on_s3(rules))
     assert finding.kind == "missing"
     assert "up to 16 days below app/state/tenants/ is missing" in finding.message
-    assert "apply_lifecycle" in finding.remedy
+    assert "apply_lifecycle" in str(finding.remedy)
     rules = gcs_rules()
     del rules[0]
     assert "removes expired objects" in only(on_gcs(rules)).message
@@ -147,7 +147,7 @@ def test_a_shortened_rule_is_wrong() -> None:
     shortened, missing = on_gcs(rules).findings
     assert (shortened.kind, missing.kind) == ("wrong", "missing")
     assert "is shortened to 0 days" in shortened.message
-    assert "leaves alone" in shortened.remedy
+    assert "leaves alone" in str(shortened.remedy)
 
 
 def test_a_second_rule_that_shortens_is_found_beside_the_right_one() -> None:
@@ -157,11 +157,11 @@ def test_a_second_rule_that_shortens_is_found_beside_the_right_one() -> None:
     finding = only(on_s3([*rules, second]))
     assert finding.kind == "wrong"
     assert "is cut short from 2030-01-01 on by 'colleague'" in finding.message
-    assert finding.remedy == "correct or remove that rule, which apply_lifecycle leaves alone"
-    assert not finding.mended
+    assert str(finding.remedy) == "correct or remove that rule, which apply_lifecycle leaves alone"
+    assert not finding.fixable
     # That ours is missing beside it is told, too.
     rules.remove(ttl(16, among=rules))
-    kinds = {(one.kind, one.mended) for one in on_s3([*rules, second]).findings}
+    kinds = {(one.kind, one.fixable) for one in on_s3([*rules, second]).findings}
     assert kinds == {("wrong", False), ("missing", True)}
 
 
@@ -207,13 +207,13 @@ def test_a_rule_of_ours_at_another_prefix_is_wrong(start: str) -> None:
 
 def test_terraforms_marks_are_seen() -> None:
     assert not s3.read({"Rules": s3_rules()}).terraform
-    ours = needed_rules(NAMES, "tags", id_start="statebucket-tf-")
+    ours = needed_rules(ON_S3, id_start="statebucket-tf-")
     assert s3.read({"Rules": s3.write(ours, NOTHING)["LifecycleConfiguration"]["Rules"]}).terraform
     assert not gcs.read({"metageneration": "1"}).terraform
     labels = {"statebucket-lifecycle": "terraform"}
     assert gcs.read({"metageneration": "1", "labels": labels}).terraform
     report = on_gcs([], labels=labels)
-    assert all("Terraform" in finding.remedy for finding in report.findings)
+    assert all("Terraform" in str(finding.remedy) for finding in report.findings)
 
 
 def test_a_rule_without_an_id_is_shown_as_the_service_writes_it() -> None:

@@ -14,10 +14,12 @@ import pytest
 
 from statebucket import open_store
 from statebucket.errors import PreconditionFailed, Unavailable
-from statebucket.lifecycle.plan import Keeper
+from statebucket.lifecycle.plan import LifecycleManager
 from statebucket.lifecycle.rules import digest, needed_rules
 from statebucket.port.lifecycle import Lifecycle, Rule
 from statebucket.store.layout import Layout
+from statebucket_gcs import lifecycle as gcs
+from support.rules import scope
 from support.servers import gcp_emulator
 from support.targets.s3 import raw_client
 
@@ -25,9 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from statebucket.lifecycle.check import LifecycleReport
     from statebucket.lifecycle.plan import LifecyclePlan
-    from statebucket.port.lifecycle import Removal
+    from statebucket.lifecycle.report import LifecycleReport
     from support.servers import Server
 
 Raw = dict[str, Any]
@@ -97,7 +98,7 @@ class GCS:
         rules[1]["condition"]["daysSinceCustomTime"] = 0
 
     def own_by_terraform(self, rules: list[Raw]) -> None:
-        labels = {"statebucket-lifecycle": "terraform", "statebucket-prefix": digest(Layout("app"))}
+        labels = {"statebucket-lifecycle": "terraform", "statebucket-prefix": digest("app")}
         self.put(rules, labels)
 
     @staticmethod
@@ -164,7 +165,7 @@ def test_foreign_rules_stay_as_they_are(place: S3 | GCS) -> None:
     assert check(place.url).ok
 
 
-def test_a_missing_a_shortened_and_a_foreign_expiring_rule_are_reported_and_mended(
+def test_a_missing_a_shortened_and_a_foreign_expiring_rule_are_reported_and_fixed(
     place: S3 | GCS,
 ) -> None:
     apply(place.url, dry_run=False)
@@ -190,7 +191,7 @@ def test_a_missing_a_shortened_and_a_foreign_expiring_rule_are_reported_and_mend
     shortened = ["wrong"] if isinstance(place, GCS) else []
     assert len(plan.kept) == 2 + len(shortened)
     assert [finding.kind for finding in left.findings] == ["dangerous", *shortened]
-    assert all("remove" in finding.remedy for finding in left.findings)
+    assert all("remove" in str(finding.remedy) for finding in left.findings)
     assert not apply(place.url, dry_run=False).applied
 
 
@@ -261,7 +262,8 @@ def test_on_azure_the_report_lists_what_must_be_there() -> None:
     assert "1024, deleting after as many days; tidy (noncurrent_days=7)" in finding.message
     # What was not looked at is not said to be in order.
     assert "container/app/tenants/, container/app/shared/, container/app/owners/" in finding.message
-    assert "apply_lifecycle cannot write there" in finding.remedy
+    assert "apply_lifecycle cannot write them" in finding.message
+    assert "terraform/azure" in str(finding.remedy)
     plan = apply("az://container/app?account=example", dry_run=False)
     assert str(plan).endswith("nothing was written: these rules cannot be written from here")
 
@@ -293,7 +295,7 @@ def test_what_a_foreign_rule_shortens_is_not_written_again_and_again(
     assert not plan.applied
     assert str(plan).endswith("nothing was written")
     assert place.rules() == before
-    assert all("mends it" not in finding.remedy for finding in plan.report.findings)
+    assert all("dry_run=False" not in str(finding.remedy) for finding in plan.report.findings)
     # What is missing beside it is written, once.
     place.put([rule for rule in before if not rule["ID"].endswith("tidy-owners")])
     assert apply(place.url, dry_run=False).applied
@@ -323,7 +325,7 @@ def test_a_rule_that_only_its_days_tell_from_ours_stays(emulator: Server) -> Non
 class Contested:
     """A port whose rules somebody else changes at the same time."""
 
-    removal: Removal = "custom_time"
+    removal = gcs.REMOVAL
     rule_root = ""
 
     def __init__(self, times: int) -> None:
@@ -343,12 +345,15 @@ class Contested:
         self.rules = tuple(rules)
 
 
+def managed(port: Contested) -> LifecycleManager:
+    return LifecycleManager(port, "app", Layout("app").areas, owner_index=True)
+
+
 def test_a_change_that_somebody_else_makes_meanwhile_survives() -> None:
-    names = Layout("app")
     port = Contested(2)
-    plan = asyncio.run(Keeper(port, "gcs", names, owner_index=True).apply(dry_run=False))
+    plan = asyncio.run(managed(port).apply(dry_run=False))
     assert plan.applied
     assert len(plan.kept) == 2
-    assert list(port.rules[2:]) == needed_rules(names, "custom_time")
+    assert list(port.rules[2:]) == needed_rules(scope("app", gcs.REMOVAL))
     with pytest.raises(Unavailable, match="changed too often"):
-        asyncio.run(Keeper(Contested(9), "gcs", names, owner_index=True).apply(dry_run=False))
+        asyncio.run(managed(Contested(9)).apply(dry_run=False))

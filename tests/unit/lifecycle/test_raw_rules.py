@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from statebucket.lifecycle.rules import needed_rules
 from statebucket.port.lifecycle import Lifecycle
-from statebucket.store.layout import Layout
 from statebucket_azure import lifecycle as azure
 from statebucket_gcs import lifecycle as gcs
 from statebucket_s3 import lifecycle as s3
-
-NAMES = Layout("app")
+from support.rules import scope
 
 
 def test_s3_settings_beside_the_rules_go_back_as_they_were() -> None:
     reply = {"Rules": [], "TransitionDefaultMinimumObjectSize": "varies_by_storage_class"}
-    arguments = s3.write(needed_rules(NAMES, "tags"), s3.read(reply))
+    arguments = s3.write(needed_rules(scope("app", s3.REMOVAL)), s3.read(reply))
     assert arguments["TransitionDefaultMinimumObjectSize"] == "varies_by_storage_class"
     assert "TransitionDefaultMinimumObjectSize" not in s3.write([], s3.read({"Rules": []}))
 
 
 def test_an_s3_rule_of_ours() -> None:
-    rules = s3.write(needed_rules(NAMES, "tags"), Lifecycle(rules=()))
+    rules = s3.write(needed_rules(scope("app", s3.REMOVAL)), Lifecycle(rules=()))
     first = rules["LifecycleConfiguration"]["Rules"][0]
     assert first == {
         "ID": "statebucket-a172cedc-ttl-1-tenants",
@@ -36,7 +34,9 @@ def test_an_s3_rule_of_ours() -> None:
 
 
 def test_gcs_rules_are_written_on_the_condition_that_nobody_else_has() -> None:
-    query, body = gcs.write(needed_rules(NAMES, "custom_time"), gcs.read({"metageneration": "42"}))
+    query, body = gcs.write(
+        needed_rules(scope("app", gcs.REMOVAL)), gcs.read({"metageneration": "42"})
+    )
     assert query["ifMetagenerationMatch"] == "42"
     prefixes = ["app/tenants/", "app/shared/", "app/owners/"]
     assert body["lifecycle"]["rule"] == [
@@ -56,7 +56,7 @@ def test_gcs_rules_are_written_on_the_condition_that_nobody_else_has() -> None:
 
 
 def test_an_azure_policy_keeps_to_what_azure_takes() -> None:
-    rules = azure.policy(needed_rules(NAMES, "index_tags"), "box")["policy"]["rules"]
+    rules = azure.policy(needed_rules(scope("app", azure.REMOVAL)), "box")["policy"]["rules"]
     assert len(rules) == 12  # of 100
     for rule in rules:
         assert rule["name"].isalnum()

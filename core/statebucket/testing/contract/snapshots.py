@@ -143,10 +143,10 @@ class SnapshotContract(Contract):
 
     @pytest.mark.parametrize("size", [64 * 1024, 1024 * 1024, 9 * 1024 * 1024])
     async def test_large_snapshots_come_back_whole(self, acme: StateStore, size: int) -> None:
-        saved = snapshot(variables={"blob": "x" * size})
+        saved = snapshot(variables={"payload": "x" * size})
         version = await acme.save_snapshot(saved, if_version=None)
         assert await acme.load_snapshot(E1) == saved
-        again = saved.advance(variables={"blob": "y" * size})
+        again = saved.advance(variables={"payload": "y" * size})
         await acme.save_snapshot(again, if_version=version)
         assert await acme.load_snapshot(E1) == again
         with pytest.raises(errors.VersionConflict):

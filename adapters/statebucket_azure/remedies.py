@@ -1,0 +1,24 @@
+"""How Azure's users fix what a store may run into."""
+
+from __future__ import annotations
+
+from statebucket.port.remedies import Remedies, Remedy, TerraformLine
+
+MODULE = "terraform/azure"
+"""The Terraform module for Azure."""
+
+
+def terraform(line: str = "", *, command: str = "") -> Remedy:
+    """A line of Terraform; without one, the module itself. Or a command that does the same."""
+    return Remedy(terraform=TerraformLine(MODULE, line), command=command)
+
+
+RUNTIME = terraform("runtime_principal_ids = { function = … }")
+
+REMEDIES = Remedies(
+    credentials=Remedy(advice="log in, or set AZURE_STORAGE_CONNECTION_STRING", command="az login"),
+    rights=RUNTIME,
+    tenant_rights=terraform("tenant_principal_ids = { … = { function = … } }"),
+    bucket=terraform(),
+    settings=terraform("reader_principal_ids = { operator = … }"),
+)

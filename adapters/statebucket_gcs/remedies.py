@@ -1,0 +1,33 @@
+"""How Cloud Storage's users fix what a store may run into."""
+
+from __future__ import annotations
+
+from statebucket.port.remedies import Remedies, Remedy, TerraformLine
+
+MODULE = "terraform/gcp"
+"""The Terraform module for Cloud Storage."""
+
+
+def terraform(line: str = "", *, command: str = "") -> Remedy:
+    """A line of Terraform; without one, the module itself. Or a command that does the same."""
+    return Remedy(terraform=TerraformLine(MODULE, line), command=command)
+
+
+RUNTIME = terraform('runtime_members = { function = "serviceAccount:…" }')
+READER = terraform('reader_members = { operator = "user:…" }')
+
+REMEDIES = Remedies(
+    credentials=Remedy(
+        advice="log in, or give the function a service account",
+        command="gcloud auth application-default login",
+    ),
+    rights=RUNTIME,
+    tenant_rights=terraform('tenant_members = { … = { function = "serviceAccount:…" } }'),
+    bucket=terraform(),
+    settings=Remedy(advice="run the doctor with the rights to look", terraform=READER.terraform),
+    unseen_reads=Remedy(
+        command="gcloud policy-intelligence troubleshoot-policy iam "
+        "//storage.googleapis.com/projects/_/buckets/…/objects/elsewhere --principal-email=… "
+        "--permission=storage.objects.get"
+    ),
+)

@@ -1,0 +1,11 @@
+"""How users of an SQLite file fix what a store may run into."""
+
+from __future__ import annotations
+
+from statebucket.port.remedies import Remedies, Remedy
+
+REMEDIES = Remedies(
+    rights=Remedy(command="chmod u+rw", advice="make the file and its directory writable"),
+    tenant_rights=Remedy(command="chmod u+rw", advice="make the file and its directory writable"),
+    bucket=Remedy(command="mkdir", advice="make the directory of the file"),
+)

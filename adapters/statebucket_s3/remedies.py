@@ -1,0 +1,32 @@
+"""How S3's users fix what a store may run into."""
+
+from __future__ import annotations
+
+from statebucket.port.remedies import Remedies, Remedy, TerraformLine
+
+MODULE = "terraform/aws"
+"""The Terraform module for S3."""
+
+
+def terraform(line: str = "") -> Remedy:
+    """A line of Terraform; without one, the module itself."""
+    return Remedy(terraform=TerraformLine(MODULE, line))
+
+
+RUNTIME_POLICY = "policy = module.state.runtime_policy_json"
+READ_ONLY = terraform("policy = module.state.read_only_policy_json")
+
+REMEDIES = Remedies(
+    credentials=Remedy(
+        advice="see whose credentials are used, and set AWS_PROFILE or the function's role",
+        command="aws sts get-caller-identity",
+    ),
+    rights=terraform(RUNTIME_POLICY),
+    tenant_rights=terraform("policy = module.state.tenant_policy_json"),
+    bucket=terraform(),
+    settings=Remedy(advice="run the doctor with the rights to look", terraform=READ_ONLY.terraform),
+    unseen_reads=Remedy(
+        command="aws iam simulate-principal-policy --policy-source-arn … --action-names "
+        "s3:GetObject --resource-arns arn:…:s3:::…/elsewhere"
+    ),
+)
