@@ -21,12 +21,15 @@ def open_bucket(location: Location) -> OpenedBucket:
     init phase; the client is made at the first request.
 
     Raises:
-        AdapterNotInstalled: aioboto3 is missing.
+        AdapterNotInstalled: Neither aioboto3 nor aiobotocore is installed.
         InvalidURL: The URL names no bucket, or its prefix or ``endpoint_url`` breaks a rule.
         InvalidArgument: An option is unknown or not of its type.
     """
-    if find_spec("aioboto3") is None:
-        raise AdapterNotInstalled("s3:// needs aioboto3: pip install 'statebucket[s3]'")
+    if find_spec("aiobotocore") is None:
+        raise AdapterNotInstalled(
+            "s3:// needs aioboto3: pip install 'statebucket[s3]' (or 'statebucket[aiobotocore]', "
+            "for aiobotocore alone and its newest release)"
+        )
     from statebucket_s3.sdk.bucket import SDKBucket  # noqa: PLC0415  (only where S3 is used)
     from statebucket_s3.sdk.options import S3Options  # noqa: PLC0415
 

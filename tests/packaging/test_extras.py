@@ -73,7 +73,12 @@ def bucket(request: pytest.FixtureRequest) -> Iterator[tuple[str, dict[str, str]
 
 @pytest.mark.parametrize(
     ("place", "bucket", "name"),
-    [("s3", "moto", "s3"), ("gcs", "fake", "gcs"), ("azure", "azurite", "azure")],
+    [
+        ("s3", "moto", "s3"),
+        ("aiobotocore", "moto", "s3"),
+        ("gcs", "fake", "gcs"),
+        ("azure", "azurite", "azure"),
+    ],
     indirect=["place", "bucket"],
 )
 def test_a_cloud(

@@ -27,7 +27,8 @@ from statebucket_s3 import lifecycle, listing
 from statebucket_s3.batch import deletions_of
 from statebucket_s3.codes import OPTIONAL, Asked, unreadable
 from statebucket_s3.conditions import if_match, remedy
-from statebucket_s3.sdk.client import Connection, own_session
+from statebucket_s3.sdk.client import Connection
+from statebucket_s3.sdk.session import OwnSession, own_session
 from statebucket_s3.sdk.translate import is_missing, translated
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class SDKBucket:
         self._bucket = bucket
         self._options = options
         self._location = location
-        self._session: Any = options.session
+        self._session = None if options.session is None else OwnSession(options.session, None)
         self._clients: ClientPerLoop[Any] = ClientPerLoop(self._connect)
         self._write_options: dict[str, Any] = {}
         if options.sse is not None:
@@ -168,7 +169,8 @@ class SDKBucket:
         from statebucket_s3.sdk.examination import examine  # noqa: PLC0415  (for the doctor only)
 
         client = await self._clients.get()
-        return await examine(client, self._session, self._options, self._bucket)
+        session = None if self._session is None else self._session.session
+        return await examine(client, session, self._options, self._bucket)
 
     @property
     def removal(self) -> Removal:

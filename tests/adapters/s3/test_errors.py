@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from statebucket import StateStore, Version, errors, open_store
-from statebucket_s3.sdk import client
+from statebucket_s3.sdk import sending
 from support.faults.answers import s3_error
 from support.faults.proxy import Answer, BlackHole, Fault, FaultProxy, StallBody, on
 from support.targets.s3 import BUCKET, S3Target, raw_client
@@ -282,7 +282,7 @@ async def test_the_four_usual_mistakes_are_four_errors(moto: Server, proxy: Faul
 async def test_sessions_that_are_not_used_any_more_are_closed(
     target: S3Target, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "_RENEW_SECONDS", 0.0)  # a new one after each call that is cut off
+    monkeypatch.setattr(sending, "_RENEW_SECONDS", 0.0)  # a new one after each call that is cut off
     async with target.open() as store:
         await store.exists("warm")
         for _ in range(10):

@@ -183,8 +183,9 @@ class TunedS3(Aioboto3):
     """The same SDK as our adapter sets it up, which sends what our adapter has it send."""
 
     def client(self) -> Any:
-        from statebucket_s3.sdk.client import Connection, own_session
+        from statebucket_s3.sdk.client import Connection
         from statebucket_s3.sdk.options import S3Options
+        from statebucket_s3.sdk.session import own_session
 
         options = S3Options(region=REGION, endpoint_url=self.endpoint)
         return Connection(own_session(), options, 20.0, 32)

@@ -101,7 +101,7 @@ class FaultProxy:
         upstream_port: int,
         *,
         rewrite_host: str | None = None,
-        tls: Literal["untrusted"] | None = None,
+        tls: Literal["untrusted", "another host"] | None = None,
         keep: int | None = None,
     ) -> None:
         """Prepare a proxy; entering its context starts it.
@@ -111,14 +111,16 @@ class FaultProxy:
             upstream_port: The server's port.
             rewrite_host: The Host header to send to the server; None for the client's own. URLs
                 with it in JSON and in Location are mapped back to the client's.
-            tls: "untrusted" to speak TLS with a certificate that no client trusts.
+            tls: "untrusted" to speak TLS with a certificate that no client trusts; "another host"
+                for one that is not for this address either.
             keep: How many requests to remember at most, the newest; None for all.
         """
         self.port = 0
         self.ca_pem: bytes | None = None
         self._context: ssl.SSLContext | None = None
-        if tls == "untrusted":
-            self._context, self.ca_pem = untrusted(_HOST)
+        if tls is not None:
+            host = _HOST if tls == "untrusted" else "elsewhere.example"
+            self._context, self.ca_pem = untrusted(host)
         self._script = Script()
         self._log = Log(keep)
         self._serving = Serving(

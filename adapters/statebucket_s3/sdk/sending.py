@@ -1,0 +1,208 @@
+"""Sends each request of the SDK once, over connections that check whom they are with."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from contextlib import AsyncExitStack
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiobotocore.httpsession import AIOHTTPSession
+from aiohttp.abc import ResolveResult
+from botocore.exceptions import EndpointConnectionError, HTTPClientError
+from botocore.httpsession import create_urllib3_context, get_cert_path
+
+from statebucket.errors import InvalidArgument
+from statebucket_s3.sdk.translate import unusable
+
+if TYPE_CHECKING:
+    import ssl
+    from types import TracebackType
+
+_KEYS = ("Authorization", "X-Amz-Security-Token")  # the headers that show a key or token
+_RENEW_SECONDS = 15.0  # by then the SDK has closed what was idle
+_PROXY_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")  # a name, or an IP address
+
+
+class SendOnce(AIOHTTPSession):
+    """The SDK's HTTP session, without aiohttp's own replay of requests.
+
+    aiohttp sends an idempotent request again, unseen, when a kept connection turns out to be dead.
+    A write whose first reply was lost is then answered 412, with nothing to tell that from a lost
+    race. aiohttp has no public switch for it.
+    """
+
+    _renewed = 0.0
+    _exit_stack: AsyncExitStack
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401  (the SDK's)
+        super().__init__(*args, **options)
+        self._retired: list[tuple[AsyncExitStack, list[aiohttp.ClientSession]]] = []
+
+    async def send(self, request: Any) -> Any:  # noqa: ANN401  (the SDK's)
+        """Sends a request; if it is lost or cut off, idle connections are not used any more.
+
+        A process that was frozen wakes up to connections on which nobody answers. They are not
+        tried one after the other, each until its time-out: what comes next goes through a new
+        session. The old one is closed once its last request has ended. A caller's deadline may cut
+        a try off long before the time-out: then nobody knows, and they count as dead too.
+
+        Raises:
+            InvalidCredentials: The key or token holds what no header does; nothing was sent.
+            InvalidArgument: The environment's proxy is no URL of one; nothing was sent.
+        """
+        _check_proxy(self._proxy_config.proxy_url_for(request.url))
+        for name in _KEYS:
+            value = request.headers.get(name, "")
+            text = value.decode("latin-1") if isinstance(value, bytes) else value
+            if not (text.isascii() and text.isprintable()):
+                raise unusable()
+        try:
+            return await super().send(request)
+        except (
+            HTTPClientError,
+            EndpointConnectionError,  # for a reset, too
+            asyncio.CancelledError,
+        ):
+            now = asyncio.get_running_loop().time()
+            if now - self._renewed > _RENEW_SECONDS:
+                self._renewed = now
+                self._retired += [(self._exit_stack, [*self._sessions.values()])]
+                self._exit_stack = AsyncExitStack()
+                self._sessions.clear()
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Closes all sessions."""
+        while self._retired:
+            await self._retired.pop()[0].aclose()
+        await super().__aexit__(kind, error, trace)
+
+    async def _close_retired(self) -> None:
+        """Closes the sessions that are not used any more and have nothing in flight."""
+        for one in list(self._retired):
+            stack, sessions = one
+            # aiohttp has no public way to tell.
+            busy = any(getattr(session.connector, "_acquired", True) for session in sessions)
+            if one in self._retired and not busy:
+                self._retired.remove(one)
+                await stack.aclose()
+
+    async def _get_session(self, proxy_url: str | None) -> aiohttp.ClientSession:
+        """The HTTP session for requests through a proxy, or for direct ones.
+
+        It is made here, since how the SDK makes one differs between its releases, and since older
+        ones check no host name in a certificate, and through a proxy no certificate at all.
+        """
+        if self._retired:
+            await self._close_retired()
+        session: aiohttp.ClientSession | None = self._sessions.get(proxy_url)
+        if session is None:
+            session = aiohttp.ClientSession(
+                connector=self._connector(proxy_url),
+                timeout=self._timeout,
+                skip_auto_headers={"CONTENT-TYPE"},
+                auto_decompress=False,
+            )
+            session._retry_connection = False  # noqa: SLF001  (see above)
+            self._sessions[proxy_url] = session
+            await self._exit_stack.enter_async_context(session)
+        return session
+
+    def _connector(self, proxy_url: str | None) -> aiohttp.TCPConnector:
+        trust: ssl.SSLContext | bool = False
+        if self._verify:
+            proxy = self._proxy_config.settings if proxy_url else {}
+            trust = _shared_context(
+                _texts(get_cert_path(self._verify), proxy.get("proxy_ca_bundle")),
+                _texts(self._cert_file, self._key_file) or _texts(proxy.get("proxy_client_cert")),
+            )
+        return aiohttp.TCPConnector(
+            limit=self._max_pool_connections,
+            ssl=trust,
+            **{"resolver": _Resolver(), **self._connector_args},
+        )
+
+
+class _Resolver(aiohttp.ThreadedResolver):
+    """Resolves names also while the interpreter shuts down, when threads take no more work."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Resolves a name."""
+        try:
+            return await super().resolve(host, port, family)
+        except RuntimeError:
+            found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+            return [
+                ResolveResult(
+                    hostname=host,
+                    host=str(address[0]),
+                    port=int(address[1]),
+                    family=kind,
+                    proto=protocol,
+                    flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+                )
+                for kind, _, protocol, _, address in found
+            ]
+
+
+def _check_proxy(url: str | None) -> None:
+    """Refuses a proxy of the environment's that is no URL; the message shows nothing of it."""
+    if url is None:
+        return
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in {"http", "https"} and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid or not _PROXY_HOST.fullmatch(parts.hostname or ""):
+        raise InvalidArgument(
+            "the environment names a proxy (HTTPS_PROXY, HTTP_PROXY) that is not a URL as "
+            "http://host:port, with user:password@ before the host where it needs them, "
+            "percent-encoded"
+        )
+
+
+def _texts(*values: Any) -> tuple[str, ...]:  # noqa: ANN401  (the SDK's: paths, pairs of them, None)
+    found = (value if isinstance(value, tuple) else (value,) for value in values)
+    return tuple(str(value) for values in found for value in values if value)
+
+
+@cache
+def _shared_context(bundles: tuple[str, ...], certificate: tuple[str, ...]) -> ssl.SSLContext:
+    """The TLS context of all connections: reading the CA bundle costs 19 ms for each new one.
+
+    Args:
+        bundles: The PEM files of issuers to trust.
+        certificate: The PEM file of a client's certificate, and that of its key if it has its own.
+
+    Raises:
+        InvalidArgument: A file cannot be read.
+    """
+    context: ssl.SSLContext = create_urllib3_context()
+    # The SDK's contexts leave the host's name to urllib3, and there is no urllib3 here.
+    context.check_hostname = True
+    for bundle in bundles:
+        try:
+            context.load_verify_locations(bundle)
+        except OSError as error:
+            raise InvalidArgument(f"the CA bundle {bundle!r} cannot be read") from error
+    if certificate:
+        try:
+            context.load_cert_chain(*certificate)
+        except OSError as error:
+            raise InvalidArgument(
+                f"the client certificate {certificate[0]!r} cannot be read"
+            ) from error
+    return context

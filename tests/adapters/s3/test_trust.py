@@ -1,0 +1,98 @@
+"""Whom the engines send requests to over TLS: nobody but the endpoint, through a proxy too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+
+from statebucket import errors, open_store
+from support.faults.proxy import FaultProxy
+from support.faults.tunnel import Tunnel
+from support.targets.s3 import BUCKET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from support.servers import Server
+
+pytestmark = pytest.mark.asyncio
+
+Certificate = Literal["untrusted", "another host"]
+engines = pytest.mark.parametrize("engine_name", ["sdk", "http"])
+
+
+@pytest.fixture
+def certificate() -> Certificate:
+    return "untrusted"
+
+
+@pytest.fixture
+def endpoint(moto: Server, certificate: Certificate) -> Iterator[FaultProxy]:
+    """moto behind TLS."""
+    with FaultProxy(moto.host, moto.port, tls=certificate) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def bundle(endpoint: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the issuer of the endpoint's certificate one that is trusted."""
+    assert endpoint.ca_pem is not None
+    path = tmp_path / "issuer.pem"
+    path.write_bytes(endpoint.ca_pem)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(path))
+
+
+@pytest.fixture(params=[False, True], ids=["direct", "through a proxy"])
+def tunnel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The targets that a proxy was asked for, where there is one."""
+    if not request.param:
+        yield []
+        return
+    with Tunnel() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        yield proxy.targets
+
+
+def url_of(endpoint: FaultProxy, engine_name: str) -> str:
+    where = endpoint.url.replace("http://", "https://")
+    return f"s3://{BUCKET}/p?endpoint_url={where}&region=us-east-1&engine={engine_name}"
+
+
+@engines
+@pytest.mark.usefixtures("bundle")
+async def test_a_trusted_issuer_and_the_right_host_are_served(
+    endpoint: FaultProxy, tunnel: list[str], engine_name: str
+) -> None:
+    async with open_store(url_of(endpoint, engine_name)) as store:
+        await store.set("k", b"v")
+        assert await store.get("k") == b"v"
+    assert endpoint.count() == 2
+    assert set(tunnel) <= {f"127.0.0.1:{endpoint.port}"}
+
+
+@engines
+async def test_an_untrusted_issuer_gets_no_request(
+    endpoint: FaultProxy, tunnel: list[str], engine_name: str
+) -> None:
+    async with open_store(url_of(endpoint, engine_name)) as store:
+        with pytest.raises(errors.UntrustedCertificate) as caught:
+            await store.set("k", b"v")
+    assert caught.value.outcome == "none"
+    assert endpoint.count() == 0
+    assert set(tunnel) <= {f"127.0.0.1:{endpoint.port}"}
+
+
+@engines
+@pytest.mark.parametrize("certificate", ["another host"])
+@pytest.mark.usefixtures("bundle")
+async def test_a_certificate_for_another_host_gets_no_request(
+    endpoint: FaultProxy, tunnel: list[str], engine_name: str
+) -> None:
+    async with open_store(url_of(endpoint, engine_name)) as store:
+        with pytest.raises(errors.UntrustedCertificate) as caught:
+            await store.set("k", b"v")
+    assert caught.value.outcome == "none"
+    assert endpoint.count() == 0
+    assert set(tunnel) <= {f"127.0.0.1:{endpoint.port}"}
