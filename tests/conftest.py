@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 from support import selection
-from support.secret_scan.plugin import Discretion
+from support.secret_scan.plugin import SecretScan
 from support.servers import azurite as azurite_server
 from support.servers import fake_gcs, gcp_emulator
 from support.servers import rclone as rclone_server
@@ -50,9 +50,9 @@ if os.environ.get("CI"):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Listens, over the whole run, for credentials that are told."""
+    """Scans the whole run for credentials that leak."""
     selection.start(everything=config.getoption(selection.OPTION))
-    config.pluginmanager.register(Discretion(config), "discretion")
+    config.pluginmanager.register(SecretScan(config), "secret_scan")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -30,7 +30,7 @@ class Operation:
         ended: When it answered; infinite for one that may take effect at any later time.
         token: What was read or written; `ABSENT` for a read that found nothing.
         condition: What a write demands: `ALWAYS`, `ABSENT`, or the token to be replaced.
-        refused: Whether it was told that the condition does not hold.
+        refused: Whether the answer was that the condition does not hold.
         optional: Whether it may never take effect.
         version: What the store called the version that was read or written.
     """

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from consistency.checker import Operation
     from consistency.workers import Program
     from support.faults.proxy import Predicate, Recorded
-    from support.targets.deployments import Spot
+    from support.targets.deployments import Deployment
 
 DEADLINE_S = 0.9
 """Of each call where faults are on: short, so that some end without an answer."""
@@ -70,39 +70,41 @@ def check(histories: list[tuple[Program, list[Operation]]]) -> Tally:
     tally = Tally()
     for program, history in histories:
         initial = BEFORE if program.before == "live" else ABSENT
-        said = f"history {program.number}, {program.before} before:\n{shown(history)}"
-        assert order(history, initial) is not None, f"no order explains {said}"
-        assert mixed_versions(history) == [], said
+        message = f"history {program.number}, {program.before} before:\n{shown(history)}"
+        assert order(history, initial) is not None, f"no order explains {message}"
+        assert mixed_versions(history) == [], message
         tally.add(history)
     return tally
 
 
-def in_threads(spot: Spot, seed: int, count: int) -> list[tuple[Program, list[Operation]]]:
+def in_threads(
+    deployment: Deployment, seed: int, count: int
+) -> list[tuple[Program, list[Operation]]]:
     """Record histories of workers in threads, each with a store and an event loop of its own."""
-    in_memory = spot.service == "memory"
+    in_memory = deployment.service == "memory"
     pause = 0.0 if in_memory else 0.004
     barrier = threading.Barrier(WORKERS, timeout=_MEET_S)
 
     async def work(number: int, todo: list[Program]) -> list[list[Operation]]:
-        async with spot.open(clock=time.time) as store:
+        async with deployment.open(clock=time.time) as store:
             return await Worker(number, store, pause=pause).run(todo, barrier)
 
     usual = sys.getswitchinterval()
     if in_memory:  # there a call is over before another thread has had its turn
         sys.setswitchinterval(1e-6)
     try:
-        return _recorded(spot, seed, count, work)
+        return _recorded(deployment, seed, count, work)
     finally:
         sys.setswitchinterval(usual)
 
 
 def losing(
-    spot: Spot, seed: int, count: int, *, late: bool
+    deployment: Deployment, seed: int, count: int, *, late: bool
 ) -> list[tuple[Program, list[Operation]]]:
     """As `in_threads`, each worker behind a proxy of its own that loses replies.
 
     Args:
-        spot: Where the stores are.
+        deployment: Where the stores are.
         seed: What the programs and the faults are drawn from.
         count: How many histories.
         late: Whether requests also arrive when their callers have given them up.
@@ -111,7 +113,7 @@ def losing(
     with ExitStack() as stack:
         proxies = []
         for number in range(WORKERS):
-            proxy = stack.enter_context(FaultProxy("127.0.0.1", spot.port))
+            proxy = stack.enter_context(FaultProxy("127.0.0.1", deployment.port))
             mark = f"{seed}:{number}"
             proxy.always(DropReply(when=_share(f"drop:{mark}", 0.12)))
             seldom = _share(f"seldom:{mark}", 0.03)
@@ -127,11 +129,11 @@ def losing(
 
         async def work(number: int, todo: list[Program]) -> list[list[Operation]]:
             proxy = proxies[number]
-            async with spot.open(proxy.url, clock=time.time, deadline=DEADLINE_S) as store:
+            async with deployment.open(proxy.url, clock=time.time, deadline=DEADLINE_S) as store:
                 worker = Worker(number, store, lambda: sent(proxy), late=late)
                 return await worker.run(todo, barrier)
 
-        return _recorded(spot, seed, count, work)
+        return _recorded(deployment, seed, count, work)
 
 
 def in_two_processes(url: str, seed: int, count: int) -> list[tuple[Program, list[Operation]]]:
@@ -181,17 +183,17 @@ def _work(url: str, number: int, todo: list[Program], barrier: Barrier) -> list[
 
 
 def _recorded(
-    spot: Spot, seed: int, count: int, work: Callable[..., object]
+    deployment: Deployment, seed: int, count: int, work: Callable[..., object]
 ) -> list[tuple[Program, list[Operation]]]:
     """Prepare, have the workers work, and read what is there at the end."""
     todo = programs(seed, count)
 
     async def first() -> None:
-        async with spot.open(clock=time.time) as store:
+        async with deployment.open(clock=time.time) as store:
             await prepare(store, todo)
 
     async def last() -> list[Operation]:
-        async with spot.open(clock=time.time) as store:
+        async with deployment.open(clock=time.time) as store:
             return [await finish(store, program) for program in todo]
 
     asyncio.run(first())

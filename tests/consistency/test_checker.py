@@ -96,7 +96,7 @@ GOOD: dict[str, list[Operation]] = {
 }
 BAD: dict[str, list[Operation]] = {
     "a write that is lost": [write(0, 1, 7), read(2, 3, ABSENT)],
-    "a value that nobody wrote": [read(0, 1, 7)],
+    "a value that was never written": [read(0, 1, 7)],
     "a stale read": [write(0, 1, 7), write(2, 3, 8), read(4, 5, 7)],
     "new and then old": [write(0, 1, 7), write(2, 9, 8), read(3, 4, 8), read(5, 6, 7)],
     "two creates win": [write(0, 9, 7, ABSENT), write(0, 9, 8, ABSENT)],

@@ -11,34 +11,34 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consistency.recording import check, in_threads, in_two_processes, losing
-from support.targets.deployments import spot_on
+from support.targets.deployments import deployment_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from support.servers import Server
-    from support.targets.deployments import Spot
+    from support.targets.deployments import Deployment
 
 SERVERS = ["moto", "ministack", "seaweedfs", "seaweedfs+http", "fake", "azurite"]
 SEED = 1606
 
 
 @pytest.fixture
-def spot(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Spot]:
+def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deployment]:
     param: str = request.param
     name, _, engine = param.partition("+")
     server: Server | None = request.getfixturevalue(name) if param in SERVERS else None
     service = name if server is None else server.service
-    with spot_on(service, server, tmp_path, engine or "sdk") as found:
+    with deployment_on(service, server, tmp_path, engine or "sdk") as found:
         yield found
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spot", ["memory", "sqlite", *SERVERS], indirect=True)
-def test_an_order_explains_what_was_seen(spot: Spot) -> None:
-    in_memory = spot.service == "memory"
-    tally = check(in_threads(spot, SEED, 400 if in_memory else 40))
+@pytest.mark.parametrize("deployment", ["memory", "sqlite", *SERVERS], indirect=True)
+def test_an_order_explains_what_was_seen(deployment: Deployment) -> None:
+    in_memory = deployment.service == "memory"
+    tally = check(in_threads(deployment, SEED, 400 if in_memory else 40))
     assert tally.operations > 300
     assert tally.overlaps > (20 if in_memory else 60)
     assert tally.refusals > 15
@@ -46,12 +46,12 @@ def test_an_order_explains_what_was_seen(spot: Spot) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("late", [False, True], ids=["lost", "late"])
-@pytest.mark.parametrize("spot", SERVERS, indirect=True)
+@pytest.mark.parametrize("deployment", SERVERS, indirect=True)
 def test_an_order_explains_what_was_seen_where_replies_are_lost(
-    spot: Spot,
+    deployment: Deployment,
     late: bool,  # noqa: FBT001  (a parameter)
 ) -> None:
-    tally = check(losing(spot, SEED + late, 15, late=late))
+    tally = check(losing(deployment, SEED + late, 15, late=late))
     assert tally.operations > 120
     assert tally.overlaps > 30
     assert tally.unknown > 5

@@ -165,7 +165,7 @@ class StoreMachine(RuleBasedStateMachine):
             assert before.value.sequence_number > number
             return
         assert not (only_newer and before and before.value.sequence_number > number)
-        # While its snapshot lives, nobody else can have it.
+        # While its snapshot lives, no one else can have it.
         owner = self.owners.get(execution)
         assert owner in (None, tenant) or not self.live(self.snapshots.get((owner, execution)))
         self.owners[execution] = tenant

@@ -1,7 +1,7 @@
 """Any interleaving of writes, reads, sweeps and time: readable exactly until expiry, never lost.
 
 The sweep is interrupted between what it has seen and what it removes: there another writer sets the
-same key anew, with the same bytes too.
+same key again, with the same bytes too.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def test_make_has_the_target(line: str) -> None:
     ],
 )
 def test_make_demo_installs_what_the_url_needs(url: str, extra: str) -> None:
-    said = subprocess.run(
+    output = subprocess.run(
         ["make", "--always-make", "--dry-run", "demo"],
         cwd=ROOT,
         env=os.environ | {"STATEBUCKET_URL": url, "MAKEFLAGS": ""},
@@ -68,7 +68,7 @@ def test_make_demo_installs_what_the_url_needs(url: str, extra: str) -> None:
         text=True,
         check=True,
     ).stdout
-    assert f'--editable ".{extra}"' in said
+    assert f'--editable ".{extra}"' in output
 
 
 @pytest.mark.parametrize("line", [line for line in LINES if line.startswith("pip ")])

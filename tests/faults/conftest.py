@@ -45,6 +45,6 @@ def cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
 
 @pytest.fixture
 def noise() -> Iterator[Noise]:
-    """What interpreter, asyncio and warnings said during the test; at its end, nothing."""
+    """What the interpreter, asyncio and warnings reported during the test: nothing, at its end."""
     with listening() as heard:
         yield heard

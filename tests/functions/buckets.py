@@ -1,4 +1,4 @@
-"""A bucket whose writes take as long as a test says, and that fails when it is told to."""
+"""A bucket whose writes take as long as a test says, and that fails on request."""
 
 from __future__ import annotations
 

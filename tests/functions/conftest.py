@@ -28,6 +28,6 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 @pytest.fixture
 def noise() -> Iterator[Noise]:
-    """What interpreter, asyncio and warnings said during the test; at its end, nothing."""
+    """What the interpreter, asyncio and warnings reported during the test: nothing, at its end."""
     with listening() as heard:
         yield heard

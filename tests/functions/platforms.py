@@ -78,7 +78,7 @@ def aws_lambda(
         env: What to add to the environment.
         memory: The most bytes that it may fill, with the lowest priority; None for no limit.
         folder: Where the handler's module is.
-        handler: The module and function, as Lambda is told.
+        handler: The module and function, as Lambda is configured.
     """
     command = [sys.executable, "-m", "awslambdaric", handler]
     with (

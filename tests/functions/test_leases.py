@@ -69,9 +69,9 @@ async def test_the_lease_of_a_killed_holder_is_taken_over(place: Place) -> None:
 async def test_two_processes_that_race_lose_no_update(place: Place) -> None:
     seconds = 4.0
     with started(place, "increment", seconds) as one, started(place, "increment", seconds) as two:
-        said = [rest(one), rest(two)]
-    assert all(said), "each had its turn"
-    done = sorted(itertools.chain(*said), key=lambda turn: turn["number"])
+        turns = [rest(one), rest(two)]
+    assert all(turns), "each had its turn"
+    done = sorted(itertools.chain(*turns), key=lambda turn: turn["number"])
     assert [turn["number"] for turn in done] == list(range(1, len(done) + 1))
     fences = [turn["fence"] for turn in done]
     assert fences == sorted(set(fences))
@@ -225,11 +225,11 @@ async def test_interleaved_saves_of_two_workers_never_go_backwards(place: Place)
             while one.poll() is None or two.poll() is None:
                 seen.append(await _number(acme))
                 await asyncio.sleep(0.02)
-            said = [*rest(one), *rest(two)]
+            workers = [*rest(one), *rest(two)]
         seen.append(await _number(acme))
     assert seen == sorted(seen)
-    assert seen[-1] == max(worker["last"] for worker in said)
-    assert all(worker["stale"] and worker["last"] for worker in said)
+    assert seen[-1] == max(worker["last"] for worker in workers)
+    assert all(worker["stale"] and worker["last"] for worker in workers)
     assert len(set(seen)) > 5
 
 

@@ -102,7 +102,7 @@ def test_one_store_serves_two_threads_at_once(place: Place, noise: Noise) -> Non
             for turn in range(3):
                 together.wait(30)
                 asyncio.run(handler(who, turn))
-        except BaseException as error:  # noqa: BLE001  (told below)
+        except BaseException as error:  # noqa: BLE001  (reported below)
             raised.append(error)
             together.abort()
 
@@ -173,11 +173,11 @@ def test_a_reset_on_thawing_does_not_pass_for_a_write_that_never_was(place: Plac
         async with place.open() as store:
             await use(store, 1)
             place.proxy.always(DropReply(reset=True))
-            with pytest.raises(errors.StateBucketError) as told:
+            with pytest.raises(errors.StateBucketError) as raised:
                 await store.with_deadline(0.5).set("k", b"written")
             place.proxy.heal()
             assert await store.get("k") == b"written"
-            assert told.value.outcome == "unknown"
+            assert raised.value.outcome == "unknown"
 
     asyncio.run(handler())
 

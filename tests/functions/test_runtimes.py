@@ -43,7 +43,7 @@ on_aws = pytest.mark.parametrize("place", ["s3"], indirect=True)
 
 @pytest.fixture
 def environ(place: Place) -> dict[str, str]:
-    """What the platform is told; the package of its runtime must be there."""
+    """What the platform is configured with; the package of its runtime must be there."""
     package = PACKAGES[place.service]
     if find_spec(package) is None:
         pytest.skip(f"the runtime is not installed: {package}")

@@ -1,6 +1,6 @@
 """The coalescing writer, on a bucket as slow and as faulty as each test wants it.
 
-Time is the event loop's own and runs as fast as the tests do: `Hurried` skips what nobody waits
+Time is the event loop's own and runs as fast as the tests do: `Hurried` skips what no one waits
 for.
 """
 
@@ -143,7 +143,7 @@ def test_leaving_the_block_writes_what_waits(run: Callable[..., None]) -> None:
     run(body, seconds=0.1, write_interval=1.0)
 
 
-def test_an_error_is_told_by_the_next_save_or_flush(run: Callable[..., None]) -> None:
+def test_an_error_is_raised_by_the_next_save_or_flush(run: Callable[..., None]) -> None:
     async def body(store: StateStore, bucket: SlowBucket) -> None:
         async with store.writer(E1) as writer:
             bucket.failures = [errors.AccessDenied("first"), errors.AccessDenied("second")]
@@ -151,7 +151,7 @@ def test_an_error_is_told_by_the_next_save_or_flush(run: Callable[..., None]) ->
             await asyncio.sleep(1)
             with pytest.raises(errors.AccessDenied, match="first"):
                 writer.save(snapshot(2))
-            writer.save(snapshot(3))  # told once; the writer goes on
+            writer.save(snapshot(3))  # raised once; the writer goes on
             with pytest.raises(errors.AccessDenied, match="second"):
                 await writer.flush()
             writer.save(snapshot(4))
@@ -171,7 +171,7 @@ def test_an_error_on_the_way_out_is_raised_unless_the_block_has_one(
                 raise error
 
     async def body(store: StateStore, bucket: SlowBucket) -> None:
-        bucket.failures = [errors.AccessDenied("told"), errors.AccessDenied("not in the way")]
+        bucket.failures = [errors.AccessDenied("raised"), errors.AccessDenied("not in the way")]
         with pytest.raises(errors.AccessDenied):
             await leave(store, None)
         with pytest.raises(ZeroDivisionError):
@@ -194,7 +194,7 @@ def test_a_failed_save_does_not_take_the_one_behind_it_along(run: Callable[..., 
     run(body, seconds=0.1)
 
 
-def test_a_throttled_save_is_tried_again_and_then_told(run: Callable[..., None]) -> None:
+def test_a_throttled_save_is_tried_again_and_then_raised(run: Callable[..., None]) -> None:
     async def body(store: StateStore, bucket: SlowBucket) -> None:
         bucket.failures = [errors.Throttled("once a second"), errors.Throttled("twice")]
         async with store.writer(E1) as writer:
@@ -209,7 +209,7 @@ def test_a_throttled_save_is_tried_again_and_then_told(run: Callable[..., None])
     run(body)
 
 
-def test_what_is_no_error_of_ours_is_told_too(run: Callable[..., None]) -> None:
+def test_what_is_no_error_of_ours_is_raised_too(run: Callable[..., None]) -> None:
     async def body(store: StateStore, bucket: SlowBucket) -> None:
         bucket.failures = [TypeError("a bug of an adapter")]
         writer = store.writer(E1)

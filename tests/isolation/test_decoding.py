@@ -16,14 +16,14 @@ from statebucket import ExecutionSnapshot, StateStore, errors, open_store
 from statebucket.testing.contract.base import snapshot
 from support.driven import DRIVERS, Ids, drive
 from support.faults.proxy import FaultProxy, Reply, RewriteReply
-from support.targets.deployments import spot_on
+from support.targets.deployments import deployment_on
 from support.targets.local import MemoryTarget, SQLiteTarget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.targets.deployments import Spot
+    from support.targets.deployments import Deployment
 
 SERVERS = {"s3": "moto", "gcs": "fake", "azure": "azurite"}
 MINE = Ids("e1", "k", "r", "acme")
@@ -154,18 +154,18 @@ def test_an_altered_snapshot_is_one_or_is_refused(data: st.DataObject) -> None:
 
 
 @pytest.fixture
-def spot(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Spot]:
+def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deployment]:
     service: str = request.param
-    with spot_on(service, request.getfixturevalue(SERVERS[service]), tmp_path) as found:
+    with deployment_on(service, request.getfixturevalue(SERVERS[service]), tmp_path) as found:
         yield found
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spot", SERVERS, indirect=True)
-def test_any_answer(spot: Spot) -> None:
+@pytest.mark.parametrize("deployment", SERVERS, indirect=True)
+def test_any_answer(deployment: Deployment) -> None:
     calls = [call for call in sorted(DRIVERS) if call not in {"lease", "writer", "delete_tenant"}]
-    with FaultProxy("127.0.0.1", spot.port) as proxy, asyncio.Runner() as runner:
-        store = spot.open(proxy.url, deadline=2.0)
+    with FaultProxy("127.0.0.1", deployment.port) as proxy, asyncio.Runner() as runner:
+        store = deployment.open(proxy.url, deadline=2.0)
         view = store.tenant("acme")
 
         @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

@@ -1,7 +1,7 @@
 """A tenant's view names nothing outside the tenant's prefix, whatever it is asked for.
 
 The proof is what a proxy records on the way to the server. The calls are found in the protocol
-itself: one that nobody drives here fails a test.
+itself: one that is not driven here fails a test.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from statebucket import errors
 from support.driven import DRIVERS, Ids, drive, public_calls
 from support.faults.proxy import FaultProxy
 from support.named import Named, in_request
-from support.targets.deployments import spot_on
+from support.targets.deployments import deployment_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from statebucket import StateStore
-    from support.targets.deployments import Spot
+    from support.targets.deployments import Deployment
 
 SERVERS = {"s3": "moto", "gcs": "fake", "azure": "azurite"}
 # Tenants as they call themselves, and the segment that is theirs, written out by hand.
@@ -61,9 +61,9 @@ hostile = st.sampled_from(
 
 
 @pytest.fixture
-def spot(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Spot]:
+def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deployment]:
     service: str = request.param
-    with spot_on(service, request.getfixturevalue(SERVERS[service]), tmp_path) as found:
+    with deployment_on(service, request.getfixturevalue(SERVERS[service]), tmp_path) as found:
         yield found
 
 
@@ -83,7 +83,7 @@ def escaped(text: str) -> str:
 
 
 async def fill(store: StateStore) -> None:
-    """The state of a tenant that nobody else may reach, and what belongs to none."""
+    """The state of a tenant that no one else may reach, and what belongs to none."""
     for tenant, execution in (("other", "theirs"), ("acme2", "e2"), ("tenants", "e3")):
         ids = Ids(execution, "k", "r", tenant)
         for call in ("save_snapshot", "set"):
@@ -92,25 +92,25 @@ async def fill(store: StateStore) -> None:
     await store.set("exec:theirs:shared", b"v")
 
 
-def contents(spot: Spot) -> dict[str, object]:
+def contents(deployment: Deployment) -> dict[str, object]:
     """All objects but those of the tenants that are driven."""
-    assert spot.target is not None
+    assert deployment.target is not None
     own = tuple(f"tenants/{segment}/" for segment in TENANTS.values())
     kept = {"owners/theirs", "owners/e2", "owners/e3"}
     return {
-        name: spot.target.raw_get(name)
-        for name in spot.target.raw_names()
+        name: deployment.target.raw_get(name)
+        for name in deployment.target.raw_names()
         if name in kept or not name.startswith((*own, "owners/"))
     }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spot", SERVERS, indirect=True)
-def test_a_view_names_only_what_is_its_own(spot: Spot) -> None:
-    with FaultProxy("127.0.0.1", spot.port) as proxy, asyncio.Runner() as runner:
-        store = spot.open(proxy.url)
+@pytest.mark.parametrize("deployment", SERVERS, indirect=True)
+def test_a_view_names_only_what_is_its_own(deployment: Deployment) -> None:
+    with FaultProxy("127.0.0.1", deployment.port) as proxy, asyncio.Runner() as runner:
+        store = deployment.open(proxy.url)
         runner.run(fill(store))
-        before = contents(spot)
+        before = contents(deployment)
         assert len(before) > 8
         named: set[Named] = set()
 
@@ -123,17 +123,17 @@ def test_a_view_names_only_what_is_its_own(spot: Spot) -> None:
         @example("../other", Ids("e1", "../../../owners/theirs", "/", "acme"))
         def check(tenant: str, ids: Ids) -> None:
             view = store.tenant(tenant)
-            own = f"{spot.prefix}tenants/{TENANTS[tenant]}/"
-            owner = Named("object", f"{spot.prefix}owners/{escaped(ids.execution)}")
+            own = f"{deployment.prefix}tenants/{TENANTS[tenant]}/"
+            owner = Named("object", f"{deployment.prefix}owners/{escaped(ids.execution)}")
             # Those of executions that an earlier example gave to this tenant are found by sweeps.
             for call in sorted(DRIVERS):
                 proxy.clear()
                 runner.run(drive(view, call, ids))
                 for request in proxy.requests:
-                    for thing in in_request(spot.service, request):
+                    for thing in in_request(deployment.service, request):
                         if thing.what == "bucket":
                             assert (call in OF_THE_BUCKET, request.method) == (True, "GET")
-                        elif thing.name.startswith(f"{spot.prefix}owners/"):
+                        elif thing.name.startswith(f"{deployment.prefix}owners/"):
                             assert thing == owner or thing in named, (call, thing)
                         else:
                             assert thing.name.startswith(own), (call, thing)
@@ -143,34 +143,34 @@ def test_a_view_names_only_what_is_its_own(spot: Spot) -> None:
         check()
         runner.run(store.shutdown())
         assert named
-        assert contents(spot) == before
+        assert contents(deployment) == before
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spot", SERVERS, indirect=True)
-def test_every_call_is_seen_to_name_something(spot: Spot) -> None:
+@pytest.mark.parametrize("deployment", SERVERS, indirect=True)
+def test_every_call_is_seen_to_name_something(deployment: Deployment) -> None:
     """Or the proof would prove nothing: each call that sends requests is read to its names."""
-    with FaultProxy("127.0.0.1", spot.port) as proxy, asyncio.Runner() as runner:
-        store = spot.open(proxy.url)
+    with FaultProxy("127.0.0.1", deployment.port) as proxy, asyncio.Runner() as runner:
+        store = deployment.open(proxy.url)
         silent = set()
         for call in sorted(DRIVERS):
             proxy.clear()
             runner.run(drive(store.tenant("acme"), "set", Ids("e", "k", "r", "acme")))
             proxy.clear()
             runner.run(drive(store.tenant("acme"), call, Ids("e", "k", "r", "acme")))
-            if not any(in_request(spot.service, request) for request in proxy.requests):
+            if not any(in_request(deployment.service, request) for request in proxy.requests):
                 silent.add(call)
         runner.run(store.shutdown())
     expected = {"name", "requires_network", "supports_air_gapped", "stats", "shutdown"}
-    if spot.service == "azure":
+    if deployment.service == "azure":
         expected |= OF_THE_BUCKET  # where the rules are out of the data plane's sight
     assert silent == expected
 
 
 @pytest.mark.asyncio
 async def test_a_view_does_not_write_the_bucket_s_rules(moto: object, tmp_path: Path) -> None:
-    with spot_on("s3", moto, tmp_path) as spot:  # type: ignore[arg-type]  # a Server
-        async with spot.open() as store:
+    with deployment_on("s3", moto, tmp_path) as deployment:  # type: ignore[arg-type]  # a Server
+        async with deployment.open() as store:
             view = store.tenant("acme")
             assert not (await view.apply_lifecycle()).applied
             with pytest.raises(errors.UnsupportedOperation, match="whole bucket"):

@@ -85,10 +85,10 @@ def test_a_cloud(
     place: Environment, bucket: tuple[str, dict[str, str]], name: str, tmp_path: Path
 ) -> None:
     url, environment = bucket
-    said = place.run("-W", "error", "-c", USE, url, cwd=tmp_path, env=environment)
-    assert said.splitlines() == [f"{name} 1 b'v'"]
-    said = place.run("-m", "statebucket", cwd=tmp_path, code=2)
-    assert "pip install 'statebucket[cli]'" in said
+    output = place.run("-W", "error", "-c", USE, url, cwd=tmp_path, env=environment)
+    assert output.splitlines() == [f"{name} 1 b'v'"]
+    output = place.run("-m", "statebucket", cwd=tmp_path, code=2)
+    assert "pip install 'statebucket[cli]'" in output
 
 
 @pytest.mark.parametrize("place", ["cli"], indirect=True)
@@ -108,8 +108,8 @@ def test_the_command_line(place: Environment, tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["testing", "testing-s3"], indirect=True)
 def test_the_fixtures_and_the_suite(place: Environment, tmp_path: Path) -> None:
     (tmp_path / "test_user.py").write_text(USERS_TESTS)
-    said = place.run("-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=tmp_path)
-    assert "2 passed" in said, said
+    output = place.run("-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=tmp_path)
+    assert "2 passed" in output, output
 
 
 def test_what_is_uploaded_passes_twine(dist: Path) -> None:

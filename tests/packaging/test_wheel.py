@@ -126,17 +126,17 @@ def test_it_works_alone(bare: Path, tmp_path: Path) -> None:
 
 def test_a_missing_sdk_names_the_pip_command(bare: Path, tmp_path: Path) -> None:
     urls = ("s3://bkt/p", "s3://bkt/p?engine=http", "gs://bkt/p", "az://bkt/p?account=a")
-    said = run(bare, USE, *urls, cwd=tmp_path)
-    for line, extra in zip(said, ("s3", "http", "gcs", "azure"), strict=True):
+    output = run(bare, USE, *urls, cwd=tmp_path)
+    for line, extra in zip(output, ("s3", "http", "gcs", "azure"), strict=True):
         assert line.startswith("AdapterNotInstalled")
         assert f"pip install 'statebucket[{extra}]'" in line
 
 
 def test_a_third_partys_wheel_adds_a_scheme(bare: Path, tmp_path: Path) -> None:
-    said = run(bare, USE, "dummy://", "dummy://?engine=fast", "dummy://?engine=x", cwd=tmp_path)
-    assert said[:2] == ["dummy 1", "dummy 1"]
-    assert said[2].startswith("UnknownScheme")
-    assert "dummy with engine=fast" in said[2]
+    output = run(bare, USE, "dummy://", "dummy://?engine=fast", "dummy://?engine=x", cwd=tmp_path)
+    assert output[:2] == ["dummy 1", "dummy 1"]
+    assert output[2].startswith("UnknownScheme")
+    assert "dummy with engine=fast" in output[2]
 
 
 def test_importing_it_loads_little(bare: Path, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ async def load(url: str, seconds: float, pause: float) -> Report:
         calls += tenant.calls
         failed += tenant.failed
     return Report(
-        wrong=[said for tenant in tenants for said in tenant.wrong],
+        wrong=[message for tenant in tenants for message in tenant.wrong],
         calls=calls,
         failed=failed,
         stats=stats,

@@ -78,7 +78,7 @@ class Tenant:
         try:
             execution = await self._new_execution()
             await self._write_on(execution)
-            await self._strangers_see_nothing(execution)
+            await self._others_see_nothing(execution)
             await self._plain_keys()
             await self._expiring()
             for known in self.live:
@@ -130,13 +130,13 @@ class Tenant:
         await self._write("lease", leased, execution)
         execution.snapshot = later
 
-    async def _strangers_see_nothing(self, execution: Execution) -> None:
+    async def _others_see_nothing(self, execution: Execution) -> None:
         other = self._store.tenant(self._chance.choice(self._others))
-        found = await self._call("stranger", lambda: other.load_snapshot(execution.id))
+        found = await self._call("other tenant", lambda: other.load_snapshot(execution.id))
         self._expect(found is None, f"another tenant sees {execution.id}")
         key = f"exec:{execution.id}:k1"
         self._expect(
-            not await self._call("stranger", lambda: other.exists(key)), f"and its key {key}"
+            not await self._call("other tenant", lambda: other.exists(key)), f"and its key {key}"
         )
 
     async def _plain_keys(self) -> None:
@@ -198,9 +198,9 @@ class Tenant:
     def _value(self) -> bytes:
         return f"{self.name} {self._chance.random()}".encode()
 
-    def _expect(self, holds: bool, said: str) -> None:  # noqa: FBT001  (what is expected)
+    def _expect(self, holds: bool, message: str) -> None:  # noqa: FBT001  (what is expected)
         if not holds:
-            self.wrong.append(f"{self.name}: {said[:300]}")
+            self.wrong.append(f"{self.name}: {message[:300]}")
 
     async def _write(self, label: str, act: Callable[[], Awaitable[T]], what: Execution | str) -> T:
         """Write; where that fails, what it was about is in doubt from now on."""
@@ -220,7 +220,7 @@ class Tenant:
         try:
             return await act()
         except (errors.VersionConflict, errors.TenantMismatch, errors.CorruptObject) as error:
-            # There is nobody to lose against.
+            # There is no one to lose against.
             self.wrong.append(f"{self.name}: {label}: {error!r} {error.outcome}")
             raise Doubt from error
         except errors.StateBucketError as error:

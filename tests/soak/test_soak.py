@@ -32,7 +32,7 @@ from support.faults.proxy import (
     on,
     s3_error,
 )
-from support.targets.deployments import spot_on
+from support.targets.deployments import deployment_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,16 +162,16 @@ def test_nothing_is_lost_or_mixed_and_nothing_grows(
     running, proxies = {}, {}
     with ExitStack() as stack:
         for service, server in (("s3", moto), ("gcs", fake), ("azure", azurite)):
-            spot = stack.enter_context(spot_on(service, server, tmp_path))
-            proxy = stack.enter_context(FaultProxy("127.0.0.1", spot.port, keep=5000))
+            deployment = stack.enter_context(deployment_on(service, server, tmp_path))
+            proxy = stack.enter_context(FaultProxy("127.0.0.1", deployment.port, keep=5000))
             for fault in faults(service):
                 proxy.always(fault)
             seconds = min(SECONDS, AZURITE_SECONDS) if service == "azure" else SECONDS
             environ = {
-                name: value.replace(spot.endpoint, proxy.url)
-                for name, value in spot.environ.items()
+                name: value.replace(deployment.endpoint, proxy.url)
+                for name, value in deployment.environ.items()
             }
-            running[service] = started(spot.seen(proxy.url), seconds, environ)
+            running[service] = started(deployment.seen(proxy.url), seconds, environ)
             proxies[service] = proxy
         path = tmp_path / "state.db"
         stack.enter_context(locking(path))

@@ -50,6 +50,6 @@ def line(process: subprocess.Popen[str]) -> Any:
 
 def rest(process: subprocess.Popen[str]) -> list[Any]:
     """All that it says until it ends, well."""
-    said, _ = process.communicate(timeout=_PATIENCE_S)
+    output, _ = process.communicate(timeout=_PATIENCE_S)
     assert process.returncode == 0
-    return [json.loads(text) for text in said.splitlines()]
+    return [json.loads(text) for text in output.splitlines()]

@@ -54,7 +54,7 @@ class Environment:
     def run(
         self, *command: str, cwd: Path, code: int = 0, env: dict[str, str] | None = None
     ) -> str:
-        """Runs Python with these arguments; what it said."""
+        """Runs Python with these arguments; what it printed."""
         done = subprocess.run(
             [str(self._python), *command],
             cwd=cwd,
@@ -64,9 +64,9 @@ class Environment:
             check=False,
             timeout=_SECONDS,
         )
-        said = done.stdout + done.stderr
-        assert done.returncode == code, said
-        return said
+        output = done.stdout + done.stderr
+        assert done.returncode == code, output
+        return output
 
 
 def needed(requirements: Iterable[str], extra: str, seen: set[tuple[str, str]]) -> set[str]:
@@ -90,7 +90,7 @@ def needed(requirements: Iterable[str], extra: str, seen: set[tuple[str, str]]) 
 def _link(name: str, packages: Path) -> None:
     there = distribution(name)
     for file in there.files or ():
-        # Scripts lie outside, and bytecode is made anew.
+        # Scripts lie outside, and bytecode is made again.
         if file.parts[0] == ".." or file.suffix == ".pyc":
             continue
         link = packages / file

@@ -33,10 +33,10 @@ class _Keeper(logging.Handler):
 
 @contextmanager
 def listening() -> Iterator[Noise]:
-    """Collect what is said in the block, and fail at its end if anything was.
+    """Collect warnings and logged errors of the block, and fail at its end if anything was.
 
     A `ResourceWarning` in ``__del__`` cannot be raised and reaches no test by itself; an unclosed
-    client session is told to the asyncio logger.
+    client session is reported to the asyncio logger.
     """
     gc.collect()  # what earlier tests have left is theirs
     heard: Noise = []
@@ -53,15 +53,17 @@ def listening() -> Iterator[Noise]:
             yield heard
             for _ in range(3):  # generators may need more than one round
                 gc.collect()
-            heard += [f"warning: {said.message}" for said in caught if _ours(said)]
+            heard += [
+                f"warning: {caught_one.message}" for caught_one in caught if _ours(caught_one)
+            ]
     finally:
         sys.unraisablehook = hook
         logger.removeHandler(keeper)
     assert heard == []
 
 
-def _ours(said: warnings.WarningMessage) -> bool:
-    return issubclass(said.category, ResourceWarning | RuntimeWarning)
+def _ours(caught_one: warnings.WarningMessage) -> bool:
+    return issubclass(caught_one.category, ResourceWarning | RuntimeWarning)
 
 
 async def settle() -> None:

@@ -56,8 +56,8 @@ class Got:
     @property
     def echo(self) -> dict[str, str]:
         """What the server says it was asked."""
-        told: dict[str, str] = json.loads(self.body)
-        return told
+        parsed: dict[str, str] = json.loads(self.body)
+        return parsed
 
 
 @contextmanager

@@ -46,8 +46,8 @@ class Reply:
         headers: All headers in their order. Content-Length is set when the reply is sent.
         body: The body without chunk framing.
         reason: The reason phrase; empty for the usual one.
-        framed: Whether the end of the body is told. If not, it ends with the connection, which a
-            fault that drops it has to close.
+        framed: Whether the reply says where its body ends. If not, it ends with the connection,
+            which a fault that drops it has to close.
     """
 
     status: int

@@ -1,4 +1,4 @@
-"""An HTTP/1.1 reverse proxy that records requests and breaks what it is told to.
+"""An HTTP/1.1 reverse proxy that records requests and breaks what a test asks for.
 
     with FaultProxy(server.host, server.port) as proxy:
         proxy.plan(DropReply(when=on("PUT")))
@@ -269,7 +269,7 @@ class FaultProxy:
             started.set_exception(error)
 
     async def _serve(self, started: Future[int]) -> None:
-        """Accept connections until told to stop."""
+        """Accept connections until stopped."""
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         started.set_result(await self._serving.start(_HOST, self._context))

@@ -8,7 +8,7 @@ import trustme
 
 
 def untrusted(host: str) -> tuple[ssl.SSLContext, bytes]:
-    """Make a certificate that is right in all but its issuer, whom nobody knows.
+    """Make a certificate that is right in all but its issuer, which is unknown.
 
     Args:
         host: The host it is for.

@@ -1,1 +1,1 @@
-"""An ear over the whole run: no credential of the suite is told by what statebucket says."""
+"""A scanner over the whole run: nothing that statebucket writes or prints holds a credential."""

@@ -31,61 +31,61 @@ SECRETS = {
 _ANY = re.compile("|".join(f"({pattern})" for pattern in SECRETS.values()))
 
 
-def told(text: str) -> str | None:
-    """Which credential a text tells; None for none."""
+def secret_in(text: str) -> str | None:
+    """Which credential a text holds; None for none."""
     found = _ANY.search(text)
     return None if found is None else list(SECRETS)[(found.lastindex or 1) - 1]
 
 
-class Ear(logging.Handler):
+class SecretScanner(logging.Handler):
     """Listens while it is open; see the module.
 
     Attributes:
-        leaks: What was told, where, and in which test; not the text itself.
-        heard: How many texts were searched, by where they come from.
+        leaks: Which credential leaked, where, and in which test; not the text itself.
+        scanned: How many texts were searched, by where they come from.
         test: The test under way.
     """
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self.leaks: list[str] = []
-        self.heard: dict[str, int] = {}
+        self.scanned: dict[str, int] = {}
         self.test = "no test"
         self._undo: list[Callable[[], None]] = []
 
-    def hear(self, where: str, text: str) -> None:
+    def scan(self, where: str, text: str) -> None:
         """Search a text.
 
         Args:
             where: Where it comes from.
-            text: What was said.
+            text: What was written or printed.
         """
-        self.heard[where] = self.heard.get(where, 0) + 1
-        secret = told(text)
+        self.scanned[where] = self.scanned.get(where, 0) + 1
+        secret = secret_in(text)
         if secret is not None:
-            self.leaks.append(f"{where} tells {secret}, during or before {self.test}")
+            self.leaks.append(f"{where} holds {secret}, during or before {self.test}")
 
     def emit(self, record: logging.LogRecord) -> None:
         """Hear what is logged."""
-        self.hear("a log line", record.getMessage())
+        self.scan("a log line", record.getMessage())
         if record.exc_info and record.exc_info[1] is not None:
-            self.hear_error(record.exc_info[1])
+            self.scan_error(record.exc_info[1])
 
-    def hear_error(self, error: BaseException | None) -> None:
+    def scan_error(self, error: BaseException | None) -> None:
         """Hear an error and all behind it."""
         seen: set[int] = set()
         while error is not None and id(error) not in seen:
             seen.add(id(error))
             notes = getattr(error, "__notes__", ())
-            self.hear("an error", "\n".join([str(error), repr(error), *notes]))
-            # As a traceback does: what `from None` hides is shown to nobody.
+            self.scan("an error", "\n".join([str(error), repr(error), *notes]))
+            # As a traceback does: what `from None` hides is not shown.
             hidden = error.__suppress_context__
             error = error.__cause__ or (None if hidden else error.__context__)
 
-    def hear_store(self, store: ObjectStateStore) -> None:
+    def scan_store(self, store: ObjectStateStore) -> None:
         """Hear the reprs of a store, of its bucket and of what that holds."""
         bucket = store.context.objects.bucket
-        self.hear("a repr", f"{store!r}\n{bucket!r}\n{getattr(bucket, '__dict__', '')!r}")
+        self.scan("a repr", f"{store!r}\n{bucket!r}\n{getattr(bucket, '__dict__', '')!r}")
 
     def open(self) -> None:
         """Begin to listen."""
@@ -95,9 +95,9 @@ class Ear(logging.Handler):
         log.setLevel(logging.DEBUG)
         self._undo += [lambda: log.removeHandler(self), lambda: log.setLevel(level)]
 
-        # When an error is gone it has said all that it will, and nobody keeps it for us.
+        # Only when an error is gone is its text final.
         def gone(error: StateBucketError) -> None:
-            self.hear_error(error)
+            self.scan_error(error)
 
         StateBucketError.__del__ = gone  # type: ignore[attr-defined]  # it has none
         self._undo.append(lambda: delattr(StateBucketError, "__del__"))
@@ -106,7 +106,7 @@ class Ear(logging.Handler):
 
         def init(store: ObjectStateStore, *args: Any, **options: Any) -> None:
             made(store, *args, **options)
-            self.hear_store(store)
+            self.scan_store(store)
 
         ObjectStateStore.__init__ = init  # type: ignore[method-assign, assignment]  # for the run
         self._undo.append(lambda: setattr(ObjectStateStore, "__init__", made))

@@ -188,12 +188,12 @@ def _find_node() -> _Node | None:
 def _version(node: str) -> int:
     """Give a node's major version, or 0."""
     try:
-        said = subprocess.run(
+        output = subprocess.run(
             [node, "--version"], capture_output=True, text=True, timeout=30, check=False
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return 0
-    major = re.match(r"v(\d+)", said)
+    major = re.match(r"v(\d+)", output)
     return int(major[1]) if major else 0
 
 

@@ -117,7 +117,7 @@ def wait_until_ready(port: int, process: subprocess.Popen[bytes], timeout: float
 
 
 def _listens(pid: int, port: int) -> bool:
-    """Say whether a process listens on a port of 127.0.0.1; where that cannot be told, it does."""
+    """Say whether a process listens on a port of 127.0.0.1: yes, where it cannot be found out."""
     if sys.platform != "linux":
         return True
     where = f":{port:04X}"
@@ -160,7 +160,7 @@ def serve(
     Raises:
         ServerFailed: It did not start; the message ends with what it printed.
     """
-    # The log is a file: a pipe that nobody reads would fill up and block the server.
+    # The log is a file: a pipe that is not read would fill up and block the server.
     with tempfile.TemporaryFile() as log:
         process, port = _start(name, command, env, timeout, log)
         try:

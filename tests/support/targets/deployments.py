@@ -1,4 +1,4 @@
-"""A spot on a server for a store, reached directly or through any number of proxies."""
+"""A deployment on a server for a store, reached directly or through any number of proxies."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Spot:
+class Deployment:
     """Where stores keep their objects.
 
     Attributes:
@@ -34,7 +34,7 @@ class Spot:
         prefix: What the names of all objects begin with.
         options: What a store needs besides the URL.
         environ: What another process needs in its environment.
-        target: The same spot, looked at through the service's own client.
+        target: The same deployment, looked at through the service's own client.
     """
 
     service: str
@@ -69,32 +69,34 @@ class Spot:
 
 
 @contextmanager
-def spot_on(
+def deployment_on(
     service: str, server: Server | None, folder: Path, engine: str = "sdk"
-) -> Iterator[Spot]:
-    """Make a spot that no other test uses.
+) -> Iterator[Deployment]:
+    """Make a deployment that no other test uses.
 
     Args:
-        service: The service, as `Spot` names it.
+        service: The service, as `Deployment` names it.
         server: The server of the last three.
         folder: Where the SQLite file goes.
         engine: The engine of stores on S3.
     """
     if server is None:
         shared = f"memory://{uuid4().hex}"
-        yield Spot(service, shared if service == "memory" else f"sqlite:///{folder}/state.db")
+        yield Deployment(service, shared if service == "memory" else f"sqlite:///{folder}/state.db")
     elif service == "s3":
         with closing(raw_client(server)) as client:
             s3 = S3Target(server, client, engine=engine)
-            yield Spot(service, s3.url, server.url, s3.prefix, environ=server.environ, target=s3)
+            yield Deployment(
+                service, s3.url, server.url, s3.prefix, environ=server.environ, target=s3
+            )
     elif service == "gcs":
         with running_strict(server) as strict:
             gcs = GCSTarget(server.url, strict)
-            yield Spot(service, gcs.url, strict.url, gcs.prefix, target=gcs)
+            yield Deployment(service, gcs.url, strict.url, gcs.prefix, target=gcs)
     else:
         with closing(raw_container(server)) as raw:
             azure = AzureTarget(server, raw)
-            yield Spot(
+            yield Deployment(
                 service,
                 azure.url,
                 server.url,

@@ -1,4 +1,4 @@
-"""That the ear hears, wherever a credential is told, and in workers too."""
+"""The scanner finds a credential wherever it leaks, in workers too."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import pytest
 
 from support.driven import Ids, drive
 from support.faults.proxy import Answer, CutBody, DropReply, FaultProxy
-from support.secret_scan.plugin import TOLD
-from support.secret_scan.scan import SECRETS, Ear, told
+from support.secret_scan.plugin import LEAKED
+from support.secret_scan.scan import SECRETS, SecretScanner, secret_in
 from support.servers import AZURE_KEY
-from support.targets.deployments import spot_on
+from support.targets.deployments import deployment_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,9 +41,9 @@ MISMATCH = (
 PLUGIN = """
 import sys
 sys.path.insert(0, {tests!r})
-from support.secret_scan.plugin import Discretion
+from support.secret_scan.plugin import SecretScan
 def pytest_configure(config):
-    config.pluginmanager.register(Discretion(config), "discretion")
+    config.pluginmanager.register(SecretScan(config), "secret_scan")
 """
 LEAKS = {
     "an error": "errors.Unavailable(KEY)",
@@ -93,26 +93,26 @@ def run(folder: Path, leaks: list[str], *options: str) -> subprocess.CompletedPr
 
 
 @pytest.mark.slow
-def test_a_run_that_tells_a_credential_fails(tmp_path: Path) -> None:
+def test_a_run_that_leaks_a_credential_fails(tmp_path: Path) -> None:
     done = run(tmp_path, list(LEAKS.values()))
-    assert done.returncode == TOLD
+    assert done.returncode == LEAKED
     for number, where in enumerate(LEAKS):
         said = re.sub("'s .*| as .*", "", where)
-        told_by = f"test_leaking.py::test_{number}"
-        assert f"{said} tells the AWS secret key, during or before {told_by}" in done.stdout
+        leaked_by = f"test_leaking.py::test_{number}"
+        assert f"{said} holds the AWS secret key, during or before {leaked_by}" in done.stdout
 
 
 @pytest.mark.slow
-def test_a_worker_hands_over_what_it_has_heard(tmp_path: Path) -> None:
+def test_a_worker_hands_over_what_it_has_found(tmp_path: Path) -> None:
     done = run(tmp_path, [LEAKS["an error"]], "-n", "1")
-    assert done.returncode == TOLD
-    assert "an error tells the AWS secret key" in done.stdout
+    assert done.returncode == LEAKED
+    assert "an error holds the AWS secret key" in done.stdout
 
 
 @pytest.mark.slow
-def test_a_run_that_tells_none_passes(tmp_path: Path) -> None:
+def test_a_run_without_a_leak_passes(tmp_path: Path) -> None:
     done = run(tmp_path, ["print(errors.Unavailable('it failed'))"])
-    assert (done.returncode, "told" in done.stdout) == (0, False)
+    assert (done.returncode, "leaked" in done.stdout) == (0, False)
 
 
 @pytest.mark.parametrize(
@@ -130,19 +130,19 @@ def test_a_run_that_tells_none_passes(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_a_credential(text: str, secret: str | None) -> None:
-    assert told(text) == secret
+    assert secret_in(text) == secret
     assert secret is None or secret in SECRETS
 
 
 @pytest.fixture
-def own_ear(request: pytest.FixtureRequest) -> Callable[[], Ear]:
-    """The run's ear, which has heard nothing since."""
+def own_ear(request: pytest.FixtureRequest) -> Callable[[], SecretScanner]:
+    """The run's scanner, which has scanned nothing since."""
 
-    def make() -> Ear:
-        plugin: Any = request.config.pluginmanager.get_plugin("discretion")
-        ear: Ear = plugin.ear
-        ear.heard.clear()
-        return ear
+    def make() -> SecretScanner:
+        plugin: Any = request.config.pluginmanager.get_plugin("secret_scan")
+        scanner: SecretScanner = plugin.scanner
+        scanner.scanned.clear()
+        return scanner
 
     return make
 
@@ -151,14 +151,20 @@ CALLS = ("get", "set", "save_snapshot", "list_snapshots", "delete_execution_stat
 
 
 @pytest.mark.asyncio
-async def test_no_call_on_s3_tells_key_or_session_token(
-    moto: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_ear: Callable[[], Ear]
+async def test_no_call_on_s3_leaks_key_or_session_token(
+    moto: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    own_ear: Callable[[], SecretScanner],
 ) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
     ids = Ids("e1", "k", "r", "acme")
-    with spot_on("s3", moto, tmp_path) as spot, FaultProxy("127.0.0.1", spot.port) as proxy:
-        ear = own_ear()
-        async with spot.open(proxy.url, deadline=0.3) as store:
+    with (
+        deployment_on("s3", moto, tmp_path) as deployment,
+        FaultProxy("127.0.0.1", deployment.port) as proxy,
+    ):
+        scanner = own_ear()
+        async with deployment.open(proxy.url, deadline=0.3) as store:
             await drive(store, "set", ids)
             assert proxy.requests[0].header("x-amz-security-token") == TOKEN
             for fault in (
@@ -173,6 +179,6 @@ async def test_no_call_on_s3_tells_key_or_session_token(
                     await drive(store.tenant("acme"), call, ids)
                     proxy.heal()
     gc.collect()
-    assert ear.leaks == []
-    assert ear.heard["an error"] > 15
-    assert ear.heard["a log line"] > 5
+    assert scanner.leaks == []
+    assert scanner.scanned["an error"] > 15
+    assert scanner.scanned["a log line"] > 5
