@@ -18,16 +18,15 @@ from statebucket.contract.snapshot import ExecutionSnapshot, json_value
 from statebucket.contract.state_store import MARGIN, StateStore
 from statebucket.contract.versions import Stored, Version
 from statebucket.errors import (
-    CorruptObject,
     InvalidArgument,
     InvalidSnapshot,
     InvalidValue,
     UnsupportedOperation,
     VersionConflict,
-    excerpt,
 )
 from statebucket.port.bucket import BYTES, JSON
 from statebucket.port.expiry import span_ms
+from statebucket.store.decoding import decode_json, decoder
 from statebucket.store.objects import PAGE, stored
 from statebucket.store.tasks import in_order
 from statebucket.telemetry.observe import observed
@@ -303,19 +302,9 @@ class ObjectStateStore(StateStore):
 
     async def get_json(self, key: str, type: Any = Any) -> Any:  # noqa: A002, ANN401
         name = self._key("get_json", key)
-        try:
-            decoder = msgspec.json.Decoder(type)
-        except (TypeError, NameError) as error:
-            raise InvalidArgument(f"get_json: type is none to decode to: {error}") from None
+        wanted = decoder(type, "get_json")
         found = await self._objects.get(self.context.call("get_json"), name)
-        if found is None:
-            return None
-        try:
-            return decoder.decode(found.body)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise CorruptObject(
-                f"get_json: not JSON of the type asked for: {excerpt(error)}", object_name=name
-            ) from error
+        return None if found is None else decode_json(wanted, found, "get_json")
 
     async def delete(self, key: str) -> None:
         await self._objects.delete(self.context.call("delete"), self._key("delete", key))

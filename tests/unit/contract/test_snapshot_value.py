@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import threading
 from collections import OrderedDict
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from statebucket import (
@@ -139,6 +141,42 @@ def test_advance_takes_another_number_and_moment() -> None:
     moment = datetime(2030, 5, 6, tzinfo=UTC)
     next_one = snapshot().advance(sequence_number=100, timestamp=moment)
     assert (next_one.sequence_number, next_one.timestamp) == (100, moment)
+
+
+WRONG: list[dict[str, Any]] = [
+    {"variables": {"a": float("nan")}},
+    {"step_outputs": {"a": b"bytes"}},
+    {"step_outputs": 3},
+    {"tenant_id": ""},
+    {"execution_id": "a:b"},
+    {"sequence_number": "7"},
+    {"sequence_number": -1},
+    {"timestamp": datetime(2026, 1, 2)},  # noqa: DTZ001  (which is the point)
+    {"state": "Running"},
+]
+PATHS: dict[str, Any] = {
+    "built": lambda fields: ExecutionSnapshot(**msgspec.structs.asdict(snapshot()) | fields),
+    "advanced": lambda fields: snapshot().advance(**fields),
+    "replaced": lambda fields: msgspec.structs.replace(snapshot(), **fields),
+    "copied": lambda fields: vars(copy)["replace"](snapshot(), **fields),
+}
+if sys.version_info < (3, 13):
+    del PATHS["copied"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("fields", WRONG, ids=repr)
+def test_every_way_to_a_snapshot_checks_it(path: str, fields: dict[str, Any]) -> None:
+    with pytest.raises(errors.InvalidSnapshot, match=next(iter(fields))):
+        PATHS[path](fields)
+
+
+def test_every_way_to_a_waiting_state_checks_it() -> None:
+    waiting: Any = Waiting(WaitReason.APPROVAL)
+    with pytest.raises(errors.InvalidSnapshot):
+        msgspec.structs.replace(waiting, reason="Approval")
+    with pytest.raises(errors.InvalidSnapshot):
+        Waiting("Approval")  # type: ignore[arg-type]
 
 
 def test_advance_refuses_an_unknown_field_and_a_number_above_the_last() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from statebucket import errors
@@ -28,6 +30,26 @@ class Size(Enum):
     """Neither."""
 
     BIG = 1
+
+
+class Opaque:
+    """A class that declares no fields."""
+
+    def __init__(self, x: int) -> None:
+        self.x = x
+
+
+class WithOpaque(msgspec.Struct):
+    """Fields, of which one is opaque."""
+
+    x: list[WithOpaque | None]
+    y: Opaque | None = None
+
+
+class Uncheckable(Protocol):
+    """A protocol that no value can be checked against."""
+
+    x: int
 
 
 NO_KEYS: list[Any] = [
@@ -150,7 +172,22 @@ class BadInputContract(Contract):
         with pytest.raises(errors.InvalidValue, match=r"value\.rows\[1\] .*set"):
             await store.set_json("k", {"rows": [1, {"a"}]})
 
-    @pytest.mark.parametrize("wanted", ["int", 5, [], int | list[int] | list[str]], ids=repr)
+    @pytest.mark.parametrize(
+        "wanted",
+        [
+            "int",
+            5,
+            [],
+            int | list[int] | list[str],
+            Opaque,
+            list[Opaque],
+            dict[str, Opaque | None],
+            WithOpaque,
+            Iterator[int],
+            Uncheckable,
+        ],
+        ids=repr,
+    )
     async def test_types_that_json_is_not_decoded_to(
         self,
         store: StateStore,
@@ -158,9 +195,21 @@ class BadInputContract(Contract):
         wanted: Any,  # noqa: ANN401
     ) -> None:
         target.requests()
+        await store.set_json("k", {"x": 1})
+        target.requests()
         with pytest.raises(errors.InvalidArgument):
             await store.get_json("k", wanted)
         assert not target.requests()
+
+    async def test_types_that_json_is_decoded_to(self, store: StateStore) -> None:
+        await store.set_json("k", {"x": [1]})
+        assert await store.get_json("k", object) == {"x": [1]}
+        wanted: Any
+        assert await store.get_json("k", dict[str, Iterable[int]]) == {"x": [1]}
+        wanted = Mapping[str, list[float]]
+        assert await store.get_json("k", wanted) == {"x": [1.0]}
+        wanted = Annotated[dict[str, Any], ["not hashable"]]
+        assert await store.get_json("k", wanted) == {"x": [1]}
 
     @pytest.mark.parametrize("version", ["1", 1, b"1", True], ids=repr)
     async def test_conditions_are_versions(
