@@ -1,33 +1,80 @@
-# What each kind of function may do, as documents to attach to a role.
+# Policy documents to attach to the roles of functions and people.
+data "aws_caller_identity" "current" {}
+
 locals {
+  # A bucket name may be taken by another account once the bucket is gone: the documents allow nothing
+  # on a bucket of that account.
+  account_id = data.aws_caller_identity.current.account_id
+
   area_arns    = [for area in local.areas : "${aws_s3_bucket.this.arn}/${area}*"]
   tenant_value = "$${aws:PrincipalTag/${var.tenant_tag}}"
   tenant_path  = "${local.root}tenants/${local.tenant_value}/*"
-  own_keys     = compact([var.kms_key_arn])
 
-  # The condition on s3:prefix is what keeps listings below an area. It also decides what a GET of a
-  # missing object is answered: 404 only to who may list, and there S3 takes the object's own name for
-  # the prefix. Every name below an area matches, so that what is not there is "not found", and not
-  # "denied"; without a condition, or with one for requests that name no prefix, all the bucket's
-  # names could be listed.
+  # The key is used through S3 only, in the bucket's region. The end of a service's name differs
+  # between partitions.
+  own_keys    = compact([var.kms_key_arn])
+  via_service = "s3.${aws_s3_bucket.this.region}.*"
+
+  # The condition on s3:prefix limits listings to an area. It also decides the answer to a GET of a
+  # missing object: S3 answers 404 only to those who may list, and takes the object's own name as the
+  # prefix. Every name below an area matches, so a missing object is "not found" and not "denied".
+  # Without a condition, or with one for requests that name no prefix, all names of the bucket could
+  # be listed.
   #
-  # A store with owner records lists its root for a health check. That is named exactly: with an
-  # asterisk at its end an empty root would be every prefix.
+  # The health check of a store with owner records lists its root. The root is named exactly: with an
+  # asterisk at its end an empty root would match every prefix.
   list_prefixes = concat([for area in local.areas : "${area}*"], var.owner_index ? [local.root] : [])
 }
 
-# Functions that use the store as a whole.
+# Functions that use the whole store.
 data "aws_iam_policy_document" "runtime" {
   statement {
     sid       = "State"
-    actions   = ["s3:GetObject", "s3:PutObject", "s3:PutObjectTagging", "s3:DeleteObject"]
+    actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
     resources = local.area_arns
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceAccount"
+      values   = [local.account_id]
+    }
+  }
+
+  # Tags may control other rules and policies of an account: only ours, with a class as its value.
+  statement {
+    sid       = "TagState"
+    actions   = ["s3:PutObjectTagging"]
+    resources = local.area_arns
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceAccount"
+      values   = [local.account_id]
+    }
+
+    condition {
+      test     = "ForAllValues:StringEquals"
+      variable = "s3:RequestObjectTagKeys"
+      values   = [local.ttl_tag]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "s3:RequestObjectTag/${local.ttl_tag}"
+      values   = local.ttl_classes
+    }
   }
 
   statement {
     sid       = "ListState"
     actions   = ["s3:ListBucket"]
     resources = [aws_s3_bucket.this.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceAccount"
+      values   = [local.account_id]
+    }
 
     condition {
       test     = "StringLike"
@@ -43,22 +90,40 @@ data "aws_iam_policy_document" "runtime" {
       sid       = "Key"
       actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
       resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = [local.via_service]
+      }
     }
   }
 }
 
-# People and tools that look at state and at the bucket's rules, and change nothing.
+# People and tools that inspect state and the bucket's settings, and change nothing.
 data "aws_iam_policy_document" "read_only" {
   statement {
     sid       = "ReadState"
     actions   = ["s3:GetObject", "s3:GetObjectTagging"]
     resources = local.area_arns
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceAccount"
+      values   = [local.account_id]
+    }
   }
 
   statement {
     sid       = "ListState"
     actions   = ["s3:ListBucket"]
     resources = [aws_s3_bucket.this.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceAccount"
+      values   = [local.account_id]
+    }
 
     condition {
       test     = "StringLike"
@@ -71,6 +136,12 @@ data "aws_iam_policy_document" "read_only" {
     sid       = "ReadSettings"
     actions   = ["s3:GetLifecycleConfiguration", "s3:GetBucketVersioning", "s3:GetBucketPublicAccessBlock"]
     resources = [aws_s3_bucket.this.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceAccount"
+      values   = [local.account_id]
+    }
   }
 
   dynamic "statement" {
@@ -80,6 +151,12 @@ data "aws_iam_policy_document" "read_only" {
       sid       = "Key"
       actions   = ["kms:Decrypt"]
       resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = [local.via_service]
+      }
     }
   }
 }

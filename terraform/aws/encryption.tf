@@ -7,7 +7,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
       kms_master_key_id = var.kms_key_arn
     }
 
-    # One call to KMS for many objects, not one each.
+    # One call to KMS for many objects instead of one each.
     bucket_key_enabled = var.kms_key_arn != null
   }
 }

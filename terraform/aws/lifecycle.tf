@@ -1,5 +1,5 @@
-# A rule of S3's has one prefix, so that each of ours becomes one for each of its prefixes. Their ids
-# end in the last part of the prefix, or, where two prefixes share that, in their number.
+# A rule of S3 has one prefix, so each of our rules becomes one for each of its prefixes. Their ids end in
+# the last part of the prefix or, where two prefixes share that, in their number.
 locals {
   s3_rules = flatten([
     for rule in local.lifecycle_rules : [
@@ -81,10 +81,10 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
 
     precondition {
       condition     = length(distinct(local.s3_rules[*].id)) == length(local.s3_rules) && alltrue([for rule in local.s3_rules : length(rule.id) <= 255])
-      error_message = "A rule with several prefixes becomes one for each, whose id ends in the last part of the prefix: these extra_lifecycle_rules would make two rules of one id, or an id of more than 255 characters."
+      error_message = "A rule with several prefixes becomes one for each, whose id ends in the last part of the prefix. These extra_lifecycle_rules would make two rules with the same id, or an id of more than 255 characters: shorten or change their ids."
     }
   }
 
-  # Noncurrent versions need versioning to be settled first.
+  # Versioning must be in place before a rule for noncurrent versions.
   depends_on = [aws_s3_bucket_versioning.this]
 }

@@ -4,12 +4,12 @@ locals {
 }
 
 output "store_url" {
-  description = "What open_store and STATEBUCKET_URL take."
+  description = "URL for open_store and STATEBUCKET_URL."
   value       = "${local.url}?${local.region_query}${var.owner_index ? "" : "&owner_index=false"}"
 }
 
 output "tenant_store_url" {
-  description = "The same for functions with tenant_policy_json, which reach one tenant's objects only."
+  description = "URL for functions with tenant_policy_json, which reach one tenant's objects only."
   value       = "${local.url}?${local.region_query}&owner_index=false"
 }
 
@@ -29,11 +29,11 @@ output "runtime_policy_json" {
 }
 
 output "read_only_policy_json" {
-  description = "Policy for inspection: reads state, lifecycle rules and the settings that `statebucket doctor` looks at; changes nothing."
+  description = "Policy for inspection: reads state, lifecycle rules and the settings that `statebucket doctor` checks. It changes nothing."
   value       = data.aws_iam_policy_document.read_only.json
 }
 
 output "tenant_policy_json" {
-  description = "Policy for functions of one tenant, named by the principal's tag: session tags or role tags."
+  description = "Policy for functions of one tenant, which a tag of the session or role names."
   value       = data.aws_iam_policy_document.tenant.json
 }

@@ -1,19 +1,20 @@
-# The lifecycle rules that TTLs need, as data, with no provider: a test reads this file, lets Terraform
-# work it out, and holds the result to core/statebucket/lifecycle/rules.py.
+# The lifecycle rules that TTLs need, as data without a provider: a test lets Terraform compute them and
+# compares the result with core/statebucket/lifecycle/rules.py.
 locals {
   # The classes of a TTL in days, and the object tag that names an object's class.
   ttl_classes = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
   ttl_tag     = "statebucket-ttl"
 
-  # What statebucket writes below. Each ends in a slash, so that tenants/ does not reach tenants-old.
+  # The prefixes of the store's objects. Each ends in a slash, so that tenants/ does not match
+  # tenants-old.
   root  = var.prefix == "" ? "" : "${var.prefix}/"
   areas = [for area in var.owner_index ? ["tenants", "shared", "owners"] : ["tenants"] : "${local.root}${area}/"]
 
-  # statebucket takes a bucket's rules for Terraform's where an id begins with statebucket-tf-. The
-  # digest keeps the ids of two prefixes in one bucket apart.
+  # statebucket recognises Terraform's rules by ids that begin with statebucket-tf-. The digest keeps
+  # the ids of two prefixes in one bucket apart.
   rule_id = "statebucket-tf-${substr(sha256(var.prefix), 0, 8)}"
 
-  # S3 counts the days from an object's write, so that a class's rule is never early.
+  # S3 counts the days from an object's last write, so a class's rule never removes it early.
   ttl_rules = [
     for days in local.ttl_classes : {
       id                     = "${local.rule_id}-ttl-${days}"
@@ -27,7 +28,7 @@ locals {
     }
   ]
 
-  # Replaced and deleted versions, the markers of deletes, and what unfinished uploads leave behind.
+  # Replaced and deleted versions, delete markers, and the parts of unfinished uploads.
   tidy_rule = {
     id                     = "${local.rule_id}-tidy"
     enabled                = true
@@ -42,9 +43,9 @@ locals {
   state_rules     = concat(local.ttl_rules, [local.tidy_rule])
   lifecycle_rules = concat(local.state_rules, var.extra_lifecycle_rules)
 
-  # Extra rules that would expire state: those that reach an area, or a part of one, whatever the
-  # TTL of the objects there, or before the days of their class. A rule for another tag does not,
-  # since statebucket sets no other.
+  # Extra rules that would expire state: those that match an area or a part of one, regardless of the
+  # TTL of the objects there or earlier than the days of their class. A rule for another tag does not,
+  # since statebucket sets no other tag.
   unsafe_rules = [
     for rule in var.extra_lifecycle_rules : rule.id
     if rule.enabled && rule.expiration_days != null && !anytrue([for tag in keys(rule.tags) : tag != local.ttl_tag]) &&

@@ -1,9 +1,40 @@
-# One document for all tenants: a principal tagged tenant=acme reaches tenants/acme/ and no more.
+# One document for all tenants: a principal tagged tenant=acme reaches tenants/acme/ and nothing else.
 data "aws_iam_policy_document" "tenant" {
   statement {
     sid       = "OwnState"
-    actions   = ["s3:GetObject", "s3:PutObject", "s3:PutObjectTagging", "s3:DeleteObject"]
+    actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
     resources = ["${aws_s3_bucket.this.arn}/${local.tenant_path}"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceAccount"
+      values   = [local.account_id]
+    }
+  }
+
+  # As in the runtime policy: the TTL tag only.
+  statement {
+    sid       = "TagOwnState"
+    actions   = ["s3:PutObjectTagging"]
+    resources = ["${aws_s3_bucket.this.arn}/${local.tenant_path}"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceAccount"
+      values   = [local.account_id]
+    }
+
+    condition {
+      test     = "ForAllValues:StringEquals"
+      variable = "s3:RequestObjectTagKeys"
+      values   = [local.ttl_tag]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "s3:RequestObjectTag/${local.ttl_tag}"
+      values   = local.ttl_classes
+    }
   }
 
   statement {
@@ -12,21 +43,28 @@ data "aws_iam_policy_document" "tenant" {
     resources = [aws_s3_bucket.this.arn]
 
     condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceAccount"
+      values   = [local.account_id]
+    }
+
+    condition {
       test     = "StringLike"
       variable = "s3:prefix"
       values   = [local.tenant_path]
     }
   }
 
-  # The tag's value becomes part of a path and of a pattern. A tenant here is of letters, digits,
-  # '-' and '_': every other character that a tag may hold is refused, so that acme/snapshots does
-  # not become a tenant, nor a wildcard all of them. IAM has no character classes; a letter outside
-  # ASCII stays allowed, and names a path that statebucket, which escapes it, never writes.
+  # The tag's value becomes part of a path and of a pattern. A tenant here consists of letters, digits,
+  # '-' and '_'. Every other character that a tag may hold is refused, for the key as well as for the
+  # bucket: otherwise acme/snapshots would be a tenant, and a wildcard would be all of them. IAM has no
+  # character classes, so a letter outside ASCII stays allowed. It names a path that statebucket, which
+  # escapes such letters, never writes.
   statement {
-    sid       = "DenyTenantThatIsNoName"
+    sid       = "DenyMalformedTenant"
     effect    = "Deny"
-    actions   = ["s3:*"]
-    resources = [aws_s3_bucket.this.arn, "${aws_s3_bucket.this.arn}/*"]
+    actions   = ["s3:*", "kms:*"]
+    resources = concat([aws_s3_bucket.this.arn, "${aws_s3_bucket.this.arn}/*"], local.own_keys)
 
     condition {
       test     = "StringLike"
@@ -38,6 +76,7 @@ data "aws_iam_policy_document" "tenant" {
     }
   }
 
+  # A principal without the tag has no path above, and no use of the key here.
   dynamic "statement" {
     for_each = local.own_keys
 
@@ -45,6 +84,18 @@ data "aws_iam_policy_document" "tenant" {
       sid       = "Key"
       actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
       resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = [local.via_service]
+      }
+
+      condition {
+        test     = "StringLike"
+        variable = "aws:PrincipalTag/${var.tenant_tag}"
+        values   = ["?*"]
+      }
     }
   }
 }

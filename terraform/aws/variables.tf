@@ -4,12 +4,12 @@ variable "bucket_name" {
 
   validation {
     condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.bucket_name))
-    error_message = "A bucket name has 3 to 63 lower-case letters, digits and hyphens (no dots: they break TLS host names)."
+    error_message = "bucket_name must be 3 to 63 lower-case letters, digits and hyphens. Dots would break TLS host names."
   }
 }
 
 variable "prefix" {
-  description = "The part of the bucket that the store keeps to, without a slash at either end; empty for the whole bucket."
+  description = "Prefix of all the store's objects, without a slash at either end; empty for the whole bucket."
   type        = string
   default     = ""
   nullable    = false
@@ -19,30 +19,30 @@ variable "prefix" {
       length(var.prefix) <= 256 &&
       can(regex("^[A-Za-z0-9_-]([A-Za-z0-9._-]*[A-Za-z0-9_-])?(/[A-Za-z0-9_-]([A-Za-z0-9._-]*[A-Za-z0-9_-])?)*$", var.prefix))
     )
-    error_message = "A prefix is at most 256 letters, digits, '-', '_' and inner '.', in segments parted by single slashes, with no slash at either end."
+    error_message = "prefix must be at most 256 letters, digits, '-', '_' and inner '.', in segments separated by single slashes, without a slash at either end."
   }
 }
 
 variable "owner_index" {
-  description = "Whether the store keeps owner records. False for a bucket whose tenants are kept apart by IAM: then rules and policies cover tenants/ only."
+  description = "Whether the store keeps owner records. Set to false for a bucket whose tenants are kept apart by IAM: rules and policies then cover tenants/ only."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "kms_key_arn" {
-  description = "ARN of a KMS key to encrypt with; null encrypts with S3's own keys (SSE-S3)."
+  description = "ARN of the KMS key that encrypts the bucket; null for S3's own keys (SSE-S3). State can be written with this key only."
   type        = string
   default     = null
 
   validation {
     condition     = var.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key_arn))
-    error_message = "A KMS key is named by its key ARN, arn:aws:kms:REGION:ACCOUNT:key/ID (an alias ARN cannot stand in a policy)."
+    error_message = "kms_key_arn must be a key ARN, arn:aws:kms:REGION:ACCOUNT:key/ID. The ARN of an alias does not work in a policy."
   }
 }
 
 variable "versioning" {
-  description = "Whether S3 keeps replaced and deleted versions, for noncurrent_days. Every save of a hot snapshot is then billed for that long."
+  description = "Whether S3 keeps replaced and deleted versions for noncurrent_days. Every save of a snapshot is then billed for that long."
   type        = bool
   default     = false
   nullable    = false
@@ -56,7 +56,7 @@ variable "noncurrent_days" {
 
   validation {
     condition     = var.noncurrent_days >= 1 && var.noncurrent_days <= 3650 && floor(var.noncurrent_days) == var.noncurrent_days
-    error_message = "noncurrent_days is a whole number from 1 to 3650."
+    error_message = "noncurrent_days must be a whole number from 1 to 3650."
   }
 }
 
@@ -68,12 +68,12 @@ variable "abort_uploads_days" {
 
   validation {
     condition     = var.abort_uploads_days >= 1 && var.abort_uploads_days <= 365 && floor(var.abort_uploads_days) == var.abort_uploads_days
-    error_message = "abort_uploads_days is a whole number from 1 to 365."
+    error_message = "abort_uploads_days must be a whole number from 1 to 365."
   }
 }
 
 variable "extra_lifecycle_rules" {
-  description = "Further lifecycle rules of the bucket, since it has one set of rules and this module owns it. A rule that would expire state is refused."
+  description = "Further lifecycle rules of the bucket, since a bucket has one set of rules and this module owns it. A rule that would expire state is refused."
   type = list(object({
     id                     = string
     enabled                = optional(bool, true)
@@ -89,22 +89,22 @@ variable "extra_lifecycle_rules" {
 
   validation {
     condition     = alltrue([for rule in var.extra_lifecycle_rules : can(regex("^[!-~]([ -~]{0,253}[!-~])?$", rule.id))])
-    error_message = "The id of each rule in extra_lifecycle_rules is 1 to 255 characters of ASCII."
+    error_message = "The id of each rule in extra_lifecycle_rules must be 1 to 255 ASCII characters."
   }
 
   validation {
     condition     = !anytrue([for rule in var.extra_lifecycle_rules : startswith(rule.id, local.rule_id)])
-    error_message = "Ids that begin with ${local.rule_id} are those of the module's own rules."
+    error_message = "Ids in extra_lifecycle_rules must not begin with ${local.rule_id}, as the module's own do."
   }
 
   validation {
     condition     = length(distinct(var.extra_lifecycle_rules[*].id)) == length(var.extra_lifecycle_rules)
-    error_message = "Each rule in extra_lifecycle_rules has an id of its own."
+    error_message = "Each rule in extra_lifecycle_rules must have an id of its own."
   }
 
   validation {
     condition     = alltrue([for rule in var.extra_lifecycle_rules : length(rule.prefixes) > 0])
-    error_message = "Each rule in extra_lifecycle_rules has a prefix; [\"\"] is the whole bucket."
+    error_message = "Each rule in extra_lifecycle_rules must have a prefix; [\"\"] is the whole bucket."
   }
 
   validation {
@@ -114,7 +114,7 @@ variable "extra_lifecycle_rules" {
         rule.noncurrent_days != null, rule.abort_uploads_days != null,
       ])
     ])
-    error_message = "Each rule in extra_lifecycle_rules does something: expiration_days, expired_delete_markers, noncurrent_days or abort_uploads_days."
+    error_message = "Each rule in extra_lifecycle_rules must have an action: expiration_days, expired_delete_markers, noncurrent_days or abort_uploads_days."
   }
 
   validation {
@@ -122,14 +122,14 @@ variable "extra_lifecycle_rules" {
       for rule in var.extra_lifecycle_rules :
       length(rule.tags) == 0 || (!rule.expired_delete_markers && rule.abort_uploads_days == null)
     ])
-    error_message = "S3 takes no tags on a rule with expired_delete_markers or abort_uploads_days."
+    error_message = "S3 accepts no tags in a rule with expired_delete_markers or abort_uploads_days."
   }
 
   validation {
     condition = alltrue([
       for rule in var.extra_lifecycle_rules : !(rule.expired_delete_markers && rule.expiration_days != null)
     ])
-    error_message = "S3 takes expiration_days or expired_delete_markers in one rule, not both."
+    error_message = "S3 accepts either expiration_days or expired_delete_markers in a rule, not both."
   }
 
   validation {
@@ -139,7 +139,7 @@ variable "extra_lifecycle_rules" {
         days == null ? true : days >= 1 && floor(days) == days
       ])
     ])
-    error_message = "Days in extra_lifecycle_rules are whole numbers from 1."
+    error_message = "Days in extra_lifecycle_rules must be whole numbers from 1."
   }
 }
 
@@ -151,23 +151,23 @@ variable "tenant_tag" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_-]{1,128}$", var.tenant_tag))
-    error_message = "tenant_tag is 1 to 128 letters, digits, '-' and '_'."
+    error_message = "tenant_tag must be 1 to 128 letters, digits, '-' and '_'."
   }
 }
 
 variable "extra_bucket_policy_json" {
-  description = "A policy document whose statements the bucket policy takes in besides its own, since a bucket has one policy; null for none."
+  description = "A policy document whose statements join the module's in the bucket policy, since a bucket has one policy; null for none. Each Sid occurs once and is not one of the module's."
   type        = string
   default     = null
 
   validation {
     condition     = var.extra_bucket_policy_json == null || can(jsondecode(var.extra_bucket_policy_json).Statement)
-    error_message = "extra_bucket_policy_json is a policy document in JSON."
+    error_message = "extra_bucket_policy_json must be a policy document in JSON, with a Statement."
   }
 }
 
 variable "force_destroy" {
-  description = "Whether destroying the module deletes the state in the bucket, too."
+  description = "Whether destroying the module also deletes the state in the bucket."
   type        = bool
   default     = false
   nullable    = false

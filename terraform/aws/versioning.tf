@@ -1,5 +1,5 @@
-# Only where it is wanted: "Suspended" is not the same as never versioned, and "Disabled" cannot be
-# returned to.
+# Only on request: "Suspended" differs from a bucket that never had versions, and there is no way back to
+# "Disabled".
 resource "aws_s3_bucket_versioning" "this" {
   count = var.versioning ? 1 : 0
 

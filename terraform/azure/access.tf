@@ -1,4 +1,4 @@
-# The least that the store needs: no built-in role below an owner's has the right to blob index tags.
+# The fewest rights that the store needs. No built-in role below Owner has the right to blob index tags.
 locals {
   blobs = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
 
@@ -37,13 +37,13 @@ resource "azurerm_role_assignment" "reader" {
   scope                = azurerm_storage_container.this.id
   role_definition_name = "Storage Blob Data Reader"
   principal_id         = each.value
-  description          = "statebucket: looks at state"
+  description          = "statebucket: reads state"
   condition_version    = "2.0"
   condition            = local.state_condition
 }
 
-# A condition sees a blob's name, or, for a listing, the prefix that is asked for. What it does not
-# name it does not limit, so that it names every action of the role.
+# A condition sees a blob's name or, for a listing, the requested prefix. It limits only the actions that
+# it names, so it names every action of the role.
 locals {
   path_attribute   = "@Resource[${local.blobs}:path]"
   prefix_attribute = "@Request[${local.blobs}:prefix]"
@@ -56,8 +56,8 @@ locals {
 
   path_limit = join(" OR ", [for area in local.areas : "${local.path_attribute} StringStartsWith '${area}'"])
 
-  # The health check of a store with owner records lists its root. Where that is empty the request
-  # names no prefix, which no condition can ask for: then listings are not limited.
+  # The health check of a store with owner records lists its root. If the root is empty the request names no
+  # prefix, which a condition cannot express: listings are then not limited.
   list_limit = join(" OR ", concat(
     [for area in local.areas : "${local.prefix_attribute} StringStartsWith '${area}'"],
     var.owner_index ? ["${local.prefix_attribute} StringEquals '${local.root}'"] : [],

@@ -2,9 +2,9 @@ resource "azurerm_storage_account" "this" {
   #checkov:skip=CKV_AZURE_33:The account has no queues
   #checkov:skip=CKV_AZURE_59:Access needs a role; the variable public_network_access closes the public endpoint
   #checkov:skip=CKV_AZURE_206:State lives in one region; replicas elsewhere would be stale
-  #checkov:skip=CKV2_AZURE_1:Microsoft's keys by default; the variable customer_managed_key brings an own key
+  #checkov:skip=CKV2_AZURE_1:Microsoft's keys by default; the variable customer_managed_key sets another
   #checkov:skip=CKV2_AZURE_33:Private endpoints belong to the network they lead to; attach them to account_id
-  #checkov:skip=CKV2_AZURE_38:Soft delete bills every save of a hot snapshot; the variable soft_delete_days turns it on
+  #checkov:skip=CKV2_AZURE_38:Soft delete bills every save of a snapshot; the variable soft_delete_days turns it on
   #checkov:skip=CKV2_AZURE_40:Shared keys are off
   #checkov:skip=CKV2_AZURE_41:Without shared keys there are no SAS tokens of the account
   name                = var.account_name

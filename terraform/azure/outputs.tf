@@ -4,12 +4,12 @@ locals {
 }
 
 output "store_url" {
-  description = "What open_store and STATEBUCKET_URL take."
+  description = "URL for open_store and STATEBUCKET_URL."
   value       = "${local.url}?${local.query}${var.owner_index ? "" : "&owner_index=false"}"
 }
 
 output "tenant_store_url" {
-  description = "The same for tenant_principal_ids, who reach one tenant's blobs only."
+  description = "URL for tenant_principal_ids, who reach one tenant's blobs only."
   value       = "${local.url}?${local.query}&owner_index=false"
 }
 
@@ -29,7 +29,7 @@ output "container_id" {
 }
 
 output "runtime_role_definition_id" {
-  description = "The role that the store needs, for assignments made elsewhere."
+  description = "The role that the store needs, for assignments made outside the module."
   value       = azurerm_role_definition.runtime.role_definition_resource_id
 }
 

@@ -1,19 +1,20 @@
-# The lifecycle rules that TTLs need, as data, with no provider: a test reads this file, lets Terraform
-# work it out, and holds the result to core/statebucket/lifecycle/rules.py.
+# The lifecycle rules that TTLs need, as data without a provider: a test lets Terraform compute them and
+# compares the result with core/statebucket/lifecycle/rules.py.
 locals {
   # The classes of a TTL in days, and the blob index tag that names a blob's class.
   ttl_classes = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
   ttl_tag     = "statebucket-ttl"
 
-  # What statebucket writes below. Each ends in a slash, so that tenants/ does not reach tenants-old.
+  # The prefixes of the store's objects. Each ends in a slash, so that tenants/ does not match
+  # tenants-old.
   root  = var.prefix == "" ? "" : "${var.prefix}/"
   areas = [for area in var.owner_index ? ["tenants", "shared", "owners"] : ["tenants"] : "${local.root}${area}/"]
 
-  # A policy's prefixes begin with the container; its rules' names are of letters and digits only.
+  # A policy's prefixes begin with the container. The names of its rules have letters and digits only.
   rule_prefixes = [for area in local.areas : "${var.container_name}/${area}"]
   rule_id       = "statebuckettf${substr(sha256(var.prefix), 0, 8)}"
 
-  # Azure deletes a blob that was last written more than this many days ago: never early.
+  # Azure deletes a blob that was last written more than this many days ago, which is never early.
   ttl_rules = [
     for days in local.ttl_classes : {
       id              = "${local.rule_id}ttl${days}"
@@ -25,7 +26,7 @@ locals {
     }
   ]
 
-  # What versioning leaves behind. Azure drops unfinished uploads by itself, after a week.
+  # Replaced versions. Azure itself drops unfinished uploads after a week.
   tidy_rule = {
     id              = "${local.rule_id}tidy"
     enabled         = true
@@ -38,9 +39,9 @@ locals {
   state_rules     = concat(local.ttl_rules, [local.tidy_rule])
   lifecycle_rules = concat(local.state_rules, var.extra_lifecycle_rules)
 
-  # Extra rules that would expire state: those that reach an area, or a part of one, whatever the
-  # TTL of the blobs there, or before the days of their class. A rule for another tag does not,
-  # since statebucket sets no other.
+  # Extra rules that would expire state: those that match an area or a part of one, regardless of the
+  # TTL of the blobs there or earlier than the days of their class. A rule for another tag does not,
+  # since statebucket sets no other tag.
   unsafe_rules = [
     for rule in var.extra_lifecycle_rules : rule.id
     if rule.enabled && rule.expiration_days != null && !anytrue([for tag in keys(rule.tags) : tag != local.ttl_tag]) &&

@@ -1,4 +1,4 @@
-# Each of these reaches tenants/{tenant}/ and no more.
+# Each of these principals reaches tenants/{tenant}/ and nothing else.
 locals {
   tenant_grants = merge([
     for tenant, principals in var.tenant_principal_ids : {

@@ -4,27 +4,27 @@ variable "resource_group_name" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9._()-]{1,90}$", var.resource_group_name))
-    error_message = "A resource group's name is 1 to 90 letters, digits and ._()-."
+    error_message = "resource_group_name must be 1 to 90 letters, digits and ._()-."
   }
 }
 
 variable "location" {
-  description = "Region of the storage account, such as westeurope. Next to the functions is best."
+  description = "Region of the storage account, such as westeurope. Best in the functions' region."
   type        = string
 
   validation {
     condition     = can(regex("^[A-Za-z0-9 ]+$", var.location))
-    error_message = "A location is a name such as westeurope."
+    error_message = "location must be a name such as westeurope."
   }
 }
 
 variable "account_name" {
-  description = "Name of the storage account to create, unique in all of Azure. Lifecycle rules belong to the account, so that this module owns all of it."
+  description = "Name of the storage account to create, unique in all of Azure. Lifecycle rules belong to the account, so this module owns the whole account."
   type        = string
 
   validation {
     condition     = can(regex("^[a-z0-9]{3,24}$", var.account_name))
-    error_message = "A storage account's name is 3 to 24 lower-case letters and digits."
+    error_message = "account_name must be 3 to 24 lower-case letters and digits."
   }
 }
 
@@ -36,7 +36,7 @@ variable "container_name" {
 
   validation {
     condition     = can(regex("^[a-z0-9]+(-[a-z0-9]+)*$", var.container_name)) && length(var.container_name) >= 3 && length(var.container_name) <= 63
-    error_message = "A container's name is 3 to 63 lower-case letters, digits and single inner hyphens."
+    error_message = "container_name must be 3 to 63 lower-case letters, digits and single inner hyphens."
   }
 }
 
@@ -48,12 +48,12 @@ variable "replication" {
 
   validation {
     condition     = contains(["LRS", "ZRS"], var.replication)
-    error_message = "replication is LRS or ZRS."
+    error_message = "replication must be LRS or ZRS."
   }
 }
 
 variable "prefix" {
-  description = "The part of the container that the store keeps to, without a slash at either end; empty for the whole container."
+  description = "Prefix of all the store's blobs, without a slash at either end; empty for the whole container."
   type        = string
   default     = ""
   nullable    = false
@@ -63,19 +63,19 @@ variable "prefix" {
       length(var.prefix) <= 256 &&
       can(regex("^[A-Za-z0-9_-]([A-Za-z0-9._-]*[A-Za-z0-9_-])?(/[A-Za-z0-9_-]([A-Za-z0-9._-]*[A-Za-z0-9_-])?)*$", var.prefix))
     )
-    error_message = "A prefix is at most 256 letters, digits, '-', '_' and inner '.', in segments parted by single slashes, with no slash at either end."
+    error_message = "prefix must be at most 256 letters, digits, '-', '_' and inner '.', in segments separated by single slashes, without a slash at either end."
   }
 }
 
 variable "owner_index" {
-  description = "Whether the store keeps owner records. False for a container whose tenants are kept apart by role assignments: then rules and rights cover tenants/ only."
+  description = "Whether the store keeps owner records. Set to false for a container whose tenants are kept apart by role assignments: rules and rights then cover tenants/ only."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "customer_managed_key" {
-  description = "Key to encrypt with: the versionless ID of a Key Vault key, and the ID of a user-assigned identity that may use it; null encrypts with Microsoft's own keys."
+  description = "Key that encrypts the account: the versionless ID of a Key Vault key, and the ID of a user-assigned identity that may use it; null for Microsoft's own keys."
   type = object({
     key_vault_key_id          = string
     user_assigned_identity_id = string
@@ -84,38 +84,38 @@ variable "customer_managed_key" {
 
   validation {
     condition     = var.customer_managed_key == null ? true : startswith(var.customer_managed_key.key_vault_key_id, "https://")
-    error_message = "key_vault_key_id is a URL, https://VAULT.vault.azure.net/keys/NAME."
+    error_message = "key_vault_key_id must be a URL, https://VAULT.vault.azure.net/keys/NAME."
   }
 }
 
 variable "versioning" {
-  description = "Whether replaced blobs are kept for noncurrent_days. Every save of a hot snapshot is then billed for that long."
+  description = "Whether replaced blobs are kept for noncurrent_days. Every save of a snapshot is then billed for that long."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "noncurrent_days" {
-  description = "Days after its creation that a version which is no longer current is removed."
+  description = "Days after its creation that a replaced version is removed."
   type        = number
   default     = 7
   nullable    = false
 
   validation {
     condition     = var.noncurrent_days >= 1 && var.noncurrent_days <= 3650 && floor(var.noncurrent_days) == var.noncurrent_days
-    error_message = "noncurrent_days is a whole number from 1 to 3650."
+    error_message = "noncurrent_days must be a whole number from 1 to 3650."
   }
 }
 
 variable "soft_delete_days" {
-  description = "Days that deleted and replaced blobs are kept for recovery: 0 (off) or 1 to 365. Every save of a hot snapshot is billed for that long."
+  description = "Days that deleted and replaced blobs are kept for recovery: 0 (off) or 1 to 365. Every save of a snapshot is billed for that long."
   type        = number
   default     = 0
   nullable    = false
 
   validation {
     condition     = var.soft_delete_days >= 0 && var.soft_delete_days <= 365 && floor(var.soft_delete_days) == var.soft_delete_days
-    error_message = "soft_delete_days is a whole number from 0 to 365."
+    error_message = "soft_delete_days must be a whole number from 0 to 365."
   }
 }
 
@@ -127,19 +127,19 @@ variable "container_soft_delete_days" {
 
   validation {
     condition     = var.container_soft_delete_days >= 0 && var.container_soft_delete_days <= 365 && floor(var.container_soft_delete_days) == var.container_soft_delete_days
-    error_message = "container_soft_delete_days is a whole number from 0 to 365."
+    error_message = "container_soft_delete_days must be a whole number from 0 to 365."
   }
 }
 
 variable "public_network_access" {
-  description = "Whether the account answers on its public endpoint, to those with a role; false for private endpoints only."
+  description = "Whether the account can be reached on its public endpoint by those with a role; false for private endpoints only."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "extra_lifecycle_rules" {
-  description = "Further lifecycle rules of the account, since it has one policy and this module owns it. Prefixes begin with a container's name. A rule that would expire state is refused."
+  description = "Further lifecycle rules of the account, since an account has one policy and this module owns it. Prefixes begin with a container's name. A rule that would expire state is refused."
   type = list(object({
     id              = string
     enabled         = optional(bool, true)
@@ -153,22 +153,22 @@ variable "extra_lifecycle_rules" {
 
   validation {
     condition     = alltrue([for rule in var.extra_lifecycle_rules : can(regex("^[A-Za-z0-9]{1,256}$", rule.id))])
-    error_message = "The id of each rule in extra_lifecycle_rules is of letters and digits."
+    error_message = "The id of each rule in extra_lifecycle_rules must consist of letters and digits."
   }
 
   validation {
     condition     = !anytrue([for rule in var.extra_lifecycle_rules : startswith(rule.id, local.rule_id)])
-    error_message = "Ids that begin with ${local.rule_id} are those of the module's own rules."
+    error_message = "Ids in extra_lifecycle_rules must not begin with ${local.rule_id}, as the module's own do."
   }
 
   validation {
     condition     = length(distinct(var.extra_lifecycle_rules[*].id)) == length(var.extra_lifecycle_rules)
-    error_message = "Each rule in extra_lifecycle_rules has an id of its own."
+    error_message = "Each rule in extra_lifecycle_rules must have an id of its own."
   }
 
   validation {
     condition     = alltrue([for rule in var.extra_lifecycle_rules : rule.expiration_days != null || rule.noncurrent_days != null])
-    error_message = "Each rule in extra_lifecycle_rules does something: expiration_days or noncurrent_days."
+    error_message = "Each rule in extra_lifecycle_rules must have an action: expiration_days or noncurrent_days."
   }
 
   validation {
@@ -178,7 +178,7 @@ variable "extra_lifecycle_rules" {
         days == null ? true : days >= 1 && floor(days) == days
       ])
     ])
-    error_message = "Days in extra_lifecycle_rules are whole numbers from 1."
+    error_message = "Days in extra_lifecycle_rules must be whole numbers from 1."
   }
 
   validation {
@@ -186,38 +186,38 @@ variable "extra_lifecycle_rules" {
       for rule in var.extra_lifecycle_rules :
       length(rule.prefixes) >= 1 && length(rule.prefixes) <= 10 && length(rule.tags) <= 10
     ])
-    error_message = "Azure takes 1 to 10 prefixes and up to 10 tags in a rule."
+    error_message = "Azure accepts 1 to 10 prefixes and up to 10 tags in a rule of extra_lifecycle_rules."
   }
 
   validation {
     condition     = length(var.extra_lifecycle_rules) <= 88
-    error_message = "Azure takes 100 rules in an account, of which this module needs 12."
+    error_message = "extra_lifecycle_rules may have 88 rules: Azure accepts 100 in an account, and this module needs 12."
   }
 }
 
 variable "runtime_principal_ids" {
-  description = "Object IDs of the principals (a function's managed identity) that use the whole store, by a name of your choice."
+  description = "Object IDs of the principals (such as a function's managed identity) that use the whole store, by a name of your choice."
   type        = map(string)
   default     = {}
   nullable    = false
 }
 
 variable "reader_principal_ids" {
-  description = "Object IDs of the principals that may look at state, by a name of your choice."
+  description = "Object IDs of the principals that may read state, by a name of your choice."
   type        = map(string)
   default     = {}
   nullable    = false
 }
 
 variable "tenant_principal_ids" {
-  description = "Object IDs of the principals that may reach one tenant's blobs only, by tenant and a name of your choice. Their stores are opened with tenant_store_url."
+  description = "Object IDs of the principals that reach one tenant's blobs only, by tenant and a name of your choice. Their stores are opened with tenant_store_url."
   type        = map(map(string))
   default     = {}
   nullable    = false
 
   validation {
     condition     = alltrue([for tenant in keys(var.tenant_principal_ids) : can(regex("^[A-Za-z0-9_-]+$", tenant))])
-    error_message = "A tenant here is of letters, digits, '-' and '_': those stand for themselves in blob names, and cannot leave the tenant's prefix."
+    error_message = "A tenant in tenant_principal_ids must consist of letters, digits, '-' and '_': these are not escaped in blob names and cannot leave the tenant's prefix."
   }
 }
 

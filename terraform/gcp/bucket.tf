@@ -1,15 +1,15 @@
 resource "google_storage_bucket" "this" {
   #checkov:skip=CKV_GCP_62:Access logs are the project's choice; Cloud Audit Logs record data access
-  #checkov:skip=CKV_GCP_78:Versioning bills every save of a hot snapshot; the variable versioning turns it on
+  #checkov:skip=CKV_GCP_78:Versioning bills every save of a snapshot; the variable versioning turns it on
   name          = var.bucket_name
   project       = var.project
   location      = var.location
   storage_class = "STANDARD"
   force_destroy = var.force_destroy
 
-  # No ACLs and no public access: IAM alone decides, and its conditions need this. That requests come
-  # over TLS is no setting of a bucket: the organisation policy storage.secureHttpTransport refuses
-  # plain HTTP, and statebucket sends none.
+  # No ACLs and no public access: access is decided by IAM alone, whose conditions need this. A bucket
+  # has no setting for TLS. The organisation policy storage.secureHttpTransport refuses plain HTTP, and
+  # statebucket sends none.
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
 
@@ -19,7 +19,7 @@ resource "google_storage_bucket" "this" {
     enabled = var.versioning
   }
 
-  # On by default at Cloud Storage, for 7 days; 0 turns it off.
+  # Cloud Storage's default is 7 days; 0 turns it off.
   soft_delete_policy {
     retention_duration_seconds = var.soft_delete_days * 86400
   }

@@ -1,12 +1,12 @@
-# What conditions are called. IAM takes 100 characters in a title and 256 in a description, and the
-# names of tenants and prefixes may be longer: then their beginning stands for them.
+# Titles and descriptions of conditions. IAM accepts 100 characters in a title and 256 in a
+# description. Longer names of tenants and prefixes are shortened.
 locals {
   state_label       = "Objects below ${join(", ", local.areas)}"
   state_description = length(local.state_label) <= 256 ? local.state_label : "${substr(local.state_label, 0, 253)}..."
 
   tenant_paths = { for tenant in keys(var.tenant_members) : tenant => "Objects below ${local.root}tenants/${tenant}/" }
 
-  # A title names one tenant, whatever its length.
+  # A digest keeps the titles of long names distinct.
   tenant_labels = {
     for tenant, path in local.tenant_paths : tenant => {
       title       = "statebucket-tenant-${length(tenant) <= 80 ? tenant : "${substr(tenant, 0, 68)}...${substr(sha256(tenant), 0, 8)}"}"

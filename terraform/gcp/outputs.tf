@@ -3,12 +3,12 @@ locals {
 }
 
 output "store_url" {
-  description = "What open_store and STATEBUCKET_URL take."
+  description = "URL for open_store and STATEBUCKET_URL."
   value       = "${local.url}${var.owner_index ? "" : "?owner_index=false"}"
 }
 
 output "tenant_store_url" {
-  description = "The same for tenant_members, who reach one tenant's objects only."
+  description = "URL for tenant_members, who reach one tenant's objects only."
   value       = "${local.url}?owner_index=false"
 }
 
@@ -23,7 +23,7 @@ output "bucket_self_link" {
 }
 
 output "state_condition" {
-  description = "IAM condition that limits a role on the bucket to the store's objects, for grants made elsewhere."
+  description = "IAM condition that limits a role on the bucket to the store's objects, for grants made outside the module. It limits listings as strict_list does."
   value       = local.state_condition
 }
 

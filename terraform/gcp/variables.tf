@@ -4,28 +4,28 @@ variable "bucket_name" {
 
   validation {
     condition     = can(regex("^[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]$", var.bucket_name)) && !startswith(var.bucket_name, "goog")
-    error_message = "A bucket name has 3 to 63 lower-case letters, digits, '-' and '_', and does not begin with goog."
+    error_message = "bucket_name must be 3 to 63 lower-case letters, digits, '-' and '_', and must not begin with goog."
   }
 }
 
 variable "project" {
-  description = "Project of the bucket; null takes the provider's."
+  description = "Project of the bucket; null for the provider's."
   type        = string
   default     = null
 }
 
 variable "location" {
-  description = "Region, dual-region or multi-region of the bucket, such as EUROPE-WEST1. Next to the functions is best."
+  description = "Region, dual-region or multi-region of the bucket, such as EUROPE-WEST1. Best in the functions' region."
   type        = string
 
   validation {
     condition     = can(regex("^[A-Za-z0-9-]+$", var.location))
-    error_message = "A location is a name such as EUROPE-WEST1 or EU."
+    error_message = "location must be a name such as EUROPE-WEST1 or EU."
   }
 }
 
 variable "prefix" {
-  description = "The part of the bucket that the store keeps to, without a slash at either end; empty for the whole bucket."
+  description = "Prefix of all the store's objects, without a slash at either end; empty for the whole bucket."
   type        = string
   default     = ""
   nullable    = false
@@ -35,30 +35,30 @@ variable "prefix" {
       length(var.prefix) <= 256 &&
       can(regex("^[A-Za-z0-9_-]([A-Za-z0-9._-]*[A-Za-z0-9_-])?(/[A-Za-z0-9_-]([A-Za-z0-9._-]*[A-Za-z0-9_-])?)*$", var.prefix))
     )
-    error_message = "A prefix is at most 256 letters, digits, '-', '_' and inner '.', in segments parted by single slashes, with no slash at either end."
+    error_message = "prefix must be at most 256 letters, digits, '-', '_' and inner '.', in segments separated by single slashes, without a slash at either end."
   }
 }
 
 variable "owner_index" {
-  description = "Whether the store keeps owner records. False for a bucket whose tenants are kept apart by IAM: then rules and rights cover tenants/ only."
+  description = "Whether the store keeps owner records. Set to false for a bucket whose tenants are kept apart by IAM: rules and rights then cover tenants/ only."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "kms_key_name" {
-  description = "Full name of a Cloud KMS key to encrypt with; null encrypts with Google's own keys. Cloud Storage's service agent must be allowed to use it."
+  description = "Full name of the Cloud KMS key that encrypts new objects; null for Google's own keys. Cloud Storage's service agent must be allowed to use it."
   type        = string
   default     = null
 
   validation {
     condition     = var.kms_key_name == null || can(regex("^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$", var.kms_key_name))
-    error_message = "A key is named projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY."
+    error_message = "kms_key_name must have the form projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY."
   }
 }
 
 variable "versioning" {
-  description = "Whether replaced and deleted objects are kept for noncurrent_days. Every save of a hot snapshot is then billed for that long."
+  description = "Whether replaced and deleted objects are kept for noncurrent_days. Every save of a snapshot is then billed for that long."
   type        = bool
   default     = false
   nullable    = false
@@ -72,7 +72,7 @@ variable "noncurrent_days" {
 
   validation {
     condition     = var.noncurrent_days >= 1 && var.noncurrent_days <= 3650 && floor(var.noncurrent_days) == var.noncurrent_days
-    error_message = "noncurrent_days is a whole number from 1 to 3650."
+    error_message = "noncurrent_days must be a whole number from 1 to 3650."
   }
 }
 
@@ -84,24 +84,24 @@ variable "abort_uploads_days" {
 
   validation {
     condition     = var.abort_uploads_days >= 1 && var.abort_uploads_days <= 365 && floor(var.abort_uploads_days) == var.abort_uploads_days
-    error_message = "abort_uploads_days is a whole number from 1 to 365."
+    error_message = "abort_uploads_days must be a whole number from 1 to 365."
   }
 }
 
 variable "soft_delete_days" {
-  description = "Days that Cloud Storage keeps what is deleted or replaced, for recovery: 0 (off) or 7 to 90. Every save of a hot snapshot is billed for that long."
+  description = "Days that Cloud Storage keeps deleted and replaced objects for recovery: 0 (off) or 7 to 90. Every save of a snapshot is billed for that long."
   type        = number
   default     = 0
   nullable    = false
 
   validation {
     condition     = var.soft_delete_days == 0 || (var.soft_delete_days >= 7 && var.soft_delete_days <= 90 && floor(var.soft_delete_days) == var.soft_delete_days)
-    error_message = "soft_delete_days is 0, or a whole number from 7 to 90."
+    error_message = "soft_delete_days must be 0 or a whole number from 7 to 90."
   }
 }
 
 variable "extra_lifecycle_rules" {
-  description = "Further lifecycle rules of the bucket, since it has one set of rules and this module owns it. Each does one thing. A rule that would expire state is refused."
+  description = "Further lifecycle rules of the bucket, since a bucket has one set of rules and this module owns it. Each rule has one action. A rule that would expire state is refused."
   type = list(object({
     prefixes           = optional(list(string), [""])
     expiration_days    = optional(number)
@@ -119,7 +119,7 @@ variable "extra_lifecycle_rules" {
         days if days != null
       ]) == 1
     ])
-    error_message = "Each rule in extra_lifecycle_rules has just one of expiration_days, custom_time_days, noncurrent_days and abort_uploads_days."
+    error_message = "Each rule in extra_lifecycle_rules must have exactly one of expiration_days, custom_time_days, noncurrent_days and abort_uploads_days."
   }
 
   validation {
@@ -129,48 +129,48 @@ variable "extra_lifecycle_rules" {
         days == null ? true : days >= 1 && floor(days) == days
       ])
     ])
-    error_message = "Days in extra_lifecycle_rules are whole numbers from 1: the provider drops a 0, and with it the condition."
+    error_message = "Days in extra_lifecycle_rules must be whole numbers from 1: the provider drops a 0, and with it the condition."
   }
 
   validation {
     condition     = alltrue([for rule in var.extra_lifecycle_rules : length(rule.prefixes) > 0])
-    error_message = "Each rule in extra_lifecycle_rules has a prefix; [\"\"] is the whole bucket."
+    error_message = "Each rule in extra_lifecycle_rules must have a prefix; [\"\"] is the whole bucket."
   }
 }
 
 variable "runtime_members" {
-  description = "Who uses the whole store, as IAM members (serviceAccount:NAME@PROJECT.iam.gserviceaccount.com) by a name of your choice."
+  description = "IAM members that use the whole store (serviceAccount:NAME@PROJECT.iam.gserviceaccount.com), by a name of your choice."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
     condition     = alltrue([for member in values(var.runtime_members) : can(regex("^(serviceAccount|user|group|principal|principalSet):", member))])
-    error_message = "A member is serviceAccount:…, user:…, group:…, principal:… or principalSet:…; never allUsers."
+    error_message = "A member must begin with serviceAccount:, user:, group:, principal: or principalSet:. allUsers is refused."
   }
 }
 
 variable "reader_members" {
-  description = "Who may look at state and at the bucket's rules, as IAM members by a name of your choice."
+  description = "IAM members that may read state and the bucket's rules, by a name of your choice."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
     condition     = alltrue([for member in values(var.reader_members) : can(regex("^(serviceAccount|user|group|principal|principalSet):", member))])
-    error_message = "A member is serviceAccount:…, user:…, group:…, principal:… or principalSet:…; never allUsers."
+    error_message = "A member must begin with serviceAccount:, user:, group:, principal: or principalSet:. allUsers is refused."
   }
 }
 
 variable "tenant_members" {
-  description = "Who may reach one tenant's objects only, as IAM members by tenant and a name of your choice. Their stores are opened with tenant_store_url."
+  description = "IAM members that reach one tenant's objects only, by tenant and a name of your choice. Their stores are opened with tenant_store_url."
   type        = map(map(string))
   default     = {}
   nullable    = false
 
   validation {
     condition     = alltrue([for tenant in keys(var.tenant_members) : can(regex("^[A-Za-z0-9_-]{1,256}$", tenant))])
-    error_message = "A tenant here is of 1 to 256 letters, digits, '-' and '_': those stand for themselves in object names, and cannot leave the tenant's prefix."
+    error_message = "A tenant in tenant_members must be 1 to 256 letters, digits, '-' and '_': these are not escaped in object names and cannot leave the tenant's prefix."
   }
 
   validation {
@@ -178,25 +178,39 @@ variable "tenant_members" {
       for member in flatten([for members in values(var.tenant_members) : values(members)]) :
       can(regex("^(serviceAccount|user|group|principal|principalSet):", member))
     ])
-    error_message = "A member is serviceAccount:…, user:…, group:…, principal:… or principalSet:…; never allUsers."
+    error_message = "A member must begin with serviceAccount:, user:, group:, principal: or principalSet:. allUsers is refused."
   }
 }
 
+variable "strict_list" {
+  description = "Whether runtime_members and reader_members may list names below the store's prefix only. False lets them list the names of all objects in the bucket, so that a load of what does not exist yet is not AccessDenied. Read the section on listing before setting it."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "strict_tenant_list" {
+  description = "The same for tenant_members and their own prefix. False shows each tenant the names of every other tenant's objects."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "force_destroy" {
-  description = "Whether destroying the module deletes the state in the bucket, too."
+  description = "Whether destroying the module also deletes the state in the bucket."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "labels" {
-  description = "Labels of the bucket, beside the module's own."
+  description = "Labels of the bucket, in addition to the module's own."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
     condition     = length(setintersection(keys(var.labels), keys(local.rule_labels))) == 0
-    error_message = "The labels ${join(" and ", keys(local.rule_labels))} are the module's own."
+    error_message = "The labels ${join(" and ", keys(local.rule_labels))} are set by the module."
   }
 }

@@ -61,8 +61,8 @@ Give the function `STATEBUCKET_URL = module.state.store_url`. A whole function i
 """,
     "azure": """\
 A storage account with one container for execution state: private, TLS 1.2 only, no shared keys,
-encrypted, with the lifecycle rules that remove state when its TTL has passed, and a role of the
-least that the store needs, limited to its prefix or to one tenant's.
+encrypted, with the lifecycle rules that remove state when its TTL has passed, and a role with the
+fewest rights that the store needs, limited to its prefix or to one tenant's.
 
 ```hcl
 module "state" {
@@ -88,36 +88,52 @@ _NOTES = {
     "aws": """\
 ## Tenants kept apart by IAM
 
-Attach `tenant_policy_json` to a role, and let its sessions carry the tag `tenant` (as a session
-tag, or as a tag of the role). A principal tagged `tenant=acme` reaches `tenants/acme/` and nothing
+Attach `tenant_policy_json` to a role, and let its sessions carry the tag `tenant`, as a session
+tag or as a tag of the role. A principal tagged `tenant=acme` reaches `tenants/acme/` and nothing
 else. Open its store with `tenant_store_url`, which has `owner_index=false`: owner records are
-common to all tenants. A tenant's name here is of letters, digits, `-` and `_`; a tag with `/`, a
-wildcard or any other ASCII sign is refused for every action. Who may set the tag may choose the
-tenant: the trust policy of the role must allow `sts:TagSession` only to who may.
+common to all tenants. A tenant's name here consists of letters, digits, `-` and `_`. A tag with
+`/`, a wildcard or any other ASCII character is refused for every action, on the bucket and on the
+key. Whoever may set the tag may choose the tenant: the trust policy of the role must allow
+`sts:TagSession` to the right principals only.
 
-## What is missing, and who may list
+## Limits beyond the prefix
 
-S3 answers a GET of a missing object with 404 only to who may list, and with 403 to others: a first
-load would be `AccessDenied`. The policies here allow `s3:ListBucket` on a condition, that
-`s3:prefix` is below the store's prefixes or the tenant's. A GET names no prefix; S3 then takes the
-object's name for it, which matches. AWS documents the 404 and the 403, but not what `s3:prefix` is
-then: this is what others report of AWS
+- The documents allow nothing on a bucket of the same name in another account.
+- The key is used through S3 in the bucket's region only, never directly.
+- The bucket policy refuses state that is not encrypted as the bucket encrypts it, whoever writes
+  it. A request that names no encryption is fine, so leave the store's `sse` unset. One that names
+  it must name `AES256`, or, with `kms_key_arn`, `aws:kms` with that ARN. Keys that come with the
+  request (SSE-C) are refused.
+- Objects get no tag other than `statebucket-ttl`, and that with a class of TTLs only.
+
+`extra_bucket_policy_json` adds statements to the bucket policy. One with a Sid of the module's
+fails the plan, since one of the two would replace the other.
+
+## Missing objects, and who may list
+
+S3 answers a GET of a missing object with 404 only to those who may list, and with 403 to others,
+to whom each first load would be `AccessDenied`. The policies here allow `s3:ListBucket` on the
+condition that `s3:prefix` is below the store's prefixes or the tenant's. A GET names no prefix;
+S3 then takes the object's name as the prefix, which matches. AWS documents the 404 and the 403,
+but not the value of `s3:prefix` in that case: this is what others report of AWS
 ([Ceph](https://github.com/ceph/ceph/pull/68577), which does the same "to match aws behavior", and
 [Kopia](https://github.com/kopia/kopia/pull/3072)). Try it once: `statebucket doctor`, with a role
-that has the policy, asks for objects that are not there. Should it report `AccessDenied` below the
-prefixes, as with a server that only evaluates the condition for listings, choose: allow
-`s3:ListBucket` without a condition beside `runtime_policy_json`, which shows the names of all the
-bucket's objects and no more; best in a bucket of the store's own. Not for tenants kept apart: each
-would see the others' names. Give those a bucket each. A condition for "no prefix" in place of none
-is no narrower: a listing of the whole bucket names none, either.
+that has the policy, asks for objects that do not exist.
+
+Should it report `AccessDenied` below the prefixes, as with a server that evaluates the condition
+for listings only, allow `s3:ListBucket` without a condition beside `runtime_policy_json`. That
+shows the names of all objects in the bucket and nothing else, which is best in a bucket of the
+store's own. Do not do so for tenants that are kept apart, since each would see the others' names:
+give those a bucket each. A condition for "no prefix" is no narrower, because a listing of the
+whole bucket names no prefix either.
 
 ## Rules
 
-A bucket has one set of lifecycle rules, and this module owns it: put others of yours into
-`extra_lifecycle_rules`. One that would expire state fails the plan, as does one that shortens a
-class of TTLs. The ids of the rules begin with `statebucket-tf-`, by which `apply_lifecycle` knows
-to leave them alone, and prints the module's input instead. An extra rule with several prefixes
-becomes one for each, whose id ends in the last part of the prefix.
+A bucket has one set of lifecycle rules, and this module owns it: put further rules into
+`extra_lifecycle_rules`. A rule that would expire state fails the plan, as does one that shortens
+a class of TTLs. The ids of the module's rules begin with `statebucket-tf-`. `apply_lifecycle`
+recognises them, leaves them alone and prints the module's input instead. An extra rule with
+several prefixes becomes one for each, whose id ends in the last part of the prefix.
 
 ## What was tested
 
@@ -132,16 +148,47 @@ on AWS itself.
     "gcp": """\
 ## Tenants kept apart by IAM
 
-`tenant_members` reach `tenants/{tenant}/` and nothing else, by a condition on the object's name and
-on a listing's prefix. Open their stores with `tenant_store_url`, which has `owner_index=false`:
-owner records are common to all tenants. A tenant's name here is of letters, digits, `-` and `_`.
+`tenant_members` reach the objects below `tenants/{tenant}/` and no others, by a condition on the
+object's name, and list that prefix only, by a condition on the listing's prefix. Open their
+stores with `tenant_store_url`, which has `owner_index=false`: owner records are common to all
+tenants. A tenant's name here consists of letters, digits, `-` and `_`.
+
+## Missing objects, and who may list
+
+Cloud Storage answers a GET of a missing object with 404 only to those who hold
+`storage.objects.list`, and with 403 to others: to them, the first load of each execution would be
+`AccessDenied`. That right belongs to the bucket, so that a condition on an object's name does not
+grant it ([a report](https://github.com/lanes-sh/link/pull/100)). A condition can look at the
+prefix that a listing requests, `storage.googleapis.com/objectListPrefix`. Google documents that
+for [Credential Access
+Boundaries](https://cloud.google.com/iam/docs/downscoping-short-lived-credentials); whether it
+works in allow policies is disputed, and for a GET, which requests no prefix, nothing is
+documented.
+
+By default the module therefore works in either case. `runtime_members` and `reader_members` hold
+a second role on the bucket, `roles/storage.legacyBucketReader`, without a condition. A holder can
+list the names of **all objects in the bucket**, outside the prefix too, with what a listing shows
+of each: its size, times, checksums and custom metadata. The names contain tenants, executions and
+keys. A holder can also read the bucket's settings, but not its IAM policy. Contents, writes and
+deletes stay limited to the store's prefix.
+
+Where the bucket holds other data whose names are confidential, set `strict_list = true`. Listings
+are then limited to the store's prefix by the condition on the requested prefix, and a first load
+may be `AccessDenied`. Try it once: `statebucket doctor`, run as the function's identity, asks for
+objects that do not exist. Should it report `AccessDenied` below the prefix, give the state a
+bucket of its own instead.
+
+For `tenant_members`, `strict_tenant_list` is true by default, since each tenant would otherwise
+see the names of every other tenant's objects. Try the doctor with a tenant's identity before
+relying on it. Should it report `AccessDenied`, give each tenant a bucket of its own, or set
+`strict_tenant_list = false` where the names may be seen. Contents stay apart either way.
 
 ## Rules
 
-A bucket has one set of lifecycle rules, and this module owns it: put others of yours into
-`extra_lifecycle_rules`. One that would expire state fails the plan. By the bucket's labels
-`statebucket-lifecycle = terraform` and `statebucket-prefix`, a digest of the prefix,
-`apply_lifecycle` knows to leave the rules alone, and prints the module's input instead.
+A bucket has one set of lifecycle rules, and this module owns it: put further rules into
+`extra_lifecycle_rules`. A rule that would expire state fails the plan. The bucket carries the
+labels `statebucket-lifecycle = terraform` and `statebucket-prefix`, a digest of the prefix.
+`apply_lifecycle` recognises them, leaves the rules alone and prints the module's input instead.
 
 Soft delete, 7 days by default at Cloud Storage, is off: every save of a snapshot replaces an
 object, and each replaced one would be billed for that long. `soft_delete_days` turns it on.
@@ -150,26 +197,27 @@ object, and each replaced one would be billed for that long. `soft_delete_days` 
 
 Its format, the values of its variables and rules as Terraform computes them, and checkov. Every
 argument is compared with the schema of provider 6.50 in a test, and was compared by hand with the
-package that Pulumi generates from provider 8.x. **Never planned or applied**: neither the provider
-nor Google Cloud could be reached where the module was written.
+package that Pulumi generates from provider 8.x. **Never planned or applied**: neither the
+provider nor Google Cloud could be reached where the module was written.
 """,
     "azure": """\
 ## Tenants kept apart by role assignments
 
-`tenant_principal_ids` reach `tenants/{tenant}/` and nothing else, by a condition on the blob's path
-and on a listing's prefix. Open their stores with `tenant_store_url`, which has `owner_index=false`:
-owner records are common to all tenants. A tenant's name here is of letters, digits, `-` and `_`.
+`tenant_principal_ids` reach `tenants/{tenant}/` and nothing else, by a condition on the blob's
+path and on a listing's prefix. Open their stores with `tenant_store_url`, which has
+`owner_index=false`: owner records are common to all tenants. A tenant's name here consists of
+letters, digits, `-` and `_`.
 
 ## Rules
 
-An account has one lifecycle policy, and this module owns it: put other rules of yours into
-`extra_lifecycle_rules`. One that would expire state fails the plan, as does one that shortens a
-class of TTLs. The policy is out of sight of those who use the blobs: `check_lifecycle` lists what
-must be there, and `apply_lifecycle` cannot write it.
+An account has one lifecycle policy, and this module owns it: put further rules into
+`extra_lifecycle_rules`. A rule that would expire state fails the plan, as does one that shortens
+a class of TTLs. Those who use the blobs cannot see the policy: `check_lifecycle` lists what must
+be there, and `apply_lifecycle` cannot write it.
 
-Soft delete is off: every save of a snapshot replaces a blob, and each replaced one would be billed
-for that long. `soft_delete_days` turns it on. Versions and soft-deleted blobs outlive the TTL by
-`noncurrent_days` and `soft_delete_days`.
+Soft delete is off: every save of a snapshot replaces a blob, and each replaced one would be
+billed for that long. `soft_delete_days` turns it on. Versions and soft-deleted blobs outlive the
+TTL by `noncurrent_days` and `soft_delete_days`.
 
 ## What was tested
 

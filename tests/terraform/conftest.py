@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ from terraform.tool import Terraform, need_aws_provider
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from terraform.policies import Documents
+
 HERE = Path(__file__).parent
 
 
@@ -30,8 +33,9 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
     return need_aws_provider(tmp_path_factory.mktemp("provider"))
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
+@contextmanager
+def moto() -> Iterator[Server]:
+    """A moto that the AWS provider can work with."""
     if missing() is not None:
         pytest.skip(missing() or "")
     with serve(
@@ -50,6 +54,12 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with moto() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
 def made(server: Server, mirror: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("root")
     shutil.copy(HERE / "roots/aws/main.tf", folder)
@@ -63,3 +73,34 @@ def made(server: Server, mirror: Path | None, tmp_path_factory: pytest.TempPathF
     terraform.run("validate")
     terraform.run("apply", "-auto-approve", "-input=false")
     return Made(terraform, server, **terraform.outputs())
+
+
+@pytest.fixture(scope="session")
+def documents(mirror: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Documents:
+    """The policy documents of each module of ``roots/policies``, by module and name."""
+    folder = tmp_path_factory.mktemp("policies")
+    shutil.copy(HERE / "roots/policies/main.tf", folder)
+    shutil.copytree(ROOT / "aws", folder / "modules/aws")
+    terraform = Terraform(folder, mirror)
+    terraform.init()
+    wanted = {
+        "plain": ("runtime", "read_only", "bucket"),
+        "tenants": ("runtime", "read_only", "bucket", "tenant"),
+    }
+    targets = [
+        f"-target=module.{module}.data.aws_iam_policy_document.{name}"
+        for module, names in wanted.items()
+        for name in names
+    ]
+    with moto() as server:
+        (folder / "terraform.tfvars.json").write_text(json.dumps({"endpoint": server.url}))
+        terraform.run("apply", "-auto-approve", "-input=false", *targets)
+    state = json.loads(terraform.run("show", "-json").stdout)["values"]["root_module"]
+    return {
+        child["address"].removeprefix("module."): {
+            resource["name"]: resource["values"]["json"]
+            for resource in child["resources"]
+            if resource["type"] == "aws_iam_policy_document"
+        }
+        for child in state["child_modules"]
+    }

@@ -35,8 +35,8 @@ _REQUIRED = {
 
 
 def copy_rules(module: str, folder: Path) -> None:
-    """Copies the part of a module that needs no provider: its variables, rules and labels."""
-    for name in ("variables.tf", "rules.tf", "labels.tf"):
+    """Copies the part of a module that needs no provider."""
+    for name in ("variables.tf", "rules.tf", "labels.tf", "conditions.tf", "grants.tf"):
         if (ROOT / module / name).exists():
             shutil.copy(ROOT / module / name, folder)
 

@@ -20,7 +20,7 @@ def runs_of(text: str) -> int:
     return len(re.findall(r'^run "', text, re.MULTILINE))
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_what_the_aws_module_refuses(mirror: Path | None, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "aws", tmp_path / "aws")
     terraform = Terraform(tmp_path / "aws", mirror)

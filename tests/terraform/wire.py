@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from statebucket import open_store
 from support.driven import DRIVERS, Ids, drive
@@ -30,7 +30,7 @@ class Right(NamedTuple):
 
     action: str
     path: str
-    context: tuple[tuple[str, str], ...] = ()
+    context: tuple[tuple[str, str | tuple[str, ...]], ...] = ()
 
 
 async def rights(server: Server, *, tenant: str | None) -> dict[str, set[Right]]:
@@ -74,10 +74,25 @@ def _of(request: Recorded) -> list[Right]:
         elif "tagging" in query:
             found.append(Right("s3:GetObjectTagging", thing.name))
         elif request.method == "PUT":
-            found.append(Right("s3:PutObject", thing.name))
-            if request.header("x-amz-tagging") is not None:
-                found.append(Right("s3:PutObjectTagging", thing.name))
+            found.append(Right("s3:PutObject", thing.name, _encryption(request)))
+            tagging = request.header("x-amz-tagging")
+            if tagging is not None:
+                found.append(Right("s3:PutObjectTagging", thing.name, _tags(tagging)))
         else:
             action = "s3:GetObject" if request.method in {"GET", "HEAD"} else "s3:DeleteObject"
             found.append(Right(action, thing.name))
     return found
+
+
+def _encryption(request: Recorded) -> tuple[tuple[str, str], ...]:
+    names = [f"x-amz-server-side-encryption{end}" for end in ("", "-aws-kms-key-id")]
+    found = ((f"s3:{name}", request.header(name)) for name in names)
+    return tuple((name, value) for name, value in found if value is not None)
+
+
+def _tags(tagging: str) -> tuple[tuple[str, str | tuple[str, ...]], ...]:
+    tags = parse_qsl(tagging, keep_blank_values=True)
+    return (
+        ("s3:RequestObjectTagKeys", tuple(key for key, _ in tags)),
+        *((f"s3:RequestObjectTag/{key}", value) for key, value in tags),
+    )

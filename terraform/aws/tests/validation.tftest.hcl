@@ -5,6 +5,12 @@ mock_provider "aws" {
       json = "{}"
     }
   }
+
+  mock_data "aws_caller_identity" {
+    defaults = {
+      account_id = "123456789012"
+    }
+  }
 }
 
 variables {
@@ -137,6 +143,58 @@ run "bucket_policy_that_is_none" {
 
   variables {
     extra_bucket_policy_json = "allow everything"
+  }
+}
+
+run "bucket_policy_with_a_sid_of_the_modules" {
+  command         = plan
+  expect_failures = [aws_s3_bucket_policy.this]
+
+  variables {
+    extra_bucket_policy_json = jsonencode({
+      Version   = "2012-10-17"
+      Statement = [{ Effect = "Deny", Action = "s3:*" }, { Sid = "DenyOldTLS", Effect = "Allow", Action = "s3:*" }]
+    })
+  }
+}
+
+run "bucket_policy_of_one_statement_with_a_sid_of_the_modules" {
+  command         = plan
+  expect_failures = [aws_s3_bucket_policy.this]
+
+  variables {
+    extra_bucket_policy_json = jsonencode({
+      Version   = "2012-10-17"
+      Statement = { Sid = "DenyPlainHTTP", Effect = "Allow", Action = "s3:*" }
+    })
+  }
+}
+
+run "bucket_policy_with_a_sid_twice" {
+  command         = plan
+  expect_failures = [aws_s3_bucket_policy.this]
+
+  variables {
+    extra_bucket_policy_json = jsonencode({
+      Version   = "2012-10-17"
+      Statement = [for action in ["s3:PutObject", "s3:DeleteObject"] : { Sid = "Mine", Effect = "Deny", Action = action }]
+    })
+  }
+}
+
+run "bucket_policy_with_sids_of_its_own" {
+  command = plan
+
+  variables {
+    extra_bucket_policy_json = jsonencode({
+      Version   = "2012-10-17"
+      Statement = [{ Effect = "Deny", Action = "s3:*" }, { Effect = "Deny", Action = "s3:*" }, { Sid = "Mine", Effect = "Deny", Action = "s3:*" }]
+    })
+  }
+
+  assert {
+    condition     = join(" ", local.extra_sids) == "Mine"
+    error_message = "statements without a Sid are kept apart by S3"
   }
 }
 
