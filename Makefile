@@ -11,12 +11,13 @@ PYTEST := $(BIN)/python -m pytest
 UV := uv==0.13.9
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 CODE := core adapters tests
-ALL := tests --ignore tests/terraform
+# What needs Terraform, or a server that the environment does not bring, has targets of its own.
+ALL := tests --ignore tests/terraform --ignore tests/adapters/s3/rgw --ignore tests/adapters/s3/localstack
 # pdoc looks for the types of a NamedTuple's fields in another module.
 NAMED_TUPLE := ignore:Error parsing type annotation ForwardRef('Bucket') for statebucket.port.bucket.OpenedBucket
 DOCS := statebucket statebucket.sync statebucket.contract.lease statebucket.contract.writer statebucket.contract.reports statebucket.contract.stats statebucket.telemetry statebucket.port.bucket statebucket.port.lifecycle statebucket.lifecycle.rules statebucket.lifecycle.report statebucket.lifecycle.plan statebucket.admin.doctor statebucket.port.findings statebucket.port.remedies statebucket.testing statebucket.testing.contract statebucket_pytest
 
-.PHONY: help demo test test-all test-fast test-terraform soak bench-cold bench bench-readme check format docs screenshots stubs request-table promises-table lock clean
+.PHONY: help demo test test-all test-fast test-terraform test-rgw test-localstack soak bench-cold bench bench-readme check format docs screenshots stubs request-table promises-table servers-table lock clean
 
 help:  ## Shows this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +36,14 @@ test-fast: $(VENV)/.dev  ## Memory, SQLite and moto, in under a minute
 
 test-terraform: $(VENV)/.dev $(VENV)/.checkov  ## The modules: applied on a local server, checked, destroyed
 	CHECKOV=$(VENV)/checkov/bin/checkov $(PYTEST) -n 2 --dist loadfile tests/terraform
+
+# The removal by real lifecycle rules comes first: it waits for minutes, beside all the rest.
+test-rgw: $(VENV)/.dev  ## Ceph's S3, with real removal; as root it installs Debian's packages first
+	PYTHONPATH=tests $(BIN)/python -m support.servers.ceph install
+	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder --everything tests/adapters/s3/rgw/test_lifecycle.py tests/adapters/s3/rgw
+
+test-localstack: $(VENV)/.dev $(VENV)/.localstack  ## Which rule removes what, in the words of S3 itself
+	$(PYTEST) -n 0 --everything tests/adapters/s3/localstack
 
 soak: $(VENV)/.dev  ## An hour of mixed load with faults on; SOAK_SECONDS= for less
 	SOAK_SECONDS=$${SOAK_SECONDS:-3600} $(PYTEST) -s tests/soak
@@ -74,6 +83,9 @@ request-table: $(VENV)/.dev  ## Counts the requests of each call and writes them
 promises-table: $(VENV)/.dev  ## Writes the README's table of promises from the tests that show them
 	UPDATE_README=1 $(PYTEST) -n 0 tests/docs/test_promises.py
 
+servers-table: $(VENV)/.dev  ## Writes the README's table of servers from what the tests show on each
+	UPDATE_README=1 $(PYTEST) -n 0 tests/docs/test_server_table.py
+
 lock: | $(BIN)/python  ## Pins what the tests and checks install, with hashes, from pyproject.toml
 	$(BIN)/python -m pip install --quiet $(UV)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
@@ -94,6 +106,12 @@ $(VENV)/.demo$(EXTRA): pyproject.toml | $(BIN)/python
 $(VENV)/.checkov: | $(BIN)/python
 	$(PYTHON) -m venv $(VENV)/checkov
 	$(VENV)/checkov/bin/python -m pip install --quiet --disable-pip-version-check checkov==3.3.30
+	@touch "$@"
+
+# The same: it pins boto3 and cryptography.
+$(VENV)/.localstack: | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)/localstack
+	$(VENV)/localstack/bin/python -m pip install --quiet --disable-pip-version-check "localstack-core[base-runtime]==4.9.2" "moto-ext[s3]==5.1.14.post34" cbor2==5.7.1 pyopenssl==24.3.0 cryptography==44.0.3
 	@touch "$@"
 
 # Azurite runs on Node.js 20 or later, which the group brings where the system has none.

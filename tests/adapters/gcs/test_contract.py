@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
 from statebucket.testing import RequestCountContract, StateStoreContract
+from support.targets.differences import FAKE_GCS, GCP_EMULATOR
 from support.targets.gcs import GCSTarget
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from statebucket.testing import Target
     from support.faults.proxy import FaultProxy
     from support.servers import Server
+    from support.targets.differences import Differences
 
 
 class TestStrict(StateStoreContract):
@@ -36,21 +38,20 @@ class TestStrictRequests(RequestCountContract):
 
 
 class TestFakeGCS(StateStoreContract):
+    differs: ClassVar[Differences] = FAKE_GCS
+
     @pytest.fixture
     def target(self, fake: Server) -> GCSTarget:
         return GCSTarget(fake.url)
-
-    async def test_an_execution_that_changed_hands_is_removed_from_its_new_tenant(  # type: ignore[override]
-        self,
-    ) -> None:
-        pytest.skip("fake-gcs-server deletes whatever the condition; the strict proxy does not")
 
 
 class TestGCPEmulator(StateStoreContract):
     """gcp-storage-emulator knows no conditions: those are the strict proxy's here.
 
-    It has no pages either, and each write takes it longer the more it holds.
+    It has no pages either.
     """
+
+    differs: ClassVar[Differences] = GCP_EMULATOR
 
     @pytest.fixture
     def target(self, wiped: Server, strict_emulator: FaultProxy) -> GCSTarget:
@@ -59,9 +60,3 @@ class TestGCPEmulator(StateStoreContract):
     @pytest.mark.parametrize("count", [0, 1, 100, 101])
     async def test_any_number_of_keys(self, acme: StateStore, target: Target, count: int) -> None:
         await super().test_any_number_of_keys(acme, target, count)
-
-    async def test_listings_go_over_several_pages(self) -> None:  # type: ignore[override]
-        pytest.skip("gcp-storage-emulator has no pages")
-
-    async def test_more_tenants_than_a_page(self) -> None:  # type: ignore[override]
-        pytest.skip("gcp-storage-emulator has no pages")

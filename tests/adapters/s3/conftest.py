@@ -46,10 +46,7 @@ MANY_OBJECTS = {
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what takes long on a server, and what a server does otherwise.
-
-    The suite is shipped, and knows nothing of our marks and servers.
-    """
+    """Marks what takes long on a server; the suite is shipped and has no marks of ours."""
     for item in items:
         name = getattr(item, "originalname", "")
         suite = getattr(item, "cls", None)
@@ -57,6 +54,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         if name in MANY_OBJECTS:
             item.add_marker(pytest.mark.slow)
-        if name in suite.differs:
-            differs = suite.differs[name]
-            item.add_marker(pytest.mark.xfail(reason=differs.reason, strict=differs.always))

@@ -25,10 +25,12 @@ class S3Contract(StateStoreContract):
 
     Attributes:
         engine: The store's engine.
+        query: What the store's URL has besides; see `S3Target`.
         differs: What the server does otherwise; see `support.targets.differences`.
     """
 
     engine: ClassVar[str] = "sdk"
+    query: ClassVar[str] = ""
     differs: ClassVar[Differences] = {}
 
     @pytest.fixture(scope="class")
@@ -38,13 +40,14 @@ class S3Contract(StateStoreContract):
 
     @pytest.fixture
     def target(self, server: Server, client: Any) -> S3Target:
-        return S3Target(server, client, engine=self.engine)
+        return S3Target(server, client, engine=self.engine, query=self.query)
 
 
 class S3Requests(RequestCountContract):
     """The requests of each call, counted by a proxy before the ``server``."""
 
     engine: ClassVar[str] = "sdk"
+    query: ClassVar[str] = ""
     differs: ClassVar[Differences] = {}
 
     @pytest.fixture(scope="class")
@@ -55,7 +58,7 @@ class S3Requests(RequestCountContract):
 
     @pytest.fixture
     def target(self, server: Server, proxy: FaultProxy) -> S3Target:
-        return S3Target(server, raw_client(server), proxy, self.engine)
+        return S3Target(server, raw_client(server), proxy, self.engine, self.query)
 
 
 CALLS: dict[str, Callable[[StateStore], Awaitable[object]]] = {

@@ -41,26 +41,33 @@ class S3Target(Target):
         client: A boto3 client for it.
         proxy: What the store's requests go through, to be counted; None goes straight.
         engine: The store's engine.
+        query: What the store's URL has besides, such as "&etag_quotes=false".
     """
 
     lists_metadata = False
     bucket = BUCKET
 
     def __init__(
-        self, server: Server, client: Any, proxy: FaultProxy | None = None, engine: str = "sdk"
+        self,
+        server: Server,
+        client: Any,
+        proxy: FaultProxy | None = None,
+        engine: str = "sdk",
+        query: str = "",
     ) -> None:
         super().__init__()
         self.server = server
         self.client = client
         self.proxy = proxy
         self.engine = engine
+        self.query = query
         self.prefix = f"{uuid4().hex}/state/"
 
     @property
     def url(self) -> str:
         """The store's URL."""
         endpoint = self.server.url if self.proxy is None else self.proxy.url
-        options = f"endpoint_url={endpoint}&region=us-east-1&engine={self.engine}"
+        options = f"endpoint_url={endpoint}&region=us-east-1&engine={self.engine}{self.query}"
         return f"s3://{self.bucket}/{self.prefix[:-1]}?{options}"
 
     def open(self, **options: Any) -> StateStore:

