@@ -13,11 +13,17 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 CODE := core adapters tests
 # What needs Terraform, or a server that the environment does not bring, has targets of its own.
 ALL := tests --ignore tests/terraform --ignore tests/adapters/s3/rgw --ignore tests/adapters/s3/localstack
+S3_SDK := $(addprefix tests/adapters/s3/,test_contract.py::TestMoto test_contract.py::TestMotoRequests \
+	test_same_errors.py test_answers.py test_batches.py test_bodies.py test_errors.py test_options.py \
+	test_trust.py)
+FLOORS := tests/unit tests/cli/test_exits.py tests/adapters/local/test_contract.py \
+	tests/adapters/s3/test_contract.py::TestMoto tests/adapters/s3/test_contract.py::TestMotoHTTP \
+	tests/adapters/gcs/test_contract.py::TestFakeGCS tests/adapters/azure/test_contract.py::TestAzurite
 # pdoc looks for the types of a NamedTuple's fields in another module.
 NAMED_TUPLE := ignore:Error parsing type annotation ForwardRef('Bucket') for statebucket.port.bucket.OpenedBucket
 DOCS := statebucket statebucket.sync statebucket.contract.lease statebucket.contract.writer statebucket.contract.reports statebucket.contract.stats statebucket.telemetry statebucket.port.bucket statebucket.port.lifecycle statebucket.lifecycle.rules statebucket.lifecycle.report statebucket.lifecycle.plan statebucket.admin.doctor statebucket.port.findings statebucket.port.remedies statebucket.testing statebucket.testing.contract statebucket_pytest
 
-.PHONY: help demo test test-all test-fast test-terraform test-rgw test-localstack soak bench-cold bench bench-readme check format docs screenshots stubs request-table promises-table servers-table lock clean
+.PHONY: help demo test test-all test-fast test-floors test-aiobotocore test-terraform test-rgw test-localstack soak bench-cold bench bench-readme check format docs screenshots stubs request-table promises-table servers-table lock clean
 
 help:  ## Shows this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,6 +39,12 @@ test-all: $(VENV)/.dev  ## Every test on every server and engine (Terraform's ap
 
 test-fast: $(VENV)/.dev  ## Memory, SQLite and moto, in under a minute
 	$(PYTEST) -n 2 -m "not slow" tests/unit tests/adapters/local/test_contract.py tests/adapters/s3/test_contract.py -k "not Ministack"
+
+test-floors: $(VENV)/.floors  ## With each dependency at its lowest release that pyproject.toml admits
+	$(VENV)/floors/bin/python -m pytest -n 2 --dist loadscope --everything -m "not slow" $(FLOORS)
+
+test-aiobotocore: $(VENV)/.aiobotocore  ## S3 through aiobotocore alone, at its newest release
+	$(VENV)/aiobotocore/bin/python -m pytest -n 2 --dist loadscope --everything -m "not slow" $(S3_SDK)
 
 test-terraform: $(VENV)/.dev $(VENV)/.checkov  ## The modules: applied on a local server, checked, destroyed
 	CHECKOV=$(VENV)/checkov/bin/checkov $(PYTEST) -n 2 --dist loadfile tests/terraform
@@ -123,6 +135,19 @@ $(VENV)/.dev: pyproject.toml tests/requirements.txt | $(BIN)/python
 	$(INSTALL) --no-deps --editable .
 	$(if $(NODE),$(INSTALL) $(NODE))
 	@touch "$@" "$(VENV)/.demo" "$(VENV)/.demo[s3]" "$(VENV)/.demo[http]" "$(VENV)/.demo[gcs]" "$(VENV)/.demo[azure]"
+
+# Environments of their own, since the one of all other tests has each dependency once, pinned.
+$(VENV)/.floors: pyproject.toml $(VENV)/.dev
+	$(PYTHON) -m venv --clear $(VENV)/floors
+	$(BIN)/uv pip install --quiet --python $(VENV)/floors/bin/python --resolution lowest-direct \
+		--editable ".[all,testing-s3]" --group tools $(NODE)
+	@touch "$@"
+
+$(VENV)/.aiobotocore: pyproject.toml $(VENV)/.dev
+	$(PYTHON) -m venv --clear $(VENV)/aiobotocore
+	$(BIN)/uv pip install --quiet --python $(VENV)/aiobotocore/bin/python --upgrade \
+		--editable ".[aiobotocore,http,testing-s3]" --group tools
+	@touch "$@"
 
 $(VENV)/.bench: pyproject.toml $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --group bench

@@ -23,6 +23,8 @@ class BucketOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     Attributes:
         region: The bucket's region; by default what the environment or AWS's configuration says.
         endpoint_url: Another endpoint than AWS's own, for S3-compatible services.
+        insecure_endpoint: Whether to send over plain HTTP to another machine. Whoever is on the way
+            can then read and change bodies, and use a session token.
         addressing_style: "path" or "virtual"; by default ("auto") "virtual" on AWS, "path" with an
             ``endpoint_url``, as few services have a DNS name for each bucket.
         sse: Server-side encryption asked for with each write; by default the bucket's own.
@@ -35,6 +37,7 @@ class BucketOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     region: str | None = None
     endpoint_url: str | None = None
+    insecure_endpoint: bool = False
     addressing_style: Literal["path", "virtual", "auto"] = "auto"
     sse: Literal["AES256", "aws:kms"] | None = None
     sse_kms_key_id: str | None = None

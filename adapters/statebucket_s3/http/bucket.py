@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from statebucket.errors import PreconditionFailed, StateBucketError
 from statebucket.port.bucket import Limits, Location, Object, ObjectInfo
+from statebucket.port.endpoint import require_tls
 from statebucket_http.transport import Transport
 from statebucket_s3 import conditions
 from statebucket_s3.http import replies
@@ -44,6 +45,8 @@ class HTTPBucket:
         self._options = options
         self._settings = read_settings(options)
         self._endpoint = endpoint_of(bucket, self._settings, options.addressing_style)
+        url = f"{self._endpoint.scheme}://{self._endpoint.host}"
+        require_tls(url, insecure=options.insecure_endpoint)
         self._requests = S3Requests(options)
         self._signer = S3Signer()
         self._credentials = CredentialSource(options)

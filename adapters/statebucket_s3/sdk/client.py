@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 from aiobotocore.config import AioConfig
 from botocore.handlers import add_expect_header
 
+from statebucket.errors import InvalidInput
+from statebucket.port.endpoint import require_tls
+from statebucket.port.url import check_endpoint
 from statebucket_s3.codes import unreadable
 from statebucket_s3.sdk.sending import SendOnce
 
@@ -44,6 +47,7 @@ class Connection:
     """
 
     def __init__(self, own: OwnSession, options: S3Options, idle: float, pool: int) -> None:
+        self._insecure = options.insecure_endpoint
         config = AioConfig(
             connect_timeout=idle,
             read_timeout=idle,
@@ -62,7 +66,20 @@ class Connection:
         )
 
     async def __aenter__(self) -> Any:  # noqa: ANN401  (botocore makes the class at run time)
+        """Opens the client.
+
+        Raises:
+            InvalidURL: The endpoint carries a user or password.
+            InvalidArgument: It is another machine over plain HTTP.
+        """
         client = await self._context.__aenter__()
+        try:
+            # It may be one of the environment's or of AWS's configuration, and not seen before.
+            check_endpoint(client.meta.endpoint_url)
+            require_tls(client.meta.endpoint_url, insecure=self._insecure)
+        except InvalidInput:
+            await self._context.__aexit__(None, None, None)
+            raise
         # ``Expect: 100-continue`` costs each write a round trip (measured: 12.1 → 7.1 ms at 5 ms).
         client.meta.events.unregister("before-call.s3", add_expect_header)
         client.meta.events.register("before-call.s3.HeadBucket", _no_region)

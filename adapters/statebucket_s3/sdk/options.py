@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from statebucket.errors import InvalidArgument
+from statebucket.port.endpoint import require_tls
 from statebucket_s3.options import BucketOptions
 
 if TYPE_CHECKING:
@@ -26,10 +27,13 @@ class S3Options(BucketOptions, frozen=True, kw_only=True, forbid_unknown_fields=
         """Reads the options.
 
         Raises:
-            InvalidArgument: One is unknown, or not what it may be.
+            InvalidArgument: One is unknown, or not what it may be; or ``endpoint_url`` is another
+                machine over plain HTTP.
             InvalidURL: ``endpoint_url`` is no plain URL of a server.
         """
         options = super().of(location)
+        if options.endpoint_url is not None:
+            require_tls(options.endpoint_url, insecure=options.insecure_endpoint)
         session = options.session
         kind = type(session)
         if session is not None and (

@@ -163,7 +163,7 @@ def _check_proxy(url: str | None) -> None:
         return
     try:
         parts = urlsplit(url)
-        valid = parts.scheme in {"http", "https"} and parts.port != 0
+        valid = parts.scheme in {"http", "https"} and parts.port != 0 and parts.path in {"", "/"}
     except ValueError:
         valid = False
     if not valid or not _PROXY_HOST.fullmatch(parts.hostname or ""):

@@ -8,9 +8,9 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import aioboto3
 import aiohttp
 import pytest
+from aiobotocore.session import AioSession
 
 from statebucket import StateStore, Version, errors, open_store
 from statebucket_s3.sdk import sending
@@ -195,7 +195,7 @@ async def test_retry_after_beyond_the_deadline_is_told_at_once(
         ({}, None),
         ({"AWS_ACCESS_KEY_ID": "half-a-pair"}, None),
         ({"AWS_PROFILE": "no-such-profile"}, None),
-        ({}, aioboto3.Session),
+        ({}, AioSession),
     ],
     ids=["none", "half", "no profile", "a session without"],
 )
@@ -251,6 +251,7 @@ async def test_a_place_that_cannot_be_reached_is_told_within_the_deadline(
     endpoint: Callable[[], str], call: str
 ) -> None:
     url = f"s3://{BUCKET}/p?endpoint_url={endpoint()}&region=us-east-1&deadline=2"
+    url += "&insecure_endpoint=true"
     error = await told(open_store(url), call, 2)
     assert isinstance(error, errors.Unavailable | errors.DeadlineExceeded)
     if isinstance(error, errors.Unavailable):

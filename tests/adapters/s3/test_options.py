@@ -9,7 +9,6 @@ from hashlib import md5
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import aioboto3
 import boto3
 import pytest
 from aiobotocore.session import AioSession
@@ -123,6 +122,7 @@ async def test_with_an_endpoint_the_bucket_is_in_the_path_unless_told_otherwise(
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy.url)  # for names that are not to be looked up here
     options = {} if style == "auto" else {"addressing_style": style}
+    options |= {"insecure_endpoint": "true"}
     request = await sent(proxy, endpoint_url=f"http://{host}", region="eu-west-1", **options)
     place = f"{BUCKET}.{host}" if style == "virtual" else f"{host}/{BUCKET}"
     assert request.target == f"http://{place}/p/shared/keys/k"
@@ -177,15 +177,17 @@ async def test_no_tag_is_sent_with_ttl_tags_false(proxy: FaultProxy) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("kind", [aioboto3.Session, AioSession])
+@pytest.mark.parametrize("library", ["aioboto3", "aiobotocore"])
 async def test_a_session_of_the_callers_is_used_and_left_open(
-    target: S3Target, proxy: FaultProxy, kind: Any
+    target: S3Target, proxy: FaultProxy, library: str
 ) -> None:
-    if kind is aioboto3.Session:
+    session: Any
+    if library == "aioboto3":
+        kind = pytest.importorskip("aioboto3").Session  # an extra of its own
         session = kind(aws_access_key_id="the-callers", aws_secret_access_key="x")
         client = session.client
     else:
-        session = kind()
+        session = AioSession()
         session.set_credentials("the-callers", "x")
         client = session.create_client
     async with client("s3", endpoint_url=proxy.url, region_name="us-east-1") as theirs:
@@ -328,3 +330,72 @@ async def test_a_batch_delete_has_the_md5_that_some_services_ask_for(
     (batch,) = [one for one in proxy.requests if one.method == "POST"]
     assert batch.header("content-md5") == b64encode(md5(batch.body).digest()).decode()
     assert target.raw_names() == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("engine_name", ["sdk", "http"])
+@pytest.mark.parametrize("given", ["option", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+async def test_plain_http_to_another_machine_is_refused_before_anything_is_sent(
+    proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, engine_name: str, given: str
+) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "session-token-hunter2")
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)  # which would get the request, and the token
+    url = f"s3://{BUCKET}/p?region=us-east-1&engine={engine_name}"
+    if given == "option":
+        url += "&endpoint_url=http://s3.example.com"
+    else:
+        monkeypatch.setenv(given, "http://s3.example.com")
+    with pytest.raises(errors.InvalidArgument, match="insecure_endpoint=true") as caught:
+        async with open_store(url) as store:
+            await store.set("k", b"v")
+    assert "http://s3.example.com" in str(caught.value)
+    assert caught.value.outcome == "none"
+    assert proxy.requests == []
+    proxy.always(DONE)
+    async with open_store(f"{url}&insecure_endpoint=true") as store:
+        await store.set("k", b"v")
+    (request,) = proxy.requests
+    assert request.header("x-amz-security-token") == "session-token-hunter2"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("engine_name", ["sdk", "http"])
+async def test_an_endpoint_of_the_environment_with_a_password_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, engine_name: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://me:hunter2@127.0.0.1:1")
+    with pytest.raises(errors.InvalidInput) as caught:
+        async with open_store(f"s3://{BUCKET}/p?region=us-east-1&engine={engine_name}") as store:
+            await store.set("k", b"v")
+    assert "hunter2" not in f"{caught.value} {caught.value.__cause__!r}"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("proxy_url", ["http://u:hunter2@[bad", "::::", "ftp://u:hunter2@host:1"])
+async def test_a_proxy_that_is_no_url_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, proxy_url: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy_url)
+    url = f"s3://{BUCKET}/p?region=us-east-1&endpoint_url=https://s3.example"
+    async with open_store(url) as store:
+        with pytest.raises(errors.InvalidArgument, match="proxy") as caught:
+            await store.set("k", b"v")
+        assert store.stats().retries == 0
+    assert caught.value.outcome == "none"
+    assert "hunter2" not in f"{caught.value} {caught.value.__cause__!r}"
+
+
+@pytest.mark.asyncio
+async def test_a_proxy_that_asks_for_a_password_is_named_without_the_one_it_got(
+    proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("://", "://user:hunter2@"))
+    proxy.always(Answer(407))
+    url = f"s3://{BUCKET}/p?region=us-east-1&endpoint_url=https://s3.example&deadline=5"
+    async with open_store(url) as store:
+        with pytest.raises(errors.StateBucketError) as caught:
+            await store.set("k", b"v")
+    told = f"{caught.value} {caught.value.__cause__} {caught.value.__cause__!r}"
+    assert "through the proxy 127.0.0.1" in told
+    assert caught.value.outcome == "none"
+    assert "hunter2" not in told

@@ -141,7 +141,7 @@ def test_what_is_no_endpoint_is_refused(url: str) -> None:
 )
 def test_a_path_that_would_be_sent_other_than_signed_is_refused(path: str) -> None:
     with pytest.raises(InvalidArgument, match="path of endpoint_url"):
-        open_store("s3://bucket/p?engine=http", endpoint_url=f"http://minio{path}/")
+        open_store("s3://bucket/p?engine=http", endpoint_url=f"https://minio{path}/")
 
 
 @pytest.mark.parametrize("bucket", ["dir--use1-az4--x-s3", "on-outposts--op-s3"])

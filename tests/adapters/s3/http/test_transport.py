@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from support.servers import Server
 
 REFUSED = "http://127.0.0.1:1"
+AT_EXAMPLE = "s3://b/p?engine=http&endpoint_url=http://s3.example&insecure_endpoint=true"
 
 
 WRITE = Write("statebucket/k", b"v", "text/plain", {}, None)
@@ -282,13 +283,17 @@ async def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv("http_proxy", f"127.0.0.1:{listener.getsockname()[1]}")
         thread = threading.Thread(target=asked_of, args=(listener, lines), daemon=True)
         thread.start()
-        store = open_store("s3://b/p?engine=http&endpoint_url=http://s3.example", region="x")
+        store = open_store(
+            "s3://b/p?engine=http&insecure_endpoint=true&endpoint_url=http://s3.example", region="x"
+        )
         assert await store.get("k") is None
         thread.join(5)
     assert lines == ["GET http://s3.example/b/p/shared/keys/k HTTP/1.1"]
     monkeypatch.setenv("no_proxy", "s3.example")
     store = open_store(
-        "s3://b/p?engine=http&endpoint_url=http://s3.example", region="x", deadline=0.5
+        "s3://b/p?engine=http&insecure_endpoint=true&endpoint_url=http://s3.example",
+        region="x",
+        deadline=0.5,
     )
     with pytest.raises((errors.Unavailable, errors.DeadlineExceeded)):
         await store.get("k")
@@ -300,7 +305,9 @@ async def test_a_proxy_that_is_no_url_is_told_and_not_shown(
     monkeypatch: pytest.MonkeyPatch, proxy_url: str
 ) -> None:
     monkeypatch.setenv("http_proxy", proxy_url)
-    store = open_store("s3://b/p?engine=http&endpoint_url=http://s3.example", region="x")
+    store = open_store(
+        "s3://b/p?engine=http&insecure_endpoint=true&endpoint_url=http://s3.example", region="x"
+    )
     with pytest.raises(errors.InvalidArgument, match="proxy") as told:
         await store.get("k")
     assert "hunter2" not in str(told.value)

@@ -1,0 +1,139 @@
+"""How an endpoint may be reached: over TLS, and through the proxies that the environment names."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from ipaddress import ip_address, ip_network
+from typing import NamedTuple
+from urllib.parse import quote, unquote, urlsplit
+
+from statebucket.errors import InvalidArgument
+from statebucket.port.url import without_query
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")  # a name, or an IP address
+_PORTS = {"http": 80, "https": 443}
+
+
+class Proxy(NamedTuple):
+    """A proxy that the environment names.
+
+    Attributes:
+        url: Its URL, without user and password.
+        user: The user and password, ``user:password``, decoded; empty where there are none. Keep
+            it out of messages.
+    """
+
+    url: str
+    user: str
+
+    @property
+    def authorization(self) -> str | None:
+        """The header ``Proxy-Authorization`` for it; None where it needs none."""
+        return f"Basic {b64encode(self.user.encode()).decode()}" if self.user else None
+
+    def with_user(self) -> str:
+        """Its URL with user and password, for clients that take nothing else."""
+        user, colon, password = self.user.partition(":")
+        scheme, _, host = self.url.partition("://")
+        secret = f"{quote(user, safe='')}{colon}{quote(password, safe='')}@" if self.user else ""
+        return f"{scheme}://{secret}{host}"
+
+    def __repr__(self) -> str:
+        return f"Proxy({self.url!r})"
+
+
+def require_tls(url: str, *, insecure: bool = False) -> None:
+    """Refuses to send credentials over plain HTTP to another machine.
+
+    Args:
+        url: The endpoint that credentials, or signatures made with them, would be sent to.
+        insecure: Whether the caller has allowed it, with ``insecure_endpoint=true``.
+
+    Raises:
+        InvalidArgument: It is ``http://`` and neither loopback nor allowed.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "http" or insecure or is_loopback(parts.hostname or ""):
+        return
+    raise InvalidArgument(
+        f"credentials would be sent in clear text to {without_query(url)!r}: use https://, or, for "
+        "a server in a network that you trust, set insecure_endpoint=true"
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, a name or an address without brackets, is this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def proxy_for(url: str, *, schemes: frozenset[str] = frozenset({"http", "https"})) -> Proxy | None:
+    """The proxy that the environment names for a URL, or None.
+
+    The variables are ``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy``, in either
+    case. A proxy may be written without a scheme, which is then ``http``. The ``.netrc`` file is
+    not read.
+
+    Args:
+        url: Where the request goes.
+        schemes: The schemes of proxies that the client supports.
+
+    Raises:
+        InvalidArgument: The variable holds no URL of a proxy. The message does not show it, since
+            it may hold a password.
+    """
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415  (slow to load)
+
+    named = getproxies()
+    parts = urlsplit(url)
+    scheme = parts.scheme if parts.scheme in named else "all"
+    text = named.get(scheme)
+    host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+    if not text or proxy_bypass(f"{host}:{port}") or _in_network(host, named.get("no", "")):
+        return None
+    text = text.strip()
+    proxy = _read(text if "://" in text else f"http://{text}", schemes)
+    if proxy is None:
+        forms = " or ".join(f"{name}://host:port" for name in sorted(schemes))
+        raise InvalidArgument(
+            f"the environment variable {scheme}_proxy (or {scheme.upper()}_PROXY) must be {forms}, "
+            "with user:password@ before the host where the proxy needs them, percent-encoded"
+        )
+    return proxy
+
+
+def _read(text: str, schemes: frozenset[str]) -> Proxy | None:
+    """A proxy's URL; None if it is not one."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return None
+    host = parts.hostname or ""
+    if parts.scheme not in schemes or not _HOST.fullmatch(host):
+        return None
+    user = unquote(parts.netloc.rpartition("@")[0])
+    if not (user.isascii() and (not user or user.isprintable())):
+        return None
+    shown = f"[{host}]" if ":" in host else host
+    return Proxy(f"{parts.scheme}://{shown}" + (f":{port}" if port is not None else ""), user)
+
+
+def _in_network(host: str, excluded: str) -> bool:
+    """Whether ``no_proxy`` excludes the network of an address, as in ``10.0.0.0/8``."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    for entry in excluded.replace(" ", "").split(","):
+        try:
+            if "/" in entry and address in ip_network(entry, strict=False):
+                return True
+        except ValueError:
+            continue
+    return False
