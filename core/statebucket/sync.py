@@ -23,6 +23,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from statebucket.contract.calls import Kind, declared
 from statebucket.contract.lease import Lease
 from statebucket.contract.state_store import StateStore
 from statebucket.contract.writer import SnapshotWriter
@@ -174,12 +175,9 @@ def _blocking(value: Any, same: _Blocking | None = None) -> Any:  # noqa: ANN401
     """What an asynchronous call returned, for a blocking caller."""
     if same is not None and value is same._target:  # noqa: SLF001  (our own)
         return same
-    if isinstance(value, StateStore):
-        return BlockingStateStore(value)
-    if isinstance(value, Lease):
-        return BlockingLease(value)
-    if isinstance(value, SnapshotWriter):
-        return BlockingSnapshotWriter(value)
+    for contract, blocking in _CLASSES.items():
+        if isinstance(value, contract):
+            return blocking(value)
     return value
 
 
@@ -188,29 +186,21 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
     return value._target if isinstance(value, _Blocking) else value  # noqa: SLF001  (our own)
 
 
-def _method(name: str, source: Callable[..., Any]) -> Callable[..., Any]:
+def _method(name: str, source: Callable[..., Any], kind: Kind) -> Callable[..., Any]:
     """The blocking method for an asynchronous one."""
+    run = _RUN[kind]
 
     @functools.wraps(source)
     def call(self: _Blocking, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        method = getattr(self._target, name)
         plain = {key: _plain(value) for key, value in kwargs.items()}
-        if inspect.iscoroutinefunction(source):
-            return _blocking(_loop().run(method(*args, **plain)))
-        if name.startswith("iter_"):
-            return _iterate(method(*args, **plain))
-        if name == "lease":
-            return _Blocking(method(*args, **plain))
-        if isinstance(self._target, SnapshotWriter):
-            return _loop().run(_in_loop(method, *args, **plain))
-        return _blocking(method(*args, **plain))
+        return run(functools.partial(getattr(self._target, name), *args, **plain))
 
     return call
 
 
-async def _in_loop(method: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401
+async def _in_loop(method: Callable[[], T]) -> T:
     """Calls a plain method that needs a running event loop."""
-    return method(*args, **kwargs)
+    return method()
 
 
 def _iterate(items: AsyncIterator[T]) -> Iterator[T]:
@@ -230,20 +220,27 @@ def _iterate(items: AsyncIterator[T]) -> Iterator[T]:
             background.run(close())
 
 
+_RUN: dict[Kind, Callable[[Callable[[], Any]], Any]] = {
+    Kind.CALL: lambda method: _blocking(_loop().run(method())),
+    Kind.ITERATOR: lambda method: _iterate(method()),
+    Kind.CONTEXT: lambda method: _Blocking(method()),
+    Kind.VIEW: lambda method: _blocking(method()),
+    Kind.PLAIN: lambda method: method(),
+    Kind.SCHEDULED: lambda method: _loop().run(_in_loop(method)),
+}
+
+
 def _class(name: str, source: type[Any], doc: str) -> type[Any]:
     """Makes the blocking class for an asynchronous one."""
     members: dict[str, Any] = {"__slots__": (), "__doc__": doc, "__module__": __name__}
-    for attribute in dir(source):
-        if attribute.startswith("_"):
-            continue
-        found = inspect.getattr_static(source, attribute)
-        if inspect.isfunction(found):
-            members[attribute] = _method(attribute, found)
-        else:
+    calls = declared(source)
+    for attribute in [*dir(source), *source.__annotations__]:
+        if attribute in calls:
+            found = getattr(source, attribute)
+            members[attribute] = _method(attribute, found, calls[attribute].kind)
+        elif not attribute.startswith("_"):
+            found = inspect.getattr_static(source, attribute, source)
             members[attribute] = _attribute(attribute, found)
-    # Attributes that instances have without the class declaring them.
-    for attribute in _INSTANCE.get(source, ()):
-        members[attribute] = _attribute(attribute, source)
     return type(name, (_Blocking,), members)
 
 
@@ -251,11 +248,6 @@ def _attribute(name: str, found: object) -> property:
     doc = f"See `{found.__name__}`." if isinstance(found, type) else getattr(found, "__doc__", None)
     return property(lambda self: getattr(self._target, name), doc=doc)
 
-
-_INSTANCE: dict[type[Any], tuple[str, ...]] = {
-    Lease: ("execution_id", "tenant_id", "fence"),
-    SnapshotWriter: ("saved", "dropped", "failed", "version"),
-}
 
 BlockingStateStore = _class(
     "BlockingStateStore",
@@ -266,6 +258,11 @@ BlockingLease = _class("BlockingLease", Lease, "A `Lease`, held inside ``with``.
 BlockingSnapshotWriter = _class(
     "BlockingSnapshotWriter", SnapshotWriter, "A `SnapshotWriter`, used inside ``with``."
 )
+_CLASSES: dict[type[Any], type[Any]] = {
+    StateStore: BlockingStateStore,
+    Lease: BlockingLease,
+    SnapshotWriter: BlockingSnapshotWriter,
+}
 
 
 @functools.wraps(_open_store)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+from importlib import import_module
 from pathlib import Path
 
+from statebucket.contract.calls import Kind, declared
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 CORE = Path(__file__).parents[2] / "core" / "statebucket"
 STUB = CORE / "sync.pyi"
 
@@ -24,8 +28,8 @@ from statebucket.contract.snapshot import ExecutionSnapshot
 from statebucket.contract.state_store import MARGIN
 from statebucket.contract.stats import Stats
 from statebucket.contract.versions import Stored, Version
-from statebucket.lifecycle.report import LifecycleReport
 from statebucket.lifecycle.plan import LifecyclePlan
+from statebucket.lifecycle.report import LifecycleReport
 
 T = TypeVar("T")
 
@@ -47,27 +51,24 @@ NAMES = {
     "ObjectStateStore": "BlockingStateStore",
     "Lease": "BlockingLease",
     "SnapshotWriter": "BlockingSnapshotWriter",
-    "AsyncIterator": "Iterator",
-    "AbstractAsyncContextManager": "AbstractContextManager",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
 }
-ATTRIBUTES = {
-    "BlockingLease": {"execution_id": "str", "tenant_id": "str", "fence": "int"},
-    "BlockingSnapshotWriter": {
-        "saved": "int",
-        "dropped": "int",
-        "failed": "int",
-        "version": "Version | None",
-    },
+# What a call of a kind is annotated with, in the blocking form.
+TYPES = {
+    Kind.ITERATOR: {"AsyncIterator": "Iterator"},
+    Kind.CONTEXT: {"AbstractAsyncContextManager": "AbstractContextManager"},
 }
 
 
 class _Blocking(ast.NodeTransformer):
-    """Turns an asynchronous signature into the blocking one."""
+    """Turns the signature of an asynchronous call of a kind into the blocking one."""
+
+    def __init__(self, kind: Kind | None = None) -> None:
+        self._names = NAMES | ({} if kind is None else TYPES.get(kind, {}))
 
     def visit_Name(self, node: ast.Name) -> ast.Name:
-        return ast.Name(NAMES.get(node.id, node.id), node.ctx)
+        return ast.Name(self._names.get(node.id, node.id), node.ctx)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
         return self.visit_FunctionDef(ast.FunctionDef(**dict(ast.iter_fields(node))))
@@ -75,11 +76,11 @@ class _Blocking(ast.NodeTransformer):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         self.generic_visit(node)
         node.name = NAMES.get(node.name, node.name)
-        # The blocking classes are made from these at run time, and none of them is abstract.
+        # The declaration has been read, and no blocking class is abstract.
         node.decorator_list = [
             decorator
             for decorator in node.decorator_list
-            if not (isinstance(decorator, ast.Name) and decorator.id == "abstractmethod")
+            if isinstance(decorator, ast.Name) and decorator.id != "abstractmethod"
         ]
         doc = ast.get_docstring(node, clean=False)
         ellipsis: ast.stmt = ast.Expr(ast.Constant(...))
@@ -95,10 +96,8 @@ def _definition(file: str, name: str) -> ast.AST:
     raise LookupError(f"{file} has no {name}")
 
 
-def _public(node: ast.stmt) -> bool:
-    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (
-        not node.name.startswith("_") or node.name in NAMES
-    )
+def _public(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return not node.name.startswith("_") or node.name in NAMES
 
 
 def _implements_overload(body: list[ast.stmt], at: int) -> bool:
@@ -117,14 +116,21 @@ def stub() -> str:
     parts = [HEAD]
     for name, sources in CLASSES.items():
         body: list[ast.stmt] = []
-        for source in sources:
-            node = _definition(*source)
+        attributes = ""
+        for file, source in sources:
+            node = _definition(file, source)
             assert isinstance(node, ast.ClassDef)
-            body += [_Blocking().visit(member) for member in node.body if _public(member)]
+            module = import_module(f"statebucket.{file.removesuffix('.py').replace('/', '.')}")
+            calls = declared(getattr(module, source))
+            for member in node.body:
+                if isinstance(member, ast.AnnAssign):
+                    attributes += f"    {ast.unparse(member)}\n"
+                elif isinstance(member, _FUNCTIONS) and _public(member):
+                    call = calls.get(member.name)
+                    body.append(_Blocking(call and call.kind).visit(member))
         body = [member for at, member in enumerate(body) if not _implements_overload(body, at)]
         text = ast.unparse(ast.fix_missing_locations(ast.ClassDef(name, [], [], body, [])))
         head, _, rest = text.partition("\n")
-        attributes = "".join(f"    {a}: {kind}\n" for a, kind in ATTRIBUTES.get(name, {}).items())
         parts.append(f"{head}\n{attributes}{rest}\n\n")
     opener = _Blocking().visit(_definition("opening.py", "open_store"))
     parts.append(ast.unparse(ast.fix_missing_locations(opener)) + "\n")

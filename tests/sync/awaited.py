@@ -6,10 +6,10 @@ Each call runs in a thread, as a handler's would, and blocks that thread.
 from __future__ import annotations
 
 import asyncio
-import inspect
 from typing import Any
 
 from statebucket import StateStore
+from statebucket.contract.calls import Kind, declared
 from statebucket.contract.lease import Lease
 from statebucket.contract.writer import SnapshotWriter
 
@@ -48,19 +48,19 @@ def _plain(value: Any) -> Any:
     return value.blocking if isinstance(value, Awaited) else value
 
 
-def _method(name: str, source: Any) -> Any:
+def _method(name: str, kind: Kind) -> Any:
     def call(self: Awaited, *args: Any, **kwargs: Any) -> Any:
         plain = {key: _plain(value) for key, value in kwargs.items()}
         return getattr(self.blocking, name), args, plain
 
-    if inspect.iscoroutinefunction(source):
+    if kind is Kind.CALL:
 
         async def method(self: Awaited, *args: Any, **kwargs: Any) -> Any:
             function, args, plain = call(self, *args, **kwargs)
             return wrapped(await asyncio.to_thread(function, *args, **plain))
 
         return method
-    if name.startswith("iter_"):
+    if kind is Kind.ITERATOR:
 
         async def iterate(self: Awaited, *args: Any, **kwargs: Any) -> Any:
             function, args, plain = call(self, *args, **kwargs)
@@ -82,12 +82,12 @@ def _attribute(name: str) -> Any:
 
 
 def _class(source: type, *attributes: str) -> type[Awaited]:
-    members: dict[str, Any] = {name: _attribute(name) for name in attributes}
-    for name in dir(source):
-        if name.startswith("_"):
-            continue
-        found = inspect.getattr_static(source, name)
-        members[name] = _method(name, found) if inspect.isfunction(found) else _attribute(name)
+    calls = declared(source)
+    names = [*attributes, *(name for name in dir(source) if not name.startswith("_"))]
+    members = {
+        name: _method(name, calls[name].kind) if name in calls else _attribute(name)
+        for name in names
+    }
     return type(f"Awaited{source.__name__}", (Awaited,), members)
 
 

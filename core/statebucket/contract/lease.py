@@ -26,6 +26,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Self
 
+from statebucket.contract.calls import Kind, declare
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -55,6 +57,7 @@ class Lease(ABC):
         """Whether the lease is held, as far as this process and its clock can tell: 0 requests."""
 
     @abstractmethod
+    @declare(Kind.PLAIN)
     def check(self) -> None:
         """Returns while the lease is held: 0 requests.
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, overload, runtime_checkable
 
+from statebucket.contract.calls import Kind, declare
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
@@ -49,6 +51,7 @@ class StorageBackend(Protocol):
         """Whether it works without a network: the opposite of `requires_network`."""
         ...
 
+    @declare(Kind.CALL)
     async def health_check(self) -> None:
         """Returns if the storage can be reached and listed: 1 request.
 
@@ -58,6 +61,7 @@ class StorageBackend(Protocol):
         """
         ...
 
+    @declare(Kind.CALL, counted=False)
     async def shutdown(self) -> None:
         """Closes the running event loop's connections. Doing it twice is no error.
 
@@ -82,6 +86,7 @@ class StateStore(StorageBackend, Protocol):
     A store that is bound to a tenant (see `tenant`) refuses what belongs to another.
     """
 
+    @declare(Kind.VIEW)
     def tenant(self, tenant_id: TenantId | str) -> StateStore:
         """The same contract, bound to one tenant: 0 requests.
 
@@ -94,10 +99,12 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
+    @declare(Kind.PLAIN)
     def stats(self) -> Stats:
         """What this store and its views have done since it was opened: 0 requests."""
         ...
 
+    @declare(Kind.VIEW)
     def with_deadline(self, seconds: float) -> StateStore:
         """The same store, whose calls answer within other than the store's seconds: 0 requests.
 
@@ -106,6 +113,7 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
+    @declare(Kind.CALL, tenant_of="snapshot")
     async def save_snapshot(
         self,
         snapshot: ExecutionSnapshot,
@@ -144,6 +152,7 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
+    @declare(Kind.CALL)
     async def load_snapshot(self, execution_id: ExecutionId | str) -> ExecutionSnapshot | None:
         """The latest snapshot of an execution, or None if there is none or it has expired.
 
@@ -155,12 +164,14 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
+    @declare(Kind.CALL)
     async def load_stored(
         self, execution_id: ExecutionId | str
     ) -> Stored[ExecutionSnapshot] | None:
         """As `load_snapshot`, with the version, expiry and size."""
         ...
 
+    @declare(Kind.CALL)
     async def delete_snapshot(self, execution_id: ExecutionId | str) -> None:
         """Deletes an execution's snapshot; deleting what is not there is no error.
 
@@ -169,6 +180,7 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
+    @declare(Kind.CONTEXT)
     def lease(
         self,
         execution_id: ExecutionId | str,
@@ -198,6 +210,7 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
+    @declare(Kind.VIEW)
     def writer(
         self,
         execution_id: ExecutionId | str,
@@ -221,6 +234,7 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
+    @declare(Kind.CALL)
     async def set(
         self,
         key: str,
@@ -249,18 +263,22 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
+    @declare(Kind.CALL)
     async def get(self, key: str) -> bytes | None:
         """A value, or None if it does not exist or has expired: 1 request."""
         ...
 
+    @declare(Kind.CALL)
     async def get_stored(self, key: str) -> Stored[bytes] | None:
         """As `get`, with the version, expiry and size."""
         ...
 
+    @declare(Kind.CALL)
     async def delete(self, key: str) -> None:
         """Deletes a key; deleting what is not there is no error: 1 request."""
         ...
 
+    @declare(Kind.CALL)
     async def exists(self, key: str) -> bool:
         """Whether a key exists; an expired one does not: 1 request.
 
@@ -268,6 +286,7 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
+    @declare(Kind.CALL)
     async def set_json(
         self,
         key: str,
@@ -293,6 +312,7 @@ class StateStore(StorageBackend, Protocol):
     @overload
     async def get_json(self, key: str, type: type[T]) -> T | None: ...
 
+    @declare(Kind.CALL)
     async def get_json(self, key: str, type: Any = Any) -> Any:  # noqa: A002
         """As `get`, decoded from JSON and checked against a type.
 
@@ -306,6 +326,7 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
+    @declare(Kind.CALL, tenant="tenant_id")
     async def list_snapshots(
         self, tenant_id: TenantId | str, limit: int = 1000
     ) -> list[ExecutionId]:
@@ -320,6 +341,7 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
+    @declare(Kind.ITERATOR, tenant="tenant_id")
     def iter_snapshots(
         self, tenant_id: TenantId | str, *, live: bool = False
     ) -> AsyncIterator[ExecutionId]:
@@ -331,6 +353,7 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
+    @declare(Kind.ITERATOR)
     def iter_keys(self, execution_id: ExecutionId | str | None = None) -> AsyncIterator[str]:
         """The keys of an execution, or those that belong to none, as they were given to `set`.
 
@@ -338,6 +361,7 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
+    @declare(Kind.CALL)
     async def delete_execution_state(
         self,
         execution_id: ExecutionId | str,
@@ -363,6 +387,7 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
+    @declare(Kind.ITERATOR)
     def iter_tenants(self) -> AsyncIterator[TenantId]:
         """The tenants that have any object, in the order of their encoded ids.
 
@@ -370,6 +395,7 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
+    @declare(Kind.CALL, tenant="tenant_id")
     async def delete_tenant(
         self,
         tenant_id: TenantId | str,
@@ -393,6 +419,7 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
+    @declare(Kind.CALL, tenant="tenant")
     async def sweep(
         self,
         *,
@@ -423,6 +450,7 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
+    @declare(Kind.CALL)
     async def check_lifecycle(self) -> LifecycleReport:
         """Compares the bucket's lifecycle rules with what TTLs need: 1 request.
 
@@ -434,6 +462,7 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
+    @declare(Kind.CALL)
     async def apply_lifecycle(self, *, dry_run: bool = True) -> LifecyclePlan:
         """Writes the lifecycle rules that are missing or wrong: 1 request to look, 1 to write.
 

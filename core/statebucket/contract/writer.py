@@ -10,6 +10,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Self
 
+from statebucket.contract.calls import Kind, declare
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -34,6 +36,7 @@ class SnapshotWriter(ABC):
     version: Version | None
 
     @abstractmethod
+    @declare(Kind.SCHEDULED)
     def save(self, snapshot: ExecutionSnapshot) -> None:
         """Hands over a snapshot and returns at once; it is written unless a later one comes first.
 
@@ -46,6 +49,7 @@ class SnapshotWriter(ABC):
         """
 
     @abstractmethod
+    @declare(Kind.CALL)
     async def flush(self) -> Version | None:
         """Waits until the latest snapshot is written, and returns the version.
 

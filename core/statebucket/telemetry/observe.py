@@ -6,6 +6,7 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from statebucket.contract.calls import Kind, declared
 from statebucket.contract.state_store import StateStore
 from statebucket.errors import StaleSnapshot, VersionConflict
 from statebucket.telemetry import switch as telemetry
@@ -15,32 +16,50 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
+    from statebucket.contract.calls import Declaration
     from statebucket.telemetry.spans import Observation
 
 T = TypeVar("T")
 
-_UNCOUNTED = frozenset({"shutdown"})
-_OF_TENANT = frozenset({"list_snapshots", "iter_snapshots", "delete_tenant"})
 _LOST = (VersionConflict, StaleSnapshot)
 
 
 def observed(store: type[T]) -> type[T]:
-    """Wraps each call of the contract that a store's class implements."""
-    for name in dir(StateStore):
-        declared = getattr(StateStore, name)
-        if name.startswith("_") or name in _UNCOUNTED or not inspect.isfunction(declared):
-            continue
-        method = getattr(store, name)
-        if inspect.iscoroutinefunction(declared):
-            setattr(store, name, _coroutine(name, method))
-        elif name.startswith("iter_"):
-            setattr(store, name, _iterator(name, method))
-        elif name == "lease":
-            setattr(store, name, _context(name, method))
+    """Wraps each counted call of the contract that a store's class implements."""
+    for name, declaration in declared(StateStore).items():
+        if declaration.counted:
+            tenant = _TenantArgument(getattr(StateStore, name), declaration)
+            wrap = _WRAPPERS[declaration.kind]
+            setattr(store, name, wrap(name, getattr(store, name), tenant))
     return store
 
 
-def _coroutine(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+class _TenantArgument:
+    """The argument of a call that names its tenant."""
+
+    def __init__(self, method: Callable[..., Any], declaration: Declaration) -> None:
+        self._attribute = declaration.tenant_of is not None
+        self._name = declaration.tenant_of or declaration.tenant
+        parameters = list(inspect.signature(method).parameters)[1:]  # without self
+        self._position = len(parameters)
+        if self._name is not None:
+            self._position = parameters.index(self._name)
+
+    def of(self, store: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:  # noqa: ANN401
+        """The tenant that a call is for, as far as its arguments show."""
+        if store.context.tenant is not None:
+            return str(store.context.tenant)
+        if self._name is None:
+            return None
+        at = self._position
+        found = args[at] if at < len(args) else kwargs.get(self._name)
+        tenant_id = getattr(found, "tenant_id", None) if self._attribute else found
+        return tenant_id if isinstance(tenant_id, str) else None
+
+
+def _coroutine(
+    name: str, method: Callable[..., Any], tenant: _TenantArgument
+) -> Callable[..., Any]:
     @functools.wraps(method)
     async def call(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (any method's)
         counter = self.context.objects.counter
@@ -52,7 +71,7 @@ def _coroutine(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
             except _LOST:
                 counter.add("conflicts")
                 raise
-        observation = instruments.observe(name, self.name, _tenant(self, name, args, kwargs))
+        observation = instruments.observe(name, self.name, tenant.of(self, args, kwargs))
         try:
             with observation:
                 try:
@@ -68,7 +87,7 @@ def _coroutine(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _iterator(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+def _iterator(name: str, method: Callable[..., Any], tenant: _TenantArgument) -> Callable[..., Any]:
     @functools.wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (any method's)
         self.context.objects.counter.add("calls")
@@ -76,9 +95,7 @@ def _iterator(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         items = method(self, *args, **kwargs)
         if instruments is None:
             return items
-        return _iterate(
-            items, instruments.observe(name, self.name, _tenant(self, name, args, kwargs))
-        )
+        return _iterate(items, instruments.observe(name, self.name, tenant.of(self, args, kwargs)))
 
     return call
 
@@ -97,7 +114,7 @@ async def _iterate(items: Any, observation: Observation) -> AsyncIterator[Any]: 
         observation.end()
 
 
-def _context(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+def _context(name: str, method: Callable[..., Any], tenant: _TenantArgument) -> Callable[..., Any]:
     @functools.wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (any method's)
         self.context.objects.counter.add("calls")
@@ -105,7 +122,7 @@ def _context(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         held = method(self, *args, **kwargs)
         if instruments is None:
             return held
-        return _Entered(held, instruments.observe(name, self.name, self.context.tenant))
+        return _Entered(held, instruments.observe(name, self.name, tenant.of(self, args, kwargs)))
 
     return call
 
@@ -133,28 +150,11 @@ class _Entered:
         return await self._manager.__aexit__(kind, error, trace)
 
 
-def _tenant(store: Any, name: str, args: Any, kwargs: Any) -> str | None:  # noqa: ANN401
-    """The tenant that a call is for, as far as its arguments tell."""
-    if store.context.tenant is not None:
-        return str(store.context.tenant)
-    if name == "sweep":
-        tenant_id = kwargs.get("tenant")
-    elif name == "save_snapshot":
-        tenant_id = getattr(_first(args, kwargs, "snapshot"), "tenant_id", None)
-    elif name in _OF_TENANT:
-        tenant_id = _first(args, kwargs, "tenant_id")
-    else:
-        return None
-    return tenant_id if isinstance(tenant_id, str) else None
-
-
-def _first(args: Any, kwargs: Any, name: str) -> Any:  # noqa: ANN401  (any method's)
-    """An argument that stands first where it is not given by its name."""
-    return args[0] if args else kwargs.get(name)
-
-
 def _learn(observation: Observation, result: Any) -> None:  # noqa: ANN401  (any method's)
     """Takes the tenant from a snapshot that was loaded without one."""
     tenant_id = getattr(getattr(result, "value", result), "tenant_id", None)
     if isinstance(tenant_id, str):
         observation.tenant(tenant_id)
+
+
+_WRAPPERS = {Kind.CALL: _coroutine, Kind.ITERATOR: _iterator, Kind.CONTEXT: _context}
