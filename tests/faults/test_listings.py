@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import pytest
 
 from faults.clouds import listing
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from faults.clouds import Cloud
     from statebucket import StateStore
+    from statebucket.store.store import ObjectStateStore
 
 pytestmark = [pytest.mark.asyncio, every_cloud]
 
@@ -195,3 +197,56 @@ async def test_a_success_that_is_no_services_is_none(cloud: Cloud, call: str) ->
         cloud.proxy.heal()
         loaded = await store.load_snapshot(E1)
         assert loaded is not None
+
+
+def asks(*, folders: bool) -> Callable[[Recorded], bool]:
+    """A listing of objects, or of the prefixes one level below."""
+    return lambda request: listing(request) and ("delimiter" in request.target) == folders
+
+
+@pytest.mark.parametrize("engine", ["sdk", "http"])
+async def test_a_gateway_that_ignores_the_prefix_shows_and_removes_nothing_of_others(
+    cloud: Cloud, engine: str
+) -> None:
+    """Each listing answers with everything that is in the bucket."""
+    if engine == "http" and cloud.service != "s3":
+        pytest.skip("this cloud has one engine")
+    pages: list[Reply] = []
+
+    def keep(reply: Reply, _: Recorded) -> Reply:
+        pages.append(reply)
+        return reply
+
+    async with cloud.open(engine=engine) as opened:
+        store = cast("ObjectStateStore", opened)
+        for tenant in ("aaa", ACME, "zzz"):
+            theirs = msgspec.structs.replace(snapshot(1, f"{tenant}-1"), tenant_id=tenant)
+            await store.tenant(tenant).save_snapshot(theirs)
+            await store.tenant(tenant).set(f"exec:{tenant}-1:k", b"v")
+        before = cloud.target.raw_names()
+        bucket, root = store.context.objects.bucket, store.context.layout.root
+        for folders, listed in ((False, bucket.list), (True, bucket.list_prefixes)):
+            cloud.proxy.plan(RewriteReply(keep, when=listing))
+            await listed(root.partition("/")[0] if not folders else root, after=None, limit=1000)
+            page = pages.pop()
+            whole = Answer(page.status, page.headers, page.body, when=asks(folders=folders))
+            cloud.proxy.always(whole)
+        quick = store.with_deadline(1)
+        for call, listed_of in LISTINGS.items():
+            with pytest.raises(NO_ANSWER):
+                pytest.fail(f"{call} gave {await listed_of(quick)}")
+        removals: list[Callable[[], Awaitable[Any]]] = [
+            lambda: quick.delete_tenant(ACME),
+            lambda: quick.delete_execution_state("acme-1"),
+            lambda: quick.tenant(ACME).delete_execution_state("acme-1"),
+            lambda: quick.sweep(tenant=ACME),
+        ]
+        for removal in removals:
+            with pytest.raises((*NO_ANSWER, errors.DeleteIncomplete)):
+                pytest.fail(f"a removal reported {await removal()}")
+        cloud.proxy.heal()
+        left = set(cloud.target.raw_names())
+        # Whose snapshot and record are known without a listing may be gone.
+        assert {name for name in before if "acme-1" not in name} <= left
+        for tenant in ("aaa", "zzz"):
+            assert await store.tenant(tenant).load_snapshot(f"{tenant}-1") is not None

@@ -45,12 +45,13 @@ class AzureBucket:
 
     name = "azure"
     requires_network = True
-    limits = Limits(delete_batch=256)
 
     def __init__(self, target: Target, options: AzureOptions) -> None:
         self._connections = ClientPerLoop(lambda: Connection(target))
         self._container_name = target.container
         self._ttl_tags = options.ttl_tags
+        # It is off for accounts with a hierarchical namespace, which list folder by folder.
+        self.limits = Limits(delete_batch=256, lists_in_order=options.ttl_tags)
         self._scope: dict[str, Any] = {}
         if options.encryption_scope is not None:
             self._scope["encryption_scope"] = options.encryption_scope

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 from aiobotocore.httpchecksum import StreamingChecksumBody
 
 from statebucket.contract.versions import Version
@@ -72,6 +73,8 @@ class SDKBucket:
     def __init__(self, bucket: str, options: S3Options, location: Location) -> None:
         self._bucket = bucket
         self._options = options
+        if bucket.endswith("--x-s3"):  # directory buckets list in no order
+            self.limits = msgspec.structs.replace(self.limits, lists_in_order=False)
         self._location = location
         self._session = None if options.session is None else OwnSession(options.session, None)
         self._clients: ClientPerLoop[Any] = ClientPerLoop(self._connect)

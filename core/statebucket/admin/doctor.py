@@ -14,7 +14,7 @@ from statebucket.port.bucket import BYTES
 from statebucket.port.expiry import Expiry
 from statebucket.port.findings import Diagnosable, Finding, Status
 from statebucket.port.remedies import Remedies, Remedy
-from statebucket.store.objects import expires_ms
+from statebucket.store.envelope import expires_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -16,12 +16,12 @@ from statebucket.errors import (
 )
 from statebucket.port.bucket import BYTES, JSON
 from statebucket.port.expiry import Expiry, class_of
-from statebucket.store.objects import expires_ms
+from statebucket.store.envelope import expires_ms
 
 if TYPE_CHECKING:
     from statebucket.store.context import StoreContext
+    from statebucket.store.envelope import Found
     from statebucket.store.layout import Place
-    from statebucket.store.objects import Found
 
 OPERATION = "copy"
 MAX_RACES = 5

@@ -14,6 +14,7 @@ class DeletionReport(msgspec.Struct, frozen=True, kw_only=True):
         leases: Lease records removed.
         owners: Owner records removed.
         bytes: Their stored size, as far as the listing told it.
+        foreign: Objects in the same place that statebucket does not write; they stay.
     """
 
     snapshots: int | None = 0
@@ -21,6 +22,7 @@ class DeletionReport(msgspec.Struct, frozen=True, kw_only=True):
     leases: int = 0
     owners: int = 0
     bytes: int = 0
+    foreign: int = 0
 
 
 class SweepReport(msgspec.Struct, frozen=True, kw_only=True):

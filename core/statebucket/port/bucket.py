@@ -116,6 +116,8 @@ class Limits(msgspec.Struct, frozen=True):
         delete_requests: Whether ``delete_many`` sends one request for each object. The core then
             calls it with one object at a time, each with a deadline of its own.
         write_interval: Seconds to leave between two writes of one object, or 0.
+        lists_in_order: Whether listings are in the order of names, by which the core finds pages
+            that answer another request.
     """
 
     unique_versions: bool = True
@@ -123,6 +125,7 @@ class Limits(msgspec.Struct, frozen=True):
     delete_batch: int = 1000
     delete_requests: bool = False
     write_interval: float = 0.0
+    lists_in_order: bool = True
 
 
 @runtime_checkable

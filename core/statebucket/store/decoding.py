@@ -13,7 +13,7 @@ from statebucket.errors import CorruptObject, InvalidArgument, excerpt, shown
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from statebucket.store.objects import Found
+    from statebucket.store.envelope import Found
 
 _JSON_VALUES: tuple[object, ...] = ({}, [], "", 0, 0.0, True, None)
 

@@ -197,8 +197,10 @@ class StoreLease(Lease):
             self._version, previous = Version.ABSENT, 0
         else:
             record, self._version = found
-            if record.expires_ms and record.expires_ms + SKEW_MS > now:
-                left = (record.expires_ms + SKEW_MS - now) / 1000
+            left_ms = record.expires_ms + SKEW_MS - now
+            # No lease lasts longer than a day, so that one that says so is void.
+            if 0 < left_ms <= MAX_TTL_MS + 2 * SKEW_MS:
+                left = left_ms / 1000
                 raise LeaseHeld(
                     f"another holder has the lease, for {left:.3f} s more unless it renews it",
                     object_name=self._name,

@@ -1,46 +1,36 @@
 """Objects as the store sees them: with an expiry, versions unique to a write, and retries.
 
 Between the store's meaning and the adapter's translation. What is written beside an object's value
-is decided here:
-
-* metadata ``writeid``: a random id of the write, by which a lost reply is told from a lost race;
-* metadata ``expiresat``: the moment of expiry, in milliseconds since the epoch;
-* metadata ``tail``: how many bytes at the end of the body are a nonce, where the service's
-  versions are hashes of the body; white space where the body is JSON, so that it still parses;
-* metadata ``format``: the layout's number; absent is 1, the only one so far.
+is decided by `statebucket.store.envelope`.
 """
 
 from __future__ import annotations
 
 import os
-from itertools import product
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
-
-from statebucket.contract.versions import Stored, Version
+from statebucket.contract.versions import Version
 from statebucket.errors import (
     CorruptObject,
     Outcome,
     PreconditionFailed,
+    RequestRejected,
     StateBucketError,
     Unavailable,
     VersionConflict,
     shown,
 )
 from statebucket.port.bucket import (
-    JSON,
     Bucket,
     Deletion,
     Object,
     ObjectInfo,
-    Page,
-    PrefixPage,
     Write,
 )
-from statebucket.port.expiry import LAST_MS, from_ms
 from statebucket.port.loops import PerLoop
+from statebucket.store.envelope import Found, expires_ms, sealed, value_of
 from statebucket.store.layout import MAX_NAME_BYTES
+from statebucket.store.listing import AnyPage, PageCheck
 from statebucket.store.retry import Call, RequestLimiter, attempt
 from statebucket.telemetry.counters import Counter
 
@@ -51,27 +41,13 @@ if TYPE_CHECKING:
     from statebucket.port.lifecycle import LifecyclePort
 
 T = TypeVar("T")
-_AnyPage = TypeVar("_AnyPage", Page, PrefixPage)
 
 PAGE = 1000
 """Objects in a page of a listing: the most that S3 and GCS return."""
 
-_FORMAT = "1"
-MAX_DIGITS = 18
-_BLANKS = [bytes(four) for four in product(b" \t\n\r", repeat=4)]  # one for each byte
 MAX_LOOKS = 8  # how often a create may find its object expired or gone before it gives up
-
-
-class Found(msgspec.Struct, frozen=True):
-    """A live object as it was read.
-
-    Attributes:
-        info: The object, as the service has it.
-        body: Its value: the body, or a view of it without the nonce, which copies nothing.
-    """
-
-    info: ObjectInfo
-    body: bytes | memoryview
+MAX_HELD = 2  # how often a condition that holds is sent, and refused, before that is an error
+MAX_ABSENT = 4  # the same, where nothing exists
 
 
 class ConflictingObject(VersionConflict):
@@ -134,6 +110,7 @@ class Objects:
 
         Raises:
             VersionConflict: The condition does not hold.
+            RequestRejected: It holds, and the service refuses it again and again.
         """
         write_id = os.urandom(8).hex()
         creating = condition == Version.ABSENT
@@ -142,10 +119,18 @@ class Objects:
         async def send() -> Version:
             nonlocal write
             if write is None:  # made within the bound, so that waiting calls hold no body
-                write = self._write(name, body, content_type, expiry, write_id)
+                write = sealed(
+                    name,
+                    body() if callable(body) else body,
+                    content_type,
+                    expiry=expiry,
+                    write_id=write_id,
+                    nonce=not self.bucket.limits.unique_versions,
+                )
             self.counter.add("bytes_sent", len(write.body))
             return await self.bucket.put(write, condition)
 
+        held = 0  # how often in a row the condition held where it was refused
         for _ in range(MAX_LOOKS):
             try:
                 version = await self.send(call, send, name, writes=True)
@@ -162,9 +147,15 @@ class Objects:
                 if info is not None and info.metadata.get("writeid") == write_id:
                     call.outcome = "none"  # no longer open
                     return info.version  # our own write, whose reply was lost
-                if creating and (info is None or self.expired(info)):
+                current = Version.ABSENT if info is None else info.version
+                held = held + 1 if current == condition else 0
+                # Versions are unique to a write, so that it was at this one all the time. What does
+                # not exist may have existed for a moment.
+                if held == (MAX_ABSENT if info is None else MAX_HELD):
+                    raise _not_understood(call, name, current, failed) from failed
+                if held or (creating and (info is None or self.expired(info))):
                     # An expired object does not exist: that version, and no fresher, is replaced.
-                    condition = Version.ABSENT if info is None else info.version
+                    condition = current
                     continue
                 rule = "exists already" if creating else "is not at the version to be replaced"
                 message = f"{call.operation}: the object {rule}"
@@ -181,24 +172,6 @@ class Objects:
             object_name=name,
             outcome=call.outcome,
         )
-
-    def _write(
-        self,
-        name: str,
-        body: bytes | Callable[[], bytes],
-        content_type: str,
-        expiry: Expiry | None,
-        write_id: str,
-    ) -> Write:
-        data = body() if callable(body) else body
-        metadata = {"writeid": write_id}
-        if expiry is not None:
-            metadata["expiresat"] = str(expiry.at_ms)
-        if not self.bucket.limits.unique_versions:
-            nonce = _nonce(write_id, content_type)
-            metadata["tail"] = str(len(nonce))
-            data += nonce
-        return Write(name, data, content_type, metadata, expiry)
 
     async def get(self, call: Call, name: str, *, expired: bool = False) -> Found | None:
         """Reads a live object, or with ``expired`` any: 1 request. None if it does not exist.
@@ -245,14 +218,18 @@ class Objects:
 
         Raises:
             VersionConflict: It is at another version.
+            RequestRejected: It is at this one, and the service refuses all the same.
         """
         try:
             return await self.send(
                 call, lambda: self.bucket.delete(name, condition), name, writes=True
             )
         except PreconditionFailed as failed:
+            info = await self.look(call, name)
+            if info is not None and info.version == condition:
+                raise _not_understood(call, name, condition, failed) from failed
             raise VersionConflict(
-                f"{call.operation}: the object was written anew",
+                f"{call.operation}: the object was written again",
                 object_name=name,
                 outcome=call.outcome,
             ) from failed
@@ -310,35 +287,35 @@ class Objects:
 
     async def prefixes(self, operation: str, prefix: str, seconds: float) -> AsyncIterator[str]:
         """The prefixes one slash below ``prefix``: 1 request per 1,000."""
+        last = None
         async for page in self._walk(self.bucket.list_prefixes, operation, prefix, seconds, PAGE):
             for found in page.prefixes:
-                yield found
+                if found != last:
+                    yield found
+                last = found
 
     async def _walk(
         self,
-        listing: Callable[..., Awaitable[_AnyPage]],
+        listing: Callable[..., Awaitable[AnyPage]],
         operation: str,
         prefix: str,
         seconds: float,
         limit: int,
-    ) -> AsyncIterator[_AnyPage]:
+    ) -> AsyncIterator[AnyPage]:
         """The pages of a listing, each within a deadline of its own."""
         after: str | None = None
-        seen: set[str | None] = {None}
+        check = PageCheck(operation, prefix, ordered=self.bucket.limits.lists_in_order)
 
-        async def send() -> _AnyPage:
-            page = await listing(prefix, after=after, limit=limit)
-            if page.following is not None and page.following in seen:
-                raise Unavailable(f"{operation}: the listing does not move on from its page")
-            return page
+        async def send() -> AnyPage:
+            return check.page(await listing(prefix, after=after, limit=limit))
 
         while True:
             page = await self.send(Call(operation, seconds), send, prefix)
+            check.taken(page)
             yield page
             after = page.following
             if after is None:
                 return
-            seen.add(after)
             limit = PAGE
 
     async def check(self, call: Call, prefix: str) -> None:
@@ -400,67 +377,15 @@ class Objects:
         )
 
 
-def expires_ms(info: ObjectInfo) -> int | None:
-    """When an object expires, in milliseconds since the epoch; None if it does not.
-
-    Raises:
-        CorruptObject: Its ``expiresat`` is no number, or after the year 9999.
-    """
-    text = info.metadata.get("expiresat")
-    if text is None:
-        return None
-    if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS:
-        at_ms = int(text)
-        if at_ms <= LAST_MS:
-            return at_ms
-    raise CorruptObject(f"its expiresat is not a time: {shown(text)}", object_name=info.name)
-
-
-def value_of(found: Object) -> bytes | memoryview:
-    """An object's value: its body, or a view of it without the nonce.
-
-    Raises:
-        CorruptObject: It is of a later format, or shorter than its nonce.
-    """
-    metadata = found.info.metadata
-    number = metadata.get("format", _FORMAT)
-    if number != _FORMAT:
-        raise CorruptObject(
-            f"written in format {shown(number)}; this version of statebucket reads only {_FORMAT}",
-            object_name=found.info.name,
-        )
-    size = value_size(found.info, len(found.body))
-    return found.body if size == len(found.body) else memoryview(found.body)[:size]
-
-
-def value_size(info: ObjectInfo, stored: int) -> int:
-    """The size of an object's value in bytes, given that of its stored body.
-
-    Raises:
-        CorruptObject: Its ``tail`` is no number, or longer than the body.
-    """
-    tail = info.metadata.get("tail", "0")
-    if not tail.isascii() or not tail.isdecimal() or len(tail) > MAX_DIGITS or int(tail) > stored:
-        raise CorruptObject(
-            f"cut short: {stored} bytes with a nonce of {shown(tail)}", object_name=info.name
-        )
-    return stored - int(tail)
-
-
-def stored(found: Found, value: T) -> Stored[T]:
-    """A decoded value with what is known of its object."""
-    at_ms = expires_ms(found.info)
-    return Stored(
-        value=value,
-        version=found.info.version,
-        expires_at=None if at_ms is None else from_ms(at_ms),
-        size=len(found.body),
+def _not_understood(
+    call: Call, name: str, version: Version, failed: PreconditionFailed
+) -> RequestRejected:
+    """The error for a condition that holds and that the service refuses all the same."""
+    what = "does not exist" if version == Version.ABSENT else f"is at version {shown(str(version))}"
+    advice = f": {failed.remedy}" if failed.remedy else ""
+    return RequestRejected(
+        f"{call.operation}: the service refuses a condition that holds: the object {what}, as the "
+        f"request demands. It does not understand conditions as they are sent{advice}",
+        object_name=name,
+        outcome=call.outcome,
     )
-
-
-def _nonce(write_id: str, content_type: str) -> bytes:
-    """Bytes that no other write's body ends in; white space where the body is JSON."""
-    raw = bytes.fromhex(write_id)
-    if content_type != JSON:
-        return raw
-    return b"".join([_BLANKS[byte] for byte in raw])

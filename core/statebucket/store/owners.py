@@ -18,7 +18,8 @@ from statebucket.contract.versions import Version
 from statebucket.errors import CorruptObject, TenantMismatch, VersionConflict
 from statebucket.port.bucket import JSON
 from statebucket.port.expiry import Expiry, class_of, outliving
-from statebucket.store.objects import ConflictingObject, Objects, expires_ms, value_of
+from statebucket.store.envelope import expires_ms, value_of
+from statebucket.store.objects import ConflictingObject, Objects
 
 if TYPE_CHECKING:
     from statebucket.port.bucket import ObjectInfo

@@ -9,10 +9,11 @@ from statebucket.errors import DeleteIncomplete, StateBucketError
 from statebucket.store.tasks import AtMost
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from statebucket.port.bucket import Deletion, ObjectInfo
     from statebucket.store.context import StoreContext
+    from statebucket.store.layout import Place
     from statebucket.store.retry import Call
 
 T = TypeVar("T")
@@ -55,10 +56,10 @@ class Remover:
         self._unlisted: StateBucketError | None = None
         self._sent = False
         self._snapshots: int | None = 0
-        self._keys = self._leases = self._removed_owners = self._bytes = 0
+        self._keys = self._leases = self._removed_owners = self._bytes = self._foreign = 0
 
     async def execution(
-        self, execution_id: str, tenant_id: str | None, scopes: Iterable[str | None]
+        self, execution_id: str, tenant_id: str | None, scopes: Sequence[str | None]
     ) -> DeletionReport:
         """Removes an execution's keys and snapshot, then its owner record.
 
@@ -71,7 +72,14 @@ class Remover:
         """
         first = [] if tenant_id is None else [self._layout.snapshot(tenant_id, execution_id)]
         prefixes = [self._layout.execution(scope, execution_id) for scope in scopes]
-        await self._remove(self._listed(prefixes), first)
+        within = set(scopes)
+
+        def inside(place: Place) -> bool:
+            return (
+                place.kind == "key" and place.execution == execution_id and place.tenant in within
+            )
+
+        await self._remove(self._listed(prefixes), first, inside)
         # Last, and only when all else is gone: a run through the store finds the tenant by it.
         if self._owners is not None and tenant_id is not None and not self._failures:
             await self._remove_owner(execution_id, tenant_id)
@@ -91,7 +99,8 @@ class Remover:
                         await tasks.start(self._remove_owner(execution_id, tenant_id))
         # What another run can mend is left to it. A record that will never go keeps nothing else.
         if not any(error.transient for error in self._failures.values()):
-            await self._remove(self._listed([self._layout.tenant(tenant_id)]), [])
+            listed = self._listed([self._layout.tenant(tenant_id)])
+            await self._remove(listed, [], lambda place: place.tenant == tenant_id)
         return self._report()
 
     async def _remove_owner(self, execution_id: str, tenant_id: str) -> None:
@@ -136,8 +145,19 @@ class Remover:
         except StateBucketError as error:
             self._failures[prefix] = self._unlisted = error
 
-    async def _remove(self, pages: AsyncIterator[list[ObjectInfo]], names: list[str]) -> None:
-        """Removes ``names`` and all that is listed, in as few batches as hold them."""
+    async def _remove(
+        self,
+        pages: AsyncIterator[list[ObjectInfo]],
+        names: list[str],
+        inside: Callable[[Place], bool],
+    ) -> None:
+        """Removes ``names`` and what is listed of ours, in as few batches as hold them.
+
+        Args:
+            pages: The listing.
+            names: To be removed in any case.
+            inside: Whether a place is part of what is removed; nothing else is touched.
+        """
         limits = self._objects.bucket.limits
         size, at_once = limits.delete_batch, _BATCHES_AT_ONCE
         if limits.delete_requests:
@@ -146,8 +166,13 @@ class Remover:
         waiting = names
         async with AtMost(at_once) as tasks:
             async for page in pages:
-                self._sizes.update((info.name, info.size) for info in page)
-                waiting += [info.name for info in page]
+                for info in page:
+                    place = self._layout.parse(info.name)
+                    if place is None or not inside(place):
+                        self._foreign += 1
+                        continue
+                    self._sizes[info.name] = info.size
+                    waiting.append(info.name)
                 while len(waiting) > size:
                     batch, waiting = waiting[:size], waiting[size:]
                     await tasks.start(self._remove_batch(batch))
@@ -196,6 +221,7 @@ class Remover:
             leases=self._leases,
             owners=self._removed_owners,
             bytes=self._bytes,
+            foreign=self._foreign,
         )
 
     def _report(self) -> DeletionReport:

@@ -18,7 +18,7 @@ from statebucket.errors import (
     shown,
 )
 from statebucket.port.bucket import JSON
-from statebucket.store.objects import Objects, expires_ms, stored
+from statebucket.store.envelope import expires_ms, stored
 from statebucket.store.owners import LRUCache, OwnerIndex
 from statebucket.store.retry import jitter
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from statebucket.port.expiry import Expiry
     from statebucket.store.layout import Layout
+    from statebucket.store.objects import Objects
     from statebucket.store.retry import Call
 
 MAX_RACES = 40

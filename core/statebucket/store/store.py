@@ -27,7 +27,8 @@ from statebucket.errors import (
 from statebucket.port.bucket import BYTES, JSON
 from statebucket.port.expiry import span_ms
 from statebucket.store.decoding import decode_json, decoder
-from statebucket.store.objects import PAGE, stored
+from statebucket.store.envelope import stored
+from statebucket.store.objects import PAGE
 from statebucket.store.tasks import in_order
 from statebucket.telemetry.observe import observed
 

@@ -14,7 +14,7 @@ from statebucket.errors import (
     TenantMismatch,
     VersionConflict,
 )
-from statebucket.store.objects import expires_ms
+from statebucket.store.envelope import expires_ms
 from statebucket.store.tasks import AtMost
 
 if TYPE_CHECKING:
@@ -98,6 +98,9 @@ class Sweeper:
                 raise  # the service is in trouble, or every object is refused
 
     async def _judge(self, listed: ObjectInfo) -> None:
+        place = self._layout.parse(listed.name)
+        if place is None:
+            return  # not ours to judge
         info: ObjectInfo | None = listed
         if not self._objects.bucket.limits.lists_metadata:
             info = await self._objects.look(self._call(), listed.name)
@@ -107,10 +110,9 @@ class Sweeper:
             self._count(expired=1)
             await self._remove(info)
         elif self._owners is not None:
-            place = self._layout.parse(info.name)
-            if place is not None and place.kind == "owner":
+            if place.kind == "owner":
                 await self._owner_record(place, self._owners)
-            elif place is not None and place.kind == "snapshot":
+            elif place.kind == "snapshot":
                 await self._repair(place, info, self._owners)
 
     def _is_expired(self, info: ObjectInfo) -> bool:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from statebucket import errors
 from statebucket.contract.segments import decode, encode, execution_key
+from statebucket.store import layout
 from statebucket.store.layout import Layout
 from support.values import Name
 
@@ -247,3 +248,85 @@ def test_a_subclass_of_str_names_what_its_text_names() -> None:
     assert names.owner(Name.ACME) == names.owner("acme")
     assert names.snapshot(Name.ACME, Name.ACME) == names.snapshot("acme", "acme")
     assert names.key(Name.ACME, Name.ACME) == names.key("acme", "acme")
+
+
+prefixes = st.just("") | st.lists(st.text("ab-_.~09", min_size=1, max_size=4), max_size=3).map(
+    "/".join
+)
+
+
+@st.composite
+def any_place(draw: st.DrawFn) -> layout.Place:
+    """The place of any object that a store writes."""
+    kind = draw(st.sampled_from(["snapshot", "lease", "owner", "key", "key of an execution"]))
+    if kind == "owner":
+        return layout.Place("owner", None, draw(executions))
+    if kind == "key":
+        return layout.Place("key", draw(tenants), None, draw(keys))
+    if kind == "key of an execution":
+        return layout.Place("key", draw(tenants), draw(executions), draw(texts))
+    return layout.Place("lease" if kind == "lease" else "snapshot", draw(texts), draw(executions))
+
+
+@settings(max_examples=500)
+@given(prefixes, any_place())
+def test_what_is_written_is_read_back(prefix: str, place: layout.Place) -> None:
+    names = Layout(prefix)
+    try:
+        name = names.name(place)
+    except errors.InvalidKey:
+        assume(False)  # noqa: FBT003  (longer than a name may be)
+    assert names.parse(name) == place
+    if place.kind == "key":
+        assert names.key(place.tenant, place.public_key) == name
+    if place.tenant is not None:
+        assert names.tenant_of(names.tenant(place.tenant)) == place.tenant
+    if place.kind == "key" and place.execution is not None:
+        prefix = names.execution(place.tenant, place.execution)
+        assert names.execution_of(place.tenant, prefix) == place.execution
+
+
+AREAS = ["tenants", "shared", "owners", "snapshots", "executions", "keys", "leases"]
+ODD = ["~2F", ".", "~2f", "é", "a:b", "a~3Ab", "exec~3Aa~3Ab", "a\n", ""]
+parts = st.sampled_from(["p", "a", *AREAS, *ODD])
+
+
+@pytest.mark.slow
+@settings(max_examples=2000)
+@given(st.lists(parts, max_size=7).map("/".join) | st.text(max_size=40))
+def test_any_other_text_is_the_name_of_no_object(name: str) -> None:
+    for names in (Layout("p"), Layout()):
+        place = names.parse(name)
+        assert place is None or names.name(place) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "p",
+        "p/",
+        "tenants/t/keys/k",
+        "q/tenants/t/keys/k",
+        "p/tenants/t/keys",
+        "p/tenants/t/keys/",
+        "p/tenants/t/keys/a/b",
+        "p/tenants/t/",
+        "p/tenants/t/other/k",
+        "p/tenants/t/snapshots/e.json~",
+        "p/tenants/t/snapshots/a~3Ab",  # an execution id has no colon
+        "p/tenants/t/keys/exec~3Ae~3Ak",  # which lies below executions/
+        "p/shared/snapshots/e",
+        "p/shared/leases/e",
+        "p/owners/e/t",
+        "p/tenants/t/keys/" + "k" * 1024,
+        "p/tenants/t/keys/tenants/t/keys/k",  # of a store with a longer prefix
+    ],
+)
+def test_a_name_of_another_form_is_none_of_ours(name: str) -> None:
+    assert Layout("p").parse(name) is None
+
+
+def test_the_areas_are_what_a_store_writes_below() -> None:
+    assert Layout("p").areas == ("p/tenants/", "p/shared/", "p/owners/")
+    assert Layout("p", owner_index=False).areas == ("p/tenants/",)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from statebucket import StateStore, errors
+from statebucket.port.bucket import Object
+from statebucket.testing import Clock
 from statebucket.testing.contract.base import ACME, E1
 from support.scripted import ScriptedBucket, done_but_no_answer, fail, opened, take, through
 from support.virtual import run
@@ -118,3 +121,37 @@ def test_a_lease_that_nobody_could_break_is_refused(ttl: timedelta) -> None:
 
     run(work())
     assert bucket.requests == []
+
+
+@pytest.mark.parametrize(
+    ("ahead", "held"),
+    [
+        (timedelta(hours=23), True),
+        (timedelta(days=1), True),
+        (timedelta(days=1, seconds=10), False),
+        (timedelta(days=30000), False),
+    ],
+)
+def test_a_record_that_ends_later_than_any_lease_may_is_void(
+    *, ahead: timedelta, held: bool
+) -> None:
+    clock = Clock()
+    bucket = ScriptedBucket()
+
+    async def work() -> None:
+        store = opened(bucket, clock=clock).tenant(ACME)
+        await store.set("k", b"")
+        ends = int((clock() + ahead.total_seconds()) * 1000)
+        record = b'{"holder": "forged", "fence": 7, "expires_ms": %d}' % ends
+        some = bucket.inner._objects["p/tenants/acme/keys/k"]
+        info = msgspec.structs.replace(some.info, name="p/tenants/acme/leases/e1")
+        bucket.inner._objects[info.name] = Object(info, record)
+        if held:
+            with pytest.raises(errors.LeaseHeld):
+                await hold(store)
+        else:
+            async with store.lease(E1, ttl=TTL) as lease:
+                assert lease.fence > 7
+                lease.check()
+
+    run(work())

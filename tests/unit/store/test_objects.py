@@ -31,6 +31,24 @@ def conflict(call: Awaitable[Any]) -> errors.VersionConflict:
     return run(work())
 
 
+def rejected(call: Awaitable[Any]) -> errors.RequestRejected:
+    async def work() -> errors.RequestRejected:
+        with pytest.raises(errors.RequestRejected) as caught:
+            await call
+        return caught.value
+
+    return run(work())
+
+
+def refused_with(advice: str) -> Any:
+    async def step(send: Any) -> Any:  # noqa: ARG001
+        error = errors.PreconditionFailed("refused")
+        error.remedy = advice
+        raise error
+
+    return step
+
+
 async def stored_version(store: StateStore) -> Version:
     found = await store.get_stored("k")
     assert found is not None
@@ -153,12 +171,66 @@ def test_where_nobody_can_look_into_a_conflict_the_outcome_is_that_of_the_writes
     run(work())
 
 
-def test_an_object_that_comes_and_goes_is_a_conflict_in_the_end() -> None:
+def test_a_create_that_is_refused_though_nothing_is_there_is_no_conflict() -> None:
     # Refused because it exists, and gone when looked at, each time.
     bucket = ScriptedBucket(*[fail(errors.PreconditionFailed), through] * 20)
-    error = conflict(opened(bucket).set("k", b"mine", if_version=Version.ABSENT))
+    error = rejected(opened(bucket).set("k", b"mine", if_version=Version.ABSENT))
+    assert "does not exist" in error.message
+    assert error.outcome == "none"
+    assert len(bucket.requests) == 8
+
+
+def test_an_object_that_comes_and_goes_is_a_conflict_in_the_end() -> None:
+    clock = Clock()
+    bucket = ScriptedBucket()
+    store = opened(bucket, clock=clock)
+
+    async def again(send: Any) -> Any:
+        """Another writer's value, which expires at once, was there first."""
+        await rival.set("k", b"short", ttl=timedelta(seconds=1))
+        clock.advance(2)
+        return await send()
+
+    async def gone(send: Any) -> Any:
+        await rival.delete("k")
+        return await send()
+
+    other = ScriptedBucket()
+    other.inner = bucket.inner
+    rival = opened(other, clock=clock)
+    refused = fail(errors.PreconditionFailed)
+    bucket.script.extend([refused, again, refused, gone] * 20)
+    error = conflict(store.set("k", b"mine", if_version=Version.ABSENT))
+    assert "comes and goes" in error.message
     assert error.outcome == "none"
     assert len(bucket.requests) == 16
+
+
+@pytest.mark.parametrize("limits", [None, HASHES], ids=["unique versions", "nonces"])
+def test_a_condition_that_holds_and_is_refused_is_the_services_fault(
+    limits: Limits | None,
+) -> None:
+    bucket = ScriptedBucket(limits=limits)
+    store = opened(bucket)
+    version = run(store.set("k", b"1"))
+    bucket.script.extend([refused_with("send it otherwise"), through] * 20)
+    before = len(bucket.requests)
+    error = rejected(store.set("k", b"2", if_version=version))
+    assert error.outcome == "none"
+    assert str(version) in error.message
+    assert "send it otherwise" in error.message
+    assert len(bucket.requests) - before == 4
+    bucket.script.clear()
+    assert run(store.get("k")) == b"1"
+
+
+def test_a_condition_that_holds_and_is_refused_once_is_sent_again() -> None:
+    bucket = ScriptedBucket()
+    store = opened(bucket)
+    version = run(store.set("k", b"1"))
+    bucket.script.extend([fail(errors.PreconditionFailed), through])
+    run(store.set("k", b"2", if_version=version))
+    assert run(store.get("k")) == b"2"
 
 
 def test_a_conflict_hides_no_error_of_the_adapters_from_the_caller() -> None:
@@ -172,13 +244,28 @@ def test_a_conflict_hides_no_error_of_the_adapters_from_the_caller() -> None:
         assert not error.transient
 
 
-def test_only_newer_gives_up_where_it_loses_again_and_again() -> None:
+def test_only_newer_gives_up_at_once_where_a_condition_that_holds_is_refused() -> None:
     bucket = ScriptedBucket()
     store = opened(bucket, owner_index=False).tenant("acme")
     run(store.save_snapshot(snapshot(number=1)))
     # Each write is refused, though what was loaded is what is stored.
-    bucket.script.extend([through, fail(errors.PreconditionFailed), through] * 1000)
-    bucket.script.popleft()
+    bucket.script.extend([fail(errors.PreconditionFailed), through] * 1000)
+    error = rejected(store.save_snapshot(snapshot(number=2), only_newer=True))
+    assert error.outcome == "none"
+    assert len(bucket.requests) == 5
+
+
+def test_only_newer_gives_up_where_it_loses_again_and_again() -> None:
+    bucket, other = ScriptedBucket(), ScriptedBucket()
+    other.inner = bucket.inner
+    store, rival = (opened(one, owner_index=False).tenant("acme") for one in (bucket, other))
+    run(store.save_snapshot(snapshot(number=1)))
+
+    async def beaten(send: Any) -> Any:  # noqa: ARG001
+        await rival.save_snapshot(snapshot(number=1))
+        raise errors.PreconditionFailed("refused")
+
+    bucket.script.extend([beaten, through, through] * 1000)
     error = conflict(store.save_snapshot(snapshot(number=2), only_newer=True))
     assert error.outcome == "none"
     assert len(bucket.requests) < 130

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from statebucket import StateStore, errors
-from statebucket.port.bucket import Deletion, Limits, Page, PrefixPage
+from statebucket.port.bucket import Deletion, Limits, Object, Page, PrefixPage
 from statebucket.testing import Clock
 from statebucket.testing.contract.base import ACME, E1, snapshot
 from support.scripted import ScriptedBucket, answer, fail, hang, opened, take, through
@@ -396,5 +397,57 @@ def test_a_sweep_leaves_an_owner_record_that_was_written_since_it_looked() -> No
         bucket.always = overtaken
         assert (await opened(bucket, clock=clock).sweep()).owners == 0
         assert await opened(bucket, clock=clock).load_snapshot(E1) is not None
+
+    run(work())
+
+
+FOREIGN = [
+    "p/tenants/acme/",
+    "p/tenants/acme/report.csv",
+    "p/tenants/acme/keys/a/b",
+    "p/tenants/acme/executions/e1/",
+    "p/tenants/acme/executions/e1/x/y",
+    "p/tenants/acme/snapshots/e1.bak~",
+]
+
+
+def place_beside(bucket: ScriptedBucket, some: Object) -> None:
+    """Puts objects of another program beside those of the store."""
+    for name in FOREIGN:
+        bucket.inner._objects[name] = Object(msgspec.structs.replace(some.info, name=name), b"")
+    bucket.inner._names = sorted(bucket.inner._objects)
+
+
+@pytest.mark.parametrize("call", ["delete_execution_state", "delete_tenant"])
+def test_what_no_store_wrote_stays_and_is_counted(call: str) -> None:
+    bucket = ScriptedBucket()
+
+    async def work() -> None:
+        store = opened(bucket)
+        await filled(store)
+        some = bucket.inner._objects["p/tenants/acme/snapshots/e1"]
+        place_beside(bucket, some)
+        report = await CALLS[call](store)
+        assert report.keys == 4
+        below = [name for name in FOREIGN if call == "delete_tenant" or "/executions/" in name]
+        assert report.foreign == len(below)
+        assert sorted(bucket.inner._objects) == sorted(FOREIGN)
+
+    run(work())
+
+
+def test_a_sweep_leaves_what_no_store_wrote() -> None:
+    clock = Clock()
+    bucket = ScriptedBucket()
+
+    async def work() -> None:
+        store = opened(bucket, clock=clock)
+        await store.tenant(ACME).set("k", b"v", ttl=timedelta(seconds=1))
+        some = bucket.inner._objects["p/tenants/acme/keys/k"]
+        place_beside(bucket, some)
+        clock.advance(3600)
+        report = await store.sweep()
+        assert (report.expired, report.removed) == (1, 1)
+        assert sorted(bucket.inner._objects) == sorted(FOREIGN)
 
     run(work())

@@ -1,0 +1,136 @@
+"""What is written beside an object's value, and read again.
+
+* metadata ``writeid``: a random id of the write, by which a lost reply is told from a lost race;
+* metadata ``expiresat``: the moment of expiry, in milliseconds since the epoch;
+* metadata ``tail``: how many bytes at the end of the body are a nonce, where the service's
+  versions are hashes of the body; white space where the body is JSON, so that it still parses;
+* metadata ``format``: the layout's number; absent is 1, the only one so far.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from statebucket.contract.versions import Stored
+from statebucket.errors import CorruptObject, shown
+from statebucket.port.bucket import JSON, Object, ObjectInfo, Write
+from statebucket.port.expiry import LAST_MS, from_ms
+
+if TYPE_CHECKING:
+    from statebucket.port.expiry import Expiry
+
+T = TypeVar("T")
+
+MAX_DIGITS = 18
+_FORMAT = "1"
+_BLANKS = [bytes(four) for four in product(b" \t\n\r", repeat=4)]  # one for each byte
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A live object as it was read.
+
+    Attributes:
+        info: The object, as the service has it.
+        body: Its value: the body, or a view of it without the nonce, which copies nothing.
+    """
+
+    info: ObjectInfo
+    body: bytes | memoryview
+
+
+def sealed(
+    name: str,
+    body: bytes,
+    content_type: str,
+    *,
+    expiry: Expiry | None,
+    write_id: str,
+    nonce: bool,
+) -> Write:
+    """A value with what is written beside it.
+
+    Args:
+        name: The object.
+        body: Its value.
+        content_type: Its media type.
+        expiry: When it expires.
+        write_id: The id of this write.
+        nonce: Whether the body ends in a nonce, for a service whose versions are hashes of it.
+    """
+    metadata = {"writeid": write_id}
+    if expiry is not None:
+        metadata["expiresat"] = str(expiry.at_ms)
+    if nonce:
+        tail = _nonce(write_id, content_type)
+        metadata["tail"] = str(len(tail))
+        body += tail
+    return Write(name, body, content_type, metadata, expiry)
+
+
+def expires_ms(info: ObjectInfo) -> int | None:
+    """When an object expires, in milliseconds since the epoch; None if it does not.
+
+    Raises:
+        CorruptObject: Its ``expiresat`` is no number, or after the year 9999.
+    """
+    text = info.metadata.get("expiresat")
+    if text is None:
+        return None
+    if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS:
+        at_ms = int(text)
+        if at_ms <= LAST_MS:
+            return at_ms
+    raise CorruptObject(f"its expiresat is not a time: {shown(text)}", object_name=info.name)
+
+
+def value_of(found: Object) -> bytes | memoryview:
+    """An object's value: its body, or a view of it without the nonce.
+
+    Raises:
+        CorruptObject: It is of a later format, or shorter than its nonce.
+    """
+    metadata = found.info.metadata
+    number = metadata.get("format", _FORMAT)
+    if number != _FORMAT:
+        raise CorruptObject(
+            f"written in format {shown(number)}; this version of statebucket reads only {_FORMAT}",
+            object_name=found.info.name,
+        )
+    size = value_size(found.info, len(found.body))
+    return found.body if size == len(found.body) else memoryview(found.body)[:size]
+
+
+def value_size(info: ObjectInfo, stored: int) -> int:
+    """The size of an object's value in bytes, given that of its stored body.
+
+    Raises:
+        CorruptObject: Its ``tail`` is no number, or longer than the body.
+    """
+    tail = info.metadata.get("tail", "0")
+    if not tail.isascii() or not tail.isdecimal() or len(tail) > MAX_DIGITS or int(tail) > stored:
+        raise CorruptObject(
+            f"cut short: {stored} bytes with a nonce of {shown(tail)}", object_name=info.name
+        )
+    return stored - int(tail)
+
+
+def stored(found: Found, value: T) -> Stored[T]:
+    """A decoded value with what is known of its object."""
+    at_ms = expires_ms(found.info)
+    return Stored(
+        value=value,
+        version=found.info.version,
+        expires_at=None if at_ms is None else from_ms(at_ms),
+        size=len(found.body),
+    )
+
+
+def _nonce(write_id: str, content_type: str) -> bytes:
+    """Bytes that no other write's body ends in; white space where the body is JSON."""
+    raw = bytes.fromhex(write_id)
+    if content_type != JSON:
+        return raw
+    return b"".join([_BLANKS[byte] for byte in raw])

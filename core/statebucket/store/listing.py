@@ -1,0 +1,94 @@
+"""Listings, page by page, each held against what was asked.
+
+A faulty gateway or cache may leave out the prefix or the token of a request. Taken at its word, its
+answer would show one tenant's names to another, and a removal would delete them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from statebucket.errors import Unavailable, shown
+from statebucket.port.bucket import Page, PrefixPage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+AnyPage = TypeVar("AnyPage", Page, PrefixPage)
+
+
+class PageCheck:
+    """Holds the pages of one listing to what was asked.
+
+    Args:
+        operation: The public call, for errors.
+        prefix: What the names must begin with.
+        ordered: Whether the service lists in the order of names.
+    """
+
+    def __init__(self, operation: str, prefix: str, *, ordered: bool) -> None:
+        self._operation = operation
+        self._prefix = prefix
+        self._ordered = ordered
+        self._tokens: set[str] = set()
+        self._last = ""
+
+    def page(self, page: AnyPage) -> AnyPage:
+        """Returns a page that answers the request.
+
+        Raises:
+            Unavailable: It does not. Nothing of it must be used.
+        """
+        if page.following is not None and page.following in self._tokens:
+            raise Unavailable(f"{self._operation}: the listing does not move on from its page")
+        if isinstance(page, Page):
+            self._names(info.name for info in page.objects)
+        else:
+            self._prefixes(page.prefixes)
+        return page
+
+    def taken(self, page: AnyPage) -> None:
+        """Takes a page as the one that the next follows."""
+        if page.following is not None:
+            self._tokens.add(page.following)
+        if isinstance(page, Page):
+            self._last = page.objects[-1].name if page.objects else self._last
+        elif page.prefixes:
+            self._last = page.prefixes[-1]
+
+    def _names(self, names: Iterable[str]) -> None:
+        last, prefix = self._last, self._prefix
+        seen: set[str] = set()
+        for name in names:
+            if not name.startswith(prefix):
+                raise self._outside(name)
+            if self._ordered:
+                if name <= last:
+                    raise self._disordered(name, last)
+                last = name
+            elif name in seen:
+                raise self._disordered(name, name)
+            else:
+                seen.add(name)
+
+    def _prefixes(self, prefixes: list[str]) -> None:
+        start = len(self._prefix)
+        for found in prefixes:
+            # One level below: its only slash behind the prefix is its last character.
+            if not found.startswith(self._prefix) or found.find("/", start) != len(found) - 1:
+                raise self._outside(found)
+        # A service may repeat the last prefix of a page at the head of the next.
+        repeated = bool(prefixes) and prefixes[0] == self._last
+        self._names(prefixes[1:] if repeated else prefixes)
+
+    def _outside(self, name: str) -> Unavailable:
+        return Unavailable(
+            f"{self._operation}: the service listed {shown(name)}, which is not below the "
+            f"requested prefix {shown(self._prefix)}; nothing of the page was used"
+        )
+
+    def _disordered(self, name: str, last: str) -> Unavailable:
+        return Unavailable(
+            f"{self._operation}: the service listed {shown(name)} after {shown(last)}, out of "
+            "order or twice; nothing of the page was used"
+        )
