@@ -25,6 +25,15 @@ REMEDIES = Remedies(
     tenant_rights=terraform('tenant_members = { … = { function = "serviceAccount:…" } }'),
     bucket=terraform(),
     settings=Remedy(advice="run the doctor with the rights to look", terraform=READER.terraform),
+    absent=Remedy(
+        advice="let the function list the names of the whole bucket, without which Cloud Storage "
+        "denies a name that does not exist",
+        terraform=TerraformLine(MODULE, "strict_list = false, strict_tenant_list = false"),
+    ),
+    listing=Remedy(
+        advice="to narrow it, once a first load is known to work without",
+        terraform=TerraformLine(MODULE, "strict_list = true"),
+    ),
     unseen_reads=Remedy(
         command="gcloud policy-intelligence troubleshoot-policy iam "
         "//storage.googleapis.com/projects/_/buckets/…/objects/elsewhere --principal-email=… "

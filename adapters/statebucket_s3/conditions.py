@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
 
 from statebucket.errors import PreconditionFailed
 
 if TYPE_CHECKING:
     from statebucket.contract.versions import Version
     from statebucket_s3.options import BucketOptions
+
+T = TypeVar("T", bound="BucketOptions")
 
 _ETAG = re.compile(r'"([!#-~]+)"')
 
@@ -35,3 +39,12 @@ def remedy(options: BucketOptions) -> str:
     if options.etag_quotes:
         return "etag_quotes=false sends If-Match without quotes, which Ceph RGW 16 needs"
     return "S3 and most services need If-Match with its quotes: leave out etag_quotes=false"
+
+
+def other_quotes(options: T) -> tuple[str, T]:
+    """The options with the other form of ``If-Match``, and how the store's URL says so."""
+    quotes = not options.etag_quotes
+    return (
+        f"etag_quotes={str(quotes).lower()}",
+        msgspec.structs.replace(options, etag_quotes=quotes),
+    )

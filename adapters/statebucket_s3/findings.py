@@ -52,23 +52,41 @@ def findings_of(bucket: str, replies: Replies) -> Sequence[Finding]:
     found = [_identity(caller), _versions(replies.versioning), _public(replies.public)]
     if "Buckets" in replies.buckets:
         found.append(_excess("s3:ListAllMyBuckets: it can list the account's buckets"))
-    if "Policy" in replies.policy or _code(replies.policy) == "NoSuchBucketPolicy":
+    if _is_policy(replies.policy.get("Policy")) or _code(replies.policy) == "NoSuchBucketPolicy":
         found.append(_excess("s3:GetBucketPolicy: it can read the bucket's policy"))
     found.append(_out_of_sight(str(caller.get("Arn", "")), bucket))
     found.append(clock_finding(replies.date))
     return found
 
 
+def refusal(code: object) -> dict[str, Any]:
+    """A reply that says this code and nothing else."""
+    return {"Error": {"Code": code}}
+
+
+FOREIGN_REPLY = refusal("not S3's answer")
+"""What stands for a reply of 200 that is another service's, or of another request."""
+
+
 def _code(reply: Mapping[str, Any]) -> str:
-    return str(reply.get("Error", {}).get("Code", ""))
+    """The code of an error; its status where it has none; empty for no error."""
+    if "Error" not in reply:
+        return ""
+    status = reply.get("ResponseMetadata", {}).get("HTTPStatusCode", "no code")
+    return str(reply["Error"].get("Code") or status)
+
+
+def _is_policy(said: object) -> bool:
+    """Whether a reply is a bucket's policy: some services answer any request with a listing."""
+    text = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+    return text.lstrip().startswith("{")
 
 
 def _identity(reply: Mapping[str, Any]) -> Finding:
     arn = str(reply.get("Arn", ""))
     if not arn:
-        return Finding(
-            check="identity", status="unknown", message=f"STS does not say: {_code(reply)}"
-        )
+        said = _code(reply) or "its answer names nobody"
+        return Finding(check="identity", status="unknown", message=f"STS does not say: {said}")
     if arn.endswith(":root"):
         return Finding(
             check="identity",

@@ -16,7 +16,7 @@ from statebucket_s3.http.requests import S3Requests, S3Signer
 from statebucket_s3.http.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from statebucket.contract.versions import Version
     from statebucket.port.bucket import Deletion, Page, PrefixPage, Write
@@ -43,6 +43,7 @@ class HTTPBucket:
     def __init__(self, bucket: str, options: HTTPOptions, location: Location) -> None:
         self._bucket = bucket
         self._options = options
+        self._location = location
         self._settings = read_settings(options)
         self._endpoint = endpoint_of(bucket, self._settings, options.addressing_style)
         url = f"{self._endpoint.scheme}://{self._endpoint.host}"
@@ -106,6 +107,11 @@ class HTTPBucket:
         from statebucket_s3.remedies import REMEDIES  # noqa: PLC0415  (for the doctor only)
 
         return REMEDIES
+
+    def adjusted(self) -> Mapping[str, HTTPBucket]:
+        """See `statebucket.port.findings.Adjustable`."""
+        option, options = conditions.other_quotes(self._options)
+        return {option: HTTPBucket(self._bucket, options, self._location)}
 
     async def examine(self, prefix: str) -> Sequence[Finding]:  # noqa: ARG002  (the port's)
         """See `statebucket.port.findings.Diagnosable`; it only reads."""

@@ -11,7 +11,7 @@ from statebucket.errors import StateBucketError
 from statebucket_http.transport import Transport
 from statebucket_http.wire import Request
 from statebucket_http.xml_documents import parse
-from statebucket_s3.findings import PATIENCE, Replies, findings_of
+from statebucket_s3.findings import FOREIGN_REPLY, PATIENCE, Replies, findings_of, refusal
 from statebucket_s3.http.endpoints import account_of, sts_of
 from statebucket_s3.http.replies import answer_of
 from statebucket_s3.http.requests import S3Signer
@@ -55,11 +55,11 @@ async def examine(
         _reply(send(Request("GET", "", "policy="))),
     )
     replies = Replies(
-        caller=_caller(_answer(who)),
-        versioning=_answer(versioning),
-        public=_public(_answer(public)),
-        buckets=_answer(buckets),
-        policy=_answer(policy, "Policy"),
+        caller=_caller(_answer(who, "GetCallerIdentityResponse")),
+        versioning=_answer(versioning, "VersioningConfiguration", "GetBucketVersioningResponse"),
+        public=_public(_answer(public, "PublicAccessBlockConfiguration")),
+        buckets=_answer(buckets, "ListAllMyBucketsResult"),
+        policy=_policy(policy),
         date=None if isinstance(versioning, StateBucketError) else versioning.headers.get("date"),
     )
     return findings_of(bucket, replies)
@@ -107,31 +107,34 @@ async def _reply(sent: Awaitable[Reply]) -> Reply | StateBucketError:
         return error
 
 
-def _answer(reply: Reply | StateBucketError, whole: str | None = None) -> dict[str, Any]:
+def _answer(reply: Reply | StateBucketError, *roots: str) -> dict[str, Any]:
     """What was answered, as the SDK has it.
 
     Args:
         reply: The reply, or why there is none.
-        whole: What the body is called where it is no XML.
+        roots: What the root element of a success may be.
     """
     if isinstance(reply, StateBucketError):
-        return _error(type(reply).__name__)
+        return refusal(type(reply).__name__)
     wrong = answer_of(reply, _BUCKETS)
     if wrong is not None:
-        return _error(wrong.code)
-    if whole is not None:
-        return {whole: reply.body}
+        return refusal(wrong.code)
     try:
-        root, values = parse(reply.body)
+        found, values = parse(reply.body)
     except ValueError:
-        return _error("not XML")
+        return refusal("not XML")
+    if found not in roots:
+        return FOREIGN_REPLY
     # A configuration that was never made is an empty element.
-    inner = values if isinstance(values, dict) else {}
-    return {root: inner} if root == "PublicAccessBlockConfiguration" else inner
+    return values if isinstance(values, dict) else {}
 
 
-def _error(code: str) -> dict[str, Any]:
-    return {"Error": {"Code": code}}
+def _policy(reply: Reply | StateBucketError) -> dict[str, Any]:
+    """The one answer that is no XML."""
+    if isinstance(reply, StateBucketError):
+        return refusal(type(reply).__name__)
+    wrong = answer_of(reply, _BUCKETS)
+    return refusal(wrong.code) if wrong is not None else {"Policy": reply.body}
 
 
 def _caller(answer: dict[str, Any]) -> dict[str, Any]:
@@ -141,9 +144,7 @@ def _caller(answer: dict[str, Any]) -> dict[str, Any]:
 
 def _public(answer: dict[str, Any]) -> dict[str, Any]:
     """Its settings as the SDK has them: True or False."""
-    return {
-        name: {setting: value == "true" for setting, value in values.items()}
-        if name == "PublicAccessBlockConfiguration"
-        else values
-        for name, values in answer.items()
-    }
+    if "Error" in answer:
+        return answer
+    settings = {setting: value == "true" for setting, value in answer.items()}
+    return {"PublicAccessBlockConfiguration": settings}

@@ -24,7 +24,7 @@ from statebucket.port.expiry import TAG
 from statebucket.port.lifecycle import SWEEP_ONLY
 from statebucket.port.loops import ClientPerLoop
 from statebucket.port.timeouts import idle_limit
-from statebucket_s3 import lifecycle, listing
+from statebucket_s3 import conditions, lifecycle, listing
 from statebucket_s3.batch import deletions_of
 from statebucket_s3.codes import OPTIONAL, Asked, unreadable
 from statebucket_s3.conditions import if_match, remedy
@@ -166,6 +166,11 @@ class SDKBucket:
         from statebucket_s3.remedies import REMEDIES  # noqa: PLC0415  (for the doctor only)
 
         return REMEDIES
+
+    def adjusted(self) -> Mapping[str, SDKBucket]:
+        """See `statebucket.port.findings.Adjustable`."""
+        option, options = conditions.other_quotes(self._options)
+        return {option: SDKBucket(self._bucket, options, self._location)}
 
     async def examine(self, prefix: str) -> Sequence[Finding]:  # noqa: ARG002  (the port's)
         """See `statebucket.port.findings.Diagnosable`; it only reads."""

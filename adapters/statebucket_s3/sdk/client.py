@@ -24,12 +24,15 @@ if TYPE_CHECKING:
     from statebucket_s3.sdk.session import OwnSession
 
 _OK = range(200, 300)
-_DOCUMENTS = {  # the root element of each success; None where it has no body
-    "DeleteObject": None,
-    "DeleteObjects": b"DeleteResult",
-    "GetBucketLifecycleConfiguration": b"LifecycleConfiguration",
-    "ListObjectsV2": b"ListBucketResult",
-    "PutBucketLifecycleConfiguration": None,
+_DOCUMENTS = {  # what the root element of each success may be; nothing where it has no body
+    "DeleteObject": (),
+    "DeleteObjects": (b"DeleteResult",),
+    "GetBucketLifecycleConfiguration": (b"LifecycleConfiguration",),
+    "GetBucketVersioning": (b"VersioningConfiguration", b"GetBucketVersioningResponse"),
+    "GetPublicAccessBlock": (b"PublicAccessBlockConfiguration",),
+    "ListBuckets": (b"ListAllMyBucketsResult",),
+    "ListObjectsV2": (b"ListBucketResult",),
+    "PutBucketLifecycleConfiguration": (),
 }
 _ROOT = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<[?!][^>]*>\s*)*<(?:\w+:)?(\w+)")
 
@@ -126,7 +129,7 @@ async def _check_document(http_response: Any, model: Any, **_: object) -> None: 
     if http_response.status_code not in _OK:
         return
     body = await http_response.content
-    root = _DOCUMENTS[model.name]
+    roots = _DOCUMENTS[model.name]
     found = _ROOT.match(body)
-    if body if root is None else found is None or found[1] != root:
+    if (found is None or found[1] not in roots) if roots else body:
         raise unreadable()

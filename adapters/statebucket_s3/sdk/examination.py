@@ -6,9 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from aiobotocore.config import AioConfig
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from statebucket_s3.findings import PATIENCE, Replies, findings_of
+from statebucket.errors import StateBucketError
+from statebucket_s3.findings import FOREIGN_REPLY, PATIENCE, Replies, findings_of, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -34,7 +35,7 @@ async def examine(
         bucket: The bucket's name.
     """
     caller, versioning, public, buckets, policy = await asyncio.gather(
-        _caller(session, options, client.meta.region_name),
+        _answer(_caller(session, options, client.meta.region_name)),
         _answer(client.get_bucket_versioning(Bucket=bucket)),
         _answer(client.get_public_access_block(Bucket=bucket)),
         _answer(client.list_buckets()),
@@ -55,15 +56,22 @@ async def _caller(session: Any, options: S3Options, region: str) -> dict[str, An
         endpoint_url=options.endpoint_url if foreign else None,
         config=config,
     ) as sts:
-        return await _answer(sts.get_caller_identity())
+        reply: dict[str, Any] = await sts.get_caller_identity()
+        return reply
 
 
 async def _answer(request: Awaitable[Any]) -> dict[str, Any]:
-    """The reply, or the error's; either has the headers."""
+    """The reply, or the error's; either has the headers. Nothing that is answered is an error here.
+
+    A service in S3's stead may answer a request that it does not know with anything, and the SDK
+    raises what its parser does.
+    """
     try:
         reply: dict[str, Any] = await request
     except ClientError as error:
         return dict(error.response)
-    except BotoCoreError as error:
-        return {"Error": {"Code": type(error).__name__}}
+    except StateBucketError:  # of our check of its reply
+        return FOREIGN_REPLY
+    except Exception as error:  # noqa: BLE001  (as above)
+        return refusal(type(error).__name__)
     return reply

@@ -9,7 +9,9 @@ import statistics
 import time
 from typing import TYPE_CHECKING
 
-from statebucket.errors import AccessDenied, StateBucketError
+from statebucket.admin.conditions import ConditionTrials
+from statebucket.admin.excess import excess
+from statebucket.errors import AccessDenied, InvalidCredentials, StateBucketError
 from statebucket.port.bucket import BYTES
 from statebucket.port.expiry import Expiry
 from statebucket.port.findings import Diagnosable, Finding, Status
@@ -39,13 +41,13 @@ _STATUSES: dict[Kind, Status] = {
 class Examination:
     """One examination of a store's bucket.
 
-    It reads, and asks for names that do not exist. Only with ``write`` it writes, too: one object
-    below each of the store's prefixes, named ``statebucket-doctor-…``, with a TTL of a day, which
-    it removes again.
+    It reads, and asks for names that do not exist. Only with ``write`` it writes, too: objects
+    named ``statebucket-doctor-…`` below the store's prefixes, with a TTL of a day, which it removes
+    again. On these it also tries whether the service keeps to conditions.
 
     Args:
         store: The store, or a tenant's view of it.
-        write: Try the rights to write, and measure writes.
+        write: Try the rights to write and the conditions of writes, and measure them.
     """
 
     def __init__(self, store: ObjectStateStore, *, write: bool = False) -> None:
@@ -54,6 +56,7 @@ class Examination:
         self._write = write
         self._mark = f"statebucket-doctor-{os.urandom(4).hex()}"
         self._service = store.name
+        self._listable = False
         bucket = self._context.objects.bucket
         self._diagnosable = bucket if isinstance(bucket, Diagnosable) else None
         self._remedies = Remedies() if self._diagnosable is None else self._diagnosable.remedies
@@ -62,13 +65,31 @@ class Examination:
         """The findings, one after the other, as they come."""
         reach = await self._reach()
         yield reach
+        self._listable = reach.status == "ok"
         if reach.status == "fault" and reach.check == "reach":
             return
-        for check in (self._identity, self._rights, self._excess, self._lifecycle, self._expired):
-            async for finding in check():
+        for check, probe in (
+            ("identity", self._identity),
+            ("rights", self._rights),
+            ("rights", self._excess),
+            ("conditions", self._conditions),
+            ("lifecycle", self._lifecycle),
+            ("sweep", self._expired),
+            ("latency", self._latency),
+        ):
+            async for finding in self._guarded(check, probe):
                 yield finding
-        async for finding in self._latency():
-            yield finding
+
+    async def _guarded(
+        self, check: str, probe: Callable[[], AsyncIterator[Finding]]
+    ) -> AsyncIterator[Finding]:
+        """The findings of a probe. What it raises is one, too: no probe ends an examination."""
+        try:
+            async for finding in probe():
+                yield finding
+        except Exception as error:  # noqa: BLE001  (as the docstring says)
+            message = f"could not be looked at: {_named(error)}"
+            yield Finding(check=check, status="unknown", message=message)
 
     async def _reach(self) -> Finding:
         try:
@@ -77,20 +98,19 @@ class Examination:
             # Without the right to list there is more to find out; without an answer there is not.
             denied = type(error) is AccessDenied
             return self._failed("rights" if denied else "reach", "listing", error)
+        except Exception as error:  # noqa: BLE001  (of an adapter, or of its SDK)
+            message = f"listing: {_named(error)}"
+            return Finding(check="reach", status="fault", message=message)
         return Finding(
             check="reach", status="ok", message=f"{self._service} answers, and can be listed"
         )
 
     async def _identity(self) -> AsyncIterator[Finding]:
         if self._diagnosable is not None:
-            try:
-                async with asyncio.timeout(self._context.deadline):
-                    for finding in await self._diagnosable.examine(self._areas()[0]):
-                        yield finding
-            except (StateBucketError, TimeoutError) as error:
-                yield Finding(
-                    check="identity", status="unknown", message=f"could not be looked at: {error}"
-                )
+            async with asyncio.timeout(self._context.deadline):
+                findings = await self._diagnosable.examine(self._areas()[0])
+            for finding in findings:
+                yield finding
         elif self._store.requires_network:
             yield Finding(
                 check="identity",
@@ -111,11 +131,11 @@ class Examination:
         tried = "read" if not self._write else "write with a TTL, read back, delete"
         good: list[str] = []
         for area in self._areas():
-            error = await self._try_area(f"{area}{self._mark}")
-            if error is None:
+            fault = await self._try_area(area)
+            if fault is None:
                 good.append(area)
             else:
-                yield self._failed("rights", f"below {area}", error)
+                yield fault
         if good:
             yield Finding(check="rights", status="ok", message=f"{tried} below {', '.join(good)}")
         if not self._write:
@@ -126,68 +146,54 @@ class Examination:
                 remedy=Remedy(command="statebucket doctor --write"),
             )
 
-    async def _try_area(self, name: str) -> StateBucketError | None:
-        objects = self._context.objects
+    async def _try_area(self, area: str) -> Finding | None:
+        """What is wrong with the rights below one prefix."""
+        name, objects = f"{area}{self._mark}", self._context.objects
+        absent: AccessDenied | None = None
         try:
-            if not self._write:
-                await objects.get(self._call(), name)
-                return None
-            async with self._removing(name):
-                await self._put(name, b"probe")
-                await objects.get(self._call(), name)
+            try:
+                await objects.get(self._call(), name)  # as before each first save
+            except AccessDenied as error:
+                known = self._listable and not isinstance(error, InvalidCredentials)
+                if self._remedies.absent is None or not known:
+                    raise
+                absent = error
+            if self._write:
+                async with self._removing(name):
+                    await self._put(name, b"probe")
+                    await objects.get(self._call(), name)
         except StateBucketError as error:
-            return error
-        return None
+            return self._failed("rights", f"below {area}", error)
+        if absent is None:
+            return None
+        # It may list, and what exists can be read or was not tried: the rights are not missing.
+        return Finding(
+            check="rights",
+            status="fault",
+            message=f"below {area} a name that does not exist is denied, so that each first load "
+            f"raises AccessDenied: {absent}",
+            remedy=self._remedies.absent,
+        )
 
     async def _excess(self) -> AsyncIterator[Finding]:
-        """Rights that the store does not need, as far as reading tells."""
-        if not self._store.requires_network:
-            return
-        context, bucket = self._context, self._context.objects.bucket
-        reads = "it can read objects outside the store's prefixes"
-        answers: dict[str, bool | None] = {}
-        if context.tenant is not None:
-            lists = f"it can list other tenants, below {context.layout.tenants}"
-            answers[lists] = await self._may(
-                lambda: bucket.list(context.layout.tenants, after=None, limit=1)
-            )
-        elif context.layout.root:
-            lists = f"it can list the bucket outside {context.layout.root}"
-            answers[lists] = await self._may(lambda: bucket.list("", after=None, limit=1))
-        answers[reads] = await self._may(lambda: bucket.get(self._mark))
-        tenant = context.tenant is not None
-        rights = self._remedies.tenant_rights if tenant else self._remedies.rights
-        for message, answer in answers.items():
-            if answer:
-                yield Finding(check="rights", status="warning", message=message, remedy=rights)
-            elif answer is None:
-                yield Finding(
-                    check="rights", status="unknown", message=f"no answer whether {message}"
-                )
-        unseen = self._remedies.unseen_reads
-        if answers[reads] is False and unseen is not None:
-            yield Finding(
-                check="rights",
-                status="unknown",
-                message=f"whether {reads}: the service denies a name that does not exist in any "
-                "case, and no other was tried",
-                remedy=unseen,
-            )
-        elif not any(answer is not False for answer in answers.values()):
-            yield Finding(
-                check="rights", status="ok", message="nothing outside the store's prefixes"
-            )
+        if self._store.requires_network:
+            async for finding in excess(self._context, self._remedies, self._mark):
+                yield finding
 
-    async def _may(self, send: Callable[[], Awaitable[object]]) -> bool | None:
-        """Whether the service allows it; None where it did not say."""
-        try:
-            async with asyncio.timeout(self._context.deadline):
-                await send()
-        except AccessDenied:
-            return False
-        except (StateBucketError, TimeoutError):
-            return None
-        return True
+    # What the service does with conditions.
+
+    async def _conditions(self) -> AsyncIterator[Finding]:
+        if not self._write:
+            return
+        objects = self._context.objects
+        trials = ConditionTrials(
+            objects.bucket,
+            f"{self._areas()[0]}{self._mark}-",
+            self._expiry(),
+            self._context.deadline,
+        )
+        for finding in await trials.findings():
+            yield finding
 
     # Removal of what has expired.
 
@@ -263,8 +269,11 @@ class Examination:
 
     async def _put(self, name: str, body: bytes) -> None:
         objects = self._context.objects
-        expiry = Expiry(objects.now_ms() + _DAY_MS, 1)
-        await objects.put(self._call(), name, body, content_type=BYTES, expiry=expiry)
+        await objects.put(self._call(), name, body, content_type=BYTES, expiry=self._expiry())
+
+    def _expiry(self) -> Expiry:
+        """When a probe expires, should it not be removed."""
+        return Expiry(self._context.objects.now_ms() + _DAY_MS, 1)
 
     @contextlib.asynccontextmanager
     async def _removing(self, name: str) -> AsyncIterator[None]:
@@ -289,3 +298,13 @@ class Examination:
 
     def _call(self) -> Call:
         return self._context.call("doctor")
+
+
+def _named(error: Exception) -> str:
+    """An error in a message; of a foreign one the kind alone, since its text may show a secret."""
+    if isinstance(error, StateBucketError):
+        return f"{type(error).__name__}: {error}"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    kind = type(error)
+    return f"{kind.__module__}.{kind.__qualname__}"

@@ -9,7 +9,9 @@ import msgspec
 from statebucket.port.remedies import Remedies, Remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from statebucket.port.bucket import Bucket
 
 Status = Literal["ok", "note", "unknown", "warning", "fault"]
 
@@ -50,5 +52,17 @@ class Diagnosable(Protocol):
         Args:
             prefix: What the names of the store's objects, or of some of them, begin with: where
                 the identity should be allowed to list.
+        """
+        ...
+
+
+@runtime_checkable
+class Adjustable(Protocol):
+    """What an adapter may offer whose services differ in something that an option adjusts."""
+
+    def adjusted(self) -> Mapping[str, Bucket]:
+        """The same bucket as other options would have it, by the option as the store's URL has it.
+
+        The doctor tries them where the service refuses a condition that holds, and closes them.
         """
         ...

@@ -71,7 +71,10 @@ class Remedies(msgspec.Struct, frozen=True, kw_only=True):
         settings: The right to read the bucket's settings and rules is missing, which only an
             examination needs.
         absent: Reading a name that does not exist is denied although the store's rights are
-            granted, so that no first load succeeds; None where the service never does that.
+            granted, so that no first load succeeds; None where the service never does that, or
+            where ``rights`` include what it takes.
+        listing: Listing outside the store's prefixes is among the rights that a store is granted
+            on this service: how to narrow it. None where the service's rights do not include it.
         unseen_reads: How to find out whether names outside the store's prefixes may be read, on a
             service that denies a name that does not exist in any case; None where a denied read
             shows that they may not.
@@ -96,6 +99,7 @@ class Remedies(msgspec.Struct, frozen=True, kw_only=True):
         advice="run the doctor with the right to read the bucket's settings and rules"
     )
     absent: Remedy | None = None
+    listing: Remedy | None = None
     unseen_reads: Remedy | None = None
 
     def of(self, error: errors.StateBucketError, *, tenant: bool = False) -> Remedy | None:

@@ -1,0 +1,132 @@
+"""An examination goes to its end, whatever a service or an adapter does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from statebucket import errors, open_store
+from statebucket.admin.doctor import Examination
+from statebucket.port.remedies import Remedies, Remedy
+from statebucket_gcs.remedies import REMEDIES as GCS
+
+if TYPE_CHECKING:
+    from statebucket.port.findings import Finding
+    from statebucket.store.store import ObjectStateStore
+
+pytestmark = pytest.mark.asyncio
+
+SECRET = "hunter2"
+
+
+@pytest.fixture
+def store() -> ObjectStateStore:
+    return open_store("memory://")
+
+
+def bucket_of(store: ObjectStateStore, remedies: Remedies | None = None) -> Any:
+    """The store's bucket, as that of a cloud."""
+    bucket: Any = store.context.objects.bucket
+
+    async def nothing(_: str) -> tuple[Finding, ...]:
+        return ()
+
+    bucket.remedies, bucket.examine, bucket.requires_network = remedies or Remedies(), nothing, True
+    return bucket
+
+
+async def examined(store: ObjectStateStore, **options: Any) -> list[Finding]:
+    return [one async for one in Examination(store, **options).findings()]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError(SECRET), "builtins.ValueError"),
+        (errors.RequestRejected("not this one"), "RequestRejected: not this one"),
+        (TimeoutError(), "no answer in time"),
+    ],
+)
+async def test_a_probe_that_fails_is_a_finding_and_the_others_follow(
+    store: ObjectStateStore, error: Exception, said: str
+) -> None:
+    bucket = bucket_of(store)
+
+    async def fail(_: str) -> None:
+        raise error
+
+    bucket.examine = fail
+    findings = await examined(store, write=True)
+    (identity,) = [one for one in findings if one.check == "identity"]
+    assert (identity.status, identity.message) == ("unknown", f"could not be looked at: {said}")
+    assert {one.check for one in findings} == {
+        *("reach", "identity", "rights", "conditions", "lifecycle", "latency")
+    }
+    assert SECRET not in str(findings)
+
+
+@pytest.mark.parametrize("call", ["check", "get", "list", "put", "delete"])
+async def test_no_call_of_a_broken_adapter_ends_an_examination(
+    store: ObjectStateStore, call: str
+) -> None:
+    bucket = bucket_of(store)
+
+    async def fail(*_: Any, **__: Any) -> None:
+        raise KeyError(SECRET)
+
+    setattr(bucket, call, fail)
+    findings = await examined(store.with_deadline(1), write=True)
+    assert findings
+    assert any(one.status in {"fault", "unknown"} for one in findings)
+    assert SECRET not in str(findings)
+    if call == "check":
+        assert [(one.check, one.status) for one in findings] == [("reach", "fault")]
+    else:
+        assert findings[-1].check == "latency"
+
+
+def denies_what_does_not_exist(bucket: Any) -> None:
+    get = bucket.get
+
+    async def some(name: str) -> Any:
+        found = await get(name)
+        if found is None:
+            raise errors.AccessDenied("no objects.list on it")
+        return found
+
+    bucket.get = some
+
+
+@pytest.mark.parametrize("write", [True, False])
+async def test_where_a_missing_name_is_denied_the_remedy_is_not_the_grant_that_is_there(
+    store: ObjectStateStore, *, write: bool
+) -> None:
+    denies_what_does_not_exist(bucket_of(store, GCS))
+    faults = [one for one in await examined(store, write=write) if one.check == "rights"]
+    faults = [one for one in faults if one.status == "fault"]
+    assert len(faults) == 3  # tenants, shared, owners
+    for one in faults:
+        assert "each first load raises AccessDenied" in one.message
+        assert one.remedy == GCS.absent
+        assert "runtime_members" not in str(one.remedy)
+
+
+async def test_where_what_exists_is_denied_too_the_rights_are_missing(
+    store: ObjectStateStore,
+) -> None:
+    bucket = bucket_of(store, GCS)
+
+    async def denied(_: str) -> None:
+        raise errors.AccessDenied("no")
+
+    bucket.get = denied
+    faults = [one for one in await examined(store, write=True) if one.status == "fault"]
+    assert [one.remedy for one in faults if one.check == "rights"] == [GCS.rights] * 3
+
+
+async def test_a_listing_that_the_rights_include_is_a_note(store: ObjectStateStore) -> None:
+    narrow = Remedy(advice="narrow it")
+    bucket_of(store, Remedies(listing=narrow))
+    lists = [one for one in await examined(store.tenant("a")) if "it can list" in one.message]
+    assert [(one.status, one.remedy) for one in lists] == [("note", narrow)]
