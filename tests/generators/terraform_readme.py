@@ -1,6 +1,6 @@
 """Writes each module's README from its variables and outputs.
 
-Run it as a program after a change of either; a test compares.
+Run it as a program after a change of either. A test compares the result.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the Terraform tests share."""
+"""Fixtures of the Terraform tests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="session")
 def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
-    """Where the AWS provider comes from; skips where it cannot be had."""
+    """Where the AWS provider comes from; skips where it is not available."""
     return need_aws_provider(tmp_path_factory.mktemp("provider"))
 
 

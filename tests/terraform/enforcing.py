@@ -1,4 +1,4 @@
-"""A moto that enforces IAM policies, by action and object; it does not look at conditions."""
+"""A moto that enforces IAM policies by action and object. It ignores conditions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REGION = "us-east-1"
 
 
 class Enforcing:
-    """The server, and a store for whoever has a policy.
+    """The server, and stores for users with a policy.
 
     Args:
         server: A moto.
@@ -40,7 +40,7 @@ class Enforcing:
         self._keys: dict[str, tuple[str, str]] = {}
 
     def user(self, name: str, policy: str) -> None:
-        """Makes a user that has a policy and no other right."""
+        """Creates a user that has one policy and no other right."""
         iam = self._session.client("iam", endpoint_url=self.server.url)
         iam.create_user(UserName=name)
         iam.put_user_policy(UserName=name, PolicyName="it", PolicyDocument=policy)
@@ -70,6 +70,6 @@ class Enforcing:
 
 @contextmanager
 def enforcing(bucket: str) -> Iterator[Enforcing]:
-    """A server of its own, which would refuse everybody else's requests."""
+    """A server of its own, since it refuses the requests of every other test."""
     with running_moto() as server:
         yield Enforcing(server, bucket)

@@ -19,7 +19,7 @@ _BLOCK = "__is_block__"
 
 
 def load(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """Every ``.tf`` file of a folder, read."""
+    """Every ``.tf`` file of a folder, parsed."""
     return [(path, hcl2.loads(path.read_text())) for path in sorted(folder.glob("*.tf"))]
 
 

@@ -1,4 +1,4 @@
-"""What Terraform made of the modules on a local server."""
+"""What Terraform created from the modules on a local server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Made(NamedTuple):
-    """What Terraform made, and where."""
+    """What Terraform created, and where."""
 
     terraform: Terraform
     server: Server

@@ -1,4 +1,4 @@
-"""moto's server, with the one answer that Terraform's AWS provider waits for in vain.
+"""moto's server, with one element that Terraform's AWS provider waits for.
 
 AWS echoes ``<ObjectSizeGreaterThan>0</ObjectSizeGreaterThan>`` in a lifecycle filter of several
 conditions; moto drops it, and the provider then waits for it until it times out. Run as a program,
@@ -22,7 +22,7 @@ _ECHO = b"<ObjectSizeGreaterThan>0</ObjectSizeGreaterThan>"
 
 
 def as_aws_echoes(app: WSGIApplication) -> WSGIApplication:
-    """Puts the missing element into each answer about lifecycle rules."""
+    """Adds the missing element to each reply about lifecycle rules."""
 
     def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] != "GET" or "lifecycle" not in environ["QUERY_STRING"]:

@@ -1,4 +1,4 @@
-"""A module's lifecycle rules, worked out by Terraform without any provider."""
+"""A module's lifecycle rules, computed by Terraform without any provider."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def copy_rules(module: str, folder: Path) -> None:
             shutil.copy(ROOT / module / name, folder)
 
 
-def worked_out(
+def computed(
     module: str, folder: Path, *, what: str = "local.state_rules", **variables: Any
 ) -> list[dict[str, Any]]:
     """The rules that a module makes of its variables.

@@ -1,4 +1,4 @@
-"""Whether the arguments and blocks of a module are those that its provider takes."""
+"""Whether the arguments and blocks of a module are in its provider's schema."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from terraform.hcl import parts, resources
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What Terraform itself takes in every resource.
+# What Terraform itself accepts in every resource.
 _META = frozenset({"count", "for_each", "depends_on", "provider", "lifecycle"})
 
 
@@ -23,7 +23,7 @@ def schemas(provider: str) -> dict[str, Any]:
 
 
 def faults(folder: Path, provider: str) -> list[str]:
-    """What a folder's resources have that the provider does not take, or lack that it must have."""
+    """Arguments and blocks that the provider does not know, or that it requires and are missing."""
     known = schemas(provider)
     found = []
     for kind, name, body in resources(folder):

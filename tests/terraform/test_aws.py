@@ -154,7 +154,7 @@ def test_a_second_plan_finds_nothing_to_change(made: Made) -> None:
     made.terraform.run("plan", "-detailed-exitcode", "-input=false")
 
 
-def test_a_change_behind_terraforms_back_is_terraforms_to_mend(made: Made) -> None:
+def test_a_change_outside_terraform_is_left_for_terraform_to_fix(made: Made) -> None:
     client = raw_client(made.server)
     before = client.get_bucket_lifecycle_configuration(Bucket="plain-state")["Rules"]
     changed = json.loads(json.dumps(before))

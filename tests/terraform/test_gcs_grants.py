@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from terraform.gcs_iam import Cloud
-from terraform.rules import copy_rules, worked_out
+from terraform.rules import computed, copy_rules
 from terraform.tool import need_terraform
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def granted(folder: Path, **variables: Any) -> Grants:
         },
     }
     found: Grants = {}
-    for grant in worked_out("gcp", folder, what="values(local.grants)", **(members | variables)):
+    for grant in computed("gcp", folder, what="values(local.grants)", **(members | variables)):
         found.setdefault(grant["member"].removeprefix("user:").partition("@")[0], []).append(grant)
     return found
 

@@ -1,4 +1,4 @@
-"""The modules as text: formatted, of known arguments, pinned, described, and documented."""
+"""The modules as text: formatting, known arguments, version ranges, descriptions, READMEs."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ def test_every_file_is_formatted() -> None:
 
 
 @pytest.mark.parametrize(("folder", "provider"), SCHEMAS.items())
-def test_every_argument_and_block_is_one_that_the_provider_takes(
-    folder: str, provider: str
-) -> None:
+def test_every_argument_and_block_is_in_the_provider_s_schema(folder: str, provider: str) -> None:
     assert faults(ROOT / folder, provider) == []
 
 
@@ -54,7 +52,7 @@ def test_every_argument_and_block_is_one_that_the_provider_takes(
         ("azure", "access.tf", "azurerm_role_assignment", "azurerm_role_grant", "no such resource"),
     ],
 )
-def test_a_slip_in_an_argument_is_seen(
+def test_a_misspelt_argument_is_found(
     folder: str, file: str, old: str, new: str, said: str, tmp_path: Path
 ) -> None:
     copy = tmp_path / folder
@@ -83,7 +81,7 @@ def test_no_module_sets_up_a_provider(module: str) -> None:
 
 
 def test_the_examples_are_root_modules_that_set_up_what_their_providers_ask_for() -> None:
-    """AWS's takes all from the environment; Azure's can do nothing without its features."""
+    """AWS's is configured by the environment; Azure's requires its features block."""
     set_up: dict[str, Any] = {}
     for example in EXAMPLES:
         for _, document in load(ROOT / "examples" / example):
@@ -121,16 +119,16 @@ def test_every_variable_is_used() -> None:
             assert re.search(rf"\bvar\.{name}\b", text), f"{module}: {name}"
 
 
-# checkov pins what the SDKs pin otherwise, and so lives in an environment of its own.
+# checkov pins other versions than the SDKs do, so it has an environment of its own.
 
 
 def checkov() -> str:
-    """Its program: what CHECKOV names, or the one on the path."""
+    """The program that CHECKOV names, or the one on the path."""
     program = os.environ.get("CHECKOV") or shutil.which("checkov")
     if program is None:
         reason = (
-            "checkov is not there: install checkov==3.3.* in an environment of its own and let "
-            "CHECKOV name its program"
+            "checkov is not installed: install checkov==3.3.* in an environment of its own and set "
+            "CHECKOV to its program"
         )
         if os.environ.get("CI") and shutil.which("terraform"):
             pytest.fail(reason)

@@ -90,7 +90,7 @@ def test_a_tenant_s_policy_allows_what_its_view_sends_and_nobody_else_s(
 
 
 def test_the_policies_are_enforced_by_a_server(documents: Documents) -> None:
-    """By moto, which judges actions and objects, and leaves conditions out."""
+    """By moto, which evaluates actions and objects and ignores conditions."""
 
     async def work(server: Enforcing) -> None:
         saved = snapshot()
@@ -106,7 +106,7 @@ def test_the_policies_are_enforced_by_a_server(documents: Documents) -> None:
                         await change
                 with pytest.raises(AccessDenied):
                     await reader.delete("exec:e1:k")
-            # One by one: of a batch moto judges each name by the bucket's policy alone.
+            # One by one: moto evaluates each name of a batch by the bucket's policy alone.
             await store.tenant("acme").delete_snapshot(saved.execution_id)
             await store.delete("exec:e1:k")
             assert not await store.exists("exec:e1:k")

@@ -1,4 +1,4 @@
-"""Each module's lifecycle rules are those of core/statebucket: both sides change together."""
+"""Each module's lifecycle rules are those of core/statebucket: both change together."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from statebucket_gcs import lifecycle as gcs
 from statebucket_s3 import lifecycle as s3
 from support.rules import scope
 from terraform.hcl import ROOT, locals_of
-from terraform.rules import REMOVAL, copy_rules, expected, worked_out
+from terraform.rules import REMOVAL, computed, copy_rules, expected
 from terraform.tool import need_terraform
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def gcs_made() -> Lifecycle:
 
 
 class OwnedByTerraform:
-    """A bucket that the module made for the prefix ``app``."""
+    """A bucket that the module created for the prefix ``app``."""
 
     def __init__(self, removal: Removal, found: Lifecycle) -> None:
         self.removal = removal
@@ -58,7 +58,7 @@ class OwnedByTerraform:
 
 
 def plain(rule: Raw) -> Raw:
-    """A rule without what is not set."""
+    """A rule without unset fields."""
     return {name: value for name, value in rule.items() if value is not False}
 
 
@@ -105,12 +105,12 @@ def test_the_custom_time_is_that_of_the_core() -> None:
 @pytest.mark.parametrize("module", ["aws", "gcp", "azure"])
 @pytest.mark.parametrize("prefix", ["", "app/state"])
 @pytest.mark.parametrize("owner_index", [True, False])
-def test_the_rules_that_terraform_works_out_are_those_that_are_needed(
+def test_the_rules_that_terraform_computes_are_those_that_are_needed(
     module: str, prefix: str, tmp_path: Path, *, owner_index: bool
 ) -> None:
     need_terraform()
     copy_rules(module, tmp_path)
-    rules = worked_out(module, tmp_path, prefix=prefix, owner_index=owner_index)
+    rules = computed(module, tmp_path, prefix=prefix, owner_index=owner_index)
     assert rules == expected(module, prefix, owner_index=owner_index)
 
 
@@ -121,20 +121,20 @@ def test_a_class_that_the_core_alone_has_is_seen(
     need_terraform()
     copy_rules(module, tmp_path)
     monkeypatch.setattr(lifecycle, "CLASSES", (*CLASSES, 2048))
-    assert worked_out(module, tmp_path) != expected(module, "", owner_index=True)
+    assert computed(module, tmp_path) != expected(module, "", owner_index=True)
 
 
 def test_the_labels_on_google_cloud_are_those_that_the_core_knows(tmp_path: Path) -> None:
     need_terraform()
     copy_rules("gcp", tmp_path)
-    (labels,) = worked_out("gcp", tmp_path, what="[local.rule_labels]", prefix="app/state")
+    (labels,) = computed("gcp", tmp_path, what="[local.rule_labels]", prefix="app/state")
     found = gcs.read({"metageneration": "1", "labels": labels})
     assert found.terraform
     assert found.terraform_prefixes == {lifecycle.digest("app/state")}
 
 
 @pytest.mark.parametrize(("module", "found"), [("aws", s3_made), ("gcp", gcs_made)])
-def test_what_apply_prints_for_another_prefix_is_input_that_the_module_takes(
+def test_what_apply_prints_for_another_prefix_is_valid_input_of_the_module(
     module: str, found: Callable[[], Lifecycle], tmp_path: Path
 ) -> None:
     need_terraform()
@@ -143,7 +143,7 @@ def test_what_apply_prints_for_another_prefix_is_input_that_the_module_takes(
     plan = asyncio.run(manager.apply(dry_run=False))
     text = plan.module_input.partition("extra_lifecycle_rules = ")[2]
     copy_rules(module, tmp_path)
-    extra = worked_out(
+    extra = computed(
         module,
         tmp_path,
         what="var.extra_lifecycle_rules",

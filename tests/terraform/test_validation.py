@@ -32,7 +32,7 @@ def test_what_the_aws_module_refuses(mirror: Path | None, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("module", ["gcp", "azure"])
 def test_what_the_others_refuse_of_what_needs_no_provider(module: str, tmp_path: Path) -> None:
-    """Their files need a provider to be run whole; variables and rules do without."""
+    """Variables and rules need no provider; the rest of these modules does."""
     need_terraform()
     copy_rules(module, tmp_path)
     text = (ROOT / module / "tests/validation.tftest.hcl").read_text()

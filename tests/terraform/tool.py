@@ -1,4 +1,4 @@
-"""Terraform, and the AWS provider, wherever this machine has them."""
+"""Terraform and the AWS provider, as installed on this machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECONDS = 540
 
 
 class Failed(AssertionError):
-    """Terraform ended with an error."""
+    """Terraform failed."""
 
 
 class Terraform:
@@ -84,13 +84,13 @@ def need_terraform() -> None:
 
 
 def need_aws_provider(scratch: Path) -> Path | None:
-    """Skips a test where the AWS provider cannot be had; in CI, where Terraform is, it fails.
+    """Skips a test where the AWS provider is not available; in CI it fails.
 
     Args:
         scratch: An empty folder to try in.
 
     Returns:
-        The mirror to take it from; None where Terraform finds it by itself.
+        The mirror to take it from; None where Terraform finds it itself.
     """
     need_terraform()
     (scratch / "main.tf").write_text(
@@ -106,8 +106,8 @@ def need_aws_provider(scratch: Path) -> Path | None:
         else:
             return mirror
     reason = (
-        "the hashicorp/aws provider cannot be had: let `terraform init` reach the registry, or put "
-        f"it into a filesystem mirror (terraform providers mirror)\n{said}"
+        "the hashicorp/aws provider is not available: let `terraform init` reach the registry, or "
+        f"put it into a filesystem mirror (terraform providers mirror)\n{said}"
     )
     if os.environ.get("CI"):
         pytest.fail(f"in CI a missing provider is a failure: {reason}")

@@ -1,4 +1,4 @@
-"""The rights that each call of a store needs on S3: what a proxy recorded, as IAM names it."""
+"""The rights that each call of a store needs on S3: the recorded requests in IAM's names."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Right(NamedTuple):
 
 
 async def rights(server: Server, *, tenant: str | None) -> dict[str, set[Right]]:
-    """Make every public call, and give what each needed.
+    """Makes every public call, and returns the rights that each needed.
 
     Args:
         server: A server; the requests go to a bucket of their own there, without a policy.

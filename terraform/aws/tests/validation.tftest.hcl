@@ -1,4 +1,4 @@
-# What the module refuses, and what it makes of its variables. No request leaves this machine.
+# What the module refuses, and what it computes from its variables. No request leaves this machine.
 mock_provider "aws" {
   mock_data "aws_iam_policy_document" {
     defaults = {
@@ -137,7 +137,7 @@ run "tenant_tag_with_a_slash" {
   }
 }
 
-run "bucket_policy_that_is_none" {
+run "bucket_policy_that_is_no_document" {
   command         = plan
   expect_failures = [var.extra_bucket_policy_json]
 

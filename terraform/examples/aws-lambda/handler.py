@@ -1,7 +1,7 @@
 """One step of a long execution for each invocation, on AWS Lambda.
 
-The invocations may run anywhere and one after another or at the same time: the state is in the
-bucket, and a version guards each save.
+Invocations may run on any machine, in sequence or concurrently: the state is in the bucket, and a
+version guards each save.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Runs the next step of the execution that the event names.
 
     Args:
-        event: ``tenant_id`` and ``execution_id``.
-        _context: Lambda's own.
+        event: Has ``tenant_id`` and ``execution_id``.
+        _context: Lambda's context object, not used.
     """
     tenant = store.tenant(event["tenant_id"])
     stored = tenant.load_stored(event["execution_id"])
@@ -35,7 +35,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     outputs[step] = f"{step} of {event['execution_id']}"
     finished = len(outputs) == len(STEPS)
 
-    # Loses, with VersionConflict, against another invocation that has done this step meanwhile.
+    # Raises VersionConflict if another invocation has done this step in the meantime.
     tenant.save_snapshot(
         ExecutionSnapshot(
             tenant_id=event["tenant_id"],

@@ -1,7 +1,7 @@
 """One step of a long execution for each request, on Azure Functions.
 
-The calls may run anywhere and one after another or at the same time: the state is in the
-container, and a version guards each save.
+Calls may run on any machine, in sequence or concurrently: the state is in the container, and a
+version guards each save.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def next_step(request: dict[str, Any]) -> dict[str, Any]:
     outputs[step] = f"{step} of {request['execution_id']}"
     finished = len(outputs) == len(STEPS)
 
-    # Loses, with VersionConflict, against another invocation that has done this step meanwhile.
+    # Raises VersionConflict if another invocation has done this step in the meantime.
     tenant.save_snapshot(
         ExecutionSnapshot(
             tenant_id=request["tenant_id"],

@@ -9,7 +9,7 @@ terraform {
   }
 }
 
-# The account of the state has no shared keys.
+# The storage account of the state has no shared keys.
 provider "azurerm" {
   subscription_id     = var.subscription_id
   storage_use_azuread = true
@@ -66,7 +66,7 @@ module "state" {
   }
 }
 
-# The Functions host keeps its own locks and secrets in an account; not in that of the state.
+# The Functions host keeps its locks and secrets in an account of its own, apart from the state.
 resource "azurerm_storage_account" "host" {
   #checkov:skip=CKV_AZURE_33:The host's queues hold no data of the example
   #checkov:skip=CKV_AZURE_59:The host reaches it over its public endpoint, with a role
@@ -127,7 +127,7 @@ resource "azurerm_linux_function_app" "step" {
   }
 
   app_settings = {
-    # Which of its identities the SDK and the host take.
+    # The identity that the SDK and the host use.
     AZURE_CLIENT_ID                 = azurerm_user_assigned_identity.function.client_id
     AzureWebJobsStorage__clientId   = azurerm_user_assigned_identity.function.client_id
     AzureWebJobsStorage__credential = "managedidentity"

@@ -1,4 +1,4 @@
-# What the module refuses, and what it makes of its variables. No request leaves this machine.
+# What the module refuses, and what it computes from its variables. No request leaves this machine.
 mock_provider "google" {}
 
 variables {

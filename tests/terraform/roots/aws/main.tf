@@ -1,4 +1,4 @@
-# The modules as a platform team would use them, against a local server.
+# The modules as a platform team would use them, on a local server.
 terraform {
   required_providers {
     aws = {
@@ -33,7 +33,7 @@ provider "aws" {
   }
 }
 
-# As it comes.
+# With its defaults.
 module "plain" {
   source = "./modules/aws"
 
@@ -41,7 +41,7 @@ module "plain" {
   prefix      = "app/state"
 }
 
-# With everything on, tenants kept apart, and rules beside its own.
+# With every option on, tenants kept apart, and extra rules.
 module "tenants" {
   source = "./modules/aws"
 
