@@ -23,9 +23,9 @@ from statebucket.opening import open_store
 
 if TYPE_CHECKING:
     from statebucket.contract.lease import Lease as Lease
+    from statebucket.contract.lifecycle import LifecyclePlan as LifecyclePlan
+    from statebucket.contract.lifecycle import LifecycleReport as LifecycleReport
     from statebucket.contract.writer import SnapshotWriter as SnapshotWriter
-    from statebucket.lifecycle.plan import LifecyclePlan as LifecyclePlan
-    from statebucket.lifecycle.report import LifecycleReport as LifecycleReport
 
 __version__ = "0.1.0"
 
@@ -52,8 +52,8 @@ __all__ = [
 # Not in __all__, by which ``import *`` and the API reference would load them.
 _LATER = {
     "Lease": "statebucket.contract.lease",
-    "LifecyclePlan": "statebucket.lifecycle.plan",
-    "LifecycleReport": "statebucket.lifecycle.report",
+    "LifecyclePlan": "statebucket.contract.lifecycle",
+    "LifecycleReport": "statebucket.contract.lifecycle",
     "SnapshotWriter": "statebucket.contract.writer",
 }
 

@@ -23,13 +23,12 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from statebucket.contract.ids import ExecutionId, TenantId
+from statebucket.contract.lifecycle import LifecyclePlan, LifecycleReport
 from statebucket.contract.reports import DeletionReport, SweepReport
 from statebucket.contract.snapshot import ExecutionSnapshot
 from statebucket.contract.state_store import MARGIN
 from statebucket.contract.stats import Stats
 from statebucket.contract.versions import Stored, Version
-from statebucket.lifecycle.plan import LifecyclePlan
-from statebucket.lifecycle.report import LifecycleReport
 
 T = TypeVar("T")
 

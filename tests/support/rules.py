@@ -13,7 +13,7 @@ from statebucket_gcs import lifecycle as gcs
 from statebucket_s3 import lifecycle as s3
 
 if TYPE_CHECKING:
-    from statebucket.lifecycle.report import LifecycleReport, RuleFinding
+    from statebucket.contract.lifecycle import LifecycleReport, RuleFinding
     from statebucket.port.lifecycle import Removal
 
 Raw = dict[str, Any]

@@ -21,7 +21,7 @@ from statebucket.store.envelope import expires_ms
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from statebucket.lifecycle.report import Kind
+    from statebucket.contract.lifecycle import Kind
     from statebucket.port.bucket import ObjectInfo
     from statebucket.store.retry import Call
     from statebucket.store.store import ObjectStateStore

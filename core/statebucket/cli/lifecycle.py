@@ -12,8 +12,7 @@ from statebucket.cli.exits import Exit
 from statebucket.cli.options import DryRun, Json, Url, Yes
 from statebucket.cli.screen import Screen, Stop, counted, plain
 from statebucket.cli.session import on_store
-from statebucket.lifecycle.plan import LifecyclePlan
-from statebucket.lifecycle.report import LifecycleReport
+from statebucket.contract.lifecycle import LifecyclePlan, LifecycleReport
 from statebucket.lifecycle.rules import Scope, needed_rules, rooted
 from statebucket.port.lifecycle import TERRAFORM_ID, Lifecycle, LifecyclePort, Rule
 from statebucket.store.store import ObjectStateStore

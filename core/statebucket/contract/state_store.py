@@ -18,13 +18,12 @@ if TYPE_CHECKING:
 
     from statebucket.contract.ids import ExecutionId, TenantId
     from statebucket.contract.lease import Lease
+    from statebucket.contract.lifecycle import LifecyclePlan, LifecycleReport
     from statebucket.contract.reports import DeletionReport, SweepReport
     from statebucket.contract.snapshot import ExecutionSnapshot
     from statebucket.contract.stats import Stats
     from statebucket.contract.versions import Stored, Version
     from statebucket.contract.writer import SnapshotWriter
-    from statebucket.lifecycle.plan import LifecyclePlan
-    from statebucket.lifecycle.report import LifecycleReport
 
 T = TypeVar("T")
 

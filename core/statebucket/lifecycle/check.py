@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from statebucket.contract.lifecycle import Kind, LifecycleReport, RuleFinding
 from statebucket.lifecycle.dangers import dangers
-from statebucket.lifecycle.report import Kind, LifecycleReport, RuleFinding
 from statebucket.lifecycle.rules import is_ours, removes_expired, resembles_ours, rooted
 from statebucket.port.lifecycle import ID, TERRAFORM_ID, per_prefix
 from statebucket.port.remedies import Remedy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from statebucket.lifecycle.report import RuleFinding
+from statebucket.contract.lifecycle import RuleFinding
 from statebucket.port.remedies import Remedy
 
 if TYPE_CHECKING:

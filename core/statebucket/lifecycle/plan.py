@@ -2,67 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from statebucket.contract.lifecycle import LifecyclePlan, LifecycleReport
 from statebucket.errors import PreconditionFailed, Unavailable
 from statebucket.lifecycle.check import SWEPT, compare, swept, unseen
-from statebucket.lifecycle.report import LifecycleReport
 from statebucket.lifecycle.rules import Scope, digest, is_ours, merge, needed_rules
-from statebucket.port.lifecycle import SWEEP_ONLY, TERRAFORM_ID, Lifecycle, Rule, UnreadableRules
+from statebucket.port.lifecycle import SWEEP_ONLY, TERRAFORM_ID, Lifecycle, UnreadableRules
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
+    from statebucket.contract.lifecycle import Rule
     from statebucket.port.lifecycle import LifecyclePort
 
-T = TypeVar("T")
-
 MAX_TRIES = 5  # at a change that somebody else's keeps overtaking
-
-
-class LifecyclePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What `apply_lifecycle` changes, or would change.
-
-    Attributes:
-        applied: Whether the change was made.
-        report: What `check_lifecycle` said before it.
-        added: The rules that are written.
-        removed: The rules of ours that they replace.
-        kept: The foreign rules, which stay as they are.
-        module_input: On a bucket whose rules Terraform owns: what to pass to the module instead.
-    """
-
-    applied: bool
-    report: LifecycleReport
-    added: tuple[Rule, ...] = ()
-    removed: tuple[Rule, ...] = ()
-    kept: tuple[Rule, ...] = ()
-    module_input: str = ""
-
-    @property
-    def outcome(self) -> str:
-        """What became of a plan that changes nothing, in a few words."""
-        if any(finding.kind == "unknown" for finding in self.report.findings):
-            return "nothing was written: these rules cannot be written from here"
-        return "nothing to change" if self.report.ok else "nothing was written"
-
-    def __str__(self) -> str:
-        lines = [str(self.report)]
-        if self.module_input:
-            lines += [
-                "Terraform owns this bucket's rules and would undo a change: nothing is written.",
-                self.module_input,
-            ]
-        elif self.added:
-            lines += [f"- {rule.shown}" for rule in self.removed]
-            lines += [f"+ {_plain(rule)}" for rule in self.added]
-            lines.append(f"{len(self.kept)} other rules stay as they are")
-            lines.append("applied" if self.applied else "not applied: a dry run")
-        else:
-            lines.append(self.outcome)
-        return "\n".join(lines)
 
 
 class LifecycleManager:
@@ -153,7 +109,7 @@ class LifecycleManager:
                 ]
             )
         rules = needed_rules(self._scope, id_start=TERRAFORM_ID)
-        text = msgspec.json.format(msgspec.json.encode([_plain(rule) for rule in rules]), indent=2)
+        text = msgspec.json.format(msgspec.json.encode([rule.plain() for rule in rules]), indent=2)
         lines = [
             "# These, beside the entries that extra_lifecycle_rules has already, which stay:",
             f"extra_lifecycle_rules = {text.decode()}",
@@ -166,40 +122,3 @@ class LifecycleManager:
                 f"{prefix} or it has these already; else it needs them.",
             )
         return "\n".join(lines)
-
-
-class Sender(Protocol):
-    """Sends a request, again where it fails for a moment."""
-
-    def __call__(self, send: Callable[[], Awaitable[T]], /, *, writes: bool) -> Awaitable[T]:
-        """Returns what ``send`` returns."""
-        ...
-
-
-class RetryingPort:
-    """A `LifecyclePort` whose requests are sent by the core's retry policy.
-
-    Args:
-        port: The adapter.
-        send: The policy.
-    """
-
-    def __init__(self, port: LifecyclePort, send: Sender) -> None:
-        self._port = port
-        self._send = send
-        self.removal = port.removal
-        self.rule_root = port.rule_root
-
-    async def read_lifecycle(self) -> Lifecycle | UnreadableRules:
-        """See `statebucket.port.lifecycle.LifecyclePort`."""
-        return await self._send(self._port.read_lifecycle, writes=False)
-
-    async def write_lifecycle(self, rules: Sequence[Rule], found: Lifecycle) -> None:
-        """See `statebucket.port.lifecycle.LifecyclePort`."""
-        await self._send(lambda: self._port.write_lifecycle(rules, found), writes=True)
-
-
-def _plain(rule: Rule) -> dict[str, Any]:
-    """A rule as the Terraform modules take it: without what it leaves open."""
-    plain: dict[str, Any] = msgspec.to_builtins(rule)
-    return plain

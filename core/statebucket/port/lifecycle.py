@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import msgspec
 
+from statebucket.contract.lifecycle import Rule as Rule  # noqa: PLC0414  (adapters use it)
 from statebucket.port.remedies import Remedy
 
 if TYPE_CHECKING:
@@ -52,50 +53,6 @@ class Removal(msgspec.Struct, frozen=True, kw_only=True):
 
 SWEEP_ONLY = Removal()
 """No rule removes what has expired, only ``sweep``."""
-
-
-class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One lifecycle rule. The fields' names are those of the Terraform modules' rules.
-
-    Attributes:
-        id: Its id; empty where the service's rules have none.
-        enabled: Whether the service carries it out.
-        prefixes: It reaches objects whose names begin with one of these.
-        tags: It reaches objects that have all of these tags.
-        narrowed: Whether it has further conditions, so that it reaches only some of them.
-        expiration_days: Days after its write that a current object is deleted; 0 where a date
-            decides.
-        expiration_date: The day from which it deletes current objects, whatever their age.
-        before: It deletes only objects that were written, or have a custom time, before this day.
-        custom_time_days: Days after its custom time, our expiry, that an object is deleted.
-        noncurrent_days: Days after which a version that is no longer current is deleted.
-        expired_delete_markers: Whether delete markers with nothing behind them are removed.
-        abort_uploads_days: Days after which an unfinished multipart upload is aborted.
-        archives: Whether it moves current objects to where they cannot be read at once.
-        raw: The service's own form of it, for a rule that was found.
-    """
-
-    id: str = ""
-    enabled: bool = True
-    prefixes: tuple[str, ...] = ("",)
-    tags: dict[str, str] = {}
-    narrowed: bool = False
-    expiration_days: int | None = None
-    expiration_date: str | None = None
-    before: str | None = None
-    custom_time_days: int | None = None
-    noncurrent_days: int | None = None
-    expired_delete_markers: bool = False
-    abort_uploads_days: int | None = None
-    archives: bool = False
-    raw: Any = None
-
-    @property
-    def shown(self) -> str:
-        """The rule as messages name it."""
-        if self.id:
-            return repr(self.id)
-        return msgspec.json.encode(self.raw).decode()
 
 
 class Lifecycle(msgspec.Struct, frozen=True, kw_only=True):

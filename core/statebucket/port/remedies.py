@@ -1,61 +1,13 @@
-"""How to fix what was found, as values: each cloud brings its own as data.
-
-A `Remedy` has a part for each kind of reader. A program shows it with `str`, which names the Python
-call where there is one; the command line shows the command instead; in JSON each part stands by
-itself.
-"""
+"""How a cloud's users fix what a store may run into: each cloud brings it as data."""
 
 from __future__ import annotations
 
 import msgspec
 
 from statebucket import errors
+from statebucket.contract.remedies import Remedy, TerraformLine
 
-
-class TerraformLine(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A line of Terraform that uses a module of the cloud.
-
-    Attributes:
-        module: Where the module is, as its ``source`` would be.
-        line: The line; empty where using the module at all is the remedy.
-    """
-
-    module: str
-    line: str = ""
-
-    def __str__(self) -> str:
-        if not self.line:
-            return f'module "state" {{ source = "{self.module}" … }}'
-        return f"{self.line}  # {self.module}"
-
-
-class Remedy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How to fix something. At least one part is set; with several, each alone is enough.
-
-    Attributes:
-        advice: What to do, for a person; with another part, what that part does.
-        call: A call of the store, in Python.
-        command: A shell command; beside ``call``, the one that does the same.
-        terraform: A line of Terraform.
-    """
-
-    advice: str = ""
-    call: str = ""
-    command: str = ""
-    terraform: TerraformLine | None = None
-
-    def __str__(self) -> str:
-        return self._text(self.call or self.command)
-
-    @property
-    def shell(self) -> str:
-        """The text for a shell's user: with the command, not the call."""
-        return self._text(self.command or self.call)
-
-    def _text(self, action: str) -> str:
-        line = "" if self.terraform is None else str(self.terraform)
-        ways = "; or ".join(filter(None, (line, action)))
-        return ": ".join(filter(None, (self.advice, ways)))
+__all__ = ["Remedies", "Remedy", "TerraformLine"]
 
 
 class Remedies(msgspec.Struct, frozen=True, kw_only=True):

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 
     from statebucket.port.expiry import Expiry
-    from statebucket.port.lifecycle import LifecyclePort
 
 T = TypeVar("T")
 
@@ -321,19 +320,6 @@ class Objects:
     async def check(self, call: Call, prefix: str) -> None:
         """Finds out whether the bucket can be reached and listed: 1 request."""
         await self.send(call, lambda: self.bucket.check(prefix), None)
-
-    def lifecycle(self, call: Call) -> LifecyclePort | None:
-        """The adapter's calls for lifecycle rules, with retries; None where it has none."""
-        from statebucket.lifecycle.plan import RetryingPort  # noqa: PLC0415
-        from statebucket.port.lifecycle import LifecyclePort  # noqa: PLC0415  (of use to operators only)
-
-        if not isinstance(self.bucket, LifecyclePort):
-            return None
-
-        async def send(request: Callable[[], Awaitable[T]], *, writes: bool) -> T:
-            return await self.send(call, request, writes=writes)
-
-        return RetryingPort(self.bucket, send)
 
     def expired(self, info: ObjectInfo) -> bool:
         """Whether an object is past its expiry.

@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from statebucket.contract.lease import Lease
+    from statebucket.contract.lifecycle import LifecyclePlan, LifecycleReport
     from statebucket.contract.reports import DeletionReport, SweepReport
     from statebucket.contract.stats import Stats
     from statebucket.contract.writer import SnapshotWriter
-    from statebucket.lifecycle.plan import LifecycleManager, LifecyclePlan
-    from statebucket.lifecycle.report import LifecycleReport
+    from statebucket.lifecycle.plan import LifecycleManager
     from statebucket.store.context import StoreContext
     from statebucket.store.leases import StoreLease
     from statebucket.store.removal import Remover
@@ -459,8 +459,13 @@ class ObjectStateStore(StateStore):
 
     def _lifecycle(self, operation: str) -> LifecycleManager:
         from statebucket.lifecycle.plan import LifecycleManager  # noqa: PLC0415  (for operators only)
+        from statebucket.port.lifecycle import LifecyclePort  # noqa: PLC0415  (the same)
+        from statebucket.store.retrying_port import RetryingPort  # noqa: PLC0415  (the same)
 
-        port = self._objects.lifecycle(self.context.call(operation))
+        port: LifecyclePort | None = None
+        if isinstance(self._objects.bucket, LifecyclePort):
+            call = self.context.call(operation)
+            port = RetryingPort(self._objects.bucket, self._objects, call)
         layout = self._layout
         return LifecycleManager(port, layout.prefix, layout.areas, owner_index=layout.owner_index)
 

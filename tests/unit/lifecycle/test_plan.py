@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from statebucket.lifecycle.plan import LifecyclePlan
-    from statebucket.lifecycle.report import LifecycleReport
+    from statebucket.contract.lifecycle import LifecyclePlan, LifecycleReport
     from support.servers import Server
 
 Raw = dict[str, Any]

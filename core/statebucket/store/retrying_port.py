@@ -1,0 +1,40 @@
+"""An adapter's calls for lifecycle rules, sent by the store's retry policy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from statebucket.contract.lifecycle import Rule
+    from statebucket.port.lifecycle import Lifecycle, LifecyclePort, UnreadableRules
+    from statebucket.store.objects import Objects
+    from statebucket.store.retry import Call
+
+
+class RetryingPort:
+    """A `LifecyclePort` whose requests are sent again where they fail for a moment.
+
+    Args:
+        port: The adapter.
+        objects: What sends requests.
+        call: The call that they belong to.
+    """
+
+    def __init__(self, port: LifecyclePort, objects: Objects, call: Call) -> None:
+        self._port = port
+        self._objects = objects
+        self._call = call
+        self.removal = port.removal
+        self.rule_root = port.rule_root
+
+    async def read_lifecycle(self) -> Lifecycle | UnreadableRules:
+        """See `statebucket.port.lifecycle.LifecyclePort`."""
+        return await self._objects.send(self._call, self._port.read_lifecycle)
+
+    async def write_lifecycle(self, rules: Sequence[Rule], found: Lifecycle) -> None:
+        """See `statebucket.port.lifecycle.LifecyclePort`."""
+        await self._objects.send(
+            self._call, lambda: self._port.write_lifecycle(rules, found), writes=True
+        )
