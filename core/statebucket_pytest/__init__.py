@@ -28,6 +28,9 @@ _ENVIRONMENT = {
     "AWS_SECRET_ACCESS_KEY": "testing",
     "AWS_DEFAULT_REGION": _REGION,
     "AWS_EC2_METADATA_DISABLED": "true",
+    # The user's own, ~/.aws/config and ~/.aws/credentials, may name profiles, proxies, endpoints.
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
 
 
@@ -69,17 +72,17 @@ def s3_state_store(
 ) -> StateStore:
     """An empty store on S3, played by moto, by ``state_clock``; no request leaves the machine.
 
-    The environment has credentials that no real cloud takes, and no proxy for this machine, until
-    the test ends.
+    Until the test ends, the environment has credentials that no real cloud takes, no other AWS
+    variable, none of the user's AWS files, and no proxy for this machine.
     """
     from uuid import uuid4  # noqa: PLC0415  (see the top)
 
-    import boto3  # noqa: PLC0415
+    from boto3.session import Session  # noqa: PLC0415
 
     from statebucket import open_store  # noqa: PLC0415
 
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.upper().startswith("AWS_")]:
+        monkeypatch.delenv(name)
     for name, value in _ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     # moto is on this machine, wherever a proxy may be.
@@ -87,7 +90,8 @@ def s3_state_store(
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, ",".join(filter(None, [*direct, "127.0.0.1"])))
     bucket = f"state-{uuid4().hex}"
-    client = boto3.client("s3", endpoint_url=_statebucket_moto, region_name=_REGION)
+    # Not boto3.client, whose default session the program may have set up with a profile.
+    client = Session().client("s3", endpoint_url=_statebucket_moto, region_name=_REGION)
     client.create_bucket(Bucket=bucket)
     client.close()
     return open_store(

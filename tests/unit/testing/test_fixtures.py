@@ -72,6 +72,45 @@ def test_a_users_tests_run_in_memory_and_on_s3_without_a_warning(
     assert "5 passed" in said, said
 
 
+def test_nothing_of_the_users_aws_settings_reaches_a_fixture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = tmp_path / ".aws"
+    files.mkdir()
+    (files / "config").write_text(
+        "[default]\nendpoint_url = http://127.0.0.1:9\ns3 =\n    addressing_style = virtual\n"
+        "[profile none]\nregion = nowhere-1\nsource_profile = missing\nrole_arn = arn:x\n"
+    )
+    (files / "credentials").write_text("[default]\nthis is no credentials file")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, value in {
+        "AWS_DEFAULT_PROFILE": "missing",
+        "AWS_PROFILE": "none",
+        "AWS_CREDENTIAL_EXPIRATION": "2020-01-01T00:00:00Z",
+        "AWS_SESSION_TOKEN": "real",
+        "AWS_SECURITY_TOKEN": "real",
+        "AWS_REGION": "nowhere-1",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9",
+        "AWS_CA_BUNDLE": "/no/such/file",
+        "AWS_CONFIG_FILE": str(files / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(files / "credentials"),
+        "AWS_WEB_IDENTITY_TOKEN_FILE": "/no/such/file",
+        "AWS_ROLE_ARN": "arn:aws:iam::1:role/x",
+        "AWS_USE_FIPS_ENDPOINT": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    said = run(
+        tmp_path,
+        USER
+        + """
+        import boto3
+        boto3.DEFAULT_SESSION = "of a profile that does not exist"
+        """,
+    )
+    assert "5 passed" in said, said
+
+
 def test_a_proxy_of_the_environment_is_not_asked_for_moto(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
