@@ -66,7 +66,7 @@ def needed_rules(scope: Scope, *, id_start: str = ID) -> list[Rule]:
     tidy = Rule(
         id=f"{start}tidy",
         prefixes=prefixes,
-        noncurrent_days=NONCURRENT_DAYS,
+        noncurrent_days=NONCURRENT_DAYS if removal.versions else None,
         expired_delete_markers=removal.delete_markers,
         abort_uploads_days=ABORT_UPLOADS_DAYS if removal.abort_uploads else None,
     )
@@ -85,24 +85,22 @@ def needed_rules(scope: Scope, *, id_start: str = ID) -> list[Rule]:
             )
             for days in CLASSES
         ]
+    parts = _parts(tidy)
     if removal.rule_ids:
-        return [*rules, tidy]
-    return [msgspec.structs.replace(rule, id="") for rule in (*rules, *_one_thing_each(tidy))]
+        return [*rules, tidy] if parts else rules
+    alone = Rule(prefixes=prefixes)
+    rules += [msgspec.structs.replace(alone, **{name: value}) for name, value in parts.items()]
+    return [msgspec.structs.replace(rule, id="") for rule in rules]
 
 
-def _one_thing_each(tidy: Rule) -> list[Rule]:
-    """The tidying rule as several that do one thing each."""
+def _parts(tidy: Rule) -> dict[str, object]:
+    """What the tidying rule does."""
     parts = {
         "noncurrent_days": tidy.noncurrent_days,
         "expired_delete_markers": tidy.expired_delete_markers or None,
         "abort_uploads_days": tidy.abort_uploads_days,
     }
-    alone = Rule(prefixes=tidy.prefixes)
-    return [
-        msgspec.structs.replace(alone, **{name: value})
-        for name, value in parts.items()
-        if value is not None
-    ]
+    return {name: value for name, value in parts.items() if value is not None}
 
 
 def rooted(rules: Sequence[Rule], root: str) -> list[Rule]:

@@ -35,6 +35,8 @@ class Removal(msgspec.Struct, frozen=True, kw_only=True):
             one rule deletes them.
         rule_ids: Whether rules have ids. Where they have none, each of ours does one thing, and is
             known by its form.
+        versions: Whether the service may keep versions that are replaced or deleted, which a rule
+            removes.
         delete_markers: Whether deletes leave markers, which a rule must remove.
         abort_uploads: Whether unfinished uploads stay until a rule aborts them.
     """
@@ -42,6 +44,7 @@ class Removal(msgspec.Struct, frozen=True, kw_only=True):
     tag: str = ""
     custom_time_days: int | None = None
     rule_ids: bool = True
+    versions: bool = True
     delete_markers: bool = False
     abort_uploads: bool = True
 

@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 
     from statebucket.port.bucket import Location, Write
 
-_KINDS = {401: errors.InvalidCredentials, 403: errors.AccessDenied, 429: errors.Throttled}
+_KINDS: dict[int, type[errors.StateBucketError]] = {
+    401: errors.InvalidCredentials,
+    403: errors.AccessDenied,
+    412: errors.PreconditionFailed,
+    429: errors.Throttled,
+}
 
 
 def open_bucket(location: Location) -> OpenedBucket:  # the entry point: dict = "…:open_bucket"
@@ -56,20 +61,22 @@ class DictionaryBucket:
 
     async def put(self, write: Write, condition: Version | None) -> Version:
         headers = {"X-Metadata": json.dumps(write.metadata), **_condition(condition)}
-        reply = await self._send("PUT", f"/{quote(write.name, safe='')}", write.body, headers)
+        if write.expiry is not None and write.expiry.days is not None:
+            headers["X-Keep-Days"] = str(write.expiry.days)  # the label that rules go by
+        reply = await self.request("PUT", _path(write.name), write.body, headers)
         return Version(reply.headers["ETag"])
 
     async def get(self, name: str) -> Object | None:
-        reply = await self._send("GET", f"/{quote(name, safe='')}")
+        reply = await self.request("GET", _path(name))
         return None if reply.status == 404 else Object(reply.info(name), reply.body)
 
     async def head(self, name: str) -> ObjectInfo | None:
-        reply = await self._send("HEAD", f"/{quote(name, safe='')}")
+        reply = await self.request("HEAD", _path(name))
         return None if reply.status == 404 else reply.info(name)
 
     async def delete(self, name: str, condition: Version | None = None) -> bool:
-        path = f"/{quote(name, safe='')}"
-        return (await self._send("DELETE", path, headers=_condition(condition))).status != 404
+        reply = await self.request("DELETE", _path(name), headers=_condition(condition))
+        return reply.status != 404
 
     async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
         return [Deletion(name, existed=await self.delete(name)) for name in names]
@@ -89,17 +96,17 @@ class DictionaryBucket:
     async def close(self) -> None: ...
 
     async def _list(self, **query: Any) -> Any:
-        return json.loads((await self._send("GET", f"?{urlencode(query)}")).body)
+        return json.loads((await self.request("GET", f"/objects?{urlencode(query)}")).body)
 
-    async def _send(self, method: str, path: str, body: bytes = b"", headers: Any = None) -> Reply:
-        reply = await self._exchange(method, f"/objects{path}", body, headers or {})
-        if reply.status == 412:
-            raise errors.PreconditionFailed("the service answered 412")
-        if reply.status not in {200, 204, 404}:  # the core retries what may pass, within a deadline
-            if reply.status >= 500:
-                raise errors.Unavailable(f"status {reply.status}", outcome="unknown")
-            raise _KINDS.get(reply.status, errors.RequestRejected)(f"status {reply.status}")
-        return reply
+    async def request(self, method: str, path: str, body: bytes = b"", headers: Any = 0) -> Reply:
+        reply = await self._exchange(method, path, body, headers or {})
+        if reply.status in {200, 204, 404}:
+            return reply
+        code = reply.headers["X-Code"] or str(reply.status)
+        said = f"the service answered {code}"
+        if reply.status >= 500:  # the core retries what may pass, within a deadline
+            raise errors.Unavailable(said, outcome="unknown", code=code)
+        raise _KINDS.get(reply.status, errors.RequestRejected)(said, code=code)
 
     async def _exchange(self, method: str, path: str, body: bytes, headers: Any) -> Reply:
         said = {"Host": self._host, "Connection": "close", "Content-Length": len(body), **headers}
@@ -117,6 +124,10 @@ class DictionaryBucket:
         finally:
             if writer is not None:
                 writer.close()
+
+
+def _path(name: str) -> str:
+    return f"/objects/{quote(name, safe='')}"
 
 
 def _condition(condition: Version | None) -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 ``GET``, ``HEAD``, ``PUT`` and ``DELETE`` of ``/objects/NAME``, with ``If-Match`` and
 ``If-None-Match: *``. ``GET /objects?prefix=&after=&limit=`` lists names, with ``delimiter=/`` the
-prefixes. A version is a counter, unique to each write; metadata is one header in JSON.
+prefixes. A version is a counter, unique to each write; metadata is one header in JSON, and
+``X-Keep-Days`` a label that rules go by. ``GET /me`` says who asks. ``GET`` and ``PUT /rules`` are
+the rules by which the service removes objects; ``If-Match`` is their revision.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import json
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ class Entry(NamedTuple):
     version: str
     metadata: str
     body: bytes
+    keep_days: str = ""
 
 
 class DictionaryServer(ThreadingHTTPServer):
@@ -37,6 +40,10 @@ class DictionaryServer(ThreadingHTTPServer):
         self.objects: dict[str, Entry] = {}
         self.lock = threading.Lock()
         self.versions = itertools.count(1)
+        self.rules: list[dict[str, Any]] | None = []  # None on an old server
+        self.revision = 0
+        self.me = {"user": "function-7", "may": ["read", "write"]}
+        self.denied = ""  # what a request's path begins with that is answered 403
 
 
 @contextmanager
@@ -58,6 +65,14 @@ class _Handler(BaseHTTPRequestHandler):
     server: DictionaryServer
 
     def do_GET(self) -> None:
+        if self._refused():
+            return
+        if self.path in {"/me", "/rules"}:
+            server = self.server
+            said = server.me if self.path == "/me" else server.rules
+            status = 404 if said is None else 200
+            self._answer(status, json.dumps(said).encode(), {"ETag": str(server.revision)})
+            return
         parts = urlsplit(self.path)
         if parts.query:
             self._list({key: values[0] for key, values in parse_qs(parts.query).items()})
@@ -78,12 +93,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self._refused():
+            return
+        if self.path == "/rules":
+            self._put_rules(json.loads(body))
+            return
         with self.server.lock:
             if not self._condition_holds():
                 self._answer(412)
                 return
             version = str(next(self.server.versions))
-            entry = Entry(version, self.headers["X-Metadata"], body)
+            label = self.headers["X-Keep-Days"] or ""
+            entry = Entry(version, self.headers["X-Metadata"], body, label)
             self.server.objects[self._name()] = entry
         self._answer(200, headers={"ETag": version})
 
@@ -96,6 +117,20 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 del self.server.objects[self._name()]
                 self._answer(204)
+
+    def _refused(self) -> bool:
+        refused = bool(self.server.denied) and self.path.startswith(self.server.denied)
+        if refused:
+            self._answer(403, headers={"X-Code": "NotYours"})
+        return refused
+
+    def _put_rules(self, rules: list[dict[str, Any]]) -> None:
+        with self.server.lock:
+            if self.headers["If-Match"] != str(self.server.revision):
+                self._answer(412)
+                return
+            self.server.rules, self.server.revision = rules, self.server.revision + 1
+        self._answer(204)
 
     def _list(self, query: dict[str, str]) -> None:
         prefix, after, limit = query["prefix"], query.get("after", ""), int(query["limit"])

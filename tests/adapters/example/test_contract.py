@@ -17,7 +17,7 @@ from statebucket.testing import RawObject, StateStoreContract, Target
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-MOST_LINES = 105
+MAX_LINES = 112
 
 
 class DictionaryTarget(Target):
@@ -63,4 +63,4 @@ class TestDictionary(StateStoreContract):
 
 def test_the_example_stays_small() -> None:
     lines = Path(dictionary.__file__).read_text().splitlines()
-    assert sum(bool(line.strip()) for line in lines) < MOST_LINES
+    assert sum(bool(line.strip()) for line in lines) < MAX_LINES
