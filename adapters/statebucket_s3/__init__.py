@@ -41,12 +41,9 @@ def open_bucket_over_http(location: Location) -> OpenedBucket:
     """Opens ``s3://bucket/prefix?engine=http``; see `statebucket_s3.http.options.HTTPOptions`.
 
     Raises:
-        AdapterNotInstalled: pyreqwest is missing.
         InvalidURL: The URL names no bucket, or its prefix breaks a rule.
         InvalidArgument: An option is unknown, or not what it may be.
     """
-    if find_spec("pyreqwest") is None:
-        raise AdapterNotInstalled("engine=http needs pyreqwest: pip install 'statebucket[http]'")
     from statebucket_s3.http.bucket import HTTPBucket  # noqa: PLC0415  (only where it is used)
     from statebucket_s3.http.options import HTTPOptions  # noqa: PLC0415
 

@@ -125,11 +125,23 @@ def test_it_works_alone(bare: Path, tmp_path: Path) -> None:
 
 
 def test_a_missing_sdk_names_the_pip_command(bare: Path, tmp_path: Path) -> None:
-    urls = ("s3://bkt/p", "s3://bkt/p?engine=http", "gs://bkt/p", "az://bkt/p?account=a")
+    urls = ("s3://bkt/p", "gs://bkt/p", "az://bkt/p?account=a")
     output = run(bare, USE, *urls, cwd=tmp_path)
-    for line, extra in zip(output, ("s3", "http", "gcs", "azure"), strict=True):
+    for line, extra in zip(output, ("s3", "gcs", "azure"), strict=True):
         assert line.startswith("AdapterNotInstalled")
         assert f"pip install 'statebucket[{extra}]'" in line
+
+
+def test_the_http_engine_needs_a_package_for_some_credentials_only(
+    bare: Path, tmp_path: Path
+) -> None:
+    url = "s3://bkt/p?region=us-east-1&endpoint_url=http://127.0.0.1:1&engine=http"
+    (said,) = run(bare, USE, f"{url}&deadline=60", cwd=tmp_path)
+    assert said.startswith("AdapterNotInstalled")
+    assert "pip install botocore" in said
+    key = "import os; os.environ |= {'AWS_ACCESS_KEY_ID': 'k', 'AWS_SECRET_ACCESS_KEY': 's'}"
+    (said,) = run(bare, key + USE, f"{url}&deadline=0.5", cwd=tmp_path)
+    assert said.startswith(("Unavailable", "DeadlineExceeded"))
 
 
 def test_a_third_partys_wheel_adds_a_scheme(bare: Path, tmp_path: Path) -> None:

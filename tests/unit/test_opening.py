@@ -327,7 +327,7 @@ import statebucket
 statebucket.open_store
 print(*sorted(name for name in set(sys.modules) - before if name.partition(".")[0] in
     {"aioboto3", "aiobotocore", "boto3", "botocore", "aiohttp", "google", "azure", "requests",
-     "sqlite3", "pytest", "pyreqwest", "statebucket_local", "statebucket_s3", "statebucket_http",
+     "sqlite3", "pytest", "statebucket_local", "statebucket_s3", "statebucket_http",
      "statebucket_gcs", "statebucket_azure"} or name == "importlib.metadata"))
 """
     done = subprocess.run(
@@ -384,7 +384,6 @@ except errors.AdapterNotInstalled as error:
     [
         ("s3://bucket", "aioboto3", "ModuleNotFoundError", "s3"),
         ("s3://bucket", "aiobotocore", "ImportError", "s3"),
-        ("s3://bucket?engine=http", "pyreqwest", "ImportError", "http"),
         ("gs://bucket", "google.cloud.storage", "ImportError", "gcs"),
         ("az://container?account=acme", "azure.storage.blob", "ImportError", "azure"),
     ],

@@ -52,7 +52,11 @@ class HTTPBucket:
         self._signer = S3Signer()
         self._credentials = CredentialSource(options)
         self._transport = Transport(
-            "S3", location.deadline, self._settings.ca_bundle, location.max_in_flight
+            "S3",
+            location.deadline,
+            self._settings.ca_bundle,
+            location.max_in_flight,
+            ca_setting="AWS_CA_BUNDLE",
         )
 
     async def put(self, write: Write, condition: Version | None) -> Version:

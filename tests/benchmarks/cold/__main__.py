@@ -32,7 +32,7 @@ BASE = "aiobotocore"
 CONTENDERS = {  # with the package that each needs
     "statebucket_s3": "statebucket_s3",
     "statebucket_s3_blocking": "statebucket_s3",
-    "statebucket_http": "pyreqwest",
+    "statebucket_http": "statebucket_http",
     "statebucket_sqlite": "statebucket",
     BASE: "aiobotocore",
     "aioboto3": "aioboto3",

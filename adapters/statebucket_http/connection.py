@@ -1,0 +1,175 @@
+"""A connection: a socket that never blocks, with or without TLS, and what is known about it."""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from statebucket_http.reply import ReplyReader
+
+if TYPE_CHECKING:
+    import asyncio
+    from ssl import SSLContext, SSLSession
+
+    from statebucket_http.steps import Step
+    from statebucket_http.waiting import Waits
+
+KEEP_IDLE = 15.0
+"""Seconds that an unused connection is kept: S3 closes one after some 20 s."""
+
+_POLL = hasattr(select, "poll")
+
+
+class Socket(socket.socket):
+    """A TCP socket that is closed in silence when nobody uses it any more.
+
+    A store that no one has shut down, in a program that ends, is nothing to warn of.
+    """
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class Connection:
+    """One connection without TLS.
+
+    Args:
+        sock: Its socket, connected or not yet.
+        max_body: The longest body of a reply, in bytes.
+
+    Attributes:
+        fd: The socket's number.
+        reader: Reads its replies.
+        sent: Whether a byte of the request may have left.
+        session_due: Whether its TLS session is still to be noted for the next connection.
+        moved: Counts what arrived and left: what stands still is stalled.
+        generation: By which its pool knows whether it is to be kept.
+        step: What it is waiting for, where something is.
+        future: Who is to be woken then.
+    """
+
+    __slots__ = (
+        "_poll",
+        "fd",
+        "future",
+        "generation",
+        "limit",
+        "moved",
+        "owner",
+        "queue",
+        "reader",
+        "seen",
+        "sent",
+        "session_due",
+        "since",
+        "sock",
+        "step",
+        "unused",
+        "unused_since",
+        "writer",
+    )
+
+    def __init__(self, sock: Socket, max_body: int) -> None:
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.reader = ReplyReader(max_body)
+        self.sent = False
+        self.session_due = False
+        self.moved = 0
+        self.generation = 0
+        self.unused = False
+        self.unused_since = (0.0, 0.0)
+        # What the one who waits for it has noted; see `statebucket_http.waiting`.
+        self.owner: Waits | None = None
+        self.step: Step | None = None
+        self.future: asyncio.Future[None] | None = None
+        self.writer = False
+        self.limit = 0.0
+        self.since = 0.0
+        self.seen = 0
+        self.queue = -1
+        self._poll: select.poll | None = None
+
+    @property
+    def unsent(self) -> bool:
+        """Whether something that was written has not been handed to the system yet."""
+        return False
+
+    def write(self, data: memoryview | bytes) -> int:
+        """Sends as much as goes without waiting, and returns how much that was.
+
+        Raises:
+            OSError: The connection is lost.
+        """
+        try:
+            count = self.sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        self.sent = True
+        self.moved += 1
+        return count
+
+    def read(self) -> bool:
+        """Reads what has arrived; True once the reply is whole.
+
+        Raises:
+            OSError: The connection is lost.
+            BadReply: What came is no reply, or the connection ended within it.
+        """
+        reader = self.reader
+        while True:
+            target = reader.target()
+            try:
+                count = self.sock.recv_into(target)
+            except (BlockingIOError, InterruptedError):
+                return False
+            self.moved += 1
+            drained = count < len(target)
+            target.release()
+            if not count:
+                reader.end()
+                return True
+            if reader.advance(count):
+                return True
+            if drained:
+                return False
+
+    def session(self) -> tuple[SSLContext, SSLSession] | None:
+        """What the next connection to the same peer may begin with; None without TLS."""
+        return None
+
+    def expected(self) -> bool:
+        """Whether what has come while it was unused leaves it usable; reads it."""
+        return False
+
+    def rest(self) -> None:
+        """Notes that it is unused from now on."""
+        # Where the process is frozen meanwhile, one of these clocks may stand still with it.
+        self.unused_since = (time.monotonic(), time.time())
+        self.unused = True
+
+    def fresh(self) -> bool:
+        """Whether it has not been unused for too long."""
+        monotonic, wall = self.unused_since
+        return (
+            time.monotonic() - monotonic < KEEP_IDLE and -KEEP_IDLE < time.time() - wall < KEEP_IDLE
+        )
+
+    def open(self) -> bool:
+        """Whether the peer has neither closed it, as far as one can see, nor sent anything."""
+        if _POLL:
+            poll = self._poll
+            if poll is None:
+                poll = self._poll = select.poll()
+                poll.register(self.fd, select.POLLIN)
+            return not poll.poll(0) or self.expected()
+        return not select.select([self.fd], [], [], 0)[0] or self.expected()
+
+    def close(self) -> None:
+        """Closes it at once, whatever is under way; can be called again."""
+        owner = self.owner
+        if owner is not None:
+            owner.release(self)
+        self.sock.close()

@@ -1,0 +1,175 @@
+"""A host that requests go to, and how a connection to it is opened."""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import TYPE_CHECKING, Protocol
+
+from statebucket.errors import InvalidArgument
+from statebucket_http.connection import Connection, Socket
+from statebucket_http.head import BadReply, write_head
+from statebucket_http.pool import Pool
+from statebucket_http.proxies import proxy_of
+from statebucket_http.steps import Connect, Exchange, Handshake
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from ssl import SSLContext, SSLSession
+
+    from statebucket_http.tls_connection import TLSConnection
+    from statebucket_http.trust import Trust
+    from statebucket_http.waiting import Address, Waits
+
+_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
+_PORTS = {"http": 80, "https": 443}
+_OK = range(200, 300)
+
+
+class Ways(Protocol):
+    """Knows how to wait, wherever it is called."""
+
+    def current(self) -> Waits:
+        """The way to wait for whoever calls."""
+
+
+class Peer:
+    """One host, and the connections to it.
+
+    Args:
+        scheme: "http" or "https".
+        host: The host with its port, as the ``Host`` header has it.
+        most: How many unused connections are kept.
+
+    Raises:
+        InvalidArgument: It is no host, or the environment names a proxy that cannot be used.
+
+    Attributes:
+        key: Its scheme and host, as they were given.
+        name: Its host and port, for messages.
+        prefix: What goes before a request's path: a proxy wants the whole URL.
+        headers: What the proxy is told with each request.
+        pool: The unused connections.
+    """
+
+    def __init__(self, scheme: str, host: str, most: int) -> None:
+        parts = _HOST.fullmatch(host)
+        port = _PORTS.get(scheme)
+        if parts is None or port is None:
+            raise InvalidArgument(f"no host to send requests to: {host!r}")
+        self.key = (scheme, host)
+        self.pool = Pool(most)
+        self._host = parts[1].strip("[]")
+        self._port = int(parts[2] or port)
+        self._tls = scheme == "https"
+        self._proxy = proxy = proxy_of(scheme, self._host, self._port)
+        self.name = f"{parts[1]}:{self._port}"
+        self._authority = self.name
+        self.prefix = f"http://{host}" if proxy is not None and not self._tls else ""
+        self._dialled = (self._host, self._port)
+        self._authorized: dict[str, str] = {}
+        if proxy is not None:
+            self._dialled = (proxy.host, proxy.port)
+            self.name += f" through the proxy {proxy.host}:{proxy.port}"
+            if proxy.authorization is not None:
+                self._authorized["proxy-authorization"] = proxy.authorization
+        self.headers = self._authorized if self.prefix else {}
+        self._addresses = _numeric(*self._dialled)
+        self._session: tuple[SSLContext, SSLSession] | None = None
+
+    async def open(self, waits: Waits, max_body: int, trust: Trust | None) -> Connection:
+        """Opens a connection, with TLS where the scheme has it.
+
+        Args:
+            waits: How to wait.
+            max_body: The longest body of a reply, in bytes.
+            trust: Whose certificates are trusted; not None for TLS.
+
+        Raises:
+            OSError: It cannot be reached; `ssl.SSLCertVerificationError` where it is not trusted.
+            BadReply: The proxy refuses, or the connection was closed within the handshake.
+        """
+        generation = self.pool.generation
+        connection = await self._connect(waits, max_body)
+        if trust is not None:
+            try:
+                connection = await self._secure(connection, waits, max_body, trust)
+            except BaseException:
+                connection.close()
+                raise
+        connection.generation = generation
+        return connection
+
+    async def _connect(self, waits: Waits, max_body: int) -> Connection:
+        """Connects to the first of the host's addresses that can be reached."""
+        addresses = self._addresses or await waits.resolve(*self._dialled)
+        last: OSError | None = None
+        for number, (family, address) in enumerate(addresses, 1):
+            connection = Connection(Socket(family, socket.SOCK_STREAM), max_body)
+            connection.sock.setblocking(False)  # noqa: FBT003  (the socket's own signature)
+            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # An address that does not answer leaves time for another.
+            limit = waits.limit / 2 ** min(number, len(addresses) - 1)
+            try:
+                await waits.run(connection, Connect(connection, address), limit)
+            except OSError as error:
+                connection.close()
+                last = error
+            except BaseException:
+                connection.close()
+                raise
+            else:
+                return connection
+        raise last or OSError("the host has no address")
+
+    async def _secure(
+        self, plain: Connection, waits: Waits, max_body: int, trust: Trust
+    ) -> TLSConnection:
+        """Shakes hands, through the proxy where there is one."""
+        from ssl import MemoryBIO  # noqa: PLC0415  (8 ms that only TLS costs)
+
+        from statebucket_http.tls_connection import TLSConnection  # noqa: PLC0415  (as above)
+
+        if self._proxy is not None:
+            await self._tunnel(plain, waits)
+        if plain.owner is not None:
+            plain.owner.release(plain)
+        context = trust.context
+        session = None
+        if self._session is not None and self._session[0] is context:
+            session = self._session[1]
+        incoming, outgoing = MemoryBIO(), MemoryBIO()
+        tls = context.wrap_bio(incoming, outgoing, server_hostname=self._host, session=session)
+        connection = TLSConnection(plain.sock, tls, incoming, outgoing, max_body)
+        try:
+            await waits.run(connection, Handshake(connection))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    async def _tunnel(self, connection: Connection, waits: Waits) -> None:
+        """Has the proxy connect to the host."""
+        headers = {"host": self._authority, **self._authorized}
+        head = write_head("CONNECT", self._authority, headers, None)
+        await waits.run(connection, Exchange(connection, head, b"", bodiless=True))
+        reader = connection.reader
+        if reader.reply is None or reader.reply.status not in _OK:
+            status = reader.reply.status if reader.reply is not None else "nothing"
+            raise BadReply(f"the proxy answers {status} to CONNECT")
+        if reader.surplus:
+            raise BadReply("the proxy sends data before the TLS handshake")
+
+    def note_session(self, connection: Connection) -> None:
+        """Keeps what shortens the next handshake, once a reply has come on a new connection."""
+        connection.session_due = False
+        self._session = connection.session() or self._session
+
+
+def _numeric(host: str, port: int) -> Sequence[Address] | None:
+    """The address that a host is; None for a name."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        return None
+    return [(family, address) for family, _, _, _, address in found]

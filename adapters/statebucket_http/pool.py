@@ -1,0 +1,129 @@
+"""The unused connections to one peer, kept for the next requests of the process."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from statebucket_http.connection import Connection
+    from statebucket_http.waiting import Waits
+
+_SETTLED = 0.1  # seconds after which a loop stops watching an unused connection
+
+
+class Pool:
+    """Connections that are unused, the latest used first.
+
+    What an event loop watches is used by that loop alone; the rest is anyone's. No lock is needed,
+    which a fork could leave locked: each step on a list is one of the interpreter's.
+
+    Args:
+        most: How many unused connections are kept, for each loop.
+
+    Attributes:
+        generation: That of the connections which are kept.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._free: list[Connection] = []  # that no loop watches
+        self._watched: dict[Waits, list[Connection]] = {}
+        self.generation = 0
+
+    def take(self, waits: Waits) -> Connection | None:
+        """An open connection; None where there is none.
+
+        One that the peer has closed is found out, and so is one that is older than it should be,
+        as all are after the process was frozen.
+        """
+        watched = self._watched.get(waits)
+        for kept in (watched, self._free):
+            while kept:
+                try:
+                    connection = kept.pop()
+                except IndexError:  # another thread was quicker
+                    break
+                if connection.fresh() and connection.open():
+                    connection.unused = False
+                    return connection
+                connection.close()
+        return None
+
+    def put(self, waits: Waits, connection: Connection) -> None:
+        """Keeps a connection that has done its request, unless there is no room or use for it."""
+        if connection.generation != self.generation:
+            connection.close()
+            return
+        connection.rest()
+        if connection.owner is None:
+            kept = self._free
+        else:
+            kept = self._watched.get(waits) or self._watched.setdefault(waits, [])
+        kept.append(connection)
+        if len(kept) > self._most:
+            kept.pop(0).close()
+        while self._free:
+            try:
+                oldest = self._free[0]
+                if oldest.fresh():
+                    break
+                self._free.remove(oldest)
+            except (IndexError, ValueError):  # another thread was quicker
+                break
+            oldest.close()
+
+    def drop(self, waits: Waits, connection: Connection) -> None:
+        """Closes an unused connection that the peer has closed."""
+        kept = self._watched.get(waits, [])
+        if connection in kept:
+            kept.remove(connection)
+            connection.close()
+
+    def let_go(self, waits: Waits) -> None:
+        """Has a loop no longer watch what it has not used for a moment; others may use that."""
+        kept = self._watched.get(waits, [])
+        now = time.monotonic()
+        for connection in [one for one in kept if now - one.unused_since[0] > _SETTLED]:
+            kept.remove(connection)
+            waits.release(connection)
+            self._free.append(connection)
+
+    def adopt(self) -> None:
+        """Frees what loops watched that are closed by now."""
+        for waits in list(self._watched):
+            if waits.ended():
+                for connection in self._watched.pop(waits, []):
+                    connection.owner = None
+                    self._free.append(connection)
+
+    def close(self, waits: Waits | None) -> None:
+        """Closes what is unused, and later on what is in use now.
+
+        Args:
+            waits: The way to wait of the caller.
+        """
+        self.generation += 1
+        _close(self._free)
+        for owner, kept in list(self._watched.items()):
+            if owner is waits or owner.ended():
+                _close(kept)
+            else:
+                owner.later(partial(_close, kept))
+
+    def abandon(self) -> None:
+        """Closes, in a child process, its parent's connections, which go on there."""
+        for kept in (self._free, *self._watched.values()):
+            for connection in kept:
+                connection.owner = None  # the parent's selector must not be touched
+            _close(kept)
+
+
+def _close(kept: list[Connection]) -> None:
+    while kept:
+        try:
+            connection = kept.pop()
+        except IndexError:  # another thread was quicker
+            return
+        connection.close()

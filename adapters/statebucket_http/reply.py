@@ -1,0 +1,134 @@
+"""Reads one reply from the bytes of a connection as they come; without a socket."""
+
+from __future__ import annotations
+
+from statebucket_http.bodies import ChunkedBody, OpenBody, SizedBody
+from statebucket_http.head import MAX_HEAD, BadReply, Head, read_head
+from statebucket_http.wire import Reply
+
+_ROOM = 16 * 1024
+_INTERIM = range(100, 200)
+_SWITCH = 101
+_BODILESS = frozenset({204, 304})
+_END = b"\r\n\r\n"
+
+
+class ReplyReader:
+    """Reads the replies of one connection, one after the other.
+
+    Received bytes go straight where they belong: into ``target()``; then ``advance`` is told how
+    many came.
+
+    Args:
+        max_body: The longest body that is read, in bytes.
+
+    Attributes:
+        reply: The reply, once it is there.
+        reusable: Whether another request may follow on the connection.
+        surplus: Whether something came after the reply, or may have.
+    """
+
+    def __init__(self, max_body: int) -> None:
+        self._max_body = max_body
+        self._room = bytearray(_ROOM)
+        self._view = memoryview(self._room)
+        self._bodiless = False
+        self._filled = 0
+        self._begin = 0  # of the head that is being read: interim ones come before it
+        self._head: Head | None = None
+        self._body: SizedBody | ChunkedBody | OpenBody | None = None
+        self.reply: Reply | None = None
+        self.reusable = False
+        self.surplus = False
+
+    def begin(self, *, bodiless: bool) -> None:
+        """Prepares for the next reply.
+
+        Args:
+            bodiless: Whether it has no body whatever its head says: to HEAD, and CONNECT.
+        """
+        if len(self._room) > _ROOM:
+            self._room = bytearray(_ROOM)
+            self._view = memoryview(self._room)
+        self._bodiless = bodiless
+        self._filled = self._begin = 0
+        self._head = self._body = self.reply = None
+        self.reusable = False
+
+    def target(self) -> memoryview:
+        """Where the next bytes go; never empty, and to be released before `advance`."""
+        if self._body is not None:
+            return self._body.target()
+        return self._view[self._filled :]
+
+    def advance(self, count: int) -> bool:
+        """Counts bytes that came; True once the reply is whole.
+
+        Raises:
+            BadReply: They are no reply of HTTP/1.1, or it is longer than it may be.
+        """
+        if self._body is not None:
+            return self._body.advance(count) and self._finish(self._body)
+        before = self._filled
+        self._filled = before + count
+        return self._read_head(max(self._begin, before - len(_END) + 1))
+
+    def end(self) -> None:
+        """Takes note that the connection ended: a reply of no told length is whole with it.
+
+        Raises:
+            BadReply: The reply was cut short, or there is none.
+        """
+        if self._body is None:
+            raise BadReply("no answer" if not self._filled else "it was cut short within its head")
+        self._body.end()
+        self._finish(self._body)
+
+    def _read_head(self, search: int) -> bool:
+        while True:
+            end = self._room.find(_END, search, self._filled)
+            if end < 0:
+                self._check_room()
+                return False
+            head = self._head = read_head(bytes(self._view[self._begin : end]))
+            self._begin = search = end + len(_END)
+            if head.status not in _INTERIM:
+                return self._read_body(head, self._view[self._begin : self._filled])
+            if head.status == _SWITCH:
+                raise BadReply("it switches to another protocol")
+
+    def _check_room(self) -> None:
+        if self._filled >= MAX_HEAD:
+            raise BadReply(f"its head is longer than {MAX_HEAD} bytes")
+        if self._filled == len(self._room):
+            larger = bytearray(2 * len(self._room))
+            larger[: self._filled] = self._view
+            self._room, self._view = larger, memoryview(larger)
+
+    def _read_body(self, head: Head, rest: memoryview) -> bool:
+        length = 0 if self._bodiless or head.status in _BODILESS else head.length
+        if length is None:
+            if not head.chunked:
+                self._body = OpenBody(rest, self._max_body)
+                return False
+            self._body = chunked = ChunkedBody(rest, self._max_body)
+            return chunked.done and self._finish(chunked)
+        if length <= len(rest):
+            return self._done(head, bytes(rest[:length]), surplus=len(rest) > length)
+        if length > self._max_body:
+            raise BadReply(f"its body is longer than {self._max_body} bytes")
+        self._body = SizedBody(length, rest)
+        return False
+
+    def _finish(self, body: SizedBody | ChunkedBody | OpenBody) -> bool:
+        if self._head is None:
+            raise AssertionError("a body without a head")
+        return self._done(self._head, body.value(), surplus=body.surplus)
+
+    def _done(self, head: Head, body: bytes, *, surplus: bool) -> bool:
+        framed = not isinstance(self._body, OpenBody)
+        self.reply = Reply(head.status, head.fields, body, framed)
+        self.surplus = surplus
+        self.reusable = head.persists and not surplus
+        self._body = None
+        return True

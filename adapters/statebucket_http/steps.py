@@ -1,0 +1,195 @@
+"""What a connection goes through, each as steps that never block: connect, shake hands, exchange.
+
+A step knows nothing of how it is waited for. It is started, and then called when its socket can be
+read or written, until it is done; see `statebucket_http.waiting`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+from statebucket_http.head import BadReply
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from statebucket_http.connection import Connection
+    from statebucket_http.tls_connection import TLSConnection
+
+_UNDER_WAY = frozenset({0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN, errno.EINTR})
+_SMALL = 64 * 1024  # bytes of a body that are copied behind the head, to leave with it
+
+
+class Step(Protocol):
+    """Something that happens on one connection.
+
+    Attributes:
+        writing: Whether it also waits until the socket can be written.
+    """
+
+    writing: bool
+
+    def start(self) -> bool:
+        """Begins; True if it is done already."""
+
+    def readable(self) -> bool:
+        """Goes on, now that something has arrived; True once it is done."""
+
+    def writable(self) -> bool:
+        """Goes on, now that something can be sent; True once it is done."""
+
+
+class Connect:
+    """Connects a socket.
+
+    Args:
+        connection: Not connected yet.
+        address: Where to, as `socket.socket.connect` takes it.
+    """
+
+    writing = True
+
+    def __init__(self, connection: Connection, address: object) -> None:
+        self._sock = connection.sock
+        self._address = address
+
+    def start(self) -> bool:
+        """See `Step.start`."""
+        number = self._sock.connect_ex(self._address)  # type: ignore[arg-type]  # of any family
+        if number not in _UNDER_WAY:
+            raise OSError(number, os.strerror(number))
+        return number == 0
+
+    def readable(self) -> bool:
+        """See `Step.readable`."""
+        return self.writable()
+
+    def writable(self) -> bool:
+        """See `Step.writable`."""
+        number = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number:
+            raise OSError(number, os.strerror(number))
+        return True
+
+
+class Handshake:
+    """TLS's handshake; its last message leaves with the first request.
+
+    Args:
+        connection: Connected.
+    """
+
+    def __init__(self, connection: TLSConnection) -> None:
+        self._connection = connection
+        self.writing = False
+
+    def start(self) -> bool:
+        """See `Step.start`."""
+        from ssl import SSLWantReadError  # noqa: PLC0415  (8 ms that only TLS costs)
+
+        done = True
+        try:
+            self._connection.tls.do_handshake()
+        except SSLWantReadError:
+            done = False
+        except OSError:
+            with suppress(OSError):
+                self._connection.flush()  # tells the peer why
+            raise
+        self._connection.flush()
+        self.writing = self._connection.unsent
+        return done
+
+    def readable(self) -> bool:
+        """See `Step.readable`."""
+        try:
+            count = self._connection.receive()
+        except (BlockingIOError, InterruptedError):
+            return False
+        if not count:
+            raise BadReply("the connection was closed within the TLS handshake")
+        return self.start()
+
+    def writable(self) -> bool:
+        """See `Step.writable`."""
+        self._connection.flush()
+        self.writing = self._connection.unsent
+        return False
+
+
+class Exchange:
+    """A request and its reply.
+
+    The reply may come before all of the request has left; then it counts, and the connection cannot
+    be used again.
+
+    Args:
+        connection: Ready to be written to.
+        head: The request's head.
+        body: Its body.
+        bodiless: Whether the reply has no body.
+    """
+
+    def __init__(
+        self, connection: Connection, head: bytes, body: bytes, *, bodiless: bool = False
+    ) -> None:
+        self._connection = connection
+        connection.sent = False
+        connection.reader.begin(bodiless=bodiless)
+        self._pieces: Sequence[bytes | memoryview]
+        if len(body) <= _SMALL:
+            self._pieces = [head + body]
+        else:
+            self._pieces = [head + body[:_SMALL], memoryview(body)[_SMALL:]]
+        self._at = 0  # in the first of the pieces
+        self._broken: OSError | None = None
+        self.writing = True
+
+    def start(self) -> bool:
+        """See `Step.start`."""
+        return self.writable()
+
+    def writable(self) -> bool:
+        """See `Step.writable`."""
+        try:
+            self._write()
+        except OSError as error:
+            # Whoever refuses an upload may answer, and then close before all has come.
+            self.writing = False
+            self._broken = error
+            return self.readable()
+        return False
+
+    def readable(self) -> bool:
+        """See `Step.readable`."""
+        connection = self._connection
+        if self._broken is None:
+            done = connection.read()
+        else:
+            try:
+                done = connection.read()
+            except (OSError, BadReply):
+                raise self._broken from None
+        if done and (self.writing or self._broken is not None):
+            connection.reader.reusable = False
+        return done
+
+    def _write(self) -> None:
+        connection = self._connection
+        while self._pieces:
+            piece = self._pieces[0]
+            count = connection.write(piece[self._at :] if self._at else piece)
+            self._at += count
+            if self._at < len(piece):
+                if not count or connection.unsent:
+                    return
+                continue
+            self._pieces = self._pieces[1:]
+            self._at = 0
+        if connection.unsent:
+            connection.write(b"")
+        self.writing = connection.unsent

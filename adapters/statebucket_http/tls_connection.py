@@ -1,0 +1,150 @@
+"""A connection with TLS; imported only where an endpoint has it."""
+
+from __future__ import annotations
+
+from ssl import SSLEOFError, SSLWantReadError, SSLZeroReturnError
+from typing import TYPE_CHECKING
+
+from statebucket_http.connection import Connection
+
+if TYPE_CHECKING:
+    from ssl import MemoryBIO, SSLContext, SSLObject, SSLSession
+
+    from statebucket_http.connection import Socket
+
+_RECORDS = 64 * 1024  # bytes to encrypt before they are sent
+
+
+class TLSConnection(Connection):
+    """A connection with TLS, which is shaken hands on by `statebucket_http.steps.Handshake`.
+
+    Args:
+        sock: Its socket, connected.
+        tls: The TLS state.
+        incoming: What it reads from.
+        outgoing: What it writes to.
+        max_body: The longest body of a reply, in bytes.
+    """
+
+    __slots__ = ("_in", "_out", "_received", "_request_written", "_unsent", "tls")
+
+    def __init__(
+        self,
+        sock: Socket,
+        tls: SSLObject,
+        incoming: MemoryBIO,
+        outgoing: MemoryBIO,
+        max_body: int,
+    ) -> None:
+        super().__init__(sock, max_body)
+        self.tls = tls
+        self.session_due = True
+        self._in = incoming
+        self._out = outgoing
+        self._received = memoryview(bytearray(_RECORDS))
+        self._unsent = memoryview(b"")
+        self._request_written = False  # what is sent before that is the handshake's
+
+    @property
+    def unsent(self) -> bool:
+        """See `Connection.unsent`."""
+        return bool(self._unsent) or bool(self._out.pending)
+
+    def session(self) -> tuple[SSLContext, SSLSession] | None:
+        """See `Connection.session`."""
+        session = self.tls.session
+        return None if session is None else (self.tls.context, session)
+
+    def write(self, data: memoryview | bytes) -> int:
+        """See `Connection.write`."""
+        count = 0
+        if data and not self._unsent:
+            view = memoryview(data)[:_RECORDS]
+            while count < len(view):
+                count += self.tls.write(view[count:])
+        self._request_written = True
+        self.flush()
+        return count
+
+    def flush(self) -> None:
+        """Sends what is encrypted, as far as it goes without waiting."""
+        while True:
+            if not self._unsent:
+                if not self._out.pending:
+                    return
+                self._unsent = memoryview(self._out.read())
+            try:
+                count = self.sock.send(self._unsent)
+            except (BlockingIOError, InterruptedError):
+                return
+            self.moved += 1
+            self.sent = self._request_written
+            self._unsent = self._unsent[count:]
+
+    def receive(self) -> int:
+        """Takes what has arrived from the socket; 0 where the peer has closed it.
+
+        Raises:
+            BlockingIOError: Nothing has arrived.
+            OSError: The connection is lost.
+        """
+        count = self.sock.recv_into(self._received)
+        self.moved += 1
+        if count:
+            self._in.write(self._received[:count])
+        else:
+            self._in.write_eof()
+        return count
+
+    def read(self) -> bool:
+        """See `Connection.read`."""
+        while True:
+            try:
+                count = self.receive()
+            except (BlockingIOError, InterruptedError):
+                return False
+            if self._decrypt():
+                return True
+            if not count:
+                self.reader.end()
+                return True
+            if count < len(self._received):
+                return False
+
+    def _decrypt(self) -> bool:
+        """Reads what is there into the reply; True once that is whole."""
+        reader, tls = self.reader, self.tls
+        while True:
+            target = reader.target()
+            try:
+                count = int(tls.read(len(target), target))
+            except SSLWantReadError:
+                return False
+            except (SSLZeroReturnError, SSLEOFError):
+                count = 0
+            target.release()
+            if not count:
+                reader.end()
+                return True
+            if reader.advance(count):
+                # What came with its end is a new ticket, or nothing that was asked for.
+                if (self._in.pending or tls.pending()) and not self._only_tickets():
+                    reader.reusable = False
+                return True
+
+    def expected(self) -> bool:
+        """See `Connection.expected`; new tickets are."""
+        try:
+            return self.receive() > 0 and self._only_tickets()
+        except OSError:
+            return False
+
+    def _only_tickets(self) -> bool:
+        """Whether what is left to decrypt is no data, and no end."""
+        try:
+            self.tls.read(1)
+        except SSLWantReadError:
+            return True
+        except OSError:
+            return False
+        return False
