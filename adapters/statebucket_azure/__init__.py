@@ -26,7 +26,7 @@ def open_bucket(location: Location) -> OpenedBucket:
             raise AdapterNotInstalled(f"az:// needs {package}: pip install 'statebucket[azure]'")
     from statebucket_azure.options import AzureOptions  # noqa: PLC0415
     from statebucket_azure.sdk.bucket import AzureBucket  # noqa: PLC0415  (only where Azure is used)
-    from statebucket_azure.sdk.client import Target  # noqa: PLC0415
+    from statebucket_azure.sdk.target import Target  # noqa: PLC0415
 
     container = container_of(location, what="container")
     prefix = prefix_of(location)

@@ -26,9 +26,11 @@ class AzureOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     Attributes:
         account: The storage account's name; by default that of the connection string, or what
-            AZURE_STORAGE_ACCOUNT says.
+            AZURE_STORAGE_ACCOUNT holds.
         endpoint_url: The account's URL where it is not ``https://{account}.blob.core.windows.net``:
             of another cloud, or of an emulator, with the account as its path there.
+        insecure_endpoint: Whether signatures may be sent over plain HTTP to another machine, for a
+            server in a network that you trust. To this machine they always may. Tokens may not.
         ttl_tags: Whether to tag blobs with their TTL class. False for accounts with a hierarchical
             namespace, which have no index tags, and for identities without the right to write
             them; then ``sweep`` does the removing.
@@ -43,6 +45,7 @@ class AzureOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     account: str | None = None
     endpoint_url: str | None = None
+    insecure_endpoint: bool = False
     ttl_tags: bool = True
     encryption_scope: str | None = None
     client: Any = None
@@ -95,12 +98,16 @@ class AzureOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         return f"https://{account}.blob.core.windows.net"
 
     def check_account(self, named: str | None, where: str) -> None:
-        """Holds the URL's account against the one that other settings lead to.
+        """Holds the URL's account against the one that other settings name.
+
+        Args:
+            named: That account; None where they name none.
+            where: What names it.
 
         Raises:
             InvalidURL: They differ.
         """
-        if self.account is not None and self.account != named:
+        if self.account is not None and named is not None and self.account != named:
             raise InvalidURL(
-                f"account={self.account!r} was asked for, but {where} is for account {named!r}"
+                f"the URL says account={self.account!r}, but {where} is for account {named!r}"
             )

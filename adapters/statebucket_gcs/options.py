@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from statebucket.errors import InvalidArgument
+from statebucket.port.endpoint import require_tls
 from statebucket.port.url import check_endpoint, read_options
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ class GCSOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         endpoint_url: Another endpoint than Google's, such as an emulator's; by default the
             SDK's own choice, which is ``STORAGE_EMULATOR_HOST`` where that is set.
         anonymous: Send no credentials, for emulators.
+        insecure_endpoint: Whether credentials may be sent over plain HTTP to another machine, for
+            a server in a network that you trust. To this machine they always may.
         kms_key_name: The customer-managed key, ``projects/…/cryptoKeys/…``, that encrypts what is
             written; by default the bucket's own.
         client: A ``google.cloud.storage.Client`` of the caller's, used as it is and never closed.
@@ -32,6 +36,7 @@ class GCSOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     project: str | None = None
     endpoint_url: str | None = None
     anonymous: bool = False
+    insecure_endpoint: bool = False
     kms_key_name: str | None = None
     client: Any = None
 
@@ -41,11 +46,15 @@ def options_of(location: Location) -> GCSOptions:
 
     Raises:
         InvalidURL: ``endpoint_url`` is no plain URL of a server.
-        InvalidArgument: An option is unknown, not of its type, or contradicts another.
+        InvalidArgument: An option is unknown, not of its type, or contradicts another; or
+            credentials would be sent in clear text.
     """
     options = read_options(location.options, GCSOptions)
     if options.endpoint_url is not None:
         check_endpoint(options.endpoint_url)
+        # With an emulator's host in the environment, the SDK sends no credentials.
+        if not options.anonymous and not os.environ.get("STORAGE_EMULATOR_HOST"):
+            require_tls(options.endpoint_url, insecure=options.insecure_endpoint)
     if options.kms_key_name is not None and not _KEY_NAME.fullmatch(options.kms_key_name):
         raise InvalidArgument(
             "kms_key_name must be projects/P/locations/L/keyRings/R/cryptoKeys/K: "

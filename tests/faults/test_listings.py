@@ -90,7 +90,9 @@ async def test_an_empty_page_with_a_token_is_not_the_last(
         expected = await LISTINGS[call](store)
         assert len(expected) == 1
         page = captured[0]
-        whole = Answer(page.status, page.headers, page.body, when=listing)
+        # Without the id of the request that it answered, which Azure repeats.
+        kept = tuple(h for h in page.headers if h[0].lower() != "x-ms-client-request-id")
+        whole = Answer(page.status, kept, page.body, when=listing)
         cloud.proxy.clear()
         cloud.proxy.plan(empty_page(cloud, "t1"), empty_page(cloud, "t2"), whole)
         assert await LISTINGS[call](store) == expected

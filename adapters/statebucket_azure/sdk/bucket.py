@@ -16,7 +16,7 @@ from statebucket.port.loops import ClientPerLoop
 from statebucket.port.multipart import parts
 from statebucket_azure.sdk import listing
 from statebucket_azure.sdk.client import Connection
-from statebucket_azure.sdk.translate import ERRORS, BlobNotFound, asked, garbled, refusal
+from statebucket_azure.sdk.translate import ERRORS, BlobNotFound, malformed, refusal, sdk_call
 from statebucket_azure.sdk.versions import matching, version_of
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from statebucket.port.multipart import Part
     from statebucket.port.remedies import Remedies
     from statebucket_azure.options import AzureOptions
-    from statebucket_azure.sdk.client import Target
+    from statebucket_azure.sdk.target import Target
 
 
 class AzureBucket:
@@ -66,7 +66,7 @@ class AzureBucket:
         if self._ttl_tags and write.expiry is not None and write.expiry.days is not None:
             tags = {TAG: str(write.expiry.days)}
         blob = (await self._connections.get()).blob(write.name)
-        stored = await asked(
+        stored = await sdk_call(
             blob.upload_blob(
                 write.body,
                 overwrite=not creates,
@@ -86,8 +86,8 @@ class AzureBucket:
         """Reads a blob, its body and metadata, in one request."""
         blob = (await self._connections.get()).blob(name)
         try:
-            download = await asked(blob.download_blob(**self._how))
-            body = await asked(download.readall())
+            download = await sdk_call(blob.download_blob(**self._how))
+            body = await sdk_call(download.readall())
         except BlobNotFound:
             return None
         properties = download.properties
@@ -102,7 +102,7 @@ class AzureBucket:
         """Reads a blob's version and metadata in one request."""
         blob = (await self._connections.get()).blob(name)
         try:
-            return _info(name, await asked(blob.get_blob_properties(**self._how)))
+            return _info(name, await sdk_call(blob.get_blob_properties(**self._how)))
         except BlobNotFound:
             return None
 
@@ -111,11 +111,11 @@ class AzureBucket:
         only = matching(condition)
         blob = (await self._connections.get()).blob(name)
         try:
-            await asked(blob.delete_blob("include", **only, **self._how), writes=True)
+            await sdk_call(blob.delete_blob("include", **only, **self._how), writes=True)
         except BlobNotFound:
             return False
         except PreconditionFailed:
-            # Said of a blob at another version, and of one that is gone.
+            # The answer about a blob at another version, and about one that is gone.
             if await self.head(name) is None:
                 return False
             raise
@@ -126,18 +126,18 @@ class AzureBucket:
         if not names:
             return []
         container = await self._container()
-        replies = await asked(_delete_batch(container, names, self._how), writes=True)
+        replies = await sdk_call(_delete_batch(container, names, self._how), writes=True)
         return [_deletion(name, replies.get(place)) for place, name in enumerate(names)]
 
     async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
         """Lists blobs with their metadata, in one request."""
         container = await self._container()
-        return await asked(listing.objects(container, prefix, after, limit, self._how))
+        return await sdk_call(listing.objects(container, prefix, after, limit, self._how))
 
     async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
         """Lists the prefixes one ``/`` below ``prefix``, in one request."""
         container = await self._container()
-        return await asked(listing.prefixes(container, prefix, after, limit, self._how))
+        return await sdk_call(listing.prefixes(container, prefix, after, limit, self._how))
 
     async def check(self, prefix: str) -> None:
         """Finds out, by listing one blob, whether the container can be reached and listed."""
@@ -213,19 +213,23 @@ async def _delete_batch(
             **how,
         )
         reply = raw[-1].http_response
-        return {part.number: part for part in parts(reply.content_type, reply.body())}
+        found = list(parts(reply.content_type, reply.body()))
     except (ValueError, AttributeError, HTTPException) as error:  # no multipart reply
-        raise garbled(writes=True) from error
+        raise malformed(writes=True) from error
+    numbers = {part.number for part in found}
+    if len(numbers) < len(found) or not numbers <= set(range(len(names))):
+        raise malformed("its parts are of other requests", writes=True)
+    return {part.number: part for part in found}
 
 
 def _deletion(name: str, part: Part | None) -> Deletion:
     if part is None:
-        return Deletion(name, error=garbled(writes=True))
+        return Deletion(name, error=malformed("the blob has no part", writes=True))
     if part.status < ERRORS:
         return Deletion(name, existed=True)
     failure = refusal(part.status, part.headers, writes=True)
     if isinstance(failure, BlobNotFound):
         return Deletion(name, existed=False)
     if isinstance(failure, BucketNotFound):
-        raise failure  # it stands in every part's reply
+        raise failure  # every part has it
     return Deletion(name, error=failure)

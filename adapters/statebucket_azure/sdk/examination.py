@@ -15,7 +15,7 @@ from statebucket.port.findings import Finding
 from statebucket.port.remedies import Remedy
 from statebucket_azure.remedies import REMEDIES, terraform
 from statebucket_azure.sdk.identity import identity
-from statebucket_azure.sdk.translate import asked
+from statebucket_azure.sdk.translate import sdk_call
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator, Sequence
@@ -97,7 +97,7 @@ async def examine(
 async def _told(request: Awaitable[T]) -> T | StateBucketError:
     """The answer, or the error that stands for it."""
     try:
-        return await asked(request)
+        return await sdk_call(request)
     except StateBucketError as error:
         return error
 

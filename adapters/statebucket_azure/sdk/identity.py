@@ -1,4 +1,4 @@
-"""Who asks Azure, as far as the credential tells, for ``statebucket doctor``."""
+"""Whose credential it is, as far as it shows, for ``statebucket doctor``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NO_KEY = Remedy(
 
 
 async def identity(credential: Any, url: str, *, tags: bool) -> list[Finding]:  # noqa: ANN401
-    """What a credential tells of whose it is, and of its rights: at most 1 request, for a token.
+    """A credential's owner and rights, as far as it shows them: at most 1 request, for a token.
 
     Args:
         credential: The container client's.
@@ -58,22 +58,22 @@ async def identity(credential: Any, url: str, *, tags: bool) -> list[Finding]:  
 
 
 def _sas(query: Mapping[str, list[str]], *, tags: bool) -> Iterator[Finding]:
-    said = {name: values[0] for name, values in query.items() if name != "sig"}
-    until = f"until {said['se']}" if "se" in said else "as long as its stored policy says"
-    kind = "an account SAS" if "srt" in said else "a SAS"
+    sas = {name: values[0] for name, values in query.items() if name != "sig"}
+    until = f"until {sas['se']}" if "se" in sas else "as long as its stored policy says"
+    kind = "an account SAS" if "srt" in sas else "a SAS"
     yield Finding(
         check="identity",
         status="ok",
-        message=f"{kind}, {until}" + (f", of {said['skoid']}" if "skoid" in said else ""),
+        message=f"{kind}, {until}" + (f", of {sas['skoid']}" if "skoid" in sas else ""),
     )
-    if "sp" not in said:
+    if "sp" not in sas:
         message = "the SAS's rights stand in the container's stored access policy"
         yield Finding(check="rights", status="unknown", message=message)
         return
     needed = _NEEDED | (_TAGS if tags else {})
     narrower = Remedy(command=f"az storage container generate-sas --permissions {''.join(needed)}")
     if missing := [
-        f"{letter} ({means})" for letter, means in needed.items() if letter not in said["sp"]
+        f"{letter} ({means})" for letter, means in needed.items() if letter not in sas["sp"]
     ]:
         yield Finding(
             check="rights",
@@ -81,7 +81,7 @@ def _sas(query: Mapping[str, list[str]], *, tags: bool) -> Iterator[Finding]:
             message=f"the SAS lacks {', '.join(missing)}",
             remedy=narrower,
         )
-    excess = sorted(set(said["sp"]) - set(needed) - _HARMLESS)
+    excess = sorted(set(sas["sp"]) - set(needed) - _HARMLESS)
     if excess:
         yield Finding(
             check="rights",
@@ -89,8 +89,8 @@ def _sas(query: Mapping[str, list[str]], *, tags: bool) -> Iterator[Finding]:
             message=f"not needed: the SAS's rights {', '.join(excess)}",
             remedy=narrower,
         )
-    if "srt" in said:
-        can_delete = "c" in said["srt"] and "d" in said["sp"]
+    if "srt" in sas:
+        can_delete = "c" in sas["srt"] and "d" in sas["sp"]
         yield Finding(
             check="rights",
             status="warning",
@@ -110,7 +110,7 @@ async def _principal(credential: Any) -> Finding:  # noqa: ANN401  (of any class
         return Finding(
             check="identity",
             status="unknown",
-            message=f"the credential does not tell whose it is ({type(error).__name__})",
+            message=f"the credential does not show its owner ({type(error).__name__})",
             remedy=Remedy(command="az account show"),
         )
     person = claims.get("upn") or claims.get("unique_name")

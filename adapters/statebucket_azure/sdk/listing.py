@@ -8,8 +8,9 @@ from urllib.parse import unquote
 from azure.core.pipeline.policies import ContentDecodePolicy
 from azure.storage.blob.aio import BlobPrefix
 
+from statebucket.errors import excerpt
 from statebucket.port.bucket import ObjectInfo, Page, PrefixPage
-from statebucket_azure.sdk.translate import garbled
+from statebucket_azure.sdk.translate import malformed
 from statebucket_azure.sdk.versions import version_of
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from azure.core.pipeline import PipelineResponse
     from azure.storage.blob.aio import ContainerClient
 
-# What reading a page raises that is not the page that was asked for.
+# What reading a page raises that is not the page that was requested.
 _UNREADABLE = (AttributeError, KeyError, TypeError, ValueError, StopAsyncIteration)
 
 
@@ -27,7 +28,7 @@ async def objects(
 ) -> Page:
     """One page of blobs with their metadata.
 
-    The SDK is asked for names only, and the rest read from the reply that it has parsed: to turn
+    The SDK reads names only, and the rest is read from the reply that it has parsed: to turn
     1,000 entries into its own models, dates and all, takes it 200 ms, this 16.
     """
     replies: list[PipelineResponse[Any, Any]] = []
@@ -40,11 +41,12 @@ async def objects(
     ).by_page(after)
     try:
         await anext(pages)
-        root = _root(replies)
+        root = _root(replies, container, prefix)
         found = [_read(blob) for blob in root.iterfind("Blobs/Blob")]
         following = root.findtext("NextMarker") or None
+        _check_marker(following, after)
     except _UNREADABLE as error:
-        raise garbled() from error
+        raise malformed(excerpt(error)) from error
     return Page([info for info in found if not _is_folder(info)], following)
 
 
@@ -59,19 +61,34 @@ async def prefixes(
     pages: Any = walk.by_page(after)
     try:
         page = await anext(pages)
-        _root(replies)
+        _root(replies, container, prefix)
         found = [entry.name async for entry in page if isinstance(entry, BlobPrefix)]
+        following = pages.continuation_token or None
+        _check_marker(following, after)
     except _UNREADABLE as error:
-        raise garbled() from error
-    return PrefixPage(found, pages.continuation_token or None)
+        raise malformed(excerpt(error)) from error
+    return PrefixPage(found, following)
 
 
-def _root(replies: list[PipelineResponse[Any, Any]]) -> Element:
+def _root(
+    replies: list[PipelineResponse[Any, Any]], container: ContainerClient, prefix: str
+) -> Element:
     """What the SDK has parsed; any other XML than a listing would pass for an empty page."""
     root: Element = replies[-1].context[ContentDecodePolicy.CONTEXT_NAME]
     if root.tag != "EnumerationResults":
         raise ValueError("no listing")
+    named = root.get("ContainerName", container.container_name)
+    # A listing repeats what it lists.
+    if named.rpartition("/")[2] != container.container_name:
+        raise ValueError("a listing of another container")
+    if (root.findtext("Prefix") or "") not in {prefix, ""}:
+        raise ValueError("a listing of another prefix")
     return root
+
+
+def _check_marker(following: str | None, after: str | None) -> None:
+    if following is not None and following == after:
+        raise ValueError("a page that leads to itself")
 
 
 def _read(blob: Element) -> ObjectInfo:

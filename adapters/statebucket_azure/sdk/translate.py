@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import aiohttp
 from azure.core.exceptions import (
@@ -24,6 +25,7 @@ from statebucket.errors import (
     Throttled,
     Unavailable,
     UntrustedCertificate,
+    excerpt,
 )
 from statebucket.port.retry_after import seconds_of
 from statebucket_azure.options import CONNECTION_STRING
@@ -89,24 +91,35 @@ ERRORS = 300
 """The first status that is no success."""
 
 _SERVER_ERRORS = 500
-_READS = {"GET", "HEAD"}
-# In the texts of errors: a SAS or its parts, and what the service says of a wrong signature.
-_SECRET = re.compile(r"sig=|signature|sharedkey|accountkey|bearer ", re.IGNORECASE)
+READS = {"GET", "HEAD"}
+"""The methods that change nothing."""
+
+# Errors of connecting, which come before the request is sent.
+_UNSENT = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL)
+_PROXY_LOGIN = 407
+# In the texts of errors: a SAS or its parts, the service's report of a wrong signature, and the
+# password of a proxy.
+_SECRET = re.compile(
+    r"sig=|signature|sharedkey|accountkey|bearer |password=|://[^/@\s]*:[^/@\s]*@", re.IGNORECASE
+)
 
 
-async def asked(request: Awaitable[T], *, writes: bool = False) -> T:
-    """The answer to a request, with the SDK's errors translated.
+async def sdk_call(request: Awaitable[T], *, writes: bool = False) -> T:
+    """The result of a call of the SDK's, with its errors translated.
 
     Args:
         request: The SDK's coroutine.
-        writes: Whether the request changes something, so that a lost answer leaves it open.
+        writes: Whether the request changes something, so that without a response its outcome is
+            open.
     """
     try:
         return await request
+    except StateBucketError:  # some are ValueErrors, too
+        raise
     except AzureError as error:
         failure = _translated(error, writes=writes)
     except (LookupError, ValueError) as error:  # from headers or text that the SDK cannot decode
-        failure = _chain(garbled(writes=writes), error)
+        failure = _chain(malformed(writes=writes), error)
     # Out of the handler, so that an error that is left out as the cause is no context either.
     raise failure
 
@@ -121,12 +134,12 @@ def failure_of(
         reply: The service's reply.
         error: What the SDK made of it, for the cause.
     """
-    asks = reply.request
+    request = reply.request
     failure = refusal(
         reply.status_code,
         reply.headers,
-        writes=asks.method not in _READS,
-        tags="x-ms-tags" in asks.headers,
+        writes=request.method not in READS,
+        tags="x-ms-tags" in request.headers,
     )
     if not isinstance(failure, BlobNotFound):  # which is an answer, not a failure
         _chain(failure, error or HttpResponseError(response=reply))
@@ -163,52 +176,89 @@ def refusal(
     )
 
 
-def garbled(*, writes: bool = False) -> Unavailable:
-    """The error for a reply that says success and cannot be read."""
+def malformed(what: str = "", *, writes: bool = False) -> Unavailable:
+    """The error for a successful reply that is not the service's reply to the request.
+
+    Args:
+        what: What is wrong with it.
+        writes: Whether the request would have changed something.
+    """
     outcome: Outcome = "unknown" if writes else "none"
-    return Unavailable("Azure Blob's answer cannot be read", outcome=outcome)
+    detail = f": {what}" if what else ""
+    return Unavailable(f"not a valid response of Azure Blob{detail}", outcome=outcome)
+
+
+def connection_failure(
+    error: AzureError | RuntimeError, url: str | None, *, writes: bool, sent: bool = True
+) -> StateBucketError:
+    """The error for a request that got no response.
+
+    Args:
+        error: What the SDK raised.
+        url: Where the request went; None where that is not known.
+        writes: Whether the request would have changed something.
+        sent: Whether it may have been sent.
+    """
+    inner = (error.inner_exception if isinstance(error, AzureError) else None) or error
+    reason = _reason(inner)
+    where = f" at {_endpoint(url)}" if url else ""
+    failure: StateBucketError
+    if isinstance(inner, aiohttp.ClientConnectorCertificateError):
+        failure = UntrustedCertificate(
+            f"the certificate of Azure Blob{where} is not trusted: {reason} "
+            "(SSL_CERT_FILE names others)"
+        )
+    elif isinstance(inner, aiohttp.ClientHttpProxyError) and inner.status == _PROXY_LOGIN:
+        failure = RequestRejected(
+            f"the proxy before Azure Blob{where} answered 407 to the user and password in its "
+            "environment variable"
+        )
+    elif not sent or isinstance(inner, _UNSENT) or isinstance(error, ServiceRequestTimeoutError):
+        failure = Unavailable(f"Azure Blob{where} cannot be reached ({reason})")
+    else:
+        failure = Unavailable(
+            f"no response from Azure Blob{where}: the connection broke off ({reason})",
+            outcome="unknown" if writes else "none",
+        )
+    return _chain(failure, error)
 
 
 def _translated(error: AzureError, *, writes: bool) -> StateBucketError:
     reply = getattr(error, "response", None)
     if reply is not None and reply.status_code >= ERRORS:
         return failure_of(reply, error)
-    failure: StateBucketError
     if reply is not None:
-        failure = garbled(writes=writes)
-    elif isinstance(error, ClientAuthenticationError):
+        return _chain(malformed(writes=writes), error)
+    if isinstance(error, ClientAuthenticationError):
         hint = _HINTS[InvalidCredentials]
-        failure = InvalidCredentials(f"the request could not be signed: {hint}")
-    else:
-        # By the error behind it: the SDK takes a connection that breaks later for unsent, too.
-        inner = error.inner_exception or error
-        unsent = isinstance(error, ServiceRequestTimeoutError) or isinstance(
-            inner, aiohttp.ClientConnectorError
-        )
-        what = "cannot be reached" if unsent else "broke off before its answer was read"
-        text = "" if _tells_secret(inner) else f": {inner}"
-        if isinstance(inner, aiohttp.ClientConnectorCertificateError):
-            failure = UntrustedCertificate(
-                f"Azure Blob's certificate is not trusted{text} (SSL_CERT_FILE names others)"
-            )
-        else:
-            failure = Unavailable(
-                f"Azure Blob {what} ({type(inner).__name__}{text})",
-                outcome="unknown" if writes and not unsent else "none",
-            )
-    return _chain(failure, error)
+        return _chain(InvalidCredentials(f"the request could not be signed: {hint}"), error)
+    return connection_failure(error, None, writes=writes)  # of a client of the caller's
+
+
+def _reason(error: BaseException) -> str:
+    """The text of an error, unless it may hold a secret: one of aiohttp may quote a signed URL."""
+    text = str(error)
+    if isinstance(error, aiohttp.ClientResponseError):
+        text = f"{error.status}, {error.message}"
+    shown = "" if _SECRET.search(text) else f": {excerpt(text)}"
+    return f"{type(error).__name__}{shown}"
+
+
+def _endpoint(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _chain(failure: StateBucketError, cause: BaseException) -> StateBucketError:
     """Sets the cause, unless that would show a secret."""
-    failure.__cause__ = None if _tells_secret(cause) else cause
+    failure.__cause__ = None if _holds_secret(cause) else cause
     return failure
 
 
-def _tells_secret(error: BaseException | None) -> bool:
+def _holds_secret(error: BaseException | None) -> bool:
     """Whether the text of an error or one behind it has a secret, or may have."""
     while error is not None:
-        if _SECRET.search(str(error)):
+        if _SECRET.search(f"{error} {error!r}"):
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -9,7 +9,7 @@ from azure.core import MatchConditions
 
 from statebucket.contract.versions import Version
 from statebucket.errors import PreconditionFailed
-from statebucket_azure.sdk.translate import garbled
+from statebucket_azure.sdk.translate import malformed
 
 _ETAG = re.compile(r'"[!#-~]+"')
 
@@ -21,7 +21,7 @@ def version_of(etag: str | None, *, writes: bool = False) -> Version:
         Unavailable: There is none, so that it was not the service that answered.
     """
     if not etag:
-        raise garbled(writes=writes)
+        raise malformed(writes=writes)
     return Version('"{}"'.format(etag.strip('"')))
 
 

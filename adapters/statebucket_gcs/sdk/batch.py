@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from requests.structures import CaseInsensitiveDict
 
-from statebucket.errors import Unavailable
 from statebucket.port.multipart import parts
-from statebucket_gcs.sdk.translate import Answer
+from statebucket_gcs.sdk.translate import Answer, malformed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,31 +28,34 @@ def deletions(paths: Sequence[str]) -> tuple[str, bytes]:
         paths: Their paths in the JSON API, encoded; at most `MOST`.
     """
     boundary = secrets.token_hex(16)
-    asked = [
+    requests = [
         f"--{boundary}\r\nContent-Type: application/http\r\nContent-ID: <{number}>\r\n\r\n"
         f"DELETE {path} HTTP/1.1\r\nContent-Length: 0\r\n\r\n\r\n"
         for number, path in enumerate(paths)
     ]
-    body = "".join([*asked, f"--{boundary}--\r\n"])
+    body = "".join([*requests, f"--{boundary}--\r\n"])
     return f"multipart/mixed; boundary={boundary}", body.encode()
 
 
-def answers(answer: Answer) -> dict[int, Answer]:
-    """What became of each deletion, by its place in the request; one that is untold has none.
+def answers(answer: Answer, count: int) -> dict[int, Answer]:
+    """What became of each deletion, by its place in the request; an unreported one has none.
+
+    Args:
+        answer: The answer to the whole request.
+        count: How many deletions it had.
 
     Raises:
-        Unavailable: It is not what the API documents.
+        Unavailable: It is not the answer to that request.
     """
     try:
         found = list(parts(answer.headers.get("Content-Type", ""), answer.body))
     except ValueError as error:
-        raise Unavailable(
-            "Cloud Storage's answer is not what its batch API documents", outcome="unknown"
-        ) from error
+        raise malformed("the batch API documents another", writes=True) from error
+    # Emulators give no numbers, and keep the order.
+    places = [place if part.number is None else part.number for place, part in enumerate(found)]
+    if len(set(places)) < len(places) or not all(place < count for place in places):
+        raise malformed("its parts are of other requests", writes=True)
     return {
-        # Emulators give no numbers, and keep the order.
-        place if part.number is None else part.number: Answer(
-            part.status, CaseInsensitiveDict(part.headers), part.body, writes=True
-        )
-        for place, part in enumerate(found)
+        place: Answer(part.status, CaseInsensitiveDict(part.headers), part.body, writes=True)
+        for place, part in zip(places, found, strict=True)
     }

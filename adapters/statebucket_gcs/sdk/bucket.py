@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import logging
-import re
 import secrets
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
+from msgspec import structs
 
-from statebucket.contract.versions import Version
-from statebucket.errors import PreconditionFailed, Unavailable
+from statebucket.errors import Unavailable
 from statebucket.port.bucket import JSON, Deletion, Limits, Object, ObjectInfo, Page, PrefixPage
 from statebucket_gcs import lifecycle
 from statebucket_gcs.sdk import batch
 from statebucket_gcs.sdk.connection import Connection, Connections
-from statebucket_gcs.sdk.translate import Answer, error_of
+from statebucket_gcs.sdk.translate import Answer, error_of, malformed
+from statebucket_gcs.sdk.versions import matching
 from statebucket_gcs.sdk.wire import Listing, Resource, check_body, decode, describe, from_headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from statebucket.contract.versions import Version
     from statebucket.errors import StateBucketError
     from statebucket.port.bucket import Write
     from statebucket.port.findings import Finding
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("statebucket.gcs")
 
 _FIELDS = "name,generation,size,metadata"
-_GENERATION = re.compile("[1-9][0-9]{0,18}")  # 0 would mean "only create"
-_MAX_GENERATION = 2**63
 
 
 class GCSBucket:
@@ -67,7 +66,7 @@ class GCSBucket:
 
     async def put(self, write: Write, condition: Version | None) -> Version:
         """See `statebucket.port.bucket.Bucket.put`. One request, whatever the size."""
-        query = {"uploadType": "multipart", "fields": "generation", **_match(condition)}
+        query = {"uploadType": "multipart", "fields": "name,generation,size", **matching(condition)}
         if self._key is not None:
             query["kmsKeyName"] = self._key
         return await self._connections.run(lambda to: self._put(to, write, query))
@@ -88,7 +87,9 @@ class GCSBucket:
         )
         if answer.status != HTTPStatus.OK:
             raise self._error(answer)
-        return decode(answer, Resource).info().version
+        resource = decode(answer, Resource)
+        resource.check(write.name, len(write.body), writes=True)
+        return resource.info().version
 
     async def get(self, name: str) -> Object | None:
         """See `statebucket.port.bucket.Bucket.get`."""
@@ -102,20 +103,41 @@ class GCSBucket:
         answer = to.send("GET", path, headers={"Accept-Encoding": "identity"})
         if answer.status == HTTPStatus.OK:
             if "x-goog-generation" in answer.headers:
-                self._xml = True
-                return from_headers(name, answer)
+                return self._with_metadata(to, from_headers(name, answer))
         elif answer.bucket_missing or not answer.missing:
-            raise self._error(answer)
+            raise self._error(answer, reads_object=True)
         elif self._xml or b"<Code>NoSuchKey</Code>" in answer.body:
             return None
         found = self._get_in_two(to, name)
         if found is not None and self._xml is None:
-            self._xml = False
-            log.warning(
-                "the server does not answer the XML API as Cloud Storage does: each read is two "
-                "requests of the JSON API from now on"
-            )
+            self._leave_xml()
         return found
+
+    def _with_metadata(self, to: Connection, found: Object) -> Object | None:
+        """An object read by the XML API, if need be with the metadata that its reply left out.
+
+        Every object that we write has metadata. One without was written by others, or by us on a
+        server whose XML API omits metadata: then its TTL would be lost.
+        """
+        if found.info.metadata:
+            self._xml = True
+            return found
+        resource = self._describe(to, found.info.name)
+        if resource is None:
+            return None  # deleted meanwhile
+        info = resource.info(found.info.name)
+        if info.version != found.info.version:
+            return self._get_in_two(to, found.info.name)
+        if info.metadata != found.info.metadata:
+            self._leave_xml()
+        return Object(structs.replace(found.info, metadata=info.metadata), found.body)
+
+    def _leave_xml(self) -> None:
+        self._xml = False
+        log.warning(
+            "the server does not answer the XML API as Cloud Storage does: each read is two "
+            "requests of the JSON API from now on"
+        )
 
     def _get_in_two(self, to: Connection, name: str) -> Object | None:
         """Reads metadata and body apart, for servers without the XML API."""
@@ -132,7 +154,9 @@ class GCSBucket:
         if answer.missing:
             raise Unavailable("the object was replaced between the two requests that read it")
         if answer.status != HTTPStatus.OK:
-            raise self._error(answer)
+            raise self._error(answer, reads_object=True)
+        if answer.headers.get("x-goog-generation", info.version.token) != info.version.token:
+            raise malformed("it is another generation of the object")
         check_body(answer.body, resource.size, resource.crc32c)
         return Object(info, answer.body)
 
@@ -146,12 +170,14 @@ class GCSBucket:
         if answer.missing:
             return None
         if answer.status != HTTPStatus.OK:
-            raise self._error(answer)
-        return decode(answer, Resource)
+            raise self._error(answer, reads_object=True)
+        resource = decode(answer, Resource)
+        resource.check(name)
+        return resource
 
     async def delete(self, name: str, condition: Version | None = None) -> bool | None:
         """See `statebucket.port.bucket.Bucket.delete`."""
-        query = _match(condition)
+        query = matching(condition)
         return await self._connections.run(lambda to: self._delete(to, name, query))
 
     def _delete(self, to: Connection, name: str, query: Mapping[str, str]) -> bool:
@@ -160,6 +186,8 @@ class GCSBucket:
             return False
         if answer.status not in {HTTPStatus.OK, HTTPStatus.NO_CONTENT}:
             raise self._error(answer)
+        if answer.body.strip():  # there is none, or JSON of an emulator
+            decode(answer, object)
         return True
 
     async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
@@ -172,7 +200,7 @@ class GCSBucket:
             answer = to.send("POST", batch.PATH, headers={"Content-Type": kind}, body=[body])
             if answer.status != HTTPStatus.OK:
                 raise self._error(answer)
-            return batch.answers(answer)
+            return batch.answers(answer, len(names))
 
         found = await self._connections.run(job)
         return [self._deletion(name, found.get(place)) for place, name in enumerate(names)]
@@ -180,15 +208,14 @@ class GCSBucket:
     def _deletion(self, name: str, answer: Answer | None) -> Deletion:
         """What became of one object of a batch."""
         if answer is None:
-            untold = "Cloud Storage's answer does not tell what became of the object"
-            return Deletion(name, error=Unavailable(untold, outcome="unknown"))
+            return Deletion(name, error=malformed("the object has no part", writes=True))
         if answer.status < HTTPStatus.MULTIPLE_CHOICES:
             return Deletion(name, existed=True)
         if answer.missing:
             return Deletion(name, existed=False)
         error = self._error(answer)
         if answer.bucket_missing:
-            raise error  # it stands in every part
+            raise error  # every part has it
         error.object_name = name
         return Deletion(name, error=error)
 
@@ -215,7 +242,10 @@ class GCSBucket:
             answer = to.send("GET", f"{self._path}/o", query=query)
             if answer.status != HTTPStatus.OK:
                 raise self._error(answer)
-            return decode(answer, Listing)
+            listing = decode(answer, Listing)
+            if after is not None and listing.next_page_token == after:
+                raise malformed("the page leads to itself")
+            return listing
 
         return await self._connections.run(job)
 
@@ -271,6 +301,7 @@ class GCSBucket:
             answer = to.send("PATCH", self._path, query=query, headers=headers, body=body)
             if answer.status != HTTPStatus.OK:
                 raise self._error(answer)
+            decode(answer, dict[str, Any])
 
         await self._connections.run(job)
 
@@ -281,21 +312,5 @@ class GCSBucket:
     def _object(self, name: str) -> str:
         return f"{self._path}/o/{quote(name, safe='~')}"
 
-    def _error(self, answer: Answer) -> StateBucketError:
-        return error_of(answer, self._bucket)
-
-
-def _match(condition: Version | None) -> dict[str, str]:
-    """The parameter that makes a request conditional.
-
-    Raises:
-        PreconditionFailed: The version cannot be a generation, so that no object is at it.
-    """
-    if condition is None:
-        return {}
-    if condition == Version.ABSENT:
-        return {"ifGenerationMatch": "0"}
-    token = condition.token
-    if _GENERATION.fullmatch(token) and int(token) < _MAX_GENERATION:
-        return {"ifGenerationMatch": token}
-    raise PreconditionFailed(f"not a version of Cloud Storage: {token!r}")
+    def _error(self, answer: Answer, *, reads_object: bool = False) -> StateBucketError:
+        return error_of(answer, self._bucket, reads_object=reads_object)

@@ -2,9 +2,8 @@
 
 The SDK's methods would add a second request for metadata, a background request for each bucket
 and a date parse for each listed object, so the requests are put together here. Credentials, token
-refresh, endpoint and TLS stay the SDK's. A token service is asked by one thread at a time, and once
-a try; but a metadata server, and one that is asked with a client's certificate, as often as the
-SDK sees fit.
+refresh, endpoint and TLS stay the SDK's. One thread at a time requests a token, once a try; but
+from a metadata server, or with a client's certificate, the SDK repeats the request as it sees fit.
 """
 
 from __future__ import annotations
@@ -12,35 +11,28 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-import urllib.request
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from google.auth.credentials import AnonymousCredentials
-from google.auth.exceptions import TransportError
-from google.auth.transport.requests import Request
-from google.cloud.storage import Client  # type: ignore[import-untyped]
-from requests import Session
-from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidHeader
 
 from statebucket.errors import InvalidCredentials, Unavailable
+from statebucket_gcs.sdk.session import Link, connect, keep_authorization
 from statebucket_gcs.sdk.threads import Threads
-from statebucket_gcs.sdk.translate import CONNECTION_ERRORS, HINT, Answer, failure_of
+from statebucket_gcs.sdk.translate import CONNECTION_ERRORS, HINT, Answer, cause_of, failure_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from requests import Response
 
+    from statebucket.errors import StateBucketError
     from statebucket_gcs.options import GCSOptions
 
 T = TypeVar("T")
 
 _CHUNK = 1 << 17
-_PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
-_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class Connections:
@@ -50,9 +42,14 @@ class Connections:
         options: How to make the SDK's client, or one of the caller's.
         deadline: Seconds that a call may take.
         max_in_flight: The most requests at one time, from one event loop.
+
+    Raises:
+        InvalidArgument: A client of the caller's would send credentials in clear text.
     """
 
     def __init__(self, options: GCSOptions, deadline: float, max_in_flight: int) -> None:
+        if options.client is not None:
+            Link(options.client, insecure=options.insecure_endpoint)
         self._options = options
         self._deadline = deadline
         # As many again for threads that a hung call holds.
@@ -90,7 +87,7 @@ class Connection:
 
     Args:
         options: How to make the client, or one of the caller's.
-        deadline: Seconds that a call may take, unless its store says otherwise.
+        deadline: Seconds that a call may take, unless the call has a deadline of its own.
         threads: The most threads.
         forked: Whether a parent process may have used a client of the caller's.
     """
@@ -101,7 +98,7 @@ class Connection:
         self._idle = deadline / 3  # so that a dead connection leaves time for another try
         self._forked = forked
         self._lock = threading.Lock()
-        self._link: _Link | None = None
+        self._link: Link | None = None
 
     def send(
         self,
@@ -124,35 +121,53 @@ class Connection:
         Raises:
             StateBucketError: There was no answer.
         """
+        link = self._ready()
         writes = method != "GET"
+        data = _Body(body, self.threads) if body else None
         try:
-            link = self._link or self._open()
-            if self._options.client is None:
-                self._authorize(link)
             response = link.http.request(
                 method,
                 link.base + path,
                 params=query,
                 headers=link.headers | dict(headers or {}),
-                data=_data(body, self.threads),
+                data=data,
                 timeout=(self._idle, self._idle),
                 stream=True,
                 hooks={"response": _read_refusal},
                 allow_redirects=False,  # credentials go nowhere else
+                auth=keep_authorization,
             )
             with response:
                 content = _read(response, self.threads)
             return Answer(response.status_code, response.headers, content, writes)
         except (InvalidHeader, UnicodeEncodeError):  # which show the token
-            raise InvalidCredentials(
+            failure: StateBucketError = InvalidCredentials(
                 f"the access token holds a line break or another character that none has ({HINT})"
-            ) from None
+            )
+            cause = None
         except CONNECTION_ERRORS as error:
             self.forget_idle()
-            raise failure_of(error, writes=writes) from error
-        except Unavailable as error:  # from a call that nobody waits for
-            error.outcome = "unknown" if writes and self._link is not None else "none"
+            sent = data is None or data.begun
+            failure = failure_of(error, link.base, writes=writes, sent=sent)
+            cause = cause_of(error)
+        except Unavailable as error:  # the caller has gone
+            error.outcome = "unknown" if writes else "none"
             raise
+        # Out of the handler, so that an error that is left out as the cause is no context either.
+        raise failure from cause
+
+    def _ready(self) -> Link:
+        """A client with a valid token; whatever fails here fails before the request is sent."""
+        try:
+            link = self._link or self._open()
+            if self._options.client is None:
+                self._authorize(link)
+        except CONNECTION_ERRORS as error:
+            self.forget_idle()
+            failure, cause = failure_of(error, None, writes=False, sent=False), cause_of(error)
+        else:
+            return link
+        raise failure from cause
 
     @property
     def credentials(self) -> object:
@@ -164,19 +179,21 @@ class Connection:
         if self._link is not None and self._options.client is None:
             self._link.client.close()
 
-    def _open(self) -> _Link:
+    def _open(self) -> Link:
         """Makes the client, in a thread: its credentials may be a request away."""
         with self._lock:
             self.threads.check("there were no credentials")
             if self._link is None:
-                link = _Link(self._options.client or _connect(self._options, self.threads.size))
-                if self._options.client is not None and self._forked:
+                options = self._options
+                client = options.client or connect(options, self.threads.size)
+                link = Link(client, insecure=options.insecure_endpoint)
+                if options.client is not None and self._forked:
                     link.http.close()  # this process's copies of its parent's connections
                 self._link = link
             return self._link
 
-    def _authorize(self, link: _Link) -> None:
-        """Sees to a token; one thread asks for it, and those beside it wait for that one."""
+    def _authorize(self, link: Link) -> None:
+        """Makes sure of a token; one thread requests it, and the others wait for that one."""
         credentials = link.client._credentials  # noqa: SLF001  (as below)
         if credentials.valid:
             return
@@ -191,72 +208,25 @@ class Connection:
             self._link.http.close()  # those in use are not touched, and new ones can be made
 
 
-class _Link:
-    """What a request needs of a client of the SDK's."""
-
-    def __init__(self, client: Any) -> None:  # noqa: ANN401  (the SDK is untyped)
-        sdk = client._connection  # noqa: SLF001  (the SDK has no public way to its session)
-        self.client = client
-        self.http = client._http  # noqa: SLF001
-        base: str = sdk.get_api_base_url_for_mtls().rstrip("/")
-        # In STORAGE_EMULATOR_HOST other languages' SDKs want no scheme.
-        self.base = base if "://" in base else f"http://{base}"
-        self.headers = {
-            **sdk.extra_headers,
-            # The service compresses listings only where both headers say gzip.
-            "User-Agent": f"statebucket {sdk.user_agent.strip()} (gzip)",
-            "Accept-Encoding": "gzip",
-        }
-
-
-def _connect(options: GCSOptions, connections: int) -> Any:  # noqa: ANN401  (the SDK is untyped)
-    endpoint = options.endpoint_url
-    try:
-        client = Client(
-            project=options.project,
-            credentials=AnonymousCredentials() if options.anonymous else None,  # type: ignore[no-untyped-call]
-            client_options={"api_endpoint": endpoint.rstrip("/")} if endpoint else None,
-        )
-    except (AttributeError, TypeError, LookupError) as error:  # of JSON that is of another form
-        raise InvalidCredentials(f"no usable credentials: the file is none ({HINT})") from error
-    session = client._http  # noqa: SLF001  (as above)
-    if not session.is_mtls:  # the SDK's own adapter then holds the client's certificate
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, HTTPAdapter(pool_maxsize=connections, max_retries=0))
-        session._auth_request = _AskOnce(Session())  # noqa: SLF001  (the SDK's would try again)
-    # To look for proxies and netrc on each request would take a fifth of its time.
-    if not urllib.request.getproxies() and not any(map(os.environ.get, _CA_VARIABLES)):
-        session.trust_env = False
-    return client
-
-
-class _AskOnce(Request):
-    """Asks the token service once, where the SDK would ask again: the core retries."""
-
-    def __call__(self, *what: Any, **how: Any) -> Any:  # noqa: ANN401  (the SDK is untyped)
-        """Sends a request for a token."""
-        answer = super().__call__(*what, **how)  # type: ignore[no-untyped-call]
-        if answer.status in _PASSING or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise TransportError(f"the token service answered {answer.status}")  # type: ignore[no-untyped-call]
-        return answer
-
-
-def _data(parts: Sequence[bytes], threads: Threads) -> bytes | _Body:
-    body = _Body(parts, threads)
-    return body if len(body) > _CHUNK else b"".join(parts)
-
-
 class _Body:
-    """A body that is sent in pieces, so that the socket's timeout is for each piece."""
+    """A body that is sent in pieces, so that the socket's timeout is for each piece.
+
+    Attributes:
+        begun: Whether any of it may have been sent. Before that, the service cannot have done what
+            a request with a body asks for.
+    """
 
     def __init__(self, parts: Sequence[bytes], threads: Threads) -> None:
-        self._parts = parts
+        small = sum(map(len, parts)) <= _CHUNK
+        self._parts = [b"".join(parts)] if small else parts
         self._threads = threads
+        self.begun = False
 
     def __len__(self) -> int:
         return sum(map(len, self._parts))
 
     def __iter__(self) -> Iterator[memoryview]:
+        self.begun = True
         for part in self._parts:
             for start in range(0, len(part), _CHUNK):
                 self._threads.check("the body was not sent")
@@ -275,6 +245,6 @@ def _read(response: Response, threads: Threads) -> bytes:
 
 
 def _read_refusal(response: Response, **_: object) -> None:
-    """Frees the connection of a 401, which the session forgets when it asks for another token."""
+    """Frees the connection of a 401, which the session forgets when it refreshes the token."""
     if response.status_code == HTTPStatus.UNAUTHORIZED:
         response.content  # noqa: B018  (a property that reads)

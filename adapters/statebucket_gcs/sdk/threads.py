@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from statebucket.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import ThreadPoolExecutor
 
 T = TypeVar("T")
 
@@ -19,7 +21,7 @@ class Threads:
     """A bounded pool of threads, for any number of event loops in one process.
 
     A caller that is cancelled, at its deadline for one, leaves at once; its call holds the thread
-    until it asks `check`, or ends. Such threads are counted in ``held``.
+    until it calls `check`, or ends. Such threads are counted in ``held``.
 
     Args:
         size: The most threads.
@@ -30,15 +32,13 @@ class Threads:
         self.held = 0
         self._lock = threading.Lock()
         self._local = threading.local()
-        # Never shut down: once nobody refers to it, its idle threads end by themselves, and a
-        # call from another loop that has just taken it up still finishes.
-        self._executor = ThreadPoolExecutor(size, thread_name_prefix="statebucket-gcs")
+        self._executor = _executor(size)
 
     async def run(self, job: Callable[[], T]) -> T:
         """Runs a blocking call in a thread.
 
         Raises:
-            Unavailable: All threads are held by calls that nobody waits for any more.
+            Unavailable: All threads are held by calls whose callers have left.
         """
         if self.held >= self.size:
             raise Unavailable(
@@ -51,7 +51,7 @@ class Threads:
             self._local.gone = gone
             return job()
 
-        future = self._executor.submit(work)
+        future = self._submit(work)
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
@@ -63,17 +63,59 @@ class Threads:
             raise
 
     def check(self, what: str) -> None:
-        """Ends a call in one of these threads if nobody waits for it any more.
+        """Ends a call in one of these threads if its caller has left.
 
         Args:
             what: What has not come to its end.
 
         Raises:
-            Unavailable: Its caller has gone.
+            Unavailable: Its caller has left.
         """
         if self._local.gone.is_set():
-            raise Unavailable(f"{what} before the caller went, at its deadline or cancelled")
+            raise Unavailable(f"{what} before the caller left, at its deadline or cancelled")
+
+    def _submit(self, work: Callable[[], T]) -> Future[T]:
+        """Has a thread do it, also while the interpreter shuts down, when the pool takes no more.
+
+        Raises:
+            Unavailable: The interpreter starts no threads any more.
+        """
+        if self._executor is not None:
+            with suppress(RuntimeError):
+                return self._executor.submit(work)
+        return _in_new_thread(work)
 
     def _give_back(self, _future: Future[T]) -> None:
         with self._lock:
             self.held -= 1
+
+
+def _executor(size: int) -> ThreadPoolExecutor | None:
+    """A pool of threads; None where its module is first loaded while the interpreter shuts down."""
+    try:
+        from concurrent.futures.thread import ThreadPoolExecutor  # noqa: PLC0415
+    except RuntimeError:
+        return None
+    # Never shut down: without a reference to it its idle threads end by themselves, and a call
+    # from another loop that has just taken it up still finishes.
+    return ThreadPoolExecutor(size, thread_name_prefix="statebucket-gcs")
+
+
+def _in_new_thread(work: Callable[[], T]) -> Future[T]:
+    future: Future[T] = Future()
+
+    def run() -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001  (it goes to the caller)
+            future.set_exception(error)
+
+    try:
+        threading.Thread(target=run, name="statebucket-gcs-exit", daemon=True).start()
+    except RuntimeError as error:
+        raise Unavailable(
+            "nothing was sent to Cloud Storage: Python is shutting down and starts no more threads"
+        ) from error
+    return future

@@ -16,6 +16,7 @@ from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
 from statebucket.errors import (
     AccessDenied,
     BucketNotFound,
+    InvalidArgument,
     InvalidCredentials,
     PreconditionFailed,
     RequestRejected,
@@ -23,6 +24,7 @@ from statebucket.errors import (
     Throttled,
     Unavailable,
     UntrustedCertificate,
+    excerpt,
 )
 from statebucket.port.retry_after import seconds_of
 
@@ -38,8 +40,17 @@ HINT = (
 )
 """What to do where credentials are missing or refused."""
 
+_RIGHTS_HINT = (
+    "the identity needs storage.objects.get, storage.objects.create, storage.objects.delete and "
+    "storage.objects.list"
+)
+_MISSING_HINT = (
+    "an object that does not exist is answered like this, too, unless the identity holds "
+    "storage.objects.list on the bucket without a condition on object names: grant it, and "
+    "storage.objects.get"
+)
+_NOT_IMPLEMENTED = {HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED}
 _RATE_REASONS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "SlowDown"})
-_SHOWN = 300  # characters of the service's own message
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -64,7 +75,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     @property
     def bucket_missing(self) -> bool:
-        """Whether it says that the bucket does not exist; an object's absence reads differently."""
+        """Whether the bucket does not exist; a missing object is answered differently."""
         if self.status != HTTPStatus.NOT_FOUND:
             return False
         reason, message = _explanation(self)
@@ -84,27 +95,28 @@ class _Error(msgspec.Struct):
     error: _Inner
 
 
-def error_of(answer: Answer, bucket: str) -> StateBucketError:
+def error_of(answer: Answer, bucket: str, *, reads_object: bool = False) -> StateBucketError:
     """The error for an answer that is no success.
 
     Args:
         answer: The answer.
         bucket: The bucket's name.
+        reads_object: Whether the request was to read one object, which may be missing.
     """
     status = answer.status
+    if status < HTTPStatus.MULTIPLE_CHOICES:
+        return malformed(f"status {status}", writes=answer.writes)
     reason, message = _explanation(answer)
     text = " ".join(filter(None, ["Cloud Storage answered", str(status), reason]))
     if message:
-        text += f": {message[:_SHOWN]}"
+        text += f": {excerpt(message)}"
     error: StateBucketError = RequestRejected(text)
     if status == HTTPStatus.UNAUTHORIZED:
         error = InvalidCredentials(f"{text} ({HINT})")
     elif status == HTTPStatus.TOO_MANY_REQUESTS or reason in _RATE_REASONS:
         error = Throttled(text)
     elif status == HTTPStatus.FORBIDDEN:
-        error = AccessDenied(
-            f"{text} (without storage.objects.list, a missing object is forbidden, too)"
-        )
+        error = AccessDenied(f"{text} ({_MISSING_HINT if reads_object else _RIGHTS_HINT})")
     elif status == HTTPStatus.NOT_FOUND and "kms" not in message.lower():
         error = BucketNotFound(f"the bucket {bucket!r} does not exist ({text})")
     elif status == HTTPStatus.PRECONDITION_FAILED and reason != "orgPolicyConstraintFailed":
@@ -112,6 +124,8 @@ def error_of(answer: Answer, bucket: str) -> StateBucketError:
     elif status == HTTPStatus.CONFLICT or "match calculated" in message:
         # "Edited during the operation, please try again"; or the body came in altered.
         error = Unavailable(text)
+    elif status in _NOT_IMPLEMENTED:
+        pass  # the next try would meet the same server
     elif status == HTTPStatus.REQUEST_TIMEOUT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         # Even a 503 may come from a front end whose back end has carried the request out.
         error = Unavailable(text, outcome="unknown" if answer.writes else "none")
@@ -121,43 +135,98 @@ def error_of(answer: Answer, bucket: str) -> StateBucketError:
     return error
 
 
-def failure_of(error: BaseException, *, writes: bool) -> StateBucketError:
-    """The error for a request that got no answer."""
+def malformed(what: str, *, writes: bool = False) -> Unavailable:
+    """The error for a successful reply that is not the service's reply to the request.
+
+    Args:
+        what: What is wrong with it.
+        writes: Whether the request would have changed something.
+    """
+    return Unavailable(
+        f"not a valid response of Cloud Storage: {what}", outcome="unknown" if writes else "none"
+    )
+
+
+def failure_of(
+    error: BaseException, base: str | None, *, writes: bool, sent: bool
+) -> StateBucketError:
+    """The error for a request that got no answer.
+
+    Args:
+        error: What the SDK's session raised.
+        base: The URL of the endpoint; None while the request was still being prepared.
+        writes: Whether the request would change something.
+        sent: Whether it may have been sent.
+    """
     if isinstance(error, GoogleAuthError):  # raised before anything is sent
-        text = _cut(error)
+        text = _text(error)
         if isinstance(error, TransportError) or (
             isinstance(error, RefreshError) and error.retryable
         ):
             return Unavailable(f"no access token: {text}")
         return InvalidCredentials(f"no usable credentials: {text} ({HINT})")
+    if base is None:
+        return Unavailable(f"no access token: {_text(error)}")
+    where = f" at {base}"
+    if isinstance(error, _MALFORMED):
+        return InvalidArgument(
+            f"no request can be sent to Cloud Storage{where} ({type(error).__name__}): check "
+            "endpoint_url, and the proxies and certificates of the environment or the client"
+        )
     chain = list(_causes(error))
     for cause in chain:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return UntrustedCertificate(
-                f"Cloud Storage's certificate is not trusted: {cause} "
+                f"the certificate of Cloud Storage{where} is not trusted: {cause} "
                 "(REQUESTS_CA_BUNDLE names others)"
             )
-    unsent = any(
-        isinstance(
-            cause,
-            (
-                requests.exceptions.ConnectTimeout,
-                urllib3.exceptions.NewConnectionError,
-                urllib3.exceptions.ConnectTimeoutError,
-            ),
-        )
-        for cause in chain
-    )
+        if f"{_TUNNEL}: 407" in str(cause):
+            return RequestRejected(
+                f"the proxy before Cloud Storage{where} answered 407 to the user and password in "
+                "its environment variable"
+            )
+    text = _text(chain[-1])
+    if not sent or any(isinstance(cause, _UNSENT) or _TUNNEL in str(cause) for cause in chain):
+        return Unavailable(f"Cloud Storage{where} cannot be reached: {text}")
     return Unavailable(
-        f"no answer from Cloud Storage: {_cut(chain[-1])}",
-        outcome="unknown" if writes and not unsent else "none",
+        f"no answer from Cloud Storage{where}: {text}", outcome="unknown" if writes else "none"
     )
 
 
-def _cut(error: BaseException) -> str:
-    # A RefreshError's further arguments hold all that the token service has answered.
+_MALFORMED = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+    urllib3.exceptions.LocationValueError,
+)
+"""What is wrong with the request itself, or with the proxy that it would go through."""
+
+_UNSENT = (
+    requests.exceptions.ConnectTimeout,
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.ProxyError,
+)
+"""Errors of connecting, which come before the request is sent."""
+
+_TUNNEL = "Tunnel connection failed"  # what a proxy refused
+
+
+def cause_of(error: BaseException) -> BaseException | None:
+    """The error as the cause of ours, where its text holds no secret.
+
+    A `RefreshError` holds the token service's whole response, and an error about a URL may hold a
+    proxy's password.
+    """
+    if isinstance(error, _MALFORMED) or (isinstance(error, GoogleAuthError) and error.args[1:]):
+        return None
+    return error
+
+
+def _text(error: BaseException) -> str:
+    # A RefreshError's further arguments hold the token service's whole response.
     text = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
-    return f"{type(error).__name__}: {text[:_SHOWN]}"
+    return f"{type(error).__name__}: {excerpt(text)}"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -9,8 +9,9 @@ import google_crc32c
 import msgspec
 
 from statebucket.contract.versions import Version
-from statebucket.errors import Unavailable
+from statebucket.errors import Unavailable, shown
 from statebucket.port.bucket import Object, ObjectInfo
+from statebucket_gcs.sdk.translate import malformed
 
 if TYPE_CHECKING:
     from statebucket.port.bucket import Write
@@ -30,6 +31,22 @@ class Resource(msgspec.Struct):
     metadata: dict[str, str] = {}
     crc32c: str | None = None
 
+    def check(self, name: str, size: int | None = None, *, writes: bool = False) -> None:
+        """Holds the description against what was requested.
+
+        Args:
+            name: The object's name.
+            size: Its size, where that is known.
+            writes: Whether the request would have changed something.
+
+        Raises:
+            Unavailable: It is of another object, or of another body.
+        """
+        if self.name != name:
+            raise malformed(f"it is about {shown(self.name)}", writes=writes)
+        if size is not None and self.size != size:
+            raise malformed(f"it describes {self.size} bytes instead of {size}", writes=writes)
+
     def info(self, name: str | None = None) -> ObjectInfo:
         """The port's form of it, for an object known by name or one of a listing."""
         metadata = {key.lower(): value for key, value in self.metadata.items()}
@@ -45,7 +62,7 @@ class Listing(msgspec.Struct, rename="camel"):
 
 
 def describe(write: Write) -> bytes:
-    """What the JSON API is told of an object that is to be written."""
+    """The JSON API's description of an object that is to be written."""
     resource = {
         "name": write.name,
         "contentType": write.content_type,
@@ -78,14 +95,14 @@ def from_headers(name: str, answer: Answer) -> Object:
         try:
             size = None if stored is None else int(stored)
         except ValueError:
-            raise Unavailable("Cloud Storage's answer is not what its XML API documents") from None
+            raise malformed("x-goog-stored-content-length is not a number") from None
         check_body(answer.body, size, crc32c)
     version = Version(headers["x-goog-generation"])
     return Object(ObjectInfo(name, version, len(answer.body), metadata), answer.body)
 
 
 def check_body(body: bytes, size: int | None, crc32c: str | None) -> None:
-    """Compares a body with what the service says of it, where it says so.
+    """Compares a body with the size and checksum that the service gave, where it gave them.
 
     Raises:
         Unavailable: They differ.
@@ -109,7 +126,4 @@ def decode(answer: Answer, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(answer.body, type=kind, strict=False)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise Unavailable(
-            "Cloud Storage's answer is not what its JSON API documents",
-            outcome="unknown" if answer.writes else "none",
-        ) from error
+        raise malformed("the JSON API documents another", writes=answer.writes) from error

@@ -28,7 +28,7 @@ class Credential:
 
     made: list[Credential]
 
-    def __init__(self) -> None:
+    def __init__(self, **_: Any) -> None:
         self.closed = False
         self.made.append(self)
 
@@ -92,10 +92,10 @@ def test_what_opens(options: dict[str, Any]) -> None:
         ({"endpoint_url": "https://"}, errors.InvalidURL, "endpoint_url"),
         ({"endpoint_url": "https://host/?sig=abc"}, errors.InvalidURL, "without user, query"),
         ({"endpoint_url": "https://user:abc@host"}, errors.InvalidURL, "without user, query"),
-        ({"endpoint_url": "http://127.0.0.1:1/account1"}, errors.InvalidURL, "https://"),
+        ({"endpoint_url": "http://127.0.0.1:1/account1"}, errors.InvalidArgument, "https://"),
         (
             {"endpoint_url": "http://127.0.0.1:1/account1", "credential": "made"},
-            errors.InvalidURL,
+            errors.InvalidArgument,
             "https://",
         ),
         (
@@ -117,6 +117,57 @@ def test_what_does_not_open(
     with pytest.raises(kind, match=words) as caught:
         opened(**options)
     assert "abc" not in str(caught.value)
+
+
+HOSTS = [
+    "account1.privatelink.blob.core.windows.net",
+    "account1-secondary.blob.core.windows.net",
+    "account1.z12.blob.storage.azure.net",
+    "account1.blob.core.chinacloudapi.cn",
+]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("credential", [KEY, None])
+def test_hosts_that_name_the_account(host: str, credential: Any) -> None:
+    options = {"endpoint_url": f"https://{host}", "credential": credential}
+    opened(account="account1", **options)
+    with pytest.raises(errors.InvalidURL, match=r"'account2'.*'account1'"):
+        opened(account="account2", **options)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "storage.example.com",  # a custom domain
+        "data.blob.core.example.com",
+        "account1.blob.region.azurestack.example",  # Azure Stack
+        "127.0.0.1:1/other",
+        "localhost:1/other",
+    ],
+)
+def test_hosts_that_do_not_name_the_account(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    options = {"endpoint_url": f"https://{host}", "account": "account1"}
+    opened(**options)
+    opened(**options, credential=KEY)
+    with pytest.raises(errors.InvalidURL, match=r"'account1'.*'account2'"):
+        opened(**options, credential=AzureNamedKeyCredential("account2", AZURE_KEY))
+    sas = f"BlobEndpoint=https://{host};SharedAccessSignature=sv=1&sig=s%3D"
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", sas)
+    opened(account="account1")
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", f"{SECRET};BlobEndpoint=https://{host}")
+    opened(account="account1")
+    with pytest.raises(errors.InvalidURL, match=r"'account2'.*'account1'"):
+        opened(account="account2")
+
+
+@pytest.mark.parametrize("text", ["UseDevelopmentStorage=true", "usedevelopmentstorage=True;"])
+def test_the_emulators_connection_string(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", text)
+    opened(account="devstoreaccount1")
+    opened(endpoint_url="http://127.0.0.1:1/devstoreaccount1")
+    with pytest.raises(errors.InvalidURL, match="'devstoreaccount1'"):
+        opened(account="account1")
 
 
 @pytest.mark.parametrize(("host", "path"), [("", "/p"), ("a b", "/p"), ("container", "/a//b")])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.auth.credentials import AnonymousCredentials
@@ -15,7 +15,10 @@ from statebucket.errors import AdapterNotInstalled, InvalidArgument, InvalidURL
 from statebucket.port.bucket import Bucket, Location
 from statebucket_gcs import open_bucket
 from statebucket_gcs.options import GCSOptions
-from statebucket_gcs.sdk import connection
+from statebucket_gcs.sdk.session import connect
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEY = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
 SECRET = "hunter2"
@@ -78,28 +81,23 @@ def test_what_urls_are_refused(host: str, path: str) -> None:
         open_bucket(location(host, path))
 
 
-@pytest.mark.parametrize(
-    ("variable", "value", "trusted"),
-    [
-        ("HTTPS_PROXY", "http://127.0.0.1:1", True),
-        ("REQUESTS_CA_BUNDLE", "/etc/ssl/own.pem", True),
-        ("UNRELATED", "x", False),
-    ],
-)
-def test_the_environment_is_read_on_each_request_only_where_it_says_something(
-    monkeypatch: pytest.MonkeyPatch,
-    variable: str,
-    value: str,
-    trusted: bool,  # noqa: FBT001
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "REQUESTS_CA_BUNDLE", "UNRELATED"])
+def test_the_environment_is_read_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
 ) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv(variable, value)
-    session = connection._connect(GCSOptions(anonymous=True), 7)._http
-    assert session.trust_env is trusted
+    (tmp_path / "ca.pem").touch()
+    values = {"HTTPS_PROXY": "127.0.0.1:1", "REQUESTS_CA_BUNDLE": str(tmp_path / "ca.pem")}
+    monkeypatch.setenv(variable, values.get(variable, "x"))
+    session = connect(GCSOptions(anonymous=True), 7)._http
+    assert session.trust_env is False
+    proxied = variable == "HTTPS_PROXY"
+    assert session.proxies == ({"all": "http://127.0.0.1:1"} if proxied else {})
+    assert session.verify == (values[variable] if variable == "REQUESTS_CA_BUNDLE" else True)
     adapter = session.get_adapter("https://storage.googleapis.com/")
     assert adapter._pool_maxsize == 7
     assert adapter.max_retries.total == 0

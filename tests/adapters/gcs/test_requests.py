@@ -232,5 +232,5 @@ async def test_a_stored_length_that_is_no_number_is_none_of_the_services(
 
     await bucket.put(write("a", b"1"), None)
     proxy.plan(RewriteReply(rewrite))
-    with pytest.raises(Unavailable, match="XML API"):
+    with pytest.raises(Unavailable, match="x-goog-stored-content-length"):
         await bucket.get("a")

@@ -446,10 +446,10 @@ class TunedGcs(GoogleSdk):
 
     def make(self) -> Any:
         from statebucket_gcs.options import GCSOptions
-        from statebucket_gcs.sdk.connection import _connect
+        from statebucket_gcs.sdk.session import connect
 
         options = GCSOptions(project="bench", endpoint_url=self.endpoint, anonymous=True)
-        return _connect(options, 64)
+        return connect(options, 64)
 
 
 class AzureSdk(Subject):
@@ -493,7 +493,8 @@ class TunedAzure(AzureSdk):
 
         from statebucket.port.bucket import Location
         from statebucket_azure.options import AzureOptions
-        from statebucket_azure.sdk.client import Connection, Target
+        from statebucket_azure.sdk.client import Connection
+        from statebucket_azure.sdk.target import Target
 
         options = AzureOptions(
             account=ACCOUNT,

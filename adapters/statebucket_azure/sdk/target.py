@@ -1,0 +1,168 @@
+"""Where a store's container is, and the credentials for it."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from azure.core.credentials import AzureNamedKeyCredential
+from azure.storage.blob.aio import BlobServiceClient, ContainerClient
+
+from statebucket.errors import InvalidArgument, InvalidCredentials
+from statebucket.port.endpoint import require_tls
+from statebucket_azure.options import CONNECTION_STRING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from statebucket.port.bucket import Location
+    from statebucket_azure.options import AzureOptions
+
+# Hosts whose first label is the account, whatever network the request takes: of the public and the
+# sovereign clouds, of DNS zones, and of private links to either. Any other host may be a custom
+# domain, or a name in a private network, and does not name the account.
+_ACCOUNT_HOST = re.compile(
+    r"([a-z0-9]{3,24})(?:-[a-z0-9-]+)?(?:\.privatelink)?\."
+    r"(?:z[0-9]{1,2}\.(?:privatelink\.)?blob\.storage\.azure\.net"
+    r"|blob\.core\.(?:windows\.net|usgovcloudapi\.net|chinacloudapi\.cn|cloudapi\.de))"
+)
+
+# What UseDevelopmentStorage=true means: the emulator's account and key, which are the same
+# everywhere and published. The SDK reads that setting from 12.25 on, and without BlobEndpoint only.
+_EMULATOR = {
+    "AccountName": "devstoreaccount1",
+    "AccountKey": "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/"
+    "K1SZFPTOtr/KBHBeksoGMGw==",
+    "BlobEndpoint": "http://127.0.0.1:10000/devstoreaccount1",
+}
+# The names of settings, which the SDK takes in any case.
+_SPELLED = {
+    name.lower(): name
+    for name in ("AccountName", "AccountKey", "BlobEndpoint", "UseDevelopmentStorage")
+}
+
+
+class Target:
+    """A container and the credentials for it, settled without a request.
+
+    Args:
+        container: The container's name.
+        options: The options.
+        location: The store's URL, read.
+
+    Raises:
+        InvalidURL: There is no account, or two that differ.
+        InvalidArgument: An option or the connection string is not what it may be, or credentials
+            would be sent in clear text.
+        InvalidCredentials: There are no credentials to try.
+    """
+
+    def __init__(self, container: str, options: AzureOptions, location: Location) -> None:
+        self.container = container
+        self.max_in_flight = location.max_in_flight
+        # Seconds without a byte: late enough for a slow service, early enough for another try.
+        self.idle = location.deadline / 3
+        self.client = None if options.client is None else _callers(options.client, container)
+        self.credential = options.credential
+        self.make_credential: Callable[..., Any] | None = None
+        if self.client is not None:
+            options.check_account(_account_of(self.client), "the client")
+            _check_clear_text(self.client, options)
+            return
+        settings = {} if self.credential is not None else _settings(options.endpoint_url)
+        url = "" if settings else options.account_url()
+        if not settings and self.credential is None:
+            self.make_credential = _default_credential()
+        if (self.make_credential or hasattr(self.credential, "get_token")) and not url.startswith(
+            "https://"
+        ):
+            raise InvalidArgument(
+                "endpoint_url must be https:// with token credentials, which the Azure SDK sends "
+                f"over TLS only; for an emulator set {CONNECTION_STRING}"
+            )
+        secret = ";".join(f"{name}={value}" for name, value in settings.items())
+
+        # A closure, so that no repr shows the secret.
+        def connect(credential: Any, **how: Any) -> ContainerClient:  # noqa: ANN401
+            if secret:
+                return ContainerClient.from_connection_string(secret, container, **how)
+            return ContainerClient(url, container, credential, **how)
+
+        self.connect = connect
+        try:
+            client = connect(self.credential)
+        except (TypeError, ValueError):
+            # Without the SDK's text, which may quote a secret.
+            raise InvalidArgument(
+                f"{CONNECTION_STRING if secret else 'credential'} is not what the Azure SDK takes"
+            ) from None
+        where = CONNECTION_STRING if secret else "endpoint_url"
+        options.check_account(settings.get("AccountName") or _account_of(client), where)
+        if self.make_credential is None:
+            _check_clear_text(client, options)
+
+
+def _settings(endpoint_url: str | None) -> dict[str, str]:
+    """The connection string of the environment, by name; empty where there is none.
+
+    Raises:
+        InvalidArgument: It is not a connection string; the message does not show it.
+    """
+    text = os.environ.get(CONNECTION_STRING, "").strip()
+    if not text:
+        return {}
+    pairs = [part.partition("=") for part in text.split(";") if part.strip()]
+    settings = {_SPELLED.get(name.strip().lower(), name): value for name, _, value in pairs}
+    if not pairs or not all(equals for _, equals, _ in pairs):
+        raise InvalidArgument(f"{CONNECTION_STRING} is not what the Azure SDK takes")
+    if settings.get("UseDevelopmentStorage", "").lower() == "true":
+        settings = dict(_EMULATOR)
+    if endpoint_url is not None:
+        settings["BlobEndpoint"] = endpoint_url
+    return settings
+
+
+def _account_of(client: ContainerClient) -> str | None:
+    """The account that a client's credential or host names; None where neither does."""
+    credential = client.credential
+    if isinstance(credential, AzureNamedKeyCredential):
+        return credential.named_key.name
+    if hasattr(credential, "account_key"):
+        account: str = credential.account_name
+        return account
+    found = _ACCOUNT_HOST.fullmatch(urlsplit(client.url).hostname or "")
+    return found[1] if found else None
+
+
+def _check_clear_text(client: ContainerClient, options: AzureOptions) -> None:
+    if client.credential is not None or "sig=" in client.url:
+        require_tls(client.url, insecure=options.insecure_endpoint)
+
+
+def _default_credential() -> Callable[..., Any]:
+    try:
+        from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415  (slow to load)
+    except ImportError:
+        raise InvalidCredentials(
+            f"no credentials for Azure: set {CONNECTION_STRING}, "
+            "or pip install azure-identity for managed identities and the like"
+        ) from None
+    return DefaultAzureCredential
+
+
+def _callers(client: object, container: str) -> ContainerClient:
+    """The caller's own client, for the container."""
+    if isinstance(client, BlobServiceClient):
+        return client.get_container_client(container)
+    if not isinstance(client, ContainerClient):
+        raise InvalidArgument(
+            "client must be a ContainerClient or BlobServiceClient of azure.storage.blob.aio, "
+            f"not {type(client).__module__}.{type(client).__name__}"
+        )
+    if client.container_name != container:
+        raise InvalidArgument(
+            f"client is for container {client.container_name!r}, the URL for {container!r}"
+        )
+    return client

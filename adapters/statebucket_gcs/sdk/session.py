@@ -1,0 +1,152 @@
+"""The SDK's client and its session: endpoint, credentials, proxies and certificates."""
+
+from __future__ import annotations
+
+import os
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import TransportError
+from google.auth.transport.requests import Request
+from google.cloud.storage import Client  # type: ignore[import-untyped]
+from requests import Session
+from requests.adapters import HTTPAdapter
+
+from statebucket.errors import InvalidArgument, InvalidCredentials
+from statebucket.port.endpoint import proxy_for, require_tls
+from statebucket_gcs.sdk.translate import HINT
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest
+
+    from statebucket_gcs.options import GCSOptions
+
+_PROXIES = frozenset({"http", "https", "socks4", "socks4a", "socks5", "socks5h"})
+_TRANSIENT = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+class Link:
+    """What a request needs of a client of the SDK's.
+
+    Attributes:
+        client: The client.
+        http: Its authorised session.
+        base: The endpoint's URL.
+        headers: The headers of every request.
+
+    Args:
+        client: The client.
+        insecure: Whether credentials may be sent in clear text to another machine.
+
+    Raises:
+        InvalidArgument: They would be, and must not.
+    """
+
+    def __init__(self, client: Any, *, insecure: bool) -> None:  # noqa: ANN401  (the SDK is untyped)
+        sdk = client._connection  # noqa: SLF001  (the SDK has no public way to its session)
+        self.client = client
+        self.http = client._http  # noqa: SLF001
+        self.base = base_of(client)
+        if not isinstance(client._credentials, AnonymousCredentials):  # noqa: SLF001
+            require_tls(self.base, insecure=insecure)
+        self.headers = {
+            **sdk.extra_headers,
+            # The service compresses listings only where both headers say gzip.
+            "User-Agent": f"statebucket {sdk.user_agent.strip()} (gzip)",
+            "Accept-Encoding": "gzip",
+        }
+
+
+def base_of(client: Any) -> str:  # noqa: ANN401  (the SDK is untyped)
+    """The URL that a client of the SDK's sends its requests to."""
+    base: str = client._connection.get_api_base_url_for_mtls().rstrip("/")  # noqa: SLF001  (as above)
+    # In STORAGE_EMULATOR_HOST other languages' SDKs want no scheme.
+    return base if "://" in base else f"http://{base}"
+
+
+def connect(options: GCSOptions, connections: int) -> Any:  # noqa: ANN401  (the SDK is untyped)
+    """Makes a client of the SDK's; its credentials may be a request away.
+
+    Args:
+        options: The adapter's options.
+        connections: The most connections to keep.
+
+    Raises:
+        InvalidArgument: The environment names a proxy or a file of certificates that cannot be one.
+        InvalidCredentials: The file of credentials is not one.
+    """
+    endpoint = options.endpoint_url
+    certificates = _certificates()
+    try:
+        client = Client(
+            project=options.project,
+            credentials=AnonymousCredentials() if options.anonymous else None,  # type: ignore[no-untyped-call]
+            client_options={"api_endpoint": endpoint.rstrip("/")} if endpoint else None,
+        )
+    except (AttributeError, TypeError, ValueError, LookupError) as error:  # of JSON of another form
+        raise InvalidCredentials(
+            f"no usable credentials: the credentials file is malformed ({HINT})"
+        ) from error
+    session = client._http  # noqa: SLF001  (as above)
+    if not session.is_mtls:  # the SDK's own adapter then holds the client's certificate
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, HTTPAdapter(pool_maxsize=connections, max_retries=0))
+        session._auth_request = _SingleTry(_TokenSession())  # noqa: SLF001  (the SDK's would try again)
+    else:
+        session._auth_request.session.auth = keep_authorization  # noqa: SLF001
+    # requests would look for proxies on each request, which takes a fifth of its time, and for a
+    # password in ~/.netrc, which would take the place of the token.
+    session.trust_env = False
+    session.verify = certificates
+    session.proxies = _proxies(base_of(client))
+    return client
+
+
+def keep_authorization(request: PreparedRequest) -> PreparedRequest:
+    """For requests' ``auth``: sends a request as it is, without a password from ``~/.netrc``."""
+    return request
+
+
+class _TokenSession(Session):
+    """Sends requests for tokens, to hosts that differ, without a password from ``~/.netrc``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.verify = _certificates()
+
+    def merge_environment_settings(self, url: Any, proxies: Any, *rest: Any) -> Any:  # noqa: ANN401
+        """Adds the proxy that the environment names for a URL."""
+        return super().merge_environment_settings(url, _proxies(url) | (proxies or {}), *rest)
+
+
+class _SingleTry(Request):
+    """Sends a token request once, where the SDK would repeat it: the core retries."""
+
+    def __call__(self, *what: Any, **how: Any) -> Any:  # noqa: ANN401  (the SDK is untyped)
+        """Sends a request for a token."""
+        answer = super().__call__(*what, **how)  # type: ignore[no-untyped-call]
+        if answer.status in _TRANSIENT or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise TransportError(f"the token service answered {answer.status}")  # type: ignore[no-untyped-call]
+        return answer
+
+
+def _proxies(url: str) -> dict[str, str]:
+    """The proxy for a URL, in the form that requests takes."""
+    proxy = proxy_for(url, schemes=_PROXIES)
+    return {} if proxy is None else {"all": proxy.with_user()}
+
+
+def _certificates() -> str | bool:
+    """The file or folder of certificate authorities that requests are to trust."""
+    for variable in _CA_VARIABLES:
+        if path := os.environ.get(variable):
+            if not Path(path).exists():
+                raise InvalidArgument(
+                    f"{variable} must be a file or folder of certificates: {path!r} does not exist"
+                )
+            return path
+    return True

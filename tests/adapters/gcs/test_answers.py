@@ -1,0 +1,193 @@
+"""Replies are held against what was requested: another object's, or another page, is none."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from statebucket import open_store
+from statebucket.contract.versions import Version
+from statebucket.errors import AccessDenied, RequestRejected, StateBucketError, Unavailable
+from support.faults.proxy import Answer, AnswerWith, Reply, RewriteReply, gcs_error, on
+from support.servers.strict_gcs import batch_of
+from support.targets.gcs_bucket import opened, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from statebucket_gcs.sdk.bucket import GCSBucket
+    from support.faults.proxy import Fault, FaultProxy, Recorded
+    from support.targets.gcs_bucket import Around
+
+pytestmark = pytest.mark.asyncio
+
+PAGE = Answer(200, (("Content-Type", "text/html"),), b"<html>Log in, please</html>")
+HEADERS = (("x-goog-generation", "7"), ("x-goog-meta-writeid", "1"))
+
+
+def described(**fields: object) -> Answer:
+    return Answer(
+        200, body=json.dumps({"name": "a", "generation": "7", "size": "2"} | fields).encode()
+    )
+
+
+# A call, a reply that is not its own, and what is known of a write after it.
+OTHERS: dict[str, tuple[Callable[[GCSBucket], Any], Fault, str]] = {
+    "put, another object": (
+        lambda b: b.put(write("a"), None),
+        described(name="b"),
+        "unknown",
+    ),
+    "put, another size": (
+        lambda b: b.put(write("a"), None),
+        described(size="3"),
+        "unknown",
+    ),
+    "put, 202": (lambda b: b.put(write("a"), None), Answer(202), "unknown"),
+    "head, another object": (lambda b: b.head("a"), described(name="b"), "none"),
+    "head, a page": (lambda b: b.head("a"), PAGE, "none"),
+    "get, a part": (lambda b: b.get("a"), Answer(206, HEADERS, b"v"), "none"),
+    "get, another length": (
+        lambda b: b.get("a"),
+        Answer(200, (*HEADERS, ("x-goog-stored-content-length", "9")), b"v"),
+        "none",
+    ),
+    "get, another checksum": (
+        lambda b: b.get("a"),
+        Answer(200, (*HEADERS, ("x-goog-hash", "crc32c=AAAAAA==")), b"v"),
+        "none",
+    ),
+    "delete, a page": (lambda b: b.delete("a"), PAGE, "unknown"),
+    "list, a page": (lambda b: b.list("", after=None, limit=9), PAGE, "none"),
+    "list, a page that leads to itself": (
+        lambda b: b.list("", after="t", limit=9),
+        Answer(200, body=b'{"nextPageToken": "t"}'),
+        "none",
+    ),
+    "prefixes, a page that leads to itself": (
+        lambda b: b.list_prefixes("", after="t", limit=9),
+        Answer(200, body=b'{"nextPageToken": "t"}'),
+        "none",
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "reply", "outcome"), OTHERS.values(), ids=OTHERS)
+async def test_a_reply_to_something_else_is_not_taken(
+    bucket: GCSBucket,
+    proxy: FaultProxy,
+    call: Callable[[GCSBucket], Any],
+    reply: Fault,
+    outcome: str,
+) -> None:
+    await bucket.put(write("a"), None)
+    proxy.always(reply)
+    with pytest.raises(Unavailable) as caught:
+        await call(bucket)
+    assert caught.value.outcome == outcome
+
+
+@pytest.mark.parametrize("number", [b"0", b"2", b"9999"])
+async def test_parts_of_another_batch_are_not_taken(
+    bucket: GCSBucket, proxy: FaultProxy, number: bytes
+) -> None:
+    whole = batch_of([Reply(204), Reply(204)])
+    other = whole.body.replace(b"<response-1>", b"<response-%s>" % number)
+    proxy.plan(AnswerWith(lambda _: replace(whole, body=other)))
+    with pytest.raises(Unavailable, match="other requests") as caught:
+        await bucket.delete_many(["d/1", "d/2"])
+    assert caught.value.outcome == "unknown"
+
+
+async def test_a_body_of_another_generation_is_not_taken(proxy: FaultProxy, around: Around) -> None:
+    bucket = opened(proxy.url, around.bucket)
+    await bucket.put(write("a"), None)
+    proxy.plan(Answer(404), described(), Answer(200, (("x-goog-generation", "8"),), b"{}"))
+    with pytest.raises(Unavailable, match="another generation"):
+        await bucket.get("a")
+
+
+def without_metadata(reply: Reply, _: Recorded) -> Reply:
+    """As servers do whose XML API leaves metadata out."""
+    left = tuple(h for h in reply.headers if not h[0].lower().startswith("x-goog-meta-"))
+    return replace(reply, headers=left)
+
+
+async def test_a_ttl_holds_where_the_xml_api_omits_metadata(
+    proxy: FaultProxy, around: Around, caplog: pytest.LogCaptureFixture
+) -> None:
+    proxy.always(RewriteReply(without_metadata, when=on("GET", contains=f"/{around.bucket}/")))
+    now = datetime.now(UTC)
+    moments = [now]
+    url = f"gs://{around.bucket}?anonymous=true&endpoint_url={proxy.url}"
+    async with open_store(url, clock=lambda: moments[0]) as store:
+        await store.set("k", b"v", ttl=timedelta(hours=1))
+        assert await store.get("k") == b"v"
+        proxy.clear()
+        moments[0] = now + timedelta(hours=2)
+        assert await store.get("k") is None
+        assert await store.exists("k") is False
+    assert caplog.text.count("each read is two requests") == 1
+
+
+async def test_what_others_wrote_reads_as_before(
+    bucket: GCSBucket, around: Around, proxy: FaultProxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    around.write("plain", b"1")
+    around.write("tagged", b"2", {"owner": "x"})
+    for name, body, metadata in (("plain", b"1", {}), ("tagged", b"2", {"owner": "x"})):
+        found = await bucket.get(name)
+        assert found is not None
+        assert (found.body, found.info.metadata) == (body, metadata)
+        assert found.info == await bucket.head(name)
+    proxy.clear()
+    assert await bucket.put(write("a"), None)
+    assert await bucket.get("a")
+    assert proxy.count() == 2  # the XML API is still used
+    assert "two requests" not in caplog.text
+
+
+@pytest.mark.parametrize("status", [501, 505])
+async def test_what_a_server_does_not_implement_is_not_sent_again(
+    proxy: FaultProxy, around: Around, status: int
+) -> None:
+    url = f"gs://{around.bucket}?anonymous=true&endpoint_url={proxy.url}"
+    async with open_store(url) as store:
+        await store.tenant("acme").set("a", b"v")
+        proxy.clear()
+        proxy.always(gcs_error(status, "notImplemented", when=on(contains="/batch")))
+        with pytest.raises(StateBucketError, match=str(status)):
+            await store.delete_tenant("acme")
+        assert len([sent for sent in proxy.requests if "/batch" in sent.target]) == 1
+        proxy.always(gcs_error(status, "notImplemented"))
+    with pytest.raises(RequestRejected) as caught:
+        await opened(proxy.url, around.bucket).put(write("a"), Version("1"))
+    assert caught.value.outcome == "none"
+
+
+async def test_a_forbidden_read_says_that_the_object_may_be_missing(
+    bucket: GCSBucket, proxy: FaultProxy
+) -> None:
+    proxy.always(gcs_error(403, "forbidden", "x does not have storage.objects.list access"))
+    for call in (bucket.get("a"), bucket.head("a")):
+        with pytest.raises(AccessDenied, match=r"does not exist.*storage\.objects\.list on the"):
+            await call
+    with pytest.raises(AccessDenied, match=r"the identity needs storage\.objects\.get,"):
+        await bucket.list("", after=None, limit=1)
+
+
+async def test_what_the_service_says_is_cut_and_put_on_one_line(
+    bucket: GCSBucket, proxy: FaultProxy
+) -> None:
+    said = (
+        "<Error><Code>Bad</Code><Message>one\ntwo\x1b[31m" + "x" * 5_000_000 + "</Message></Error>"
+    )
+    proxy.always(Answer(400, body=said.encode()))
+    with pytest.raises(RequestRejected) as caught:
+        await bucket.get("a")
+    assert "one two\\x1b[31mxxx" in str(caught.value)
+    assert len(str(caught.value)) < 500

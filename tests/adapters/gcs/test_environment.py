@@ -1,0 +1,254 @@
+"""Proxies, passwords, certificates and endpoints that the environment names."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from google.auth.credentials import AnonymousCredentials, Credentials
+from google.cloud.storage import Client  # type: ignore[import-untyped]
+
+from statebucket.errors import InvalidArgument, RequestRejected, StateBucketError, Unavailable
+from support.faults.proxy import Answer, DropBeforeSend, FaultProxy, on
+from support.servers.ports import free_port
+from support.targets.gcs_bucket import opened, write
+from support.targets.gcs_key import use_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from support.faults.proxy import Fault
+    from support.servers import Server
+    from support.targets.gcs_bucket import Around
+
+PASSWORD = "hunter2"
+ELSEWHERE = "http://192.0.2.1:9"  # a documentation address: nothing answers there
+TOKEN = Answer(
+    200,
+    (("Content-Type", "application/json"),),
+    b'{"access_token": "t0ken", "expires_in": 3600}',
+    when=on(contains="/token"),
+)
+
+
+class Valid(Credentials):
+    """Credentials with a token."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.token = "t0ken"
+
+    def refresh(self, _request: object) -> None:
+        raise AssertionError
+
+
+@pytest.fixture(autouse=True)
+def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy") or name in {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}:
+            monkeypatch.delenv(name)
+    for name in ("STORAGE_EMULATOR_HOST", "API_ENDPOINT_OVERRIDE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def listener() -> Iterator[FaultProxy]:
+    """A server that answers as a test says, and leads nowhere."""
+    with FaultProxy("127.0.0.1", free_port()) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def _netrc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "netrc"
+    file.write_text(f"default login me password {PASSWORD}\n")
+    file.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(file))
+
+
+async def failure(call: Any) -> StateBucketError:
+    with pytest.raises(StateBucketError) as caught:
+        await call
+    return caught.value
+
+
+def texts(error: BaseException | None) -> str:
+    """All that an error and those behind it, hidden ones too, say."""
+    found = []
+    while error is not None:
+        found += [str(error), repr(error)]
+        error = error.__cause__ or error.__context__
+    return "\n".join(found)
+
+
+def test_credentials_are_not_sent_in_clear_text() -> None:
+    with pytest.raises(InvalidArgument, match=r"192\.0\.2\.1.*https://.*insecure_endpoint=true"):
+        opened(ELSEWHERE, "bucket", anonymous="false")
+    opened(ELSEWHERE, "bucket")  # without credentials
+    opened(ELSEWHERE, "bucket", anonymous="false", insecure_endpoint="true")
+    opened("http://localhost:1", "bucket", anonymous="false")
+
+
+def test_a_callers_client_does_not_send_credentials_in_clear_text_either() -> None:
+    def client(credentials: Any) -> Any:
+        options = {"api_endpoint": ELSEWHERE}
+        return Client("p", credentials=credentials, client_options=options)
+
+    with pytest.raises(InvalidArgument, match="clear text"):
+        opened("", "bucket", client=client(Valid()))
+    opened("", "bucket", client=client(Valid()), insecure_endpoint=True)
+    opened("", "bucket", client=client(AnonymousCredentials()))  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.asyncio
+async def test_nor_are_they_to_an_endpoint_that_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listener: FaultProxy
+) -> None:
+    use_key(monkeypatch, tmp_path, f"{listener.url}/token")
+    monkeypatch.setenv("API_ENDPOINT_OVERRIDE", ELSEWHERE)
+    bucket = opened("", "bucket", endpoint_url=None, anonymous="false")
+    error = await failure(bucket.put(write("a"), None))
+    assert type(error) is InvalidArgument
+    assert listener.requests == []  # not even a token was asked for
+
+
+def test_an_emulator_named_by_the_environment_gets_no_credentials(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", ELSEWHERE)
+    opened("", "bucket", endpoint_url=None, anonymous="false")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "value", [f"http://me:{PASSWORD}@host:port", f"http://me:{PASSWORD}@", f"x://me:{PASSWORD}@h"]
+)
+async def test_a_proxy_that_is_not_one_is_refused_without_being_shown(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", value)
+    error = await failure(opened("https://storage.invalid", "bucket").put(write("a"), None))
+    assert type(error) is InvalidArgument
+    assert error.outcome == "none"
+    assert "https_proxy" in error.message
+    assert PASSWORD not in texts(error)
+
+
+@pytest.mark.asyncio
+async def test_a_proxy_may_be_named_without_a_scheme(
+    monkeypatch: pytest.MonkeyPatch, listener: FaultProxy
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"me:{PASSWORD}@127.0.0.1:{listener.port}")
+    listener.always(Answer(407))
+    error = await failure(opened("https://storage.invalid", "bucket").put(write("a"), None))
+    assert type(error) is RequestRejected  # the next try would meet the same answer
+    assert "407" in error.message
+    assert PASSWORD not in texts(error)
+    (request,) = listener.requests
+    assert request.method == "CONNECT"
+    assert request.header("Proxy-Authorization") == "Basic bWU6aHVudGVyMg=="
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("fault", [Answer(502), DropBeforeSend(), None], ids=repr)
+async def test_what_a_proxy_did_not_pass_on_was_not_written(
+    monkeypatch: pytest.MonkeyPatch, listener: FaultProxy, fault: Fault | None
+) -> None:
+    port = free_port() if fault is None else listener.port
+    monkeypatch.setenv("HTTPS_PROXY", f"http://me:{PASSWORD}@127.0.0.1:{port}")
+    if fault is not None:
+        listener.always(fault)
+    error = await failure(opened("https://storage.invalid", "bucket").put(write("a"), None))
+    assert type(error) is Unavailable
+    assert error.outcome == "none"
+    assert "https://storage.invalid cannot be reached" in error.message
+    assert PASSWORD not in texts(error)
+
+
+@pytest.mark.asyncio
+async def test_a_tls_handshake_that_fails_wrote_nothing(proxy: FaultProxy) -> None:
+    url = proxy.url.replace("http://", "https://")
+    error = await failure(opened(url, "bucket").put(write("a"), None))
+    assert type(error) is Unavailable
+    assert error.outcome == "none"
+
+
+@pytest.mark.asyncio
+async def test_a_missing_file_of_certificates_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file.pem")
+    error = await failure(opened("https://storage.invalid", "bucket").put(write("a"), None))
+    assert type(error) is InvalidArgument
+    assert "REQUESTS_CA_BUNDLE" in error.message
+    assert error.outcome == "none"
+
+
+@pytest.mark.asyncio
+@pytest.mark.usefixtures("_netrc")
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "HTTP_PROXY", "NO_PROXY"])
+async def test_the_netrc_file_is_never_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listener: FaultProxy, variable: str
+) -> None:
+    (tmp_path / "ca.pem").touch()
+    values = {"REQUESTS_CA_BUNDLE": str(tmp_path / "ca.pem"), "HTTP_PROXY": listener.url}
+    monkeypatch.setenv(variable, values.get(variable, "x"))
+    use_key(monkeypatch, tmp_path, f"{listener.url}/token")
+    listener.plan(TOKEN, Answer(200, body=b'{"generation":"1","name":"a","size":"2"}'))
+    await opened(listener.url, "bucket", anonymous="false").put(write("a"), None)
+    token, request = listener.requests
+    assert token.header("Authorization") is None
+    assert request.header("Authorization") == "Bearer t0ken"
+
+
+@pytest.mark.asyncio
+@pytest.mark.usefixtures("_netrc")
+async def test_the_netrc_file_takes_no_token_of_a_callers_client(
+    monkeypatch: pytest.MonkeyPatch, listener: FaultProxy
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "x")
+    client = Client("p", credentials=Valid(), client_options={"api_endpoint": listener.url})
+    listener.always(Answer(404))
+    await failure(opened("", "bucket", client=client).put(write("a"), None))
+    assert listener.requests[0].header("Authorization") == "Bearer t0ken"
+
+
+AT_EXIT = """
+import asyncio, atexit, sys, threading
+from statebucket import open_store
+
+def call(when):
+    async def work():
+        async with open_store(sys.argv[1]) as store:
+            await store.set(when, b"v")
+            print(when, await store.get(when))
+    asyncio.run(work())
+
+def outlive():
+    threading.main_thread().join()
+    call("thread")
+
+if sys.argv[2] == "warm":
+    call("main")
+atexit.register(call, "atexit")
+threading.Thread(target=outlive).start()
+"""
+
+
+@pytest.mark.parametrize("state", ["cold", "warm"])
+def test_calls_work_while_the_interpreter_shuts_down(
+    fake: Server, around: Around, state: str
+) -> None:
+    url = f"gs://{around.bucket}?endpoint_url={fake.url}&anonymous=true"
+    done = subprocess.run(
+        [sys.executable, "-c", AT_EXIT, url, state],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    said = ["main b'v'"] if state == "warm" else []
+    assert done.stdout.splitlines() == [*said, "thread b'v'", "atexit b'v'"], done.stderr
+    assert done.stderr == ""
