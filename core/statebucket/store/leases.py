@@ -24,6 +24,7 @@ from statebucket.errors import (
 from statebucket.port.bucket import JSON
 from statebucket.port.expiry import Expiry, class_of, to_milliseconds
 from statebucket.store.retry import Call
+from statebucket.store.tasks import shielded
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -157,7 +158,8 @@ class StoreLease(Lease):
                 self._leave()  # it may have been taken; the caller's time is up
                 raise
             except BaseException:
-                await asyncio.shield(self._leave())
+                with shielded():
+                    await asyncio.shield(self._leave())
                 raise
             await asyncio.sleep(min(poll, left))
             poll = min(poll * 2, MAX_POLL)
@@ -171,7 +173,8 @@ class StoreLease(Lease):
         trace: TracebackType | None,
     ) -> None:
         if self._pid == os.getpid():  # else it is the parent's to give up
-            await asyncio.shield(self._leave())
+            with shielded():
+                await asyncio.shield(self._leave())
 
     def _leave(self) -> asyncio.Task[None]:
         """Gives the lease up, to the end also where nobody waits for it any more: 1 request."""

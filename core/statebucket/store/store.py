@@ -29,7 +29,7 @@ from statebucket.port.expiry import span_ms
 from statebucket.store.decoding import decode_json, decoder
 from statebucket.store.envelope import stored
 from statebucket.store.objects import PAGE
-from statebucket.store.tasks import in_order
+from statebucket.store.tasks import in_order, shielded
 from statebucket.telemetry.observe import observed
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ class ObjectStateStore(StateStore):
         await self._objects.check(self.context.call("health_check"), prefix)
 
     async def shutdown(self) -> None:
-        await self._objects.bucket.close()
+        with shielded():
+            await self._objects.bucket.close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sys
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
 A = TypeVar("A")
 R = TypeVar("R")
 
 _ITEMS_AT_ONCE = 64
+
+
+def shielded() -> AbstractContextManager[object]:
+    """Lets a clean-up wait inside a cancelled scope of anyio's, for ``with`` around its awaits.
+
+    asyncio cancels a task once. A scope of anyio's cancels each of its awaits until it is left, so
+    that a clean-up would end at its first one. `asyncio.Task.cancel` is heeded as ever.
+    """
+    anyio: Any = sys.modules.get("anyio")  # a program that does not use it has no scope
+    return contextlib.nullcontext() if anyio is None else anyio.CancelScope(shield=True)
 
 
 class AtMost:
@@ -65,7 +78,8 @@ class AtMost:
             for task in left:
                 task.cancel()
             if left:
-                await asyncio.gather(*left, return_exceptions=True)
+                with shielded():
+                    await asyncio.gather(*left, return_exceptions=True)
         if error is None and self._error is not None:
             raise self._error
 

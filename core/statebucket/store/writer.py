@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from statebucket.contract.snapshot import ExecutionSnapshot
 from statebucket.contract.writer import SnapshotWriter
 from statebucket.errors import InvalidSnapshot, UnsupportedOperation
+from statebucket.store.tasks import shielded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -85,14 +86,16 @@ class StoreWriter(SnapshotWriter):
         if self._pid != os.getpid():
             return  # what was handed over is for the process that this one is a fork of
         try:
-            await self.flush()
+            with shielded():
+                await self.flush()
         except Exception:
             if error is None:  # the block's own error is the one to tell
                 raise
         finally:
             if self._task is not None and not self._task.done():  # cancelled once more
                 self._task.cancel()
-                await asyncio.wait({self._task})
+                with shielded():
+                    await asyncio.wait({self._task})
 
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
