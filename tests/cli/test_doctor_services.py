@@ -9,7 +9,7 @@ import pytest
 
 from support.faults.answers import s3_error
 from support.faults.proxy import Answer, FaultProxy, on
-from support.targets.s3 import raw_client
+from support.targets.s3 import BUCKET, raw_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,6 +68,18 @@ def test_rclone_which_ignores_all_conditions_is_unfit(
     assert lifecycle["remedy"]["command"] == "statebucket sweep"
     assert found["identity"][0]["status"] == "unknown"
     assert "Contents" not in client.list_objects_v2(Bucket=bucket)
+
+
+@ENGINES
+def test_seaweedfs_a_production_service_keeps_to_conditions(
+    cli: Callable[..., Any], seaweedfs: Server, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", seaweedfs.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", seaweedfs.secret_key)
+    where = f"endpoint_url={seaweedfs.url}&region=us-east-1{engine}"
+    found = examined(cli, f"s3://{BUCKET}/{uuid4().hex}?{where}", "--write")
+    assert [one["status"] for one in found["conditions"]] == ["ok"]
+    assert [one["status"] for one in found["identity"]] == ["unknown"]  # it has no STS
 
 
 @ENGINES

@@ -106,7 +106,7 @@ class ConditionTrials:
         found = [one for one in await asyncio.gather(*map(self._tried, trials)) if one is not None]
         if found:
             return found
-        message = "creating, replacing and deleting keep to their conditions, listings to theirs"
+        message = "writes and deletes keep to their conditions, a listing to its prefix and pages"
         return [Finding(check="conditions", status="ok", message=message)]
 
     async def _tried(self, trial: _Trial) -> Finding | None:

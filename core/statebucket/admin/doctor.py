@@ -228,7 +228,7 @@ class Examination:
             page: list[ObjectInfo] = await anext(pages, [])
             expired = sum(1 for info in page if (at := expires_ms(info)) and at < late)
         except StateBucketError:
-            return  # told already
+            return  # reported already
         if expired:
             yield Finding(
                 check="sweep",

@@ -1,0 +1,56 @@
+"""What the doctor says of Ceph's gateway, a production S3 that takes conditions in its own way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from adapters.s3.rgw.conftest import QUERY
+from statebucket import open_store
+from statebucket.admin.doctor import Examination
+from support.targets.s3 import raw_client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from statebucket.port.findings import Finding
+    from support.servers import Server
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture
+def url(rgw: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", rgw.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", rgw.secret_key)
+    bucket, client = f"bucket-{uuid4().hex}", raw_client(rgw)
+    client.create_bucket(Bucket=bucket)
+    yield f"s3://{bucket}/app?endpoint_url={rgw.url}&region=us-east-1"
+    left = client.list_objects_v2(Bucket=bucket)
+    client.close()
+    assert "Contents" not in left
+
+
+async def conditions(url: str) -> list[Finding]:
+    async with open_store(url) as store:
+        findings = [one async for one in Examination(store, write=True).findings()]
+    assert {one.check for one in findings} >= {"identity", "versions", "lifecycle", "latency"}
+    return [one for one in findings if one.check == "conditions"]
+
+
+@pytest.mark.parametrize("engine", ["", "&engine=http"], ids=["sdk", "http"])
+async def test_the_option_that_it_needs_is_named(url: str, engine: str) -> None:
+    replace, delete = await conditions(url + engine)
+    assert replace.message.startswith("replacing an object at its version is refused; ")
+    assert str(replace.remedy) == "put etag_quotes=false into the store's URL"
+    assert delete.message.startswith("deleting an object at an old version is not refused; ")
+
+
+@pytest.mark.parametrize("engine", ["", "&engine=http"], ids=["sdk", "http"])
+async def test_with_it_only_conditional_deletes_are_unfit(url: str, engine: str) -> None:
+    (delete,) = await conditions(f"{url}{QUERY}{engine}")
+    assert delete.status == "fault"
+    assert delete.message.startswith("deleting an object at an old version is not refused; ")
+    assert "sweep() and conditional deletes may remove" in delete.message
