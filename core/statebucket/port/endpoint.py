@@ -77,7 +77,8 @@ def proxy_for(url: str, *, schemes: frozenset[str] = frozenset({"http", "https"}
 
     The variables are ``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy``, in either
     case. A proxy may be written without a scheme, which is then ``http``. The ``.netrc`` file is
-    not read.
+    not read. Plain HTTP to this machine goes through none: it may carry credentials, which a proxy
+    elsewhere would get in clear text.
 
     Args:
         url: Where the request goes.
@@ -94,6 +95,8 @@ def proxy_for(url: str, *, schemes: frozenset[str] = frozenset({"http", "https"}
     scheme = parts.scheme if parts.scheme in named else "all"
     text = named.get(scheme)
     host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+    if parts.scheme == "http" and is_loopback(host):
+        return None
     if not text or proxy_bypass(f"{host}:{port}") or _in_network(host, named.get("no", "")):
         return None
     text = text.strip()
