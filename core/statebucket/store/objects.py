@@ -30,7 +30,7 @@ from statebucket.port.bucket import (
 from statebucket.port.loops import PerLoop
 from statebucket.store.envelope import Found, expires_ms, sealed, value_of
 from statebucket.store.layout import MAX_NAME_BYTES
-from statebucket.store.listing import AnyPage, PageCheck
+from statebucket.store.page_check import AnyPage, PageCheck
 from statebucket.store.retry import Call, RequestLimiter, attempt
 from statebucket.telemetry.counters import Counter
 

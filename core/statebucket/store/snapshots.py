@@ -19,7 +19,7 @@ from statebucket.errors import (
 )
 from statebucket.port.bucket import JSON
 from statebucket.store.envelope import expires_ms, stored
-from statebucket.store.owners import LRUCache, OwnerIndex
+from statebucket.store.lru_cache import LRUCache
 from statebucket.store.retry import jitter
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from statebucket.port.expiry import Expiry
     from statebucket.store.layout import Layout
     from statebucket.store.objects import Objects
+    from statebucket.store.owners import OwnerIndex
     from statebucket.store.retry import Call
 
 MAX_RACES = 40

@@ -1,0 +1,73 @@
+"""What every part of a store stands on: its context, its name, and its closing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from statebucket.contract.state_store import StateStore
+from statebucket.store.tasks import shielded
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from statebucket.contract.stats import Stats
+    from statebucket.store.context import StoreContext
+
+
+class ContextStore(StateStore):
+    """A store over a bucket, without the calls on what is stored.
+
+    Args:
+        context: What it is made of.
+
+    Attributes:
+        context: The same, for what operates on a store from outside: copies, counts, examinations.
+    """
+
+    def __init__(self, context: StoreContext) -> None:
+        self.context = context
+        self._objects = context.objects
+        self._layout = context.layout
+        self._tenant = context.tenant
+
+    def __repr__(self) -> str:
+        bound = "" if self._tenant is None else f" tenant={self._tenant!r}"
+        bucket = f" bucket={self._objects.place!r}" if self._objects.place else ""
+        return f"<StateStore {self.name}{bucket} prefix={self._layout.prefix!r}{bound}>"
+
+    @property
+    def name(self) -> str:
+        return self._objects.bucket.name
+
+    @property
+    def requires_network(self) -> bool:
+        return self._objects.bucket.requires_network
+
+    @property
+    def supports_air_gapped(self) -> bool:
+        return not self.requires_network
+
+    def stats(self) -> Stats:
+        return self._objects.counter.stats()
+
+    async def health_check(self) -> None:
+        if self._tenant is not None:
+            prefix = self._layout.tenant(self._tenant)
+        else:
+            prefix = self._layout.root if self._layout.owner_index else self._layout.tenants
+        await self._objects.check(self.context.call("health_check"), prefix)
+
+    async def shutdown(self) -> None:
+        with shielded():
+            await self._objects.bucket.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.shutdown()

@@ -1,0 +1,114 @@
+"""The key-value half of a store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from statebucket.contract.snapshot import json_value
+from statebucket.contract.versions import Stored, Version
+from statebucket.errors import InvalidArgument, InvalidValue
+from statebucket.port.bucket import BYTES, JSON
+from statebucket.store.base import ContextStore
+from statebucket.store.decoding import decode_json, decoder
+from statebucket.store.envelope import stored
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+
+class KeyValues(ContextStore):
+    """The calls on keys."""
+
+    async def set(
+        self,
+        key: str,
+        value: bytes,
+        ttl: timedelta | None = None,
+        *,
+        if_version: Version | None = None,
+    ) -> Version:
+        if not isinstance(value, bytes):
+            raise InvalidValue(
+                f"a value must be bytes, not {type(value).__name__}; set_json stores other values"
+            )
+        return await self._set("set", key, value, BYTES, ttl, if_version)
+
+    async def set_json(
+        self,
+        key: str,
+        value: Any,  # noqa: ANN401  (any JSON value)
+        ttl: timedelta | None = None,
+        *,
+        if_version: Version | None = None,
+    ) -> Version:
+        return await self._set("set_json", key, _encoded(value), JSON, ttl, if_version)
+
+    async def _set(
+        self,
+        operation: str,
+        key: str,
+        body: bytes,
+        content_type: str,
+        ttl: timedelta | None,
+        condition: Version | None,
+    ) -> Version:
+        check_condition(condition)
+        return await self._objects.put(
+            self.context.call(operation),
+            self._key(operation, key),
+            body,
+            content_type=content_type,
+            expiry=self.context.expiry(ttl),
+            condition=condition,
+        )
+
+    async def get(self, key: str) -> bytes | None:
+        found = await self._objects.get(self.context.call("get"), self._key("get", key))
+        return None if found is None else bytes(found.body)
+
+    async def get_stored(self, key: str) -> Stored[bytes] | None:
+        found = await self._objects.get(
+            self.context.call("get_stored"), self._key("get_stored", key)
+        )
+        return None if found is None else stored(found, bytes(found.body))
+
+    async def get_json(self, key: str, type: Any = Any) -> Any:  # noqa: A002, ANN401
+        name = self._key("get_json", key)
+        wanted = decoder(type, "get_json")
+        found = await self._objects.get(self.context.call("get_json"), name)
+        return None if found is None else decode_json(wanted, found, "get_json")
+
+    async def delete(self, key: str) -> None:
+        await self._objects.delete(self.context.call("delete"), self._key("delete", key))
+
+    async def exists(self, key: str) -> bool:
+        name = self._key("exists", key)
+        return await self._objects.head(self.context.call("exists"), name) is not None
+
+    def _key(self, operation: str, key: str) -> str:
+        self.context.check_scope(operation)
+        return self._layout.key(self._tenant, key)
+
+
+def check_condition(condition: object) -> None:
+    """Returns if it is one.
+
+    Raises:
+        InvalidArgument: It is neither a version nor None.
+    """
+    if condition is not None and not isinstance(condition, Version):
+        raise InvalidArgument(f"if_version must be a Version or None: {condition!r}")
+
+
+def _encoded(value: Any) -> bytes:  # noqa: ANN401  (any JSON value)
+    try:
+        return msgspec.json.encode(json_value(value, "value", _typed))
+    except (TypeError, RecursionError) as error:
+        raise InvalidValue(f"no JSON value: {error}") from error
+
+
+def _typed(value: Any) -> Any:  # noqa: ANN401  (with fields whose types `get_json` is told)
+    # What msgspec would turn into base64 text stays, and is refused.
+    return msgspec.to_builtins(value, builtin_types=(bytes, bytearray, memoryview))
