@@ -29,8 +29,10 @@ def observed(store: type[T]) -> type[T]:
     for name, declaration in declared(StateStore).items():
         if declaration.counted:
             tenant = _TenantArgument(getattr(StateStore, name), declaration)
-            wrap = _WRAPPERS[declaration.kind]
-            setattr(store, name, wrap(name, getattr(store, name), tenant))
+            call: Any = _WRAPPERS[declaration.kind](name, getattr(store, name), tenant)
+            # `help` looks for the docstring in the bases of the class that a method names.
+            call.__module__, call.__qualname__ = store.__module__, f"{store.__qualname__}.{name}"
+            setattr(store, name, call)
     return store
 
 
