@@ -16,7 +16,8 @@ ALL := tests --ignore tests/terraform --ignore tests/adapters/s3/rgw --ignore te
 S3_SDK := $(addprefix tests/adapters/s3/,test_contract.py::TestMoto test_contract.py::TestMotoRequests \
 	test_same_errors.py test_answers.py test_batches.py test_bodies.py test_errors.py test_options.py \
 	test_trust.py)
-FLOORS := tests/unit tests/cli/test_exits.py tests/adapters/local/test_contract.py \
+# Without the tests of tests/support, and of telemetry, whose exporters are in no extra.
+FLOORS := tests/unit --ignore tests/unit/support --ignore tests/unit/telemetry tests/cli/test_exits.py tests/adapters/local/test_contract.py \
 	tests/adapters/s3/test_contract.py::TestMoto tests/adapters/s3/test_contract.py::TestMotoHTTP \
 	tests/adapters/gcs/test_contract.py::TestFakeGCS tests/adapters/azure/test_contract.py::TestAzurite
 # pdoc looks for the types of a NamedTuple's fields in another module.

@@ -53,17 +53,14 @@ def state_store(state_clock: Clock) -> StateStore:
 @pytest.fixture(scope="session")
 def _statebucket_moto() -> Iterator[str]:
     try:
-        from moto.server import ThreadedMotoServer  # noqa: PLC0415  (see the top)
+        from statebucket_pytest.moto import serve  # noqa: PLC0415  (see the top)
     except ImportError as error:
         pytest.fail(
             f"s3_state_store needs {error.name}: pip install 'statebucket[s3,testing-s3]'",
             pytrace=False,
         )
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with serve() as url:
+        yield url
 
 
 @pytest.fixture

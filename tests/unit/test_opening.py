@@ -382,7 +382,7 @@ except errors.AdapterNotInstalled as error:
 @pytest.mark.parametrize(
     ("url", "package", "error", "extra"),
     [
-        ("s3://bucket", "aioboto3", "ModuleNotFoundError", "s3"),
+        ("s3://bucket", "aiobotocore", "ModuleNotFoundError", "s3"),
         ("s3://bucket", "aiobotocore", "ImportError", "s3"),
         ("gs://bucket", "google.cloud.storage", "ImportError", "gcs"),
         ("az://container?account=acme", "azure.storage.blob", "ImportError", "azure"),

@@ -64,12 +64,21 @@ def own_session() -> OwnSession:
     session.get_component("response_parser_factory").set_parser_defaults(
         timestamp_parser=lambda text: text
     )
-    if find_spec("aioboto3") is None:
+    if find_spec("aioboto3") is None or _exiting():
         return OwnSession(session, _user_agent(session))
     from aioboto3 import Session  # noqa: PLC0415  (an extra of its own)
 
     wrapping = Session(botocore_session=session)
     return OwnSession(wrapping, _user_agent(session))
+
+
+def _exiting() -> bool:
+    """Whether the interpreter shuts down, when boto3, which aioboto3 loads, cannot be loaded."""
+    try:
+        import concurrent.futures.thread  # noqa: F401, PLC0415  (boto3 imports it, too)
+    except RuntimeError:  # it registers what joins its threads at exit
+        return True
+    return False
 
 
 def _user_agent(session: AioSession) -> str | None:

@@ -67,6 +67,10 @@ def translated(error: Exception, asked: Asked) -> errors.StateBucketError | None
         return errors.UntrustedCertificate(
             f"S3's certificate is not trusted: {error.kwargs['error']} (AWS_CA_BUNDLE names others)"
         )
+    if _exiting(error):
+        return errors.Unavailable(
+            "nothing was sent to S3: Python is shutting down and starts no more threads"
+        )
     if isinstance(error, _NOT_SENT) or _never_connected(error):
         return errors.Unavailable(f"S3{_place(error)} cannot be reached ({_reason(error)})")
     if isinstance(error, _LOST):
@@ -129,6 +133,12 @@ def _reason(error: Exception) -> str:
     elif isinstance(inner, Exception):
         said += f": {type(inner).__name__}"
     return said
+
+
+def _exiting(error: Exception) -> bool:
+    """Whether a thread was needed that the interpreter, shutting down, does not start any more."""
+    inner = getattr(error, "kwargs", {}).get("error", error)
+    return isinstance(inner, RuntimeError) and "shutdown" in str(inner)
 
 
 def _never_connected(error: Exception) -> bool:

@@ -8,10 +8,10 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 OPTIONS = (
     *("-p", "statebucket_pytest", "-p", "pytest_asyncio", "-p", "no:cacheprovider"),
@@ -49,10 +49,10 @@ USER = """
 """
 
 
-def run(folder: Path, code: str) -> str:
+def run(folder: Path, code: str, *interpreter: str) -> str:
     (folder / "test_user.py").write_text(textwrap.dedent(code))
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *OPTIONS, "test_user.py"],
+        [sys.executable, *interpreter, "-m", "pytest", "-q", *OPTIONS, "test_user.py"],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
         capture_output=True,
@@ -111,6 +111,18 @@ def test_nothing_of_the_users_aws_settings_reaches_a_fixture(
     assert "5 passed" in said, said
 
 
+@pytest.mark.parametrize("way", ["-X dev", "PYTHONASYNCIODEBUG"])
+def test_they_run_in_development_mode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    if way == "PYTHONASYNCIODEBUG":
+        monkeypatch.setenv(way, "1")
+        said = run(tmp_path, USER)
+    else:
+        said = run(tmp_path, USER, "-X", "dev")
+    assert "5 passed" in said, said
+
+
 def test_a_proxy_of_the_environment_is_not_asked_for_moto(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,7 +175,7 @@ def test_a_missing_moto_names_the_pip_command(tmp_path: Path) -> None:
         tmp_path,
         """
         import sys
-        sys.modules["moto.server"] = None
+        sys.modules["moto"] = None
         def test_s3(s3_state_store):
             pass
         """,
