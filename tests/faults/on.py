@@ -17,6 +17,7 @@ CLOUDS = ["s3", "gcs", "azure"]
 PRODUCTION = ["seaweedfs", "seaweedfs+http"]  # with either engine
 
 every_cloud = pytest.mark.parametrize("cloud", CLOUDS, indirect=True)
+with_production = pytest.mark.parametrize("cloud", [*CLOUDS, *PRODUCTION], indirect=True)
 every_server = pytest.mark.parametrize("cloud", ["moto", *PRODUCTION, *CLOUDS], indirect=True)
 every_s3 = pytest.mark.parametrize("cloud", ["moto", "s3", *PRODUCTION], indirect=True)
 s3_only = pytest.mark.parametrize("cloud", ["s3"], indirect=True)
@@ -24,7 +25,8 @@ moto_only = pytest.mark.parametrize("cloud", ["moto"], indirect=True)
 gcs_only = pytest.mark.parametrize("cloud", ["gcs"], indirect=True)
 azure_only = pytest.mark.parametrize("cloud", ["azure"], indirect=True)
 with_tags = pytest.mark.parametrize("cloud", ["s3", "azure"], indirect=True)
-with_checks = with_tags  # moto and fake-gcs-server check no checksum of what they are sent
+# moto and fake-gcs-server check no checksum of what they are sent
+with_checks = pytest.mark.parametrize("cloud", ["s3", *PRODUCTION, "azure"], indirect=True)
 
 _BEAT_S = 0.01
 

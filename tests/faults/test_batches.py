@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote_to_bytes
 import pytest
 
 from faults.clouds import removal
-from faults.on import every_cloud
+from faults.on import with_production
 from statebucket import errors
 from support.faults.messages import header
 from support.faults.proxy import Fault, Recorded, Reply, RewriteReply
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from faults.clouds import Cloud
     from statebucket import StateStore
 
-pytestmark = [pytest.mark.asyncio, every_cloud]
+pytestmark = [pytest.mark.asyncio, with_production]
 
 KEYS = "tenants/acme/executions/e1/"
 STUBBORN = f"{KEYS}k2"

@@ -16,7 +16,7 @@ from google.auth.credentials import Credentials
 from google.cloud.storage import Client  # type: ignore[import-untyped]
 from google.oauth2.credentials import Credentials as Token
 
-from faults.on import azure_only, every_cloud, gcs_only, s3_only
+from faults.on import azure_only, every_cloud, gcs_only, s3_only, with_production
 from statebucket import StateStore, errors, open_store
 from support.faults.proxy import gcs_error
 from support.places import ACME, E1, snapshot
@@ -64,7 +64,7 @@ async def test_a_refusal_is_told_at_once_and_once_only(cloud: Cloud, what: str) 
         await store.set("k", b"v")
 
 
-@every_cloud
+@with_production
 async def test_a_bucket_that_is_not_there_is_never_made(cloud: Cloud) -> None:
     missing = "statebucket-that-nobody-made"
     url = cloud.url.replace(f"://{cloud.container}/", f"://{missing}/")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from faults.clouds import listing, look, of, read, removal
-from faults.on import every_cloud
+from faults.on import with_production
 from statebucket import Version, errors
 from statebucket.sync import open_store
 from support.faults.proxy import Callback
@@ -17,7 +17,7 @@ from support.places import ACME, E1, snapshot
 if TYPE_CHECKING:
     from faults.clouds import Cloud
 
-pytestmark = [pytest.mark.asyncio, every_cloud]
+pytestmark = [pytest.mark.asyncio, with_production]
 
 MINUTE = timedelta(minutes=1)
 KEY = "tenants/acme/keys/k"

@@ -97,6 +97,7 @@ def _options(folder: Path, port: int, others: list[int]) -> Iterator[str]:
     yield from (f"-dir={folder}", f"-ip={HOST}", f"-ip.bind={HOST}", f"-s3.ip.bind={HOST}")
     yield from ("-filer", "-s3", f"-s3.config={folder}/s3.json")
     yield "-master.telemetry=false"  # or it reports to its makers
+    yield "-s3.autoCreateBucket=false"  # or a write makes a bucket that is not there
     # Volumes of a few MiB: 30 GiB and a few large ones by default.
     yield from ("-volume.max=200", "-master.volumeSizeLimitMB=64")
     # Other protocols, which it serves by default too.
