@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +13,8 @@ from adapters.azure.test_port import write
 from statebucket.errors import InvalidArgument, RequestRejected, StateBucketError, Unavailable
 from statebucket.port.bucket import Location
 from statebucket_azure import open_bucket
+from support.at_exit import assert_works_at_exit
+from support.error_texts import texts
 from support.faults.proxy import Answer, DropBeforeSend, FaultProxy
 from support.servers import AZURE_KEY
 from support.servers.ports import free_port
@@ -69,15 +69,6 @@ async def failure(bucket: AzureBucket) -> StateBucketError:
     return caught.value
 
 
-def texts(error: BaseException | None) -> str:
-    """All that an error and those behind it, hidden ones too, say."""
-    found = []
-    while error is not None:
-        found += [str(error), repr(error)]
-        error = error.__cause__ or error.__context__
-    return "\n".join(found)
-
-
 @pytest.mark.parametrize("credential", [KEY, AzureSasCredential("sv=1&sig=s")])
 def test_signatures_are_not_sent_in_clear_text(credential: Any) -> None:
     with pytest.raises(InvalidArgument, match=r"192\.0\.2\.1.*https://.*insecure_endpoint=true"):
@@ -98,8 +89,8 @@ def test_nor_are_those_of_a_connection_string(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", text)
     with pytest.raises(InvalidArgument, match="clear text") as caught:
         opened()
-    assert AZURE_KEY not in texts(caught.value)
-    assert "sig=" not in texts(caught.value)
+    assert AZURE_KEY not in "".join(texts(caught.value))
+    assert "sig=" not in "".join(texts(caught.value))
     opened(insecure_endpoint="true")
 
 
@@ -123,7 +114,7 @@ async def test_a_proxy_that_is_not_one_is_refused_without_being_shown(
     assert type(error) is InvalidArgument
     assert error.outcome == "none"
     assert "https_proxy" in error.message
-    assert PASSWORD not in texts(error)
+    assert PASSWORD not in "".join(texts(error))
 
 
 @pytest.mark.asyncio
@@ -136,7 +127,7 @@ async def test_a_proxy_may_be_named_without_a_scheme(
     assert type(error) is RequestRejected  # the next try would meet the same answer
     assert error.outcome == "none"
     assert "407" in error.message
-    assert PASSWORD not in texts(error)
+    assert PASSWORD not in "".join(texts(error))
     (request,) = listener.requests
     assert request.method == "CONNECT"
     assert request.header("Proxy-Authorization") == "Basic bWU6aHVudGVyMg=="
@@ -155,7 +146,7 @@ async def test_what_a_proxy_did_not_pass_on_was_not_written(
     assert type(error) is Unavailable
     assert error.outcome == "none"
     assert "https://account1.blob.core.windows.net cannot be reached" in error.message
-    assert PASSWORD not in texts(error)
+    assert PASSWORD not in "".join(texts(error))
 
 
 @pytest.mark.asyncio
@@ -208,42 +199,11 @@ async def test_nor_is_it_for_a_token(monkeypatch: pytest.MonkeyPatch, listener: 
     assert request.header("Authorization") is None
 
 
-AT_EXIT = """
-import asyncio, atexit, sys, threading
-from statebucket import open_store
-
-def call(when):
-    async def work():
-        async with open_store(sys.argv[1]) as store:
-            await store.set(when, b"v")
-            print(when, await store.get(when))
-    asyncio.run(work())
-
-def outlive():
-    threading.main_thread().join()
-    call("thread")
-
-if sys.argv[2] == "warm":
-    call("main")
-atexit.register(call, "atexit")
-threading.Thread(target=outlive).start()
-"""
-
-
-@pytest.mark.parametrize("state", ["cold", "warm"])
+@pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_calls_work_while_the_interpreter_shuts_down(
-    azurite: Server, raw: BlockingContainerClient, state: str, host: str
+    azurite: Server, raw: BlockingContainerClient, host: str, *, warm: bool
 ) -> None:
     text = azurite.connection_string.replace("127.0.0.1", host)  # a name has to be resolved
-    done = subprocess.run(
-        [sys.executable, "-c", AT_EXIT, f"az://{raw.container_name}", state],
-        env=os.environ | {"AZURE_STORAGE_CONNECTION_STRING": text},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
-    said = ["main b'v'"] if state == "warm" else []
-    assert done.stdout.splitlines() == [*said, "thread b'v'", "atexit b'v'"], done.stderr
-    assert done.stderr == ""
+    url = f"az://{raw.container_name}"
+    assert_works_at_exit(url, warm=warm, env={"AZURE_STORAGE_CONNECTION_STRING": text})

@@ -196,7 +196,7 @@ async def test_what_could_not_be_sent_was_not_written(raw: ContainerClient) -> N
     ],
 )
 @pytest.mark.parametrize("kind", ["application/xml", "text/html"])
-async def test_a_garbled_page(
+async def test_a_malformed_page(
     bucket: AzureBucket, proxy: FaultProxy, body: bytes, kind: str
 ) -> None:
     proxy.always(Answer(200, (("Content-Type", kind),), body))

@@ -282,5 +282,5 @@ def test_without_the_sdk(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
 
 def test_importing_the_adapter_loads_no_sdk() -> None:
     code = "import sys, statebucket_azure; print({'azure', 'aiohttp'} & set(sys.modules))"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "set()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -14,6 +14,7 @@ from statebucket import errors
 from statebucket.port.bucket import Bucket, Location
 from statebucket.port.expiry import Expiry
 from statebucket_azure import open_bucket
+from support.error_texts import texts
 from support.faults.proxy import Answer, CutBody, DropReply, HangBeforeReply, azure_error
 
 if TYPE_CHECKING:
@@ -105,12 +106,3 @@ async def provoked(bucket: Bucket, proxy: FaultProxy) -> list[str]:
                 shown += texts(error)
             assert proxy.pending == ()
     return shown
-
-
-def texts(error: BaseException | None) -> list[str]:
-    """The texts and reprs of an error and of all behind it, those that are hidden too."""
-    found: list[str] = []
-    while error is not None:
-        found += [str(error), repr(error)]
-        error = error.__cause__ or error.__context__
-    return found

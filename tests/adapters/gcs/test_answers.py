@@ -183,10 +183,10 @@ async def test_a_forbidden_read_says_that_the_object_may_be_missing(
 async def test_what_the_service_says_is_cut_and_put_on_one_line(
     bucket: GCSBucket, proxy: FaultProxy
 ) -> None:
-    said = (
+    body = (
         "<Error><Code>Bad</Code><Message>one\ntwo\x1b[31m" + "x" * 5_000_000 + "</Message></Error>"
     )
-    proxy.always(Answer(400, body=said.encode()))
+    proxy.always(Answer(400, body=body.encode()))
     with pytest.raises(RequestRejected) as caught:
         await bucket.get("a")
     assert "one two\\x1b[31mxxx" in str(caught.value)

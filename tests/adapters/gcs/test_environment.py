@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +10,8 @@ from google.auth.credentials import AnonymousCredentials, Credentials
 from google.cloud.storage import Client  # type: ignore[import-untyped]
 
 from statebucket.errors import InvalidArgument, RequestRejected, StateBucketError, Unavailable
+from support.at_exit import assert_works_at_exit
+from support.error_texts import texts
 from support.faults.proxy import Answer, DropBeforeSend, FaultProxy, on
 from support.servers.ports import free_port
 from support.targets.gcs_bucket import opened, write
@@ -76,15 +76,6 @@ async def failure(call: Any) -> StateBucketError:
     return caught.value
 
 
-def texts(error: BaseException | None) -> str:
-    """All that an error and those behind it, hidden ones too, say."""
-    found = []
-    while error is not None:
-        found += [str(error), repr(error)]
-        error = error.__cause__ or error.__context__
-    return "\n".join(found)
-
-
 def test_credentials_are_not_sent_in_clear_text() -> None:
     with pytest.raises(InvalidArgument, match=r"192\.0\.2\.1.*https://.*insecure_endpoint=true"):
         opened(ELSEWHERE, "bucket", anonymous="false")
@@ -135,7 +126,7 @@ async def test_a_proxy_that_is_not_one_is_refused_without_being_shown(
     assert type(error) is InvalidArgument
     assert error.outcome == "none"
     assert "https_proxy" in error.message
-    assert PASSWORD not in texts(error)
+    assert PASSWORD not in "".join(texts(error))
 
 
 @pytest.mark.asyncio
@@ -147,7 +138,7 @@ async def test_a_proxy_may_be_named_without_a_scheme(
     error = await failure(opened("https://storage.invalid", "bucket").put(write("a"), None))
     assert type(error) is RequestRejected  # the next try would meet the same answer
     assert "407" in error.message
-    assert PASSWORD not in texts(error)
+    assert PASSWORD not in "".join(texts(error))
     (request,) = listener.requests
     assert request.method == "CONNECT"
     assert request.header("Proxy-Authorization") == "Basic bWU6aHVudGVyMg=="
@@ -166,7 +157,7 @@ async def test_what_a_proxy_did_not_pass_on_was_not_written(
     assert type(error) is Unavailable
     assert error.outcome == "none"
     assert "https://storage.invalid cannot be reached" in error.message
-    assert PASSWORD not in texts(error)
+    assert PASSWORD not in "".join(texts(error))
 
 
 @pytest.mark.asyncio
@@ -215,40 +206,9 @@ async def test_the_netrc_file_takes_no_token_of_a_callers_client(
     assert listener.requests[0].header("Authorization") == "Bearer t0ken"
 
 
-AT_EXIT = """
-import asyncio, atexit, sys, threading
-from statebucket import open_store
-
-def call(when):
-    async def work():
-        async with open_store(sys.argv[1]) as store:
-            await store.set(when, b"v")
-            print(when, await store.get(when))
-    asyncio.run(work())
-
-def outlive():
-    threading.main_thread().join()
-    call("thread")
-
-if sys.argv[2] == "warm":
-    call("main")
-atexit.register(call, "atexit")
-threading.Thread(target=outlive).start()
-"""
-
-
-@pytest.mark.parametrize("state", ["cold", "warm"])
+@pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
 def test_calls_work_while_the_interpreter_shuts_down(
-    fake: Server, around: Around, state: str
+    fake: Server, around: Around, *, warm: bool
 ) -> None:
     url = f"gs://{around.bucket}?endpoint_url={fake.url}&anonymous=true"
-    done = subprocess.run(
-        [sys.executable, "-c", AT_EXIT, url, state],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
-    said = ["main b'v'"] if state == "warm" else []
-    assert done.stdout.splitlines() == [*said, "thread b'v'", "atexit b'v'"], done.stderr
-    assert done.stderr == ""
+    assert_works_at_exit(url, warm=warm)

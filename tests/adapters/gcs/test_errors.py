@@ -170,9 +170,9 @@ async def test_an_error_without_a_proper_body_is_no_other_error(
 ) -> None:
     proxy.plan(Answer(500, body=body), Answer(200, body=body), Answer(200, body=body))
     assert type(await failure(bucket.put(write("a"), None))) is Unavailable
-    garbled = await failure(bucket.put(write("a"), None))
-    assert type(garbled) is Unavailable
-    assert garbled.outcome == "unknown"  # it said 200
+    malformed = await failure(bucket.put(write("a"), None))
+    assert type(malformed) is Unavailable
+    assert malformed.outcome == "unknown"  # its status was 200
     assert type(await failure(bucket.list("", after=None, limit=1))) is Unavailable
 
 
@@ -212,7 +212,7 @@ async def test_a_redirect_is_not_followed(bucket: GCSBucket, proxy: FaultProxy) 
     assert type(await failure(bucket.get("a"))) is RequestRejected
 
 
-async def test_nobody_listens() -> None:
+async def test_a_closed_port_wrote_nothing() -> None:
     bucket = opened(f"http://127.0.0.1:{free_port()}", "some-bucket")
     error = await failure(bucket.put(write("a"), None))
     assert type(error) is Unavailable
@@ -285,7 +285,7 @@ def key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, proxy: FaultProxy) -> N
 
 @pytest.mark.usefixtures("key")
 @pytest.mark.parametrize("status", [429, 500, 503])
-async def test_a_token_service_that_fails_is_asked_once_a_try(
+async def test_a_token_service_that_fails_gets_one_request_a_try(
     proxy: FaultProxy, around: Around, status: int
 ) -> None:
     proxy.always(Answer(status, body=b'{"error": "unavailable"}', when=on(contains="/token")))

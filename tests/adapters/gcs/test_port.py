@@ -223,9 +223,14 @@ async def test_a_failure_in_a_batch_is_that_objects_own(
     names = [f"d/{number}" for number in range(5)]
     await asyncio.gather(*(bucket.put(write(name), None) for name in names))
     busy = json.dumps({"error": {"message": "slow", "errors": [{"reason": "rateLimitExceeded"}]}})
-    said = [Reply(204), Reply(404), Reply(429, (("Retry-After", "3"),), busy.encode()), Reply(503)]
-    proxy.plan(AnswerWith(lambda _: batch_of(said)))
-    done, gone, slow, open_ended, untold = await bucket.delete_many(names)
+    replies = [
+        Reply(204),
+        Reply(404),
+        Reply(429, (("Retry-After", "3"),), busy.encode()),
+        Reply(503),
+    ]
+    proxy.plan(AnswerWith(lambda _: batch_of(replies)))
+    done, gone, slow, open_ended, unreported = await bucket.delete_many(names)
     assert (done.existed, done.error) == (True, None)
     assert (gone.existed, gone.error) == (False, None)
     assert isinstance(slow.error, Throttled)
@@ -233,8 +238,8 @@ async def test_a_failure_in_a_batch_is_that_objects_own(
     assert slow.error.retry_after == 3
     assert isinstance(open_ended.error, Unavailable)
     assert open_ended.error.outcome == "unknown"
-    assert isinstance(untold.error, Unavailable)
-    assert untold.error.outcome == "unknown"
+    assert isinstance(unreported.error, Unavailable)
+    assert unreported.error.outcome == "unknown"
 
 
 @pytest.mark.parametrize("cut", [True, False])

@@ -223,7 +223,7 @@ async def test_a_replaced_object_is_not_read_half_and_half(
         await bucket.get("a")
 
 
-async def test_a_stored_length_that_is_no_number_is_none_of_the_services(
+async def test_a_stored_length_that_is_not_a_number_is_refused(
     bucket: GCSBucket, proxy: FaultProxy
 ) -> None:
     def rewrite(reply: Reply, _: Recorded) -> Reply:

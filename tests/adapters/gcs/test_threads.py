@@ -63,7 +63,9 @@ async def test_a_hung_server_cannot_starve_the_calls_to_come(
 
 
 @pytest.mark.asyncio
-async def test_threads_are_bounded_and_their_end_is_told(proxy: FaultProxy, around: Around) -> None:
+async def test_threads_are_bounded_and_an_error_reports_their_end(
+    proxy: FaultProxy, around: Around
+) -> None:
     bucket = opened(proxy.url, around.bucket, deadline=3.0, max_in_flight=2)
     proxy.always(BlackHole(when=on(contains="hung")))
     await asyncio.gather(*(given_up(bucket.get(f"hung{n}"), 0.2) for n in range(4)))
