@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from statebucket.port.lifecycle import Lifecycle, Removal, Rule
+import msgspec
+
+from statebucket.port.lifecycle import Lifecycle, Removal, Rule, UnreadableRules
+from statebucket.port.remedies import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +25,24 @@ TERRAFORM_PREFIX_LABEL = "statebucket-prefix"
 
 FIELDS = "lifecycle,labels,metageneration"
 """The fields of a bucket to read."""
+
+
+_FOREIGN = UnreadableRules(
+    reason="the service answers the request for its lifecycle rules with something else",
+    remedy=Remedy(
+        advice="run this from time to time, since no rule removes what has expired",
+        call="sweep()",
+        command="statebucket sweep",
+    ),
+)
+
+
+def read_body(body: bytes) -> Lifecycle | UnreadableRules:
+    """The rules in the body of a success, which may be that of another service."""
+    try:
+        return read(msgspec.json.decode(body, type=dict[str, Any]))
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+        return _FOREIGN
 
 
 def read(bucket: Mapping[str, Any]) -> Lifecycle:

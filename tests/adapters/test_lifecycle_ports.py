@@ -50,6 +50,8 @@ async def test_the_rules_that_are_missing_are_found_through_either_engine(
 LISTING = b"""<?xml version="1.0" encoding="UTF-8"?>
 <ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>bucket</Name><Prefix/>
 <KeyCount>0</KeyCount><MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated></ListBucketResult>"""
+MALFORMED = b"""<?xml version="1.0" encoding="UTF-8"?>
+<LifecycleConfiguration><Rule><ID>x</ID><Filter><Tag/></Filter></Rule></LifecycleConfiguration>"""
 PAGE = b"<html><body>It works!</body></html>"
 XML = (("Content-Type", "application/xml"),)
 
@@ -60,10 +62,11 @@ XML = (("Content-Type", "application/xml"),)
     [
         (Answer(200, XML, LISTING), "answers the request for its lifecycle rules with something"),
         (Answer(200, XML, PAGE), "answers the request for its lifecycle rules with something"),
+        (Answer(200, XML, MALFORMED), "answers the request for its lifecycle rules with something"),
         (s3_error(501, "NotImplemented"), "has no lifecycle rules (it answers NotImplemented)"),
         (Answer(405, ()), "has no lifecycle rules (it answers 405)"),
     ],
-    ids=["listing", "page", "501", "405"],
+    ids=["listing", "page", "malformed", "501", "405"],
 )
 async def test_a_service_without_lifecycle_rules_is_unknown_and_needs_the_sweep(
     moto: Server, engine: str, answer: Answer, reason: str
@@ -86,3 +89,27 @@ async def test_a_service_without_lifecycle_rules_is_unknown_and_needs_the_sweep(
     assert str(finding.remedy).endswith(": sweep()")
     assert finding.remedy.shell.endswith(": statebucket sweep")
     assert not plan.applied
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        LISTING,
+        b"",
+        b"[]",
+        b'{"kind": "storage#objects"}',
+        b'{"metageneration": "1", "lifecycle": {"rule": "none"}}',
+        b'{"metageneration": "1", "lifecycle": [], "labels": 5}',
+    ],
+)
+async def test_another_answer_of_cloud_storage_is_unknown_too(body: bytes) -> None:
+    with FaultProxy("127.0.0.1", 1) as proxy:
+        proxy.always(Answer(200, (("Content-Type", "application/json"),), body))
+        url = f"gs://bucket/app?anonymous=true&endpoint_url={proxy.url}"
+        async with open_store(url) as store:
+            (finding,) = (await store.check_lifecycle()).findings
+        assert proxy.count() == 1
+    assert finding.kind == "unknown"
+    assert "with something else" in finding.message
+    assert finding.remedy is not None
+    assert finding.remedy.shell.endswith("statebucket sweep")

@@ -211,3 +211,18 @@ async def test_on_an_emulator_it_tells_what_that_knows(emulator: Server) -> None
     assert of(findings, "identity")[0].message == "no credentials are sent"
     assert any("storage.buckets.delete" in one.message for one in of(findings, "rights"))
     assert {one.check for one in findings} >= {"versions", "place", "public", "clock"}
+
+
+@pytest.mark.parametrize(
+    ("bucket", "permissions"),
+    [({"softDeletePolicy": {"retentionDurationSeconds": "soon"}}, 5), ({"versioning": 1}, [{}])],
+)
+async def test_an_answer_of_another_form_hides_no_other_finding(
+    proxy: FaultProxy, around: Around, bucket: dict[str, Any], permissions: Any
+) -> None:
+    says(proxy, FIT | bucket, permissions)
+    findings = await examined(proxy, around, service_account_email="f@p.iam")
+    assert of(findings, "identity")[0].message == "serviceAccount:f@p.iam"
+    assert of(findings, "rights")[0].status == "unknown"
+    assert [one.status for one in of(findings, "versions")] == ["unknown"]
+    assert of(findings, "clock")[0].status == "ok"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from statebucket.errors import StateBucketError
     from statebucket.port.bucket import Write
     from statebucket.port.findings import Finding
-    from statebucket.port.lifecycle import Lifecycle, Removal, Rule
+    from statebucket.port.lifecycle import Lifecycle, Removal, Rule, UnreadableRules
     from statebucket.port.remedies import Remedies
     from statebucket_gcs.options import GCSOptions
 
@@ -280,14 +280,14 @@ class GCSBucket:
         """Nothing: rules name objects as we do."""
         return ""
 
-    async def read_lifecycle(self) -> Lifecycle:
+    async def read_lifecycle(self) -> Lifecycle | UnreadableRules:
         """See `statebucket.port.lifecycle.LifecyclePort`; needs ``storage.buckets.get``."""
 
-        def job(to: Connection) -> Lifecycle:
+        def job(to: Connection) -> Lifecycle | UnreadableRules:
             answer = to.send("GET", self._path, query={"fields": lifecycle.FIELDS})
             if answer.status != HTTPStatus.OK:
                 raise self._error(answer)
-            return lifecycle.read(decode(answer, dict[str, Any]))
+            return lifecycle.read_body(answer.body)
 
         return await self._connections.run(job)
 

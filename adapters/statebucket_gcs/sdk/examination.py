@@ -33,6 +33,7 @@ _FIELDS = (
     "defaultEventBasedHold,iamConfiguration"
 )
 _DAY = 86_400
+_MALFORMED = (AttributeError, LookupError, TypeError, ValueError)  # of JSON with other types in it
 _UNSEEN = Finding(
     check="versions",
     status="unknown",
@@ -60,9 +61,18 @@ def examine(to: Connection, path: str, bucket: str, *, whole: bool) -> Sequence[
         query={"permissions": [*_NEEDED, *_EXCESS]},
     )
     answer = to.send("GET", path, query={"fields": _FIELDS})
-    found = [_identity(to.credentials), *_rights(rights, whole=whole)]
+    found = [_identity(to.credentials)]
+    try:
+        found += list(_rights(rights, whole=whole))
+    except _MALFORMED:
+        message = "testIamPermissions tells nothing: its answer is of another form"
+        found.append(Finding(check="rights", status="unknown", message=message))
     if answer.status == HTTPStatus.OK and (described := _read(answer)) is not None:
-        found += _described(described, f"gcloud storage buckets update gs://{bucket}")
+        try:
+            found += list(_described(described, f"gcloud storage buckets update gs://{bucket}"))
+        except _MALFORMED:
+            message = "the bucket is not described: the answer is of another form"
+            found.append(Finding(check="versions", status="unknown", message=message))
     elif answer.status in {HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED}:
         found.append(_UNSEEN)
     else:

@@ -194,9 +194,10 @@ class SDKBucket:
         """See `statebucket.port.lifecycle.LifecyclePort.read_lifecycle`."""
         try:
             reply = await self._send("get_bucket_lifecycle_configuration")
+            with _reading():
+                return lifecycle.read(reply)
         except StateBucketError as error:
             return lifecycle.answered(error)
-        return lifecycle.read(reply)
 
     async def write_lifecycle(self, rules: Sequence[Rule], found: Lifecycle) -> None:
         """See `statebucket.port.lifecycle.LifecyclePort.write_lifecycle`."""

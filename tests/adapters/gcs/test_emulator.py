@@ -11,7 +11,7 @@ import pytest
 from statebucket.errors import PreconditionFailed
 from statebucket.lifecycle.rules import needed_rules
 from statebucket.port.expiry import Expiry
-from statebucket.port.lifecycle import LifecyclePort
+from statebucket.port.lifecycle import Lifecycle, LifecyclePort
 from support.faults.proxy import FaultProxy, gcs_error, on
 from support.rules import scope
 from support.targets.gcs_bucket import opened, write
@@ -47,12 +47,12 @@ async def test_lifecycle_rules_are_read_and_written(around_emulator: Around) -> 
     bucket = opened(around_emulator.url, around_emulator.bucket)
     assert isinstance(bucket, LifecyclePort)
     found = await bucket.read_lifecycle()
-    assert found is not None
+    assert isinstance(found, Lifecycle)
     assert found.rules == ()
     rules = needed_rules(scope("a/b", bucket.removal))
     await bucket.write_lifecycle(rules, found)
     found = await bucket.read_lifecycle()
-    assert found is not None
+    assert isinstance(found, Lifecycle)
     assert [msgspec.structs.replace(rule, raw=None) for rule in found.rules] == rules
     described = around_emulator.ask("GET", f"/storage/v1/b/{around_emulator.bucket}")
     assert described["lifecycle"]["rule"][0] == {
@@ -71,7 +71,7 @@ async def test_rules_that_somebody_else_has_changed_are_not_overwritten(
     with FaultProxy("127.0.0.1", urlsplit(around_emulator.url).port or 0) as proxy:
         bucket = opened(proxy.url, around_emulator.bucket)
         found = await bucket.read_lifecycle()
-        assert found is not None
+        assert isinstance(found, Lifecycle)
         proxy.plan(gcs_error(412, "conditionNotMet", when=on("PATCH")))
         with pytest.raises(PreconditionFailed):
             await bucket.write_lifecycle([], found)
