@@ -10,7 +10,6 @@ lifecycle rule takes `DAY_S` seconds here.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.servers import Server
+from support.servers.debian import InstallFailed, apt_install, can_install
 from support.servers.ports import HOST, ServerFailed, background, free_ports, serve
 
 if TYPE_CHECKING:
@@ -38,9 +38,7 @@ _PROGRAMS = (
     *("radosgw", "radosgw-admin", "ceph-mon", "monmaptool", "ceph-osd", "ceph"),
     "ceph-authtool",
 )
-_POLICY = Path("/usr/sbin/policy-rc.d")
 _COMMAND_S = 60.0
-_INSTALL_S = 900.0
 _GATEWAY = "client.rgw.a"
 _CAPABILITIES = {
     "mon.": ("mon", "allow *"),
@@ -88,10 +86,6 @@ rgw gc obj min wait = 5
 rgw gc processor period = 5
 rgw enable apis = s3, admin
 """
-
-
-class InstallFailed(RuntimeError):
-    """Debian's packages could not be installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,30 +146,9 @@ def install() -> None:
     reason = missing()
     if reason is None:
         return
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+    if not can_install():
         raise InstallFailed(reason)
-    # dpkg asks this script whether it may start what it installs.
-    guard = not _POLICY.exists()
-    try:
-        if guard:
-            _POLICY.write_text("#!/bin/sh\nexit 101\n")
-            _POLICY.chmod(0o755)
-        for words in (["update"], ["install", "--yes", "--no-install-recommends", *PACKAGES]):
-            done = subprocess.run(
-                ["apt-get", "-qq", *words],
-                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=_INSTALL_S,
-                check=False,
-            )
-            if done.returncode:
-                raise InstallFailed(f"apt-get {words[0]} failed:\n{done.stdout[-2000:]}")
-    finally:
-        if guard:
-            _POLICY.unlink(missing_ok=True)
+    apt_install(PACKAGES)
 
 
 @contextmanager
