@@ -126,7 +126,7 @@ def _after_fork() -> None:
         # The kernel's list of the sockets that the loop watches is the parent's, too. A connection
         # closed here would go off it, and the parent would wait in vain for its next answer.
         if isinstance(loop, asyncio.BaseEventLoop):
-            loop._closed = True  # type: ignore[attr-defined]  # noqa: SLF001  (`close` does so too)
+            vars(loop)["_closed"] = True  # as `close` does
     _background, _lock = None, threading.Lock()
 
 
@@ -150,16 +150,16 @@ async def _shut_down(stores: list[Any]) -> None:
 class _Blocking:
     """What the blocking classes share: the asynchronous object behind them."""
 
-    __slots__ = ("__weakref__", "_target")
+    __slots__ = ("__weakref__", "__wrapped__")
 
     def __init__(self, target: Any) -> None:  # noqa: ANN401  (any of the classes below)
-        self._target = target
+        self.__wrapped__ = target
 
     def __repr__(self) -> str:
-        return f"<blocking {self._target!r}>"
+        return f"<blocking {self.__wrapped__!r}>"
 
     def __enter__(self) -> Any:  # noqa: ANN401  (the stub says which)
-        return _blocking(_loop().run(self._target.__aenter__()), self)
+        return _blocking(_loop().run(self.__wrapped__.__aenter__()), self)
 
     def __exit__(
         self,
@@ -167,13 +167,13 @@ class _Blocking:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool | None:
-        result: bool | None = _loop().run(self._target.__aexit__(kind, error, trace))
+        result: bool | None = _loop().run(self.__wrapped__.__aexit__(kind, error, trace))
         return result
 
 
 def _blocking(value: Any, same: _Blocking | None = None) -> Any:  # noqa: ANN401
     """What an asynchronous call returned, for a blocking caller."""
-    if same is not None and value is same._target:  # noqa: SLF001  (our own)
+    if same is not None and value is same.__wrapped__:
         return same
     for contract, blocking in _CLASSES.items():
         if isinstance(value, contract):
@@ -183,7 +183,7 @@ def _blocking(value: Any, same: _Blocking | None = None) -> Any:  # noqa: ANN401
 
 def _plain(value: Any) -> Any:  # noqa: ANN401
     """An argument, as the asynchronous call takes it."""
-    return value._target if isinstance(value, _Blocking) else value  # noqa: SLF001  (our own)
+    return value.__wrapped__ if isinstance(value, _Blocking) else value
 
 
 def _method(name: str, source: Callable[..., Any], kind: Kind) -> Callable[..., Any]:
@@ -193,7 +193,7 @@ def _method(name: str, source: Callable[..., Any], kind: Kind) -> Callable[..., 
     @functools.wraps(source)
     def call(self: _Blocking, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         plain = {key: _plain(value) for key, value in kwargs.items()}
-        return run(functools.partial(getattr(self._target, name), *args, **plain))
+        return run(functools.partial(getattr(self.__wrapped__, name), *args, **plain))
 
     return call
 
@@ -246,7 +246,7 @@ def _class(name: str, source: type[Any], doc: str) -> type[Any]:
 
 def _attribute(name: str, found: object) -> property:
     doc = f"See `{found.__name__}`." if isinstance(found, type) else getattr(found, "__doc__", None)
-    return property(lambda self: getattr(self._target, name), doc=doc)
+    return property(lambda self: getattr(self.__wrapped__, name), doc=doc)
 
 
 BlockingStateStore = _class(

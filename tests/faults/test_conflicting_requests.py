@@ -10,6 +10,7 @@ from faults.clouds import look, write
 from faults.on import every_s3, timed
 from statebucket import Version, errors
 from support.faults.proxy import Callback, Together, s3_error
+from support.places import snapshot
 
 if TYPE_CHECKING:
     from faults.clouds import Cloud
@@ -58,3 +59,23 @@ async def test_the_writer_that_was_quicker_then_wins(cloud: Cloud) -> None:
             await store.set("k", b"mine", if_version=Version.ABSENT)
         assert caught.value.outcome == "none"
         assert await store.get("k") == b"theirs"
+
+
+async def test_a_condition_that_holds_and_is_refused_is_told_with_what_may_help(
+    cloud: Cloud,
+) -> None:
+    async with cloud.open() as store:
+        acme = store.tenant("acme")
+        await acme.save_snapshot(snapshot(1))
+        version = await store.set("k", b"1")
+        cloud.proxy.clear()
+        cloud.proxy.always(s3_error(412, "PreconditionFailed", when=write))
+        with pytest.raises(errors.RequestRejected, match="etag_quotes") as caught:
+            await store.set("k", b"2", if_version=version)
+        assert caught.value.outcome == "none"
+        assert (len(cloud.requests(write)), len(cloud.requests(look))) == (2, 2)
+        with pytest.raises(errors.RequestRejected, match="condition that holds"):
+            await acme.save_snapshot(snapshot(2), only_newer=True)
+        assert len(cloud.requests(write)) == 4
+        cloud.proxy.heal()
+        assert await store.get("k") == b"1"

@@ -17,6 +17,7 @@ from statebucket.port.expiry import Expiry
 from statebucket.port.findings import Diagnosable, Finding, Status
 from statebucket.port.remedies import Remedies, Remedy
 from statebucket.store.envelope import expires_ms
+from statebucket.store.layout import PROBE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -54,7 +55,7 @@ class Examination:
         self._store = store
         self._context = store.context
         self._write = write
-        self._mark = f"statebucket-doctor-{os.urandom(4).hex()}"
+        self._mark = f"{PROBE}{os.urandom(4).hex()}"
         self._service = store.name
         self._listable = False
         bucket = self._context.objects.bucket

@@ -31,6 +31,9 @@ from statebucket.errors import InvalidKey, shown
 MAX_NAME_BYTES = 1024
 """The longest object name that S3, GCS and Azure all take, in bytes."""
 
+PROBE = "statebucket-doctor-"
+"""How the last segment of an object begins that an examination writes, with a TTL."""
+
 Kind: TypeAlias = Literal["snapshot", "key", "lease", "owner"]
 
 
@@ -176,6 +179,14 @@ class Layout:
         if not (prefix.startswith(self.tenants) and prefix.endswith("/")):
             return None
         return decode(prefix[len(self.tenants) : -1])
+
+    def is_probe(self, name: str) -> bool:
+        """Whether an examination wrote the object of this name, to try its rights."""
+        area, _, last = name.rpartition("/")
+        area += "/"
+        return last.startswith(PROBE) and (
+            area in self.areas or (area != self.tenants and self.tenant_of(area) is not None)
+        )
 
     def execution_of(self, tenant_id: str | None, prefix: str) -> str | None:
         """The execution of a scope whose prefix this is, as `execution` writes it."""

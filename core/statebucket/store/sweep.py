@@ -99,7 +99,7 @@ class Sweeper:
 
     async def _judge(self, listed: ObjectInfo) -> None:
         place = self._layout.parse(listed.name)
-        if place is None:
+        if place is None and not self._layout.is_probe(listed.name):
             return  # not ours to judge
         info: ObjectInfo | None = listed
         if not self._objects.bucket.limits.lists_metadata:
@@ -109,7 +109,7 @@ class Sweeper:
         if self._is_expired(info):
             self._count(expired=1)
             await self._remove(info)
-        elif self._owners is not None:
+        elif self._owners is not None and place is not None:
             if place.kind == "owner":
                 await self._owner_record(place, self._owners)
             elif place.kind == "snapshot":

@@ -451,3 +451,24 @@ def test_a_sweep_leaves_what_no_store_wrote() -> None:
         assert sorted(bucket.inner._objects) == sorted(FOREIGN)
 
     run(work())
+
+
+@pytest.mark.parametrize("area", ["p/tenants/", "p/shared/", "p/owners/", "p/tenants/acme/"])
+def test_a_sweep_removes_what_an_interrupted_examination_left(area: str) -> None:
+    clock = Clock()
+    bucket = ScriptedBucket()
+
+    async def work() -> None:
+        store = opened(bucket, clock=clock)
+        await store.set("k", b"v", ttl=timedelta(days=1))
+        some = bucket.inner._objects.pop("p/shared/keys/k")
+        name = f"{area}statebucket-doctor-0badf00d"
+        bucket.inner._objects[name] = Object(msgspec.structs.replace(some.info, name=name), b"")
+        bucket.inner._names = [name]
+        assert (await store.sweep()).removed == 0
+        assert list(bucket.inner._objects) == [name]
+        clock.advance(2 * 86_400)
+        assert (await store.sweep()).removed == 1
+        assert bucket.inner._objects == {}
+
+    run(work())
