@@ -244,7 +244,9 @@ class Objects:
 
         async def send() -> None:
             nonlocal left
-            results = await self.bucket.delete_many(left)
+            sent = set(left)
+            # What is said of other objects answers another request, and is not acted on.
+            results = [one for one in await self.bucket.delete_many(left) if one.name in sent]
             done.update((result.name, result) for result in results)
             errors = [result.error for result in results if result.error is not None]
             again = [error for error in errors if error.transient]

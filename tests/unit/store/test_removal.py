@@ -472,3 +472,29 @@ def test_a_sweep_removes_what_an_interrupted_examination_left(area: str) -> None
         assert bucket.inner._objects == {}
 
     run(work())
+
+
+def test_what_a_batchs_answer_says_of_other_objects_is_not_acted_on() -> None:
+    class Confused(ScriptedBucket):
+        """A bucket whose answers to batches speak of another object, too."""
+
+        sent: list[str]
+
+        async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
+            self.sent += names
+            results = await super().delete_many(names)
+            busy = errors.Throttled("busy")
+            return [*results, Deletion("p/tenants/other/keys/k", error=busy)]
+
+    bucket = Confused()
+    bucket.sent = []
+
+    async def work() -> None:
+        store = opened(bucket)
+        await store.tenant("other").set("k", b"v")
+        await filled(store)
+        assert (await store.tenant(ACME).delete_execution_state(E1)).keys == 4
+        assert "p/tenants/other/keys/k" not in bucket.sent
+        assert await store.tenant("other").get("k") == b"v"
+
+    run(work())
