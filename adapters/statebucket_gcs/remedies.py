@@ -28,12 +28,18 @@ REMEDIES = Remedies(
     absent=Remedy(
         advice="let the function list the names of the whole bucket, without which Cloud Storage "
         "denies a name that does not exist",
-        terraform=TerraformLine(MODULE, "strict_list = false, strict_tenant_list = false"),
+        terraform=TerraformLine(MODULE, "strict_list = false"),
+    ),
+    tenant_absent=Remedy(
+        advice="let tenants list the names of the whole bucket, without which Cloud Storage denies "
+        "a name that does not exist; each then sees the names that others have",
+        terraform=TerraformLine(MODULE, "strict_tenant_list = false"),
     ),
     listing=Remedy(
         advice="to narrow it, once a first load is known to work without",
         terraform=TerraformLine(MODULE, "strict_list = true"),
     ),
+    tenant_listing=Remedy(terraform=TerraformLine(MODULE, "strict_tenant_list = true")),
     unseen_reads=Remedy(
         command="gcloud policy-intelligence troubleshoot-policy iam "
         "//storage.googleapis.com/projects/_/buckets/…/objects/elsewhere --principal-email=… "

@@ -151,12 +151,14 @@ class Examination:
         """What is wrong with the rights below one prefix."""
         name, objects = f"{area}{self._mark}", self._context.objects
         absent: AccessDenied | None = None
+        tenant = self._context.tenant is not None
+        remedy = self._remedies.tenant_absent if tenant else self._remedies.absent
         try:
             try:
                 await objects.get(self._call(), name)  # as before each first save
             except AccessDenied as error:
                 known = self._listable and not isinstance(error, InvalidCredentials)
-                if self._remedies.absent is None or not known:
+                if remedy is None or not known:
                     raise
                 absent = error
             if self._write:
@@ -173,7 +175,7 @@ class Examination:
             status="fault",
             message=f"below {area} a name that does not exist is denied, so that each first load "
             f"raises AccessDenied: {absent}",
-            remedy=self._remedies.absent,
+            remedy=remedy,
         )
 
     async def _excess(self) -> AsyncIterator[Finding]:

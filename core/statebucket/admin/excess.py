@@ -37,7 +37,11 @@ async def excess(context: StoreContext, remedies: Remedies, mark: str) -> AsyncI
         answers[lists] = await _may(bucket.list("", after=None, limit=1), seconds)
     answers[_READS] = await _may(bucket.get(mark), seconds)
     for message, answer in answers.items():
-        if answer and message != _READS and remedies.listing is not None:
+        listed = answer and message != _READS
+        if listed and tenant:  # which names another tenant has is never for this one to know
+            narrow = remedies.tenant_listing or rights
+            yield Finding(check="rights", status="warning", message=message, remedy=narrow)
+        elif listed and remedies.listing is not None:
             message += ": the names of objects, not what is in them"  # noqa: PLW2901
             yield Finding(check="rights", status="note", message=message, remedy=remedies.listing)
         elif answer:

@@ -18,7 +18,7 @@ CLASSES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 """The classes, in days."""
 
 TAG = "statebucket-ttl"
-"""The S3 object tag, and the Azure blob index tag, whose value is the class in days."""
+"""The tag of an object whose value is its class in days, on services that have tags."""
 
 _DAY_MS = 86_400_000
 _LONGEST_S = timedelta.max.total_seconds()

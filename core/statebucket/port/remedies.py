@@ -25,8 +25,11 @@ class Remedies(msgspec.Struct, frozen=True, kw_only=True):
         absent: Reading a name that does not exist is denied although the store's rights are
             granted, so that no first load succeeds; None where the service never does that, or
             where ``rights`` include what it takes.
+        tenant_absent: The same for a tenant's view.
         listing: Listing outside the store's prefixes is among the rights that a store is granted
             on this service: how to narrow it. None where the service's rights do not include it.
+        tenant_listing: How to narrow a tenant's right to list other tenants; None where
+            ``tenant_rights`` do.
         unseen_reads: How to find out whether names outside the store's prefixes may be read, on a
             service that denies a name that does not exist in any case; None where a denied read
             shows that they may not.
@@ -51,7 +54,9 @@ class Remedies(msgspec.Struct, frozen=True, kw_only=True):
         advice="run the doctor with the right to read the bucket's settings and rules"
     )
     absent: Remedy | None = None
+    tenant_absent: Remedy | None = None
     listing: Remedy | None = None
+    tenant_listing: Remedy | None = None
     unseen_reads: Remedy | None = None
 
     def of(self, error: errors.StateBucketError, *, tenant: bool = False) -> Remedy | None:

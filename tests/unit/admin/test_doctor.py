@@ -10,6 +10,7 @@ from statebucket import errors, open_store
 from statebucket.admin.doctor import Examination
 from statebucket.port.remedies import Remedies, Remedy
 from statebucket_gcs.remedies import REMEDIES as GCS
+from statebucket_local.memory import MemoryBucket
 
 if TYPE_CHECKING:
     from statebucket.port.findings import Finding
@@ -125,8 +126,24 @@ async def test_where_what_exists_is_denied_too_the_rights_are_missing(
     assert [one.remedy for one in faults if one.check == "rights"] == [GCS.rights] * 3
 
 
-async def test_a_listing_that_the_rights_include_is_a_note(store: ObjectStateStore) -> None:
-    narrow = Remedy(advice="narrow it")
-    bucket_of(store, Remedies(listing=narrow))
-    lists = [one for one in await examined(store.tenant("a")) if "it can list" in one.message]
-    assert [(one.status, one.remedy) for one in lists] == [("note", narrow)]
+async def test_the_remedy_of_a_tenants_view_is_the_tenants(store: ObjectStateStore) -> None:
+    denies_what_does_not_exist(bucket_of(store, GCS))
+    faults = [one for one in await examined(store.tenant("a"), write=True) if one.status == "fault"]
+    assert {str(one.remedy).rpartition(": ")[2] for one in faults if one.check == "rights"} == {
+        "strict_tenant_list = false  # terraform/gcp"
+    }
+
+
+@pytest.mark.usefixtures("_scripted")
+async def test_a_listing_that_the_rights_include_is_a_note_but_not_for_a_tenant() -> None:
+    remedies = Remedies(
+        listing=Remedy(advice="narrow it"), tenant_listing=Remedy(advice="narrow the tenants'")
+    )
+    bucket = MemoryBucket()
+    store = open_store("scripted://host/app", bucket=bucket)
+    bucket_of(store, remedies)
+    seen = []
+    for one in (store, store.tenant("a")):
+        lists = [found for found in await examined(one) if "it can list" in found.message]
+        seen += [(found.status, found.remedy) for found in lists]
+    assert seen == [("note", remedies.listing), ("warning", remedies.tenant_listing)]
