@@ -9,19 +9,12 @@ from urllib.parse import urlsplit
 from statebucket.errors import InvalidArgument
 from statebucket.port.url import without_query
 from statebucket_http.wire import Endpoint
+from statebucket_s3.partitions import is_foreign, suffix_of
 
 if TYPE_CHECKING:
     from statebucket_s3.http.settings import Settings
 
 _GLOBAL = "us-east-1"  # whose host has no region in its name, and which no region stands for
-_SUFFIXES = (  # the longest first, where one begins as another does
-    ("us-isob-", "sc2s.sgov.gov"),
-    ("us-isof-", "csp.hci.ic.gov"),
-    ("us-iso-", "c2s.ic.gov"),
-    ("eu-isoe-", "cloud.adc-e.uk"),
-    ("eusc-", "amazonaws.eu"),
-    ("cn-", "amazonaws.com.cn"),
-)
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{1,61})[a-z0-9]")
 _LABELS = re.compile(r"(?=.{3,63}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")  # what every HTTP client sends as it was signed
@@ -58,7 +51,7 @@ def endpoint_of(bucket: str, settings: Settings, style: str) -> Endpoint:
         service += ".dualstack"
     if region != _GLOBAL or settings.fips or settings.dualstack:
         service += f".{region}"
-    host = f"{service}.{_suffix(region)}"
+    host = f"{service}.{suffix_of(region)}"
     if style == "path" or not _LABEL.fullmatch(bucket):
         return Endpoint("https", host, f"/{bucket}", region)
     return Endpoint("https", f"{bucket}.{host}", "", region)
@@ -81,10 +74,10 @@ def sts_of(settings: Settings) -> Endpoint:
         InvalidArgument: As `endpoint_of`.
     """
     s3 = account_of(settings)
-    if settings.endpoint_url is not None and "amazonaws.com" not in settings.endpoint_url:
+    if is_foreign(settings.endpoint_url):
         return s3
     service = "sts-fips" if settings.fips else "sts"
-    return Endpoint("https", f"{service}.{s3.region}.{_suffix(s3.region)}", "", s3.region)
+    return Endpoint("https", f"{service}.{s3.region}.{suffix_of(s3.region)}", "", s3.region)
 
 
 def _given(bucket: str, settings: Settings, style: str, region: str) -> Endpoint:
@@ -116,10 +109,3 @@ def _given(bucket: str, settings: Settings, style: str, region: str) -> Endpoint
     if style == "virtual" and hostable and not _ADDRESS.fullmatch(host) and ":" not in host:
         return Endpoint(parts.scheme, f"{bucket}.{authority}", base, region)
     return Endpoint(parts.scheme, authority, f"{base}/{bucket}", region)
-
-
-def _suffix(region: str) -> str:
-    for prefix, suffix in _SUFFIXES:
-        if region.startswith(prefix):
-            return suffix
-    return "amazonaws.com"

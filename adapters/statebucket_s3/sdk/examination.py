@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from statebucket.errors import StateBucketError
 from statebucket_s3.findings import FOREIGN_REPLY, PATIENCE, Replies, findings_of, refusal
+from statebucket_s3.partitions import is_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -47,13 +48,12 @@ async def examine(
 
 async def _caller(session: Any, options: S3Options, region: str) -> dict[str, Any]:  # noqa: ANN401
     """Who asks, as STS says: that of AWS, or of the service that stands in for it."""
-    foreign = options.endpoint_url is not None and "amazonaws.com" not in options.endpoint_url
     create = session.create_client if hasattr(session, "create_client") else session.client
     config = AioConfig(connect_timeout=PATIENCE, read_timeout=PATIENCE, retries=_ONCE)
     async with create(
         "sts",
         region_name=region,
-        endpoint_url=options.endpoint_url if foreign else None,
+        endpoint_url=options.endpoint_url if is_foreign(options.endpoint_url) else None,
         config=config,
     ) as sts:
         reply: dict[str, Any] = await sts.get_caller_identity()

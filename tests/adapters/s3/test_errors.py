@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import os
 import socket
+import sys
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +18,16 @@ from aiobotocore.session import AioSession
 from statebucket import StateStore, Version, errors, open_store
 from statebucket_s3.sdk import sending
 from support.faults.answers import s3_error
-from support.faults.proxy import Answer, BlackHole, Fault, FaultProxy, StallBody, on
+from support.faults.proxy import (
+    Answer,
+    BlackHole,
+    Fault,
+    FaultProxy,
+    Reply,
+    RewriteReply,
+    StallBody,
+    on,
+)
 from support.targets.s3 import BUCKET, S3Target, raw_client
 
 if TYPE_CHECKING:
@@ -380,3 +392,33 @@ async def test_a_501_names_the_call_and_the_header_that_was_refused(
             await refusal.call(store)
     assert all(word in str(caught.value) for word in refusal.words), str(caught.value)
     assert not any(word in str(caught.value) for word in refusal.absent)
+
+
+TWO_SERVERS = """
+import asyncio, sys
+from statebucket import errors, open_store
+
+async def main():
+    async with open_store(sys.argv[1]) as store:
+        try:
+            await store.get("k")
+        except errors.StateBucketError as error:
+            print(error, error.__cause__)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_reply_that_the_http_client_refuses_is_named_by_its_reason(
+    moto: Server, proxy: FaultProxy
+) -> None:
+    two = (("Server", "one"), ("Server", "two"))
+    proxy.always(RewriteReply(lambda reply, _: Reply(reply.status, two, reply.body)))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", TWO_SERVERS),
+        f"s3://{BUCKET}/p?endpoint_url={proxy.url}&region=us-east-1&deadline=8",
+        env=os.environ | moto.environ | {"PYTHONASYNCIODEBUG": "1"},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await process.communicate()
+    assert b"Duplicate 'Server' header" in said

@@ -1,0 +1,30 @@
+"""The domains of AWS, one for each of its partitions."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+SUFFIXES = (  # by the prefix of their regions, the longest first where one begins as another does
+    ("us-isob-", "sc2s.sgov.gov"),
+    ("us-isof-", "csp.hci.ic.gov"),
+    ("us-iso-", "c2s.ic.gov"),
+    ("eu-isoe-", "cloud.adc-e.uk"),
+    ("eusc-", "amazonaws.eu"),
+    ("cn-", "amazonaws.com.cn"),
+    ("", "amazonaws.com"),
+)
+
+
+def suffix_of(region: str) -> str:
+    """The domain below which AWS's services of a region are."""
+    return next(suffix for prefix, suffix in SUFFIXES if region.startswith(prefix))
+
+
+def is_foreign(endpoint_url: str | None) -> bool:
+    """Whether an endpoint is another service's than AWS's, which then plays STS, too.
+
+    Args:
+        endpoint_url: The endpoint; None for AWS's own.
+    """
+    host = "" if endpoint_url is None else urlsplit(endpoint_url).hostname or ""
+    return bool(host) and not any(host.endswith(f".{suffix}") for _, suffix in SUFFIXES)
