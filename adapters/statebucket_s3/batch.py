@@ -1,4 +1,4 @@
-"""What S3's reply to a batch delete says of each object."""
+"""What S3's reply to a batch delete reports of each object."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def deletions_of(
         deleted: The reply's successes, with ``Key``.
         names: The objects of the batch.
     """
-    asked = frozenset(names)
+    requested = frozenset(names)
     failed: dict[str, StateBucketError] = {}
-    stray = any(entry.get("Key") not in asked for entry in deleted)
+    stray = any(entry.get("Key") not in requested for entry in deleted)
     for entry in errors:
         key, code = entry.get("Key"), entry.get("Code", "")
         if code == "NoSuchKey":
             continue
-        if key in asked:
+        if key in requested:
             failed[key] = of_code(code, entry.get("Message", ""))
         else:
             stray = True
     if stray:
-        for name in asked - failed.keys():
+        for name in requested - failed.keys():
             failed[name] = Unavailable(
                 "S3's reply to a batch delete is about an object that is not in the batch",
                 outcome="unknown",

@@ -14,7 +14,7 @@ TAGGING = "x-amz-tagging"
 """The header of a write that tags the object."""
 
 OPTIONAL = ("if-match", "if-none-match", TAGGING, "x-amz-server-side-encryption")
-"""The headers of our requests that not every service knows."""
+"""The headers of our requests that not every service supports."""
 
 MISSING = frozenset({"NoSuchKey", "NoSuchVersion"})
 """The codes that say that there is no such object (not: no such bucket or endpoint)."""
@@ -58,20 +58,20 @@ _SERVER = 500
 
 
 FOREIGN = "200"
-"""The code of the error for a reply that says success and is not what S3 answers."""
+"""The code of the error for a reply that reports success but is not a valid S3 response."""
 
 
 def unreadable() -> errors.Unavailable:
-    """The error for a reply that says success and is not what S3 answers."""
+    """The error for a reply that reports success but is not a valid S3 response."""
     return errors.Unavailable("S3's answer cannot be read", outcome="unknown", code=FOREIGN)
 
 
-class Asked(NamedTuple):
-    """What was asked of S3, for the error that it does not offer it.
+class Requested(NamedTuple):
+    """What was requested of S3, for the error that the service does not offer it.
 
     Attributes:
         call: The operation, as S3 names it.
-        extras: The headers that not every service knows.
+        extras: The headers that not every service supports.
     """
 
     call: str
@@ -79,7 +79,12 @@ class Asked(NamedTuple):
 
 
 def of_code(
-    code: str, message: str, status: int = 0, *, asked: Asked | None = None, header: str = ""
+    code: str,
+    message: str,
+    status: int = 0,
+    *,
+    requested: Requested | None = None,
+    header: str = "",
 ) -> errors.StateBucketError:
     """The error for a code in S3's reply, or in an entry of a batch delete's reply.
 
@@ -87,53 +92,53 @@ def of_code(
         code: S3's code; empty or the status where the reply names none.
         message: S3's text.
         status: The HTTP status; 0 for an entry of a reply.
-        asked: What was asked.
+        requested: What was requested.
         header: The request's header that the reply names as the reason.
     """
     code = excerpt(code)
-    error = _of_code(code, excerpt(message), status, asked, header)
+    error = _of_code(code, excerpt(message), status, requested, header)
     error.code = code or (str(status) if status else None)
     return error
 
 
 def _of_code(
-    code: str, message: str, status: int, asked: Asked | None, header: str
+    code: str, message: str, status: int, requested: Requested | None, header: str
 ) -> errors.StateBucketError:
     if code in {"", str(status)}:
-        said = f"S3 answered {status or 'an error'} without an error code"
+        text = f"S3 answered {status or 'an error'} without an error code"
     else:
-        said = f"S3 answered {code}{f' ({status})' if status else ''}: {message}"
+        text = f"S3 answered {code}{f' ({status})' if status else ''}: {message}"
     if code == "NoSuchBucket":
-        return errors.BucketNotFound(said)
+        return errors.BucketNotFound(text)
     if code in _CREDENTIALS or status == _UNAUTHORIZED:
-        return errors.InvalidCredentials(said)
+        return errors.InvalidCredentials(text)
     if code in _NOT_DONE:
-        return errors.Unavailable(said)
+        return errors.Unavailable(text)
     if code in {"AccessDenied", "AllAccessDisabled", "403"} or status == _FORBIDDEN:
         return errors.AccessDenied(
-            f"{said} (S3 also answers so for a missing object where s3:ListBucket is not granted, "
-            "and for a write with ttl_tags where s3:PutObjectTagging is not)"
+            f"{text} (S3 also answers this for a missing object without s3:ListBucket, "
+            "and for a write with ttl_tags without s3:PutObjectTagging)"
         )
     if status == _CONFLICT or code in {"PreconditionFailed", "412"}:
-        return errors.PreconditionFailed(said)
+        return errors.PreconditionFailed(text)
     if code in _THROTTLED or status == _TOO_MANY:
-        return errors.Throttled(said)
+        return errors.Throttled(text)
     if code == "NotImplemented":
-        return errors.RequestRejected(f"{said} ({_not_offered(asked, header)})")
+        return errors.RequestRejected(f"{text} ({_not_offered(requested, header)})")
     if status >= _SERVER or code in {"InternalError", "ServiceUnavailable"}:
-        return errors.Unavailable(said, outcome="unknown")
+        return errors.Unavailable(text, outcome="unknown")
     if status == _NOT_FOUND:
-        said += " (is endpoint_url that of an S3 service?)"
-    return errors.RequestRejected(said)
+        text += " (is endpoint_url that of an S3 service?)"
+    return errors.RequestRejected(text)
 
 
-def _not_offered(asked: Asked | None, header: str) -> str:
+def _not_offered(requested: Requested | None, header: str) -> str:
     """What a service does not offer, and the option that does without it."""
-    extras = [excerpt(header).lower()] if header else [] if asked is None else asked.extras
-    call = "the call" if asked is None else asked.call
-    said = f"the service does not offer {call}"
+    extras = [excerpt(header).lower()] if header else [] if requested is None else requested.extras
+    call = "the call" if requested is None else requested.call
+    text = f"the service does not offer {call}"
     if extras:
-        said += f" with {' and '.join(extras)}"
+        text += f" with {' and '.join(extras)}"
     if TAGGING in extras:
-        said += "; ttl_tags=false does without tags"
-    return said
+        text += "; ttl_tags=false does without tags"
+    return text

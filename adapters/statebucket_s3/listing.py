@@ -1,39 +1,41 @@
-"""Whether a page of a listing answers what was asked."""
+"""Whether a page of a listing is the one that was requested."""
 
 from __future__ import annotations
 
 from statebucket.errors import Unavailable
 
 
-def check_prefix(asked: str, echo: str | None) -> None:
-    """Refuses a page that names another prefix than the one asked for.
+def check_prefix(requested: str, echo: str | None) -> None:
+    """Refuses a page that names another prefix than the one requested.
 
     A cache or gateway that answers with another listing's page could make objects seem absent. A
     page that names no prefix, as some services' do, is held against nothing.
 
     Args:
-        asked: The prefix of the request.
+        requested: The prefix of the request.
         echo: The prefix that the page names, decoded; None where it names none.
 
     Raises:
         Unavailable: It names another.
     """
-    if echo and echo != asked:
-        raise Unavailable("S3 answered with a listing of another prefix than the one asked for")
+    if echo and echo != requested:
+        raise Unavailable("S3 answered with a listing of another prefix than the one requested")
 
 
 def following(token: str | None, after: str | None, *, truncated: bool) -> str | None:
-    """What the next page is asked for with; None after the last.
+    """The token that requests the next page; None after the last.
 
     Args:
         token: The page's token for the next.
-        after: The token that the page was asked for with.
-        truncated: Whether the page says that more follows.
+        after: The token that requested this page.
+        truncated: Whether the page reports that more follows.
 
     Raises:
-        Unavailable: More follows, but the page does not say from where, or says from where it
-            began itself: what follows would count as absent, or the listing never end.
+        Unavailable: More follows, but the page does not name where, or names its own
+            beginning: what follows would count as absent, or the listing would never end.
     """
     if truncated and (not token or token == after):
-        raise Unavailable("S3's listing says that more follows, but not from where")
+        raise Unavailable(
+            "S3's listing reports that more follows, but names no new place to go on from"
+        )
     return token or None

@@ -27,7 +27,7 @@ class BucketOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             can then read and change bodies, and use a session token.
         addressing_style: "path" or "virtual"; by default ("auto") "virtual" on AWS, "path" with an
             ``endpoint_url``, as few services have a DNS name for each bucket.
-        sse: Server-side encryption asked for with each write; by default the bucket's own.
+        sse: Server-side encryption requested with each write; by default the bucket's own.
         sse_kms_key_id: The key for ``sse=aws:kms``; by default the account's S3 key.
         ttl_tags: Whether to tag objects with their TTL class. False for services without tagging
             and roles without ``s3:PutObjectTagging``; then ``sweep`` does the removing.

@@ -83,7 +83,7 @@ class CredentialSource:
             if loading is None or loading.done() or self._pid != os.getpid():
                 loading = self._loading = Future()
                 self._pid = os.getpid()
-                loading.set_running_or_notify_cancel()  # a caller who goes cancels it for nobody
+                loading.set_running_or_notify_cancel()  # no caller cancels it for others
                 threading.Thread(
                     target=self._settle, args=(loading,), name="statebucket-keys", daemon=True
                 ).start()
@@ -113,7 +113,7 @@ class CredentialSource:
             frozen = None if self._chain is None else self._chain.get_frozen_credentials()
         except (sdk.HTTPClientError, sdk.ConnectionError) as error:
             raise Unavailable(
-                f"who gives the AWS credentials cannot be reached ({type(error).__name__})"
+                f"the source of the AWS credentials cannot be reached ({type(error).__name__})"
             ) from error
         except sdk.ClientError as error:
             raise _refused(error.response, error) from error
@@ -131,7 +131,7 @@ def _refused(response: Mapping[str, Any], error: Exception) -> StateBucketError:
     code = str(response.get("Error", {}).get("Code", ""))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if of_code(code, "", status).transient:
-        return Unavailable(f"who gives the AWS credentials answers {code}")
+        return Unavailable(f"the source of the AWS credentials answered {code}")
     return _none(f"{type(error).__name__}: {code}")
 
 
@@ -175,6 +175,6 @@ def _environment() -> Credentials | None:
     environ = os.environ
     key, secret = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
     if not key or not secret or "AWS_CREDENTIAL_EXPIRATION" in environ:
-        return None  # botocore reads the variables anew before they expire
+        return None  # botocore reads the variables again before they expire
     token = environ.get("AWS_SESSION_TOKEN") or environ.get("AWS_SECURITY_TOKEN")
     return _sendable(Credentials(key, secret, token or None), "the environment")

@@ -14,7 +14,7 @@ from statebucket.port.retry_after import seconds_of
 from statebucket_http.xml_documents import parse
 from statebucket_s3 import batch, listing
 from statebucket_s3.codes import MISSING, of_code, unreadable
-from statebucket_s3.http.requests import asked_of
+from statebucket_s3.http.requests import requested_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,7 +47,7 @@ class Answer:
 
     Attributes:
         code: S3's code; the status where the reply has no body to say it in.
-        missing: Whether it says that the object does not exist. Only a HEAD, whose reply has no
+        missing: Whether it reports that the object does not exist. Only a HEAD, whose reply has no
             body, is taken at its bare status.
         region: The region that the bucket is in, where the request went to another.
     """
@@ -69,7 +69,11 @@ class Answer:
         """The error of ours, with S3's as its cause."""
         status = self._reply.status
         found = of_code(
-            self.code, self._message, status, asked=asked_of(self._request), header=self._header
+            self.code,
+            self._message,
+            status,
+            requested=requested_of(self._request),
+            header=self._header,
         )
         found.retry_after = seconds_of(self._reply.headers.get("retry-after"))
         found.__cause__ = S3Error(self.code, self._message, status)
@@ -77,7 +81,7 @@ class Answer:
 
 
 def answer_of(reply: Reply, request: Request) -> Answer | None:
-    """What the reply to a request says went wrong; None for a success."""
+    """What went wrong, according to the reply to a request; None for a success."""
     return None if reply.status in _OK else Answer(reply, request)
 
 
@@ -138,18 +142,18 @@ def whole(reply: Reply) -> bytes:
     length = headers.get("content-length")
     if length is not None and length != str(len(body)):
         raise Unavailable(f"cut short: {len(body)} of {length} bytes arrived")
-    said = headers.get("x-amz-checksum-crc32")
-    found = crc32(body).to_bytes(4, "big") if said is not None else b""
+    stated = headers.get("x-amz-checksum-crc32")
+    found = crc32(body).to_bytes(4, "big") if stated is not None else b""
     for header, algorithm in _HASHES.items():
         if header in headers:
             from hashlib import new  # noqa: PLC0415
 
-            said, found = headers[header], new(algorithm, body, usedforsecurity=False).digest()
-    if said is None or "-" in said or headers.get("x-amz-checksum-type") == "COMPOSITE":
+            stated, found = headers[header], new(algorithm, body, usedforsecurity=False).digest()
+    if stated is None or "-" in stated or headers.get("x-amz-checksum-type") == "COMPOSITE":
         # None, or that of the parts of an upload.
         if not reply.framed:
             raise Unavailable("the body ended with the connection, and may be cut short")
-    elif b64encode(found).decode() != said:
+    elif b64encode(found).decode() != stated:
         raise Unavailable("the body does not match S3's checksum")
     return body
 
@@ -159,8 +163,8 @@ def page_of(reply: Reply, prefix: str, after: str | None) -> Page:
 
     Args:
         reply: The reply.
-        prefix: What was asked for.
-        after: The token that it was asked for with.
+        prefix: The prefix requested.
+        after: The token that requested this page.
     """
     values = _values(reply, "ListBucketResult", {"Contents"})
     decoded = _decoder(values)
@@ -238,15 +242,15 @@ def _values(reply: Reply, root: str, repeated: set[str]) -> dict[str, Any]:
     except ValueError:
         raise unreadable() from None
     if name == "Error" and isinstance(values, dict):
-        said = _texts(values)
-        raise of_code(said.get("Code", ""), said.get("Message", ""), 500)
+        texts = _texts(values)
+        raise of_code(texts.get("Code", ""), texts.get("Message", ""), 500)
     if name != root:
         raise unreadable()
     return values if isinstance(values, dict) else {}
 
 
 def _decoder(values: dict[str, Any]) -> Callable[[str], str]:
-    """How to read the names of a listing; not each service encodes them when it is asked to."""
+    """How to read the names of a listing; not every service encodes them when requested to."""
     return _decoded if values.get("EncodingType") == "url" else _as_it_is
 
 

@@ -14,7 +14,7 @@ from statebucket.errors import RequestRejected
 from statebucket.port.expiry import TAG
 from statebucket_http.wire import Request
 from statebucket_http.xml_documents import text_of
-from statebucket_s3.codes import OPTIONAL, TAGGING, Asked
+from statebucket_s3.codes import OPTIONAL, TAGGING, Requested
 from statebucket_s3.conditions import if_match
 from statebucket_s3.http.sigv4 import Signer, timestamp
 
@@ -137,14 +137,14 @@ def path_of(name: str) -> str:
     return f"/{quote(name, safe='/~')}"
 
 
-def asked_of(request: Request) -> Asked:
-    """A request in S3's words."""
+def requested_of(request: Request) -> Requested:
+    """A request, as S3 names operations and headers."""
     name = request.query.partition("=")[0]
     if name == "lifecycle":
         call = f"{request.method.capitalize()}BucketLifecycleConfiguration"
     else:
         call = "ListObjectsV2" if request.method == "GET" and name else _CALLS[request.method]
-    return Asked(call, [header for header in OPTIONAL if header in request.headers])
+    return Requested(call, [header for header in OPTIONAL if header in request.headers])
 
 
 class S3Signer:

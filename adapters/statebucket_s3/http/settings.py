@@ -27,7 +27,7 @@ _SETTINGS = frozenset(
 
 
 class Settings(NamedTuple):
-    """How AWS is to be reached, as far as something says so."""
+    """How to reach AWS, as far as it is configured."""
 
     region: str | None
     endpoint_url: str | None
@@ -44,19 +44,23 @@ def read_settings(options: BucketOptions) -> Settings:
     """
     environ = os.environ
     profile = _Profile()
-    said = profile.get
+    setting = profile.get
     return Settings(
         region=(
             options.region
             or environ.get("AWS_DEFAULT_REGION")
-            or said("region")
+            or setting("region")
             or environ.get("AWS_REGION")
         ),
         endpoint_url=options.endpoint_url or _endpoint(profile),
-        fips=_yes(environ.get("AWS_USE_FIPS_ENDPOINT") or said("use_fips_endpoint")),
-        dualstack=_yes(environ.get("AWS_USE_DUALSTACK_ENDPOINT") or said("use_dualstack_endpoint")),
+        fips=_yes(environ.get("AWS_USE_FIPS_ENDPOINT") or setting("use_fips_endpoint")),
+        dualstack=_yes(
+            environ.get("AWS_USE_DUALSTACK_ENDPOINT") or setting("use_dualstack_endpoint")
+        ),
         ca_bundle=(
-            environ.get("AWS_CA_BUNDLE") or said("ca_bundle") or environ.get("REQUESTS_CA_BUNDLE")
+            environ.get("AWS_CA_BUNDLE")
+            or setting("ca_bundle")
+            or environ.get("REQUESTS_CA_BUNDLE")
         ),
     )
 
@@ -111,7 +115,7 @@ def _parsed(name: str) -> Mapping[str, Mapping[str, str]]:
     try:
         path = Path(name).expanduser()
         text = path.read_text(encoding="utf-8")
-    except (OSError, RuntimeError):  # RuntimeError: nobody knows the home
+    except (OSError, RuntimeError):  # RuntimeError: the user has no home
         return {}
     except UnicodeDecodeError:
         raise _unreadable(name) from None

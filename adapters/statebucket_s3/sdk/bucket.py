@@ -26,7 +26,7 @@ from statebucket.port.loops import ClientPerLoop
 from statebucket.port.timeouts import idle_limit
 from statebucket_s3 import conditions, lifecycle, listing
 from statebucket_s3.batch import deletions_of
-from statebucket_s3.codes import OPTIONAL, Asked, unreadable
+from statebucket_s3.codes import OPTIONAL, Requested, unreadable
 from statebucket_s3.conditions import if_match, remedy
 from statebucket_s3.sdk.client import Connection
 from statebucket_s3.sdk.session import OwnSession, own_session
@@ -241,7 +241,7 @@ class SDKBucket:
                 if missing is not None:
                     raise missing from error
                 return None
-            ours = translated(error, _asked(operation, arguments))
+            ours = translated(error, _requested(operation, arguments))
             if isinstance(ours, PreconditionFailed):
                 ours.remedy = remedy(self._options)
             if ours is None or ours is error:
@@ -251,9 +251,9 @@ class SDKBucket:
         return reply
 
 
-def _asked(operation: str, arguments: Mapping[str, Any]) -> Asked:
-    """A request in S3's words, from those of the SDK."""
-    return Asked(
+def _requested(operation: str, arguments: Mapping[str, Any]) -> Requested:
+    """A request, as S3 names operations and headers, from the SDK's names."""
+    return Requested(
         "".join(word.capitalize() for word in operation.split("_")),
         [header for header in OPTIONAL if _ARGUMENTS[header] in arguments],
     )
@@ -290,7 +290,7 @@ def _reading() -> Iterator[None]:
 
 
 def _following(reply: Any, after: str | None) -> str | None:  # noqa: ANN401
-    """What the next page is asked for with; None after the last."""
+    """The token that requests the next page; None after the last."""
     return listing.following(
         reply.get("NextContinuationToken"), after, truncated=reply["IsTruncated"]
     )

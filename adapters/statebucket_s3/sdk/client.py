@@ -103,7 +103,7 @@ class Connection:
 def _no_region(**_: Any) -> Any:  # noqa: ANN401  (what botocore takes for a reply)
     """Answers the SDK in the service's stead when it asks which region a bucket is in.
 
-    It does so when a HEAD is answered 400, which mostly says that a token has expired. A request
+    It does so when a HEAD is answered 400, which mostly means that a token has expired. A request
     to the wrong region is answered with the right one, and then the SDK sends it there.
     """
     return SimpleNamespace(status_code=200), {"ResponseMetadata": {"HTTPHeaders": {}}}

@@ -46,10 +46,10 @@ class SendOnce(AIOHTTPSession):
     async def send(self, request: Any) -> Any:  # noqa: ANN401  (the SDK's)
         """Sends a request; if it is lost or cut off, idle connections are not used any more.
 
-        A process that was frozen wakes up to connections on which nobody answers. They are not
+        A process that was frozen wakes up to connections whose other end is gone. They are not
         tried one after the other, each until its time-out: what comes next goes through a new
         session. The old one is closed once its last request has ended. A caller's deadline may cut
-        a try off long before the time-out: then nobody knows, and they count as dead too.
+        a try off long before the time-out: then it is unclear, and they count as dead too.
 
         Raises:
             InvalidCredentials: The key or token holds what no header does; nothing was sent.

@@ -15,7 +15,7 @@ from statebucket.port.retry_after import seconds_of
 from statebucket_s3.codes import MISSING, of_code, unreadable
 
 if TYPE_CHECKING:
-    from statebucket_s3.codes import Asked
+    from statebucket_s3.codes import Requested
 
 _NO_CREDENTIALS = (
     sdk.NoCredentialsError,
@@ -42,14 +42,14 @@ _LOST = (
 )
 
 
-def translated(error: Exception, asked: Asked) -> errors.StateBucketError | None:
+def translated(error: Exception, requested: Requested) -> errors.StateBucketError | None:
     """The error of one request as one of ours; None for an error that is no answer of a service.
 
     The outcome is that of a write; a read's is the core's to ignore.
 
     Args:
         error: What the SDK raised.
-        asked: What was asked of S3.
+        requested: What was requested of S3.
     """
     if isinstance(error, errors.StateBucketError):
         return error
@@ -58,7 +58,7 @@ def translated(error: Exception, asked: Asked) -> errors.StateBucketError | None
         if isinstance(inner, errors.StateBucketError):
             return inner
     if isinstance(error, sdk.ClientError):
-        return _answered(error, asked)
+        return _answered(error, requested)
     if (unusable_keys := _of_credentials(error)) is not None:
         return unusable_keys
     if isinstance(error, sdk.SSLError) and isinstance(
@@ -110,7 +110,7 @@ def unusable() -> errors.InvalidCredentials:
 
 
 def _place(error: Exception) -> str:
-    """Where the request went, as far as the SDK's error says so: the URL's host, and no more."""
+    """Where the request went, as far as the SDK's error names it: the URL's host, and no more."""
     arguments = getattr(error, "kwargs", {})
     url = arguments.get("proxy_url") or arguments.get("endpoint_url") or ""
     parts = urlsplit(str(url))
@@ -120,19 +120,19 @@ def _place(error: Exception) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """The error's kind and, where the SDK has wrapped another, what that one says.
+    """The error's kind and, where the SDK has wrapped another, what that one reports.
 
     Only of errors that quote nothing of a request, which shows a signature and a token.
     """
     inner = getattr(error, "kwargs", {}).get("error")
-    said = f"{type(error).__name__}"
+    text = type(error).__name__
     if isinstance(inner, aiohttp.ClientResponseError):
-        said += f": {excerpt(inner.message)}"
+        text += f": {excerpt(inner.message)}"
     elif isinstance(inner, OSError) and inner.strerror:
-        said += f": {excerpt(inner.strerror)}"
+        text += f": {excerpt(inner.strerror)}"
     elif isinstance(inner, Exception):
-        said += f": {type(inner).__name__}"
-    return said
+        text += f": {type(inner).__name__}"
+    return text
 
 
 def _exiting(error: Exception) -> bool:
@@ -149,7 +149,7 @@ def _never_connected(error: Exception) -> bool:
 
 
 def is_missing(error: Exception, operation: str) -> bool:
-    """Whether the reply says that the object does not exist (not: the bucket, nor the endpoint).
+    """Whether the reply reports that the object does not exist (not: the bucket, nor the endpoint).
 
     Only a HEAD, whose reply has no body to say so in, is taken at its bare 404.
     """
@@ -159,15 +159,15 @@ def is_missing(error: Exception, operation: str) -> bool:
     return code in MISSING or (operation == "head_object" and code in {"404", "NotFound"})
 
 
-def _answered(error: sdk.ClientError, asked: Asked) -> errors.StateBucketError:
-    said = error.response.get("Error", {})
+def _answered(error: sdk.ClientError, requested: Requested) -> errors.StateBucketError:
+    reported = error.response.get("Error", {})
     meta = error.response.get("ResponseMetadata", {})
     result = of_code(
-        str(said.get("Code", "")),
-        str(said.get("Message", "")),
+        str(reported.get("Code", "")),
+        str(reported.get("Message", "")),
         meta.get("HTTPStatusCode", 0),
-        asked=asked,
-        header=str(said.get("Header", "")),
+        requested=requested,
+        header=str(reported.get("Header", "")),
     )
     result.retry_after = seconds_of(meta.get("HTTPHeaders", {}).get("retry-after"))
     return result
