@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import threading
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -36,6 +37,10 @@ class MemoryBucket:
         self._names: list[str] = []  # in order, so that a listing need not sort
         self._lock = new_lock(self)
         self._writes = itertools.count(1)
+
+    def renew_lock(self) -> None:
+        """See `statebucket.port.forks.LockOwner`."""
+        self._lock = threading.Lock()
 
     async def put(self, write: Write, condition: Version | None) -> Version:
         """See `statebucket.port.bucket.Bucket.put`."""

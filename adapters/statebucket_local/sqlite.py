@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import threading
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
@@ -50,6 +51,10 @@ class SQLiteBucket:
         self._threads = threads
         self._workers: Workers | None = None
         self._lock = new_lock(self)
+
+    def renew_lock(self) -> None:
+        """See `statebucket.port.forks.LockOwner`."""
+        self._lock = threading.Lock()
 
     async def put(self, write: Write, condition: Version | None) -> Version:
         """See `statebucket.port.bucket.Bucket.put`."""

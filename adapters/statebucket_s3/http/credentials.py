@@ -44,6 +44,10 @@ class CredentialSource:
         self._loading: Future[Credentials] | None = None
         self._pid = 0  # whose thread loads them
 
+    def renew_lock(self) -> None:
+        """See `statebucket.port.forks.LockOwner`."""
+        self._lock = threading.Lock()
+
     async def get(self) -> Credentials:
         """The credentials to sign with now.
 

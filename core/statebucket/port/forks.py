@@ -5,20 +5,28 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from typing import Any
-
-_owners: weakref.WeakSet[Any] = weakref.WeakSet()
+from typing import Protocol
 
 
-def new_lock(owner: object) -> threading.Lock:
-    """A lock for ``owner._lock``, which a child process finds replaced by a free one."""
+class LockOwner(Protocol):
+    """What has a lock of its own."""
+
+    def renew_lock(self) -> None:
+        """Takes a new lock in place of one that may be held by a thread that is not here."""
+
+
+_owners: weakref.WeakSet[LockOwner] = weakref.WeakSet()
+
+
+def new_lock(owner: LockOwner) -> threading.Lock:
+    """A lock for ``owner``, which is asked to renew it in each fork of this process."""
     _owners.add(owner)
     return threading.Lock()
 
 
 def _renew() -> None:
     for owner in list(_owners):
-        owner._lock = threading.Lock()  # noqa: SLF001  (what `new_lock` says)
+        owner.renew_lock()
 
 
 if hasattr(os, "register_at_fork"):

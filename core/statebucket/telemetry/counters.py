@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextvars import ContextVar
 from typing import Literal, Protocol
 
@@ -40,6 +41,10 @@ class Counter:
     def __init__(self) -> None:
         self._counts: dict[Kind, int] = dict.fromkeys(Kind.__args__, 0)  # type: ignore[attr-defined]
         self._lock = new_lock(self)
+
+    def renew_lock(self) -> None:
+        """See `statebucket.port.forks.LockOwner`."""
+        self._lock = threading.Lock()
 
     def add(self, kind: Kind, amount: int = 1, name: str | None = None) -> None:
         """Adds to a count.
