@@ -23,7 +23,7 @@ _POLL = hasattr(select, "poll")
 
 
 class Socket(socket.socket):
-    """A TCP socket that is closed in silence when nobody uses it any more.
+    """A TCP socket that is closed in silence when it is no longer used.
 
     A store that no one has shut down, in a program that ends, is nothing to warn of.
     """

@@ -47,7 +47,7 @@ class Loops:
 
     def _made_for(self, loop: asyncio.AbstractEventLoop) -> Waits:
         try:
-            loop.remove_reader(2**30)  # nobody's: this asks whether the loop can watch sockets
+            loop.remove_reader(2**30)  # not in use: this asks whether the loop can watch sockets
         except NotImplementedError:
             return ThreadWaits(loop, self._limit)
         except (OSError, ValueError):

@@ -48,7 +48,7 @@ class Peer:
         key: Its scheme and host, as they were given.
         name: Its host and port, for messages.
         prefix: What goes before a request's path: a proxy wants the whole URL.
-        headers: What the proxy is told with each request.
+        headers: What each request tells the proxy.
         pool: The unused connections.
     """
 

@@ -16,7 +16,7 @@ _END = b"\r\n\r\n"
 class ReplyReader:
     """Reads the replies of one connection, one after the other.
 
-    Received bytes go straight where they belong: into ``target()``; then ``advance`` is told how
+    Received bytes go straight where they belong: into ``target()``; then ``advance`` receives how
     many came.
 
     Args:

@@ -64,7 +64,7 @@ class Waits(Protocol):
         """Watches a connection no longer, which is about to be closed or used elsewhere."""
 
     def ended(self) -> bool:
-        """Whether nobody can wait this way any more, since the loop is closed."""
+        """Whether this way of waiting is over, since the loop is closed."""
 
     def later(self, function: Callable[[], None]) -> None:
         """Has a function called where this way of waiting runs; to be used from other threads."""
@@ -130,7 +130,7 @@ def _ready(fd: int, seconds: float, *, writing: bool) -> tuple[bool, bool]:
     """Whether a socket can be read and written, after at most so many seconds."""
     if not _POLL:
         wanted = [fd] if writing else []
-        # On Windows, where poll is missing, a failed connect is told as an exception.
+        # On Windows, where poll is missing, a failed connect is reported as an exception.
         read, written, failed = select.select([fd], wanted, wanted, seconds)
         return bool(read), bool(written or failed)
     poll = select.poll()

@@ -33,7 +33,7 @@ class Reply(NamedTuple):
         status: The HTTP status.
         headers: The headers, names in lower case.
         body: The bytes as they were sent.
-        framed: Whether the end of the body was told, so that one that is cut short is an error.
+        framed: Whether the reply says where its body ends, so that a truncated one is an error.
             If not it ended with the connection, whatever closed that.
     """
 

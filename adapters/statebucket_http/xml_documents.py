@@ -61,7 +61,7 @@ def parse(body: bytes, repeated: Collection[str] = ()) -> tuple[str, Any]:
     parser.StartDoctypeDeclHandler = _refuse
     try:
         parser.Parse(body, True)  # noqa: FBT003  (expat's own signature)
-    except (ExpatError, LookupError) as error:  # LookupError: of an encoding nobody knows
+    except (ExpatError, LookupError) as error:  # LookupError: of an unknown encoding
         raise ValueError(f"no XML: {error}") from error
     return root[0]
 

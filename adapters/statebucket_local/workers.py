@@ -56,7 +56,7 @@ class Workers:
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         _all_workers.add(self)
-        # For a store that nobody shuts down; at exit, after the pool's threads have come to an end.
+        # For a store that is not shut down; at exit, after the pool's threads have come to an end.
         self.close_connections = weakref.finalize(self, _close, self._connections, self.pid)
 
     def submit(self, statement: Callable[[sqlite3.Connection], T]) -> Future[T]:

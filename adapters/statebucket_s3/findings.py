@@ -85,7 +85,7 @@ def _is_policy(said: object) -> bool:
 def _identity(reply: Mapping[str, Any]) -> Finding:
     arn = str(reply.get("Arn", ""))
     if not arn:
-        said = _code(reply) or "its answer names nobody"
+        said = _code(reply) or "its answer names no identity"
         return Finding(check="identity", status="unknown", message=f"STS does not say: {said}")
     if arn.endswith(":root"):
         return Finding(
@@ -100,7 +100,7 @@ def _identity(reply: Mapping[str, Any]) -> Finding:
 
 
 def _out_of_sight(arn: str, bucket: str) -> Finding:
-    """What nobody can find out through S3 without doing it."""
+    """What cannot be found out through S3 without doing it."""
     # What STS calls a role's session, IAM knows by the role.
     session = re.fullmatch(r"arn:([^:]+):sts::(\d+):assumed-role/([^/]+)/.*", arn)
     source = f"arn:{session[1]}:iam::{session[2]}:role/{session[3]}" if session else arn

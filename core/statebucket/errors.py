@@ -127,7 +127,7 @@ class InvalidInput(StateBucketError, ValueError):
 
 
 class InvalidKey(InvalidInput):
-    """A key or id that cannot name an object: empty, with a lone surrogate, or over-long."""
+    """A key or id that cannot name an object: empty, with a lone surrogate, or too long."""
 
 
 class InvalidTTL(InvalidInput):

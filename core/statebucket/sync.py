@@ -73,7 +73,7 @@ class _Background:
         try:
             return future.result()
         except BaseException:
-            future.cancel()  # stops what nobody waits for any more
+            future.cancel()  # stops what is no longer waited for
             raise
 
     def can_be_asked(self) -> bool:
@@ -136,7 +136,7 @@ if hasattr(os, "register_at_fork"):
 
 @atexit.register
 def _at_exit() -> None:
-    global _background  # noqa: PLW0603  (what comes after us begins anew)
+    global _background  # noqa: PLW0603  (what comes after us starts again)
     if _background is not None:
         _background.close()
         _background = None

@@ -240,7 +240,7 @@ class BlockingStateStore:
     def list_snapshots(self, tenant_id: TenantId | str, limit: int = 1000) -> list[ExecutionId]:
         """Up to ``limit`` executions of a tenant that have a snapshot: 1 request per 1,000.
 
-        In the order of their encoded ids, each page with the deadline anew. On S3, whose listings
+        In the order of their encoded ids, each page with its own deadline. On S3, whose listings
         have no metadata, one that has expired may show until it is removed; see `iter_snapshots`.
 
         Raises:
@@ -421,8 +421,8 @@ class BlockingSnapshotWriter:
         Raises:
             InvalidSnapshot: It is of another execution.
             UnsupportedOperation: The writer's block has ended, or belongs to the process that this
-                one is a fork of; nobody would wait for it.
-            StateBucketError: The snapshot before could not be written: its error, which is told
+                one is a fork of; no one would wait for it.
+            StateBucketError: The snapshot before could not be written: its error, which is raised
                 once. This one was not taken: hand it over again, or give up.
         """
 

@@ -35,7 +35,7 @@ SKEW_MS = 2_000
 """How far the clocks of two contenders may differ, in milliseconds."""
 
 MAX_TTL_MS = 86_400_000
-"""The longest TTL of a lease, in milliseconds: nobody can break one whose holder has died."""
+"""The longest TTL of a lease, in milliseconds: no one can break one whose holder has died."""
 
 
 class Lease(ABC):

@@ -32,7 +32,7 @@ class SweepReport(msgspec.Struct, frozen=True, kw_only=True):
         scanned: Objects looked at.
         expired: Those past their expiry (and the margin).
         removed: Those removed; with ``dry_run`` those that would have been.
-        raced: Expired ones that were written anew before they could be removed, and stay.
+        raced: Expired ones that were written again before they could be removed, and stay.
         corrupt: Objects that are not what statebucket writes, or whose owner record is not; they
             stay.
         owners: Owner records removed, whose execution has nothing left.

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MAX_SEQUENCE_NUMBER = 2**64 - 1
 # Of msgspec's structs, dataclasses, attrs' classes and named tuples.
 _DECLARES_FIELDS = ("__struct_fields__", "__dataclass_fields__", "__attrs_attrs__", "_fields")
-_MOST_BITS = 8192  # Python turns no int of over 4,300 digits into text, or back
+MAX_BITS = 8192  # Python turns no int of over 4,300 digits into text, or back
 
 
 def _now() -> datetime:
@@ -245,8 +245,8 @@ def _json_value(value: Any, path: str, typed: Callable[[Any], Any] | None) -> An
     if value is None or kind is bool:
         return value
     if kind is int:
-        if value.bit_length() > _MOST_BITS:
-            raise InvalidValue(f"{path} is an int of over {_MOST_BITS} bits")
+        if value.bit_length() > MAX_BITS:
+            raise InvalidValue(f"{path} is an int of over {MAX_BITS} bits")
         return value
     if kind is str:
         if not value.isascii():

@@ -76,7 +76,7 @@ class StateStore(StorageBackend, Protocol):
     Every call answers within the store's deadline, retries included, and may raise `Throttled`,
     `Unavailable`, `DeadlineExceeded`, `AccessDenied`, `InvalidCredentials`, `BucketNotFound` and,
     before any request, a subclass of `InvalidInput`. Iterators and clean-ups have the deadline
-    anew for each request. ``error.outcome`` of a failed write says whether it may have happened.
+    again for each request. ``error.outcome`` of a failed write says whether it may have happened.
 
     ``if_version=None`` writes always; `Version.ABSENT` only creates; a version from an earlier load
     or save replaces only that one. A lost race is `VersionConflict` and costs one request more.
@@ -331,7 +331,7 @@ class StateStore(StorageBackend, Protocol):
     ) -> list[ExecutionId]:
         """Up to ``limit`` executions of a tenant that have a snapshot: 1 request per 1,000.
 
-        In the order of their encoded ids, each page with the deadline anew. On S3, whose listings
+        In the order of their encoded ids, each page with its own deadline. On S3, whose listings
         have no metadata, one that has expired may show until it is removed; see `iter_snapshots`.
 
         Raises:

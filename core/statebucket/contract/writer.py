@@ -26,7 +26,7 @@ class SnapshotWriter(ABC):
         saved: How many snapshots were written.
         dropped: How many were not, because a later one came first (or the block was cancelled while
             it was left).
-        failed: How many could not be written, or nobody knows whether they were.
+        failed: How many could not be written, or may not have been.
         version: The version that was written last.
     """
 
@@ -43,8 +43,8 @@ class SnapshotWriter(ABC):
         Raises:
             InvalidSnapshot: It is of another execution.
             UnsupportedOperation: The writer's block has ended, or belongs to the process that this
-                one is a fork of; nobody would wait for it.
-            StateBucketError: The snapshot before could not be written: its error, which is told
+                one is a fork of; no one would wait for it.
+            StateBucketError: The snapshot before could not be written: its error, which is raised
                 once. This one was not taken: hand it over again, or give up.
         """
 

@@ -1,6 +1,6 @@
 """What is written beside an object's value, and read again.
 
-* metadata ``writeid``: a random id of the write, by which a lost reply is told from a lost race;
+* metadata ``writeid``: a random id of the write, which sets a lost reply apart from a lost race;
 * metadata ``expiresat``: the moment of expiry, in milliseconds since the epoch;
 * metadata ``tail``: how many bytes at the end of the body are a nonce, where the service's
   versions are hashes of the body; white space where the body is JSON, so that it still parses;

@@ -109,6 +109,6 @@ def _encoded(value: Any) -> bytes:  # noqa: ANN401  (any JSON value)
         raise InvalidValue(f"no JSON value: {error}") from error
 
 
-def _typed(value: Any) -> Any:  # noqa: ANN401  (with fields whose types `get_json` is told)
+def _typed(value: Any) -> Any:  # noqa: ANN401  (with fields whose types `get_json` receives)
     # What msgspec would turn into base64 text stays, and is refused.
     return msgspec.to_builtins(value, builtin_types=(bytes, bytearray, memoryview))

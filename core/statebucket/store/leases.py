@@ -177,7 +177,7 @@ class StoreLease(Lease):
                 await asyncio.shield(self._leave())
 
     def _leave(self) -> asyncio.Task[None]:
-        """Gives the lease up, to the end also where nobody waits for it any more: 1 request."""
+        """Gives the lease up, to the end, even if the caller no longer waits: 1 request."""
         leaving = asyncio.create_task(self._give_up())
         _leaving.add(leaving)
         leaving.add_done_callback(_leaving.discard)
@@ -222,7 +222,7 @@ class StoreLease(Lease):
         self._expires_ms = now + self._ttl_ms
 
     async def _renew(self) -> None:
-        """Renews the lease while it is held; what is in its way is told by the next `check`."""
+        """Renews the lease while it is held; the next `check` reports what is in its way."""
         every = self._ttl_ms / 1000 * _RENEW_SHARE
         pause = every
         while True:

@@ -259,8 +259,8 @@ class Objects:
                 await self.send(call, send, None, writes=True)
             except StateBucketError as error:
                 done.update((name, Deletion(name, error=error)) for name in left)
-        untold = Unavailable("the service did not say what became of it", outcome="unknown")
-        return [done.get(name) or Deletion(name, error=untold) for name in names]
+        unreported = Unavailable("the service did not report what became of it", outcome="unknown")
+        return [done.get(name) or Deletion(name, error=unreported) for name in names]
 
     async def pages(
         self, operation: str, prefix: str, seconds: float, limit: int = PAGE
@@ -336,7 +336,7 @@ class Objects:
         try:
             return self.expired(info)
         except CorruptObject:
-            return False  # listed, so that whoever loads it is told
+            return False  # listed, so that loading it raises the error
 
     def send(
         self,

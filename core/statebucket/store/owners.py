@@ -197,7 +197,7 @@ class OwnerIndex:
             try:
                 removed = await self._objects.delete(call, name, known.version)
             except VersionConflict:
-                known = None  # written anew since: by this tenant, or by another after a removal
+                known = None  # written again since: by this tenant, or by another after a removal
                 continue
             self._known.pop(execution_id)
             return removed is not False

@@ -97,7 +97,7 @@ class Remover:
                 async with AtMost(_OWNERS_AT_ONCE) as tasks:
                     async for execution_id in executions:
                         await tasks.start(self._remove_owner(execution_id, tenant_id))
-        # What another run can mend is left to it. A record that will never go keeps nothing else.
+        # What another run can finish is left to it. A record that will never go keeps nothing else.
         if not any(error.transient for error in self._failures.values()):
             listed = self._listed([self._layout.tenant(tenant_id)])
             await self._remove(listed, [], lambda place: place.tenant == tenant_id)

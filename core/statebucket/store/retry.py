@@ -64,7 +64,7 @@ class Call:
 class RequestLimiter:
     """At most so many requests in flight, and a queue that the urgent ones pass by.
 
-    As many as may be in flight leave the queue: behind it nobody waits but for an urgent request.
+    As many as may be in flight leave the queue: behind it only urgent requests wait.
     """
 
     def __init__(self, size: int) -> None:

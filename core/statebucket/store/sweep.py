@@ -91,7 +91,7 @@ class Sweeper:
         try:
             await self._judge(listed)
         except CorruptObject:
-            self._count(corrupt=1)  # it stays, and whoever reads it is told
+            self._count(corrupt=1)  # it stays, and reading it raises the error
         except StateBucketError as error:
             self._failures[listed.name] = error
             if error.transient or len(self._failures) >= MAX_FAILURES:
@@ -119,7 +119,7 @@ class Sweeper:
         try:
             at_ms = expires_ms(info)
         except CorruptObject:
-            return False  # not ours to judge; whoever reads it is told
+            return False  # not ours to judge; reading it raises the error
         return at_ms is not None and at_ms + self._margin_ms <= self._objects.now_ms()
 
     async def _remove(self, info: ObjectInfo) -> bool:
@@ -127,7 +127,7 @@ class Sweeper:
             try:
                 await self._objects.delete(self._call(), info.name, info.version)
             except VersionConflict:
-                self._count(raced=1)  # written anew since: it lives
+                self._count(raced=1)  # written again since: it lives
                 return False
         self._count(removed=1, bytes=info.size)
         return True
@@ -143,7 +143,7 @@ class Sweeper:
         if await self._has_state(claim.tenant, execution_id):
             return
         if not self._dry_run:
-            # Who has claimed it anew since is about to save.
+            # Whoever has claimed it since is about to save.
             only = claim.version
             if not await owners.remove(self._call(), execution_id, claim.tenant, only=only):
                 return

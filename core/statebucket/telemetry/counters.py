@@ -25,7 +25,7 @@ class Observer(Protocol):
     """Whoever wants to know what one call under way does."""
 
     def add(self, kind: Kind, amount: int, name: str | None) -> None:
-        """Is told what `Counter.add` is told."""
+        """Receives what `Counter.add` receives."""
         ...
 
 

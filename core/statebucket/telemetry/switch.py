@@ -48,7 +48,7 @@ def active() -> Instruments | None:
     try:
         use()
     except Exception:  # noqa: BLE001
-        # Whatever a version of OpenTelemetry cannot do, nobody asked for it, and no call may fail.
+        # Whatever a version of OpenTelemetry cannot do, it was not asked for, and no call may fail.
         _log.warning("OpenTelemetry is loaded but cannot be used: no spans", exc_info=True)
         off()
     return _Switch.on

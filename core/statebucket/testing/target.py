@@ -70,5 +70,5 @@ class Target(ABC):
             self.raw_put(name, body)
 
     def requests(self) -> int | None:
-        """How many requests the store has sent since the last call; None where nobody counts."""
+        """How many requests the store has sent since the last call; None if uncounted."""
         return None
