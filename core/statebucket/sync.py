@@ -19,6 +19,7 @@ import contextlib
 import functools
 import inspect
 import os
+import sys
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -109,11 +110,27 @@ def _loop() -> _Background:
     global _background  # noqa: PLW0603  (one for each process)
     current = _background
     if current is None or current.pid != os.getpid():
+        _refuse_greenlets()
         with _lock:
             current = _background
             if current is None or current.pid != os.getpid():
                 current = _background = _Background()
     return current
+
+
+def _refuse_greenlets() -> None:
+    """Refuses to start the loop in what gevent has made of threads: a greenlet of the caller's.
+
+    The loop would be the running one of every greenlet, and Django's ORM, for one, refuses to work
+    where one is running.
+    """
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is not None and monkey.is_module_patched("threading"):
+        raise UnsupportedOperation(
+            "a blocking store needs a thread of its own, and gevent has replaced threads by "
+            "greenlets: use it in a process that is not patched, or leave what it needs as it is, "
+            "gevent.monkey.patch_all(thread=False, queue=False, socket=False, select=False)"
+        )
 
 
 def _after_fork() -> None:
