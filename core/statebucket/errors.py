@@ -131,7 +131,7 @@ class InvalidKey(InvalidInput):
 
 
 class InvalidTTL(InvalidInput):
-    """A time to live that is not a positive `datetime.timedelta`."""
+    """A time to live that is not a positive `timedelta` or number of seconds."""
 
 
 class InvalidSnapshot(InvalidInput):

@@ -6,10 +6,11 @@ import importlib
 import math
 import os
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from statebucket.contract.durations import DAY, duration
 from statebucket.errors import (
     AdapterNotInstalled,
     InvalidArgument,
@@ -27,7 +28,6 @@ from statebucket.store.store import ObjectStateStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import timedelta
 
 ENTRY_POINTS = "statebucket.adapters"
 """The entry-point group in which a distribution registers a scheme: its name is the scheme (or
@@ -52,11 +52,11 @@ _EXTRAS = {"s3": "s3", "s3+http": "http", "gs": "gcs", "az": "azure"}
 def open_store(
     url: str | None = None,
     *,
-    deadline: float | None = None,
+    deadline: timedelta | float | None = None,
     owner_index: bool | None = None,
     engine: str | None = None,
     max_in_flight: int | None = None,
-    finished_ttl: timedelta | None = None,
+    finished_ttl: timedelta | float | None = None,
     clock: Callable[[], float | datetime] | None = None,
     **options: Any,  # noqa: ANN401  (each adapter has its own)
 ) -> ObjectStateStore:
@@ -70,12 +70,14 @@ def open_store(
             ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``az://container/prefix?account=NAME``;
             by default the environment variable ``STATEBUCKET_URL``. A keyword here wins over the
             URL's parameter of the same name.
-        deadline: Seconds within which each call answers, retries included; 10 by default.
+        deadline: The time within which each call answers, retries included, a `timedelta` or
+            seconds, at most a day; 10 seconds by default.
         owner_index: False for a bucket whose tenants are kept apart by IAM: only tenant views,
             and nothing outside ``tenants/`` is touched.
         engine: Another implementation of the scheme, where one is registered; ``sdk`` by default.
         max_in_flight: The most requests at one time from one event loop; 32 by default.
-        finished_ttl: A TTL for snapshots in a terminal state that are saved without one.
+        finished_ttl: A TTL for snapshots in a terminal state that are saved without one, a
+            `timedelta` or seconds.
         clock: The time now, for tests: in seconds since the epoch, or as a `datetime` with a time
             zone; `time.time` by default.
         options: The adapter's own: an SDK session or client of the caller's (never closed by
@@ -99,9 +101,12 @@ def open_store(
         "max_in_flight": max_in_flight,
     }
     text = {name: read.parameters.pop(name) for name in given if name in read.parameters}
+    if isinstance(deadline, timedelta):
+        given["deadline"] = deadline.total_seconds()
     core = read_options(
         text | {name: value for name, value in given.items() if value is not None}, StoreOptions
     )
+    duration(core.deadline, "the option 'deadline'", longest=DAY)
     if finished_ttl is not None:
         to_milliseconds(finished_ttl)  # refuses what is no TTL
     location = Location(

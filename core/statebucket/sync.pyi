@@ -59,11 +59,14 @@ class BlockingStateStore:
     def stats(self) -> Stats:
         """What this store and its views have done since it was opened: 0 requests."""
 
-    def with_deadline(self, seconds: float) -> BlockingStateStore:
-        """The same store, whose calls answer within other than the store's seconds: 0 requests.
+    def with_deadline(self, deadline: timedelta | float) -> BlockingStateStore:
+        """The same store, whose calls answer within another time: 0 requests.
+
+        Args:
+            deadline: The time, a `timedelta` or seconds, at most a day.
 
         Raises:
-            InvalidArgument: ``seconds`` is not a positive number.
+            InvalidArgument: ``deadline`` is not a positive duration, or over a day.
         """
 
     def save_snapshot(
@@ -71,7 +74,7 @@ class BlockingStateStore:
         snapshot: ExecutionSnapshot,
         *,
         if_version: Version | None = None,
-        ttl: timedelta | None = None,
+        ttl: timedelta | float | None = None,
         only_newer: bool = False,
         lease: BlockingLease | None = None,
     ) -> Version:
@@ -85,8 +88,8 @@ class BlockingStateStore:
         Args:
             snapshot: What to keep.
             if_version: See the class.
-            ttl: How long the snapshot can be loaded; for ever by default (or the store's
-                ``finished_ttl`` for a finished execution).
+            ttl: How long the snapshot can be loaded, a `timedelta` or seconds; for ever by default
+                (or the store's ``finished_ttl`` for a finished execution).
             only_newer: Never replace a snapshot with a higher ``sequence_number``; an equal one is
                 a redelivery, and is written. 1 request more where the stored version is not known
                 from a load or save.
@@ -127,7 +130,7 @@ class BlockingStateStore:
         self,
         execution_id: ExecutionId | str,
         *,
-        ttl: timedelta,
+        ttl: timedelta | float,
         wait: timedelta | float | None = None,
     ) -> AbstractContextManager[BlockingLease]:
         """Holds an execution for one worker at a time, for ``async with``.
@@ -148,14 +151,14 @@ class BlockingStateStore:
 
         Raises:
             LeaseHeld: Another holder has it.
-            InvalidTTL: ``ttl`` is not a positive `timedelta`, or over a day.
+            InvalidTTL: ``ttl`` is not a positive duration, or over a day.
         """
 
     def writer(
         self,
         execution_id: ExecutionId | str,
         *,
-        ttl: timedelta | None = None,
+        ttl: timedelta | float | None = None,
         only_newer: bool = False,
         lease: BlockingLease | None = None,
     ) -> BlockingSnapshotWriter:
@@ -177,7 +180,7 @@ class BlockingStateStore:
         self,
         key: str,
         value: bytes,
-        ttl: timedelta | None = None,
+        ttl: timedelta | float | None = None,
         *,
         if_version: Version | None = None,
     ) -> Version:
@@ -187,7 +190,7 @@ class BlockingStateStore:
             key: ``exec:{execution_id}:{rest}`` belongs to that execution and goes with it; any
                 other key belongs to the tenant, or to none.
             value: The bytes.
-            ttl: How long it can be read; for ever by default.
+            ttl: How long it can be read, a `timedelta` or seconds; for ever by default.
             if_version: See the class.
 
         Returns:
@@ -195,7 +198,7 @@ class BlockingStateStore:
 
         Raises:
             InvalidKey: The key cannot name an object.
-            InvalidTTL: ``ttl`` is not a positive `timedelta`.
+            InvalidTTL: ``ttl`` is not a positive duration.
             InvalidValue: ``value`` is not bytes.
             VersionConflict: The condition does not hold.
         """
@@ -219,7 +222,7 @@ class BlockingStateStore:
         self,
         key: str,
         value: Any,
-        ttl: timedelta | None = None,
+        ttl: timedelta | float | None = None,
         *,
         if_version: Version | None = None,
     ) -> Version:
@@ -451,11 +454,11 @@ class BlockingSnapshotWriter:
 def open_store(
     url: str | None = None,
     *,
-    deadline: float | None = None,
+    deadline: timedelta | float | None = None,
     owner_index: bool | None = None,
     engine: str | None = None,
     max_in_flight: int | None = None,
-    finished_ttl: timedelta | None = None,
+    finished_ttl: timedelta | float | None = None,
     clock: Callable[[], float | datetime] | None = None,
     **options: Any,
 ) -> BlockingStateStore:
@@ -469,12 +472,14 @@ def open_store(
             ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``az://container/prefix?account=NAME``;
             by default the environment variable ``STATEBUCKET_URL``. A keyword here wins over the
             URL's parameter of the same name.
-        deadline: Seconds within which each call answers, retries included; 10 by default.
+        deadline: The time within which each call answers, retries included, a `timedelta` or
+            seconds, at most a day; 10 seconds by default.
         owner_index: False for a bucket whose tenants are kept apart by IAM: only tenant views,
             and nothing outside ``tenants/`` is touched.
         engine: Another implementation of the scheme, where one is registered; ``sdk`` by default.
         max_in_flight: The most requests at one time from one event loop; 32 by default.
-        finished_ttl: A TTL for snapshots in a terminal state that are saved without one.
+        finished_ttl: A TTL for snapshots in a terminal state that are saved without one, a
+            `timedelta` or seconds.
         clock: The time now, for tests: in seconds since the epoch, or as a `datetime` with a time
             zone; `time.time` by default.
         options: The adapter's own: an SDK session or client of the caller's (never closed by

@@ -82,6 +82,8 @@ class StateStore(StorageBackend, Protocol):
     or save replaces only that one. A lost race is `VersionConflict` and costs one request more.
     Creating over an expired object succeeds.
 
+    Durations (``ttl``, ``wait``, ``margin``, deadlines) are a `timedelta` or seconds everywhere.
+
     A store that is bound to a tenant (see `tenant`) refuses what belongs to another.
     """
 
@@ -104,11 +106,14 @@ class StateStore(StorageBackend, Protocol):
         ...
 
     @declare(Kind.VIEW)
-    def with_deadline(self, seconds: float) -> StateStore:
-        """The same store, whose calls answer within other than the store's seconds: 0 requests.
+    def with_deadline(self, deadline: timedelta | float) -> StateStore:
+        """The same store, whose calls answer within another time: 0 requests.
+
+        Args:
+            deadline: The time, a `timedelta` or seconds, at most a day.
 
         Raises:
-            InvalidArgument: ``seconds`` is not a positive number.
+            InvalidArgument: ``deadline`` is not a positive duration, or over a day.
         """
         ...
 
@@ -118,7 +123,7 @@ class StateStore(StorageBackend, Protocol):
         snapshot: ExecutionSnapshot,
         *,
         if_version: Version | None = None,
-        ttl: timedelta | None = None,
+        ttl: timedelta | float | None = None,
         only_newer: bool = False,
         lease: Lease | None = None,
     ) -> Version:
@@ -132,8 +137,8 @@ class StateStore(StorageBackend, Protocol):
         Args:
             snapshot: What to keep.
             if_version: See the class.
-            ttl: How long the snapshot can be loaded; for ever by default (or the store's
-                ``finished_ttl`` for a finished execution).
+            ttl: How long the snapshot can be loaded, a `timedelta` or seconds; for ever by default
+                (or the store's ``finished_ttl`` for a finished execution).
             only_newer: Never replace a snapshot with a higher ``sequence_number``; an equal one is
                 a redelivery, and is written. 1 request more where the stored version is not known
                 from a load or save.
@@ -184,7 +189,7 @@ class StateStore(StorageBackend, Protocol):
         self,
         execution_id: ExecutionId | str,
         *,
-        ttl: timedelta,
+        ttl: timedelta | float,
         wait: timedelta | float | None = None,
     ) -> AbstractAsyncContextManager[Lease]:
         """Holds an execution for one worker at a time, for ``async with``.
@@ -205,7 +210,7 @@ class StateStore(StorageBackend, Protocol):
 
         Raises:
             LeaseHeld: Another holder has it.
-            InvalidTTL: ``ttl`` is not a positive `timedelta`, or over a day.
+            InvalidTTL: ``ttl`` is not a positive duration, or over a day.
         """
         ...
 
@@ -214,7 +219,7 @@ class StateStore(StorageBackend, Protocol):
         self,
         execution_id: ExecutionId | str,
         *,
-        ttl: timedelta | None = None,
+        ttl: timedelta | float | None = None,
         only_newer: bool = False,
         lease: Lease | None = None,
     ) -> SnapshotWriter:
@@ -238,7 +243,7 @@ class StateStore(StorageBackend, Protocol):
         self,
         key: str,
         value: bytes,
-        ttl: timedelta | None = None,
+        ttl: timedelta | float | None = None,
         *,
         if_version: Version | None = None,
     ) -> Version:
@@ -248,7 +253,7 @@ class StateStore(StorageBackend, Protocol):
             key: ``exec:{execution_id}:{rest}`` belongs to that execution and goes with it; any
                 other key belongs to the tenant, or to none.
             value: The bytes.
-            ttl: How long it can be read; for ever by default.
+            ttl: How long it can be read, a `timedelta` or seconds; for ever by default.
             if_version: See the class.
 
         Returns:
@@ -256,7 +261,7 @@ class StateStore(StorageBackend, Protocol):
 
         Raises:
             InvalidKey: The key cannot name an object.
-            InvalidTTL: ``ttl`` is not a positive `timedelta`.
+            InvalidTTL: ``ttl`` is not a positive duration.
             InvalidValue: ``value`` is not bytes.
             VersionConflict: The condition does not hold.
         """
@@ -290,7 +295,7 @@ class StateStore(StorageBackend, Protocol):
         self,
         key: str,
         value: Any,  # noqa: ANN401  (any JSON value)
-        ttl: timedelta | None = None,
+        ttl: timedelta | float | None = None,
         *,
         if_version: Version | None = None,
     ) -> Version:

@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from statebucket.errors import InvalidArgument, InvalidTTL, shown
+from statebucket.contract.durations import duration
+from statebucket.errors import InvalidTTL, shown
 
 CLASSES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 """The classes, in days."""
@@ -21,7 +22,6 @@ TAG = "statebucket-ttl"
 """The tag of an object whose value is its class in days, on services that have tags."""
 
 _DAY_MS = 86_400_000
-_LONGEST_S = timedelta.max.total_seconds()
 _MILLISECOND = timedelta(milliseconds=1)
 LAST_MS = (datetime.max.replace(tzinfo=UTC) - datetime.fromtimestamp(0, UTC)) // _MILLISECOND
 """The last moment, in milliseconds since the epoch, that a `datetime` can show."""
@@ -45,11 +45,11 @@ class Expiry(msgspec.Struct, frozen=True):
         return from_ms(self.at_ms)
 
     @classmethod
-    def after(cls, ttl: timedelta, now_ms: int) -> Expiry:
+    def after(cls, ttl: timedelta | float, now_ms: int) -> Expiry:
         """The expiry of an object that is written at ``now_ms`` with a TTL.
 
         Raises:
-            InvalidTTL: ``ttl`` is not a positive `timedelta`, or ends after the year 9999.
+            InvalidTTL: ``ttl`` is not a positive duration, or ends after the year 9999.
         """
         ttl_ms = to_milliseconds(ttl)
         if now_ms + ttl_ms > LAST_MS:
@@ -57,44 +57,34 @@ class Expiry(msgspec.Struct, frozen=True):
         return cls(now_ms + ttl_ms, class_of(ttl_ms))
 
 
-def to_milliseconds(ttl: timedelta) -> int:
+def to_milliseconds(ttl: timedelta | float, *, longest: timedelta = timedelta.max) -> int:
     """Returns a TTL in whole milliseconds, rounded up.
 
+    Args:
+        ttl: The TTL, a `timedelta` or seconds.
+        longest: The longest that it may be.
+
     Raises:
-        InvalidTTL: ``ttl`` is not a positive `timedelta`.
+        InvalidTTL: It is not a positive duration, or over the longest.
     """
-    if not isinstance(ttl, timedelta):
-        raise InvalidTTL(
-            f"a TTL must be a datetime.timedelta, not {type(ttl).__name__}: {shown(ttl)}"
-        )
-    milliseconds = -(-(ttl // timedelta.resolution) // 1000)
-    if milliseconds <= 0:
-        raise InvalidTTL(f"a TTL must be positive: {shown(ttl)}")
-    return milliseconds
+    return _milliseconds(duration(ttl, "a TTL", longest=longest, error=InvalidTTL))
 
 
 def span_ms(span: timedelta | float, name: str) -> int:
-    """A span of time in whole milliseconds, from a `timedelta` or a number of seconds.
-
-    For spans that are no TTL. Those are exact, and refused as numbers.
+    """A span of time that may be zero, in whole milliseconds, rounded up.
 
     Args:
-        span: The span.
+        span: The span, a `timedelta` or seconds.
         name: The argument it was given as, for the error.
 
     Raises:
         InvalidArgument: It is negative, or no span.
     """
-    seconds = span.total_seconds() if isinstance(span, timedelta) else span
-    if (
-        isinstance(seconds, bool)
-        or not isinstance(seconds, int | float)
-        or not 0 <= seconds <= _LONGEST_S
-    ):
-        raise InvalidArgument(
-            f"{name} must be a timedelta or seconds, and not negative: {shown(span)}"
-        )
-    return round(seconds * 1000)
+    return _milliseconds(duration(span, name, zero=True))
+
+
+def _milliseconds(span: timedelta) -> int:
+    return -(-(span // timedelta.resolution) // 1000)
 
 
 def class_of(ttl_ms: int) -> int | None:

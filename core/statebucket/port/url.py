@@ -7,7 +7,6 @@ its scheme, host and path, and of these nothing behind a character at which a se
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -55,7 +54,7 @@ _TYPES = {
 class StoreOptions(msgspec.Struct, forbid_unknown_fields=True):
     """The options of every store, as text in a URL or as keywords."""
 
-    deadline: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 10.0
+    deadline: float = 10.0
     owner_index: bool = True
     engine: str = "sdk"
     max_in_flight: Annotated[int, msgspec.Meta(ge=1)] = 32
@@ -138,10 +137,6 @@ def read_options(values: dict[str, Any], kind: type[T]) -> T:
         InvalidArgument: One is unknown or not of its type; the message does not show its value,
             which may be a secret.
     """
-    values = {
-        name: value.total_seconds() if isinstance(value, timedelta) else value
-        for name, value in values.items()
-    }
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:

@@ -41,7 +41,7 @@ class StoreContext(NamedTuple):
     snapshots: Snapshots
     leases: dict[tuple[str, str], StoreLease]
     deadline: float
-    finished_ttl: timedelta | None = None
+    finished_ttl: timedelta | float | None = None
     tenant: str | None = None
 
     @classmethod
@@ -51,7 +51,7 @@ class StoreContext(NamedTuple):
         layout: Layout,
         *,
         deadline: float,
-        finished_ttl: timedelta | None = None,
+        finished_ttl: timedelta | float | None = None,
     ) -> StoreContext:
         """The context of a store that has just been opened, and remembers nothing."""
         owners = OwnerIndex(objects, layout) if layout.owner_index else None
@@ -62,11 +62,11 @@ class StoreContext(NamedTuple):
         """A call that begins now, with the store's deadline."""
         return Call(operation, self.deadline)
 
-    def expiry(self, ttl: timedelta | None) -> Expiry | None:
+    def expiry(self, ttl: timedelta | float | None) -> Expiry | None:
         """When what is written now with a TTL expires.
 
         Raises:
-            InvalidTTL: It is not a positive `timedelta`.
+            InvalidTTL: It is not a positive duration.
         """
         return None if ttl is None else Expiry.after(ttl, self.objects.now_ms())
 

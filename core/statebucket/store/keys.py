@@ -25,7 +25,7 @@ class KeyValues(ContextStore):
         self,
         key: str,
         value: bytes,
-        ttl: timedelta | None = None,
+        ttl: timedelta | float | None = None,
         *,
         if_version: Version | None = None,
     ) -> Version:
@@ -39,7 +39,7 @@ class KeyValues(ContextStore):
         self,
         key: str,
         value: Any,  # noqa: ANN401  (any JSON value)
-        ttl: timedelta | None = None,
+        ttl: timedelta | float | None = None,
         *,
         if_version: Version | None = None,
     ) -> Version:
@@ -51,7 +51,7 @@ class KeyValues(ContextStore):
         key: str,
         body: bytes,
         content_type: str,
-        ttl: timedelta | None,
+        ttl: timedelta | float | None,
         condition: Version | None,
     ) -> Version:
         check_condition(condition)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import math
 import os
+from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 import msgspec
@@ -14,7 +15,6 @@ from statebucket.contract.lease import MAX_TTL_MS, SKEW_MS, Lease
 from statebucket.contract.versions import Version
 from statebucket.errors import (
     CorruptObject,
-    InvalidTTL,
     LeaseHeld,
     LeaseLost,
     StateBucketError,
@@ -27,7 +27,6 @@ from statebucket.store.retry import Call
 from statebucket.store.tasks import shielded
 
 if TYPE_CHECKING:
-    from datetime import timedelta
     from types import TracebackType
 
     from statebucket.store.context import StoreContext
@@ -65,7 +64,7 @@ class StoreLease(Lease):
         *,
         tenant_id: str,
         execution_id: str,
-        ttl: timedelta,
+        ttl: timedelta | float,
         wait_ms: int,
     ) -> None:
         self.execution_id = execution_id
@@ -283,13 +282,10 @@ class StoreLease(Lease):
         return self._lost
 
 
-def lease_milliseconds(ttl: timedelta) -> int:
+def lease_milliseconds(ttl: timedelta | float) -> int:
     """The milliseconds of a lease's TTL.
 
     Raises:
-        InvalidTTL: It is no positive `timedelta`, or over a day.
+        InvalidTTL: It is not a positive duration, or over a day.
     """
-    milliseconds = to_milliseconds(ttl)
-    if milliseconds > MAX_TTL_MS:
-        raise InvalidTTL(f"a lease lasts at most a day without being renewed: {ttl!r}")
-    return milliseconds
+    return to_milliseconds(ttl, longest=timedelta(milliseconds=MAX_TTL_MS))

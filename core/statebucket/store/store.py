@@ -7,9 +7,9 @@ need later (clean-ups, sweeps, leases, writers) where it is used.
 from __future__ import annotations
 
 import contextlib
-import math
 from typing import TYPE_CHECKING
 
+from statebucket.contract.durations import DAY, duration
 from statebucket.contract.segments import encode_execution
 from statebucket.contract.snapshot import ExecutionSnapshot
 from statebucket.contract.state_store import MARGIN
@@ -48,14 +48,9 @@ class ObjectStateStore(KeyValues, Listings):
         self.context.check_tenant(tenant_id)
         return ObjectStateStore(self.context._replace(tenant=tenant_id))
 
-    def with_deadline(self, seconds: float) -> ObjectStateStore:
-        if (
-            isinstance(seconds, bool)
-            or not isinstance(seconds, int | float)
-            or not (math.isfinite(seconds) and seconds > 0)
-        ):
-            raise InvalidArgument(f"a deadline must be a positive number of seconds: {seconds!r}")
-        return ObjectStateStore(self.context._replace(deadline=float(seconds)))
+    def with_deadline(self, deadline: timedelta | float) -> ObjectStateStore:
+        read = duration(deadline, "a deadline", longest=DAY)
+        return ObjectStateStore(self.context._replace(deadline=read.total_seconds()))
 
     # Snapshots.
 
@@ -64,7 +59,7 @@ class ObjectStateStore(KeyValues, Listings):
         snapshot: ExecutionSnapshot,
         *,
         if_version: Version | None = None,
-        ttl: timedelta | None = None,
+        ttl: timedelta | float | None = None,
         only_newer: bool = False,
         lease: Lease | None = None,
     ) -> Version:
@@ -136,7 +131,7 @@ class ObjectStateStore(KeyValues, Listings):
         self,
         execution_id: ExecutionId | str,
         *,
-        ttl: timedelta,
+        ttl: timedelta | float,
         wait: timedelta | float | None = None,
     ) -> AsyncIterator[Lease]:
         from statebucket.store.leases import StoreLease, lease_milliseconds  # noqa: PLC0415  (see the top)
@@ -168,7 +163,7 @@ class ObjectStateStore(KeyValues, Listings):
         self,
         execution_id: ExecutionId | str,
         *,
-        ttl: timedelta | None = None,
+        ttl: timedelta | float | None = None,
         only_newer: bool = False,
         lease: Lease | None = None,
     ) -> SnapshotWriter:

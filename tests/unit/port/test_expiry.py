@@ -78,18 +78,22 @@ def test_nothing_outlives_the_largest_class_but_what_never_expires() -> None:
         (timedelta(microseconds=1001), 2),
         (timedelta(seconds=1.5), 1500),
         (timedelta(days=1024), 88_473_600_000),
+        (60, 60_000),
+        (0.07, 70),  # 70.00000000000001 as floats multiply
+        (1e-9, 1),
+        (1.0001, 1001),
     ],
 )
-def test_a_ttl_is_rounded_up_to_milliseconds(ttl: timedelta, milliseconds: int) -> None:
+def test_a_ttl_is_rounded_up_to_milliseconds(ttl: timedelta | float, milliseconds: int) -> None:
     assert to_milliseconds(ttl) == milliseconds
 
 
 @pytest.mark.parametrize(
     "bad",
-    [timedelta(0), -MS, timedelta.min, 60, 60.0, True, None, float("nan"), "60", "PT1M"],
+    [timedelta(0), -MS, timedelta.min, 0, -60.0, 1e30, True, None, float("nan"), "60", "PT1M"],
     ids=repr,
 )
-def test_what_is_no_positive_timedelta_is_refused_and_shown(bad: Any) -> None:
+def test_what_is_no_positive_duration_is_refused_and_shown(bad: Any) -> None:
     with pytest.raises(errors.InvalidTTL) as caught:
         Expiry.after(bad, NOW_MS)
     assert repr(bad) in str(caught.value)

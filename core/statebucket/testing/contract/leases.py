@@ -162,7 +162,7 @@ class LeaseContract(Contract):
             await store.save_snapshot(snapshot(number=2), lease=lease)
 
     async def test_bad_leases_are_refused(self, acme: StateStore) -> None:
-        for ttl in (0, None, timedelta(0), timedelta(seconds=-1)):
+        for ttl in (0, -1, None, math.inf, True, 86_401, timedelta(0), timedelta(seconds=-1)):
             with pytest.raises(errors.InvalidTTL):
                 async with acme.lease(E1, ttl=ttl):  # type: ignore[arg-type]  # that is the point
                     pass
@@ -170,7 +170,7 @@ class LeaseContract(Contract):
             with pytest.raises(errors.InvalidArgument, match="wait"):
                 async with acme.lease(E1, ttl=HOUR, wait=wait):  # type: ignore[arg-type]  # likewise
                     pass
-        async with acme.lease(E1, ttl=HOUR) as lease:
+        async with acme.lease(E1, ttl=3600, wait=0) as lease:
             with pytest.raises(errors.InvalidArgument):
                 await acme.save_snapshot(snapshot("e2"), lease=lease)
             with pytest.raises(errors.InvalidArgument):

@@ -158,8 +158,11 @@ class SweepContract(Contract):
         clock.advance(MINUTE + timedelta(seconds=1))
         assert (await store.sweep(margin=1.001)).removed == 0
         assert (await store.sweep(margin=1)).removed == 1
+        assert (await store.sweep(margin=0)).removed == 0
 
-    @pytest.mark.parametrize("margin", [timedelta(seconds=-1), -1, math.nan, True, "60", None])
+    @pytest.mark.parametrize(
+        "margin", [timedelta(seconds=-1), -1, math.nan, math.inf, True, "60", None]
+    )
     async def test_a_margin_is_not_negative(self, store: StateStore, margin: object) -> None:
         with pytest.raises(errors.InvalidArgument, match="margin"):
             await store.sweep(margin=margin)  # type: ignore[arg-type]  # that is the point

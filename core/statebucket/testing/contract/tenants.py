@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -122,9 +123,10 @@ class TenantContract(Contract):
                 _ = [key async for key in store.iter_keys()]
 
     async def test_a_deadline_can_be_chosen_for_some_calls(self, store: StateStore) -> None:
-        quick = store.tenant(ACME).with_deadline(5)
-        await quick.set("k", b"v")
-        assert await store.tenant(ACME).get("k") == b"v"
-        for seconds in (0, -1, float("nan"), float("inf"), True, "5", None):
+        for deadline in (5, 5.0, timedelta(seconds=5)):
+            quick = store.tenant(ACME).with_deadline(deadline)
+            await quick.set("k", b"v")
+            assert await store.tenant(ACME).get("k") == b"v"
+        for seconds in (0, -1, float("nan"), float("inf"), True, "5", None, timedelta(0), 86_401):
             with pytest.raises(errors.InvalidArgument):
                 store.with_deadline(seconds)  # type: ignore[arg-type]  # that is the point

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,24 @@ class TTLContract(Contract):
         raw = target.raw_get("shared/keys/k")
         assert raw is not None
         assert raw.metadata["expiresat"] == str(int(clock() * 1000) + 1500)
+
+    @pytest.mark.parametrize("minute", [60, 60.0, MINUTE], ids=repr)
+    async def test_a_ttl_is_a_timedelta_or_seconds(
+        self, store: StateStore, target: Target, clock: Clock, minute: timedelta | float
+    ) -> None:
+        await store.set("k", b"v", minute)
+        await store.set_json("j", 1, ttl=minute)
+        await store.save_snapshot(snapshot(), ttl=minute)
+        async with target.open(finished_ttl=minute) as finishing:
+            await finishing.save_snapshot(snapshot("e2", state=ExecutionState.FAILED))
+        for stored in (
+            await store.get_stored("k"),
+            await store.get_stored("j"),
+            await store.load_stored(E1),
+            await store.load_stored("e2"),
+        ):
+            assert stored is not None
+            assert stored.expires_at == datetime.fromtimestamp(clock() + 60, UTC)
 
     async def test_a_snapshot_expires(self, store: StateStore, clock: Clock) -> None:
         await store.save_snapshot(snapshot(), ttl=MINUTE)
@@ -153,7 +172,20 @@ class TTLContract(Contract):
 
     @pytest.mark.parametrize(
         "ttl",
-        [timedelta(0), timedelta(seconds=-1), 60, 60.0, True, float("nan"), "60", timedelta.max],
+        [
+            timedelta(0),
+            -MINUTE,
+            timedelta.max,
+            0,
+            0.0,
+            -1,
+            -0.5,
+            1e30,
+            math.inf,
+            math.nan,
+            True,
+            "60",
+        ],
         ids=repr,
     )
     async def test_what_is_no_ttl_is_refused(
