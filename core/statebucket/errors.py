@@ -204,7 +204,7 @@ class Unavailable(StateBucketError):
 
 
 class UntrustedCertificate(Unavailable):
-    """Nobody vouches for the server's TLS certificate, or it is for another host; nothing was sent.
+    """The TLS certificate is not trusted, or is for another host; nothing was sent.
 
     The next try would meet the same certificate, so there is none.
     """

@@ -1,4 +1,4 @@
-"""Counts what a store does, and tells the observer of the call under way."""
+"""Counts what a store does, and reports it to the observer of the call under way."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Kind = Literal[
 
 
 class Observer(Protocol):
-    """Whoever wants to know what one call under way does."""
+    """What observes one call under way."""
 
     def add(self, kind: Kind, amount: int, name: str | None) -> None:
         """Receives what `Counter.add` receives."""

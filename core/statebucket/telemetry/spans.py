@@ -131,19 +131,19 @@ class Observation:
         self._error = error
 
     def end(self) -> None:
-        """Ends the span, and tells the metrics."""
+        """Ends the span, and records the metrics."""
         attributes = dict(self._attributes)
         if self._error is not None:
             attributes["error.type"] = _public(type(self._error)).__qualname__
         if self._span.is_recording():
-            self._tell(attributes.get("error.type"))
+            self._annotate(attributes.get("error.type"))
         self._span.end()
         self._instruments.duration.record(self._seconds, attributes)
         for kind, counter in self._instruments.counters.items():
             if amount := self._counts.get(kind):
                 counter.add(amount, self._attributes)
 
-    def _tell(self, error: str | None) -> None:
+    def _annotate(self, error: str | None) -> None:
         span, counts = self._span, self._counts
         span.set_attributes(
             {
