@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -52,6 +53,9 @@ if os.environ.get("CI"):
 
 def pytest_configure(config: pytest.Config) -> None:
     """Scans the whole run for credentials that leak."""
+    # A script's background job ignores SIGINT, and so would the processes that tests interrupt.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     selection.start(everything=config.getoption(selection.OPTION))
     config.pluginmanager.register(SecretScan(config), "secret_scan")
 
