@@ -1,0 +1,191 @@
+"""Which connection a request goes on: an idle one that is known to be good, or a new one."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from adapters.http.calls import LOOPS, send, transport
+from adapters.http.peer import OK, PUT, Connection, Peer, answer
+from statebucket import errors
+from statebucket_http import connection as connections
+
+pytestmark = pytest.mark.usefixtures("no_proxies")
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_connection_serves_one_loop_after_the_other(loop: str) -> None:
+    with Peer() as peer:
+        sender = transport()
+        for _ in range(5):
+            reply = LOOPS[loop](send(sender, peer, PUT))
+            assert (reply.status, reply.body) == (200, b"ok")
+        assert peer.accepted == 1
+        assert [request.body for request in peer.requests] == [b"value"] * 5
+        LOOPS[loop](sender.close())
+        assert peer.until(lambda: not peer.open)
+
+
+def test_loops_of_two_threads_use_connections_of_their_own() -> None:
+    with Peer() as peer:
+        sender = transport()
+
+        async def many() -> None:
+            for _ in range(50):
+                await asyncio.gather(*(send(sender, peer, PUT) for _ in range(3)))
+
+        threads = [threading.Thread(target=asyncio.run, args=(many(),)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert len(peer.requests) == 600
+        assert peer.accepted <= 12
+        asyncio.run(sender.close())
+        assert peer.until(lambda: not peer.open)
+
+
+def test_what_a_loop_has_not_used_for_a_moment_serves_another() -> None:
+    with Peer() as peer:
+        sender = transport(deadline=1)
+
+        async def first() -> None:
+            await send(sender, peer)
+            await asyncio.sleep(0.5)  # more than a check's time, a twelfth of the deadline
+            await asyncio.to_thread(asyncio.run, send(sender, peer))
+
+        asyncio.run(first())
+        assert peer.accepted == 1
+
+
+def test_closing_reaches_what_another_running_loop_holds() -> None:
+    with Peer() as peer:
+        sender = transport()
+
+        async def first() -> None:
+            await send(sender, peer)
+            await asyncio.to_thread(asyncio.run, sender.close())
+            assert await asyncio.to_thread(peer.until, lambda: not peer.open)
+            await send(sender, peer)
+
+        asyncio.run(first())
+        assert peer.accepted == 2
+
+
+def test_at_most_so_many_idle_connections_are_kept() -> None:
+    with Peer() as peer:
+        sender = transport()
+
+        async def many() -> None:
+            await asyncio.gather(*(send(sender, peer) for _ in range(20)))
+            assert await asyncio.to_thread(peer.until, lambda: peer.open == 8)
+
+        asyncio.run(many())
+
+
+def test_a_connection_that_was_idle_for_long_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Peer() as peer:
+        sender = transport()
+
+        async def twice() -> None:
+            await send(sender, peer)
+            monkeypatch.setattr(connections, "KEEP_IDLE", 0.05)
+            await asyncio.sleep(0.1)
+            await send(sender, peer)
+
+        asyncio.run(twice())
+        assert peer.accepted == 2
+
+
+@pytest.mark.parametrize("clock", ["time", "monotonic"])
+def test_a_connection_that_outlived_a_freeze_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, clock: str
+) -> None:
+    with Peer() as peer:
+        sender = transport()
+        asyncio.run(send(sender, peer))
+        now = getattr(time, clock)
+        with monkeypatch.context() as patch:
+            # While a process is frozen one clock may stand still.
+            patch.setattr(f"statebucket_http.connection.time.{clock}", lambda: now() + 60)
+            asyncio.run(send(sender, peer))
+        assert peer.accepted == 2
+        assert peer.until(lambda: peer.open == 1)
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_connection_that_the_peer_closed_is_noticed_before_use(*, watched: bool) -> None:
+    with Peer() as peer:
+        sender = transport()
+
+        async def twice() -> None:
+            await send(sender, peer, PUT)
+            peer.hang_up()
+            if watched:
+                assert await asyncio.to_thread(peer.until, lambda: not peer.open)
+            else:
+                assert peer.until(lambda: not peer.open)  # the loop has no time to see it
+            assert (await send(sender, peer, PUT)).body == b"ok"
+
+        asyncio.run(twice())
+        assert peer.accepted == 2
+
+
+def test_an_answer_that_nobody_asked_for_is_not_taken() -> None:
+    def serve(connection: Connection) -> None:
+        connection.request()
+        connection.send(OK)
+        time.sleep(0.05)
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+        connection.receive()
+
+    with Peer(serve) as peer:
+        sender = transport()
+
+        async def twice() -> list[bytes]:
+            first = await send(sender, peer)
+            await asyncio.to_thread(time.sleep, 0.3)
+            return [first.body, (await send(sender, peer)).body]
+
+        assert asyncio.run(twice()) == [b"ok", b"ok"]
+        assert peer.accepted == 2
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        OK + b"more",
+    ],
+)
+def test_a_connection_is_not_used_after_such_a_reply(reply: bytes) -> None:
+    with Peer(answer(reply)) as peer:
+        sender = transport()
+        for number in range(2):
+            assert asyncio.run(send(sender, peer)).body == b"ok"
+            assert peer.until(lambda: not peer.open)
+            assert peer.accepted == number + 1
+
+
+def test_after_a_lost_request_idle_connections_go() -> None:
+    def serve(connection: Connection) -> None:
+        while True:
+            if connection.request().line.startswith("PUT"):
+                connection.reset()
+                return
+            connection.send(OK)
+
+    with Peer(serve) as peer:
+        sender = transport()
+
+        async def many() -> None:
+            await asyncio.gather(*(send(sender, peer) for _ in range(4)))
+            with pytest.raises(errors.Unavailable):
+                await send(sender, peer, PUT)
+            assert await asyncio.to_thread(peer.until, lambda: not peer.open)
+
+        asyncio.run(many())
