@@ -16,7 +16,7 @@ from statebucket_http.peer import Peer
 from statebucket_http.steps import Exchange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from statebucket_http.connection import Connection
     from statebucket_http.peer import Ways
@@ -41,6 +41,7 @@ class Transport:
         ca_bundle: A PEM file of the issuers to trust, in place of the system's.
         pool: The most idle connections to keep.
         ca_setting: What names such a file, for errors.
+        authorities: Names in the certificates of the service's usual issuers, which are read first.
         max_body: The longest body of a reply, in bytes.
         ways: How to wait, for a pool and a limit in seconds; by default, in the running event loop.
     """
@@ -53,6 +54,7 @@ class Transport:
         pool: int,
         *,
         ca_setting: str = "",
+        authorities: Sequence[bytes] = (),
         max_body: int = MAX_BODY,
         ways: Callable[[Pool, float], Ways] | None = None,
     ) -> None:
@@ -60,6 +62,7 @@ class Transport:
         self._limit = deadline * _STALL_SHARE
         self._ca_bundle = ca_bundle
         self._ca_setting = ca_setting
+        self._authorities = authorities
         self._max_idle = pool
         self._max_body = max_body
         self._make_ways = ways or _in_loops
@@ -170,7 +173,7 @@ class Transport:
         if self._trust is None:
             from statebucket_http.trust import Trust  # noqa: PLC0415  (imports ssl)
 
-            self._trust = Trust(self._ca_bundle)
+            self._trust = Trust(self._ca_bundle, self._authorities)
         return self._trust
 
     def _unreachable(self, peer: Peer, error: OSError | BadReply) -> Unavailable:

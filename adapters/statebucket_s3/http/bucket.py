@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from statebucket_http.wire import Reply, Request
     from statebucket_s3.http.options import HTTPOptions
 
+_AUTHORITIES = (b"Amazon", b"Starfield")  # who issues the certificates of AWS's own endpoints
+
 
 class HTTPBucket:
     """One bucket.
@@ -57,6 +59,7 @@ class HTTPBucket:
             self._settings.ca_bundle,
             location.max_in_flight,
             ca_setting="AWS_CA_BUNDLE",
+            authorities=_AUTHORITIES if self._settings.endpoint_url is None else (),
         )
 
     async def put(self, write: Write, condition: Version | None) -> Version:

@@ -145,6 +145,34 @@ def test_a_folder_of_hashes_is_looked_into_and_then_the_systems_file(
             assert asyncio.run(send(transport(None), peer)).body == b"ok"
 
 
+@pytest.mark.parametrize(
+    ("names", "complete"),
+    [((b"Acme Trust",), False), ((b"Nobody", b"Other Trust"), True), ((b"Nobody",), True)],
+)
+def test_a_services_usual_issuers_are_read_first_and_then_all(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, names: tuple[bytes, ...], *, complete: bool
+) -> None:
+    acme, other = (trustme.CA(organization_name=f"{name} Trust") for name in ("Acme", "Other"))
+    system = tmp_path / "system.pem"
+    system.write_bytes(other.cert_pem.bytes() + acme.cert_pem.bytes())
+    paths = ssl.get_default_verify_paths()._replace(
+        cafile=str(system),
+        capath=None,  # type: ignore[arg-type]  # as where there is no folder
+    )
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+    read: list[str] = []
+
+    def load_all(made: ssl.SSLContext) -> None:
+        read.append("all")
+        made.load_verify_locations(cafile=system)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", load_all)
+    with Peer(tls=context(acme)) as peer:
+        sender = Transport("S3", 30, None, 8, authorities=names)
+        assert asyncio.run(send(sender, peer)).body == b"ok"
+    assert bool(read) is complete
+
+
 @pytest.mark.parametrize("name", ["missing.pem", "empty.pem", "text.pem"])
 def test_a_bundle_that_is_none_is_named(tmp_path: Path, issuer: trustme.CA, name: str) -> None:
     (tmp_path / "empty.pem").write_bytes(b"")
