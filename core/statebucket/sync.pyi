@@ -215,7 +215,7 @@ class BlockingStateStore:
     def exists(self, key: str) -> bool:
         """Whether a key exists; an expired one does not: 1 request.
 
-        On S3 a missing bucket cannot be told from a missing key by this call.
+        On S3 this call cannot distinguish a missing bucket from a missing key.
         """
 
     def set_json(

@@ -128,7 +128,7 @@ CASES = [
     ),
     Case(
         9,
-        "Listings over many pages, empty, stale, repeated or garbled pages, deletion meanwhile",
+        "Listings over many pages, empty, stale, repeated or malformed pages, deletion meanwhile",
         (
             "faults.test_listings:*",
             "contract.listing:test_listings_go_over_several_pages",
@@ -190,7 +190,7 @@ CASES = [
     ),
     Case(
         16,
-        "A TTL is shortened, lengthened, removed by rewriting; a value set anew survives a sweep",
+        "A TTL is shortened, lengthened, removed by rewriting; a value set again survives a sweep",
         (
             "contract.ttl:test_rewriting_shortens_lengthens_and_removes_a_ttl",
             f"{_RACES}:test_a_rewrite_shortens_lengthens_and_removes_a_ttl",
@@ -224,7 +224,7 @@ CASES = [
     ),
     Case(
         20,
-        "One tag an object; services without tags, and a missing right, are told with the remedy",
+        "One tag an object; services without tags, and a missing right, are named with the remedy",
         (
             f"{_BESIDE}:test_an_object_with_a_ttl_has_one_tag_of_plain_letters",
             f"{_BESIDE}:test_cloud_storage_is_sent_no_tag",

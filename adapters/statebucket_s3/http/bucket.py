@@ -173,7 +173,7 @@ class HTTPBucket:
         reply = await self._once(request)
         answer = replies.answer_of(reply, request)
         if answer is not None and answer.region not in {None, asked.region}:
-            # S3 has told where the bucket is, to this call and others beside it, and done nothing.
+            # S3 has said where the bucket is, to this call and others beside it, and done nothing.
             self._settings = self._settings._replace(region=answer.region)
             self._endpoint = endpoint_of(
                 self._bucket, self._settings, self._options.addressing_style

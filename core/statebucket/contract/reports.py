@@ -13,7 +13,7 @@ class DeletionReport(msgspec.Struct, frozen=True, kw_only=True):
         keys: Keys removed.
         leases: Lease records removed.
         owners: Owner records removed.
-        bytes: Their stored size, as far as the listing told it.
+        bytes: Their stored size, as far as the listing has it.
         foreign: Objects in the same place that statebucket does not write; they stay.
     """
 

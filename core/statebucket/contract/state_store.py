@@ -286,7 +286,7 @@ class StateStore(StorageBackend, Protocol):
     async def exists(self, key: str) -> bool:
         """Whether a key exists; an expired one does not: 1 request.
 
-        On S3 a missing bucket cannot be told from a missing key by this call.
+        On S3 this call cannot distinguish a missing bucket from a missing key.
         """
         ...
 

@@ -136,7 +136,7 @@ class Remover:
                 yield page
 
     async def _noted(self, listing: AsyncIterator[T], prefix: str) -> AsyncIterator[T]:
-        """A listing that ends where it fails: what is under way is finished, and then told."""
+        """A listing that ends where it fails: what is under way is finished first."""
         if self._unlisted is not None:
             return
         try:

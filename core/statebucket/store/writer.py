@@ -115,7 +115,7 @@ class StoreWriter(SnapshotWriter):
         self._error = None  # of a snapshot that this one replaces
         try:
             self.version = await self._save(snapshot)
-        except Exception as error:  # noqa: BLE001  (told by the next save or flush)
+        except Exception as error:  # noqa: BLE001  (raised by the next save or flush)
             self._error = error
             self.failed += 1
         except BaseException:
