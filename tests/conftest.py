@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from support import selection
+from support.missing import need
 from support.secret_scan.plugin import SecretScan
 from support.servers import azurite as azurite_server
 from support.servers import fake_gcs, gcp_emulator
@@ -25,7 +26,7 @@ from support.servers.moto import running_moto
 from support.targets.s3 import BUCKET, raw_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from support.servers import Server
     from support.targets.differences import Differences
@@ -91,16 +92,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not config.getoption(selection.OPTION):
         items[:], left = selection.choose(items)
         config.hook.pytest_deselected(items=left)
-
-
-def need(missing: Callable[[], str | None]) -> None:
-    """Skips a test whose server cannot run here; in CI, where all can, it fails."""
-    reason = missing()
-    if reason is None:
-        return
-    if os.environ.get("CI"):
-        pytest.fail(f"in CI a missing server is a failure: {reason}")
-    pytest.skip(reason)
 
 
 def _with_bucket(server: Server) -> Server:

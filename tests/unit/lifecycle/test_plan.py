@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import urllib.request
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from statebucket.lifecycle.rules import digest, needed_rules
 from statebucket.port.lifecycle import Lifecycle, Rule
 from statebucket.store.layout import Layout
 from statebucket_gcs import lifecycle as gcs
+from support.missing import need
 from support.rules import scope
 from support.servers import gcp_emulator
 from support.targets.s3 import raw_client
@@ -115,14 +115,12 @@ class GCS:
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Server]:
-    reason = gcp_emulator.missing()
-    if reason is not None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    need(gcp_emulator.missing)
     with gcp_emulator.running_gcp_emulator() as server:
         yield server
 
 
-@pytest.fixture(params=["moto", "ministack", "emulator"])
+@pytest.fixture(params=["moto", "ministack", "seaweedfs", "emulator"])
 def place(request: pytest.FixtureRequest) -> S3 | GCS:
     server = request.getfixturevalue(request.param)
     return GCS(server) if request.param == "emulator" else S3(server)

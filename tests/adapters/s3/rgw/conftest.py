@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 
 from faults.clouds import Cloud
 from support.faults.proxy import FaultProxy
+from support.missing import need
 from support.servers import ceph as ceph_server
 from support.targets.s3 import BUCKET, S3Target, raw_client
 
@@ -23,19 +23,10 @@ QUERY = "&etag_quotes=false"
 """What a store's URL needs there."""
 
 
-def fail_in_ci(reason: str) -> NoReturn:
-    """Skips a test because something is missing; in CI, where nothing is, it fails."""
-    if os.environ.get("CI"):
-        pytest.fail(f"in CI what is missing is a failure: {reason}")
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="session")
 def ceph() -> Iterator[Ceph]:
     """A gateway with the bucket of the contract suite."""
-    reason = ceph_server.missing()
-    if reason is not None:
-        fail_in_ci(reason)
+    need(ceph_server.missing)
     with ceph_server.running_ceph() as ceph:
         raw_client(ceph.server).create_bucket(Bucket=BUCKET)
         yield ceph
