@@ -86,7 +86,7 @@ class BlockingStateStore:
         a condition fails.
 
         Args:
-            snapshot: What to keep.
+            snapshot: What to keep. It is validated again, and copied, before the first request.
             if_version: See the class.
             ttl: How long the snapshot can be loaded, a `timedelta` or seconds; for ever by default
                 (or the store's ``finished_ttl`` for a finished execution).
@@ -100,6 +100,8 @@ class BlockingStateStore:
             The version that was written.
 
         Raises:
+            InvalidSnapshot: It was changed in place to what JSON cannot carry; the message has the
+                path.
             VersionConflict: The condition does not hold.
             StaleSnapshot: ``only_newer``, and a newer snapshot is stored.
             LeaseLost: The lease ran out, or its next holder has saved.
@@ -179,7 +181,7 @@ class BlockingStateStore:
     def set(
         self,
         key: str,
-        value: bytes,
+        value: bytes | bytearray | memoryview,
         ttl: timedelta | float | None = None,
         *,
         if_version: Version | None = None,
@@ -189,7 +191,7 @@ class BlockingStateStore:
         Args:
             key: ``exec:{execution_id}:{rest}`` belongs to that execution and goes with it; any
                 other key belongs to the tenant, or to none.
-            value: The bytes.
+            value: The bytes. A bytearray or memoryview is copied before the first request.
             ttl: How long it can be read, a `timedelta` or seconds; for ever by default.
             if_version: See the class.
 
@@ -199,7 +201,7 @@ class BlockingStateStore:
         Raises:
             InvalidKey: The key cannot name an object.
             InvalidTTL: ``ttl`` is not a positive duration.
-            InvalidValue: ``value`` is not bytes.
+            InvalidValue: ``value`` is none of these.
             VersionConflict: The condition does not hold.
         """
 

@@ -39,23 +39,51 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+class _Decoding(threading.local):
+    """Whether this thread is inside `from_json`, whose values need no second look."""
+
+    active = False
+
+
+_decoding = _Decoding()
+
+
+def _created() -> ExecutionState:
+    _check_may_be_missing("state")
+    return ExecutionState.CREATED
+
+
+def _zero() -> int:
+    _check_may_be_missing("sequence_number")
+    return 0
+
+
+def _check_may_be_missing(field: str) -> None:
+    # The JSON form has these fields always: one without is damaged, or not a snapshot.
+    if _decoding.active:
+        raise InvalidSnapshot(f"Object missing required field `{field}`")
+
+
 class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Where an execution stands: all that another machine needs to go on with it.
 
-    Validated when built. ``step_outputs`` and ``variables`` are copied, so that a later change to
-    the caller's own dictionaries does not reach the snapshot; do not change them in place.
+    Only the two ids must be given. Validated when built, and again when saved. ``step_outputs`` and
+    ``variables`` are copied, so that a later change to the caller's own dictionaries does not reach
+    the snapshot; do not change them in place.
 
     Attributes:
         execution_id: The execution; not empty, without ``:``.
         tenant_id: Whose it is; not empty.
         user_id: On whose behalf it runs.
-        state: An `ExecutionState`, or `Waiting` with its reason.
+        state: An `ExecutionState`, or `Waiting` with its reason; ``ExecutionState.CREATED`` by
+            default.
         current_step_id: The step under way.
-        step_outputs: What each finished step returned, as JSON values.
-        variables: The execution's working values, as JSON values.
-        timestamp: When the snapshot was taken; any zone, kept in UTC to the microsecond.
-        sequence_number: Where in the event log, 0 to 2**64 - 1. The caller checks it against the
-            log after loading.
+        step_outputs: What each finished step returned, as JSON values; empty by default.
+        variables: The execution's working values, as JSON values; empty by default.
+        timestamp: When the snapshot was taken; any zone, kept in UTC to the microsecond; now by
+            default.
+        sequence_number: Where in the event log, 0 to 2**64 - 1; 0 by default. The caller checks it
+            against the log after loading.
 
     Raises:
         InvalidSnapshot: A field breaks its rule; the message names the field and the value.
@@ -64,12 +92,12 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     execution_id: ExecutionId
     tenant_id: TenantId
     user_id: UserId | None = None
-    state: ExecutionState | Waiting
+    state: ExecutionState | Waiting = msgspec.field(default_factory=_created)
     current_step_id: StepId | None = None
     step_outputs: dict[str, Any] = {}
     variables: dict[str, Any] = {}
     timestamp: datetime = msgspec.field(default_factory=_now)
-    sequence_number: int
+    sequence_number: int = msgspec.field(default_factory=_zero)
 
     if TYPE_CHECKING:
         # As built, an id may be a plain string; as read, it is of its own type.
@@ -78,13 +106,13 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
             *,
             execution_id: ExecutionId | str,
             tenant_id: TenantId | str,
-            state: ExecutionState | Waiting,
-            sequence_number: int,
             user_id: UserId | str | None = None,
+            state: ExecutionState | Waiting = ...,
             current_step_id: StepId | str | None = None,
             step_outputs: dict[str, Any] = ...,
             variables: dict[str, Any] = ...,
             timestamp: datetime = ...,
+            sequence_number: int = ...,
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -142,6 +170,30 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         """Encodes the snapshot as JSON, compact, in UTF-8."""
         return _encoder.encode(self)
 
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain JSON values, as `to_json` writes them.
+
+        Returns:
+            A new dictionary of what ``json.loads(snapshot.to_json())`` gives: the state and the
+            timestamp are text (or, for a waiting state, a dictionary). Changes to it do not reach
+            the snapshot.
+
+        Raises:
+            InvalidSnapshot: It was changed in place to what JSON cannot carry.
+        """
+        fields: dict[str, Any] = msgspec.to_builtins(self.checked())
+        return fields
+
+    def checked(self) -> ExecutionSnapshot:
+        """A copy that was validated again, since a dictionary inside may have been changed.
+
+        Saving does this by itself.
+
+        Raises:
+            InvalidSnapshot: A field breaks its rule; the message has its path.
+        """
+        return msgspec.structs.replace(self)
+
     def advance(self, **changes: Any) -> ExecutionSnapshot:  # noqa: ANN401  (any field's value)
         """Returns the next snapshot: a ``sequence_number`` one higher, the time now, and changes.
 
@@ -161,13 +213,6 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidSnapshot(str(error)) from None
 
 
-class _Decoding(threading.local):
-    """Whether this thread is inside `from_json`, whose values need no second look."""
-
-    active = False
-
-
-_decoding = _Decoding()
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(ExecutionSnapshot)
 _FINE_STAMP = re.compile(r"(.*\.[0-9]{6})[0-9]+(.*)")  # with digits beyond microseconds

@@ -135,7 +135,7 @@ class StateStore(StorageBackend, Protocol):
         a condition fails.
 
         Args:
-            snapshot: What to keep.
+            snapshot: What to keep. It is validated again, and copied, before the first request.
             if_version: See the class.
             ttl: How long the snapshot can be loaded, a `timedelta` or seconds; for ever by default
                 (or the store's ``finished_ttl`` for a finished execution).
@@ -149,6 +149,8 @@ class StateStore(StorageBackend, Protocol):
             The version that was written.
 
         Raises:
+            InvalidSnapshot: It was changed in place to what JSON cannot carry; the message has the
+                path.
             VersionConflict: The condition does not hold.
             StaleSnapshot: ``only_newer``, and a newer snapshot is stored.
             LeaseLost: The lease ran out, or its next holder has saved.
@@ -242,7 +244,7 @@ class StateStore(StorageBackend, Protocol):
     async def set(
         self,
         key: str,
-        value: bytes,
+        value: bytes | bytearray | memoryview,
         ttl: timedelta | float | None = None,
         *,
         if_version: Version | None = None,
@@ -252,7 +254,7 @@ class StateStore(StorageBackend, Protocol):
         Args:
             key: ``exec:{execution_id}:{rest}`` belongs to that execution and goes with it; any
                 other key belongs to the tenant, or to none.
-            value: The bytes.
+            value: The bytes. A bytearray or memoryview is copied before the first request.
             ttl: How long it can be read, a `timedelta` or seconds; for ever by default.
             if_version: See the class.
 
@@ -262,7 +264,7 @@ class StateStore(StorageBackend, Protocol):
         Raises:
             InvalidKey: The key cannot name an object.
             InvalidTTL: ``ttl`` is not a positive duration.
-            InvalidValue: ``value`` is not bytes.
+            InvalidValue: ``value`` is none of these.
             VersionConflict: The condition does not hold.
         """
         ...

@@ -24,16 +24,17 @@ class KeyValues(ContextStore):
     async def set(
         self,
         key: str,
-        value: bytes,
+        value: bytes | bytearray | memoryview,
         ttl: timedelta | float | None = None,
         *,
         if_version: Version | None = None,
     ) -> Version:
-        if not isinstance(value, bytes):
+        if not isinstance(value, bytes | bytearray | memoryview):
             raise InvalidValue(
-                f"a value must be bytes, not {type(value).__name__}; set_json stores other values"
+                f"a value must be bytes, bytearray or memoryview, not {type(value).__name__}; "
+                "set_json stores other values"
             )
-        return await self._set("set", key, value, BYTES, ttl, if_version)
+        return await self._set("set", key, bytes(value), BYTES, ttl, if_version)
 
     async def set_json(
         self,

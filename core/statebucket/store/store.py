@@ -65,6 +65,7 @@ class ObjectStateStore(KeyValues, Listings):
     ) -> Version:
         if not isinstance(snapshot, ExecutionSnapshot):
             raise InvalidSnapshot(f"not an ExecutionSnapshot: {type(snapshot).__name__}")
+        snapshot = snapshot.checked()
         tenant_id, execution_id = snapshot.tenant_id, snapshot.execution_id
         self.context.check_tenant(tenant_id)
         check_condition(if_version)

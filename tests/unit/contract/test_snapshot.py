@@ -207,6 +207,16 @@ def test_a_missing_field_is_named(field: str) -> None:
         ExecutionSnapshot.from_json(json.dumps(left))
 
 
+@given(st.dictionaries(text, json_values, max_size=4), st.sampled_from([*STATES, *REASONS]))
+def test_a_dict_of_it_is_what_its_json_reads_as(values: dict[str, Any], name: str) -> None:
+    state = Waiting(WaitReason(name)) if name in REASONS else ExecutionState(name)
+    built = snapshot(variables=values, step_outputs=values, state=state, user_id="u")
+    fields = built.to_dict()
+    assert repr(fields) == repr(json.loads(built.to_json()))
+    fields["variables"]["added"] = 1
+    assert built.variables == values
+
+
 @given(st.dictionaries(text, json_values, max_size=4))
 def test_any_json_value_round_trips(values: dict[str, Any]) -> None:
     first = snapshot(variables=values, step_outputs=values)

@@ -59,6 +59,29 @@ def test_what_json_would_make_of_a_value_is_what_the_snapshot_holds() -> None:
     assert type(built.variables) is dict
 
 
+def test_only_the_two_ids_must_be_given() -> None:
+    before = datetime.now(UTC)
+    built = ExecutionSnapshot(execution_id="e1", tenant_id="acme")
+    assert before <= built.timestamp <= datetime.now(UTC)
+    assert (built.state, built.sequence_number) == (ExecutionState.CREATED, 0)
+    assert (built.user_id, built.current_step_id) == (None, None)
+    assert (built.step_outputs, built.variables) == ({}, {})
+    assert ExecutionSnapshot.from_json(built.to_json()) == built
+
+
+def test_two_snapshots_share_no_default() -> None:
+    one = ExecutionSnapshot(execution_id="e1", tenant_id="acme")
+    one.variables["a"] = 1
+    assert ExecutionSnapshot(execution_id="e1", tenant_id="acme").variables == {}
+
+
+def test_what_was_changed_in_place_is_not_made_a_dict_of() -> None:
+    built = snapshot(variables={"rows": []})
+    built.variables["rows"].append({"a"})
+    with pytest.raises(errors.InvalidSnapshot, match=r"variables\.rows\[0\] .*set"):
+        built.to_dict()
+
+
 def test_ids_are_built_from_plain_strings_and_read_as_their_own_types() -> None:
     # The type checker's test: the page's own examples pass strings.
     built = ExecutionSnapshot(

@@ -49,6 +49,17 @@ class Event:
 class KeyContract(Contract):
     """``set``, ``get``, ``exists``, ``delete``, ``set_json``, ``get_json``."""
 
+    @pytest.mark.parametrize(
+        "value",
+        [bytearray(b"value"), memoryview(b"value"), memoryview(b"-v-a-l-u-e")[1::2]],
+        ids=["bytearray", "memoryview", "strided"],
+    )
+    async def test_a_value_may_be_a_buffer(
+        self, store: StateStore, value: bytearray | memoryview
+    ) -> None:
+        await store.set("k", value)
+        assert await store.get("k") == b"value"
+
     @pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value[:12]))
     async def test_bytes_come_back_exactly(self, store: StateStore, value: bytes) -> None:
         version = await store.set("k", value)

@@ -66,6 +66,22 @@ class SnapshotContract(Contract):
         assert "writeid" in raw.metadata
         assert "expiresat" not in raw.metadata
 
+    async def test_what_is_valid_may_be_changed_in_place_before_a_save(
+        self, store: StateStore
+    ) -> None:
+        saved = snapshot(variables={"rows": [1]})
+        saved.variables["rows"].append((2, 3))
+        await store.save_snapshot(saved)
+        saved.variables["rows"].append(4)
+        loaded = await store.load_snapshot(E1)
+        assert loaded is not None
+        assert loaded.variables == {"rows": [1, [2, 3]]}
+
+    async def test_the_two_ids_are_enough(self, store: StateStore) -> None:
+        saved = ExecutionSnapshot(execution_id=E1, tenant_id=ACME)
+        await store.save_snapshot(saved)
+        assert await store.load_snapshot(E1) == saved
+
     async def test_what_was_never_saved_is_none(self, store: StateStore) -> None:
         assert await store.load_snapshot(E1) is None
         assert await store.load_stored(E1) is None
