@@ -55,6 +55,7 @@ def open_store(
     deadline: timedelta | float | None = None,
     owner_index: bool | None = None,
     engine: str | None = None,
+    tenant: str | None = None,
     max_in_flight: int | None = None,
     finished_ttl: timedelta | float | None = None,
     clock: Callable[[], float | datetime] | None = None,
@@ -75,6 +76,7 @@ def open_store(
         owner_index: False for a bucket whose tenants are kept apart by IAM: only tenant views,
             and nothing outside ``tenants/`` is touched.
         engine: Another implementation of the scheme, where one is registered; ``sdk`` by default.
+        tenant: Opens this tenant's view, as ``store.tenant(…)`` gives it.
         max_in_flight: The most requests at one time from one event loop; 32 by default.
         finished_ttl: A TTL for snapshots in a terminal state that are saved without one, a
             `timedelta` or seconds.
@@ -85,6 +87,7 @@ def open_store(
 
     Raises:
         InvalidURL: The URL cannot be read, carries a secret, or has an unknown parameter.
+        InvalidKey: ``tenant`` cannot name one.
         InvalidArgument: An option is unknown or outside what it may be.
         UnknownScheme: No adapter is registered for the scheme and engine.
         AdapterNotInstalled: The adapter's SDK is missing; the message has the pip command.
@@ -98,6 +101,7 @@ def open_store(
         "deadline": deadline,
         "owner_index": owner_index,
         "engine": engine,
+        "tenant": tenant,
         "max_in_flight": max_in_flight,
     }
     text = {name: read.parameters.pop(name) for name in given if name in read.parameters}
@@ -125,7 +129,8 @@ def open_store(
         deadline=core.deadline,
         finished_ttl=finished_ttl,
     )
-    return ObjectStateStore(context)
+    store = ObjectStateStore(context)
+    return store if core.tenant is None else store.tenant(core.tenant)
 
 
 def _seconds_of(clock: Callable[[], float | datetime]) -> Callable[[], float]:

@@ -56,6 +56,26 @@ class BlockingStateStore:
             TenantMismatch: This store is bound to another tenant already.
         """
 
+    @property
+    def tenant_id(self) -> TenantId | None:
+        """The tenant that this store is bound to; None where it is bound to none."""
+
+    def snapshot(self, execution_id: ExecutionId | str, **fields: Any) -> ExecutionSnapshot:
+        """Builds a snapshot of this store's tenant, without saving it: 0 requests.
+
+        Args:
+            execution_id: The execution.
+            fields: The other fields of `ExecutionSnapshot`, each with a default.
+
+        Returns:
+            The snapshot, with this store's `tenant_id`.
+
+        Raises:
+            InvalidSnapshot: A field breaks its rule, or there is no such field.
+            TenantMismatch: ``tenant_id`` is given, and is another's.
+            UnsupportedOperation: This store is bound to no tenant.
+        """
+
     def stats(self) -> Stats:
         """What this store and its views have done since it was opened: 0 requests."""
 
@@ -459,6 +479,7 @@ def open_store(
     deadline: timedelta | float | None = None,
     owner_index: bool | None = None,
     engine: str | None = None,
+    tenant: str | None = None,
     max_in_flight: int | None = None,
     finished_ttl: timedelta | float | None = None,
     clock: Callable[[], float | datetime] | None = None,
@@ -479,6 +500,7 @@ def open_store(
         owner_index: False for a bucket whose tenants are kept apart by IAM: only tenant views,
             and nothing outside ``tenants/`` is touched.
         engine: Another implementation of the scheme, where one is registered; ``sdk`` by default.
+        tenant: Opens this tenant's view, as ``store.tenant(…)`` gives it.
         max_in_flight: The most requests at one time from one event loop; 32 by default.
         finished_ttl: A TTL for snapshots in a terminal state that are saved without one, a
             `timedelta` or seconds.
@@ -489,6 +511,7 @@ def open_store(
 
     Raises:
         InvalidURL: The URL cannot be read, carries a secret, or has an unknown parameter.
+        InvalidKey: ``tenant`` cannot name one.
         InvalidArgument: An option is unknown or outside what it may be.
         UnknownScheme: No adapter is registered for the scheme and engine.
         AdapterNotInstalled: The adapter's SDK is missing; the message has the pip command.

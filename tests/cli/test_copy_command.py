@@ -40,6 +40,17 @@ def test_a_tenant_that_is_not_there_is_exit_code_1(
     assert (answer.code, answer.json["error"]["kind"]) == (1, "NotFound")
 
 
+def test_a_store_that_is_bound_to_a_tenant_is_not_copied_whole(
+    cli: Callable[..., Any], url: str, tmp_path: Path
+) -> None:
+    target = f"sqlite:///{tmp_path}/copy.db"
+    for source, destination in ((f"{url}?tenant=acme", target), (url, f"{target}?tenant=acme")):
+        answer = cli("copy", source, destination, "--json")
+        assert answer.code != 0
+        assert "bound to no tenant" in answer.json["error"]["message"]
+    assert not (tmp_path / "copy.db").exists()
+
+
 def test_onto_itself_is_wrong_usage(cli: Callable[..., Any], url: str) -> None:
     assert cli("copy", url, url).code == 2
 

@@ -162,6 +162,7 @@ def test_every_call_is_seen_to_name_something(deployment: Deployment) -> None:
                 silent.add(call)
         runner.run(store.shutdown())
     expected = {"name", "requires_network", "supports_air_gapped", "stats", "shutdown"}
+    expected |= {"tenant_id", "snapshot"}
     if deployment.service == "azure":
         expected |= OF_THE_BUCKET  # where the rules are out of the data plane's sight
     assert silent == expected

@@ -101,6 +101,8 @@ DRIVERS: dict[str, list[Callable[[StateStore, Ids], Any]]] = {
     "name": [lambda store, _: store.name],
     "requires_network": [lambda store, _: store.requires_network],
     "supports_air_gapped": [lambda store, _: store.supports_air_gapped],
+    "tenant_id": [lambda store, _: store.tenant_id],
+    "snapshot": [lambda store, ids: store.tenant(ids.tenant).snapshot(ids.execution)],
     "stats": [lambda store, _: store.stats()],
     "health_check": [lambda store, _: store.health_check()],
     "shutdown": [lambda store, _: store.shutdown()],

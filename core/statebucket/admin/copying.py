@@ -89,6 +89,9 @@ class Copier:
         replace_keys: Replace keys of no execution that differ.
         dry_run: Write nothing.
         progress: Called after each object with what was done so far.
+
+    Raises:
+        UnsupportedOperation: One of the two is bound to a tenant.
     """
 
     def __init__(
@@ -100,6 +103,11 @@ class Copier:
         dry_run: bool = False,
         progress: Callable[[CopyReport], None] | None = None,
     ) -> None:
+        if source.tenant is not None or target.tenant is not None:
+            raise UnsupportedOperation(
+                "copy needs stores that are bound to no tenant: open both without tenant=, and "
+                "name the tenants to copy"
+            )
         self._source = source
         self._transfer = Transfer(source, target, dry_run=dry_run)
         self._replace_keys = replace_keys

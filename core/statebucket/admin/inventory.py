@@ -42,6 +42,7 @@ class Holdings(msgspec.Struct, frozen=True, kw_only=True):
 
 async def of_tenant(context: StoreContext, tenant_id: str) -> Holdings:
     """Counts what a tenant has: 1 request per 1,000 objects, and 1 where there are none."""
+    context.check_tenant(tenant_id)
     return await _count(context, context.layout.tenant(tenant_id), tenant_id)
 
 

@@ -100,6 +100,33 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
+    @property
+    def tenant_id(self) -> TenantId | None:
+        """The tenant that this store is bound to; None where it is bound to none."""
+        ...
+
+    @declare(Kind.PLAIN)
+    def snapshot(
+        self,
+        execution_id: ExecutionId | str,
+        **fields: Any,  # noqa: ANN401  (any field's value)
+    ) -> ExecutionSnapshot:
+        """Builds a snapshot of this store's tenant, without saving it: 0 requests.
+
+        Args:
+            execution_id: The execution.
+            fields: The other fields of `ExecutionSnapshot`, each with a default.
+
+        Returns:
+            The snapshot, with this store's `tenant_id`.
+
+        Raises:
+            InvalidSnapshot: A field breaks its rule, or there is no such field.
+            TenantMismatch: ``tenant_id`` is given, and is another's.
+            UnsupportedOperation: This store is bound to no tenant.
+        """
+        ...
+
     @declare(Kind.PLAIN)
     def stats(self) -> Stats:
         """What this store and its views have done since it was opened: 0 requests."""

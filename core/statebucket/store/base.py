@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from statebucket.contract.ids import TenantId
+from statebucket.contract.snapshot import ExecutionSnapshot
 from statebucket.contract.state_store import StateStore
+from statebucket.errors import InvalidSnapshot, UnsupportedOperation
 from statebucket.store.tasks import shielded
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from statebucket.contract.ids import ExecutionId
     from statebucket.contract.stats import Stats
     from statebucket.store.context import StoreContext
 
@@ -46,6 +50,26 @@ class ContextStore(StateStore):
     @property
     def supports_air_gapped(self) -> bool:
         return not self.requires_network
+
+    @property
+    def tenant_id(self) -> TenantId | None:
+        return None if self._tenant is None else TenantId(self._tenant)
+
+    def snapshot(
+        self,
+        execution_id: ExecutionId | str,
+        **fields: Any,  # noqa: ANN401  (any field's value)
+    ) -> ExecutionSnapshot:
+        tenant_id = self.tenant_id
+        if tenant_id is None:
+            raise UnsupportedOperation(
+                "snapshot needs a tenant: call it on store.tenant(…), or build an ExecutionSnapshot"
+            )
+        self.context.check_tenant(fields.pop("tenant_id", tenant_id))
+        try:
+            return ExecutionSnapshot(execution_id=execution_id, tenant_id=tenant_id, **fields)
+        except TypeError as error:
+            raise InvalidSnapshot(str(error)) from None
 
     def stats(self) -> Stats:
         return self._objects.counter.stats()

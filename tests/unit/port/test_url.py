@@ -237,6 +237,15 @@ def test_what_is_wrong_with_an_option_is_said_in_plain_words(
         open_store("memory://", **options)
 
 
+def test_a_url_may_name_a_tenant_and_a_keyword_wins() -> None:
+    assert open_store("memory://").tenant_id is None
+    assert open_store("memory://?tenant=acme").tenant_id == "acme"
+    assert open_store("memory://?tenant=a%2Fb%20c").tenant_id == "a/b c"
+    assert open_store("memory://?tenant=acme", tenant="other").tenant_id == "other"
+    with pytest.raises(errors.InvalidKey):
+        open_store("memory://?tenant=")
+
+
 def test_a_deadline_may_be_a_timedelta() -> None:
     assert open_store("memory://", deadline=timedelta(seconds=3)).context.deadline == 3
     with pytest.raises(errors.InvalidArgument, match="must be a positive timedelta"):
@@ -264,6 +273,7 @@ def test_options_of_the_core_in_a_url_are_what_they_may_be(option: str, values: 
         ("owner_index", [2, "maybe", [], 0.5]),
         ("max_in_flight", [0, -1, True, 1.5, "many"]),
         ("engine", [3, b"sdk"]),
+        ("tenant", [3, b"acme"]),
     ],
 )
 def test_keyword_options_of_the_core_are_what_they_may_be(option: str, values: list[Any]) -> None:

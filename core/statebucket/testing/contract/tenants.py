@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from statebucket import errors
+from statebucket import ExecutionState, errors
 from statebucket.testing.contract.base import ACME, E1, Contract, snapshot
 
 if TYPE_CHECKING:
@@ -121,6 +121,41 @@ class TenantContract(Contract):
                     await refused
             with pytest.raises(errors.UnsupportedOperation):
                 _ = [key async for key in store.iter_keys()]
+
+    async def test_a_view_knows_its_tenant_and_builds_its_snapshots(
+        self, store: StateStore, target: Target
+    ) -> None:
+        acme = store.tenant(ACME)
+        assert (store.tenant_id, acme.tenant_id) == (None, ACME)
+        assert acme.with_deadline(5).tenant_id == ACME
+        target.requests()
+        built = acme.snapshot(E1, state=ExecutionState.RUNNING, variables={"a": 1})
+        assert (built.tenant_id, built.execution_id) == (ACME, E1)
+        assert (built.state, built.variables) == (ExecutionState.RUNNING, {"a": 1})
+        assert acme.snapshot(E1, tenant_id=ACME).sequence_number == 0
+        with pytest.raises(errors.TenantMismatch):
+            acme.snapshot(E1, tenant_id="other")
+        with pytest.raises(errors.InvalidSnapshot, match="stat"):
+            acme.snapshot(E1, stat=ExecutionState.RUNNING)
+        with pytest.raises(errors.InvalidSnapshot, match="execution_id"):
+            acme.snapshot("")
+        with pytest.raises(errors.UnsupportedOperation, match="tenant"):
+            store.snapshot(E1)
+        assert not target.requests()
+        await acme.save_snapshot(built)
+        assert await acme.load_snapshot(E1) == built
+
+    async def test_a_tenants_view_can_be_opened(self, store: StateStore, target: Target) -> None:
+        async with target.open(tenant=ACME) as acme:
+            assert acme.tenant_id == ACME
+            await acme.set("k", b"v")
+            with pytest.raises(errors.TenantMismatch):
+                acme.tenant("other")
+        assert await store.tenant(ACME).get("k") == b"v"
+        assert await store.get("k") is None
+        for tenant in ("", "\ud800", "x" * 1100):
+            with pytest.raises(errors.InvalidKey):
+                target.open(tenant=tenant)
 
     async def test_a_deadline_can_be_chosen_for_some_calls(self, store: StateStore) -> None:
         for deadline in (5, 5.0, timedelta(seconds=5)):
