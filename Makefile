@@ -76,14 +76,14 @@ check: $(VENV)/.dev  ## Format, lint, types, and who may import whom
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports --no-cache
 
-format: $(VENV)/.dev  ## Formats the code and mends what can be mended
+format: $(VENV)/.dev  ## Formats the code and fixes what can be fixed
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
 
 docs: $(VENV)/.dev  ## Builds the API reference in dist/docs; a warning is an error
 	$(BIN)/python -W error -W "$(NAMED_TUPLE)" -m pdoc --docformat google --output-directory dist/docs $(DOCS)
 
-screenshots: $(VENV)/.dev  ## Draws the README's screenshots anew
+screenshots: $(VENV)/.dev  ## Draws the README's screenshots again
 	PYTHONPATH=tests $(BIN)/python tests/generators/screenshots.py
 
 stubs: $(VENV)/.dev  ## Writes the blocking store's stub from the asynchronous one

@@ -59,7 +59,7 @@ class SizedBody:
 
     def end(self) -> None:
         """Raises, since the connection ended within the body."""
-        raise BadReply(f"it was cut short: {self._at} of {self._length} bytes arrived")
+        raise BadReply(f"the body is truncated: {self._at} of {self._length} bytes arrived")
 
     def value(self) -> bytes:
         """The whole body; nothing is copied."""
@@ -138,7 +138,7 @@ class ChunkedBody:
 
     def end(self) -> None:
         """Raises, since the connection ended within the body."""
-        raise BadReply("it was cut short: the connection ended between its chunks")
+        raise BadReply("the body is truncated: the connection ended between its chunks")
 
     def value(self) -> bytes:
         """The whole body."""

@@ -75,7 +75,7 @@ def read_head(raw: bytes) -> Head:
         lines, fields = _careful(raw)
     status = _STATUS.fullmatch(lines[0])
     if status is None:
-        raise BadReply("it does not begin as HTTP/1.1 does")
+        raise BadReply("it is not an HTTP/1.1 response")
     newer = status[1] == "1"
     length = fields.get("content-length")
     coding = fields.get("transfer-encoding")

@@ -90,12 +90,14 @@ def _parsed(url: str, name: str) -> Proxy:
     parts = _URL.fullmatch(url.strip())
     port = 80 if parts is None or parts["port"] is None else int(parts["port"])
     if parts is None or not 0 < port <= _MAX_PORT:
-        raise InvalidArgument(f"the environment's {name} is no URL of a proxy")
+        raise InvalidArgument(
+            f"{name} is not a valid proxy URL: it must be http://host:port, with user:password@ "
+            "before the host where the proxy needs them, percent-encoded"
+        )
     scheme = (parts["scheme"] or "http").lower()
     if scheme != "http":
         raise InvalidArgument(
-            f"the environment's {name} names a proxy of {scheme}://: engine=http goes through "
-            "http:// ones only"
+            f"{name} names a proxy of {scheme}://: engine=http supports http:// proxies only"
         )
     authorization = None
     if parts["user"] is not None:

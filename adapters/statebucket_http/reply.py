@@ -80,7 +80,7 @@ class ReplyReader:
             BadReply: The reply was cut short, or there is none.
         """
         if self._body is None:
-            raise BadReply("no answer" if not self._filled else "it was cut short within its head")
+            raise BadReply("no answer" if not self._filled else "the head is truncated")
         self._body.end()
         self._finish(self._body)
 

@@ -180,7 +180,7 @@ class Transport:
         """The error for a connection that could not be opened."""
         reason = self._reason(error)
         if _untrusted(error):
-            others = f"; {self._ca_setting} names other issuers" if self._ca_setting else ""
+            others = f"; set {self._ca_setting} to trust other CAs" if self._ca_setting else ""
             return UntrustedCertificate(
                 f"{self._service}'s certificate is not trusted at {peer.name} ({reason}{others})"
             )

@@ -62,12 +62,12 @@ def parse(body: bytes, repeated: Collection[str] = ()) -> tuple[str, Any]:
     try:
         parser.Parse(body, True)  # noqa: FBT003  (expat's own signature)
     except (ExpatError, LookupError) as error:  # LookupError: of an unknown encoding
-        raise ValueError(f"no XML: {error}") from error
+        raise ValueError(f"not valid XML: {error}") from error
     return root[0]
 
 
 def _refuse(*_: object) -> None:
-    raise ValueError("S3 declares no document type")
+    raise ValueError("the XML declares a document type, which S3 never does")
 
 
 def text_of(value: str) -> str:

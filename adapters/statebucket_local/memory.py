@@ -123,7 +123,7 @@ class MemoryBucket:
             if found is not None:
                 raise PreconditionFailed("the object exists")
         elif found is None or found.info.version != condition:
-            raise PreconditionFailed("the object is not at that version")
+            raise PreconditionFailed("the object is at a different version")
 
 
 def _start(names: list[str], prefix: str, after: str | None) -> int:

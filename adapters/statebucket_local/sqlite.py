@@ -84,7 +84,11 @@ class SQLiteBucket:
             )
             row = (*row, condition.token)
         if await self._run(lambda db: db.execute(sql, row).rowcount) != 1:
-            raise PreconditionFailed("the object is not at the version of the condition")
+            raise PreconditionFailed(
+                "the object exists"
+                if condition == Version.ABSENT
+                else "the object is at a different version"
+            )
         return Version(version)
 
     async def get(self, name: str) -> Object | None:
@@ -111,7 +115,7 @@ class SQLiteBucket:
 
         gone, left = await self._run(conditional)
         if left and not gone:
-            raise PreconditionFailed("the object is at another version")
+            raise PreconditionFailed("the object is at a different version")
         return gone
 
     async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:

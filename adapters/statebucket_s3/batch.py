@@ -19,8 +19,8 @@ def deletions_of(
 ) -> list[Deletion]:
     """What became of each object; the reply names failures, and from some services successes too.
 
-    An entry about an object that is not in the batch makes it unclear which of them it is about:
-    all that have no error of their own then have an unknown outcome.
+    An entry that names an object that was not in the request may stand for any that was: all that
+    have no error of their own then have an unknown outcome.
 
     Args:
         errors: The reply's failures, with ``Key``, ``Code`` and ``Message``.
@@ -41,7 +41,7 @@ def deletions_of(
     if stray:
         for name in requested - failed.keys():
             failed[name] = Unavailable(
-                "S3's reply to a batch delete is about an object that is not in the batch",
+                "S3's reply to a batch delete names an object that was not in the request",
                 outcome="unknown",
             )
     return [Deletion(name, None, failed.get(name)) for name in names]

@@ -63,7 +63,7 @@ FOREIGN = "200"
 
 def unreadable() -> errors.Unavailable:
     """The error for a reply that reports success but is not a valid S3 response."""
-    return errors.Unavailable("S3's answer cannot be read", outcome="unknown", code=FOREIGN)
+    return errors.Unavailable("not a valid S3 response", outcome="unknown", code=FOREIGN)
 
 
 class Requested(NamedTuple):

@@ -30,7 +30,7 @@ def if_match(version: Version, options: BucketOptions) -> str:
     """
     found = _ETAG.fullmatch(version.token)
     if found is None:
-        raise PreconditionFailed(f"not a version of S3: {version.token!r}")
+        raise PreconditionFailed(f"{version.token!r} is not a valid S3 version (an ETag)")
     return found[0] if options.etag_quotes else found[1]
 
 

@@ -35,7 +35,5 @@ def following(token: str | None, after: str | None, *, truncated: bool) -> str |
             beginning: what follows would count as absent, or the listing would never end.
     """
     if truncated and (not token or token == after):
-        raise Unavailable(
-            "S3's listing reports that more follows, but names no new place to go on from"
-        )
+        raise Unavailable("S3 reported more results but returned no new continuation token")
     return token or None

@@ -134,14 +134,15 @@ def open_store(
 
 
 def _seconds_of(clock: Callable[[], float | datetime]) -> Callable[[], float]:
-    """A caller's clock as one that tells seconds since the epoch."""
+    """A caller's clock as one that returns seconds since the epoch."""
     now = clock() if callable(clock) else None
     if isinstance(now, datetime) and now.tzinfo is not None:
         return lambda: clock().timestamp()  # type: ignore[union-attr]  # as it did just now
     if isinstance(now, bool) or not isinstance(now, int | float) or not math.isfinite(now):
+        got = f"returned {shown(now)}" if callable(clock) else "is not callable"
         raise InvalidArgument(
-            "clock must be callable, and tell seconds since the epoch or a datetime with a time "
-            f"zone: {shown(clock)} tells {shown(now)}"
+            "clock must return seconds since the epoch or a timezone-aware datetime; "
+            f"{shown(clock)} {got}"
         )
     return clock  # type: ignore[return-value]  # as it did just now
 
@@ -170,7 +171,7 @@ def _open(location: Location, engine: str) -> OpenedBucket:
                 one.replace("+", " with engine=") for one in (name, *sorted(_names()))
             )
             raise UnknownScheme(
-                f"no adapter is registered for {wanted!r}; there are: {', '.join(known)}"
+                f"no adapter is registered for {wanted!r}; available: {', '.join(known)}"
             )
         target, load = point.value, point.load
     remedy = f": pip install 'statebucket[{_EXTRAS[name]}]'" if name in _EXTRAS else ""

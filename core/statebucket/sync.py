@@ -61,14 +61,11 @@ class _Background:
         """Runs a coroutine there, and waits for it here."""
         if self.pid != os.getpid():
             work.close()
-            raise UnsupportedOperation(
-                "an iterator cannot be used in a fork of its process: begin another"
-            )
+            raise UnsupportedOperation("an iterator cannot be used after a fork: create a new one")
         if threading.current_thread() is self._thread:
             work.close()
             raise UnsupportedOperation(
-                "a callback (progress, clock) of a blocking call cannot make another, which would "
-                "wait for itself"
+                "a callback (progress, clock) must not call the blocking store: it would deadlock"
             )
         future = asyncio.run_coroutine_threadsafe(work, self.loop)
         try:

@@ -423,7 +423,7 @@ class BlockingLease:
 
         Raises:
             LeaseHeld: Another holder has it, and did not give it up within ``wait``.
-            UnsupportedOperation: It was taken before; ask the store for another.
+            UnsupportedOperation: It was taken before; call ``store.lease(…)`` again.
         """
 
     def __exit__(

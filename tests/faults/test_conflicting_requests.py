@@ -74,7 +74,7 @@ async def test_a_condition_that_holds_and_is_refused_is_told_with_what_may_help(
             await store.set("k", b"2", if_version=version)
         assert caught.value.outcome == "none"
         assert (len(cloud.requests(write)), len(cloud.requests(look))) == (2, 2)
-        with pytest.raises(errors.RequestRejected, match="condition that holds"):
+        with pytest.raises(errors.RequestRejected, match="condition that is true"):
             await acme.save_snapshot(snapshot(2), only_newer=True)
         assert len(cloud.requests(write)) == 4
         cloud.proxy.heal()

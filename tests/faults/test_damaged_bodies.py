@@ -32,7 +32,7 @@ NO_ANSWER = (errors.Unavailable, errors.DeadlineExceeded)
 
 
 def shortened(reply: Reply, _: Recorded) -> Reply:
-    """A reply as a middlebox makes it that cuts the body and mends the length."""
+    """A reply as a middlebox makes it that truncates the body and corrects the length."""
     return replace(reply, body=reply.body[:-5])
 
 

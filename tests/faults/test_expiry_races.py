@@ -23,7 +23,7 @@ MINUTE = timedelta(minutes=1)
 KEY = "tenants/acme/keys/k"
 
 
-def write_anew(cloud: Cloud, body: bytes) -> None:
+def write_again(cloud: Cloud, body: bytes) -> None:
     """Set the key again, as another process does, with a TTL that has begun just now."""
     with open_store(cloud.url, clock=cloud.clock, **cloud.options) as store:
         store.tenant(ACME).set("k", body, MINUTE)
@@ -35,33 +35,33 @@ async def test_a_read_of_an_expired_object_removes_nothing(cloud: Cloud, body: b
         acme = store.tenant(ACME)
         await acme.set("k", b"same", MINUTE)
         cloud.clock.advance(60)
-        cloud.proxy.plan(Callback(lambda _: write_anew(cloud, body), when=of(KEY, read)))
+        cloud.proxy.plan(Callback(lambda _: write_again(cloud, body), when=of(KEY, read)))
         assert await acme.get("k") is None  # what was read had expired
-        cloud.proxy.plan(Callback(lambda _: write_anew(cloud, body), when=of(KEY, look)))
+        cloud.proxy.plan(Callback(lambda _: write_again(cloud, body), when=of(KEY, look)))
         await acme.exists("k")
         assert cloud.requests(removal) == []
         assert await acme.get("k") == body
 
 
 @pytest.mark.parametrize("body", [b"same", b"other"])
-async def test_a_sweep_spares_what_was_written_anew(cloud: Cloud, body: bytes) -> None:
+async def test_a_sweep_spares_what_was_written_again(cloud: Cloud, body: bytes) -> None:
     async with cloud.open() as store:
         acme = store.tenant(ACME)
         await acme.set("k", b"same", MINUTE)
         cloud.clock.advance(600)
         sight = of(KEY, look) if cloud.service == "s3" else listing
-        cloud.proxy.plan(Callback(lambda _: write_anew(cloud, body), when=sight))
+        cloud.proxy.plan(Callback(lambda _: write_again(cloud, body), when=sight))
         report = await acme.sweep()
         assert (report.expired, report.removed, report.raced) == (1, 0, 1)
         assert await acme.get("k") == body
 
 
-async def test_a_create_over_an_expired_object_spares_what_was_written_anew(cloud: Cloud) -> None:
+async def test_a_create_over_an_expired_object_spares_what_was_written_again(cloud: Cloud) -> None:
     async with cloud.open() as store:
         acme = store.tenant(ACME)
         await acme.set("k", b"old", MINUTE)
         cloud.clock.advance(60)
-        cloud.proxy.plan(Callback(lambda _: write_anew(cloud, b"theirs"), when=of(KEY, look)))
+        cloud.proxy.plan(Callback(lambda _: write_again(cloud, b"theirs"), when=of(KEY, look)))
         with pytest.raises(errors.VersionConflict, match="exists already"):
             await acme.set("k", b"mine", if_version=Version.ABSENT)
         assert await acme.get("k") == b"theirs"

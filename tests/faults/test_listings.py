@@ -1,4 +1,4 @@
-"""Pages that are empty, garbled, stale or come again, and answers that are no service's."""
+"""Pages that are empty, malformed, stale or repeated, and answers that are no service's."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.asyncio, every_cloud]
 NO_ANSWER = (errors.Unavailable, errors.DeadlineExceeded)
 TOKENS = {"s3": "continuation-token", "gcs": "pageToken", "azure": "marker"}
 HTML = b"<html><head><title>Log in</title></head><body>Welcome to our hotel</body></html>"
-GARBLED = {
+MALFORMED = {
     "nothing": b"",
     "HTML": HTML,
     "HTML that is no XML": b"<!DOCTYPE html><html><p>Log in<br></html>",
@@ -112,12 +112,12 @@ async def test_pages_that_do_not_move_on_end_in_an_error(cloud: Cloud, call: str
         assert cloud.proxy.count() <= 11
 
 
-@pytest.mark.parametrize("garbled", GARBLED)
-async def test_a_garbled_page_is_fetched_again_and_is_never_an_empty_one(
-    cloud: Cloud, garbled: str
+@pytest.mark.parametrize("malformed", MALFORMED)
+async def test_a_malformed_page_is_fetched_again_and_is_never_an_empty_one(
+    cloud: Cloud, malformed: str
 ) -> None:
     kind = "application/json" if cloud.service == "gcs" else "application/xml"
-    page = Answer(200, (("Content-Type", kind),), GARBLED[garbled], when=listing)
+    page = Answer(200, (("Content-Type", kind),), MALFORMED[malformed], when=listing)
     async with cloud.open() as store:
         await store.save_snapshot(snapshot(1))
         await store.tenant(ACME).set("exec:e1:k", b"v")

@@ -194,7 +194,7 @@ CASES = [
         (
             "contract.ttl:test_rewriting_shortens_lengthens_and_removes_a_ttl",
             f"{_RACES}:test_a_rewrite_shortens_lengthens_and_removes_a_ttl",
-            f"{_RACES}:test_a_sweep_spares_what_was_written_anew",
+            f"{_RACES}:test_a_sweep_spares_what_was_written_again",
             "consistency.test_ttl_machine:test_moto",
         ),
     ),
@@ -203,7 +203,7 @@ CASES = [
         "A read, or a create, of an expired object spares a fresh write",
         (
             f"{_RACES}:test_a_read_of_an_expired_object_removes_nothing",
-            f"{_RACES}:test_a_create_over_an_expired_object_spares_what_was_written_anew",
+            f"{_RACES}:test_a_create_over_an_expired_object_spares_what_was_written_again",
         ),
     ),
     Case(

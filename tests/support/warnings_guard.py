@@ -1,4 +1,4 @@
-"""An ear for what Python only prints: warnings in ``__del__``, asyncio's complaints."""
+"""Collects what Python only prints: warnings in ``__del__``, asyncio's complaints."""
 
 from __future__ import annotations
 

@@ -152,6 +152,6 @@ def test_a_malformed_or_missing_tag_is_refused_the_key_too(
 def test_the_bucket_policy_keeps_its_statements_beside_further_ones(documents: Documents) -> None:
     """A new statement whose Sid is not in ``own_sids`` could be replaced unnoticed."""
     own = locals_of(ROOT / "aws/policy.tf")["own_sids"]
-    for module, further in (("plain", ["DenyStrangers"]), ("tenants", [])):
+    for module, further in (("plain", ["DenyOutsiders"]), ("tenants", [])):
         statements = json.loads(documents[module]["bucket"])["Statement"]
         assert sorted(one["Sid"] for one in statements) == sorted([*map(literal, own), *further])

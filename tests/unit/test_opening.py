@@ -215,8 +215,13 @@ def test_what_is_no_clock_is_refused(clock: Any) -> None:
 
 
 def test_a_clock_without_a_time_zone_is_refused() -> None:
-    with pytest.raises(errors.InvalidArgument, match="time zone"):
+    with pytest.raises(errors.InvalidArgument, match=r"timezone-aware datetime; .* returned"):
         open_store("memory://", clock=lambda: datetime(2030, 1, 1))  # noqa: DTZ001  (the point)
+
+
+def test_a_clock_that_is_not_callable_is_refused_as_that() -> None:
+    with pytest.raises(errors.InvalidArgument, match=r"12\.5 is not callable"):
+        open_store("memory://", clock=12.5)  # type: ignore[arg-type]
 
 
 def test_without_a_url_the_environment_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,13 +247,13 @@ def test_no_url_anywhere_is_an_error_that_says_so(
 def test_an_unknown_scheme_or_engine_is_told_with_those_there_are(url: str) -> None:
     with pytest.raises(errors.UnknownScheme) as caught:
         open_store(url)
-    said = str(caught.value).partition("there are: ")[2].split(", ")
+    said = str(caught.value).partition("available: ")[2].split(", ")
     assert said[:5] == ["az", "gs", "memory", "s3", "s3 with engine=http"]
     assert len(said) >= len(BUILT_IN)
 
 
 def test_an_unknown_option_is_told_with_those_there_are() -> None:
-    with pytest.raises(errors.InvalidArgument, match=r"no option 'color'; there are: .*deadline"):
+    with pytest.raises(errors.InvalidArgument, match=r"no option 'color'; available: .*deadline"):
         open_store("memory://", color="red")
 
 

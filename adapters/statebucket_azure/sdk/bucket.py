@@ -218,7 +218,7 @@ async def _delete_batch(
         raise malformed(writes=True) from error
     numbers = {part.number for part in found}
     if len(numbers) < len(found) or not numbers <= set(range(len(names))):
-        raise malformed("its parts are of other requests", writes=True)
+        raise malformed("its parts belong to other requests", writes=True)
     return {part.number: part for part in found}
 
 

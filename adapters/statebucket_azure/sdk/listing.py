@@ -76,7 +76,7 @@ def _root(
     """What the SDK has parsed; any other XML than a listing would pass for an empty page."""
     root: Element = replies[-1].context[ContentDecodePolicy.CONTEXT_NAME]
     if root.tag != "EnumerationResults":
-        raise ValueError("no listing")
+        raise ValueError("not a listing")
     named = root.get("ContainerName", container.container_name)
     # A listing repeats what it lists.
     if named.rpartition("/")[2] != container.container_name:
@@ -88,14 +88,14 @@ def _root(
 
 def _check_marker(following: str | None, after: str | None) -> None:
     if following is not None and following == after:
-        raise ValueError("a page that leads to itself")
+        raise ValueError("the next-page token repeats")
 
 
 def _read(blob: Element) -> ObjectInfo:
     name = blob.find("Name")
     properties = blob.find("Properties")
     if name is None or properties is None:
-        raise ValueError("no name or properties")
+        raise ValueError("an entry has no name or no properties")
     text = name.text or ""
     return ObjectInfo(
         unquote(text) if name.get("Encoded") == "true" else text,

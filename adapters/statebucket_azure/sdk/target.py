@@ -96,7 +96,9 @@ class Target:
         except (TypeError, ValueError):
             # Without the SDK's text, which may quote a secret.
             raise InvalidArgument(
-                f"{CONNECTION_STRING if secret else 'credential'} is not what the Azure SDK takes"
+                f"{CONNECTION_STRING} is not a valid connection string"
+                if secret
+                else "credential is not supported by the Azure SDK"
             ) from None
         where = CONNECTION_STRING if secret else "endpoint_url"
         options.check_account(settings.get("AccountName") or _account_of(client), where)
@@ -116,7 +118,7 @@ def _settings(endpoint_url: str | None) -> dict[str, str]:
     pairs = [part.partition("=") for part in text.split(";") if part.strip()]
     settings = {_SPELLED.get(name.strip().lower(), name): value for name, _, value in pairs}
     if not pairs or not all(equals for _, equals, _ in pairs):
-        raise InvalidArgument(f"{CONNECTION_STRING} is not what the Azure SDK takes")
+        raise InvalidArgument(f"{CONNECTION_STRING} is not a valid connection string")
     if settings.get("UseDevelopmentStorage", "").lower() == "true":
         settings = dict(_EMULATOR)
     if endpoint_url is not None:

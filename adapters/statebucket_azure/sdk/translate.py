@@ -206,7 +206,7 @@ def connection_failure(
     if isinstance(inner, aiohttp.ClientConnectorCertificateError):
         failure = UntrustedCertificate(
             f"the certificate of Azure Blob{where} is not trusted: {reason} "
-            "(SSL_CERT_FILE names others)"
+            "(set SSL_CERT_FILE to trust other CAs)"
         )
     elif isinstance(inner, aiohttp.ClientHttpProxyError) and inner.status == _PROXY_LOGIN:
         failure = RequestRejected(

@@ -77,8 +77,8 @@ class Transport(AioHttpTransport):  # type: ignore[misc]  # loaded lazily: no ty
         authorization = request.headers.get("Authorization", "")
         if not (authorization.isascii() and authorization.isprintable()):
             raise InvalidCredentials(
-                "the account's name or the access token holds a line break or another character "
-                "that none has"
+                "the account's name or the access token contains a line break or another invalid "
+                "character"
             )
         self._through_proxy(request, config)
         if self.session.closed:  # by `close`, under a call that goes on

@@ -34,5 +34,5 @@ def matching(version: Version | None) -> dict[str, Any]:
     if version is None:
         return {}
     if not _ETAG.fullmatch(version.token):
-        raise PreconditionFailed(f"no blob is at version {version!r}: it is no ETag of Azure's")
+        raise PreconditionFailed(f"{version.token!r} is not a valid Azure ETag")
     return {"etag": version.token, "match_condition": MatchConditions.IfNotModified}

@@ -50,11 +50,11 @@ def answers(answer: Answer, count: int) -> dict[int, Answer]:
     try:
         found = list(parts(answer.headers.get("Content-Type", ""), answer.body))
     except ValueError as error:
-        raise malformed("the batch API documents another", writes=True) from error
+        raise malformed("unexpected response format", writes=True) from error
     # Emulators give no numbers, and keep the order.
     places = [place if part.number is None else part.number for place, part in enumerate(found)]
     if len(set(places)) < len(places) or not all(place < count for place in places):
-        raise malformed("its parts are of other requests", writes=True)
+        raise malformed("its parts belong to other requests", writes=True)
     return {
         place: Answer(part.status, CaseInsensitiveDict(part.headers), part.body, writes=True)
         for place, part in zip(places, found, strict=True)

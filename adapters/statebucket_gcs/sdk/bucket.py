@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from statebucket.port.remedies import Remedies
     from statebucket_gcs.options import GCSOptions
 
-log = logging.getLogger("statebucket.gcs")
+log = logging.getLogger("statebucket")
 
 _FIELDS = "name,generation,size,metadata"
 
@@ -156,7 +156,7 @@ class GCSBucket:
         if answer.status != HTTPStatus.OK:
             raise self._error(answer, reads_object=True)
         if answer.headers.get("x-goog-generation", info.version.token) != info.version.token:
-            raise malformed("it is another generation of the object")
+            raise malformed("it describes another generation of the object")
         check_body(answer.body, resource.size, resource.crc32c)
         return Object(info, answer.body)
 
@@ -244,7 +244,7 @@ class GCSBucket:
                 raise self._error(answer)
             listing = decode(answer, Listing)
             if after is not None and listing.next_page_token == after:
-                raise malformed("the page leads to itself")
+                raise malformed("the next-page token repeats")
             return listing
 
         return await self._connections.run(job)

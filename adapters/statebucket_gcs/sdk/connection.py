@@ -142,7 +142,7 @@ class Connection:
             return Answer(response.status_code, response.headers, content, writes)
         except (InvalidHeader, UnicodeEncodeError):  # which show the token
             failure: StateBucketError = InvalidCredentials(
-                f"the access token holds a line break or another character that none has ({HINT})"
+                f"the access token contains a line break or another invalid character ({HINT})"
             )
             cause = None
         except CONNECTION_ERRORS as error:
@@ -182,7 +182,7 @@ class Connection:
     def _open(self) -> Link:
         """Makes the client, in a thread: its credentials may be a request away."""
         with self._lock:
-            self.threads.check("there were no credentials")
+            self.threads.check("the credentials were not loaded")
             if self._link is None:
                 options = self._options
                 client = options.client or connect(options, self.threads.size)
@@ -198,7 +198,7 @@ class Connection:
         if credentials.valid:
             return
         with self._lock:
-            self.threads.check("there was no access token")
+            self.threads.check("there was no access token yet")
             if not credentials.valid:
                 credentials.refresh(partial(link.http._auth_request, timeout=self._idle))  # noqa: SLF001
 
@@ -229,7 +229,7 @@ class _Body:
         self.begun = True
         for part in self._parts:
             for start in range(0, len(part), _CHUNK):
-                self._threads.check("the body was not sent")
+                self._threads.check("the body was not sent whole")
                 yield memoryview(part)[start : start + _CHUNK]
 
 
@@ -240,7 +240,7 @@ def _read(response: Response, threads: Threads) -> bytes:
     pieces = []
     while piece := response.raw.read1(_CHUNK, decode_content=True):
         pieces.append(piece)
-        threads.check("the answer did not come whole")
+        threads.check("the response was not received whole")
     return b"".join(pieces)
 
 

@@ -42,8 +42,8 @@ class Threads:
         """
         if self.held >= self.size:
             raise Unavailable(
-                f"all {self.size} threads are held by calls to Cloud Storage whose callers have "
-                "gone at their deadline"
+                f"all {self.size} threads are busy with calls to Cloud Storage that have timed out "
+                "or been cancelled"
             )
         gone = threading.Event()
 
@@ -66,13 +66,13 @@ class Threads:
         """Ends a call in one of these threads if its caller has left.
 
         Args:
-            what: What has not come to its end.
+            what: How far it has come, for the error's message.
 
         Raises:
             Unavailable: Its caller has left.
         """
         if self._local.gone.is_set():
-            raise Unavailable(f"{what} before the caller left, at its deadline or cancelled")
+            raise Unavailable(f"the call was cancelled or timed out: {what}")
 
     def _submit(self, work: Callable[[], T]) -> Future[T]:
         """Has a thread do it, also while the interpreter shuts down, when the pool takes no more.

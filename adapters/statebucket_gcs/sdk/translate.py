@@ -178,7 +178,7 @@ def failure_of(
         if isinstance(cause, ssl.SSLCertVerificationError):
             return UntrustedCertificate(
                 f"the certificate of Cloud Storage{where} is not trusted: {cause} "
-                "(REQUESTS_CA_BUNDLE names others)"
+                "(set REQUESTS_CA_BUNDLE to trust other CAs)"
             )
         if f"{_TUNNEL}: 407" in str(cause):
             return RequestRejected(

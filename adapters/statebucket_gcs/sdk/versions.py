@@ -24,4 +24,4 @@ def matching(condition: Version | None) -> dict[str, str]:
     token = condition.token
     if _GENERATION.fullmatch(token) and int(token) < _MAX_GENERATION:
         return {"ifGenerationMatch": token}
-    raise PreconditionFailed(f"not a version of Cloud Storage: {token!r}")
+    raise PreconditionFailed(f"{token!r} is not a valid Cloud Storage version (a generation)")

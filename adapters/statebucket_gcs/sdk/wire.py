@@ -43,7 +43,7 @@ class Resource(msgspec.Struct):
             Unavailable: It is of another object, or of another body.
         """
         if self.name != name:
-            raise malformed(f"it is about {shown(self.name)}", writes=writes)
+            raise malformed(f"it describes another object, {shown(self.name)}", writes=writes)
         if size is not None and self.size != size:
             raise malformed(f"it describes {self.size} bytes instead of {size}", writes=writes)
 
@@ -108,7 +108,7 @@ def check_body(body: bytes, size: int | None, crc32c: str | None) -> None:
         Unavailable: They differ.
     """
     if size is not None and len(body) != size:
-        raise Unavailable(f"the body was cut short: {len(body)} bytes of {size}")
+        raise Unavailable(f"the body is truncated: {len(body)} of {size} bytes arrived")
     if crc32c is not None and crc32c != _crc32c(body):
         raise Unavailable("the body does not match the service's CRC32C")
 
@@ -126,4 +126,4 @@ def decode(answer: Answer, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(answer.body, type=kind, strict=False)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise malformed("the JSON API documents another", writes=answer.writes) from error
+        raise malformed("unexpected response format", writes=answer.writes) from error

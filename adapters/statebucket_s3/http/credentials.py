@@ -153,8 +153,7 @@ def _sendable(credentials: Credentials, source: str) -> Credentials:
         sent = "\n"
     if not (sent.isascii() and sent.isprintable()):
         raise InvalidCredentials(
-            f"the AWS credentials of {source} hold a line break or another character that no key "
-            "or token has"
+            f"the AWS credentials of {source} contain a line break or another invalid character"
         )
     return credentials
 

@@ -41,7 +41,9 @@ def endpoint_of(bucket: str, settings: Settings, style: str) -> Endpoint:
     if not _REGION.fullmatch(region):
         raise InvalidArgument(f"not a region: {region!r}")
     if bucket.endswith(_OTHER_PROTOCOLS):
-        raise InvalidArgument(f"engine=http does not speak to {bucket!r}: use the default engine")
+        raise InvalidArgument(
+            f"engine=http does not support this type of bucket, {bucket!r}: use the default engine"
+        )
     if settings.endpoint_url is not None:
         return _given(bucket, settings, style, region)
     if settings.fips and region.startswith("cn-"):
@@ -95,8 +97,7 @@ def _given(bucket: str, settings: Settings, style: str, region: str) -> Endpoint
             f"{without_query(url)!r}"
         )
     if settings.fips or settings.dualstack:
-        which = "a FIPS" if settings.fips else "a dual-stack"
-        raise InvalidArgument(f"an endpoint_url cannot be made {which} endpoint")
+        raise InvalidArgument("FIPS and dual-stack do not apply to a custom endpoint_url")
     name = f"[{host}]" if ":" in host else host
     authority = name if port in {None, _PORTS[parts.scheme]} else f"{name}:{port}"
     base = parts.path.rstrip("/")

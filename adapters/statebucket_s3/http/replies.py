@@ -141,7 +141,7 @@ def whole(reply: Reply) -> bytes:
         raise Unavailable("S3 answered with a part of the object, though all of it was requested")
     length = headers.get("content-length")
     if length is not None and length != str(len(body)):
-        raise Unavailable(f"cut short: {len(body)} of {length} bytes arrived")
+        raise Unavailable(f"the body is truncated: {len(body)} of {length} bytes arrived")
     stated = headers.get("x-amz-checksum-crc32")
     found = crc32(body).to_bytes(4, "big") if stated is not None else b""
     for header, algorithm in _HASHES.items():
@@ -152,7 +152,7 @@ def whole(reply: Reply) -> bytes:
     if stated is None or "-" in stated or headers.get("x-amz-checksum-type") == "COMPOSITE":
         # None, or that of the parts of an upload.
         if not reply.framed:
-            raise Unavailable("the body ended with the connection, and may be cut short")
+            raise Unavailable("the body ended with the connection and may be truncated")
     elif b64encode(found).decode() != stated:
         raise Unavailable("the body does not match S3's checksum")
     return body

@@ -133,7 +133,7 @@ def path_of(name: str) -> str:
     if "./" in name or name.endswith("."):
         for segment in name.split("/"):
             if segment in {".", ".."}:
-                raise RequestRejected(f"an object name with the segment {segment!r}")
+                raise RequestRejected(f"object names must not contain the segment {segment!r}")
     return f"/{quote(name, safe='/~')}"
 
 

@@ -276,7 +276,7 @@ async def _whole(reply: Any) -> bytes:  # noqa: ANN401
     headers = meta["HTTPHeaders"]
     framed = "content-length" in headers or "transfer-encoding" in headers
     if not framed and not isinstance(stream, StreamingChecksumBody):
-        raise Unavailable("the body ended with the connection, and may be cut short")
+        raise Unavailable("the body ended with the connection and may be truncated")
     return body
 
 

@@ -168,8 +168,8 @@ def _check_proxy(url: str | None) -> None:
         valid = False
     if not valid or not _PROXY_HOST.fullmatch(parts.hostname or ""):
         raise InvalidArgument(
-            "the environment names a proxy (HTTPS_PROXY, HTTP_PROXY) that is not a URL as "
-            "http://host:port, with user:password@ before the host where it needs them, "
+            "HTTPS_PROXY or HTTP_PROXY is not a valid proxy URL: it must be http://host:port or "
+            "https://host:port, with user:password@ before the host where the proxy needs them, "
             "percent-encoded"
         )
 

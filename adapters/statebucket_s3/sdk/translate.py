@@ -65,7 +65,8 @@ def translated(error: Exception, requested: Requested) -> errors.StateBucketErro
         error.kwargs.get("error"), aiohttp.ClientConnectorCertificateError
     ):
         return errors.UntrustedCertificate(
-            f"S3's certificate is not trusted: {error.kwargs['error']} (AWS_CA_BUNDLE names others)"
+            f"S3's certificate is not trusted: {error.kwargs['error']} "
+            "(set AWS_CA_BUNDLE to trust other CAs)"
         )
     if _exiting(error):
         return errors.Unavailable(
@@ -105,7 +106,7 @@ def _of_credentials(error: Exception) -> errors.InvalidCredentials | None:
 def unusable() -> errors.InvalidCredentials:
     """The error for a key or token that cannot be signed or sent with; it shows none of it."""
     return errors.InvalidCredentials(
-        "the AWS credentials hold a line break or another character that no key or token has"
+        "the AWS credentials contain a line break or another invalid character"
     )
 
 

@@ -79,14 +79,13 @@ class Transfer:
         """
         if place.tenant is None and self._target.owners is None:
             raise UnsupportedOperation(
-                "a key without a tenant, which the destination, opened with owner_index=false, "
-                "cannot have"
+                "the destination has owner_index=false and cannot store keys without a tenant"
             )
         for _ in range(MAX_RACES):
             result = await self._try(place, replace=replace)
             if result is not None:
                 return result
-        raise VersionConflict("the destination's object changes all the time")
+        raise VersionConflict("gave up: the destination object kept changing")
 
     async def _try(self, place: Place, *, replace: bool) -> dict[str, int] | None:
         """What became of one object, as counts; None after a lost race."""
@@ -115,7 +114,10 @@ class Transfer:
             back = await target.objects.get(target.call(OPERATION), there)
             # Another writer may have replaced it meanwhile, which is as it should be.
             if back is not None and back.info.version == written and not _equal(mine, back):
-                raise CorruptObject("read back, it is not what was written", object_name=there)
+                raise CorruptObject(
+                    "verification failed: the copy differs from what was written",
+                    object_name=there,
+                )
         return {"copied": 1, "bytes": len(mine.body)}
 
     async def _claim(self, mine: Found, place: Place) -> None:

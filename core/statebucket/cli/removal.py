@@ -56,7 +56,7 @@ def rm_execution(
         context = store.context
         if tenant is None and context.owners is None:
             raise UnsupportedOperation(
-                "with owner_index=false nothing says whose an execution is: pass --tenant"
+                "the tenant cannot be looked up with owner_index=false: pass --tenant"
             )
         recorded = None
         if context.owners is not None:

@@ -71,7 +71,7 @@ class Lease(ABC):
 
         Raises:
             LeaseHeld: Another holder has it, and did not give it up within ``wait``.
-            UnsupportedOperation: It was taken before; ask the store for another.
+            UnsupportedOperation: It was taken before; call ``store.lease(…)`` again.
         """
 
     @abstractmethod

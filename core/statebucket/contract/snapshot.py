@@ -316,7 +316,9 @@ def _builtin(value: Any, path: str, typed: Callable[[Any], Any] | None) -> Any: 
         if isinstance(value, base) and not isinstance(value, Enum):
             return base(value)
     if typed is None or not any(hasattr(type(value), mark) for mark in _DECLARES_FIELDS):
-        raise InvalidValue(f"{path} is not a JSON value: {type(value).__name__} {shown(value)}")
+        raise InvalidValue(
+            f"{path} is not JSON-serializable: {type(value).__name__} {shown(value)}"
+        )
     return typed(value)
 
 

@@ -355,7 +355,7 @@ class StateStore(StorageBackend, Protocol):
 
         Raises:
             InvalidArgument: ``type`` is none that msgspec decodes to.
-            CorruptObject: What is stored is no JSON, or of another type.
+            CorruptObject: What is stored is not JSON, or of another type.
         """
         ...
 

@@ -60,14 +60,14 @@ async def story(url: str, folder: Path, files: list[Path]) -> int:
         await store.health_check()  # before a worker fails at it
         say(f"statebucket on {store.name}: {len(files)} text files below {folder}\n")
         try:
-            right = await _tell(store, url, folder, files, jobs)
+            right = await _show_steps(store, url, folder, files, jobs)
         finally:
             await _clean_up(store, jobs)
     say("\nAll as it should be." if right else "\nSOMETHING IS WRONG: see above.")
     return 0 if right else 1
 
 
-async def _tell(
+async def _show_steps(
     store: StateStore,
     url: str,
     folder: Path,

@@ -59,7 +59,10 @@ class LifecycleManager:
             except PreconditionFailed:
                 continue  # somebody else has changed the rules since: their change must survive
             return msgspec.structs.replace(plan, applied=True)
-        raise Unavailable("apply_lifecycle: the bucket is changed too often by somebody else")
+        raise Unavailable(
+            f"apply_lifecycle: gave up after {MAX_TRIES} attempts: the bucket's rules kept "
+            "changing (concurrent writer)"
+        )
 
     async def _read(self) -> Lifecycle | UnreadableRules | None:
         return None if self._port is None else await self._port.read_lifecycle()

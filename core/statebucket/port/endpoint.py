@@ -104,8 +104,9 @@ def proxy_for(url: str, *, schemes: frozenset[str] = frozenset({"http", "https"}
     if proxy is None:
         forms = " or ".join(f"{name}://host:port" for name in sorted(schemes))
         raise InvalidArgument(
-            f"the environment variable {scheme}_proxy (or {scheme.upper()}_PROXY) must be {forms}, "
-            "with user:password@ before the host where the proxy needs them, percent-encoded"
+            f"{scheme}_proxy (or {scheme.upper()}_PROXY) is not a valid proxy URL: it must be "
+            f"{forms}, with user:password@ before the host where the proxy needs them, "
+            "percent-encoded"
         )
     return proxy
 

@@ -47,16 +47,16 @@ def parts(content_type: str, body: bytes) -> Iterator[Part]:
     about["Content-Type"] = content_type
     boundary = about.get_boundary()
     if not boundary:
-        raise ValueError(f"no batch's answer: {content_type!r}")
+        raise ValueError(f"not a batch response: {content_type!r}")
     _, *found, end = body.split(f"--{boundary}".encode())
     if not end.startswith(b"--"):
-        raise ValueError("a batch's answer that is cut short")
+        raise ValueError("truncated batch response")
     for part in found:
         head, _, reply = part.partition(b"HTTP/1.1 ")
         numbered = _NUMBER.search(head)
         number = int(numbered[1]) if numbered else None
         if not _STATUS.match(reply):
-            raise ValueError("a batch's answer with a part that has no status")
+            raise ValueError("batch part without a status")
         status = int(reply[:3])
         headers, said = {}, b""
         if status >= _DONE:

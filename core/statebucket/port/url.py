@@ -86,12 +86,14 @@ class StoreURL:
                 "credentials come from the SDK's own chain"
             )
         if _CONTROL.search(url):  # urlsplit would drop some, and name another bucket or file
-            raise InvalidURL(f"a store URL holds no control character: {without_query(url)!r}")
+            raise InvalidURL(
+                f"a store URL must not contain control characters: {without_query(url)!r}"
+            )
         shown = without_query(url)
         if not shown:  # it may be a connection string, or a key by itself
             raise InvalidURL(
-                f"a store URL begins with scheme://, as in s3://bucket/prefix; this text of "
-                f"{len(url)} characters, which may be a secret and is not shown, does not"
+                "a store URL must begin with scheme://, as in s3://bucket/prefix; got "
+                f"{len(url)} characters (hidden: may be a secret)"
             )
         try:
             parts = urlsplit(url)
@@ -99,7 +101,7 @@ class StoreURL:
         except ValueError:
             raise InvalidURL(f"not a URL: {shown!r}") from None
         if parts.fragment:
-            raise InvalidURL(f"a store URL has no fragment (#): {shown!r}")
+            raise InvalidURL(f"a store URL must not have a fragment (#): {shown!r}")
         misplaced = _SECRET_IN_PATH.search(_before_query(rest))
         if misplaced is not None:
             raise InvalidURL(
@@ -109,7 +111,7 @@ class StoreURL:
         for name, value in pairs:
             check_no_secret(name, value)
         if len({name for name, _ in pairs}) < len(pairs):
-            raise InvalidURL(f"a parameter stands twice in the query of {shown!r}")
+            raise InvalidURL(f"query parameter repeated in {shown!r}")
         self.scheme = parts.scheme
         self.host = parts.netloc
         self.path = parts.path
@@ -148,7 +150,7 @@ def _why_refused(said: str, kind: type[msgspec.Struct]) -> str:
     """What is wrong with an option, from msgspec's words, which show no value."""
     if unknown := _UNKNOWN.match(said):
         options = sorted({*kind.__struct_fields__, *StoreOptions.__struct_fields__})
-        return f"there is no option {shown(unknown[1])}; there are: {', '.join(options)}"
+        return f"there is no option {shown(unknown[1])}; available: {', '.join(options)}"
     if found := _REFUSED.match(said):
         expected, rule, got, name = found.groups()
         but = "" if got is None else f", not {_TYPES.get(got, got)}"

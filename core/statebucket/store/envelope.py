@@ -112,7 +112,9 @@ def value_size(info: ObjectInfo, stored: int) -> int:
     tail = info.metadata.get("tail", "0")
     if not tail.isascii() or not tail.isdecimal() or len(tail) > MAX_DIGITS or int(tail) > stored:
         raise CorruptObject(
-            f"cut short: {stored} bytes with a nonce of {shown(tail)}", object_name=info.name
+            f"the object is truncated: {stored} bytes, but its metadata says that its nonce has "
+            f"{shown(tail)}",
+            object_name=info.name,
         )
     return stored - int(tail)
 

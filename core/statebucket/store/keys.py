@@ -107,7 +107,7 @@ def _encoded(value: Any) -> bytes:  # noqa: ANN401  (any JSON value)
     try:
         return msgspec.json.encode(json_value(value, "value", _typed))
     except (TypeError, RecursionError) as error:
-        raise InvalidValue(f"no JSON value: {error}") from error
+        raise InvalidValue(f"the value cannot be encoded as JSON: {error}") from error
 
 
 def _typed(value: Any) -> Any:  # noqa: ANN401  (with fields whose types `get_json` receives)

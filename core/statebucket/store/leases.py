@@ -101,11 +101,11 @@ class StoreLease(Lease):
         if self._lost is not None:
             raise self._lost
         if self._pid != os.getpid():
-            raise self._lose("it is held by the process that this one is a fork of")
+            raise self._lose("it is held by the parent of this forked process")
         if self._given_up:
             raise self._lose("it was given up")
         if not self.held:
-            raise self._lose("it ran out before it was renewed")
+            raise self._lose("it expired before it was renewed")
 
     # For the store, which saves under the lease.
 
@@ -133,11 +133,11 @@ class StoreLease(Lease):
         record = await self._read(call)
         if record is not None and record[0].holder == self._holder:
             return error  # still ours: somebody saved without the lease
-        return self._lose("another holder has it, and has saved")
+        return self._lose("another worker took it and saved")
 
     async def __aenter__(self) -> Self:
         if self._pid:
-            raise UnsupportedOperation("a lease is taken once; ask the store for another")
+            raise UnsupportedOperation("a lease object cannot be reused: call store.lease(…) again")
         self._pid = os.getpid()
         loop = asyncio.get_running_loop()
         until, poll = loop.time() + self._wait, 0.05
@@ -204,7 +204,8 @@ class StoreLease(Lease):
             if 0 < left_ms <= MAX_TTL_MS + 2 * SKEW_MS:
                 left = left_ms / 1000
                 raise LeaseHeld(
-                    f"another holder has the lease, for {left:.3f} s more unless it renews it",
+                    f"the lease is held by another worker; it expires in {left:.3f} s unless "
+                    "renewed",
                     object_name=self._name,
                 )
             previous = record.fence
@@ -214,7 +215,9 @@ class StoreLease(Lease):
             await self._write(call, expires_ms=now + self._ttl_ms)
         except VersionConflict as error:
             self._asked = False
-            raise LeaseHeld("another holder was quicker", object_name=self._name) from error
+            raise LeaseHeld(
+                "another worker took the lease first", object_name=self._name
+            ) from error
         except StateBucketError as error:
             self._asked = error.outcome != "none"
             raise
@@ -235,7 +238,7 @@ class StoreLease(Lease):
                     self._call(min(self._context.deadline, every)), expires_ms=until
                 )
             except VersionConflict:
-                self._lose("another holder has it")
+                self._lose("another worker took it")
                 return
             except StateBucketError:
                 pause = every * _RETRY_SHARE  # until it runs out
@@ -278,7 +281,7 @@ class StoreLease(Lease):
         )
 
     def _lose(self, why: str) -> LeaseLost:
-        self._lost = LeaseLost(f"the lease was lost: {why}", object_name=self._name)
+        self._lost = LeaseLost(f"lease lost: {why}", object_name=self._name)
         return self._lost
 
 

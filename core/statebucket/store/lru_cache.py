@@ -1,4 +1,4 @@
-"""What a process remembers of the objects it has seen, within bounds."""
+"""A cache of limited size that drops the least recently used entry."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ V = TypeVar("V")
 
 
 class LRUCache(Generic[K, V]):
-    """A dictionary that forgets what was used longest ago. Safe to use from several threads.
+    """A least-recently-used cache. Safe to use from several threads.
 
-    It has no lock, which a fork could leave locked: each step is one of the interpreter's, and what
-    another thread has removed between two of them is no loss.
+    It has no lock, which a fork could leave locked: each step is atomic in the interpreter, and an
+    entry that another thread has removed between two steps is only a miss.
+
+    Args:
+        size: The most entries.
     """
 
     def __init__(self, size: int = MAX_KNOWN) -> None:
@@ -24,14 +27,14 @@ class LRUCache(Generic[K, V]):
         self._items: OrderedDict[K, V] = OrderedDict()
 
     def get(self, key: K) -> V | None:
-        """The value, or None."""
+        """Returns the value of a key, which becomes the most recently used, or None."""
         value = self._items.get(key)
         if value is not None:
             self._touch(key)
         return value
 
     def put(self, key: K, value: V) -> None:
-        """Keeps a value."""
+        """Stores a value; over the size, the least recently used entry is dropped."""
         self._items[key] = value
         self._touch(key)
         if len(self._items) > self._size:
@@ -39,7 +42,7 @@ class LRUCache(Generic[K, V]):
                 self._items.popitem(last=False)
 
     def pop(self, key: K) -> None:
-        """Forgets a value."""
+        """Removes a key, if it is there."""
         self._items.pop(key, None)
 
     def _touch(self, key: K) -> None:

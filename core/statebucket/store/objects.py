@@ -156,7 +156,7 @@ class Objects:
                     # An expired object does not exist: that version, and no fresher, is replaced.
                     condition = current
                     continue
-                rule = "exists already" if creating else "is not at the version to be replaced"
+                rule = "exists already" if creating else "has changed since that version"
                 message = f"{call.operation}: the object {rule}"
                 if isinstance(found, Object):
                     raise ConflictingObject(
@@ -167,7 +167,8 @@ class Objects:
                 call.outcome = "none"
                 return version
         raise VersionConflict(
-            f"{call.operation}: the object comes and goes too often to be created",
+            f"{call.operation}: gave up after {MAX_LOOKS} attempts: another writer keeps creating "
+            "and deleting the object",
             object_name=name,
             outcome=call.outcome,
         )
@@ -228,7 +229,7 @@ class Objects:
             if info is not None and info.version == condition:
                 raise _not_understood(call, name, condition, failed) from failed
             raise VersionConflict(
-                f"{call.operation}: the object was written again",
+                f"{call.operation}: the object has changed since that version",
                 object_name=name,
                 outcome=call.outcome,
             ) from failed
@@ -259,7 +260,9 @@ class Objects:
                 await self.send(call, send, None, writes=True)
             except StateBucketError as error:
                 done.update((name, Deletion(name, error=error)) for name in left)
-        unreported = Unavailable("the service did not report what became of it", outcome="unknown")
+        unreported = Unavailable(
+            "the service's batch response has no result for this object", outcome="unknown"
+        )
         return [done.get(name) or Deletion(name, error=unreported) for name in names]
 
     async def pages(
@@ -372,8 +375,8 @@ def _not_understood(
     what = "does not exist" if version == Version.ABSENT else f"is at version {shown(str(version))}"
     advice = f": {failed.remedy}" if failed.remedy else ""
     return RequestRejected(
-        f"{call.operation}: the service refuses a condition that holds: the object {what}, as the "
-        f"request demands. It does not understand conditions as they are sent{advice}",
+        f"{call.operation}: the service rejected a condition that is true (the object {what}); "
+        f"it does not support conditional requests in this form{advice}",
         object_name=name,
         outcome=call.outcome,
     )

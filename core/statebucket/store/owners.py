@@ -140,13 +140,13 @@ class OwnerIndex:
                     continue
             if known.tenant != tenant_id:
                 raise TenantMismatch(
-                    f"the execution {execution_id!r} belongs to another tenant than {tenant_id!r}"
+                    f"execution {execution_id!r} belongs to a different tenant, not {tenant_id!r}"
                 )
             if known.outlives(expiry):
                 return
             known = await self._prolong(call, execution_id, known, expiry)
         raise VersionConflict(
-            f"{call.operation}: the owner of {execution_id!r} changes too often to be relied on",
+            f"{call.operation}: gave up: the owner record of {execution_id!r} kept changing",
             object_name=self._layout.owner(execution_id),
             outcome=call.outcome,
         )

@@ -40,7 +40,7 @@ class PageCheck:
             Unavailable: It does not. Nothing of it must be used.
         """
         if page.following is not None and page.following in self._tokens:
-            raise Unavailable(f"{self._operation}: the listing does not move on from its page")
+            raise Unavailable(f"{self._operation}: the service returned the same page token twice")
         if isinstance(page, Page):
             self._names(info.name for info in page.objects)
         else:

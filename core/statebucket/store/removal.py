@@ -112,7 +112,7 @@ class Remover:
             self._failures[self._layout.owner(execution_id)] = error
         else:
             self._removed_owners += removed
-            self._tell()
+            self._report_progress()
 
     async def _with_snapshot(self, tenant_id: str) -> AsyncIterator[str]:
         async for page in self._listed([self._layout.snapshots(tenant_id)]):
@@ -183,9 +183,9 @@ class Remover:
         self._sent = True
         for deletion in await self._objects.delete_many(self._call(), names):
             self._count(deletion)
-        self._tell()
+        self._report_progress()
 
-    def _tell(self) -> None:
+    def _report_progress(self) -> None:
         if self._progress is not None:
             self._progress(self._so_far())
 

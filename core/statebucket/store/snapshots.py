@@ -162,8 +162,8 @@ class Snapshots:
                     known = _Seen(found.version, found.value.sequence_number)
             if known is not None and known.sequence_number > snapshot.sequence_number:
                 raise StaleSnapshot(
-                    f"save_snapshot: sequence number {known.sequence_number} is stored, above "
-                    f"{snapshot.sequence_number}",
+                    "save_snapshot: the stored snapshot is newer: sequence number "
+                    f"{known.sequence_number}, yours is {snapshot.sequence_number}",
                     object_name=name,
                     outcome=call.outcome,
                 )

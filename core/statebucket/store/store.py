@@ -275,9 +275,11 @@ def _own(lease: Lease, snapshot: ExecutionSnapshot, if_version: Version | None) 
     from statebucket.store.leases import StoreLease  # noqa: PLC0415  (see the top)
 
     if not isinstance(lease, StoreLease):
-        raise InvalidArgument(f"lease must be what store.lease(…) gave: {lease!r}")
+        raise InvalidArgument(f"lease must be an object returned by store.lease(…): {lease!r}")
     if if_version is not None:
-        raise InvalidArgument("a lease brings its own condition: pass if_version or lease")
+        raise InvalidArgument(
+            "if_version and lease cannot be combined: a lease already sets the condition"
+        )
     if (lease.tenant_id, lease.execution_id) != (snapshot.tenant_id, snapshot.execution_id):
         raise InvalidArgument(
             f"the lease is on {lease.execution_id!r}, the snapshot of {snapshot.execution_id!r}"

@@ -57,7 +57,7 @@ class StoreWriter(SnapshotWriter):
             )
         if self._left or self._pid != os.getpid():
             raise UnsupportedOperation(
-                "save: the writer's block has ended, or is another process's"
+                "save: the writer is closed or was created in another process"
             )
         self._raise()
         if self._waiting is not None:

@@ -80,12 +80,12 @@ OTHERS: dict[str, tuple[Callable[[AzureBucket], Any], Fault, str]] = {
         rewritten(b"<Prefix>a</Prefix>", b"<Prefix>b</Prefix>"),
         "none",
     ),
-    "list, a page that leads to itself": (
+    "list, a next-page token that repeats": (
         lambda b: b.list("a", after="t", limit=9),
         rewritten(b"<NextMarker/>", b"<NextMarker>t</NextMarker>"),
         "none",
     ),
-    "prefixes, a page that leads to itself": (
+    "prefixes, a next-page token that repeats": (
         lambda b: b.list_prefixes("a", after="t", limit=9),
         rewritten(b"<NextMarker/>", b"<NextMarker>t</NextMarker>"),
         "none",

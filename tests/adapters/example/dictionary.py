@@ -136,5 +136,7 @@ def _condition(condition: Version | None) -> dict[str, str]:
     if condition == Version.ABSENT:
         return {"If-None-Match": "*"}
     if not condition.token.isdecimal():
-        raise errors.PreconditionFailed(f"no version of this service: {condition.token!r}")
+        raise errors.PreconditionFailed(
+            f"{condition.token!r} is not a valid version of this service"
+        )
     return {"If-Match": condition.token}

@@ -63,12 +63,12 @@ OTHERS: dict[str, tuple[Callable[[GCSBucket], Any], Fault, str]] = {
     ),
     "delete, a page": (lambda b: b.delete("a"), PAGE, "unknown"),
     "list, a page": (lambda b: b.list("", after=None, limit=9), PAGE, "none"),
-    "list, a page that leads to itself": (
+    "list, a next-page token that repeats": (
         lambda b: b.list("", after="t", limit=9),
         Answer(200, body=b'{"nextPageToken": "t"}'),
         "none",
     ),
-    "prefixes, a page that leads to itself": (
+    "prefixes, a next-page token that repeats": (
         lambda b: b.list_prefixes("", after="t", limit=9),
         Answer(200, body=b'{"nextPageToken": "t"}'),
         "none",

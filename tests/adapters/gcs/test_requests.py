@@ -160,7 +160,7 @@ async def test_a_body_with_a_wrong_length_is_never_returned(
         return type(reply)(reply.status, kept, b"ab")
 
     proxy.plan(RewriteReply(shorten))
-    with pytest.raises(Unavailable, match="cut short: 2 bytes of 3"):
+    with pytest.raises(Unavailable, match="truncated: 2 of 3 bytes"):
         await bucket.get("a")
 
 

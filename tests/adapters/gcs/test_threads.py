@@ -69,7 +69,7 @@ async def test_threads_are_bounded_and_an_error_reports_their_end(
     bucket = opened(proxy.url, around.bucket, deadline=3.0, max_in_flight=2)
     proxy.always(BlackHole(when=on(contains="hung")))
     await asyncio.gather(*(given_up(bucket.get(f"hung{n}"), 0.2) for n in range(4)))
-    with pytest.raises(Unavailable, match="all 4 threads are held") as caught:
+    with pytest.raises(Unavailable, match="all 4 threads are busy") as caught:
         await bucket.put(write("a"), None)
     assert caught.value.outcome == "none"
     await until_free(bucket, 2.0)

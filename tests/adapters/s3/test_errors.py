@@ -138,7 +138,7 @@ PASSING = {
     ),
     "nothing": Passing(Answer(200), errors.Unavailable, "unknown"),
     "204": Passing(Answer(204), errors.Unavailable, "unknown"),
-    "no XML": Passing(
+    "not XML": Passing(
         Answer(200, (("Content-Type", "application/xml"),), b"<ListBucketRes"),
         errors.Unavailable,
         "unknown",

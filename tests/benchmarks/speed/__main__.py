@@ -223,7 +223,7 @@ def _options() -> argparse.Namespace:
         setattr(given, name, chosen)
         for one in chosen:
             if one not in values:
-                parser.error(f"--{name}: no {one!r}; there are: {', '.join(values)}")
+                parser.error(f"--{name}: no {one!r}; available: {', '.join(values)}")
     given.subjects = [part for part in given.subjects.split(",") if part]
     for cloud in given.clouds:
         if not _chosen(cloud, given.subjects):

@@ -97,13 +97,13 @@ class Listing(MemoryBucket):
 @pytest.mark.parametrize("wrong", ["prefix", "token", "end", "order"])
 async def test_a_listing_that_is_not_what_was_asked_for_is_a_fault(wrong: str) -> None:
     bucket = Listing(wrong)
-    await bucket.put(_write("a-stranger"), None)
+    await bucket.put(_write("another-object"), None)
     (finding,) = await tried(bucket)
     assert finding.status == "fault"
     assert finding.message.startswith("listing below a prefix in pages gives ")
     assert "in place of list-a, list-b, list-c; " in finding.message
     assert "delete_tenant()" in finding.message
-    assert await bucket.get("a-stranger") is not None
+    assert await bucket.get("another-object") is not None
 
 
 class Lazy(MemoryBucket):

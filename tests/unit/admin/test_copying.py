@@ -193,7 +193,7 @@ async def test_what_is_damaged_on_the_way_is_found(stores: Any) -> None:
     target.context.objects.bucket.put = damaged
     report = await copy(source, target)
     assert (report.copied, report.failed) == (0, 1)
-    assert "not what was written" in next(iter(report.failures.values()))
+    assert "differs from what was written" in next(iter(report.failures.values()))
 
 
 async def test_the_snapshot_waits_for_its_keys(stores: Any) -> None:
@@ -261,15 +261,15 @@ async def test_one_execution_that_fails_holds_back_no_other(stores: Any) -> None
     assert list(report.failures) == ["tenants/acme/snapshots/e7"]
 
 
-@pytest.mark.parametrize("garbled", ["source", "target"])
-async def test_a_snapshot_that_cannot_be_read_is_one_failure(stores: Any, garbled: str) -> None:
+@pytest.mark.parametrize("malformed", ["source", "target"])
+async def test_a_snapshot_that_cannot_be_read_is_one_failure(stores: Any, malformed: str) -> None:
     source, target = stores
     for store in stores:
         await store.save_snapshot(snapshot("bad", number=5))
     for execution in ("bad", "good"):
         await source.tenant("acme").set(f"exec:{execution}:k", b"1")
     await source.save_snapshot(snapshot("good"))
-    bucket = (source if garbled == "source" else target).context.objects.bucket
+    bucket = (source if malformed == "source" else target).context.objects.bucket
     bucket._objects["tenants/acme/snapshots/bad"].info.metadata["tail"] = "9999"
     report = await copy(source, target)
     assert (report.seen, report.copied, report.failed) == (4, 2, 2)

@@ -39,7 +39,7 @@ async def test_a_close_while_clients_are_being_opened_leaves_none_open() -> None
     await asyncio.sleep(0.01)
     await clients.close()
     used = {id(client) for client in await asyncio.gather(*opening)}
-    assert Opening.open <= 1  # a call that came after the close may have opened one anew
+    assert Opening.open <= 1  # a call that came after the close may have opened another
     assert len(used) <= 2
     await clients.close()
     assert Opening.open == 0

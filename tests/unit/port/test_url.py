@@ -227,7 +227,7 @@ def test_an_unknown_or_wrong_option_is_refused_by_name(
         ({"max_in_flight": 0}, "the option 'max_in_flight' must be a whole number >= 1"),
         ({"owner_index": "x"}, "the option 'owner_index' must be true or false, not text"),
         ({"engine": 3}, "the option 'engine' must be text, not a whole number"),
-        ({"dealine": 3}, "there is no option 'dealine'; there are: deadline, engine, "),
+        ({"dealine": 3}, "there is no option 'dealine'; available: deadline, engine, "),
     ],
 )
 def test_what_is_wrong_with_an_option_is_said_in_plain_words(

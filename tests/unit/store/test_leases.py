@@ -104,7 +104,7 @@ def test_a_lease_is_renewed_past_a_queue_of_other_requests() -> None:
         assert bucket.most_running == 4
         with pytest.raises(errors.LeaseLost, match="given up"):
             lease.check()
-        with pytest.raises(errors.UnsupportedOperation, match="taken once"):
+        with pytest.raises(errors.UnsupportedOperation, match="cannot be reused"):
             await lease.__aenter__()
 
     run(work())

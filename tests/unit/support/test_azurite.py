@@ -61,7 +61,7 @@ def test_an_installation_that_failed_is_done_again(
     assert target.is_dir()
 
 
-def test_other_pins_are_installed_anew(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_pins_are_installed_again(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(azurite, "_npm_ci", lambda _where: None)
     azurite.install()
     (target / ".installed").write_text("those of yesterday")

@@ -49,7 +49,7 @@ LEAKS = {
     "an error": "errors.Unavailable(KEY)",
     "an error's cause": "caused(errors.Unavailable('it failed'), ValueError(KEY))",
     "an error's note": "errors.Unavailable('it failed').add_note(KEY)",
-    "a log line": "logging.getLogger('statebucket.gcs').debug('try %d with %s', 1, KEY)",
+    "a log line": "logging.getLogger('statebucket.store').debug('try %d with %s', 1, KEY)",
     "a warning": "warnings.warn(KEY, UserWarning, stacklevel=2)",
     "what was printed": "print(KEY)",
     "what was printed as an error": "print(KEY, file=sys.stderr)",

@@ -75,7 +75,7 @@ class SweepContract(Contract):
         with pytest.raises(errors.TenantMismatch):
             await acme.sweep(tenant="other")
 
-    async def test_the_same_value_set_anew_is_not_removed(
+    async def test_the_same_value_set_again_is_not_removed(
         self, store: StateStore, clock: Clock, target: Target
     ) -> None:
         await store.set("k", b"same", MINUTE)

@@ -95,7 +95,7 @@ class TTLContract(Contract):
         assert await store.get("long") is None
         assert await store.get("ever") == b"v"
 
-    async def test_the_same_value_set_anew_lives_on(self, store: StateStore, clock: Clock) -> None:
+    async def test_the_same_value_set_again_lives_on(self, store: StateStore, clock: Clock) -> None:
         await store.set("k", b"v", MINUTE)
         clock.advance(MINUTE)
         await store.set("k", b"v", MINUTE)

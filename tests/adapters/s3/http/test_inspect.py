@@ -67,7 +67,7 @@ async def refused(_: Request) -> Reply:
     return Reply(403, {"date": DATE}, b"<Error><Code>AccessDenied</Code></Error>")
 
 
-async def garbled(_: Request) -> Reply:
+async def malformed(_: Request) -> Reply:
     return Reply(200, {"date": DATE}, b"<html>")
 
 
@@ -77,7 +77,7 @@ async def lost(_: Request) -> Reply:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    ("send", "code"), [(refused, "AccessDenied"), (garbled, "not XML"), (lost, "Unavailable")]
+    ("send", "code"), [(refused, "AccessDenied"), (malformed, "not XML"), (lost, "Unavailable")]
 )
 async def test_what_is_not_told_is_unknown_and_no_error(send: Any, code: str) -> None:
     findings = {one.check: one for one in await examine("b", NOWHERE, Credentials(*KEY), send)}

@@ -35,5 +35,5 @@ async def test_no_condition_works_there(cloud: Cloud) -> None:
         first = await store.set("k", b"1", if_version=Version.ABSENT)
         second = await store.set("k", b"2", if_version=Version.ABSENT)
         assert first != second
-        with pytest.raises(errors.RequestRejected, match="refuses a condition that holds"):
+        with pytest.raises(errors.RequestRejected, match="rejected a condition that is true"):
             await store.set("k", b"3", if_version=second)

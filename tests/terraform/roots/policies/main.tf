@@ -35,11 +35,11 @@ module "plain" {
   extra_bucket_policy_json = jsonencode({
     Version = "2012-10-17"
     Statement = [{
-      Sid       = "DenyStrangers"
+      Sid       = "DenyOutsiders"
       Effect    = "Deny"
       Principal = "*"
       Action    = "s3:*"
-      Resource  = "arn:aws:s3:::plain-policies/strangers/*"
+      Resource  = "arn:aws:s3:::plain-policies/outsiders/*"
     }]
   })
 }
