@@ -125,6 +125,7 @@ DRIVERS: dict[str, list[Callable[[StateStore, Ids], Any]]] = {
     "delete": _with_each_key(lambda store, key: store.delete(key)),
     "exists": _with_each_key(lambda store, key: store.exists(key)),
     "set_json": _with_each_key(lambda store, key: store.set_json(key, {})),
+    "get_json_stored": _with_each_key(lambda store, key: store.get_json_stored(key)),
     "get_json": _with_each_key(lambda store, key: store.get_json(key)),
     "list_snapshots": [
         lambda store, ids: store.list_snapshots(ids.tenant),

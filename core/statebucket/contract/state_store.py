@@ -359,6 +359,30 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
+    @overload
+    async def get_json_stored(self, key: str) -> Stored[Any] | None: ...
+
+    @overload
+    async def get_json_stored(self, key: str, type: type[T]) -> Stored[T] | None: ...
+
+    @declare(Kind.CALL)
+    async def get_json_stored(self, key: str, type: Any = Any) -> Any:  # noqa: A002
+        """As `get_json`, with the version, expiry and size: 1 request.
+
+        Args:
+            key: The key.
+            type: What to decode to, as `msgspec.json.decode` takes it.
+
+        Returns:
+            The value and what is known of it, or None if it does not exist or has expired. Its
+            ``version`` is what ``set_json(…, if_version=)`` takes to replace just this one.
+
+        Raises:
+            InvalidArgument: ``type`` is none that msgspec decodes to.
+            CorruptObject: What is stored is no JSON, or of another type.
+        """
+        ...
+
     @declare(Kind.CALL, tenant="tenant_id")
     async def list_snapshots(
         self, tenant_id: TenantId | str, limit: int = 1000

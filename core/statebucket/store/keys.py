@@ -76,10 +76,17 @@ class KeyValues(ContextStore):
         return None if found is None else stored(found, bytes(found.body))
 
     async def get_json(self, key: str, type: Any = Any) -> Any:  # noqa: A002, ANN401
-        name = self._key("get_json", key)
-        wanted = decoder(type, "get_json")
-        found = await self._objects.get(self.context.call("get_json"), name)
-        return None if found is None else decode_json(wanted, found, "get_json")
+        found = await self._get_json("get_json", key, type)
+        return None if found is None else found.value
+
+    async def get_json_stored(self, key: str, type: Any = Any) -> Stored[Any] | None:  # noqa: A002, ANN401
+        return await self._get_json("get_json_stored", key, type)
+
+    async def _get_json(self, operation: str, key: str, kind: object) -> Stored[Any] | None:
+        name = self._key(operation, key)
+        wanted = decoder(kind, operation)
+        found = await self._objects.get(self.context.call(operation), name)
+        return None if found is None else stored(found, decode_json(wanted, found, operation))
 
     async def delete(self, key: str) -> None:
         await self._objects.delete(self.context.call("delete"), self._key("delete", key))

@@ -103,6 +103,7 @@ class BadInputContract(Contract):
             store.exists(key),
             store.set_json(key, 1),
             store.get_json(key),
+            store.get_json_stored(key),
         ):
             with pytest.raises(errors.InvalidKey):
                 await call
@@ -216,6 +217,8 @@ class BadInputContract(Contract):
         target.requests()
         with pytest.raises(errors.InvalidArgument):
             await store.get_json("k", wanted)
+        with pytest.raises(errors.InvalidArgument, match="get_json_stored"):
+            await store.get_json_stored("k", wanted)
         assert not target.requests()
 
     async def test_types_that_json_is_decoded_to(self, store: StateStore) -> None:

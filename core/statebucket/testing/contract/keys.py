@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from statebucket.testing.contract.base import Contract
 
 if TYPE_CHECKING:
     from statebucket import StateStore
+    from statebucket.testing.clock import Clock
     from statebucket.testing.target import Target
 
 # What ends like a nonce, or like an encoding's padding, must come back as it is.
@@ -119,6 +120,9 @@ class KeyContract(Contract):
     async def test_json_is_decoded_to_a_type(self, store: StateStore) -> None:
         await store.set_json("k", Point(3, "here"))
         assert await store.get_json("k", Point) == Point(3, "here")
+        found = await store.get_json_stored("k", Point)
+        assert found is not None
+        assert found.value.label == "here"
         assert await store.get_json("k") == {"x": 3, "label": "here"}
         assert await store.get("k") == b'{"x":3,"label":"here"}'
 
@@ -131,6 +135,8 @@ class KeyContract(Contract):
         await store.set_json("k", {"x": "three"})
         with pytest.raises(errors.CorruptObject):
             await store.get_json("k", Point)
+        with pytest.raises(errors.CorruptObject):
+            await store.get_json_stored("k", Point)
         await store.set("k", b"\xff not JSON")
         with pytest.raises(errors.CorruptObject):
             await store.get_json("k")
@@ -145,3 +151,20 @@ class KeyContract(Contract):
         assert sorted([key async for key in acme.iter_keys()]) == ["execution", "pl/ain", "plain"]
         assert [key async for key in store.iter_keys()] == []
         assert [key async for key in store.iter_keys("e1")] == []
+
+    async def test_json_is_replaced_at_the_version_it_was_read_at(
+        self, store: StateStore, clock: Clock
+    ) -> None:
+        assert await store.get_json_stored("k") is None
+        version = await store.set_json("k", {"count": 1}, timedelta(minutes=1))
+        found = await store.get_json_stored("k")
+        assert found is not None
+        assert (found.value, found.version, found.size) == ({"count": 1}, version, 11)
+        assert found.expires_at == datetime.fromtimestamp(clock() + 60, UTC)
+        await store.set_json("k", {"count": 2}, if_version=found.version)
+        with pytest.raises(errors.VersionConflict):
+            await store.set_json("k", {"count": 3}, if_version=found.version)
+        assert await store.get_json("k") == {"count": 2}
+        await store.set_json("gone", 1, timedelta(minutes=1))
+        clock.advance(60)
+        assert await store.get_json_stored("gone") is None

@@ -42,6 +42,7 @@ class RequestCountContract(Contract):
             "get what is missing": lambda: store.get("missing"),
             "set_json": lambda: store.set_json("j", [1]),
             "get_json": lambda: store.get_json("j"),
+            "get_json_stored": lambda: store.get_json_stored("j"),
             "exists": lambda: store.exists("k"),
             "does not exist": lambda: store.exists("missing"),
             "delete": lambda: store.delete("k"),
