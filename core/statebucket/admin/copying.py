@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from statebucket.admin.opened import context_of
 from statebucket.admin.transfer import OPERATION, Transfer
 from statebucket.errors import (
     CorruptObject,
@@ -33,7 +34,7 @@ from statebucket.store.tasks import AtMost
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from statebucket.store.context import StoreContext
+    from statebucket.contract.state_store import StateStore
     from statebucket.store.layout import Place
 
 _AT_ONCE = 16
@@ -96,20 +97,21 @@ class Copier:
 
     def __init__(
         self,
-        source: StoreContext,
-        target: StoreContext,
+        source: StateStore,
+        target: StateStore,
         *,
         replace_keys: bool = False,
         dry_run: bool = False,
         progress: Callable[[CopyReport], None] | None = None,
     ) -> None:
-        if source.tenant is not None or target.tenant is not None:
+        self._source = context_of(source)
+        there = context_of(target)
+        if self._source.tenant is not None or there.tenant is not None:
             raise UnsupportedOperation(
                 "copy needs stores that are bound to no tenant: open both without tenant=, and "
                 "name the tenants to copy"
             )
-        self._source = source
-        self._transfer = Transfer(source, target, dry_run=dry_run)
+        self._transfer = Transfer(self._source, there, dry_run=dry_run)
         self._replace_keys = replace_keys
         self._progress = progress
         self._failures: dict[str, str] = {}

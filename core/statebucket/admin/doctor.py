@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from statebucket.admin.conditions import ConditionTrials
 from statebucket.admin.excess import excess
+from statebucket.admin.opened import context_of
 from statebucket.errors import AccessDenied, InvalidCredentials, StateBucketError
 from statebucket.port.bucket import BYTES
 from statebucket.port.expiry import Expiry
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from statebucket.contract.lifecycle import Kind
+    from statebucket.contract.state_store import StateStore
     from statebucket.port.bucket import ObjectInfo
     from statebucket.store.retry import Call
-    from statebucket.store.store import ObjectStateStore
+
+__all__ = ["Examination", "Finding"]
 
 _ROUNDS = 10
 _DAY_MS = 86_400_000
@@ -51,9 +54,9 @@ class Examination:
         write: Try the rights to write and the conditions of writes, and measure them.
     """
 
-    def __init__(self, store: ObjectStateStore, *, write: bool = False) -> None:
+    def __init__(self, store: StateStore, *, write: bool = False) -> None:
         self._store = store
-        self._context = store.context
+        self._context = context_of(store)
         self._write = write
         self._mark = f"{PROBE}{os.urandom(4).hex()}"
         self._service = store.name

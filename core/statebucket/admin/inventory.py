@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from statebucket.admin.opened import context_of
 from statebucket.store.tasks import in_order
 
 if TYPE_CHECKING:
+    from statebucket.contract.state_store import StateStore
     from statebucket.store.context import StoreContext
 
 OPERATION = "inventory"
@@ -40,34 +42,53 @@ class Holdings(msgspec.Struct, frozen=True, kw_only=True):
         return self.snapshots + self.keys + self.leases
 
 
-async def of_tenant(context: StoreContext, tenant_id: str) -> Holdings:
+def keeps_owner_records(store: StateStore) -> bool:
+    """Whether a store keeps owner records, and keys without a tenant: 0 requests."""
+    return context_of(store).owners is not None
+
+
+async def recorded_owner(store: StateStore, execution_id: str) -> str | None:
+    """The tenant that an execution's owner record names, also an expired one: 1 request.
+
+    None where there is no record, or the store keeps none.
+    """
+    context = context_of(store)
+    if context.owners is None:
+        return None
+    return await context.owners.tenant_of(context.call(OPERATION), execution_id, refresh=True)
+
+
+async def of_tenant(store: StateStore, tenant_id: str) -> Holdings:
     """Counts what a tenant has: 1 request per 1,000 objects, and 1 where there are none."""
+    context = context_of(store)
     context.check_tenant(tenant_id)
     return await _count(context, context.layout.tenant(tenant_id), tenant_id)
 
 
-async def of_shared(context: StoreContext) -> Holdings:
+async def of_shared(store: StateStore) -> Holdings:
     """Counts the keys that were set without a tenant: 1 request per 1,000 objects."""
+    context = context_of(store)
     return await _count(context, context.layout.shared, "")
 
 
-async def of_tenants(context: StoreContext, tenants: list[str]) -> list[Holdings]:
+async def of_tenants(store: StateStore, tenants: list[str]) -> list[Holdings]:
     """Counts what each of several tenants has, in their order: at least 1 request each."""
 
     async def one(tenant_id: str) -> Holdings:
-        return await of_tenant(context, tenant_id)
+        return await of_tenant(store, tenant_id)
 
     return await in_order(one, tenants)
 
 
-async def of_execution(context: StoreContext, execution_id: str, tenant_id: str | None) -> Holdings:
+async def of_execution(store: StateStore, execution_id: str, tenant_id: str | None) -> Holdings:
     """Counts what an execution has, as ``delete_execution_state`` would find it.
 
     Args:
-        context: The store's.
+        store: The store, or a tenant's view of it.
         execution_id: The execution.
         tenant_id: The tenant that owns it; None where no one does.
     """
+    context = context_of(store)
     layout = context.layout
     scopes: list[str | None] = [tenant_id]
     if context.tenant is None and tenant_id is not None:

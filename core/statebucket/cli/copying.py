@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from statebucket.admin.copying import Copier, CopyReport
-from statebucket.admin.inventory import of_shared, of_tenants
+from statebucket.admin.inventory import keeps_owner_records, of_shared, of_tenants
 from statebucket.cli.exits import Exit
 from statebucket.cli.options import DryRun, Json
 from statebucket.cli.screen import Screen, Stop, counted, plain, size
@@ -59,13 +59,12 @@ def copy(
 
     async def work(screen: Screen) -> None:
         async with opened(source) as here, opened(target, creates=True) as there:
-            context = here.context
             with screen.err.status("counting what there is to copy…"):
                 tenants = tenant or [str(one) async for one in here.iter_tenants()]
-                held = await of_tenants(context, tenants)
+                held = await of_tenants(here, tenants)
                 shared = 0
-                if tenant is None and context.owners is not None:
-                    shared = (await of_shared(context)).keys
+                if tenant is None and keeps_owner_records(here):
+                    shared = (await of_shared(here)).keys
             total = sum(one.snapshots + one.keys for one in held) + shared
             if tenant and any(one.objects == 0 for one in held):
                 missing = ", ".join(repr(one.name) for one in held if one.objects == 0)
@@ -74,8 +73,8 @@ def copy(
             with screen.progress("objects") as bar:
                 task = bar.add_task("copying", total=total)
                 copier = Copier(
-                    context,
-                    there.context,
+                    here,
+                    there,
                     replace_keys=replace_keys,
                     dry_run=dry_run,
                     progress=lambda report: bar.update(task, completed=report.seen),

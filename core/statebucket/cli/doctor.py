@@ -6,13 +6,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from statebucket.admin.doctor import Examination
+from statebucket.admin.doctor import Examination, Finding
 from statebucket.cli.exits import Exit
 from statebucket.cli.options import Json, OnlyTenant, Url
 from statebucket.cli.screen import Screen, Stop, plain
 from statebucket.cli.session import on_store
-from statebucket.port.findings import Finding
-from statebucket.store.store import ObjectStateStore
+from statebucket.contract.state_store import StateStore
 
 _SIGNS = {
     "ok": ("✓", "green"),
@@ -49,7 +48,7 @@ def doctor(
     [dim]statebucket doctor --url s3://bucket/app --write[/]
     """
 
-    async def work(store: ObjectStateStore, screen: Screen) -> None:
+    async def work(store: StateStore, screen: Screen) -> None:
         with screen.err.status("examining…"):
             findings = [one async for one in Examination(store, write=write).findings()]
         ok = not any(one.status in {"warning", "fault"} for one in findings)

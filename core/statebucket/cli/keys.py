@@ -13,8 +13,8 @@ from statebucket.cli.exits import Exit
 from statebucket.cli.options import Json, Key, KeysTenant, Url
 from statebucket.cli.screen import Screen, Stop, counted, plain
 from statebucket.cli.session import on_store
+from statebucket.contract.state_store import StateStore
 from statebucket.errors import printable
-from statebucket.store.store import ObjectStateStore
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -33,7 +33,7 @@ def get(key: Key, *, tenant: KeysTenant = None, url: Url = None, as_json: Json =
     [dim]statebucket get exec:exec-1:rows -t acme | jq .[/]
     """
 
-    async def work(store: ObjectStateStore, screen: Screen) -> None:
+    async def work(store: StateStore, screen: Screen) -> None:
         stored = await store.get_stored(key)
         if stored is None:
             where = "" if tenant else "; a tenant's keys are found with --tenant"
@@ -104,7 +104,7 @@ def set_(
             Screen(as_json=as_json).note("Type the value, then press Enter and Ctrl-D.", "dim")
         body = sys.stdin.buffer.read()
 
-    async def work(store: ObjectStateStore, screen: Screen) -> None:
+    async def work(store: StateStore, screen: Screen) -> None:
         version = await store.set(key, body, lifetime)
         screen.show(
             {"key": key, "size": len(body), "version": str(version)},
@@ -120,7 +120,7 @@ def rm(key: Key, *, tenant: KeysTenant = None, url: Url = None, as_json: Json = 
     [dim]statebucket rm exec:exec-1:rows -t acme[/]
     """
 
-    async def work(store: ObjectStateStore, screen: Screen) -> None:
+    async def work(store: StateStore, screen: Screen) -> None:
         await store.delete(key)
         screen.show({"key": key, "deleted": True}, lambda: plain(f"{key} is gone"))
 

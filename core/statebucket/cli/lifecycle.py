@@ -8,14 +8,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from statebucket.admin.bucket_rules import BucketRules, rules_of
 from statebucket.cli.exits import Exit
 from statebucket.cli.options import DryRun, Json, Url, Yes
 from statebucket.cli.screen import Screen, Stop, counted, plain
 from statebucket.cli.session import on_store
-from statebucket.contract.lifecycle import LifecyclePlan, LifecycleReport
-from statebucket.lifecycle.rules import Scope, needed_rules, rooted
-from statebucket.port.lifecycle import TERRAFORM_ID, Lifecycle, LifecyclePort, Rule
-from statebucket.store.store import ObjectStateStore
+from statebucket.contract.lifecycle import LifecyclePlan, LifecycleReport, Rule
+from statebucket.contract.state_store import StateStore
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +33,7 @@ def check(*, url: Url = None, as_json: Json = False) -> None:
     [dim]statebucket lifecycle check --url s3://bucket/app[/]
     """
 
-    async def work(store: ObjectStateStore, screen: Screen) -> None:
+    async def work(store: StateStore, screen: Screen) -> None:
         report = await store.check_lifecycle()
         screen.show({"ok": report.ok, "findings": report.findings}, lambda: _findings(report))
         if not report.ok:
@@ -49,22 +48,11 @@ def show(*, url: Url = None, as_json: Json = False) -> None:
     [dim]statebucket lifecycle show --url gs://bucket/app[/]
     """
 
-    async def work(store: ObjectStateStore, screen: Screen) -> None:
-        context = store.context
-        bucket = context.objects.bucket
-        needed: list[Rule] = []
-        found: tuple[Rule, ...] | None = None
-        terraform = False
-        if isinstance(bucket, LifecyclePort):
-            layout = context.layout
-            needed = needed_rules(Scope(layout.prefix, layout.areas, bucket.removal))
-            needed = rooted(needed, bucket.rule_root)
-            lifecycle = await bucket.read_lifecycle()
-            if isinstance(lifecycle, Lifecycle):
-                found, terraform = lifecycle.rules, lifecycle.terraform
+    async def work(store: StateStore, screen: Screen) -> None:
+        rules = await rules_of(store)
         screen.show(
-            {"needed": needed, "found": found, "terraform": terraform},
-            lambda: _rules(needed, found, terraform=terraform),
+            {"needed": rules.needed, "found": rules.found, "terraform": rules.terraform},
+            lambda: _rules(rules),
         )
 
     on_store(work, url, as_json=as_json)
@@ -80,7 +68,7 @@ def apply(
     [dim]statebucket lifecycle apply --yes[/]
     """
 
-    async def work(store: ObjectStateStore, screen: Screen) -> None:
+    async def work(store: StateStore, screen: Screen) -> None:
         plan = await store.apply_lifecycle(dry_run=True)
         if plan.added and not dry_run:
             screen.err.print(_findings(plan.report))
@@ -141,16 +129,14 @@ def _plan(plan: LifecyclePlan, *, dry_run: bool) -> RenderableType:
     return Group(*shown)
 
 
-def _rules(
-    needed: list[Rule], found: tuple[Rule, ...] | None, *, terraform: bool
-) -> RenderableType:
-    if not needed and not found:
+def _rules(rules: BucketRules) -> RenderableType:
+    if not rules.needed and not rules.found:
         return plain("No rule is needed: here only sweep removes expired objects.")
-    rows = [("needed", rule) for rule in needed]
-    for rule in found or ():
-        ours = terraform and rule.id.startswith(TERRAFORM_ID)
-        rows.append(("Terraform's" if ours else "found", rule))
-    if found is not None:
+    rows = [("needed", rule) for rule in rules.needed]
+    rows += [
+        ("Terraform's" if rules.by_terraform(rule) else "found", rule) for rule in rules.found or ()
+    ]
+    if rules.found is not None:
         return _table(rows)
     return Group(_table(rows), plain("The bucket's own rules cannot be seen from here.", "dim"))
 

@@ -8,7 +8,13 @@ import msgspec
 import typer
 from rich.progress import Progress
 
-from statebucket.admin.inventory import Holdings, of_execution, of_tenant
+from statebucket.admin.inventory import (
+    Holdings,
+    keeps_owner_records,
+    of_execution,
+    of_tenant,
+    recorded_owner,
+)
 from statebucket.cli.exits import Exit
 from statebucket.cli.options import (
     DryRun,
@@ -24,8 +30,8 @@ from statebucket.cli.screen import Screen, Stop, counted, plain, size
 from statebucket.cli.session import on_store
 from statebucket.cli.show import no_state
 from statebucket.contract.reports import DeletionReport, SweepReport
+from statebucket.contract.state_store import StateStore
 from statebucket.errors import UnsupportedOperation
-from statebucket.store.store import ObjectStateStore
 
 _MAX_MARGIN = 100 * 365 * 86_400  # a hundred years
 
@@ -52,19 +58,15 @@ def rm_execution(
     [dim]statebucket rm-execution exec-1 --tenant acme --yes[/]
     """
 
-    async def work(store: ObjectStateStore, screen: Screen) -> None:
-        context = store.context
-        if tenant is None and context.owners is None:
+    async def work(store: StateStore, screen: Screen) -> None:
+        if tenant is None and not keeps_owner_records(store):
             raise UnsupportedOperation(
                 "the tenant cannot be looked up with owner_index=false: pass --tenant"
             )
-        recorded = None
-        if context.owners is not None:
-            call = context.call("inventory")
-            # An expired record counts: it is what is left of an execution.
-            recorded = await context.owners.tenant_of(call, execution, refresh=True)
+        # An expired record counts: it is what is left of an execution.
+        recorded = await recorded_owner(store, execution)
         owner = recorded if tenant is None else tenant
-        held = await of_execution(context, execution, owner)
+        held = await of_execution(store, execution, owner)
         # The record goes last: it may be all that an interrupted removal has left.
         record = owner is not None and owner == recorded
         if held.objects == 0 and not record:
@@ -97,9 +99,9 @@ def rm_tenant(
     [dim]statebucket rm-tenant acme --dry-run[/]
     """
 
-    async def work(store: ObjectStateStore, screen: Screen) -> None:
+    async def work(store: StateStore, screen: Screen) -> None:
         with screen.err.status("counting…"):
-            held = await of_tenant(store.context, tenant)
+            held = await of_tenant(store, tenant)
         if held.objects == 0:
             screen.fail("NotFound", f"there is no state of tenant {tenant!r}", Exit.NO)
             raise Stop(Exit.NO)
@@ -107,7 +109,7 @@ def rm_tenant(
             return
         with screen.progress("objects") as bar:
             # Each snapshot has an owner record, which goes before it.
-            records = held.snapshots if store.context.owners else 0
+            records = held.snapshots if keeps_owner_records(store) else 0
             progress = _bar(bar, held.objects + records)
             report = await store.delete_tenant(tenant, progress=progress)
             _filled(bar)
@@ -139,7 +141,7 @@ def sweep(
     """
     late = timedelta(seconds=margin)
 
-    async def work(store: ObjectStateStore, screen: Screen) -> None:
+    async def work(store: StateStore, screen: Screen) -> None:
         expected: SweepReport | None = None
         if dry_run or not yes:
             with screen.err.status("looking for what has expired…"):

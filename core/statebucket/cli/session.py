@@ -10,6 +10,7 @@ import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
 
 import typer
 
@@ -17,17 +18,16 @@ from statebucket.cli.exits import Exit, exit_of
 from statebucket.cli.screen import Screen, Stop
 from statebucket.errors import BucketNotFound, InvalidURL, StateBucketError
 from statebucket.opening import open_store
-from statebucket.port.url import StoreURL
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from statebucket.store.store import ObjectStateStore
+    from statebucket.contract.state_store import StateStore
 
 T = TypeVar("T")
 
 
-def opened(url: str | None, *, creates: bool = False) -> ObjectStateStore:
+def opened(url: str | None, *, creates: bool = False) -> StateStore:
     """The store of a URL, of a kind that outlives a command.
 
     Args:
@@ -46,15 +46,16 @@ def opened(url: str | None, *, creates: bool = False) -> ObjectStateStore:
             "memory:// lives and dies with one process, so a command would find nothing in it: "
             "use sqlite:///state.db"
         )
-    read = StoreURL(url)
+    store = open_store(url)  # it reads the URL, and touches nothing
+    read = urlsplit(url)
     path = read.path.removeprefix("/")
     if read.scheme == "sqlite" and path and not creates and not Path(path).exists():
         raise BucketNotFound(f"there is no SQLite file {path!r}")
-    return open_store(url)
+    return store
 
 
 def on_store(
-    work: Callable[[ObjectStateStore, Screen], Awaitable[None]],
+    work: Callable[[StateStore, Screen], Awaitable[None]],
     url: str | None,
     *,
     as_json: bool,

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from statebucket.admin.inventory import Holdings, of_tenants
+from statebucket.admin.loading import get_keys, load_snapshots
 from statebucket.cli.exits import Exit
 from statebucket.cli.options import ExecutionId, ItsTenant, Json, TenantId, Url
 from statebucket.cli.screen import Screen, Stop, age, counted, expiry, plain, safe_json, size
@@ -23,8 +24,6 @@ from statebucket.contract.state_store import StateStore
 from statebucket.contract.states import Waiting
 from statebucket.contract.versions import Stored
 from statebucket.errors import CorruptObject
-from statebucket.store.store import ObjectStateStore
-from statebucket.store.tasks import in_order
 
 _BAR = 28
 _WIDE = 72  # columns of a terminal that has room for bars
@@ -69,7 +68,7 @@ def health(*, url: Url = None, as_json: Json = False) -> None:
     [dim]statebucket health || echo "exit code $?"[/]
     """
 
-    async def work(store: ObjectStateStore, screen: Screen) -> None:
+    async def work(store: StateStore, screen: Screen) -> None:
         started = time.perf_counter()
         await store.health_check()
         seconds = time.perf_counter() - started
@@ -90,11 +89,11 @@ def tenants(*, url: Url = None, as_json: Json = False) -> None:
     [dim]statebucket tenants --json | jq '.tenants[].name'[/]
     """
 
-    async def work(store: ObjectStateStore, screen: Screen) -> None:
+    async def work(store: StateStore, screen: Screen) -> None:
         with screen.err.status("listing tenants…"):
             found = [str(tenant) async for tenant in store.iter_tenants()]
         with screen.err.status(f"counting what is in {counted(len(found), 'tenant')}…"):
-            held = await of_tenants(store.context, found)
+            held = await of_tenants(store, found)
         held.sort(key=lambda one: one.bytes, reverse=True)
         screen.show(
             {"tenants": [_plain(one) for one in held]},
@@ -121,19 +120,19 @@ def snapshots(
     [dim]statebucket snapshots acme --limit 20[/]
     """
 
-    async def work(store: ObjectStateStore, screen: Screen) -> None:
+    async def work(store: StateStore, screen: Screen) -> None:
         view = store.tenant(tenant)
         with screen.err.status("loading snapshots…"):
             # One more than is shown, to know whether there are more.
             names = await view.list_snapshots(tenant, limit + 1)
 
-            async def load(execution: str) -> Loaded | None:
-                try:
-                    return await view.load_stored(execution)
-                except CorruptObject as error:
-                    return _Corrupt(execution=execution, corrupt=str(error))
-
-            found = await in_order(load, names[:limit])
+            shown = names[:limit]
+            found = [
+                _Corrupt(execution=name, corrupt=str(one))
+                if isinstance(one, CorruptObject)
+                else one
+                for name, one in zip(shown, await load_snapshots(view, shown), strict=True)
+            ]
         live = [one for one in found if one is not None]
         more = len(names) > limit
         rows = [one if isinstance(one, _Corrupt) else _row(one) for one in live]
@@ -166,7 +165,7 @@ def show(
     [dim]statebucket show exec-1 --tenant acme[/]
     """
 
-    async def work(store: ObjectStateStore, screen: Screen) -> None:
+    async def work(store: StateStore, screen: Screen) -> None:
         stored = await store.load_stored(execution)
         # The keys that were set through the tenant's view are in the tenant's prefix.
         views = [store]
@@ -204,7 +203,7 @@ async def _keys(view: StateStore, execution: str) -> list[dict[str, object]]:
         names.append(key)
         if len(names) == _MAX_KEYS:
             break
-    found = await in_order(view.get_stored, names)
+    found = await get_keys(view, names)
     return [
         {"key": key, "size": one.size, "expires_at": one.expires_at}
         for key, one in zip(names, found, strict=True)

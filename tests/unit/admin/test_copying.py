@@ -35,7 +35,7 @@ def stores() -> tuple[ObjectStateStore, ObjectStateStore]:
 async def copy(
     source: ObjectStateStore, target: ObjectStateStore, tenant: str = "acme", **options: Any
 ) -> CopyReport:
-    return await Copier(source.context, target.context, **options).tenant(tenant)
+    return await Copier(source, target, **options).tenant(tenant)
 
 
 @asynccontextmanager
@@ -245,7 +245,7 @@ async def test_keys_without_a_tenant_go_along_when_asked(stores: Any) -> None:
     source, target = stores
     await source.set("banner", b"hello")
     await source.set("exec:e1:k", b"1")
-    assert (await Copier(source.context, target.context).shared()).copied == 2
+    assert (await Copier(source, target).shared()).copied == 2
     assert (await target.get("banner"), await target.get("exec:e1:k")) == (b"hello", b"1")
 
 
@@ -295,7 +295,7 @@ async def test_keys_without_a_tenant_are_failures_where_there_can_be_none(stores
     source, _ = stores
     target = open_store("memory://?owner_index=false")
     await source.set("banner", b"hello")
-    report = await Copier(source.context, target.context).shared()
+    report = await Copier(source, target).shared()
     assert (report.ok, report.failed) == (False, 1)
     assert "owner_index=false" in report.failures["shared/keys/banner"]
 
@@ -321,7 +321,7 @@ async def test_a_newer_snapshot_keeps_its_keys_without_a_tenant(
     await target.save_snapshot(snapshot("e1", number=5))
     await source.set("exec:e1:k", b"3")
     await target.set("exec:e1:k", b"5")
-    copier = Copier(source.context, target.context, replace_keys=True)
+    copier = Copier(source, target, replace_keys=True)
     await copier.tenant("acme")
     report = await copier.shared()
     assert (report.seen, report.newer) == ((2, 2) if source_has_it else (1, 1))

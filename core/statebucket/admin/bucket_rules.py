@@ -1,0 +1,47 @@
+"""The lifecycle rules of a store's bucket, beside those that the store needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from statebucket.admin.opened import context_of
+from statebucket.contract.lifecycle import Rule
+from statebucket.lifecycle.rules import Scope, needed_rules, rooted
+from statebucket.port.lifecycle import TERRAFORM_ID, Lifecycle, LifecyclePort
+
+if TYPE_CHECKING:
+    from statebucket.contract.state_store import StateStore
+
+
+class BucketRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Needed rules and found ones.
+
+    Attributes:
+        needed: What the store needs, as the service would show it.
+        found: What the bucket has; None where its rules cannot be seen.
+        terraform: Whether our Terraform module's mark is on them.
+    """
+
+    needed: tuple[Rule, ...] = ()
+    found: tuple[Rule, ...] | None = None
+    terraform: bool = False
+
+    def by_terraform(self, rule: Rule) -> bool:
+        """Whether our Terraform module wrote a rule that was found."""
+        return self.terraform and rule.id.startswith(TERRAFORM_ID)
+
+
+async def rules_of(store: StateStore) -> BucketRules:
+    """Reads the rules of a store's bucket: 1 request, none on a service without rules."""
+    context = context_of(store)
+    bucket, layout = context.objects.bucket, context.layout
+    if not isinstance(bucket, LifecyclePort):
+        return BucketRules()
+    needed = needed_rules(Scope(layout.prefix, layout.areas, bucket.removal))
+    needed = rooted(needed, bucket.rule_root)
+    found = await bucket.read_lifecycle()
+    if not isinstance(found, Lifecycle):
+        return BucketRules(needed=tuple(needed))
+    return BucketRules(needed=tuple(needed), found=found.rules, terraform=found.terraform)

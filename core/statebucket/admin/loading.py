@@ -1,0 +1,39 @@
+"""Many reads at a time, within the bound that the store has on its requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from statebucket.errors import CorruptObject
+from statebucket.store.tasks import in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from statebucket.contract.snapshot import ExecutionSnapshot
+    from statebucket.contract.state_store import StateStore
+    from statebucket.contract.versions import Stored
+
+
+async def load_snapshots(
+    view: StateStore, executions: Sequence[str]
+) -> list[Stored[ExecutionSnapshot] | CorruptObject | None]:
+    """Loads the snapshots of several executions of a tenant's view: 1 request each.
+
+    Returns:
+        For each execution, in their order: its snapshot, the error of one that cannot be read, or
+        None where there is none.
+    """
+
+    async def one(execution_id: str) -> Stored[ExecutionSnapshot] | CorruptObject | None:
+        try:
+            return await view.load_stored(execution_id)
+        except CorruptObject as error:
+            return error
+
+    return await in_order(one, executions)
+
+
+async def get_keys(view: StateStore, keys: Sequence[str]) -> list[Stored[bytes] | None]:
+    """Gets several keys, in their order: 1 request each; None for one that is not there."""
+    return await in_order(view.get_stored, keys)
