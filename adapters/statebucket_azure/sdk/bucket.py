@@ -16,7 +16,7 @@ from statebucket.port.loops import ClientPerLoop
 from statebucket.port.multipart import parts
 from statebucket_azure.sdk import listing
 from statebucket_azure.sdk.client import Connection
-from statebucket_azure.sdk.translate import ERRORS, BlobNotFound, malformed, refusal, sdk_call
+from statebucket_azure.sdk.errors import ERRORS, BlobNotFound, malformed, refusal, sdk_call
 from statebucket_azure.sdk.versions import matching, version_of
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from statebucket.port.clock import clock_finding
 from statebucket.port.findings import Finding
 from statebucket.port.remedies import Remedy
 from statebucket_azure.remedies import REMEDIES, terraform
+from statebucket_azure.sdk.errors import sdk_call
 from statebucket_azure.sdk.identity import identity
-from statebucket_azure.sdk.translate import sdk_call
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator, Sequence

@@ -10,7 +10,7 @@ from azure.storage.blob.aio import BlobPrefix
 
 from statebucket.errors import excerpt
 from statebucket.port.bucket import ObjectInfo, Page, PrefixPage
-from statebucket_azure.sdk.translate import malformed
+from statebucket_azure.sdk.errors import malformed
 from statebucket_azure.sdk.versions import version_of
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from azure.core import MatchConditions
 
 from statebucket.contract.versions import Version
 from statebucket.errors import PreconditionFailed
-from statebucket_azure.sdk.translate import malformed
+from statebucket_azure.sdk.errors import malformed
 
 _ETAG = re.compile(r'"[!#-~]+"')
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from requests.structures import CaseInsensitiveDict
 
 from statebucket.port.multipart import parts
-from statebucket_gcs.sdk.translate import Answer, malformed
+from statebucket_gcs.sdk.answer import Answer
+from statebucket_gcs.sdk.errors import malformed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

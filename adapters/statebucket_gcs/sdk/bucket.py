@@ -16,7 +16,7 @@ from statebucket.port.bucket import JSON, Deletion, Limits, Object, ObjectInfo, 
 from statebucket_gcs import lifecycle
 from statebucket_gcs.sdk import batch
 from statebucket_gcs.sdk.connection import Connection, Connections
-from statebucket_gcs.sdk.translate import Answer, error_of, malformed
+from statebucket_gcs.sdk.errors import error_of, malformed
 from statebucket_gcs.sdk.versions import matching
 from statebucket_gcs.sdk.wire import Listing, Resource, check_body, decode, describe, from_headers
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from statebucket.port.lifecycle import Lifecycle, Removal, Rule, UnreadableRules
     from statebucket.port.remedies import Remedies
     from statebucket_gcs.options import GCSOptions
+    from statebucket_gcs.sdk.answer import Answer
 
 log = logging.getLogger("statebucket")
 

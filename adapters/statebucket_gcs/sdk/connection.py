@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, TypeVar
 from requests.exceptions import InvalidHeader
 
 from statebucket.errors import InvalidCredentials, Unavailable
+from statebucket_gcs.sdk.answer import Answer
+from statebucket_gcs.sdk.errors import CONNECTION_ERRORS, HINT, cause_of, failure_of
 from statebucket_gcs.sdk.session import Link, connect, keep_authorization
 from statebucket_gcs.sdk.threads import Threads
-from statebucket_gcs.sdk.translate import CONNECTION_ERRORS, HINT, Answer, cause_of, failure_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -12,13 +12,13 @@ from statebucket.port.clock import clock_finding
 from statebucket.port.findings import Finding
 from statebucket.port.remedies import Remedy
 from statebucket_gcs.remedies import READER, REMEDIES, terraform
-from statebucket_gcs.sdk.translate import error_of
+from statebucket_gcs.sdk.errors import error_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from statebucket_gcs.sdk.answer import Answer
     from statebucket_gcs.sdk.connection import Connection
-    from statebucket_gcs.sdk.translate import Answer
 
 _NEEDED = tuple(f"storage.objects.{right}" for right in ("create", "delete", "get", "list"))
 _EXCESS = {

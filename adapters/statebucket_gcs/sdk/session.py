@@ -16,7 +16,7 @@ from requests.adapters import HTTPAdapter
 
 from statebucket.errors import InvalidArgument, InvalidCredentials
 from statebucket.port.endpoint import proxy_for, require_tls
-from statebucket_gcs.sdk.translate import HINT
+from statebucket_gcs.sdk.errors import HINT
 
 if TYPE_CHECKING:
     from requests import PreparedRequest

@@ -11,11 +11,11 @@ import msgspec
 from statebucket.contract.versions import Version
 from statebucket.errors import Unavailable, shown
 from statebucket.port.bucket import Object, ObjectInfo
-from statebucket_gcs.sdk.translate import malformed
+from statebucket_gcs.sdk.errors import malformed
 
 if TYPE_CHECKING:
     from statebucket.port.bucket import Write
-    from statebucket_gcs.sdk.translate import Answer
+    from statebucket_gcs.sdk.answer import Answer
 
 T = TypeVar("T")
 

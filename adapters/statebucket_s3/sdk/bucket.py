@@ -29,8 +29,8 @@ from statebucket_s3.batch import deletions_of
 from statebucket_s3.codes import OPTIONAL, Requested, unreadable
 from statebucket_s3.conditions import if_match, remedy
 from statebucket_s3.sdk.client import Connection
+from statebucket_s3.sdk.errors import is_missing, translated
 from statebucket_s3.sdk.session import OwnSession, own_session
-from statebucket_s3.sdk.translate import is_missing, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

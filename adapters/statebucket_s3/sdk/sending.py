@@ -17,7 +17,7 @@ from botocore.exceptions import EndpointConnectionError, HTTPClientError
 from botocore.httpsession import create_urllib3_context, get_cert_path
 
 from statebucket.errors import InvalidArgument
-from statebucket_s3.sdk.translate import unusable
+from statebucket_s3.sdk.errors import unusable
 
 if TYPE_CHECKING:
     import ssl

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import ssl
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import msgspec
 import requests
 import urllib3.exceptions
 from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
@@ -30,6 +27,8 @@ from statebucket.port.retry_after import seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from statebucket_gcs.sdk.answer import Answer
 
 CONNECTION_ERRORS = (OSError, urllib3.exceptions.HTTPError, GoogleAuthError)
 """What a request through the SDK's session may raise; `requests`' errors are `OSError`."""
@@ -53,48 +52,6 @@ _NOT_IMPLEMENTED = {HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPP
 _RATE_REASONS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "SlowDown"})
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """An answer of the service, its body read whole.
-
-    Attributes:
-        status: The status code.
-        headers: The headers; names in any case.
-        body: The body, decoded.
-        writes: Whether the request would have changed something.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    writes: bool
-
-    @property
-    def missing(self) -> bool:
-        """Whether the object does not exist, though the bucket may."""
-        return self.status == HTTPStatus.NOT_FOUND and not self.bucket_missing
-
-    @property
-    def bucket_missing(self) -> bool:
-        """Whether the bucket does not exist; a missing object is answered differently."""
-        if self.status != HTTPStatus.NOT_FOUND:
-            return False
-        reason, message = _explanation(self)
-        return reason == "NoSuchBucket" or "bucket does not exist" in message
-
-
-class _Detail(msgspec.Struct):
-    reason: str = ""
-
-
-class _Inner(msgspec.Struct):
-    message: str = ""
-    errors: list[_Detail] = []
-
-
-class _Error(msgspec.Struct):
-    error: _Inner
-
-
 def error_of(answer: Answer, bucket: str, *, reads_object: bool = False) -> StateBucketError:
     """The error for an answer that is no success.
 
@@ -106,7 +63,7 @@ def error_of(answer: Answer, bucket: str, *, reads_object: bool = False) -> Stat
     status = answer.status
     if status < HTTPStatus.MULTIPLE_CHOICES:
         return malformed(f"status {status}", writes=answer.writes)
-    reason, message = _explanation(answer)
+    reason, message = answer.explanation
     text = " ".join(filter(None, ["Cloud Storage answered", str(status), reason]))
     if message:
         text += f": {excerpt(message)}"
@@ -238,19 +195,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield following
         inner = [getattr(following, "reason", None), *following.args[:2]]
         following = next((e for e in inner if isinstance(e, BaseException)), None)
-
-
-def _explanation(answer: Answer) -> tuple[str, str]:
-    """The reason and message of an error, from the JSON or the XML API's form."""
-    try:
-        inner = msgspec.json.decode(answer.body, type=_Error).error
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        text = answer.body.decode(errors="replace")
-        found = {
-            tag: match[1]
-            for tag in ("Code", "Message", "Details")
-            if (match := re.search(f"<{tag}>([^<]*)</{tag}>", text))
-        }
-        message = " ".join(filter(None, [found.get("Message"), found.get("Details")]))
-        return found.get("Code", ""), message
-    return (inner.errors[0].reason if inner.errors else ""), inner.message

@@ -1,0 +1,67 @@
+"""An answer of Cloud Storage, and why it refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import msgspec
+
+
+class _Detail(msgspec.Struct):
+    reason: str = ""
+
+
+class _Inner(msgspec.Struct):
+    message: str = ""
+    errors: list[_Detail] = []
+
+
+class _Error(msgspec.Struct):
+    error: _Inner
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An answer of the service, its body read whole.
+
+    Attributes:
+        status: The status code.
+        headers: The headers; names in any case.
+        body: The body, decoded.
+        writes: Whether the request would have changed something.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    writes: bool
+
+    @property
+    def missing(self) -> bool:
+        """Whether the object does not exist, though the bucket may."""
+        return self.status == HTTPStatus.NOT_FOUND and not self.bucket_missing
+
+    @property
+    def bucket_missing(self) -> bool:
+        """Whether the bucket does not exist; a missing object is answered differently."""
+        if self.status != HTTPStatus.NOT_FOUND:
+            return False
+        reason, message = self.explanation
+        return reason == "NoSuchBucket" or "bucket does not exist" in message
+
+    @property
+    def explanation(self) -> tuple[str, str]:
+        """The reason and message of an error, from the JSON or the XML API's form."""
+        try:
+            inner = msgspec.json.decode(self.body, type=_Error).error
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            text = self.body.decode(errors="replace")
+            found = {
+                tag: match[1]
+                for tag in ("Code", "Message", "Details")
+                if (match := re.search(f"<{tag}>([^<]*)</{tag}>", text))
+            }
+            message = " ".join(filter(None, [found.get("Message"), found.get("Details")]))
+            return found.get("Code", ""), message
+        return (inner.errors[0].reason if inner.errors else ""), inner.message
