@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from statebucket.lifecycle import rules as lifecycle
-from statebucket.lifecycle.plan import LifecycleManager
+from statebucket.lifecycle.manager import LifecycleManager
 from statebucket.lifecycle.rules import needed_rules
 from statebucket.port.expiry import CLASSES, TAG
 from statebucket.port.lifecycle import Lifecycle

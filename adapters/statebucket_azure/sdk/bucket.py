@@ -10,10 +10,10 @@ from azure.storage.blob import ContentSettings
 
 from statebucket.contract.versions import Version
 from statebucket.errors import BucketNotFound, PreconditionFailed, Unavailable, UnsupportedOperation
+from statebucket.port.batch_replies import parts
 from statebucket.port.bucket import Deletion, Limits, Object, ObjectInfo, Page, PrefixPage
 from statebucket.port.expiry import TAG
 from statebucket.port.loops import ClientPerLoop
-from statebucket.port.multipart import parts
 from statebucket_azure.sdk import listing
 from statebucket_azure.sdk.client import Connection
 from statebucket_azure.sdk.errors import ERRORS, BlobNotFound, malformed, refusal, sdk_call
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties
     from azure.storage.blob.aio import ContainerClient
 
+    from statebucket.port.batch_replies import Part
     from statebucket.port.bucket import Write
     from statebucket.port.findings import Finding
     from statebucket.port.lifecycle import Lifecycle, Removal, Rule, UnreadableRules
-    from statebucket.port.multipart import Part
     from statebucket.port.remedies import Remedies
     from statebucket_azure.options import AzureOptions
     from statebucket_azure.sdk.target import Target

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from requests.structures import CaseInsensitiveDict
 
-from statebucket.port.multipart import parts
+from statebucket.port.batch_replies import parts
 from statebucket_gcs.sdk.answer import Answer
 from statebucket_gcs.sdk.errors import malformed
 

@@ -8,12 +8,13 @@ from statebucket.errors import PreconditionFailed, StateBucketError
 from statebucket.port.bucket import Limits, Location, Object, ObjectInfo
 from statebucket.port.endpoint import require_tls
 from statebucket_http.transport import Transport
-from statebucket_s3 import conditions
+from statebucket_s3 import versions
 from statebucket_s3.http import replies
 from statebucket_s3.http.credentials import CredentialSource
 from statebucket_s3.http.endpoints import endpoint_of
-from statebucket_s3.http.requests import S3Requests, S3Signer
+from statebucket_s3.http.requests import S3Requests
 from statebucket_s3.http.settings import read_settings
+from statebucket_s3.http.signing import S3Signer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -117,7 +118,7 @@ class HTTPBucket:
 
     def adjusted(self) -> Mapping[str, HTTPBucket]:
         """See `statebucket.port.findings.Adjustable`."""
-        option, options = conditions.other_quotes(self._options)
+        option, options = versions.other_quotes(self._options)
         return {option: HTTPBucket(self._bucket, options, self._location)}
 
     async def examine(self, prefix: str) -> Sequence[Finding]:  # noqa: ARG002  (the port's)
@@ -186,7 +187,7 @@ class HTTPBucket:
             return None
         error = answer.error()
         if isinstance(error, PreconditionFailed):
-            error.remedy = conditions.remedy(self._options)
+            error.remedy = versions.remedy(self._options)
         raise error
 
     async def _once(self, request: Request) -> Reply:

@@ -16,7 +16,7 @@ from statebucket.errors import (
 )
 from statebucket.port.forks import new_lock
 from statebucket_s3.codes import of_code
-from statebucket_s3.http.sigv4 import Credentials
+from statebucket_s3.http.signing import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,8 +14,7 @@ from statebucket_http.xml_documents import parse
 from statebucket_s3.findings import FOREIGN_REPLY, PATIENCE, Replies, findings_of, refusal
 from statebucket_s3.http.endpoints import account_of, sts_of
 from statebucket_s3.http.replies import answer_of
-from statebucket_s3.http.requests import S3Signer
-from statebucket_s3.http.sigv4 import Signer, timestamp
+from statebucket_s3.http.signing import S3Signer, Signer, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from statebucket.port.findings import Finding
     from statebucket_http.wire import Endpoint, Reply
     from statebucket_s3.http.settings import Settings
-    from statebucket_s3.http.sigv4 import Credentials
+    from statebucket_s3.http.signing import Credentials
 
 _DEADLINE = 3 * PATIENCE  # a transport waits a third of it for an answer
 _CALLER = Request("GET", "", "Action=GetCallerIdentity&Version=2011-06-15")
@@ -71,7 +70,7 @@ def sts_headers(endpoint: Endpoint, credentials: Credentials, moment: str) -> di
     Args:
         endpoint: STS's.
         credentials: The key to sign with.
-        moment: When it is signed; see `statebucket_s3.http.sigv4.timestamp`.
+        moment: When it is signed; see `statebucket_s3.http.signing.timestamp`.
     """
     headers = {"host": endpoint.host, "x-amz-date": moment}
     if credentials.session_token is not None:

@@ -1,11 +1,9 @@
-"""The requests of S3's REST API, as a bucket needs them, and their signatures."""
+"""The requests of S3's REST API, as a bucket needs them."""
 
 from __future__ import annotations
 
-import time
 from base64 import b64encode
-from binascii import crc32
-from hashlib import md5, sha256
+from hashlib import md5
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -15,20 +13,15 @@ from statebucket.port.expiry import TAG
 from statebucket_http.wire import Request
 from statebucket_http.xml_documents import text_of
 from statebucket_s3.codes import OPTIONAL, TAGGING, Requested
-from statebucket_s3.conditions import if_match
-from statebucket_s3.http.sigv4 import Signer, timestamp
+from statebucket_s3.versions import if_match
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
     from statebucket.port.bucket import Write
-    from statebucket_http.wire import Endpoint
-    from statebucket_s3.http.sigv4 import Credentials
     from statebucket_s3.options import BucketOptions
 
-_EMPTY = sha256(b"").hexdigest()
-_UNSIGNED = "UNSIGNED-PAYLOAD"
 _CALLS = {
     "PUT": "PutObject",
     "GET": "GetObject",
@@ -145,47 +138,3 @@ def requested_of(request: Request) -> Requested:
     else:
         call = "ListObjectsV2" if request.method == "GET" and name else _CALLS[request.method]
     return Requested(call, [header for header in OPTIONAL if header in request.headers])
-
-
-class S3Signer:
-    """Adds what authenticates a request to its headers."""
-
-    def __init__(self) -> None:
-        self._signer = Signer("s3")
-
-    def headers(
-        self, endpoint: Endpoint, request: Request, credentials: Credentials
-    ) -> dict[str, str]:
-        """All headers of a request.
-
-        The body is signed where nothing else keeps it from being altered. Over TLS it is not:
-        there its CRC-32, which S3 compares and keeps, tells of an error on the way. It costs a
-        twentieth of the SHA-256.
-        """
-        body = request.body
-        headers = {
-            **request.headers,
-            "host": endpoint.host,
-            "x-amz-date": timestamp(time.time()),
-        }
-        if body:
-            headers["x-amz-sdk-checksum-algorithm"] = "CRC32"  # what some services go by
-            headers["x-amz-checksum-crc32"] = b64encode(crc32(body).to_bytes(4, "big")).decode()
-        if endpoint.scheme == "https":
-            payload = _UNSIGNED
-        else:
-            payload = sha256(body).hexdigest() if body else _EMPTY
-        headers["x-amz-content-sha256"] = payload
-        if credentials.session_token is not None:
-            headers["x-amz-security-token"] = credentials.session_token
-        headers["authorization"] = self._signer.authorization(
-            credentials,
-            endpoint.region,
-            headers["x-amz-date"],
-            method=request.method,
-            path=endpoint.path + request.path,
-            query=request.query,
-            headers=headers,
-            payload=payload,
-        )
-        return headers

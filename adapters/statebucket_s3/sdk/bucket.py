@@ -24,13 +24,13 @@ from statebucket.port.expiry import TAG
 from statebucket.port.lifecycle import SWEEP_ONLY
 from statebucket.port.loops import ClientPerLoop
 from statebucket.port.timeouts import idle_limit
-from statebucket_s3 import conditions, lifecycle, listing
+from statebucket_s3 import lifecycle, listing, versions
 from statebucket_s3.batch import deletions_of
 from statebucket_s3.codes import OPTIONAL, Requested, unreadable
-from statebucket_s3.conditions import if_match, remedy
 from statebucket_s3.sdk.client import Connection
 from statebucket_s3.sdk.errors import is_missing, translated
 from statebucket_s3.sdk.session import OwnSession, own_session
+from statebucket_s3.versions import if_match, remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -169,7 +169,7 @@ class SDKBucket:
 
     def adjusted(self) -> Mapping[str, SDKBucket]:
         """See `statebucket.port.findings.Adjustable`."""
-        option, options = conditions.other_quotes(self._options)
+        option, options = versions.other_quotes(self._options)
         return {option: SDKBucket(self._bucket, options, self._location)}
 
     async def examine(self, prefix: str) -> Sequence[Finding]:  # noqa: ARG002  (the port's)

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from statebucket.admin.object_copier import OPERATION, ObjectCopier
 from statebucket.admin.opened import context_of
-from statebucket.admin.transfer import OPERATION, Transfer
 from statebucket.errors import (
     CorruptObject,
     InvalidKey,
@@ -111,7 +111,7 @@ class Copier:
                 "copy needs stores that are bound to no tenant: open both without tenant=, and "
                 "name the tenants to copy"
             )
-        self._transfer = Transfer(self._source, there, dry_run=dry_run)
+        self._copier = ObjectCopier(self._source, there, dry_run=dry_run)
         self._replace_keys = replace_keys
         self._progress = progress
         self._failures: dict[str, str] = {}
@@ -222,7 +222,7 @@ class Copier:
     async def _staying(self, execution_id: str, tenant_id: str | None) -> dict[str, int]:
         """What each key of an execution counts as that is not to be copied; nothing else."""
         try:
-            ahead = await self._transfer.is_ahead(execution_id, tenant_id)
+            ahead = await self._copier.is_ahead(execution_id, tenant_id)
         except _OF_ONE_OBJECT as error:
             layout = self._source.layout
             if tenant_id is None:
@@ -236,7 +236,7 @@ class Copier:
     async def _one(self, place: Place, *, replace: bool) -> bool:
         """Copies one object, and returns whether nothing went wrong."""
         try:
-            result = await self._transfer.copy(place, replace=replace)
+            result = await self._copier.copy(place, replace=replace)
         except _OF_ONE_OBJECT as error:
             self._failures[self._source.layout.name(place)] = _described(error)
             self._count(seen=1, failed=1)

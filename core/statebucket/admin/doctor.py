@@ -9,7 +9,7 @@ import statistics
 import time
 from typing import TYPE_CHECKING
 
-from statebucket.admin.conditions import ConditionTrials
+from statebucket.admin.condition_trials import ConditionTrials
 from statebucket.admin.excess import excess
 from statebucket.admin.opened import context_of
 from statebucket.errors import AccessDenied, InvalidCredentials, StateBucketError

@@ -1,7 +1,7 @@
 """Lifecycle rules: those that TTLs need, as data, and those of a bucket, in the same terms.
 
 A `Rule` is what the services' rules have in common. Adapters translate; what rules mean for state
-is decided by `statebucket.lifecycle.check`, what to write by `statebucket.lifecycle.plan`. The
+is decided by `statebucket.lifecycle.check`, what to write by `statebucket.lifecycle.manager`. The
 Terraform modules state the same rules once more, and a test compares the two.
 
 Rules name our prefixes with their closing slash: a tag or a custom time elsewhere in the bucket may

@@ -1,7 +1,7 @@
 """Lifecycle rules as an adapter reads and writes them.
 
 A `Rule` is what the services' rules have in common. Adapters translate; what rules mean for state
-is decided by `statebucket.lifecycle.check`, what to write by `statebucket.lifecycle.plan`.
+is decided by `statebucket.lifecycle.check`, what to write by `statebucket.lifecycle.manager`.
 """
 
 from __future__ import annotations

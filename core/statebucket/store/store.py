@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from statebucket.contract.lifecycle import LifecyclePlan, LifecycleReport
     from statebucket.contract.reports import DeletionReport, SweepReport
     from statebucket.contract.writer import SnapshotWriter
-    from statebucket.lifecycle.plan import LifecycleManager
+    from statebucket.lifecycle.manager import LifecycleManager
     from statebucket.store.leases import StoreLease
     from statebucket.store.removal import Remover
 
@@ -258,7 +258,7 @@ class ObjectStateStore(KeyValues, Listings):
         return await self._lifecycle("apply_lifecycle").apply(dry_run=dry_run)
 
     def _lifecycle(self, operation: str) -> LifecycleManager:
-        from statebucket.lifecycle.plan import LifecycleManager  # noqa: PLC0415  (for operators only)
+        from statebucket.lifecycle.manager import LifecycleManager  # noqa: PLC0415  (for operators only)
         from statebucket.port.lifecycle import LifecyclePort  # noqa: PLC0415  (the same)
         from statebucket.store.retrying_port import RetryingPort  # noqa: PLC0415  (the same)
 

@@ -16,7 +16,7 @@ from statebucket_http.wire import Endpoint, Reply, Request
 from statebucket_s3.http.endpoints import account_of, sts_of
 from statebucket_s3.http.examination import examine, sts_headers
 from statebucket_s3.http.settings import Settings
-from statebucket_s3.http.sigv4 import Credentials
+from statebucket_s3.http.signing import Credentials
 
 KEY = ("AKIDEXAMPLE", "wJalrXUtnFEMI", "a-token")
 DATE = "Sun, 06 Nov 1994 08:49:37 GMT"

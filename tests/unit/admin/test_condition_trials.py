@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from statebucket import Version, errors
-from statebucket.admin.conditions import ConditionTrials
+from statebucket.admin.condition_trials import ConditionTrials
 from statebucket.port.bucket import Page
 from statebucket.port.expiry import Expiry
 from statebucket_local.memory import MemoryBucket

@@ -14,7 +14,7 @@ from botocore.credentials import Credentials as SDKCredentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from statebucket_s3.http.sigv4 import Credentials, Signer, timestamp
+from statebucket_s3.http.signing import Credentials, Signer, timestamp
 
 EMPTY = sha256(b"").hexdigest()
 SUITE = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")

@@ -27,7 +27,7 @@ OPERATION = "copy"
 MAX_RACES = 5
 
 
-class Transfer:
+class ObjectCopier:
     """Copies objects, one at a time, from one store to another.
 
     Args:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from statebucket.port.multipart import Part, parts
+from statebucket.port.batch_replies import Part, parts
 
 KIND = "multipart/mixed; boundary=of_parts"
 GOOGLES = b"""--of_parts\r

@@ -13,7 +13,7 @@ import pytest
 
 from statebucket import open_store
 from statebucket.errors import PreconditionFailed, Unavailable
-from statebucket.lifecycle.plan import LifecycleManager
+from statebucket.lifecycle.manager import LifecycleManager
 from statebucket.lifecycle.rules import digest, needed_rules
 from statebucket.port.lifecycle import Lifecycle, Rule
 from statebucket.store.layout import Layout
