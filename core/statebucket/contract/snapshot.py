@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 MAX_SEQUENCE_NUMBER = 2**64 - 1
 # Of msgspec's structs, dataclasses, attrs' classes and named tuples.
 _DECLARES_FIELDS = ("__struct_fields__", "__dataclass_fields__", "__attrs_attrs__", "_fields")
+_MAX_PLAIN = 2**64  # below it, an int has no rule of its own
 MAX_BITS = 8192  # Python turns no int of over 4,300 digits into text, or back
 
 
@@ -185,14 +186,20 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         return fields
 
     def checked(self) -> ExecutionSnapshot:
-        """A copy that was validated again, since a dictionary inside may have been changed.
+        """The snapshot, validated again, since a dictionary inside may have been changed.
 
-        Saving does this by itself.
+        Saving does this by itself. What is not plain JSON values, but can be made some, is so in
+        the copy that is returned then.
 
         Raises:
             InvalidSnapshot: A field breaks its rule; the message has its path.
         """
-        return msgspec.structs.replace(self)
+        try:
+            plain = _is_plain(self.variables) and _is_plain(self.step_outputs)
+        except RecursionError:
+            plain = False
+        # The other fields cannot be changed.
+        return self if plain else msgspec.structs.replace(self)
 
     def advance(self, **changes: Any) -> ExecutionSnapshot:  # noqa: ANN401  (any field's value)
         """Returns the next snapshot: a ``sequence_number`` one higher, the time now, and changes.
@@ -261,6 +268,29 @@ def _check_text(field: str, value: object) -> None:
         raise InvalidSnapshot(
             f"{field} holds a lone surrogate, which has no UTF-8 form: {shown(value)}"
         ) from None
+
+
+def _is_plain(value: Any) -> bool:  # noqa: ANN401  (any value)
+    """Whether a value is certainly one that JSON carries unchanged.
+
+    Each save asks this. It costs a fraction of `json_value`, which builds a copy and the path of
+    each item, and judges whatever is unusual.
+    """
+    kind = type(value)
+    if kind is str:
+        return bool(value.isascii())
+    if kind is dict:
+        for key, inner in value.items():
+            if type(key) is not str or not key.isascii() or not _is_plain(inner):
+                return False
+        return True
+    if kind is list:
+        return all(map(_is_plain, value))
+    if kind is float:
+        return math.isfinite(value)
+    if kind is int:
+        return bool(-_MAX_PLAIN < value < _MAX_PLAIN)
+    return value is None or kind is bool
 
 
 def json_value(

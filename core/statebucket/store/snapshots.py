@@ -136,7 +136,7 @@ class Snapshots:
         return self._objects.put(
             call,
             name,
-            snapshot.to_json,
+            lambda: snapshot.checked().to_json(),  # it may have changed while the save waited
             content_type=JSON,
             expiry=expiry,
             condition=condition,
