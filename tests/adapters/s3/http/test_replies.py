@@ -55,10 +55,6 @@ async def snapshots(store: StateStore) -> object:
     return await store.list_snapshots("acme", 10)
 
 
-async def rules(store: StateStore) -> object:
-    return await store.check_lifecycle()
-
-
 async def read(store: StateStore) -> bytes | None:
     return await store.get("k")
 
@@ -77,9 +73,6 @@ async def read(store: StateStore) -> bytes | None:
             TREE % (b"<Contents><Key>%b</Key><ETag>a</ETag><Size>1</Size></Contents>" % ODD),
         ),
         (snapshots, 200, b"<?xml version='1.0' encoding='nobody-s'?><ListBucketResult/>"),
-        (rules, 200, b"<LifecycleConfiguration>x</LifecycleConfiguration>"),
-        (rules, 200, RULE % b"x"),
-        (rules, 200, RULE % b"<Filter><And><Tag>1</Tag></And></Filter>"),
         (read, 206, b"a part"),
     ],
 )
@@ -90,6 +83,25 @@ async def test_an_answer_of_another_shape_is_unreadable(
     async with target.open(deadline=0.3) as store:
         with pytest.raises((errors.Unavailable, errors.DeadlineExceeded)):
             await ask(store)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<LifecycleConfiguration>x</LifecycleConfiguration>",
+        RULE % b"x",
+        RULE % b"<Filter><And><Tag>1</Tag></And></Filter>",
+    ],
+)
+async def test_rules_of_another_shape_are_unknown(
+    target: S3Target, proxy: FaultProxy, body: bytes
+) -> None:
+    proxy.always(Answer(200, (), body))
+    async with target.open() as store:
+        report = await store.check_lifecycle()
+    assert not report.ok
+    assert {finding.kind for finding in report.findings} == {"unknown"}
 
 
 @pytest.mark.asyncio
