@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from typer.testing import CliRunner
 
 from statebucket import (
     ExecutionId,
@@ -20,7 +18,7 @@ from statebucket import (
     WaitReason,
     open_store,
 )
-from statebucket.cli.commands import app
+from support.command_line import Result, command_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,12 +60,6 @@ def expire(url: str, count: int) -> None:
     asyncio.run(work())
 
 
-class Answer(NamedTuple):
-    code: int
-    json: Any
-    text: str
-
-
 @pytest.fixture(scope="session")
 def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("cli") / "seeded.db"
@@ -82,19 +74,7 @@ def url(seeded: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def cli(url: str) -> Callable[..., Answer]:
+def cli(url: str) -> Callable[..., Result]:
     """Runs a command on the store; ``json`` is the one document on stdout, if it is one."""
 
-    def call(*arguments: str, stdin: bytes | None = None) -> Answer:
-        result = CliRunner().invoke(
-            app, list(arguments), input=stdin, env={"STATEBUCKET_URL": url}, prog_name="statebucket"
-        )
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        try:
-            document = json.loads(result.stdout)
-        except ValueError:
-            document = None
-        return Answer(result.exit_code, document, result.output)
-
-    return call
+    return command_line(url)

@@ -13,7 +13,6 @@ import pytest
 
 from statebucket import errors, open_store
 from statebucket.admin.doctor import Examination
-from statebucket.port.clock import clock_finding
 from statebucket.port.findings import Finding
 from statebucket.port.remedies import Remedies, Remedy
 from statebucket_azure.remedies import REMEDIES as AZURE
@@ -342,17 +341,6 @@ def test_findings_in_a_pipe_are_a_line_each(moto: Server, bucket: str) -> None:
 def test_on_s3_a_missing_bucket_is_a_fault(cli: Callable[..., Any], moto: Server) -> None:
     answer = cli("doctor", "-u", s3(moto, "no-such-bucket"), "--json")
     assert (answer.code, answer.json["findings"][0]["status"]) == (1, "fault")
-
-
-def test_a_clock_that_is_off_is_found() -> None:
-    finding = clock_finding("Sun, 06 Nov 1994 08:49:37 GMT")
-    assert finding.status == "warning"
-    assert "set-ntp" in str(finding.remedy)
-
-
-@pytest.mark.parametrize("date", [None, "", "yesterday"])
-def test_a_reply_without_a_date_tells_nothing_of_the_clock(date: str | None) -> None:
-    assert clock_finding(date).status == "unknown"
 
 
 @pytest.mark.parametrize(

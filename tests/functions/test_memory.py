@@ -9,11 +9,11 @@ from textwrap import dedent
 
 import pytest
 
-from functions.buckets import SlowBucket
 from statebucket import ExecutionSnapshot
 from support.competing_processes import environ
 from support.faults.proxy import DelayReply
 from support.places import ACME, REMOTE, Place, snapshot
+from support.slow_bucket import SlowBucket
 
 MIB = 1 << 20
 SAVES = 1000

@@ -158,7 +158,7 @@ CASES = [
         (
             "contract.names:test_awkward_keys_stay_distinct",
             "contract.bad_input:test_bad_keys",
-            "unit.store.test_layout:test_unicode_forms_stay_distinct",
+            "unit.contract.test_segments:test_unicode_forms_stay_distinct",
         ),
     ),
     Case(
@@ -166,8 +166,8 @@ CASES = [
         "What looks encoded comes back exactly, and is not what it would decode to",
         (
             "contract.names:test_awkward_keys_stay_distinct",
-            "unit.store.test_layout:test_any_text_comes_back_from_a_plain_segment",
-            "unit.store.test_layout:test_different_texts_have_different_segments",
+            "unit.contract.test_segments:test_any_text_comes_back_from_a_plain_segment",
+            "unit.contract.test_segments:test_different_texts_have_different_segments",
         ),
     ),
     Case(
@@ -237,7 +237,7 @@ CASES = [
         "More than a write a second to one name of Cloud Storage: slow, or `Throttled`",
         (
             "faults.test_write_rate:*",
-            "functions.test_writer:test_saves_leave_the_service_its_interval",
+            "unit.store.test_writer:test_saves_leave_the_service_its_interval",
         ),
     ),
     Case(
@@ -254,7 +254,7 @@ CASES = [
         "Cancelled at any await or request: the old value or the new, nothing left open",
         (
             "faults.test_cancellation:*",
-            "unit.store.test_bounds:test_a_cancelled_call_leaves_its_place_to_the_next",
+            "unit.store.test_request_limiter:test_a_cancelled_call_leaves_its_place_to_the_next",
         ),
     ),
     Case(

@@ -84,7 +84,7 @@ ROWS = [
             ("signatures", f"{_SEAWEEDFS}:TestSeaweedFSSignatures"),
             (
                 "the doctor finds it fit",
-                "cli.test_doctor_services:test_seaweedfs_a_production_service_keeps_to_conditions",
+                "adapters.s3.test_doctor_services:test_seaweedfs_a_production_service_keeps_to_conditions",
             ),
         ),
     ),
@@ -123,7 +123,7 @@ ROWS = [
             ),
             (
                 "the doctor too",
-                "cli.test_doctor_services:test_rclone_which_ignores_all_conditions_is_unfit",
+                "adapters.s3.test_doctor_services:test_rclone_which_ignores_all_conditions_is_unfit",
             ),
         ),
     ),

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
 from statebucket import StateStore, errors
-from statebucket.port.bucket import Deletion, Limits, Object, Page, PrefixPage
-from statebucket.testing import Clock
+from statebucket.port.bucket import Deletion, Limits, Page, PrefixPage
 from statebucket.testing.contract.base import ACME, E1, snapshot
+from support.foreign_objects import FOREIGN, place_beside
 from support.scripted import ScriptedBucket, answer, fail, hang, opened, take, through
 from support.virtual import now, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from support.scripted import Send
 
 pytestmark = pytest.mark.usefixtures("_scripted")
 
@@ -337,87 +334,6 @@ def test_a_tenants_objects_stay_while_an_owner_record_could_not_be_reached() -> 
     run(work())
 
 
-def test_a_sweep_goes_on_behind_an_object_that_it_may_not_remove_and_tells_at_the_end() -> None:
-    clock = Clock()
-    bucket = ScriptedBucket()
-
-    async def work() -> None:
-        store = opened(bucket, clock=clock)
-        for n in range(4):
-            await store.tenant(ACME).set(f"k{n}", b"v", timedelta(minutes=1))
-        await store.set("k", b"v", timedelta(minutes=1))
-        clock.advance(3600)
-        bucket.script.extend([through, fail(errors.AccessDenied)])
-        with pytest.raises(errors.SweepIncomplete, match="1 failures") as caught:
-            await store.sweep()
-        assert len(caught.value.failures) == 1
-        assert (caught.value.report.scanned, caught.value.report.removed) == (5, 4)
-        assert (await store.sweep()).removed == 1
-
-    run(work())
-
-
-def test_a_sweep_that_loses_the_service_says_what_it_did() -> None:
-    clock = Clock()
-    bucket = ScriptedBucket()
-
-    async def work() -> None:
-        store = opened(bucket, clock=clock, deadline=1)
-        for n in range(4):
-            await store.tenant(ACME).set(f"k{n}", b"v", timedelta(minutes=1))
-        clock.advance(3600)
-        bucket.refuse("delete", after=2, kind=errors.Unavailable)
-        with pytest.raises(errors.SweepIncomplete) as caught:
-            await store.sweep()
-        assert caught.value.report.removed == 2
-        bucket.refuse("list", after=0, kind=errors.AccessDenied)
-        with pytest.raises(errors.AccessDenied):
-            await store.sweep()
-
-    run(work())
-
-
-def test_a_sweep_leaves_an_owner_record_that_was_written_since_it_looked() -> None:
-    clock = Clock()
-    bucket = ScriptedBucket()
-
-    async def work() -> None:
-        store = opened(bucket, clock=clock)
-        await store.save_snapshot(snapshot(), ttl=timedelta(hours=1))
-        await store.delete_snapshot(E1)
-        clock.advance(120)
-
-        async def overtaken(send: Send) -> object:
-            if bucket.requests[-1].operation == "delete":
-                bucket.always = None
-                # It outlives the record, which is written again for it.
-                await opened(bucket, clock=clock).save_snapshot(snapshot(), ttl=timedelta(days=9))
-            return await send()
-
-        bucket.always = overtaken
-        assert (await opened(bucket, clock=clock).sweep()).owners == 0
-        assert await opened(bucket, clock=clock).load_snapshot(E1) is not None
-
-    run(work())
-
-
-FOREIGN = [
-    "p/tenants/acme/",
-    "p/tenants/acme/report.csv",
-    "p/tenants/acme/keys/a/b",
-    "p/tenants/acme/executions/e1/",
-    "p/tenants/acme/executions/e1/x/y",
-    "p/tenants/acme/snapshots/e1.bak~",
-]
-
-
-def place_beside(bucket: ScriptedBucket, some: Object) -> None:
-    """Puts objects of another program beside those of the store."""
-    for name in FOREIGN:
-        bucket.inner._objects[name] = Object(msgspec.structs.replace(some.info, name=name), b"")
-    bucket.inner._names = sorted(bucket.inner._objects)
-
-
 @pytest.mark.parametrize("call", ["delete_execution_state", "delete_tenant"])
 def test_what_no_store_wrote_stays_and_is_counted(call: str) -> None:
     bucket = ScriptedBucket()
@@ -432,44 +348,6 @@ def test_what_no_store_wrote_stays_and_is_counted(call: str) -> None:
         below = [name for name in FOREIGN if call == "delete_tenant" or "/executions/" in name]
         assert report.foreign == len(below)
         assert sorted(bucket.inner._objects) == sorted(FOREIGN)
-
-    run(work())
-
-
-def test_a_sweep_leaves_what_no_store_wrote() -> None:
-    clock = Clock()
-    bucket = ScriptedBucket()
-
-    async def work() -> None:
-        store = opened(bucket, clock=clock)
-        await store.tenant(ACME).set("k", b"v", ttl=timedelta(seconds=1))
-        some = bucket.inner._objects["p/tenants/acme/keys/k"]
-        place_beside(bucket, some)
-        clock.advance(3600)
-        report = await store.sweep()
-        assert (report.expired, report.removed) == (1, 1)
-        assert sorted(bucket.inner._objects) == sorted(FOREIGN)
-
-    run(work())
-
-
-@pytest.mark.parametrize("area", ["p/tenants/", "p/shared/", "p/owners/", "p/tenants/acme/"])
-def test_a_sweep_removes_what_an_interrupted_examination_left(area: str) -> None:
-    clock = Clock()
-    bucket = ScriptedBucket()
-
-    async def work() -> None:
-        store = opened(bucket, clock=clock)
-        await store.set("k", b"v", ttl=timedelta(days=1))
-        some = bucket.inner._objects.pop("p/shared/keys/k")
-        name = f"{area}statebucket-doctor-0badf00d"
-        bucket.inner._objects[name] = Object(msgspec.structs.replace(some.info, name=name), b"")
-        bucket.inner._names = [name]
-        assert (await store.sweep()).removed == 0
-        assert list(bucket.inner._objects) == [name]
-        clock.advance(2 * 86_400)
-        assert (await store.sweep()).removed == 1
-        assert bucket.inner._objects == {}
 
     run(work())
 

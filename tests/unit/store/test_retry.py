@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from statebucket import StateStore, Version, errors
-from statebucket.port.retry_after import seconds_of
 from statebucket.store.retry import MAX_TRIES
 from support.scripted import ScriptedBucket, done_but_no_answer, fail, hang, lose, opened, through
 from support.virtual import now, run
@@ -98,33 +95,6 @@ def test_no_second_request_where_the_service_asks_for_more_time_than_is_left(
     error, seconds = failure(opened(bucket).get("k"), errors.Throttled)
     assert (len(bucket.requests), seconds) == (1, 0)
     assert error.retry_after == retry_after
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        ("3", 3.0),
-        ("0", 0.0),
-        ("1.5", 1.5),
-        (" 2 ", 2.0),
-        (None, None),
-        ("", None),
-        ("-1", None),
-        ("nan", None),
-        ("inf", None),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
-        ("Wed, 51 Oct 2015 07:28:00 GMT", None),
-        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
-        ("soon", None),
-    ],
-)
-def test_a_retry_after_header_is_read(header: str | None, seconds: float | None) -> None:
-    assert seconds_of(header) == seconds
-
-
-def test_a_retry_after_date_is_that_far_away() -> None:
-    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
-    assert seconds_of(soon) == pytest.approx(90, abs=2)
 
 
 @pytest.mark.parametrize("kind", [TimeoutError, ConnectionResetError, OSError])

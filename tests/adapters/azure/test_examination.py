@@ -17,11 +17,9 @@ from statebucket import open_store
 from statebucket.admin.doctor import Examination
 from statebucket_azure.sdk.identity import identity
 from support.faults.proxy import Answer, FaultProxy, azure_error, on
-from support.targets.azure import credential, raw_container
+from support.targets.azure import credential
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from azure.storage.blob import ContainerClient
 
     from statebucket.port.findings import Finding
@@ -43,18 +41,6 @@ BLOB = """<Blob><Name>app/tenants/a</Name>{}<Properties><Etag>0x8D</Etag>
 <AccessTier>{}</AccessTier></Properties></Blob>"""
 LIST = """<?xml version="1.0" encoding="utf-8"?><EnumerationResults ContainerName="c"><Blobs>
 {}</Blobs><NextMarker/></EnumerationResults>"""
-
-
-@pytest.fixture
-def raw(azurite: Server) -> Iterator[ContainerClient]:
-    with raw_container(azurite) as client:
-        yield client
-
-
-@pytest.fixture
-def proxy(azurite: Server) -> Iterator[FaultProxy]:
-    with FaultProxy(azurite.host, azurite.port) as proxy:
-        yield proxy
 
 
 async def examined(

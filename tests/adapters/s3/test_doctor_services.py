@@ -7,13 +7,15 @@ from uuid import uuid4
 
 import pytest
 
+from support.command_line import command_line
 from support.faults.answers import s3_error
 from support.faults.proxy import Answer, FaultProxy, on
 from support.targets.s3 import BUCKET, raw_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+    from support.command_line import Result
     from support.servers import Server
 
 ENGINES = pytest.mark.parametrize("engine", ["", "&engine=http"], ids=["sdk", "http"])
@@ -23,16 +25,16 @@ STS = on(
 
 
 @pytest.fixture
-def proxy(moto: Server) -> Iterator[FaultProxy]:
-    with FaultProxy(moto.host, moto.port) as proxy:
-        yield proxy
-
-
-@pytest.fixture
 def url(moto: Server, proxy: FaultProxy) -> str:
     bucket = f"b-{uuid4().hex}"
     raw_client(moto).create_bucket(Bucket=bucket)
     return f"s3://{bucket}/app?endpoint_url={proxy.url}&region=us-east-1"
+
+
+@pytest.fixture
+def cli(url: str) -> Callable[..., Result]:
+    """Runs a command on the store."""
+    return command_line(url)
 
 
 def examined(cli: Callable[..., Any], url: str, *options: str) -> dict[str, list[dict[str, Any]]]:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.buckets import SlowBucket
 from statebucket import ExecutionSnapshot, errors
 from support.places import ACME, E1, snapshot
+from support.slow_bucket import SlowBucket
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
