@@ -65,7 +65,7 @@ async def test_a_storm_ends_in_a_typed_error_by_the_deadline(cloud: Cloud, storm
         # A try that the deadline cut off, which a busy machine can bring about, leaves it open.
         cut_off = isinstance(error, errors.DeadlineExceeded)
         assert error.outcome == outcome or (cut_off and error.outcome == "unknown")
-        assert seconds <= DEADLINE * 1.1
+        assert seconds <= DEADLINE + 0.4  # a busy machine may take as long to get to it
         # Not given up at once either: there were tries up to the last wait that did not fit.
         assert 3 <= cloud.proxy.count() <= MOST_TRIES
         cloud.proxy.heal()
