@@ -61,7 +61,9 @@ class AzureOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """
         options = read_options(location.options, cls)
         if options.client is not None and options.credential is not None:
-            raise InvalidArgument("client and credential exclude each other: a client has its own")
+            raise InvalidArgument(
+                "client and credential cannot be combined: a client has its own credential"
+            )
         if isinstance(options.credential, str | dict):
             raise InvalidArgument(
                 "credential must be an object of azure.identity.aio or azure.core.credentials; "

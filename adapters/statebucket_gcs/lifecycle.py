@@ -28,7 +28,7 @@ FIELDS = "lifecycle,labels,metageneration"
 
 
 _FOREIGN = UnreadableRules(
-    reason="the service answers the request for its lifecycle rules with something else",
+    reason="the service's reply to the request for its lifecycle rules is not valid",
     remedy=Remedy(
         advice="run this from time to time, since no rule removes what has expired",
         call="sweep()",

@@ -59,7 +59,7 @@ def read_head(raw: bytes) -> Head:
         raw: Its lines, without the empty one at the end and the line break before that.
 
     Raises:
-        BadReply: It is none of HTTP/1.1, or its length is ambiguous.
+        BadReply: It is not an HTTP/1.1 response, or its length is ambiguous.
     """
     try:
         lines = raw.decode("ascii").split("\r\n")
@@ -116,7 +116,7 @@ def _careful(raw: bytes) -> tuple[list[str], dict[str, str]]:
         name, colon, value = line.partition(":")
         key = _names.get(name) or _known(name)
         if not colon or key is None:
-            raise BadReply("its head has a line that is no header field")
+            raise BadReply("its head has a line that is not a header field")
         value = value.strip(" \t")
         if key in _FRAMING and fields.get(key, value) != value:
             if key != "connection":
@@ -185,5 +185,6 @@ def _refuse(headers: Mapping[str, str]) -> None:
 
 def _rejected(part: str) -> RequestRejected:
     return RequestRejected(
-        f"the request cannot be sent: its {part} holds a character that HTTP does not allow there"
+        f"the request cannot be sent: its {part} contains a character that HTTP does not allow "
+        "there"
     )

@@ -92,7 +92,7 @@ class _InLoop:
             async with asyncio.timeout(self.limit):
                 answer = await asyncio.shield(found)
         except TimeoutError:
-            raise OSError("the name service does not answer") from None
+            raise OSError("the name service did not respond") from None
         if isinstance(answer, OSError):
             raise OSError(*answer.args)  # to each caller its own
         return answer
@@ -104,7 +104,7 @@ class _InLoop:
         except OSError as error:
             answer = error
         except UnicodeError:
-            answer = OSError("the host's name is too long, or no name")
+            answer = OSError("the host name is not valid, or too long")
 
         def settle() -> None:
             if not found.done():

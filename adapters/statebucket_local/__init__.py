@@ -25,7 +25,7 @@ def open_memory(location: Location) -> OpenedBucket:
 
     read_options(location.options, NoOptions)
     if location.path.strip("/"):
-        raise InvalidURL(f"memory:// takes a name at most, no path: {location.path!r}")
+        raise InvalidURL(f"memory:// takes an optional name and no path: {location.path!r}")
     if not location.host:
         return OpenedBucket(MemoryBucket())
     return OpenedBucket(_named.setdefault(location.host, MemoryBucket()))

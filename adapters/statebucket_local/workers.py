@@ -143,7 +143,7 @@ def _create(path: str) -> None:
         if isinstance(error, FileNotFoundError | NotADirectoryError):
             raise BucketNotFound(f"{why}; its directory must exist") from error
         if isinstance(error, PermissionError) or error.errno == errno.EROFS:
-            raise AccessDenied(f"{why}; no right to create it") from error
+            raise AccessDenied(f"{why}; no permission to create it") from error
         if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG}:
             raise RequestRejected(why) from error
         raise Unavailable(why) from error
@@ -194,10 +194,12 @@ def _sorted(error: sqlite3.Error, path: str) -> StateBucketError:
         return Throttled(f"another process holds the lock on the {where}")
     if code == sqlite3.SQLITE_CANTOPEN:
         if os.path.isdir(os.path.dirname(path)):  # noqa: PTH112, PTH120  (paths are text here)
-            return AccessDenied(f"no right to open or make the {where}, or it is a directory")
+            return AccessDenied(
+                f"no permission to open or create the {where}, or it is a directory"
+            )
         return BucketNotFound(f"cannot open the {where}; its directory must exist")
     if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}:
-        return AccessDenied(f"no right to write the {where}")
+        return AccessDenied(f"no permission to write the {where}")
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return CorruptObject(f"not a database that SQLite can read: {where}")
     if code == sqlite3.SQLITE_TOOBIG:

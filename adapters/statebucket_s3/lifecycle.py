@@ -81,7 +81,7 @@ def answered(error: StateBucketError) -> Lifecycle | UnreadableRules:
         )
     if error.code == FOREIGN:
         return UnreadableRules(
-            reason="the service answers the request for its lifecycle rules with something else",
+            reason="the service's reply to the request for its lifecycle rules is not valid",
             remedy=_SWEEP,
         )
     raise error

@@ -64,5 +64,5 @@ class BucketOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
                 f"sse_kms_key_id must be a key's id, ARN or alias: {options.sse_kms_key_id!r}"
             )
         if options.sse_kms_key_id is not None and options.sse != "aws:kms":
-            raise InvalidArgument("sse_kms_key_id goes with sse='aws:kms' only")
+            raise InvalidArgument("sse_kms_key_id requires sse='aws:kms'")
         return options

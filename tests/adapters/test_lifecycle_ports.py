@@ -60,9 +60,9 @@ XML = (("Content-Type", "application/xml"),)
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (Answer(200, XML, LISTING), "answers the request for its lifecycle rules with something"),
-        (Answer(200, XML, PAGE), "answers the request for its lifecycle rules with something"),
-        (Answer(200, XML, MALFORMED), "answers the request for its lifecycle rules with something"),
+        (Answer(200, XML, LISTING), "reply to the request for its lifecycle rules is not valid"),
+        (Answer(200, XML, PAGE), "reply to the request for its lifecycle rules is not valid"),
+        (Answer(200, XML, MALFORMED), "reply to the request for its lifecycle rules is not valid"),
         (s3_error(501, "NotImplemented"), "has no lifecycle rules (it answers NotImplemented)"),
         (Answer(405, ()), "has no lifecycle rules (it answers 405)"),
     ],
@@ -110,6 +110,6 @@ async def test_another_answer_of_cloud_storage_is_unknown_too(body: bytes) -> No
             (finding,) = (await store.check_lifecycle()).findings
         assert proxy.count() == 1
     assert finding.kind == "unknown"
-    assert "with something else" in finding.message
+    assert "lifecycle rules is not valid" in finding.message
     assert finding.remedy is not None
     assert finding.remedy.shell.endswith("statebucket sweep")

@@ -95,7 +95,7 @@ class AzureBucket:
         if settings.content_md5 and not settings.content_encoding:
             digest = hashlib.md5(body, usedforsecurity=False).digest()
             if digest != bytes(settings.content_md5):
-                raise Unavailable("altered on the way: the body does not match its MD5")
+                raise Unavailable("the body does not match the service's MD5")
         return Object(_info(name, properties), body)
 
     async def head(self, name: str) -> ObjectInfo | None:
@@ -224,7 +224,7 @@ async def _delete_batch(
 
 def _deletion(name: str, part: Part | None) -> Deletion:
     if part is None:
-        return Deletion(name, error=malformed("the blob has no part", writes=True))
+        return Deletion(name, error=malformed("it has no result for this object", writes=True))
     if part.status < ERRORS:
         return Deletion(name, existed=True)
     failure = refusal(part.status, part.headers, writes=True)

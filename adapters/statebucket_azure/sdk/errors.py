@@ -185,7 +185,7 @@ def malformed(what: str = "", *, writes: bool = False) -> Unavailable:
     """
     outcome: Outcome = "unknown" if writes else "none"
     detail = f": {what}" if what else ""
-    return Unavailable(f"not a valid response of Azure Blob{detail}", outcome=outcome)
+    return Unavailable(f"not a valid Azure Blob response{detail}", outcome=outcome)
 
 
 def connection_failure(

@@ -209,7 +209,7 @@ class GCSBucket:
     def _deletion(self, name: str, answer: Answer | None) -> Deletion:
         """What became of one object of a batch."""
         if answer is None:
-            return Deletion(name, error=malformed("the object has no part", writes=True))
+            return Deletion(name, error=malformed("it has no result for this object", writes=True))
         if answer.status < HTTPStatus.MULTIPLE_CHOICES:
             return Deletion(name, existed=True)
         if answer.missing:

@@ -100,7 +100,7 @@ def malformed(what: str, *, writes: bool = False) -> Unavailable:
         writes: Whether the request would have changed something.
     """
     return Unavailable(
-        f"not a valid response of Cloud Storage: {what}", outcome="unknown" if writes else "none"
+        f"not a valid Cloud Storage response: {what}", outcome="unknown" if writes else "none"
     )
 
 
@@ -146,7 +146,7 @@ def failure_of(
     if not sent or any(isinstance(cause, _UNSENT) or _TUNNEL in str(cause) for cause in chain):
         return Unavailable(f"Cloud Storage{where} cannot be reached: {text}")
     return Unavailable(
-        f"no answer from Cloud Storage{where}: {text}", outcome="unknown" if writes else "none"
+        f"no response from Cloud Storage{where}: {text}", outcome="unknown" if writes else "none"
     )
 
 

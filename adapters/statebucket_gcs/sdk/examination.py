@@ -65,13 +65,13 @@ def examine(to: Connection, path: str, bucket: str, *, whole: bool) -> Sequence[
     try:
         found += list(_rights(rights, whole=whole))
     except _MALFORMED:
-        message = "testIamPermissions tells nothing: its answer is of another form"
+        message = "rights unknown: testIamPermissions returned an unexpected response format"
         found.append(Finding(check="rights", status="unknown", message=message))
     if answer.status == HTTPStatus.OK and (described := _read(answer)) is not None:
         try:
             found += list(_described(described, f"gcloud storage buckets update gs://{bucket}"))
         except _MALFORMED:
-            message = "the bucket is not described: the answer is of another form"
+            message = "the bucket's settings are unknown: unexpected response format"
             found.append(Finding(check="versions", status="unknown", message=message))
     elif answer.status in {HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED}:
         found.append(_UNSEEN)
@@ -117,7 +117,7 @@ def _rights(answer: Answer, *, whole: bool) -> Iterator[Finding]:
         yield Finding(
             check="rights",
             status="unknown",
-            message=f"testIamPermissions tells nothing: it answers {answer.status}",
+            message=f"rights unknown: testIamPermissions answered {answer.status}",
         )
         return
     granted = set(told.get("permissions", ()))

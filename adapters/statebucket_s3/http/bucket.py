@@ -165,7 +165,7 @@ class HTTPBucket:
         """Sends a request that is not about one object."""
         reply = await self._found(request)
         if reply is None:
-            raise AssertionError("S3 answered about an object that was not asked for")
+            raise AssertionError("unreachable: only a request for one object may find it missing")
         return reply
 
     async def _found(self, request: Request) -> Reply | None:

@@ -39,7 +39,7 @@ def endpoint_of(bucket: str, settings: Settings, style: str) -> Endpoint:
     if region == "aws-global":
         region = _GLOBAL
     if not _REGION.fullmatch(region):
-        raise InvalidArgument(f"not a region: {region!r}")
+        raise InvalidArgument(f"{region!r} is not a valid region")
     if bucket.endswith(_OTHER_PROTOCOLS):
         raise InvalidArgument(
             f"engine=http does not support this type of bucket, {bucket!r}: use the default engine"

@@ -41,9 +41,9 @@ class HTTPOptions(BucketOptions, frozen=True, kw_only=True, forbid_unknown_field
         """
         options = super().of(location)
         if (options.access_key_id is None) != (options.secret_access_key is None):
-            raise InvalidArgument("access_key_id and secret_access_key go together")
+            raise InvalidArgument("access_key_id and secret_access_key must be given together")
         if options.session_token is not None and options.access_key_id is None:
-            raise InvalidArgument("session_token goes with access_key_id")
+            raise InvalidArgument("session_token requires access_key_id")
         if options.session is not None and not _is_session(options.session):
             raise InvalidArgument(
                 "session must be a botocore or boto3 session, "

@@ -81,7 +81,7 @@ def translated(error: Exception, requested: Requested) -> errors.StateBucketErro
     if type(error).__name__ == "ResponseParserError":
         return unreadable()
     if isinstance(error, sdk.BotoCoreError | ValueError):
-        return errors.RequestRejected(f"the SDK refuses the request ({type(error).__name__})")
+        return errors.RequestRejected(f"the SDK rejected the request ({type(error).__name__})")
     return None
 
 

@@ -42,7 +42,7 @@ def encode(text: str, *, what: str = "key") -> str:
         raw = text.encode()
     except UnicodeEncodeError:
         raise InvalidKey(
-            f"{what} holds a lone surrogate, which has no UTF-8 form: {shown(text)}"
+            f"{what} contains a lone surrogate, which has no UTF-8 form: {shown(text)}"
         ) from None
     last = len(raw) - 1
     return "".join(

@@ -266,7 +266,7 @@ def _check_text(field: str, value: object) -> None:
         value.encode()
     except UnicodeEncodeError:
         raise InvalidSnapshot(
-            f"{field} holds a lone surrogate, which has no UTF-8 form: {shown(value)}"
+            f"{field} contains a lone surrogate, which has no UTF-8 form: {shown(value)}"
         ) from None
 
 
@@ -312,7 +312,7 @@ def json_value(
     try:
         return _json_value(value, path, typed)
     except RecursionError:
-        raise InvalidValue(f"{path} is nested too deeply, or holds itself") from None
+        raise InvalidValue(f"{path} is nested too deeply, or contains itself") from None
 
 
 def _json_value(value: Any, path: str, typed: Callable[[Any], Any] | None) -> Any:  # noqa: ANN401  (one return a kind)
@@ -365,5 +365,5 @@ def _check_encodable(text: str, path: str) -> None:
         text.encode()
     except UnicodeEncodeError:
         raise InvalidValue(
-            f"{path} holds a lone surrogate, which has no UTF-8 form: {shown(text)}"
+            f"{path} contains a lone surrogate, which has no UTF-8 form: {shown(text)}"
         ) from None

@@ -50,7 +50,7 @@ def main() -> int:
 
 
 async def story(url: str, folder: Path, files: list[Path]) -> int:
-    """Tells it step by step, and checks it."""
+    """Runs the demo step by step, and checks the results."""
     mark = uuid4().hex[:6]  # a bucket may hold the jobs of other demos
     jobs = [
         (TenantId(f"{name}-{mark}"), ExecutionId(f"stats-{name}-{mark}"))

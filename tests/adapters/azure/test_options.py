@@ -106,7 +106,7 @@ def test_what_opens(options: dict[str, Any]) -> None:
         ({"account": "account1", "credential": "sig=abc"}, errors.InvalidArgument, "as text"),
         ({"account": "account1", "credential": object()}, errors.InvalidArgument, "credential"),
         ({"client": object()}, errors.InvalidArgument, "ContainerClient or BlobServiceClient"),
-        ({"client": object(), "credential": KEY}, errors.InvalidArgument, "exclude"),
+        ({"client": object(), "credential": KEY}, errors.InvalidArgument, "cannot be combined"),
     ],
 )
 def test_what_does_not_open(

@@ -183,7 +183,7 @@ async def test_what_it_may_not_see_is_said_with_the_right_it_takes(
     (unseen,) = of(findings, "versions")
     assert (unseen.status, "reader_members" in str(unseen.remedy)) == ("unknown", True)
     assert of(findings, "clock")[0].status == "unknown"  # the proxy's answer has no date
-    assert "answers 404" in of(findings, "rights")[0].message
+    assert "answered 404" in of(findings, "rights")[0].message
 
 
 @pytest.mark.parametrize(
