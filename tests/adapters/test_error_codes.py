@@ -9,8 +9,8 @@ import pytest
 from azure.core.credentials import AzureNamedKeyCredential
 
 from statebucket import errors, open_store
-from support.faults.answers import azure_error, gcs_error, s3_error
-from support.faults.proxy import Answer, FaultProxy
+from support.fault_proxy.answers import azure_error, gcs_error, s3_error
+from support.fault_proxy.proxy import Answer, FaultProxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

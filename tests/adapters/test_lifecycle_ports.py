@@ -10,8 +10,8 @@ import pytest
 
 from statebucket import open_store
 from statebucket.port.lifecycle import LifecyclePort
-from support.faults.answers import s3_error
-from support.faults.proxy import Answer, FaultProxy, on
+from support.fault_proxy.answers import s3_error
+from support.fault_proxy.proxy import Answer, FaultProxy, on
 from support.targets.s3 import raw_client
 
 if TYPE_CHECKING:

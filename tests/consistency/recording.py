@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from consistency.checker import ABSENT, mixed_versions, order, shown
 from consistency.workers import BEFORE, WORKERS, Sent, Worker, finish, prepare, programs
 from statebucket import open_store
-from support.faults.proxy import Delay, DropReply, FaultProxy, HangBeforeReply
+from support.fault_proxy.proxy import Delay, DropReply, FaultProxy, HangBeforeReply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from consistency.checker import Operation
     from consistency.workers import Program
-    from support.faults.proxy import Predicate, Recorded
+    from support.fault_proxy.proxy import Predicate, Recorded
     from support.targets.deployments import Deployment
 
 DEADLINE_S = 0.9

@@ -17,7 +17,7 @@ from statebucket import ExecutionSnapshot, StateStore, Version, errors, open_sto
 from statebucket.testing import Clock
 from statebucket.testing.contract.base import snapshot
 from support.selection import examples
-from support.virtual import VirtualLoop
+from support.virtual_time import VirtualLoop
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from generators.request_table import in_readme, measure, rendered, write
-from support.faults.proxy import FaultProxy
+from support.fault_proxy.proxy import FaultProxy
 from support.targets.azure import AzureTarget, raw_container
 from support.targets.gcs import GCSTarget
 from support.targets.s3 import S3Target, raw_client

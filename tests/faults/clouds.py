@@ -6,8 +6,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from support.faults.answers import azure_error, gcs_error, s3_error
-from support.faults.proxy import FaultProxy
+from support.fault_proxy.answers import azure_error, gcs_error, s3_error
+from support.fault_proxy.proxy import FaultProxy
 from support.targets.azure import AzureTarget, credential, raw_container
 from support.targets.gcs import GCSTarget
 from support.targets.gcs_bucket import close_all
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from statebucket import StateStore
     from statebucket.testing import Clock, Target
-    from support.faults.proxy import Answer, Predicate, Recorded
+    from support.fault_proxy.proxy import Answer, Predicate, Recorded
     from support.servers import Server
 
 _ANSWERS: dict[str, dict[str, tuple[int, str]]] = {

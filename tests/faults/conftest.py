@@ -13,7 +13,7 @@ from support.warnings_guard import Noise, listening
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.faults.proxy import FaultProxy
+    from support.fault_proxy.proxy import FaultProxy
     from support.servers import Server
 
 _SERVERS = {
@@ -34,7 +34,7 @@ def strict(fake: Server) -> Iterator[FaultProxy]:
 
 @pytest.fixture
 def cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
-    """A place on the cloud that the test is parametrised with, see `faults.on`."""
+    """A place on the cloud that the test is parametrised with, see `faults.server_marks`."""
     param: str = request.param
     name, _, engine = param.partition("+")
     server: Server = request.getfixturevalue(_SERVERS[name])

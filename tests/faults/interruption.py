@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from support.faults.proxy import FaultProxy
+    from support.fault_proxy.proxy import FaultProxy
 
 _PATIENCE_S = 5.0
 

@@ -9,10 +9,10 @@ from urllib.parse import quote, unquote_to_bytes
 import pytest
 
 from faults.clouds import removal
-from faults.on import with_production
+from faults.server_marks import with_production
 from statebucket import errors
-from support.faults.messages import header
-from support.faults.proxy import Fault, Recorded, Reply, RewriteReply
+from support.fault_proxy.messages import header
+from support.fault_proxy.proxy import Fault, Recorded, Reply, RewriteReply
 from support.places import ACME, E1, snapshot
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from faults.interruption import (
     no_task_is_left,
     no_thread_is_left,
 )
-from faults.on import every_cloud
+from faults.server_marks import every_cloud
 from statebucket import ExecutionSnapshot, Version, errors
-from support.faults.proxy import BlackHole, HangBeforeReply, Pass
+from support.fault_proxy.proxy import BlackHole, HangBeforeReply, Pass
 from support.places import ACME, E1, snapshot
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from faults.clouds import Cloud
     from statebucket import StateStore
-    from support.faults.proxy import Fault
+    from support.fault_proxy.proxy import Fault
     from support.warnings_guard import Noise
 
 pytestmark = every_cloud

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from faults.clouds import look, write
-from faults.on import every_s3, timed
+from faults.server_marks import every_s3, timed
 from statebucket import Version, errors
-from support.faults.proxy import Callback, Together, s3_error
+from support.fault_proxy.proxy import Callback, Together, s3_error
 from support.places import snapshot
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from google.auth.credentials import Credentials
 from google.cloud.storage import Client  # type: ignore[import-untyped]
 from google.oauth2.credentials import Credentials as Token
 
-from faults.on import azure_only, every_cloud, gcs_only, s3_only, with_production
+from faults.server_marks import azure_only, every_cloud, gcs_only, s3_only, with_production
 from statebucket import StateStore, errors, open_store
-from support.faults.proxy import gcs_error
+from support.fault_proxy.proxy import gcs_error
 from support.places import ACME, E1, snapshot
 
 if TYPE_CHECKING:

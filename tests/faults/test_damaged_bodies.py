@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from faults.clouds import listing, read, removal, write
-from faults.on import every_cloud, with_checks
+from faults.server_marks import every_cloud, with_checks
 from statebucket import errors
-from support.faults.proxy import (
+from support.fault_proxy.proxy import (
     CorruptBody,
     CorruptUpload,
     CutBody,
@@ -23,7 +23,7 @@ from support.places import ACME, E1, snapshot
 
 if TYPE_CHECKING:
     from faults.clouds import Cloud
-    from support.faults.proxy import Fault
+    from support.fault_proxy.proxy import Fault
 
 pytestmark = pytest.mark.asyncio
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from faults.clouds import listing, look, of, read, removal
-from faults.on import with_production
+from faults.server_marks import with_production
 from statebucket import Version, errors
 from statebucket.sync import open_store
-from support.faults.proxy import Callback
+from support.fault_proxy.proxy import Callback
 from support.places import ACME, E1, snapshot
 
 if TYPE_CHECKING:

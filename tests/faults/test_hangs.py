@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from faults.clouds import listing, of, removal, write
-from faults.on import every_cloud, timed
+from faults.server_marks import every_cloud, timed
 from statebucket import errors, open_store
-from support.faults.proxy import BlackHole, DripBody, FaultProxy, HangBeforeReply, StallBody
+from support.fault_proxy.proxy import BlackHole, DripBody, FaultProxy, HangBeforeReply, StallBody
 from support.places import ACME, E1, snapshot
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from faults.clouds import Cloud
     from statebucket import StateStore
-    from support.faults.proxy import Fault
+    from support.fault_proxy.proxy import Fault
     from support.warnings_guard import Noise
 
 pytestmark = [pytest.mark.asyncio, every_cloud]

@@ -10,9 +10,9 @@ import pytest
 from aiobotocore.session import AioSession
 
 from faults.interruption import cancelled_when
-from faults.on import every_cloud
+from faults.server_marks import every_cloud
 from statebucket import ExecutionId, errors
-from support.faults.proxy import BlackHole, DropReply, HangBeforeReply, Pass
+from support.fault_proxy.proxy import BlackHole, DropReply, HangBeforeReply, Pass
 from support.places import ACME, snapshot
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from faults.clouds import Cloud
     from statebucket import StateStore
-    from support.faults.proxy import Fault
+    from support.fault_proxy.proxy import Fault
 
 pytestmark = [pytest.mark.asyncio, every_cloud]
 

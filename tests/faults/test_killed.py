@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from faults.clouds import of, write
-from faults.on import every_cloud
+from faults.server_marks import every_cloud
 from support.competing_processes import environ
-from support.faults.proxy import BlackHole, HangBeforeReply, Pass
+from support.fault_proxy.proxy import BlackHole, HangBeforeReply, Pass
 from support.places import E1
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from faults.clouds import Cloud
-    from support.faults.proxy import Fault
+    from support.fault_proxy.proxy import Fault
 
 pytestmark = [pytest.mark.asyncio, every_cloud, pytest.mark.slow]
 

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from faults.clouds import listing
-from faults.on import every_cloud
+from faults.server_marks import every_cloud
 from statebucket import Version, errors
-from support.faults.proxy import Answer, Recorded, Reply, RewriteReply
+from support.fault_proxy.proxy import Answer, Recorded, Reply, RewriteReply
 from support.places import ACME, E1, snapshot
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from faults.clouds import look, of, write
-from faults.on import every_cloud, every_server
+from faults.server_marks import every_cloud, every_server
 from statebucket import StateStore, Version, errors
-from support.faults.proxy import Callback, Delay, DropBeforeSend, DropReply, Recorded, Together
+from support.fault_proxy.proxy import Callback, Delay, DropBeforeSend, DropReply, Recorded, Together
 from support.places import ACME, E1, snapshot
 
 if TYPE_CHECKING:

@@ -11,15 +11,15 @@ from urllib.parse import parse_qsl
 import pytest
 
 from faults.clouds import write
-from faults.on import azure_only, every_cloud, gcs_only, s3_only, with_tags
+from faults.server_marks import azure_only, every_cloud, gcs_only, s3_only, with_tags
 from statebucket import errors
-from support.faults.proxy import RewriteReply, azure_error, s3_error
+from support.fault_proxy.proxy import RewriteReply, azure_error, s3_error
 from support.places import ACME, E1, snapshot
 
 if TYPE_CHECKING:
     from faults.clouds import Cloud
-    from support.faults.messages import Reply
-    from support.faults.record import Recorded
+    from support.fault_proxy.messages import Reply
+    from support.fault_proxy.record import Recorded
 
 pytestmark = pytest.mark.asyncio
 

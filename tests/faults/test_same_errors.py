@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import pytest
 
 from statebucket import StateStore, Version, errors
-from support.faults.answers import azure_error, gcs_error, s3_error
-from support.faults.proxy import FaultProxy
+from support.fault_proxy.answers import azure_error, gcs_error, s3_error
+from support.fault_proxy.proxy import FaultProxy
 from support.targets.azure import AzureTarget, raw_container
 from support.targets.gcs import GCSTarget
 from support.targets.s3 import S3Target, raw_client
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from statebucket.testing import Target
-    from support.faults.kinds import Answer
+    from support.fault_proxy.kinds import Answer
     from support.servers import Server
 
 SERVICES = ("s3", "s3+http", "gcs", "azure")

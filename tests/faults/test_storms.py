@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from faults.on import every_cloud, timed
+from faults.server_marks import every_cloud, timed
 from statebucket import errors
 from support.places import ACME, E1, snapshot
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from faults.clouds import Cloud
     from statebucket import StateStore
-    from support.faults.proxy import Recorded
+    from support.fault_proxy.proxy import Recorded
 
 pytestmark = [pytest.mark.asyncio, every_cloud]
 

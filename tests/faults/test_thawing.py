@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from faults.on import every_cloud, s3_only
+from faults.server_marks import every_cloud, s3_only
 from statebucket import errors
-from support.faults.proxy import DelayReply
+from support.fault_proxy.proxy import DelayReply
 
 if TYPE_CHECKING:
     from faults.clouds import Cloud
     from statebucket import StateStore
-    from support.faults.proxy import FaultProxy
+    from support.fault_proxy.proxy import FaultProxy
 
 pytestmark = pytest.mark.asyncio
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from faults.on import every_s3
+from faults.server_marks import every_s3
 from statebucket import Version, errors
 from support.places import ACME, E1, snapshot
 from support.targets.s3 import raw_client

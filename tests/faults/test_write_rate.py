@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from faults.clouds import write
-from faults.on import gcs_only
+from faults.server_marks import gcs_only
 from statebucket import errors
-from support.faults.proxy import Fault, gcs_error
+from support.fault_proxy.proxy import Fault, gcs_error
 from support.places import ACME, E1, snapshot
 
 if TYPE_CHECKING:
     from faults.clouds import Cloud
-    from support.faults.link import Link
-    from support.faults.messages import Reply
-    from support.faults.record import Recorded
+    from support.fault_proxy.link import Link
+    from support.fault_proxy.messages import Reply
+    from support.fault_proxy.record import Recorded
 
 pytestmark = [pytest.mark.asyncio, gcs_only]
 

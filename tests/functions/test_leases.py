@@ -14,7 +14,7 @@ from statebucket import errors
 from statebucket.contract.lease import SKEW_MS
 from statebucket.testing import Clock
 from support.competing_processes import line, rest, started
-from support.faults.proxy import (
+from support.fault_proxy.proxy import (
     BlackHole,
     DelayReply,
     DropReply,
@@ -27,7 +27,7 @@ from support.places import ACME, E1, REMOTE, SERVICES, Place, snapshot
 
 if TYPE_CHECKING:
     from statebucket import StateStore
-    from support.faults.proxy import Recorded
+    from support.fault_proxy.proxy import Recorded
 
 pytestmark = pytest.mark.asyncio
 on_each = pytest.mark.parametrize("place", SERVICES, indirect=True)

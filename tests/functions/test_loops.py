@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from statebucket import errors, open_store
-from support.faults.proxy import DropReply, FaultProxy
+from support.fault_proxy.proxy import DropReply, FaultProxy
 from support.places import ACME, E1, REMOTE, SERVICES, Place, snapshot
 from support.targets.s3 import S3Target, raw_client
 

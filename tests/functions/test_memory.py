@@ -11,7 +11,7 @@ import pytest
 
 from statebucket import ExecutionSnapshot
 from support.competing_processes import environ
-from support.faults.proxy import DelayReply
+from support.fault_proxy.proxy import DelayReply
 from support.places import ACME, REMOTE, Place, snapshot
 from support.slow_bucket import SlowBucket
 

@@ -14,7 +14,7 @@ import pytest
 from functions.platforms import aws_lambda, azure_function, google_function
 from functions.runtime_api import FunctionFailed
 from statebucket import ExecutionState
-from support.faults.proxy import on
+from support.fault_proxy.proxy import on
 from support.places import ACME, Place, snapshot
 
 if TYPE_CHECKING:

@@ -269,7 +269,7 @@ CASES = [
         25,
         "A caller's client stays open; no secret is shown; loops, threads, forks and freezes",
         (
-            "adapters.azure.test_lifetime:test_a_client_of_the_callers",
+            "adapters.azure.test_clients:test_a_client_of_the_callers",
             "adapters.azure.test_secrets:test_no_secret_is_shown",
             "adapters.gcs.test_threads:test_a_client_of_the_callers_is_left_open",
             "adapters.gcs.test_threads:test_a_forked_process_shares_no_connection",

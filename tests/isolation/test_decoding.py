@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from statebucket import ExecutionSnapshot, StateStore, errors, open_store
 from statebucket.testing.contract.base import snapshot
-from support.driven import DRIVERS, Ids, drive
-from support.faults.proxy import FaultProxy, Reply, RewriteReply
+from support.every_call import DRIVERS, Ids, drive
+from support.fault_proxy.proxy import FaultProxy, Reply, RewriteReply
 from support.targets.deployments import deployment_on
 from support.targets.local import MemoryTarget, SQLiteTarget
 

@@ -14,9 +14,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from statebucket import errors
-from support.driven import DRIVERS, Ids, drive, public_calls
-from support.faults.proxy import FaultProxy
-from support.named import Named, in_request
+from support.every_call import DRIVERS, Ids, drive, public_calls
+from support.fault_proxy.proxy import FaultProxy
+from support.recorded_names import Named, in_request
 from support.targets.deployments import deployment_on
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.environment import ROOT, outside
+from support.wheel_environment import ROOT, outside
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.environment import Environment
 from support.targets.azure import raw_container
 from support.targets.gcs_bucket import Around
 from support.targets.s3 import BUCKET
+from support.wheel_environment import Environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ import tomllib
 
 from packaging.requirements import Requirement
 
-from support.environment import ROOT
+from support.wheel_environment import ROOT
 
 LOCK = (ROOT / "tests" / "requirements.txt").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

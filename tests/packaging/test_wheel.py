@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from statebucket.opening import BUILT_IN
-from support.environment import ROOT, outside
+from support.wheel_environment import ROOT, outside
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,7 @@ import msgspec
 import pytest
 
 from soak.figures import Report
-from support.faults.proxy import (
+from support.fault_proxy.proxy import (
     CutBody,
     DelayReply,
     DropBeforeSend,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.faults.proxy import Predicate, Recorded
+    from support.fault_proxy.proxy import Predicate, Recorded
     from support.servers import Server
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "85"))

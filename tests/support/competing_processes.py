@@ -29,9 +29,17 @@ def environ(extra: Mapping[str, str]) -> dict[str, str]:
 def started(
     place: Place, mode: str, seconds: float, ahead: int = 0
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run `support.worker`; at the end of the context it is killed."""
+    """Run `support.competing_worker`; at the end of the context it is killed."""
     with subprocess.Popen(
-        [sys.executable, "-m", "support.worker", place.url, mode, str(seconds), str(ahead)],
+        [
+            sys.executable,
+            "-m",
+            "support.competing_worker",
+            place.url,
+            mode,
+            str(seconds),
+            str(ahead),
+        ],
         env=environ(place.environ),
         stdout=subprocess.PIPE,
         text=True,

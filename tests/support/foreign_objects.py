@@ -9,7 +9,7 @@ import msgspec
 from statebucket.port.bucket import Object
 
 if TYPE_CHECKING:
-    from support.scripted import ScriptedBucket
+    from support.scripted_bucket import ScriptedBucket
 
 FOREIGN = [
     "p/tenants/acme/",

@@ -10,7 +10,7 @@ from uuid import uuid4
 from statebucket import ExecutionId, ExecutionSnapshot, ExecutionState, StateStore, TenantId
 from statebucket import open_store as open_async
 from statebucket.sync import open_store as open_blocking
-from support.faults.proxy import FaultProxy
+from support.fault_proxy.proxy import FaultProxy
 from support.targets.azure import AzureTarget, credential, raw_container
 from support.targets.gcs import GCSTarget
 from support.targets.gcs_bucket import close_all

@@ -16,8 +16,8 @@ import pytest
 
 from statebucket import ExecutionId, ExecutionSnapshot, ExecutionState, TenantId, errors
 from statebucket.sync import open_store
-from support.faults.kinds import HangBeforeReply
-from support.faults.proxy import FaultProxy
+from support.fault_proxy.kinds import HangBeforeReply
+from support.fault_proxy.proxy import FaultProxy
 from support.targets.s3 import S3Target, raw_client
 
 if TYPE_CHECKING:

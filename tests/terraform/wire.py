@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from statebucket import open_store
-from support.driven import DRIVERS, Ids, drive
-from support.faults.proxy import FaultProxy
-from support.named import in_request
+from support.every_call import DRIVERS, Ids, drive
+from support.fault_proxy.proxy import FaultProxy
+from support.recorded_names import in_request
 from support.targets.s3 import raw_client
 
 if TYPE_CHECKING:
-    from support.faults.proxy import Recorded
+    from support.fault_proxy.proxy import Recorded
     from support.servers import Server
 
 IDS = Ids("e1", "k", "r", "acme")

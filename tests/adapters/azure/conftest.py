@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from support.faults.proxy import FaultProxy
+from support.fault_proxy.proxy import FaultProxy
 from support.targets.azure import opened, raw_container
 
 if TYPE_CHECKING:

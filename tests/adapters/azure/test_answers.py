@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from adapters.azure.test_port import write
 from statebucket import ExecutionId, ExecutionSnapshot, ExecutionState, TenantId, open_store
 from statebucket.errors import Unavailable
-from support.faults.proxy import Answer, Reply, RewriteReply, replace_header
+from support.fault_proxy.proxy import Answer, Reply, RewriteReply, replace_header
 from support.targets.azure import credential
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
 
     from statebucket_azure.sdk.bucket import AzureBucket
-    from support.faults.proxy import Fault, FaultProxy, Recorded
+    from support.fault_proxy.proxy import Fault, FaultProxy, Recorded
     from support.servers import Server
 
 ETAG = ("ETag", '"0x1"')

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from azure.storage.blob import ContainerClient
 
-    from support.faults.proxy import FaultProxy
+    from support.fault_proxy.proxy import FaultProxy
     from support.servers import Server
 
 

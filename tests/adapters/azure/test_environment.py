@@ -15,7 +15,7 @@ from statebucket.port.bucket import Location
 from statebucket_azure import open_bucket
 from support.at_exit import assert_works_at_exit
 from support.error_texts import texts
-from support.faults.proxy import Answer, DropBeforeSend, FaultProxy
+from support.fault_proxy.proxy import Answer, DropBeforeSend, FaultProxy
 from support.servers import AZURE_KEY
 from support.servers.ports import free_port
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient as BlockingContainerClient
 
     from statebucket_azure.sdk.bucket import AzureBucket
-    from support.faults.proxy import Fault
+    from support.fault_proxy.proxy import Fault
     from support.servers import Server
 
 PASSWORD = "hunter2"

@@ -14,7 +14,7 @@ from statebucket.contract.versions import Version
 from statebucket.port.bucket import Location
 from statebucket.port.expiry import Expiry
 from statebucket_azure import open_bucket
-from support.faults.proxy import (
+from support.fault_proxy.proxy import (
     Answer,
     BlackHole,
     CutBody,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
 
     from statebucket_azure.sdk.bucket import AzureBucket
-    from support.faults.proxy import Fault
+    from support.fault_proxy.proxy import Fault
     from support.servers import Server
 
 pytestmark = pytest.mark.asyncio

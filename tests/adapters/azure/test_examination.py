@@ -16,7 +16,7 @@ from azure.storage.blob import generate_account_sas, generate_container_sas
 from statebucket import open_store
 from statebucket.admin.doctor import Examination
 from statebucket_azure.sdk.identity import identity
-from support.faults.proxy import Answer, FaultProxy, azure_error, on
+from support.fault_proxy.proxy import Answer, FaultProxy, azure_error, on
 from support.targets.azure import credential
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
 
     from statebucket_azure.sdk.bucket import AzureBucket
-    from support.faults.proxy import FaultProxy
+    from support.fault_proxy.proxy import FaultProxy
     from support.servers import Server
 
 pytestmark = pytest.mark.asyncio

@@ -12,7 +12,7 @@ from adapters.azure.test_port import MIB, OTHER, write
 from statebucket.contract.versions import Version
 from statebucket.errors import PreconditionFailed, StateBucketError, Unavailable
 from statebucket.port.expiry import Expiry
-from support.faults.proxy import (
+from support.fault_proxy.proxy import (
     Callback,
     CorruptBody,
     CutBody,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
 
     from statebucket_azure.sdk.bucket import AzureBucket
-    from support.faults.proxy import Fault, FaultProxy, Recorded
+    from support.fault_proxy.proxy import Fault, FaultProxy, Recorded
     from support.servers import Server
 
 pytestmark = pytest.mark.asyncio

@@ -15,14 +15,14 @@ from statebucket.port.bucket import Bucket, Location
 from statebucket.port.expiry import Expiry
 from statebucket_azure import open_bucket
 from support.error_texts import texts
-from support.faults.proxy import Answer, CutBody, DropReply, HangBeforeReply, azure_error
+from support.fault_proxy.proxy import Answer, CutBody, DropReply, HangBeforeReply, azure_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from azure.storage.blob import ContainerClient
 
-    from support.faults.proxy import FaultProxy
+    from support.fault_proxy.proxy import FaultProxy
     from support.servers import Server
 
 # What the service says of a signature that is wrong: it quotes the right one.

@@ -7,7 +7,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from support.faults.proxy import FaultProxy
+from support.fault_proxy.proxy import FaultProxy
 from support.servers.strict_gcs import running_strict
 from support.targets.gcs_bucket import Around, close_all, opened
 

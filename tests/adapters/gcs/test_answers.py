@@ -12,7 +12,7 @@ import pytest
 from statebucket import open_store
 from statebucket.contract.versions import Version
 from statebucket.errors import AccessDenied, RequestRejected, StateBucketError, Unavailable
-from support.faults.proxy import Answer, AnswerWith, Reply, RewriteReply, gcs_error, on
+from support.fault_proxy.proxy import Answer, AnswerWith, Reply, RewriteReply, gcs_error, on
 from support.servers.strict_gcs import batch_of
 from support.targets.gcs_bucket import opened, write
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from statebucket_gcs.sdk.bucket import GCSBucket
-    from support.faults.proxy import Fault, FaultProxy, Recorded
+    from support.fault_proxy.proxy import Fault, FaultProxy, Recorded
     from support.targets.gcs_bucket import Around
 
 pytestmark = pytest.mark.asyncio

@@ -13,7 +13,7 @@ from support.targets.gcs import GCSTarget
 if TYPE_CHECKING:
     from statebucket import StateStore
     from statebucket.testing import Target
-    from support.faults.proxy import FaultProxy
+    from support.fault_proxy.proxy import FaultProxy
     from support.servers import Server
     from support.targets.differences import Differences
 

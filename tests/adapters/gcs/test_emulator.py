@@ -12,7 +12,7 @@ from statebucket.errors import PreconditionFailed
 from statebucket.lifecycle.rules import needed_rules
 from statebucket.port.expiry import Expiry
 from statebucket.port.lifecycle import Lifecycle, LifecyclePort
-from support.faults.proxy import FaultProxy, gcs_error, on
+from support.fault_proxy.proxy import FaultProxy, gcs_error, on
 from support.rules import scope
 from support.targets.gcs_bucket import opened, write
 

@@ -12,7 +12,7 @@ from google.cloud.storage import Client  # type: ignore[import-untyped]
 from statebucket.errors import InvalidArgument, RequestRejected, StateBucketError, Unavailable
 from support.at_exit import assert_works_at_exit
 from support.error_texts import texts
-from support.faults.proxy import Answer, DropBeforeSend, FaultProxy, on
+from support.fault_proxy.proxy import Answer, DropBeforeSend, FaultProxy, on
 from support.servers.ports import free_port
 from support.targets.gcs_bucket import opened, write
 from support.targets.gcs_key import use_key
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.faults.proxy import Fault
+    from support.fault_proxy.proxy import Fault
     from support.servers import Server
     from support.targets.gcs_bucket import Around
 

@@ -28,7 +28,7 @@ from statebucket.errors import (
     Unavailable,
 )
 from statebucket_gcs.sdk import session
-from support.faults.proxy import (
+from support.fault_proxy.proxy import (
     Answer,
     BlackHole,
     Delay,
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from statebucket_gcs.sdk.bucket import GCSBucket
-    from support.faults.proxy import Fault
+    from support.fault_proxy.proxy import Fault
     from support.targets.gcs_bucket import Around
 
 pytestmark = pytest.mark.asyncio

@@ -13,7 +13,7 @@ from google.cloud.storage import Client  # type: ignore[import-untyped]
 
 from statebucket import open_store
 from statebucket.admin.doctor import Examination
-from support.faults.proxy import Answer, FaultProxy, gcs_error, on
+from support.fault_proxy.proxy import Answer, FaultProxy, gcs_error, on
 from support.targets.gcs_bucket import Around
 
 if TYPE_CHECKING:

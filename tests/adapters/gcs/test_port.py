@@ -15,7 +15,7 @@ from statebucket.contract.versions import Version
 from statebucket.errors import BucketNotFound, PreconditionFailed, Throttled, Unavailable
 from statebucket.port.bucket import BYTES, JSON, ObjectInfo, Page, PrefixPage, Write
 from statebucket.port.expiry import Expiry
-from support.faults.proxy import Answer, AnswerWith, FaultProxy, Reply
+from support.fault_proxy.proxy import Answer, AnswerWith, FaultProxy, Reply
 from support.servers.strict_gcs import batch_of
 from support.targets.gcs_bucket import Around, opened, write
 

@@ -17,12 +17,12 @@ from google.cloud.storage import Client  # type: ignore[import-untyped]
 from statebucket.contract.versions import Version
 from statebucket.errors import Unavailable
 from statebucket_gcs.sdk import wire
-from support.faults.proxy import Answer, CorruptBody, CutBody, RewriteReply, on
+from support.fault_proxy.proxy import Answer, CorruptBody, CutBody, RewriteReply, on
 from support.targets.gcs_bucket import opened, write
 
 if TYPE_CHECKING:
     from statebucket_gcs.sdk.bucket import GCSBucket
-    from support.faults.proxy import FaultProxy, Recorded, Reply
+    from support.fault_proxy.proxy import FaultProxy, Recorded, Reply
     from support.targets.gcs_bucket import Around
 
 pytestmark = pytest.mark.asyncio

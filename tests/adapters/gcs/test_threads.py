@@ -17,14 +17,14 @@ from google.cloud.storage import Client  # type: ignore[import-untyped]
 
 from statebucket import open_store
 from statebucket.errors import Unavailable
-from support.faults.proxy import BlackHole, DelayReply, on
+from support.fault_proxy.proxy import BlackHole, DelayReply, on
 from support.targets.gcs_bucket import opened, write
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
 
     from statebucket_gcs.sdk.bucket import GCSBucket
-    from support.faults.proxy import FaultProxy
+    from support.fault_proxy.proxy import FaultProxy
     from support.targets.gcs_bucket import Around
 
 

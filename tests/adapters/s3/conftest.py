@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from adapters.s3.suites import S3Contract, S3Requests
-from support.faults.proxy import FaultProxy
+from support.fault_proxy.proxy import FaultProxy
 from support.targets.s3 import S3Target, raw_client
 
 if TYPE_CHECKING:

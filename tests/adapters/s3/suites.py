@@ -9,7 +9,7 @@ import pytest
 from statebucket import Version, errors
 from statebucket.testing import RequestCountContract, StateStoreContract
 from statebucket.testing.contract.base import ACME
-from support.faults.proxy import FaultProxy
+from support.fault_proxy.proxy import FaultProxy
 from support.targets.s3 import S3Target, raw_client
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from statebucket import StateStore, errors
-from support.faults.proxy import Answer, Reply, RewriteReply
+from support.fault_proxy.proxy import Answer, Reply, RewriteReply
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from support.faults.proxy import Fault, FaultProxy, Recorded
+    from support.fault_proxy.proxy import Fault, FaultProxy, Recorded
     from support.targets.s3 import S3Target
 
 pytestmark = pytest.mark.asyncio

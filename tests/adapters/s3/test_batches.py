@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from statebucket import errors
-from support.faults.proxy import Answer, on
+from support.fault_proxy.proxy import Answer, on
 
 if TYPE_CHECKING:
-    from support.faults.proxy import FaultProxy
+    from support.fault_proxy.proxy import FaultProxy
     from support.targets.s3 import S3Target
 
 pytestmark = pytest.mark.asyncio

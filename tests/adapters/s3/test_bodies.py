@@ -10,10 +10,10 @@ import pytest
 
 from statebucket import errors
 from statebucket.testing.contract.base import snapshot
-from support.faults.proxy import CorruptBody, CutBody, Fault, RewriteReply
+from support.fault_proxy.proxy import CorruptBody, CutBody, Fault, RewriteReply
 
 if TYPE_CHECKING:
-    from support.faults.proxy import FaultProxy, Recorded, Reply
+    from support.fault_proxy.proxy import FaultProxy, Recorded, Reply
     from support.targets.s3 import S3Target
 
 pytestmark = pytest.mark.asyncio

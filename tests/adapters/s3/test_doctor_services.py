@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 
 from support.command_line import command_line
-from support.faults.answers import s3_error
-from support.faults.proxy import Answer, FaultProxy, on
+from support.fault_proxy.answers import s3_error
+from support.fault_proxy.proxy import Answer, FaultProxy, on
 from support.targets.s3 import BUCKET, raw_client
 
 if TYPE_CHECKING:

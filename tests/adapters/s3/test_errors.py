@@ -17,8 +17,8 @@ from aiobotocore.session import AioSession
 
 from statebucket import StateStore, Version, errors, open_store
 from statebucket_s3.sdk import sending
-from support.faults.answers import s3_error
-from support.faults.proxy import (
+from support.fault_proxy.answers import s3_error
+from support.fault_proxy.proxy import (
     Answer,
     BlackHole,
     Fault,

@@ -16,8 +16,8 @@ from aiobotocore.session import AioSession
 from statebucket import errors, open_store
 from statebucket.port.bucket import Location, Write
 from statebucket_s3 import open_bucket, open_bucket_over_http
-from support.faults.answers import s3_error
-from support.faults.proxy import Answer, DelayReply
+from support.fault_proxy.answers import s3_error
+from support.fault_proxy.proxy import Answer, DelayReply
 from support.targets.s3 import BUCKET, S3Target, raw_client
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from statebucket.port.bucket import OpenedBucket
-    from support.faults.proxy import FaultProxy, Recorded
+    from support.fault_proxy.proxy import FaultProxy, Recorded
     from support.servers import Server
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"

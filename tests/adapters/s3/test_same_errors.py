@@ -15,15 +15,15 @@ from statebucket import Version, errors
 from statebucket.port.bucket import Deletion, Location, Write
 from statebucket.port.lifecycle import Lifecycle, UnreadableRules
 from statebucket_s3 import open_bucket, open_bucket_over_http
-from support.faults.answers import s3_error
-from support.faults.proxy import Answer
+from support.fault_proxy.answers import s3_error
+from support.fault_proxy.proxy import Answer
 from support.targets.s3 import BUCKET
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from statebucket.port.bucket import Bucket
-    from support.faults.proxy import FaultProxy
+    from support.fault_proxy.proxy import FaultProxy
     from support.targets.s3 import S3Target
 
 pytestmark = pytest.mark.asyncio

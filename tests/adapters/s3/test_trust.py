@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from statebucket import errors, open_store
-from support.faults.proxy import FaultProxy
-from support.faults.tunnel import Tunnel
+from support.fault_proxy.proxy import FaultProxy
+from support.fault_proxy.tunnel import Tunnel
 from support.targets.s3 import BUCKET
 
 if TYPE_CHECKING:

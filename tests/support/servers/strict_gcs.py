@@ -21,16 +21,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from support.faults.kinds import Fault
-from support.faults.link import Upstream
-from support.faults.messages import Reply, Request
-from support.faults.proxy import FaultProxy
+from support.fault_proxy.kinds import Fault
+from support.fault_proxy.link import Upstream
+from support.fault_proxy.messages import Reply, Request
+from support.fault_proxy.proxy import FaultProxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from support.faults.link import Link
-    from support.faults.record import Recorded
+    from support.fault_proxy.link import Link
+    from support.fault_proxy.record import Recorded
     from support.servers import Server
 
 NO_BUCKET = "The specified bucket does not exist."

@@ -13,7 +13,7 @@ from support.targets.gcs_bucket import Around
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from support.faults.proxy import FaultProxy
+    from support.fault_proxy.proxy import FaultProxy
 
 
 class GCSTarget(Target):

@@ -15,7 +15,7 @@ from statebucket.testing import RawObject, Target
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from support.faults.proxy import FaultProxy
+    from support.fault_proxy.proxy import FaultProxy
     from support.servers import Server
 
 BUCKET = "statebucket-contract"

@@ -12,8 +12,8 @@ from statebucket import StateStore, errors
 from statebucket.port.bucket import Object
 from statebucket.testing import Clock
 from statebucket.testing.contract.base import ACME, E1
-from support.scripted import ScriptedBucket, done_but_no_answer, fail, opened, take, through
-from support.virtual import run
+from support.scripted_bucket import ScriptedBucket, done_but_no_answer, fail, opened, take, through
+from support.virtual_time import run
 
 pytestmark = pytest.mark.usefixtures("_scripted")
 

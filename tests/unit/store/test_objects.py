@@ -11,8 +11,8 @@ from statebucket import StateStore, Version, errors
 from statebucket.port.bucket import Limits
 from statebucket.testing import Clock
 from statebucket.testing.contract.base import snapshot
-from support.scripted import ScriptedBucket, fail, hang, lose, opened, through
-from support.virtual import run
+from support.scripted_bucket import ScriptedBucket, fail, hang, lose, opened, through
+from support.virtual_time import run
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

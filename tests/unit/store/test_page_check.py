@@ -9,8 +9,8 @@ import pytest
 from statebucket import StateStore, Version, errors
 from statebucket.port.bucket import Limits, ObjectInfo, Page, PrefixPage
 from statebucket.testing.contract.base import ACME, E1, snapshot
-from support.scripted import ScriptedBucket, opened
-from support.virtual import run
+from support.scripted_bucket import ScriptedBucket, opened
+from support.virtual_time import run
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

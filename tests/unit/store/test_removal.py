@@ -10,8 +10,8 @@ from statebucket import StateStore, errors
 from statebucket.port.bucket import Deletion, Limits, Page, PrefixPage
 from statebucket.testing.contract.base import ACME, E1, snapshot
 from support.foreign_objects import FOREIGN, place_beside
-from support.scripted import ScriptedBucket, answer, fail, hang, opened, take, through
-from support.virtual import now, run
+from support.scripted_bucket import ScriptedBucket, answer, fail, hang, opened, take, through
+from support.virtual_time import now, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

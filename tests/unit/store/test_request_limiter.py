@@ -8,8 +8,8 @@ import pytest
 
 from statebucket import ExecutionSnapshot, ExecutionState, errors
 from statebucket.testing.contract.base import snapshot
-from support.scripted import ScriptedBucket, done_but_no_answer, fail, hang, opened, take
-from support.virtual import now, run
+from support.scripted_bucket import ScriptedBucket, done_but_no_answer, fail, hang, opened, take
+from support.virtual_time import now, run
 
 pytestmark = pytest.mark.usefixtures("_scripted")
 

@@ -10,8 +10,16 @@ import pytest
 
 from statebucket import StateStore, Version, errors
 from statebucket.store.retry import MAX_TRIES
-from support.scripted import ScriptedBucket, done_but_no_answer, fail, hang, lose, opened, through
-from support.virtual import now, run
+from support.scripted_bucket import (
+    ScriptedBucket,
+    done_but_no_answer,
+    fail,
+    hang,
+    lose,
+    opened,
+    through,
+)
+from support.virtual_time import now, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,11 +13,11 @@ from statebucket.port.bucket import Object
 from statebucket.testing import Clock
 from statebucket.testing.contract.base import ACME, E1, snapshot
 from support.foreign_objects import FOREIGN, place_beside
-from support.scripted import ScriptedBucket, fail, opened, through
-from support.virtual import run
+from support.scripted_bucket import ScriptedBucket, fail, opened, through
+from support.virtual_time import run
 
 if TYPE_CHECKING:
-    from support.scripted import Send
+    from support.scripted_bucket import Send
 
 pytestmark = pytest.mark.usefixtures("_scripted")
 

@@ -9,8 +9,8 @@ from azure.core.exceptions import HttpResponseError
 from botocore.exceptions import ClientError
 from google.api_core.exceptions import GoogleAPICallError
 
-from support.faults.echo import Rig, running_rig
-from support.faults.proxy import azure_error, gcs_error, on, s3_error
+from support.fault_proxy.echo import Rig, running_rig
+from support.fault_proxy.proxy import azure_error, gcs_error, on, s3_error
 from support.servers import AZURE_ACCOUNT, AZURE_KEY, Server, Service
 from support.servers.sdk import azure_client, gcs_client, s3_client
 

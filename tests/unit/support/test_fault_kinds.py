@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.faults.echo import Rig, running_rig
-from support.faults.proxy import (
+from support.fault_proxy.echo import Rig, running_rig
+from support.fault_proxy.proxy import (
     Answer,
     AnswerWith,
     BlackHole,

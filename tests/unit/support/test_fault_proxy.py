@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.faults.echo import Client, Rig, running_echo, running_rig
-from support.faults.proxy import Answer, DropReply, FaultProxy, Pass, on
+from support.fault_proxy.echo import Client, Rig, running_echo, running_rig
+from support.fault_proxy.proxy import Answer, DropReply, FaultProxy, Pass, on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

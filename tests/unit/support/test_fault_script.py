@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.faults.echo import Rig, running_echo, running_rig
-from support.faults.proxy import (
+from support.fault_proxy.echo import Rig, running_echo, running_rig
+from support.fault_proxy.proxy import (
     Answer,
     Callback,
     DropBeforeSend,
@@ -26,7 +26,7 @@ from support.faults.proxy import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.faults.record import Recorded
+    from support.fault_proxy.record import Recorded
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.driven import Ids, drive
-from support.faults.proxy import Answer, CutBody, DropReply, FaultProxy
+from support.every_call import Ids, drive
+from support.fault_proxy.proxy import Answer, CutBody, DropReply, FaultProxy
 from support.secret_scan.plugin import LEAKED
 from support.secret_scan.scan import SECRETS, SecretScanner, secret_in
 from support.servers import AZURE_KEY

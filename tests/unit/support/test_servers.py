@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from botocore.exceptions import ClientError
 
-from support.faults.proxy import FaultProxy
+from support.fault_proxy.proxy import FaultProxy
 from support.servers import Server, ports
 from support.servers.azurite import missing as azurite_missing
 from support.servers.azurite import running_azurite

@@ -25,7 +25,7 @@ from support.competing_processes import environ
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.faults.proxy import FaultProxy
+    from support.fault_proxy.proxy import FaultProxy
     from support.targets.s3 import S3Target
 
 pytestmark = pytest.mark.asyncio

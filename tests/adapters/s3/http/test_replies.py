@@ -12,12 +12,12 @@ from statebucket_http.xml_documents import parse
 from statebucket_s3 import lifecycle
 from statebucket_s3.http import lifecycle_xml
 from statebucket_s3.http.replies import deletions_of
-from support.faults.proxy import Answer
+from support.fault_proxy.proxy import Answer
 from support.targets.s3 import raw_client
 
 if TYPE_CHECKING:
     from statebucket import StateStore
-    from support.faults.proxy import FaultProxy
+    from support.fault_proxy.proxy import FaultProxy
     from support.servers import Server
     from support.targets.s3 import S3Target
 

@@ -23,7 +23,7 @@ from statebucket.port.bucket import Location, Write
 from statebucket.port.url import StoreURL
 from statebucket_s3 import open_bucket_over_http
 from support.competing_processes import environ
-from support.faults.proxy import (
+from support.fault_proxy.proxy import (
     Answer,
     CorruptBody,
     CutBody,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from statebucket.port.bucket import Bucket
-    from support.faults.proxy import Recorded, Reply
+    from support.fault_proxy.proxy import Recorded, Reply
     from support.servers import Server
 
 REFUSED = "http://127.0.0.1:1"

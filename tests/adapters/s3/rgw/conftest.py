@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from faults.clouds import Cloud
-from support.faults.proxy import FaultProxy
+from support.fault_proxy.proxy import FaultProxy
 from support.missing import need
 from support.servers import ceph as ceph_server
 from support.targets.s3 import BUCKET, S3Target, raw_client

@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support.faults.proxy import FaultProxy, RewriteReply
+from support.fault_proxy.proxy import FaultProxy, RewriteReply
 from terraform.hcl import ROOT
 from terraform.tool import Terraform
 
 if TYPE_CHECKING:
-    from support.faults.messages import Reply
-    from support.faults.proxy import Recorded
+    from support.fault_proxy.messages import Reply
+    from support.fault_proxy.proxy import Recorded
     from support.servers import Server
 
 BUCKET = "terraform-state"

@@ -15,7 +15,7 @@ from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
 from adapters.azure.test_port import MIB, write
 from statebucket.errors import Unavailable
-from support.faults.proxy import DelayReply, DropReply, HangBeforeReply, azure_error, on
+from support.fault_proxy.proxy import DelayReply, DropReply, HangBeforeReply, azure_error, on
 from support.targets.azure import opened
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient as RawContainer
 
     from statebucket_azure.sdk.bucket import AzureBucket
-    from support.faults.proxy import FaultProxy
+    from support.fault_proxy.proxy import FaultProxy
     from support.servers import Server
 
 

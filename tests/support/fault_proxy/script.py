@@ -6,10 +6,10 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from support.faults.kinds import Fault, Pass
+from support.fault_proxy.kinds import Fault, Pass
 
 if TYPE_CHECKING:
-    from support.faults.record import Recorded
+    from support.fault_proxy.record import Recorded
 
 
 @dataclass(slots=True)

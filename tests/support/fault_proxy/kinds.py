@@ -11,14 +11,14 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from support.faults.link import Drop, Link
-from support.faults.messages import Headers, Reply, has_body
+from support.fault_proxy.link import Drop, Link
+from support.fault_proxy.messages import Headers, Reply, has_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.faults.messages import Request
-    from support.faults.record import Predicate, Recorded
+    from support.fault_proxy.messages import Request
+    from support.fault_proxy.record import Predicate, Recorded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Fault:
     """What to do to a request; this one does nothing.
 
     Attributes:
-        when: Which requests it is for, see `support.faults.record.on`; None for all.
+        when: Which requests it is for, see `support.fault_proxy.record.on`; None for all.
     """
 
     when: Predicate | None = field(default=None, repr=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from http import HTTPStatus
 
-from support.faults.messages import Headers, Reply, Request, has_body, header, replace_header
+from support.fault_proxy.messages import Headers, Reply, Request, has_body, header, replace_header
 
 # The longest head, or line of a chunked body, that is accepted.
 LINE_LIMIT = 1 << 20

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from support.faults.http1 import LINE_LIMIT, ProtocolError
-from support.faults.kinds import Pass
-from support.faults.link import Drop, Link, ServerGone, Upstream
+from support.fault_proxy.http1 import LINE_LIMIT, ProtocolError
+from support.fault_proxy.kinds import Pass
+from support.fault_proxy.link import Drop, Link, ServerGone, Upstream
 
 if TYPE_CHECKING:
     import ssl
 
-    from support.faults.messages import Reply, Request
-    from support.faults.record import Log, Recorded
-    from support.faults.script import Script
+    from support.fault_proxy.messages import Reply, Request
+    from support.fault_proxy.record import Log, Recorded
+    from support.fault_proxy.script import Script
 
 
 class Serving:

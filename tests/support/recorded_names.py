@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.faults.proxy import Recorded
+    from support.fault_proxy.proxy import Recorded
 
 _GCS = "/storage/v1/b/"
 _PART = re.compile(rb"^(?:DELETE|PUT|GET|HEAD|POST) (\S+)", re.MULTILINE)

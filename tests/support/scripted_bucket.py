@@ -16,7 +16,7 @@ from statebucket import open_store
 from statebucket.errors import Outcome, StateBucketError, Unavailable
 from statebucket.port.bucket import Bucket, Limits, OpenedBucket
 from statebucket_local.memory import MemoryBucket
-from support.virtual import now
+from support.virtual_time import now
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

@@ -15,8 +15,8 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Literal, Self
 
-from support.faults.answers import azure_error, gcs_error, s3_error
-from support.faults.kinds import (
+from support.fault_proxy.answers import azure_error, gcs_error, s3_error
+from support.fault_proxy.kinds import (
     Answer,
     AnswerWith,
     BlackHole,
@@ -36,11 +36,11 @@ from support.faults.kinds import (
     StallBody,
     Together,
 )
-from support.faults.messages import Headers, Reply, replace_header
-from support.faults.record import Log, Predicate, Recorded, on
-from support.faults.script import Script
-from support.faults.serving import Serving
-from support.faults.tls import untrusted
+from support.fault_proxy.messages import Headers, Reply, replace_header
+from support.fault_proxy.record import Log, Predicate, Recorded, on
+from support.fault_proxy.script import Script
+from support.fault_proxy.serving import Serving
+from support.fault_proxy.tls import untrusted
 
 if TYPE_CHECKING:
     import ssl

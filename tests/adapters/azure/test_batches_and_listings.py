@@ -13,13 +13,13 @@ from adapters.azure.test_port import write
 from statebucket.contract.versions import Version
 from statebucket.errors import AccessDenied, Throttled, Unavailable
 from statebucket.port.bucket import ObjectInfo, PrefixPage
-from support.faults.proxy import RewriteReply, azure_error, on
+from support.fault_proxy.proxy import RewriteReply, azure_error, on
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
 
     from statebucket_azure.sdk.bucket import AzureBucket
-    from support.faults.proxy import FaultProxy, Recorded, Reply
+    from support.fault_proxy.proxy import FaultProxy, Recorded, Reply
 
 pytestmark = pytest.mark.asyncio
 

@@ -6,11 +6,11 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from support.faults.kinds import Answer
+from support.fault_proxy.kinds import Answer
 
 if TYPE_CHECKING:
-    from support.faults.messages import Headers
-    from support.faults.record import Predicate
+    from support.fault_proxy.messages import Headers
+    from support.fault_proxy.record import Predicate
 
 _REQUEST_ID = "0A1B2C3D4E5F6071"
 _XML = '<?xml version="1.0" encoding="UTF-8"?>\n'

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
-from support.faults.http1 import (
+from support.fault_proxy.http1 import (
     LINE_LIMIT,
     ProtocolError,
     encode_reply,
@@ -19,13 +19,13 @@ from support.faults.http1 import (
     read_reply,
     read_request_head,
 )
-from support.faults.messages import Reply, header, replace_header
+from support.fault_proxy.messages import Reply, header, replace_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.faults.messages import Request
-    from support.faults.record import Recorded
+    from support.fault_proxy.messages import Request
+    from support.fault_proxy.record import Recorded
 
 _CLOSE_S = 1.0
 # Servers close idle connections after some seconds. One used more recently than this is safe

@@ -13,7 +13,7 @@ from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
-from support.faults.proxy import FaultProxy
+from support.fault_proxy.proxy import FaultProxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from support.faults.messages import Headers, header
+from support.fault_proxy.messages import Headers, header
 
 if TYPE_CHECKING:
-    from support.faults.messages import Request
+    from support.fault_proxy.messages import Request
 
 
 @dataclass(slots=True, eq=False)
