@@ -6,13 +6,14 @@ answer would show one tenant's names to another, and a removal would delete them
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
 
 from statebucket.errors import Unavailable, shown
 from statebucket.port.bucket import Page, PrefixPage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 AnyPage = TypeVar("AnyPage", Page, PrefixPage)
 
@@ -23,13 +24,14 @@ class PageCheck:
     Args:
         operation: The public call, for errors.
         prefix: What the names must begin with.
-        ordered: Whether the service lists in the order of names.
+        ordered: Whether the service lists in order of the names' bytes, or folder by folder.
     """
 
     def __init__(self, operation: str, prefix: str, *, ordered: bool) -> None:
         self._operation = operation
         self._prefix = prefix
         self._ordered = ordered
+        self._by_folder = False  # "a/" before "a-b/", as services do that keep names in folders
         self._tokens: set[str] = set()
         self._last = ""
 
@@ -42,7 +44,7 @@ class PageCheck:
         if page.following is not None and page.following in self._tokens:
             raise Unavailable(f"{self._operation}: the service returned the same page token twice")
         if isinstance(page, Page):
-            self._names(info.name for info in page.objects)
+            self._names([info.name for info in page.objects])
         else:
             self._prefixes(page.prefixes)
         return page
@@ -56,20 +58,20 @@ class PageCheck:
         elif page.prefixes:
             self._last = page.prefixes[-1]
 
-    def _names(self, names: Iterable[str]) -> None:
-        last, prefix = self._last, self._prefix
-        seen: set[str] = set()
+    def _names(self, names: Sequence[str]) -> None:
         for name in names:
-            if not name.startswith(prefix):
+            if not name.startswith(self._prefix):
                 raise self._outside(name)
-            if self._ordered:
-                if name <= last:
-                    raise self._disordered(name, last)
-                last = name
-            elif name in seen:
-                raise self._disordered(name, name)
-            else:
-                seen.add(name)
+        if not self._ordered:
+            broken = next((pair for pair in pairwise(sorted(names)) if pair[0] == pair[1]), None)
+        else:
+            following = [self._last, *names] if self._last else names
+            broken = _first_out_of_order(following, by_folder=self._by_folder)
+            if broken is not None and not self._by_folder:
+                self._by_folder = _first_out_of_order(following, by_folder=True) is None
+                broken = None if self._by_folder else broken
+        if broken is not None:
+            raise self._disordered(broken[1], broken[0])
 
     def _prefixes(self, prefixes: list[str]) -> None:
         start = len(self._prefix)
@@ -92,3 +94,12 @@ class PageCheck:
             f"{self._operation}: the service listed {shown(name)} after {shown(last)}, out of "
             "order or twice; nothing of the page was used"
         )
+
+
+def _first_out_of_order(names: Sequence[str], *, by_folder: bool) -> tuple[str, str] | None:
+    """The first two neighbours of which the second does not come after the first."""
+    keys = [name.replace("/", "\0") for name in names] if by_folder else names
+    for at, (before, after) in enumerate(pairwise(keys)):
+        if after <= before:
+            return names[at], names[at + 1]
+    return None

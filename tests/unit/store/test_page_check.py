@@ -170,3 +170,23 @@ def test_a_page_of_prefixes_that_is_no_answer_to_the_request_is_an_error(kind: s
 def test_a_prefix_that_ends_one_page_and_begins_the_next_is_one() -> None:
     bucket = Pages(["p/tenants/a/", "p/tenants/b/"], ["p/tenants/b/", "p/tenants/c/"])
     assert run(collected(opened(bucket).iter_tenants())) == ["a", "b", "c"]
+
+
+def test_a_service_may_list_folder_by_folder() -> None:
+    # "-" comes before "/", but a folder's own name before a longer one.
+    bucket = Pages(["p/tenants/a/", "p/tenants/a-b/"], ["p/tenants/a-b-c/", "p/tenants/b/"])
+    assert run(collected(opened(bucket).iter_tenants())) == ["a", "a-b", "a-b-c", "b"]
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        [["p/tenants/a/", "p/tenants/a-b/", "p/tenants/a/"]],
+        [["p/tenants/a/", "p/tenants/a-b/"], ["p/tenants/a/"]],
+        [["p/tenants/a/", "p/tenants/a-b/", "p/tenants/B/"]],
+    ],
+    ids=["again", "the page before", "in neither order"],
+)
+def test_a_service_that_lists_by_folder_keeps_to_that(pages: list[list[str]]) -> None:
+    with pytest.raises(errors.Unavailable, match="nothing of the page was used"):
+        run(collected(opened(Pages(*pages), deadline=1).iter_tenants()))
