@@ -30,7 +30,10 @@ class Proxy(NamedTuple):
     @property
     def authorization(self) -> str | None:
         """The header ``Proxy-Authorization`` for it; None where it needs none."""
-        return f"Basic {b64encode(self.user.encode()).decode()}" if self.user else None
+        if not self.user:
+            return None
+        pair = self.user if ":" in self.user else f"{self.user}:"
+        return f"Basic {b64encode(pair.encode()).decode()}"
 
     def with_user(self) -> str:
         """Its URL with user and password, for clients that take nothing else."""
@@ -119,7 +122,9 @@ def _read(text: str, schemes: frozenset[str]) -> Proxy | None:
     except ValueError:
         return None
     host = parts.hostname or ""
-    if parts.scheme not in schemes or not _HOST.fullmatch(host):
+    if parts.scheme not in schemes or not _HOST.fullmatch(host) or port == 0:
+        return None
+    if parts.path not in {"", "/"} or parts.query or parts.fragment or not text.isprintable():
         return None
     user = unquote(parts.netloc.rpartition("@")[0])
     if not (user.isascii() and (not user or user.isprintable())):

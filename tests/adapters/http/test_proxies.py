@@ -84,7 +84,7 @@ def test_what_is_no_proxy_is_told_and_not_shown(monkeypatch: pytest.MonkeyPatch,
     assert "hunter2" not in str(told.value)
 
 
-HOSTS = ["s3.example", "a.s3.example", "xs3.example", "S3.Example", "10.0.0.1", "localhost"]
+HOSTS = ["s3.example", "a.s3.example", "xs3.example", "S3.Example", "10.0.0.1"]
 EXCEPTIONS = [
     "", "*", "s3.example", ".s3.example", "S3.EXAMPLE", "example", "x, s3.example", "10.0.0.1",
     "s3.example:80", "s3.example:81", "10.0.0", "local", " * ", ",,",
@@ -101,6 +101,16 @@ def test_exceptions_are_those_of_pythons_own_client(
     for host in HOSTS:
         bypassed = proxy_bypass_environment(f"{host}:80", getproxies_environment())
         assert (proxy_of("http", host, 80) is None) == bool(bypassed), host
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
+def test_plain_http_to_this_machine_goes_through_none(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy:1")
+    monkeypatch.setenv("https_proxy", "http://proxy:1")
+    assert proxy_of("http", host, 80) is None
+    assert proxy_of("https", host, 443) == Proxy("proxy", 1, None)
 
 
 def test_the_lower_spelling_counts_first_and_a_cgi_scripts_header_does_not(
