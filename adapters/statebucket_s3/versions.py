@@ -38,7 +38,10 @@ def remedy(options: BucketOptions) -> str:
     """What to do where a service refuses a condition that holds."""
     if options.etag_quotes:
         return "etag_quotes=false sends If-Match without quotes, which Ceph RGW 16 needs"
-    return "S3 and most services need If-Match with its quotes: leave out etag_quotes=false"
+    return (
+        "S3 and most services need If-Match with its quotes: leave out etag_quotes=false. Where "
+        "neither form is accepted (Ceph RGW 16 with versioning on), use a bucket without versioning"
+    )
 
 
 def other_quotes(options: T) -> tuple[str, T]:
