@@ -38,8 +38,8 @@ test: $(VENV)/.dev  ## The tests: every behaviour on at least one server of each
 test-all: $(VENV)/.dev  ## Every test on every server and engine (Terraform's apart), as CI runs them
 	$(PYTEST) -n 2 --dist loadscope --everything $(ALL)
 
-test-fast: $(VENV)/.dev  ## Memory, SQLite and moto, in under a minute
-	$(PYTEST) -n 2 -m "not slow" tests/unit tests/adapters/local/test_contract.py tests/adapters/s3/test_contract.py -k "not Ministack"
+test-fast: $(VENV)/.dev  ## Memory, SQLite and an S3 (ministack), in about a minute
+	$(PYTEST) -n 2 -m "not slow" tests/unit tests/adapters/local/test_contract.py tests/adapters/s3/test_contract.py::TestMinistackHTTP --ignore tests/unit/support
 
 test-floors: $(VENV)/.floors  ## With each dependency at its lowest release that pyproject.toml admits
 	$(VENV)/floors/bin/python -m pytest -n 2 --dist loadscope --everything -m "not slow" $(FLOORS)
