@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from statebucket.errors import Unavailable, UntrustedCertificate, excerpt
+from statebucket.port.timeouts import idle_limit
 from statebucket_http.head import BadReply, write_head
 from statebucket_http.peer import Peer
 from statebucket_http.steps import Exchange
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 MAX_BODY = 5 * 1024**3
 """The longest body of a reply, in bytes: the largest object that one request can store on S3."""
 
-_STALL_SHARE = 1 / 3  # of the deadline, so that a dead connection leaves time to try another
 _MAX_PEERS = 8
 
 
@@ -59,7 +59,7 @@ class Transport:
         ways: Callable[[Pool, float], Ways] | None = None,
     ) -> None:
         self._service = service
-        self._limit = deadline * _STALL_SHARE
+        self._limit = idle_limit(deadline)
         self._ca_bundle = ca_bundle
         self._ca_setting = ca_setting
         self._authorities = authorities

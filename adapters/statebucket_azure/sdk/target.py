@@ -12,6 +12,7 @@ from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
 from statebucket.errors import InvalidArgument, InvalidCredentials
 from statebucket.port.endpoint import require_tls
+from statebucket.port.timeouts import idle_limit
 from statebucket_azure.options import CONNECTION_STRING
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Target:
         self.container = container
         self.max_in_flight = location.max_in_flight
         # Seconds without a byte: late enough for a slow service, early enough for another try.
-        self.idle = location.deadline / 3
+        self.idle = idle_limit(location.deadline)
         self.client = None if options.client is None else _callers(options.client, container)
         self.credential = options.credential
         self.make_credential: Callable[..., Any] | None = None

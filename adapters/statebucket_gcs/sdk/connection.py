@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from requests.exceptions import InvalidHeader
 
 from statebucket.errors import InvalidCredentials, Unavailable
+from statebucket.port.timeouts import idle_limit
 from statebucket_gcs.sdk.answer import Answer
 from statebucket_gcs.sdk.errors import CONNECTION_ERRORS, HINT, cause_of, failure_of
 from statebucket_gcs.sdk.session import Link, connect, keep_authorization
@@ -96,7 +97,7 @@ class Connection:
     def __init__(self, options: GCSOptions, deadline: float, threads: int, *, forked: bool) -> None:
         self.threads = Threads(threads)
         self._options = options
-        self._idle = deadline / 3  # so that a dead connection leaves time for another try
+        self._idle = idle_limit(deadline)
         self._forked = forked
         self._lock = threading.Lock()
         self._link: Link | None = None
