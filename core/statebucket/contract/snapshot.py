@@ -5,16 +5,15 @@ The JSON is what serde writes for the Rust struct of the same name, so that both
 
 from __future__ import annotations
 
-import math
 import re
 import threading
 from datetime import UTC, datetime
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from statebucket.contract.ids import ExecutionId, StepId, TenantId, UserId
+from statebucket.contract.json_values import is_plain, json_value
 from statebucket.contract.segments import encode, encode_execution
 from statebucket.contract.states import ExecutionState, Waiting
 from statebucket.errors import (
@@ -26,14 +25,7 @@ from statebucket.errors import (
     shown,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 MAX_SEQUENCE_NUMBER = 2**64 - 1
-# Of msgspec's structs, dataclasses, attrs' classes and named tuples.
-_DECLARES_FIELDS = ("__struct_fields__", "__dataclass_fields__", "__attrs_attrs__", "_fields")
-_MAX_PLAIN = 2**64  # below it, an int has no rule of its own
-MAX_BITS = 8192  # Python turns no int of over 4,300 digits into text, or back
 
 
 def _now() -> datetime:
@@ -195,7 +187,7 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
             InvalidSnapshot: A field breaks its rule; the message has its path.
         """
         try:
-            plain = _is_plain(self.variables) and _is_plain(self.step_outputs)
+            plain = is_plain(self.variables) and is_plain(self.step_outputs)
         except RecursionError:
             plain = False
         # The other fields cannot be changed.
@@ -267,103 +259,4 @@ def _check_text(field: str, value: object) -> None:
     except UnicodeEncodeError:
         raise InvalidSnapshot(
             f"{field} contains a lone surrogate, which has no UTF-8 form: {shown(value)}"
-        ) from None
-
-
-def _is_plain(value: Any) -> bool:  # noqa: ANN401  (any value)
-    """Whether a value is certainly one that JSON carries unchanged.
-
-    Each save asks this. It costs a fraction of `json_value`, which builds a copy and the path of
-    each item, and judges whatever is unusual.
-    """
-    kind = type(value)
-    if kind is str:
-        return bool(value.isascii())
-    if kind is dict:
-        for key, inner in value.items():
-            if type(key) is not str or not key.isascii() or not _is_plain(inner):
-                return False
-        return True
-    if kind is list:
-        return all(map(_is_plain, value))
-    if kind is float:
-        return math.isfinite(value)
-    if kind is int:
-        return bool(-_MAX_PLAIN < value < _MAX_PLAIN)
-    return value is None or kind is bool
-
-
-def json_value(
-    value: Any,  # noqa: ANN401  (any JSON value)
-    path: str,
-    typed: Callable[[Any], Any] | None = None,
-) -> Any:  # noqa: ANN401
-    """Returns a copy of a value that JSON carries unchanged.
-
-    Args:
-        value: None, a bool, int, finite float, string, list or tuple (which becomes a list), or a
-            dict with string keys, to any depth.
-        path: What to call it in the error's message.
-        typed: What makes a JSON value of one that declares its fields; None to refuse such.
-
-    Raises:
-        InvalidValue: It, or something in it, is of another kind; the message has its path.
-    """
-    try:
-        return _json_value(value, path, typed)
-    except RecursionError:
-        raise InvalidValue(f"{path} is nested too deeply, or contains itself") from None
-
-
-def _json_value(value: Any, path: str, typed: Callable[[Any], Any] | None) -> Any:  # noqa: ANN401  (one return a kind)
-    kind = type(value)
-    if value is None or kind is bool:
-        return value
-    if kind is int:
-        if value.bit_length() > MAX_BITS:
-            raise InvalidValue(f"{path} is an int of over {MAX_BITS} bits")
-        return value
-    if kind is str:
-        if not value.isascii():
-            _check_encodable(value, path)
-        return value
-    if kind is float:
-        if not math.isfinite(value):
-            raise InvalidValue(f"{path} must be a finite number: {shown(value)}")
-        return value
-    if kind is dict:
-        return {_json_key(k, path): _json_value(v, f"{path}.{k}", typed) for k, v in value.items()}
-    if kind is list or kind is tuple:
-        return [_json_value(item, f"{path}[{at}]", typed) for at, item in enumerate(value)]
-    return _json_value(_builtin(value, path, typed), path, typed)
-
-
-def _builtin(value: Any, path: str, typed: Callable[[Any], Any] | None) -> Any:  # noqa: ANN401
-    """The built-in value that stands for one of another type."""
-    # A subclass that is its base type in all but name (numpy.float64, a TypedDict's dict).
-    bases: tuple[type[Any], ...] = (str, int, float, dict, list)
-    for base in bases:
-        if isinstance(value, base) and not isinstance(value, Enum):
-            return base(value)
-    if typed is None or not any(hasattr(type(value), mark) for mark in _DECLARES_FIELDS):
-        raise InvalidValue(
-            f"{path} is not JSON-serializable: {type(value).__name__} {shown(value)}"
-        )
-    return typed(value)
-
-
-def _json_key(key: object, path: str) -> str:
-    if not isinstance(key, str):
-        raise InvalidValue(f"{path} has a key that is not a string: {shown(key)}")
-    if not key.isascii():
-        _check_encodable(key, path)
-    return str.__str__(key)
-
-
-def _check_encodable(text: str, path: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise InvalidValue(
-            f"{path} contains a lone surrogate, which has no UTF-8 form: {shown(text)}"
         ) from None

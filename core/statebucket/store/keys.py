@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from statebucket.contract.snapshot import json_value
+from statebucket.contract.json_values import json_value
 from statebucket.contract.versions import Stored, Version
 from statebucket.errors import InvalidArgument, InvalidValue
 from statebucket.port.bucket import BYTES, JSON
