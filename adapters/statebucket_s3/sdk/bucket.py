@@ -28,7 +28,7 @@ from statebucket_s3 import lifecycle, listing, versions
 from statebucket_s3.batch import deletions_of
 from statebucket_s3.codes import OPTIONAL, Requested, unreadable
 from statebucket_s3.sdk.client import Connection
-from statebucket_s3.sdk.errors import is_missing, translated
+from statebucket_s3.sdk.errors import is_missing, shows_secret, translated
 from statebucket_s3.sdk.session import OwnSession, own_session
 from statebucket_s3.versions import if_match, remedy
 
@@ -246,8 +246,7 @@ class SDKBucket:
                 ours.remedy = remedy(self._options)
             if ours is None or ours is error:
                 raise
-            # An error of encoding would show what it is of, a secret.
-            raise ours from None if isinstance(error, UnicodeEncodeError) else error
+            raise ours from None if shows_secret(error) else error
         return reply
 
 

@@ -40,6 +40,18 @@ _LOST = (
     aiohttp.ClientError,
     OSError,
 )
+_SHOW_SECRETS = (UnicodeEncodeError, sdk.ProxyConnectionError, aiohttp.ClientHttpProxyError)
+
+
+def shows_secret(error: Exception) -> bool:
+    """Whether an SDK's error must not be chained to ours.
+
+    One of encoding shows what it is of, a key. One about a proxy, or what botocore made it from,
+    shows the proxy's URL with its password.
+    """
+    return any(
+        isinstance(one, _SHOW_SECRETS) for one in (error, error.__cause__, error.__context__)
+    )
 
 
 def translated(error: Exception, requested: Requested) -> errors.StateBucketError | None:
