@@ -44,7 +44,7 @@ test-fast: $(VENV)/.dev  ## Memory, SQLite and an S3 (ministack), in about a min
 test-floors: $(VENV)/.floors  ## With each dependency at its lowest release that pyproject.toml admits
 	$(VENV)/floors/bin/python -m pytest -n 2 --dist loadscope --everything -m "not slow" $(FLOORS)
 
-test-aiobotocore: $(VENV)/.aiobotocore  ## S3 through aiobotocore alone, at its newest release
+test-aiobotocore: $(VENV)/.aiobotocore  ## S3 through aiobotocore alone, at a release that aioboto3 does not admit
 	$(VENV)/aiobotocore/bin/python -m pytest -n 2 --dist loadscope --everything -m "not slow" $(S3_SDK)
 
 test-terraform: $(VENV)/.dev $(VENV)/.checkov  ## The modules: applied on a local server, checked, destroyed
@@ -146,8 +146,8 @@ $(VENV)/.floors: pyproject.toml $(VENV)/.dev
 
 $(VENV)/.aiobotocore: pyproject.toml $(VENV)/.dev
 	$(PYTHON) -m venv --clear $(VENV)/aiobotocore
-	$(BIN)/uv pip install --quiet --python $(VENV)/aiobotocore/bin/python --upgrade \
-		--editable ".[aiobotocore,http,testing-s3]" --group tools
+	$(BIN)/uv pip install --quiet --python $(VENV)/aiobotocore/bin/python \
+		--editable ".[aiobotocore,http,testing-s3]" --group tools aiobotocore==3.10.0
 	@touch "$@"
 
 $(VENV)/.bench: pyproject.toml $(VENV)/.dev
