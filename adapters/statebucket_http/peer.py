@@ -172,7 +172,8 @@ class Peer:
 def _numeric(host: str, port: int) -> Sequence[Address] | None:
     """The address that a host is; None for a name."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    except (OSError, UnicodeError):
+        name = host.encode()  # bytes: for text Python loads its tables of Unicode
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except OSError:
         return None
     return [(family, address) for family, _, _, _, address in found]

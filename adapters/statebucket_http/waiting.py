@@ -110,7 +110,7 @@ def lookup(host: str, port: int) -> list[Address]:
     Raises:
         OSError: There are none, or the name service cannot be asked.
     """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = socket.getaddrinfo(host.encode(), port, type=socket.SOCK_STREAM)  # see `peer`
     return [(family, address) for family, _, _, _, address in found]
 
 
