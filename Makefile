@@ -16,7 +16,8 @@ ALL := tests --ignore tests/terraform --ignore tests/adapters/s3/rgw --ignore te
 S3_SDK := $(addprefix tests/adapters/s3/,test_contract.py::TestMoto test_contract.py::TestMotoRequests \
 	test_same_errors.py test_answers.py test_batches.py test_bodies.py test_errors.py test_options.py \
 	test_trust.py)
-# Without the tests of tests/support, and of telemetry, whose exporters are in no extra.
+# Without the tests of tests/support and of telemetry, whose exporters are in no extra, and without
+# the servers that only the environment of all tests has.
 FLOORS := tests/unit --ignore tests/unit/support --ignore tests/unit/telemetry tests/cli/test_exits.py tests/adapters/local/test_contract.py \
 	tests/adapters/s3/test_contract.py::TestMoto tests/adapters/s3/test_contract.py::TestMotoHTTP \
 	tests/adapters/gcs/test_contract.py::TestFakeGCS tests/adapters/azure/test_contract.py::TestAzurite
@@ -42,7 +43,8 @@ test-fast: $(VENV)/.dev  ## Memory, SQLite and an S3 (ministack), in about a min
 	$(PYTEST) -n 2 -m "not slow" tests/unit tests/adapters/local/test_contract.py tests/adapters/s3/test_contract.py::TestMinistackHTTP --ignore tests/unit/support
 
 test-floors: $(VENV)/.floors  ## With each dependency at its lowest release that pyproject.toml admits
-	$(VENV)/floors/bin/python -m pytest -n 2 --dist loadscope --everything -m "not slow" $(FLOORS)
+	$(VENV)/floors/bin/python -m pytest -n 2 --dist loadscope --everything -m "not slow" $(FLOORS) \
+		-k "not (ministack or seaweedfs or emulator)"
 
 test-aiobotocore: $(VENV)/.aiobotocore  ## S3 through aiobotocore alone, at a release that aioboto3 does not admit
 	$(VENV)/aiobotocore/bin/python -m pytest -n 2 --dist loadscope --everything -m "not slow" $(S3_SDK)
