@@ -18,7 +18,8 @@ S3_SDK := $(addprefix tests/adapters/s3/,test_contract.py::TestMoto test_contrac
 	test_trust.py)
 # Without the tests of tests/support and of telemetry, whose exporters are in no extra, and without
 # the servers that only the environment of all tests has.
-FLOORS := tests/unit --ignore tests/unit/support --ignore tests/unit/telemetry tests/cli/test_exits.py tests/adapters/local/test_contract.py \
+FLOORS := tests/unit --ignore tests/unit/support --ignore tests/unit/telemetry \
+	--ignore tests/unit/lifecycle/test_manager.py tests/cli/test_exits.py tests/adapters/local/test_contract.py \
 	tests/adapters/s3/test_contract.py::TestMoto tests/adapters/s3/test_contract.py::TestMotoHTTP \
 	tests/adapters/gcs/test_contract.py::TestFakeGCS tests/adapters/azure/test_contract.py::TestAzurite
 # pdoc looks for the types of a NamedTuple's fields in another module.
@@ -43,8 +44,7 @@ test-fast: $(VENV)/.dev  ## Memory, SQLite and an S3 (ministack), in about a min
 	$(PYTEST) -n 2 -m "not slow" tests/unit tests/adapters/local/test_contract.py tests/adapters/s3/test_contract.py::TestMinistackHTTP --ignore tests/unit/support
 
 test-floors: $(VENV)/.floors  ## With each dependency at its lowest release that pyproject.toml admits
-	$(VENV)/floors/bin/python -m pytest -n 2 --dist loadscope --everything -m "not slow" $(FLOORS) \
-		-k "not (ministack or seaweedfs or emulator)"
+	$(VENV)/floors/bin/python -m pytest -n 2 --dist loadscope --everything -m "not slow" $(FLOORS)
 
 test-aiobotocore: $(VENV)/.aiobotocore  ## S3 through aiobotocore alone, at a release that aioboto3 does not admit
 	$(VENV)/aiobotocore/bin/python -m pytest -n 2 --dist loadscope --everything -m "not slow" $(S3_SDK)

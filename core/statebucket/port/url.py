@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+_MAX_BITS = 64  # of a number that is an option
 MAX_PREFIX = 256
 """The longest prefix, in characters: it leaves room for names and stays below Azure's 254 segments
 in a name."""
@@ -140,6 +141,10 @@ def read_options(values: dict[str, Any], kind: type[T]) -> T:
         InvalidArgument: One is unknown or not of its type; the message does not show its value,
             which may be a secret.
     """
+    for name, value in values.items():
+        # msgspec 0.21 ends in a SystemError where an int is too large for a float.
+        if type(value) is int and value.bit_length() > _MAX_BITS:
+            raise InvalidArgument(f"the option {name!r} is too large a number")
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
