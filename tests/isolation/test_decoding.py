@@ -90,6 +90,7 @@ def test_any_stored_object(data: st.DataObject, name: str, extra: dict[str, str]
 READS = ("load_snapshot", "load_stored", "get", "get_stored", "get_json", "exists", "iter_keys")
 
 
+@pytest.mark.timeout(300)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_any_sqlite_file(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
@@ -112,7 +113,7 @@ def test_any_sqlite_file(tmp_path_factory: pytest.TempPathFactory, data: st.Data
     target.path.write_bytes(body)
 
     async def read() -> None:
-        async with open_store(f"sqlite:///{target.path}", deadline=1.0) as store:
+        async with open_store(f"sqlite:///{target.path}", deadline=0.3) as store:
             for call in (*READS, "list_snapshots", "iter_tenants", "health_check", "set", "sweep"):
                 await drive(store.tenant("acme"), call, MINE)
 
