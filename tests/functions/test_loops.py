@@ -174,7 +174,7 @@ def test_a_reset_on_thawing_does_not_pass_for_a_write_that_never_was(place: Plac
             await use(store, 1)
             place.proxy.always(DropReply(reset=True))
             with pytest.raises(errors.StateBucketError) as raised:
-                await store.with_deadline(0.5).set("k", b"written")
+                await store.with_deadline(1).set("k", b"written")
             place.proxy.heal()
             assert await store.get("k") == b"written"
             assert raised.value.outcome == "unknown"
