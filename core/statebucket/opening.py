@@ -48,6 +48,9 @@ pyproject.toml declares."""
 _EXTRAS = {"s3": "s3", "s3+http": "http", "gs": "gcs", "az": "azure"}
 """The extra that brings what an entry point of this distribution needs."""
 
+_SDK = "sdk"
+_ENGINE_VARIABLE = "STATEBUCKET_ENGINE"
+
 
 def open_store(
     url: str | None = None,
@@ -75,7 +78,9 @@ def open_store(
             seconds, at most a day; 10 seconds by default.
         owner_index: False for a bucket whose tenants are kept apart by IAM: only tenant views,
             and nothing outside ``tenants/`` is touched.
-        engine: Another implementation of the scheme, where one is registered; ``sdk`` by default.
+        engine: Another implementation of the scheme, where one is registered; by default the
+            environment variable ``STATEBUCKET_ENGINE``, for the schemes that have the engine it
+            names, or else ``sdk``.
         tenant: Opens this tenant's view, as ``store.tenant(…)`` gives it.
         max_in_flight: The most requests at one time from one event loop; 32 by default.
         finished_ttl: A TTL for snapshots in a terminal state that are saved without one, a
@@ -122,7 +127,7 @@ def open_store(
         max_in_flight=core.max_in_flight,
     )
     seconds = time.time if clock is None else _seconds_of(clock)
-    opened = _open(location, core.engine)
+    opened = _open(location, _adapter_of(read.scheme, core.engine))
     context = StoreContext.of(
         Objects(opened.bucket, seconds, core.max_in_flight, read.host),
         Layout(opened.prefix, owner_index=core.owner_index),
@@ -157,9 +162,53 @@ def _names() -> set[str]:
     return {*BUILT_IN, *(point.name for point in _entry_points())}
 
 
-def _open(location: Location, engine: str) -> OpenedBucket:
-    """Loads the adapter and has it open the bucket."""
-    name = location.scheme if engine == "sdk" else f"{location.scheme}+{engine}"
+def _adapter_of(scheme: str, engine: str | None) -> str:
+    """The name of the adapter for a scheme and engine.
+
+    Args:
+        scheme: The URL's scheme.
+        engine: The engine that the caller has chosen; None leaves it to the environment.
+
+    Raises:
+        UnknownScheme: The environment names an engine that no scheme has.
+    """
+    if engine is not None:
+        return _with(scheme, engine)
+    named = os.environ.get(_ENGINE_VARIABLE) or _SDK
+    name = _with(scheme, named)
+    if named == _SDK or name in BUILT_IN:
+        return name
+    names = _names()
+    if name in names:
+        return name
+    engines = {_SDK, *(one.partition("+")[2] for one in names if "+" in one)}
+    if named not in engines:
+        raise UnknownScheme(
+            f"{_ENGINE_VARIABLE} names the engine {shown(named)}, which no adapter has; available: "
+            f"{', '.join(sorted(engines))}"
+        )
+    return scheme
+
+
+def _with(scheme: str, engine: str) -> str:
+    return scheme if engine == _SDK else f"{scheme}+{engine}"
+
+
+def _open(location: Location, name: str) -> OpenedBucket:
+    """Loads an adapter and has it open the bucket."""
+    try:
+        return _opened(location, name)
+    except AdapterNotInstalled as error:
+        other = f"{name}+http"
+        if other not in BUILT_IN:
+            raise
+        raise AdapterNotInstalled(
+            f"{error.message}; or use engine=http (in the URL or {_ENGINE_VARIABLE}), which needs "
+            "no SDK"
+        ) from error
+
+
+def _opened(location: Location, name: str) -> OpenedBucket:
     target = BUILT_IN.get(name)
     load: Callable[[], Callable[[Location], OpenedBucket]]
     if target is not None:

@@ -503,7 +503,9 @@ def open_store(
             seconds, at most a day; 10 seconds by default.
         owner_index: False for a bucket whose tenants are kept apart by IAM: only tenant views,
             and nothing outside ``tenants/`` is touched.
-        engine: Another implementation of the scheme, where one is registered; ``sdk`` by default.
+        engine: Another implementation of the scheme, where one is registered; by default the
+            environment variable ``STATEBUCKET_ENGINE``, for the schemes that have the engine it
+            names, or else ``sdk``.
         tenant: Opens this tenant's view, as ``store.tenant(…)`` gives it.
         max_in_flight: The most requests at one time from one event loop; 32 by default.
         finished_ttl: A TTL for snapshots in a terminal state that are saved without one, a

@@ -52,6 +52,7 @@ ENTRY_POINTS = """
 [statebucket.adapters]
 probe = probe_adapter:open_probe
 probe+fast = probe_adapter:open_probe
+probe+other = probe_adapter:open_missing
 missing = probe_adapter:open_missing
 nested = probe_adapter:Probe.open
 extra = probe_adapter:open_probe [fast]
@@ -104,6 +105,36 @@ def test_an_engine_is_another_entry_point_of_the_scheme(seen: list[Any]) -> None
     open_store("probe://host?engine=fast", engine="sdk")
     with pytest.raises(errors.UnknownScheme, match="probe with engine=slow"):
         open_store("probe://host?engine=slow")
+
+
+def test_the_environments_engine_is_for_the_schemes_that_have_it(
+    seen: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATEBUCKET_ENGINE", "other")
+    open_store("probe://host")
+    assert seen == []  # it was not the default engine's
+    open_store("probe://host", engine="sdk")
+    assert len(seen) == 1
+    assert open_store("memory://").name == "memory"
+    with pytest.raises(errors.UnknownScheme, match="probe with engine=slow"):
+        open_store("probe://host?engine=slow")
+    monkeypatch.setenv("STATEBUCKET_ENGINE", "http")
+    keys: dict[str, Any] = {"access_key_id": "k", "secret_access_key": "s"}  # of that engine
+    open_store("s3://bucket", **keys)
+    with pytest.raises(errors.InvalidArgument, match="access_key_id"):
+        open_store("s3://bucket", engine="sdk", **keys)
+
+
+def test_an_engine_of_the_environment_that_nothing_has_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STATEBUCKET_ENGINE", "htpp")
+    for url in ("s3://bucket", "memory://"):
+        with pytest.raises(
+            errors.UnknownScheme, match=r"STATEBUCKET_ENGINE .*'htpp'.*available: .*http.*sdk"
+        ):
+            open_store(url)
+    assert open_store("memory://", engine="sdk").name == "memory"
 
 
 def test_another_distribution_cannot_take_over_a_scheme_of_ours(seen: list[Any]) -> None:
@@ -322,6 +353,8 @@ except errors.AdapterNotInstalled as error:
 """
     )
     assert f"pip install 'statebucket[{extra}]'" in said
+    other = f"{url.partition(':')[0]}+http" in BUILT_IN
+    assert ("or use engine=http (in the URL or STATEBUCKET_ENGINE)" in said) is other
 
 
 def test_importing_statebucket_imports_no_sdk_and_no_adapter() -> None:

@@ -57,7 +57,7 @@ class StoreOptions(msgspec.Struct, forbid_unknown_fields=True):
 
     deadline: float = 10.0
     owner_index: bool = True
-    engine: str = "sdk"
+    engine: str | None = None
     tenant: str | None = None
     max_in_flight: Annotated[int, msgspec.Meta(ge=1)] = 32
 
