@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 from azure.storage.blob import ContentSettings
 
 from statebucket.contract.versions import Version
-from statebucket.errors import BucketNotFound, PreconditionFailed, Unavailable, UnsupportedOperation
-from statebucket.port.batch_replies import parts
-from statebucket.port.bucket import Deletion, Limits, Object, ObjectInfo, Page, PrefixPage
+from statebucket.errors import PreconditionFailed, Unavailable, UnsupportedOperation
+from statebucket.port.bucket import Limits, Object, ObjectInfo, Page, PrefixPage
 from statebucket.port.expiry import TAG
 from statebucket.port.loops import ClientPerLoop
+from statebucket_azure.batch import deletions_of
+from statebucket_azure.codes import BlobNotFound, malformed
 from statebucket_azure.sdk import listing
 from statebucket_azure.sdk.client import Connection
-from statebucket_azure.sdk.errors import ERRORS, BlobNotFound, malformed, refusal, sdk_call
-from statebucket_azure.sdk.versions import matching, version_of
+from statebucket_azure.sdk.errors import sdk_call
+from statebucket_azure.sdk.versions import matching
+from statebucket_azure.versions import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +28,7 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties
     from azure.storage.blob.aio import ContainerClient
 
-    from statebucket.port.batch_replies import Part
-    from statebucket.port.bucket import Write
+    from statebucket.port.bucket import Deletion, Write
     from statebucket.port.findings import Finding
     from statebucket.port.lifecycle import Lifecycle, Removal, Rule, UnreadableRules
     from statebucket.port.remedies import Remedies
@@ -126,8 +127,7 @@ class AzureBucket:
         if not names:
             return []
         container = await self._container()
-        replies = await sdk_call(_delete_batch(container, names, self._how), writes=True)
-        return [_deletion(name, replies.get(place)) for place, name in enumerate(names)]
+        return await sdk_call(_delete_batch(container, names, self._how), writes=True)
 
     async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
         """Lists blobs with their metadata, in one request."""
@@ -200,8 +200,7 @@ def _info(name: str, properties: BlobProperties) -> ObjectInfo:
 
 async def _delete_batch(
     container: ContainerClient, names: Sequence[str], how: dict[str, Any]
-) -> dict[int | None, Part]:
-    """The parts of a batch's answer, by the place of the name that they are about."""
+) -> list[Deletion]:
     raw: list[PipelineResponse[Any, Any]] = []
     try:
         # What this returns would be read with the SDK's parser, which takes ten times as long.
@@ -213,23 +212,6 @@ async def _delete_batch(
             **how,
         )
         reply = raw[-1].http_response
-        found = list(parts(reply.content_type, reply.body()))
+        return deletions_of(reply.content_type or "", reply.body(), names)
     except (ValueError, AttributeError, HTTPException) as error:  # no multipart reply
         raise malformed(writes=True) from error
-    numbers = {part.number for part in found}
-    if len(numbers) < len(found) or not numbers <= set(range(len(names))):
-        raise malformed("its parts belong to other requests", writes=True)
-    return {part.number: part for part in found}
-
-
-def _deletion(name: str, part: Part | None) -> Deletion:
-    if part is None:
-        return Deletion(name, error=malformed("it has no result for this object", writes=True))
-    if part.status < ERRORS:
-        return Deletion(name, existed=True)
-    failure = refusal(part.status, part.headers, writes=True)
-    if isinstance(failure, BlobNotFound):
-        return Deletion(name, existed=False)
-    if isinstance(failure, BucketNotFound):
-        raise failure  # every part has it
-    return Deletion(name, error=failure)

@@ -1,4 +1,4 @@
-"""The SDK's errors, and the replies in a batch, as those of statebucket."""
+"""The SDK's errors as those of statebucket."""
 
 from __future__ import annotations
 
@@ -15,84 +15,19 @@ from azure.core.exceptions import (
 )
 
 from statebucket.errors import (
-    AccessDenied,
-    BucketNotFound,
     InvalidCredentials,
-    Outcome,
-    PreconditionFailed,
     RequestRejected,
     StateBucketError,
-    Throttled,
     Unavailable,
     UntrustedCertificate,
     excerpt,
 )
-from statebucket.port.retry_after import seconds_of
-from statebucket_azure.options import CONNECTION_STRING
+from statebucket_azure.codes import ERRORS, HINTS, READS, BlobNotFound, malformed, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Awaitable
 
 T = TypeVar("T")
-
-
-class BlobNotFound(PreconditionFailed):
-    """There is no such blob (but there is the container): for a write, a condition that fails."""
-
-
-_BY_CODE: dict[str, type[StateBucketError]] = {
-    "BlobNotFound": BlobNotFound,
-    "BlobAlreadyExists": PreconditionFailed,
-    "ContainerNotFound": BucketNotFound,
-    "ContainerBeingDeleted": BucketNotFound,
-    "AuthenticationFailed": InvalidCredentials,
-    "InvalidAuthenticationInfo": InvalidCredentials,
-    "NoAuthenticationInformation": InvalidCredentials,
-    "KeyBasedAuthenticationNotPermitted": InvalidCredentials,
-    "PublicAccessNotPermitted": InvalidCredentials,
-    "ServerBusy": Throttled,
-    # The body was altered on its way to the service, which has refused it.
-    "Md5Mismatch": Unavailable,
-    # The blob is leased by somebody else; answered with 412, but no condition of ours.
-    "LeaseIdMissing": RequestRejected,
-}
-_BY_STATUS: dict[int, type[StateBucketError]] = {
-    304: PreconditionFailed,
-    401: InvalidCredentials,
-    403: AccessDenied,
-    408: Unavailable,
-    412: PreconditionFailed,
-    429: Throttled,
-    501: RequestRejected,
-    505: RequestRejected,
-}
-_HINTS: dict[type[StateBucketError], str] = {
-    BucketNotFound: "the container does not exist; statebucket never creates one",
-    InvalidCredentials: (
-        f"check the key or SAS in {CONNECTION_STRING}, or the identity that is used instead of it, "
-        "and this machine's clock"
-    ),
-    AccessDenied: (
-        "the identity needs the role Storage Blob Data Contributor on the container, "
-        f"a SAS the rights r, w, d and l; a key in {CONNECTION_STRING} must be the account's"
-    ),
-}
-_TAG_HINTS: dict[type[StateBucketError], str] = {
-    AccessDenied: (
-        "to write index tags it needs Storage Blob Data Owner, a SAS the right t; "
-        "ttl_tags=false does without tags"
-    ),
-    RequestRejected: (
-        "an account with a hierarchical namespace takes no index tags: "
-        "ttl_tags=false does without them"
-    ),
-}
-ERRORS = 300
-"""The first status that is no success."""
-
-_SERVER_ERRORS = 500
-READS = {"GET", "HEAD"}
-"""The methods that change nothing."""
 
 # Errors of connecting, which come before the request is sent.
 _UNSENT = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL)
@@ -146,48 +81,6 @@ def failure_of(
     return failure
 
 
-def refusal(
-    status: int, headers: Mapping[str, str], *, writes: bool, tags: bool = False
-) -> StateBucketError:
-    """What a reply means that is no success.
-
-    Args:
-        status: Its status code.
-        headers: Its headers.
-        writes: Whether the request would have changed something.
-        tags: Whether the request would have written index tags.
-    """
-    code = headers.get("x-ms-error-code") or ""
-    kind = _BY_CODE.get(code) or _BY_STATUS.get(status)
-    if kind is None:
-        kind = Unavailable if status >= _SERVER_ERRORS else RequestRejected
-    message = f"Azure Blob answered {status} {code}".rstrip()
-    if request_id := headers.get("x-ms-request-id"):
-        message += f" (request {request_id})"
-    hints = [_HINTS.get(kind), _TAG_HINTS.get(kind) if tags else ""]
-    if any(hints):
-        message += ": " + "; ".join(filter(None, hints))
-    open_ended = kind is Unavailable and code != "Md5Mismatch"
-    return kind(
-        message,
-        outcome="unknown" if open_ended and writes else "none",
-        retry_after=_retry_after(headers),
-        code=code or str(status),
-    )
-
-
-def malformed(what: str = "", *, writes: bool = False) -> Unavailable:
-    """The error for a successful reply that is not the service's reply to the request.
-
-    Args:
-        what: What is wrong with it.
-        writes: Whether the request would have changed something.
-    """
-    outcome: Outcome = "unknown" if writes else "none"
-    detail = f": {what}" if what else ""
-    return Unavailable(f"not a valid Azure Blob response{detail}", outcome=outcome)
-
-
 def connection_failure(
     error: AzureError | RuntimeError, url: str | None, *, writes: bool, sent: bool = True
 ) -> StateBucketError:
@@ -230,7 +123,7 @@ def _translated(error: AzureError, *, writes: bool) -> StateBucketError:
     if reply is not None:
         return _chain(malformed(writes=writes), error)
     if isinstance(error, ClientAuthenticationError):
-        hint = _HINTS[InvalidCredentials]
+        hint = HINTS[InvalidCredentials]
         return _chain(InvalidCredentials(f"the request could not be signed: {hint}"), error)
     return connection_failure(error, None, writes=writes)  # of a client of the caller's
 
@@ -262,9 +155,3 @@ def _holds_secret(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that the service asks to wait."""
-    milliseconds = seconds_of(headers.get("x-ms-retry-after-ms"))
-    return seconds_of(headers.get("retry-after")) if milliseconds is None else milliseconds / 1000

@@ -21,7 +21,8 @@ from azure.core.rest import AsyncHttpResponse
 
 from statebucket.errors import InvalidCredentials
 from statebucket.port.endpoint import proxy_for
-from statebucket_azure.sdk.errors import ERRORS, READS, connection_failure, failure_of, malformed
+from statebucket_azure.codes import ERRORS, READS, malformed
+from statebucket_azure.sdk.errors import connection_failure, failure_of
 
 if TYPE_CHECKING:
     from aiohttp.connector import Connection

@@ -1,28 +1,15 @@
-"""ETags as versions."""
+"""Versions as the SDK's arguments."""
 
 from __future__ import annotations
 
-import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azure.core import MatchConditions
 
-from statebucket.contract.versions import Version
-from statebucket.errors import PreconditionFailed
-from statebucket_azure.sdk.errors import malformed
+from statebucket_azure.versions import if_match
 
-_ETAG = re.compile(r'"[!#-~]+"')
-
-
-def version_of(etag: str | None, *, writes: bool = False) -> Version:
-    """The version that an ETag is: in quotes, which replies have and listings have not.
-
-    Raises:
-        Unavailable: There is none, so that it was not the service that answered.
-    """
-    if not etag:
-        raise malformed(writes=writes)
-    return Version('"{}"'.format(etag.strip('"')))
+if TYPE_CHECKING:
+    from statebucket.contract.versions import Version
 
 
 def matching(version: Version | None) -> dict[str, Any]:
@@ -33,6 +20,4 @@ def matching(version: Version | None) -> dict[str, Any]:
     """
     if version is None:
         return {}
-    if not _ETAG.fullmatch(version.token):
-        raise PreconditionFailed(f"{version.token!r} is not a valid Azure ETag")
-    return {"etag": version.token, "match_condition": MatchConditions.IfNotModified}
+    return {"etag": if_match(version), "match_condition": MatchConditions.IfNotModified}

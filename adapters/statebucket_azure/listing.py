@@ -1,0 +1,77 @@
+"""A page of a listing, in Azure's XML, as the port has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from statebucket.port.bucket import ObjectInfo, Page, PrefixPage
+from statebucket_azure.versions import version_of
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+
+def page_of(root: Element, container: str, prefix: str, after: str | None) -> Page:
+    """A page of blobs with their metadata.
+
+    Args:
+        root: The document's root.
+        container: The container that was listed.
+        prefix: The prefix of the request.
+        after: The token that requested this page.
+
+    Raises:
+        ValueError: It is no such page, or that of another request.
+        Unavailable: A blob has no version.
+    """
+    _check(root, container, prefix)
+    found = [_read(blob) for blob in root.iterfind("Blobs/Blob")]
+    # Accounts with a hierarchical namespace list a directory as a blob.
+    objects = [info for info in found if info.metadata.get("hdi_isfolder") != "true"]
+    return Page(objects, _following(root, after))
+
+
+def prefixes_of(root: Element, container: str, prefix: str, after: str | None) -> PrefixPage:
+    """A page of the prefixes one slash below another; arguments and errors as for `page_of`."""
+    _check(root, container, prefix)
+    found = [_name(entry) for entry in root.iterfind("Blobs/BlobPrefix")]
+    return PrefixPage(found, _following(root, after))
+
+
+def _check(root: Element, container: str, prefix: str) -> None:
+    """Refuses any other XML than the listing requested: it would pass for an empty page."""
+    if root.tag != "EnumerationResults":
+        raise ValueError("not a listing")
+    # A listing repeats what it lists.
+    if root.get("ContainerName", container).rpartition("/")[2] != container:
+        raise ValueError("a listing of another container")
+    if (root.findtext("Prefix") or "") not in {prefix, ""}:
+        raise ValueError("a listing of another prefix")
+
+
+def _following(root: Element, after: str | None) -> str | None:
+    following = root.findtext("NextMarker") or None
+    if following is not None and following == after:
+        raise ValueError("the next-page token repeats")
+    return following
+
+
+def _name(entry: Element) -> str:
+    name = entry.find("Name")
+    if name is None:
+        raise ValueError("an entry has no name")
+    text = name.text or ""
+    return unquote(text) if name.get("Encoded") == "true" else text
+
+
+def _read(blob: Element) -> ObjectInfo:
+    properties = blob.find("Properties")
+    if properties is None:
+        raise ValueError("an entry has no properties")
+    return ObjectInfo(
+        _name(blob),
+        version_of(properties.findtext("Etag")),
+        int(properties.findtext("Content-Length", "")),
+        {entry.tag.lower(): entry.text or "" for entry in blob.iterfind("Metadata/*")},
+    )

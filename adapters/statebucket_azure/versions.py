@@ -1,0 +1,33 @@
+"""ETags as versions."""
+
+from __future__ import annotations
+
+import re
+
+from statebucket.contract.versions import Version
+from statebucket.errors import PreconditionFailed
+from statebucket_azure.codes import malformed
+
+_ETAG = re.compile(r'"[!#-~]+"')
+
+
+def version_of(etag: str | None, *, writes: bool = False) -> Version:
+    """The version that an ETag is: in quotes, which replies have and listings have not.
+
+    Raises:
+        Unavailable: There is none, so that it was not the service that answered.
+    """
+    if not etag:
+        raise malformed(writes=writes)
+    return Version('"{}"'.format(etag.strip('"')))
+
+
+def if_match(version: Version) -> str:
+    """The value of ``If-Match`` for a request on one version only.
+
+    Raises:
+        PreconditionFailed: The version is no ETag, so that no blob is at it.
+    """
+    if not _ETAG.fullmatch(version.token):
+        raise PreconditionFailed(f"{version.token!r} is not a valid Azure ETag")
+    return version.token
