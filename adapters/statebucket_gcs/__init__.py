@@ -28,15 +28,13 @@ def open_bucket(location: Location) -> OpenedBucket:
         raise AdapterNotInstalled(
             "gs:// needs google-cloud-storage: pip install 'statebucket[gcs]'"
         )
+    from statebucket_gcs.bucket import GCSBucket  # noqa: PLC0415  (only once it is used)
     from statebucket_gcs.options import options_of  # noqa: PLC0415  (only once it is used)
-    from statebucket_gcs.sdk.bucket import GCSBucket  # noqa: PLC0415  (only once it is used)
+    from statebucket_gcs.sdk.connection import Connections  # noqa: PLC0415  (as above)
 
-    bucket = GCSBucket(
-        container_of(location),
-        options_of(location),
-        deadline=location.deadline,
-        max_in_flight=location.max_in_flight,
-    )
+    name, options = container_of(location), options_of(location)
+    sender = Connections(options, location.deadline, location.max_in_flight)
+    bucket = GCSBucket(name, sender, kms_key_name=options.kms_key_name)
     return OpenedBucket(bucket, prefix_of(location))
 
 

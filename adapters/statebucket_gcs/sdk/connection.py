@@ -13,26 +13,28 @@ import os
 import threading
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from google.auth.credentials import AnonymousCredentials
 from requests.exceptions import InvalidHeader
 
 from statebucket.errors import InvalidCredentials, Unavailable
 from statebucket.port.timeouts import idle_limit
-from statebucket_gcs.sdk.answer import Answer
-from statebucket_gcs.sdk.errors import CONNECTION_ERRORS, HINT, cause_of, failure_of
+from statebucket_gcs.answer import Answer
+from statebucket_gcs.errors import HINT
+from statebucket_gcs.identities import ANONYMOUS, identity_of
+from statebucket_gcs.sdk.errors import CONNECTION_ERRORS, cause_of, failure_of
 from statebucket_gcs.sdk.session import Link, connect, keep_authorization
 from statebucket_gcs.sdk.threads import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from requests import Response
 
     from statebucket.errors import StateBucketError
+    from statebucket.port.findings import Finding
     from statebucket_gcs.options import GCSOptions
-
-T = TypeVar("T")
 
 _CHUNK = 1 << 17
 
@@ -59,16 +61,38 @@ class Connections:
         # By process: threads do not survive a fork, and sockets must not be shared after one.
         self._by_pid: dict[int, Connection] = {}
 
-    async def run(self, job: Callable[[Connection], T]) -> T:
-        """Runs what sends requests, in a thread."""
-        connection = self.current()
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: str = "",
+        headers: Mapping[str, str] = {},
+        body: Sequence[bytes] = (),
+    ) -> Answer:
+        """See `statebucket_gcs.sender.Sender.send`."""
+        connection = self._current()
         try:
-            return await connection.threads.run(lambda: job(connection))
+            return await connection.threads.run(
+                lambda: connection.send(method, path, query=query, headers=headers, body=body)
+            )
         except asyncio.CancelledError:
             connection.forget_idle()  # the deadline may come long before a dead one's time-out
             raise
 
-    def current(self) -> Connection:
+    async def identity(self) -> Finding:
+        """See `statebucket_gcs.sender.Sender.identity`; known once a request was sent."""
+        credentials = self._current().credentials
+        return (
+            ANONYMOUS if isinstance(credentials, AnonymousCredentials) else identity_of(credentials)
+        )
+
+    @property
+    def held_threads(self) -> int:
+        """How many threads are held by calls whose callers have gone at their deadline."""
+        return self._current().threads.held
+
+    def _current(self) -> Connection:
         """This process's connection."""
         pid = os.getpid()
         # No lock: one that is held while the process forks would stay locked in the child.
@@ -77,7 +101,7 @@ class Connections:
             Connection(self._options, self._deadline, self._threads, forked=bool(self._by_pid)),
         )
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Drops this process's connection; the next call makes another."""
         connection = self._by_pid.pop(os.getpid(), None)
         if connection is not None:
@@ -107,22 +131,11 @@ class Connection:
         method: str,
         path: str,
         *,
-        query: Mapping[str, str | Sequence[str]] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: Sequence[bytes] = (),
+        query: str,
+        headers: Mapping[str, str],
+        body: Sequence[bytes],
     ) -> Answer:
-        """Sends one request and reads the answer. Blocks.
-
-        Args:
-            method: The HTTP method.
-            path: The path below the endpoint, encoded.
-            query: The query's parameters.
-            headers: Headers besides the usual ones.
-            body: The parts of the body.
-
-        Raises:
-            StateBucketError: There was no answer.
-        """
+        """Sends one request and reads the answer; see `Connections.send`. Blocks."""
         link = self._ready()
         writes = method != "GET"
         data = _Body(body, self.threads) if body else None
@@ -130,8 +143,8 @@ class Connection:
             response = link.http.request(
                 method,
                 link.base + path,
-                params=query,
-                headers=link.headers | dict(headers or {}),
+                params=query or None,
+                headers={**link.headers, **headers},
                 data=data,
                 timeout=(self._idle, self._idle),
                 stream=True,
@@ -141,7 +154,8 @@ class Connection:
             )
             with response:
                 content = _read(response, self.threads)
-            return Answer(response.status_code, response.headers, content, writes)
+            fields = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(response.status_code, fields, content, writes)
         except (InvalidHeader, UnicodeEncodeError):  # which show the token
             failure: StateBucketError = InvalidCredentials(
                 f"the access token contains a line break or another invalid character ({HINT})"

@@ -1,9 +1,8 @@
-"""From what Cloud Storage and its SDK answer to the errors of statebucket."""
+"""From what the SDK's session raises to the errors of statebucket."""
 
 from __future__ import annotations
 
 import ssl
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import requests
@@ -11,97 +10,21 @@ import urllib3.exceptions
 from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
 
 from statebucket.errors import (
-    AccessDenied,
-    BucketNotFound,
     InvalidArgument,
     InvalidCredentials,
-    PreconditionFailed,
     RequestRejected,
     StateBucketError,
-    Throttled,
     Unavailable,
     UntrustedCertificate,
     excerpt,
 )
-from statebucket.port.retry_after import seconds_of
+from statebucket_gcs.errors import HINT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from statebucket_gcs.sdk.answer import Answer
-
 CONNECTION_ERRORS = (OSError, urllib3.exceptions.HTTPError, GoogleAuthError)
 """What a request through the SDK's session may raise; `requests`' errors are `OSError`."""
-
-HINT = (
-    "set GOOGLE_APPLICATION_CREDENTIALS, run `gcloud auth application-default login`, attach a "
-    "service account, or pass client="
-)
-"""What to do where credentials are missing or refused."""
-
-_RIGHTS_HINT = (
-    "the identity needs storage.objects.get, storage.objects.create, storage.objects.delete and "
-    "storage.objects.list"
-)
-_MISSING_HINT = (
-    "an object that does not exist is answered like this, too, unless the identity holds "
-    "storage.objects.list on the bucket without a condition on object names: grant it, and "
-    "storage.objects.get"
-)
-_NOT_IMPLEMENTED = {HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED}
-_RATE_REASONS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "SlowDown"})
-
-
-def error_of(answer: Answer, bucket: str, *, reads_object: bool = False) -> StateBucketError:
-    """The error for an answer that is no success.
-
-    Args:
-        answer: The answer.
-        bucket: The bucket's name.
-        reads_object: Whether the request was to read one object, which may be missing.
-    """
-    status = answer.status
-    if status < HTTPStatus.MULTIPLE_CHOICES:
-        return malformed(f"status {status}", writes=answer.writes)
-    reason, message = answer.explanation
-    text = " ".join(filter(None, ["Cloud Storage answered", str(status), reason]))
-    if message:
-        text += f": {excerpt(message)}"
-    error: StateBucketError = RequestRejected(text)
-    if status == HTTPStatus.UNAUTHORIZED:
-        error = InvalidCredentials(f"{text} ({HINT})")
-    elif status == HTTPStatus.TOO_MANY_REQUESTS or reason in _RATE_REASONS:
-        error = Throttled(text)
-    elif status == HTTPStatus.FORBIDDEN:
-        error = AccessDenied(f"{text} ({_MISSING_HINT if reads_object else _RIGHTS_HINT})")
-    elif status == HTTPStatus.NOT_FOUND and "kms" not in message.lower():
-        error = BucketNotFound(f"the bucket {bucket!r} does not exist ({text})")
-    elif status == HTTPStatus.PRECONDITION_FAILED and reason != "orgPolicyConstraintFailed":
-        error = PreconditionFailed(text)
-    elif status == HTTPStatus.CONFLICT or "match calculated" in message:
-        # "Edited during the operation, please try again"; or the body came in altered.
-        error = Unavailable(text)
-    elif status in _NOT_IMPLEMENTED:
-        pass  # the next try would meet the same server
-    elif status == HTTPStatus.REQUEST_TIMEOUT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        # Even a 503 may come from a front end whose back end has carried the request out.
-        error = Unavailable(text, outcome="unknown" if answer.writes else "none")
-    error.code = reason or str(status)
-    if error.transient:
-        error.retry_after = seconds_of(answer.headers.get("Retry-After"))
-    return error
-
-
-def malformed(what: str, *, writes: bool = False) -> Unavailable:
-    """The error for a successful reply that is not the service's reply to the request.
-
-    Args:
-        what: What is wrong with it.
-        writes: Whether the request would have changed something.
-    """
-    return Unavailable(
-        f"not a valid Cloud Storage response: {what}", outcome="unknown" if writes else "none"
-    )
 
 
 def failure_of(

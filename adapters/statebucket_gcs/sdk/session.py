@@ -16,7 +16,7 @@ from requests.adapters import HTTPAdapter
 
 from statebucket.errors import InvalidArgument, InvalidCredentials
 from statebucket.port.endpoint import proxy_for, require_tls
-from statebucket_gcs.sdk.errors import HINT
+from statebucket_gcs.errors import HINT
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
@@ -53,10 +53,10 @@ class Link:
         if not isinstance(client._credentials, AnonymousCredentials):  # noqa: SLF001
             require_tls(self.base, insecure=insecure)
         self.headers = {
-            **sdk.extra_headers,
+            **{name.lower(): value for name, value in sdk.extra_headers.items()},
             # The service compresses listings only where both headers say gzip.
-            "User-Agent": f"statebucket {sdk.user_agent.strip()} (gzip)",
-            "Accept-Encoding": "gzip",
+            "user-agent": f"statebucket {sdk.user_agent.strip()} (gzip)",
+            "accept-encoding": "gzip",
         }
 
 

@@ -14,7 +14,7 @@ from support.targets.gcs_bucket import Around, close_all, opened
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from statebucket_gcs.sdk.bucket import GCSBucket
+    from statebucket_gcs.bucket import GCSBucket
     from support.servers import Server
 
 

@@ -19,7 +19,7 @@ from support.targets.gcs_bucket import opened, write
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from statebucket_gcs.sdk.bucket import GCSBucket
+    from statebucket_gcs.bucket import GCSBucket
     from support.fault_proxy.proxy import Fault, FaultProxy, Recorded
     from support.targets.gcs_bucket import Around
 

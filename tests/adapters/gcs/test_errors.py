@@ -48,7 +48,7 @@ from support.targets.gcs_key import use_key
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from statebucket_gcs.sdk.bucket import GCSBucket
+    from statebucket_gcs.bucket import GCSBucket
     from support.fault_proxy.proxy import Fault
     from support.targets.gcs_bucket import Around
 

@@ -20,7 +20,7 @@ from support.servers.strict_gcs import batch_of
 from support.targets.gcs_bucket import Around, opened, write
 
 if TYPE_CHECKING:
-    from statebucket_gcs.sdk.bucket import GCSBucket
+    from statebucket_gcs.bucket import GCSBucket
     from support.servers import Server
 
 pytestmark = pytest.mark.asyncio

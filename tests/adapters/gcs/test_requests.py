@@ -16,12 +16,12 @@ from google.cloud.storage import Client  # type: ignore[import-untyped]
 
 from statebucket.contract.versions import Version
 from statebucket.errors import Unavailable
-from statebucket_gcs.sdk import wire
+from statebucket_gcs import wire
 from support.fault_proxy.proxy import Answer, CorruptBody, CutBody, RewriteReply, on
 from support.targets.gcs_bucket import opened, write
 
 if TYPE_CHECKING:
-    from statebucket_gcs.sdk.bucket import GCSBucket
+    from statebucket_gcs.bucket import GCSBucket
     from support.fault_proxy.proxy import FaultProxy, Recorded, Reply
     from support.targets.gcs_bucket import Around
 
@@ -127,7 +127,7 @@ async def test_the_checksum_of_what_is_written_goes_with_it(
     assert json.loads(sent.split(b"\r\n")[3])["crc32c"] == "4waSgw=="  # the polynomial's check
     assert google_crc32c.value(b"123456789") == 0xE3069283
     # gcp-storage-emulator compares it, as Cloud Storage does.
-    monkeypatch.setattr(wire, "_crc32c", lambda _: "AAAAAA==")
+    monkeypatch.setattr(wire, "field_of", lambda _: {"crc32c": "AAAAAA=="})
     with pytest.raises(Unavailable, match="doesn't match calculated") as caught:
         await opened(around_emulator.url, around_emulator.bucket).put(write("a"), None)
     assert caught.value.outcome == "none"

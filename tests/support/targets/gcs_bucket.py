@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from statebucket.port.expiry import Expiry
-    from statebucket_gcs.sdk.bucket import GCSBucket
+    from statebucket_gcs.bucket import GCSBucket
 
 _open: list[GCSBucket | Around] = []
 

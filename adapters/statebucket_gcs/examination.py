@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import msgspec
-from google.auth.credentials import AnonymousCredentials
 
 from statebucket.port.clock import clock_finding
 from statebucket.port.findings import Finding
 from statebucket.port.remedies import Remedy
+from statebucket_gcs.errors import error_of
 from statebucket_gcs.remedies import READER, REMEDIES, terraform
-from statebucket_gcs.sdk.errors import error_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from statebucket_gcs.sdk.answer import Answer
-    from statebucket_gcs.sdk.connection import Connection
+    from statebucket_gcs.answer import Answer
+    from statebucket_gcs.sender import Sender
 
 _NEEDED = tuple(f"storage.objects.{right}" for right in ("create", "delete", "get", "list"))
 _EXCESS = {
@@ -33,6 +32,8 @@ _FIELDS = (
     "defaultEventBasedHold,iamConfiguration"
 )
 _DAY = 86_400
+_OK = 200
+_UNSEEN_STATUSES = frozenset({401, 403})
 _MALFORMED = (AttributeError, LookupError, TypeError, ValueError)  # of JSON with other types in it
 _UNSEEN = Finding(
     check="versions",
@@ -43,11 +44,11 @@ _UNSEEN = Finding(
 )
 
 
-def examine(to: Connection, path: str, bucket: str, *, whole: bool) -> Sequence[Finding]:
-    """Looks at identity, rights, versioning, access, place and clock: 2 requests. Blocks.
+async def examine(sender: Sender, path: str, bucket: str, *, whole: bool) -> Sequence[Finding]:
+    """Looks at identity, rights, versioning, access, place and clock: 2 requests.
 
     Args:
-        to: What sends requests.
+        sender: What sends requests.
         path: The bucket's path in the JSON API.
         bucket: The bucket's name.
         whole: Whether the store's objects are the bucket's only ones.
@@ -55,30 +56,27 @@ def examine(to: Connection, path: str, bucket: str, *, whole: bool) -> Sequence[
     Raises:
         StateBucketError: There was no answer.
     """
-    rights = to.send(
-        "GET",
-        f"{path}/iam/testPermissions",
-        query={"permissions": [*_NEEDED, *_EXCESS]},
-    )
-    answer = to.send("GET", path, query={"fields": _FIELDS})
-    found = [_identity(to.credentials)]
+    permissions = urlencode({"permissions": [*_NEEDED, *_EXCESS]}, doseq=True)
+    rights = await sender.send("GET", f"{path}/iam/testPermissions", query=permissions)
+    answer = await sender.send("GET", path, query=urlencode({"fields": _FIELDS}))
+    found = [await sender.identity()]
     try:
         found += list(_rights(rights, whole=whole))
     except _MALFORMED:
         message = "rights unknown: testIamPermissions returned an unexpected response format"
         found.append(Finding(check="rights", status="unknown", message=message))
-    if answer.status == HTTPStatus.OK and (described := _read(answer)) is not None:
+    if answer.status == _OK and (described := _read(answer)) is not None:
         try:
             found += list(_described(described, f"gcloud storage buckets update gs://{bucket}"))
         except _MALFORMED:
             message = "the bucket's settings are unknown: unexpected response format"
             found.append(Finding(check="versions", status="unknown", message=message))
-    elif answer.status in {HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED}:
+    elif answer.status in _UNSEEN_STATUSES:
         found.append(_UNSEEN)
     else:
         message = f"the bucket is not described: {error_of(answer, bucket)}"
         found.append(Finding(check="versions", status="unknown", message=message))
-    return [*found, clock_finding(answer.headers.get("Date"))]
+    return [*found, clock_finding(answer.headers.get("date"))]
 
 
 def _read(answer: Answer) -> dict[str, Any] | None:
@@ -88,31 +86,9 @@ def _read(answer: Answer) -> dict[str, Any] | None:
         return None
 
 
-def _identity(credentials: Any) -> Finding:  # noqa: ANN401  (google-auth has many kinds)
-    if isinstance(credentials, AnonymousCredentials):
-        return Finding(check="identity", status="note", message="no credentials are sent")
-    # "default" is what a machine's metadata server is asked for before it has told a name.
-    email = getattr(credentials, "service_account_email", None)
-    if email and email != "default":
-        return Finding(check="identity", status="ok", message=f"serviceAccount:{email}")
-    kind = type(credentials).__name__
-    if person := getattr(credentials, "account", ""):
-        return Finding(
-            check="identity",
-            status="note",
-            message=f"user:{person}: a person's rights, which a function's may differ from",
-        )
-    return Finding(
-        check="identity",
-        status="unknown",
-        message=f"{type(credentials).__module__}.{kind} does not tell whose they are",
-        remedy=Remedy(command="gcloud auth list"),
-    )
-
-
 def _rights(answer: Answer, *, whole: bool) -> Iterator[Finding]:
     """Which rights are granted on the bucket itself; those with a condition on names are not."""
-    told = _read(answer) if answer.status == HTTPStatus.OK else None
+    told = _read(answer) if answer.status == _OK else None
     if told is None:
         yield Finding(
             check="rights",

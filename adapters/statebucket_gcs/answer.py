@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from http import HTTPStatus
 
 import msgspec
+
+_NOT_FOUND = 404
 
 
 class _Detail(msgspec.Struct):
@@ -27,7 +28,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     Attributes:
         status: The status code.
-        headers: The headers; names in any case.
+        headers: The headers, names in lower case.
         body: The body, decoded.
         writes: Whether the request would have changed something.
     """
@@ -40,12 +41,12 @@ class Answer(msgspec.Struct, frozen=True):
     @property
     def missing(self) -> bool:
         """Whether the object does not exist, though the bucket may."""
-        return self.status == HTTPStatus.NOT_FOUND and not self.bucket_missing
+        return self.status == _NOT_FOUND and not self.bucket_missing
 
     @property
     def bucket_missing(self) -> bool:
         """Whether the bucket does not exist; a missing object is answered differently."""
-        if self.status != HTTPStatus.NOT_FOUND:
+        if self.status != _NOT_FOUND:
             return False
         reason, message = self.explanation
         return reason == "NoSuchBucket" or "bucket does not exist" in message

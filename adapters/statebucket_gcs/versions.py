@@ -11,17 +11,17 @@ _GENERATION = re.compile("[1-9][0-9]{0,18}")  # 0 would mean "only create"
 _MAX_GENERATION = 2**63
 
 
-def matching(condition: Version | None) -> dict[str, str]:
-    """The parameter that makes a request conditional.
+def matching(condition: Version | None) -> str:
+    """The parameter that makes a request conditional; empty for none.
 
     Raises:
         PreconditionFailed: The version cannot be a generation, so that no object is at it.
     """
     if condition is None:
-        return {}
+        return ""
     if condition == Version.ABSENT:
-        return {"ifGenerationMatch": "0"}
+        return "ifGenerationMatch=0"
     token = condition.token
     if _GENERATION.fullmatch(token) and int(token) < _MAX_GENERATION:
-        return {"ifGenerationMatch": token}
+        return f"ifGenerationMatch={token}"
     raise PreconditionFailed(f"{token!r} is not a valid Cloud Storage version (a generation)")

@@ -5,30 +5,26 @@ https://cloud.google.com/storage/docs/batch
 
 from __future__ import annotations
 
-import secrets
+import os
 from typing import TYPE_CHECKING
 
-from requests.structures import CaseInsensitiveDict
-
 from statebucket.port.batch_replies import parts
-from statebucket_gcs.sdk.answer import Answer
-from statebucket_gcs.sdk.errors import malformed
+from statebucket_gcs.answer import Answer
+from statebucket_gcs.errors import malformed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PATH = "/batch/storage/v1"
-MOST = 100
-"""The most deletions that the service takes in one request."""
 
 
 def deletions(paths: Sequence[str]) -> tuple[str, bytes]:
     """The content type and body of a request that deletes objects.
 
     Args:
-        paths: Their paths in the JSON API, encoded; at most `MOST`.
+        paths: Their paths in the JSON API, encoded; at most 100.
     """
-    boundary = secrets.token_hex(16)
+    boundary = os.urandom(16).hex()
     requests = [
         f"--{boundary}\r\nContent-Type: application/http\r\nContent-ID: <{number}>\r\n\r\n"
         f"DELETE {path} HTTP/1.1\r\nContent-Length: 0\r\n\r\n\r\n"
@@ -49,7 +45,7 @@ def answers(answer: Answer, count: int) -> dict[int, Answer]:
         Unavailable: It is not the answer to that request.
     """
     try:
-        found = list(parts(answer.headers.get("Content-Type", ""), answer.body))
+        found = list(parts(answer.headers.get("content-type", ""), answer.body))
     except ValueError as error:
         raise malformed("unexpected response format", writes=True) from error
     # Emulators give no numbers, and keep the order.
@@ -57,6 +53,6 @@ def answers(answer: Answer, count: int) -> dict[int, Answer]:
     if len(set(places)) < len(places) or not all(place < count for place in places):
         raise malformed("its parts belong to other requests", writes=True)
     return {
-        place: Answer(part.status, CaseInsensitiveDict(part.headers), part.body, writes=True)
+        place: Answer(part.status, part.headers, part.body, writes=True)
         for place, part in zip(places, found, strict=True)
     }

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, TypeVar
 
-import google_crc32c
 import msgspec
 
 from statebucket.contract.versions import Version
 from statebucket.errors import Unavailable, shown
 from statebucket.port.bucket import Object, ObjectInfo
-from statebucket_gcs.sdk.errors import malformed
+from statebucket_gcs.checksums import altered, field_of
+from statebucket_gcs.errors import malformed
 
 if TYPE_CHECKING:
     from statebucket.port.bucket import Write
-    from statebucket_gcs.sdk.answer import Answer
+    from statebucket_gcs.answer import Answer
 
 T = TypeVar("T")
 
@@ -30,6 +29,7 @@ class Resource(msgspec.Struct):
     size: int = 0
     metadata: dict[str, str] = {}
     crc32c: str | None = None
+    md5: str | None = msgspec.field(default=None, name="md5Hash")
 
     def check(self, name: str, size: int | None = None, *, writes: bool = False) -> None:
         """Holds the description against what was requested.
@@ -67,7 +67,7 @@ def describe(write: Write) -> bytes:
         "name": write.name,
         "contentType": write.content_type,
         "metadata": write.metadata,
-        "crc32c": _crc32c(write.body),  # the service refuses a body that came in altered
+        **field_of(write.body),  # the service refuses a body that came in altered
     }
     if write.expiry is not None:
         moment = write.expiry.at.isoformat(timespec="milliseconds")
@@ -83,38 +83,32 @@ def from_headers(name: str, answer: Answer) -> Object:
     """
     headers = answer.headers
     metadata = {
-        key.lower().removeprefix(_META): value
-        for key, value in headers.items()
-        if key.lower().startswith(_META)
+        key.removeprefix(_META): value for key, value in headers.items() if key.startswith(_META)
     }
     # Somebody else's gzip object comes decompressed: then size and hash are of other bytes.
     if headers.get("x-goog-stored-content-encoding", "identity") == "identity":
         stored = headers.get("x-goog-stored-content-length")
-        hashes = (part.strip() for part in headers.get("x-goog-hash", "").split(","))
-        crc32c = next((h.removeprefix("crc32c=") for h in hashes if h.startswith("crc32c=")), None)
+        hashes = [part.strip().partition("=") for part in headers.get("x-goog-hash", "").split(",")]
+        known = {name: value for name, _, value in hashes}
         try:
             size = None if stored is None else int(stored)
         except ValueError:
             raise malformed("x-goog-stored-content-length is not a number") from None
-        check_body(answer.body, size, crc32c)
+        check_body(answer.body, size, known.get("crc32c"), known.get("md5"))
     version = Version(headers["x-goog-generation"])
     return Object(ObjectInfo(name, version, len(answer.body), metadata), answer.body)
 
 
-def check_body(body: bytes, size: int | None, crc32c: str | None) -> None:
-    """Compares a body with the size and checksum that the service gave, where it gave them.
+def check_body(body: bytes, size: int | None, crc32c: str | None, md5: str | None) -> None:
+    """Compares a body with the size and checksums that the service gave, where it gave them.
 
     Raises:
         Unavailable: They differ.
     """
     if size is not None and len(body) != size:
         raise Unavailable(f"the body is truncated: {len(body)} of {size} bytes arrived")
-    if crc32c is not None and crc32c != _crc32c(body):
-        raise Unavailable("the body does not match the service's CRC32C")
-
-
-def _crc32c(body: bytes) -> str:
-    return base64.b64encode(google_crc32c.value(body).to_bytes(4)).decode()
+    if wrong := altered(body, crc32c, md5):
+        raise Unavailable(f"the body does not match the service's {wrong}")
 
 
 def decode(answer: Answer, kind: type[T]) -> T:

@@ -1,0 +1,46 @@
+"""Whose rights requests have, as findings for ``statebucket doctor``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from statebucket.port.findings import Finding
+from statebucket.port.remedies import Remedy
+
+ANONYMOUS = Finding(check="identity", status="note", message="no credentials are sent")
+"""No one's."""
+
+_UNNAMED = "default"  # what a machine's metadata server is asked for before it has told a name
+
+
+def service_account(email: str) -> Finding:
+    """A service account's."""
+    return Finding(check="identity", status="ok", message=f"serviceAccount:{email}")
+
+
+def unknown(source: str) -> Finding:
+    """Those of someone whom the source of the credentials does not name.
+
+    Args:
+        source: The source.
+    """
+    return Finding(
+        check="identity",
+        status="unknown",
+        message=f"{source} does not tell whose they are",
+        remedy=Remedy(command="gcloud auth list"),
+    )
+
+
+def identity_of(credentials: Any) -> Finding:  # noqa: ANN401  (google-auth has many kinds)
+    """Those of whom google-auth's credentials name, but for anonymous ones."""
+    email = getattr(credentials, "service_account_email", None)
+    if email and email != _UNNAMED:
+        return service_account(email)
+    if person := getattr(credentials, "account", ""):
+        return Finding(
+            check="identity",
+            status="note",
+            message=f"user:{person}: a person's rights, which a function's may differ from",
+        )
+    return unknown(f"{type(credentials).__module__}.{type(credentials).__name__}")

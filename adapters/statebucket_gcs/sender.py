@@ -1,0 +1,46 @@
+"""What a bucket needs of an engine: one request sent, and who sends it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from statebucket.port.findings import Finding
+    from statebucket_gcs.answer import Answer
+
+
+class Sender(Protocol):
+    """Sends requests to Cloud Storage's endpoint, each once, with credentials."""
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: str = "",
+        headers: Mapping[str, str] = {},
+        body: Sequence[bytes] = (),
+    ) -> Answer:
+        """Sends one request and reads the answer, whole.
+
+        Args:
+            method: The HTTP method.
+            path: The path below the endpoint, percent-encoded.
+            query: The query, percent-encoded.
+            headers: Headers besides the usual ones, names in lower case.
+            body: The parts of the body.
+
+        Raises:
+            StateBucketError: There was no answer.
+        """
+        ...
+
+    async def identity(self) -> Finding:
+        """Whose rights the requests have."""
+        ...
+
+    async def close(self) -> None:
+        """Frees what is held; never a client of the caller's. The next request opens again."""
+        ...
