@@ -63,19 +63,18 @@ class MemoryBucket:
         found = self._objects.get(name)
         return None if found is None else found.info
 
-    async def delete(self, name: str, condition: Version | None = None) -> bool:
+    async def delete(self, name: str, condition: Version | None = None) -> ObjectInfo | bool:
         """See `statebucket.port.bucket.Bucket.delete`."""
         with self._lock:
             if name not in self._objects:
                 return False
             self._check(name, condition)
-            del self._objects[name]
             del self._names[bisect.bisect_left(self._names, name)]
-            return True
+            return self._objects.pop(name).info
 
     async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
         """See `statebucket.port.bucket.Bucket.delete_many`."""
-        return [Deletion(name, await self.delete(name)) for name in names]
+        return [Deletion(name, await self.delete(name) is not False) for name in names]
 
     async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
         """See `statebucket.port.bucket.Bucket.list`."""

@@ -101,22 +101,30 @@ class SQLiteBucket:
         rows = await self._select("NULL, length(body)", "name = ?", (name,))
         return None if not rows else _info(rows[0])
 
-    async def delete(self, name: str, condition: Version | None = None) -> bool:
+    async def delete(self, name: str, condition: Version | None = None) -> ObjectInfo | bool:
         """See `statebucket.port.bucket.Bucket.delete`."""
-        sql = "DELETE FROM statebucket_objects WHERE name = ?"
-        if condition is None:
-            return await self._run(lambda db: db.execute(sql, (name,)).rowcount) == 1
-        token = condition.token
+        where, values = "name = ?", [name]
+        if condition is not None:
+            where, values = "name = ? AND version = ?", [name, condition.token]
+        sql = (
+            f"DELETE FROM statebucket_objects WHERE {where} "  # noqa: S608  (ours)
+            "RETURNING name, version, metadata, NULL, length(body)"
+        )
 
-        def conditional(db: sqlite3.Connection) -> tuple[bool, bool]:
-            gone = db.execute(f"{sql} AND version = ?", (name, token)).rowcount == 1
+        def statement(db: sqlite3.Connection) -> tuple[Rows, bool]:
+            gone = db.execute(sql, values).fetchall()
+            if gone or condition is None:
+                return gone, False
             left = db.execute("SELECT 1 FROM statebucket_objects WHERE name = ?", (name,))
             return gone, left.fetchone() is not None
 
-        gone, left = await self._run(conditional)
-        if left and not gone:
+        gone, left = await self._run(statement)
+        if left:
             raise PreconditionFailed("the object is at a different version")
-        return gone
+        try:
+            return _info(gone[0]) if gone else False
+        except CorruptObject:
+            return True
 
     async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
         """See `statebucket.port.bucket.Bucket.delete_many`."""

@@ -142,5 +142,15 @@ async def test_a_removal_whose_reply_was_lost_is_a_success(cloud: Cloud) -> None
         assert cloud.target.raw_names() == []
         await acme.set("k", b"v")
         cloud.proxy.plan(DropReply())
-        await acme.delete("k")
+        assert await acme.delete("k") is None  # the request before may have deleted it
+        assert cloud.target.raw_names() == []
+
+
+@every_cloud
+async def test_a_conditional_deletion_whose_reply_was_lost_is_no_conflict(cloud: Cloud) -> None:
+    async with cloud.open() as store:
+        version = await store.set("k", b"v")
+        cloud.proxy.plan(DropReply())
+        assert await store.delete("k", if_version=version) is None
+        assert cloud.proxy.pending == ()
         assert cloud.target.raw_names() == []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from azure.storage.blob import ContentSettings
 
 from statebucket.contract.versions import Version
-from statebucket.errors import PreconditionFailed, Unavailable, UnsupportedOperation
+from statebucket.errors import Unavailable, UnsupportedOperation
 from statebucket.port.bucket import Limits, Object, ObjectInfo, Page, PrefixPage
 from statebucket.port.expiry import TAG
 from statebucket.port.loops import ClientPerLoop
@@ -108,18 +108,16 @@ class AzureBucket:
             return None
 
     async def delete(self, name: str, condition: Version | None = None) -> bool:
-        """Deletes a blob, and its snapshots, in one request; in two if a condition fails."""
+        """Deletes a blob, and its snapshots, in one request.
+
+        A condition fails for a blob at another version, and for one that is gone.
+        """
         only = matching(condition)
         blob = (await self._connections.get()).blob(name)
         try:
             await sdk_call(blob.delete_blob("include", **only, **self._how), writes=True)
         except BlobNotFound:
             return False
-        except PreconditionFailed:
-            # The answer about a blob at another version, and about one that is gone.
-            if await self.head(name) is None:
-                return False
-            raise
         return True
 
     async def delete_many(self, names: Sequence[str]) -> list[Deletion]:

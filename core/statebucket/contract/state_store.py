@@ -205,11 +205,24 @@ class StateStore(StorageBackend, Protocol):
         ...
 
     @declare(Kind.CALL)
-    async def delete_snapshot(self, execution_id: ExecutionId | str) -> None:
+    async def delete_snapshot(
+        self, execution_id: ExecutionId | str, *, if_version: Version | None = None
+    ) -> bool | None:
         """Deletes an execution's snapshot; deleting what is not there is no error.
 
         Its keys and its owner record stay. Bound to a tenant 1 request, else 2: the owner is
-        always looked up, since it decides whose snapshot goes.
+        always looked up, since it decides whose snapshot goes. 1 more when a condition fails.
+
+        Args:
+            execution_id: The execution.
+            if_version: Delete only this version, as a load or save returned it; by default
+                whatever is there. `Version.ABSENT` is refused.
+
+        Returns:
+            Whether there was one; see `delete`.
+
+        Raises:
+            VersionConflict: A snapshot of another version is stored, and stays.
         """
         ...
 
@@ -307,8 +320,23 @@ class StateStore(StorageBackend, Protocol):
         ...
 
     @declare(Kind.CALL)
-    async def delete(self, key: str) -> None:
-        """Deletes a key; deleting what is not there is no error: 1 request."""
+    async def delete(self, key: str, *, if_version: Version | None = None) -> bool | None:
+        """Deletes a key; deleting what is not there is no error: 1 request, 2 when it loses.
+
+        Args:
+            key: The key.
+            if_version: Delete only this version, as a load or save returned it; by default
+                whatever is there. `Version.ABSENT` is refused.
+
+        Returns:
+            Whether there was something. None if that is not known: S3 does not say, and after a
+            lost reply nobody can. An expired value counts as nothing on SQLite and in memory, and
+            as something where the service does not show what it deletes.
+
+        Raises:
+            VersionConflict: Another version is stored, and stays. A key that is gone or has
+                expired is no conflict.
+        """
         ...
 
     @declare(Kind.CALL)

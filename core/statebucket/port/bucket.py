@@ -164,7 +164,7 @@ class Bucket(Protocol):
         """Reads an object's version and metadata in one request; None if it does not exist."""
         ...
 
-    async def delete(self, name: str, condition: Version | None = None) -> bool | None:
+    async def delete(self, name: str, condition: Version | None = None) -> ObjectInfo | bool | None:
         """Deletes an object in one request.
 
         Args:
@@ -172,11 +172,12 @@ class Bucket(Protocol):
             condition: Delete only this version.
 
         Returns:
-            Whether it existed; None where the service does not say.
+            Whether it existed; None where the service does not say. Where the service shows what
+            it has deleted without another request, that: the core then knows if it had expired.
 
         Raises:
-            PreconditionFailed: The object is at another version. An object that is gone already is
-                no error.
+            PreconditionFailed: The object is at another version. One that is gone already is no
+                error; a service that answers both alike may raise this, and the core looks.
         """
         ...
 

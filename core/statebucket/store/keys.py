@@ -88,8 +88,10 @@ class KeyValues(ContextStore):
         found = await self._objects.get(self.context.call(operation), name)
         return None if found is None else stored(found, decode_json(wanted, found, operation))
 
-    async def delete(self, key: str) -> None:
-        await self._objects.delete(self.context.call("delete"), self._key("delete", key))
+    async def delete(self, key: str, *, if_version: Version | None = None) -> bool | None:
+        check_deletion("delete", if_version)
+        name = self._key("delete", key)
+        return await self._objects.delete(self.context.call("delete"), name, if_version)
 
     async def exists(self, key: str) -> bool:
         name = self._key("exists", key)
@@ -108,6 +110,20 @@ def check_condition(condition: object) -> None:
     """
     if condition is not None and not isinstance(condition, Version):
         raise InvalidArgument(f"if_version must be a Version or None: {condition!r}")
+
+
+def check_deletion(operation: str, condition: object) -> None:
+    """As `check_condition`, for a deletion.
+
+    Raises:
+        InvalidArgument: It is neither None nor a version that an object can be at.
+    """
+    check_condition(condition)
+    if condition == Version.ABSENT:
+        raise InvalidArgument(
+            f"{operation}: with Version.ABSENT there would be nothing to delete; leave out "
+            "if_version, or pass the version that a load or save returned"
+        )
 
 
 def _encoded(value: Any) -> bytes:  # noqa: ANN401  (any JSON value)

@@ -206,33 +206,43 @@ class Objects:
         return await self.send(call, lambda: self.bucket.head(name), name)
 
     async def delete(self, call: Call, name: str, condition: Version | None = None) -> bool | None:
-        """Deletes an object: 1 request.
+        """Deletes an object: 1 request, 2 when a condition fails.
 
         Args:
             call: The call it belongs to.
             name: The object.
-            condition: Delete only this version.
+            condition: Delete only this version. If the object is gone, or has expired at another
+                version, there is nothing to delete, and that is no conflict.
 
         Returns:
-            Whether it existed; None where the service does not say.
+            Whether it existed. None if that is not known: the service does not say, or a reply was
+            lost, and the object may have been deleted by the request before.
 
         Raises:
             VersionConflict: It is at another version.
             RequestRejected: It is at this one, and the service refuses all the same.
         """
+        existed: bool | None
         try:
-            return await self.send(
+            gone = await self.send(
                 call, lambda: self.bucket.delete(name, condition), name, writes=True
             )
+            existed = not self._surely_expired(gone) if isinstance(gone, ObjectInfo) else gone
         except PreconditionFailed as failed:
             info = await self.look(call, name)
             if info is not None and info.version == condition:
                 raise _not_understood(call, name, condition, failed) from failed
-            raise VersionConflict(
-                f"{call.operation}: the object has changed since that version",
-                object_name=name,
-                outcome=call.outcome,
-            ) from failed
+            if info is not None and not self._surely_expired(info):
+                raise VersionConflict(
+                    f"{call.operation}: the object has changed since that version",
+                    object_name=name,
+                    outcome=call.outcome,
+                ) from failed
+            existed = False
+        if existed is False and call.outcome == "unknown":
+            existed = None  # a request whose reply was lost may have deleted it
+        call.outcome = "none"
+        return existed
 
     async def delete_many(self, call: Call, names: Sequence[str]) -> list[Deletion]:
         """Deletes objects of up to one batch, trying those again that failed for a moment.
@@ -278,7 +288,7 @@ class Objects:
                 expired is left out.
         """
         async for page in self.all_pages(operation, prefix, seconds, limit):
-            yield [info for info in page if not self._shown_expired(info)]
+            yield [info for info in page if not self._surely_expired(info)]
 
     async def all_pages(
         self, operation: str, prefix: str, seconds: float, limit: int = PAGE
@@ -335,11 +345,11 @@ class Objects:
         at_ms = expires_ms(info)
         return at_ms is not None and at_ms <= self.now_ms()
 
-    def _shown_expired(self, info: ObjectInfo) -> bool:
+    def _surely_expired(self, info: ObjectInfo) -> bool:
         try:
             return self.expired(info)
         except CorruptObject:
-            return False  # listed, so that loading it raises the error
+            return False  # listed or in the way, so that loading it raises the error
 
     def send(
         self,

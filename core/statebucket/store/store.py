@@ -21,7 +21,7 @@ from statebucket.errors import (
     VersionConflict,
 )
 from statebucket.port.expiry import span_ms
-from statebucket.store.keys import KeyValues, check_condition
+from statebucket.store.keys import KeyValues, check_condition, check_deletion
 from statebucket.store.listings import Listings
 from statebucket.telemetry.observe import observed
 
@@ -120,12 +120,17 @@ class ObjectStateStore(KeyValues, Listings):
         if lease is not None:
             lease.note(version, asked=asked)
 
-    async def delete_snapshot(self, execution_id: ExecutionId | str) -> None:
+    async def delete_snapshot(
+        self, execution_id: ExecutionId | str, *, if_version: Version | None = None
+    ) -> bool | None:
         encode_execution(execution_id)
+        check_deletion("delete_snapshot", if_version)
         call = self.context.call("delete_snapshot")
         tenant_id = await self.context.owner_of(call, execution_id)
-        if tenant_id is not None:
-            await self._objects.delete(call, self._layout.snapshot(tenant_id, execution_id))
+        if tenant_id is None:
+            return False
+        name = self._layout.snapshot(tenant_id, execution_id)
+        return await self._objects.delete(call, name, if_version)
 
     @contextlib.asynccontextmanager
     async def lease(

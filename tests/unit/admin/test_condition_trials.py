@@ -15,7 +15,7 @@ from statebucket_local.memory import MemoryBucket
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from statebucket.port.bucket import Write
+    from statebucket.port.bucket import ObjectInfo, Write
     from statebucket.port.findings import Finding
 
 pytestmark = pytest.mark.asyncio
@@ -109,7 +109,7 @@ async def test_a_listing_that_is_not_what_was_asked_for_is_a_fault(wrong: str) -
 class Lazy(MemoryBucket):
     """A service that says it deletes at a version, and does not."""
 
-    async def delete(self, name: str, condition: Version | None = None) -> bool:
+    async def delete(self, name: str, condition: Version | None = None) -> ObjectInfo | bool:
         return True if condition is not None else await super().delete(name)
 
 

@@ -269,3 +269,43 @@ def test_only_newer_gives_up_where_it_loses_again_and_again() -> None:
     error = conflict(store.save_snapshot(snapshot(number=2), only_newer=True))
     assert error.outcome == "none"
     assert len(bucket.requests) < 130
+
+
+def test_a_deletion_whose_answer_was_lost_is_no_conflict_and_leaves_open_what_was_there() -> None:
+    bucket = ScriptedBucket(through, lose())
+    store = opened(bucket)
+    version = run(store.set("k", b"v"))
+    assert run(store.delete("k", if_version=version)) is None
+    assert bucket.operations == ["put", "delete", "delete"]
+    assert run(store.delete("k", if_version=version)) is False
+
+
+def test_a_deletion_after_which_another_writer_created_the_object_is_a_conflict_left_open() -> None:
+    bucket = ScriptedBucket(through, lose(_other(lambda: store, "set")))
+    store = opened(bucket)
+    version = run(store.set("k", b"v"))
+    assert conflict(store.delete("k", if_version=version)).outcome == "unknown"
+    assert run(store.get("k")) == b"theirs"
+
+
+def test_a_deletion_that_is_refused_for_what_is_gone_is_no_conflict() -> None:
+    bucket = ScriptedBucket(through, fail(errors.PreconditionFailed))
+    store = opened(bucket)
+    version = run(store.set("k", b"v"))
+    run(bucket.inner.delete("p/shared/keys/k"))
+    assert run(store.delete("k", if_version=version)) is False
+    assert bucket.operations == ["put", "delete", "head"]
+
+
+def test_what_has_expired_was_not_there_where_the_service_shows_what_it_deletes() -> None:
+    clock = Clock()
+    store = opened(ScriptedBucket(), clock=clock)
+    run(store.set("k", b"v", 60))
+    version = run(stored_version(store))
+    clock.advance(60)
+    assert run(store.delete("k", if_version=version)) is False
+    run(store.save_snapshot(snapshot(), ttl=60))
+    assert run(store.delete_snapshot("e1")) is True
+    run(store.save_snapshot(snapshot(), ttl=60))
+    clock.advance(60)
+    assert run(store.delete_snapshot("e1")) is False

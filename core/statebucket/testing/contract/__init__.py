@@ -3,6 +3,7 @@
 from statebucket.testing.contract.backend import BackendContract
 from statebucket.testing.contract.bad_input import BadInputContract
 from statebucket.testing.contract.corrupt import CorruptContract
+from statebucket.testing.contract.deletion import DeletionContract
 from statebucket.testing.contract.keys import KeyContract
 from statebucket.testing.contract.leases import LeaseContract, WriterContract
 from statebucket.testing.contract.listing import ListingContract
@@ -22,6 +23,7 @@ class StateStoreContract(
     KeyContract,
     NameContract,
     VersionContract,
+    DeletionContract,
     TTLContract,
     ListingContract,
     TenantContract,

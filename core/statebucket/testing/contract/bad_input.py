@@ -242,6 +242,10 @@ class BadInputContract(Contract):
         with pytest.raises(errors.InvalidArgument):
             await store.set("k", b"v", if_version=version)
         with pytest.raises(errors.InvalidArgument):
+            await store.delete("k", if_version=version)
+        with pytest.raises(errors.InvalidArgument):
+            await store.delete_snapshot(E1, if_version=version)
+        with pytest.raises(errors.InvalidArgument):
             await store.save_snapshot(snapshot(), if_version=version)
         assert not target.requests()
 

@@ -29,6 +29,11 @@ class RequestCountContract(Contract):
         self, store: StateStore, acme: StateStore, target: Target
     ) -> None:
         await acme.save_snapshot(snapshot())
+        versions: dict[str, Version] = {}
+
+        async def create() -> None:
+            versions["new"] = await store.set("new", b"v", if_version=Version.ABSENT)
+
         calls = {
             "save": lambda: acme.save_snapshot(snapshot(number=2)),
             "save with a TTL": lambda: acme.save_snapshot(snapshot(), ttl=timedelta(days=3)),
@@ -36,7 +41,7 @@ class RequestCountContract(Contract):
             "load, owner known": lambda: store.load_snapshot(E1),
             "set": lambda: store.set("k", b"v"),
             "set again": lambda: store.set("k", b"v"),
-            "create": lambda: store.set("new", b"v", if_version=Version.ABSENT),
+            "create": create,
             "get": lambda: store.get("k"),
             "get_stored": lambda: store.get_stored("k"),
             "get what is missing": lambda: store.get("missing"),
@@ -45,6 +50,7 @@ class RequestCountContract(Contract):
             "get_json_stored": lambda: store.get_json_stored("j"),
             "exists": lambda: store.exists("k"),
             "does not exist": lambda: store.exists("missing"),
+            "delete a version": lambda: store.delete("new", if_version=versions["new"]),
             "delete": lambda: store.delete("k"),
             "delete what is missing": lambda: store.delete("k"),
             "list_snapshots": lambda: store.list_snapshots(ACME, 1000),
@@ -107,6 +113,9 @@ class RequestCountContract(Contract):
             with pytest.raises(errors.VersionConflict):
                 await store.set("k", b"3", if_version=condition)
             assert target.requests() == 2
+        with pytest.raises(errors.VersionConflict):
+            await store.delete("k", if_version=version)
+        assert target.requests() == 2
 
     async def test_only_newer(self, acme: StateStore, target: Target) -> None:
         await acme.save_snapshot(snapshot())
