@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import threading
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from statebucket.errors import (
@@ -14,7 +11,7 @@ from statebucket.errors import (
     StateBucketError,
     Unavailable,
 )
-from statebucket.port.forks import new_lock
+from statebucket.port.renewal import Loader, loaded
 from statebucket_s3.codes import of_code
 from statebucket_s3.http.signing import Credentials
 
@@ -40,13 +37,7 @@ class CredentialSource:
         self._session: Any = options.session
         self._kept = _given(options)
         self._chain: Any = None
-        self._lock = new_lock(self)
-        self._loading: Future[Credentials] | None = None
-        self._pid = 0  # whose thread loads them
-
-    def renew_lock(self) -> None:
-        """See `statebucket.port.forks.LockOwner`."""
-        self._lock = threading.Lock()
+        self._loader = Loader(self._renew, "statebucket-keys")
 
     async def get(self) -> Credentials:
         """The credentials to sign with now.
@@ -62,44 +53,19 @@ class CredentialSource:
             self._kept = _environment()
         if self._kept is not None and not self._due():
             return self._kept
-        loading = self._load_beside()
+        loading = self._loader.start()
         if self._kept is not None and not self._due(_LASTS):
             return self._kept
-        try:
-            return await asyncio.wrap_future(loading)
-        except StateBucketError as error:
-            # To each caller its own, since the core adds to it what the call was about.
-            raise type(error)(error.message, code=error.code) from error.__cause__
+        return await loaded(loading)
 
     def _due(self, seconds: float | None = None) -> bool:
         """Whether a temporary key ends so soon; by default, within what botocore renews it by."""
         needed = getattr(self._chain, "refresh_needed", None)  # a static key has none
         return needed is not None and bool(needed(seconds))
 
-    def _load_beside(self) -> Future[Credentials]:
-        """Loads them in a thread, one at a time for all event loops.
-
-        The thread is no one's to wait for: a chain may hang, in a program that it runs for one,
-        and neither a caller at its deadline nor the end of ``asyncio.run`` waits with it.
-        """
-        with self._lock:
-            loading = self._loading
-            if loading is None or loading.done() or self._pid != os.getpid():
-                loading = self._loading = Future()
-                self._pid = os.getpid()
-                loading.set_running_or_notify_cancel()  # no caller cancels it for others
-                threading.Thread(
-                    target=self._settle, args=(loading,), name="statebucket-keys", daemon=True
-                ).start()
-            return loading
-
-    def _settle(self, loading: Future[Credentials]) -> None:
-        try:
-            self._kept = kept = self._load()
-        except BaseException as error:  # noqa: BLE001  (it is the callers')
-            loading.set_exception(error)
-        else:
-            loading.set_result(kept)
+    def _renew(self) -> Credentials:
+        self._kept = kept = self._load()
+        return kept
 
     def _load(self) -> Credentials:
         try:
