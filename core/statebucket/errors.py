@@ -229,8 +229,8 @@ class DeleteIncomplete(StateBucketError):
     """A clean-up could not remove every object; running it again goes on where it stopped.
 
     Attributes:
-        failures: The error for each object that is still there, by object name, and for a prefix
-            whose listing ended in one.
+        failures: The error for each object that is still there, by object name (by key after
+            `delete_many`), and for a prefix whose listing ended in one.
         report: What was removed.
     """
 

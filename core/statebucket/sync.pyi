@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -260,6 +260,26 @@ class BlockingStateStore:
         Raises:
             VersionConflict: Another version is stored, and stays. A key that is gone or has
                 expired is no conflict.
+        """
+
+    def delete_many(self, keys: Iterable[str]) -> DeletionReport:
+        """Deletes many keys: 1 request for each batch, of what the service takes in one.
+
+        A batch holds 1,000 keys on S3, 100 on Cloud Storage, 256 on Azure. Each has a deadline of
+        its own. All keys are checked before the first request. After an interruption, running it
+        again finishes the job: deleting what is not there is no error.
+
+        Args:
+            keys: The keys, of any executions and of none; one that comes twice counts once.
+
+        Returns:
+            How many there were, as ``keys``, and as ``unreported`` how many are gone of which it is
+            not known whether they were there (on S3 all).
+
+        Raises:
+            InvalidKey: One of them cannot name an object; nothing was deleted.
+            DeleteIncomplete: Some could not be deleted: its ``failures`` has the error of each,
+                by key, and its ``report`` what was deleted.
         """
 
     def exists(self, key: str) -> bool:

@@ -12,7 +12,7 @@ from faults.clouds import removal
 from faults.server_marks import with_production
 from statebucket import errors
 from support.fault_proxy.messages import header
-from support.fault_proxy.proxy import Fault, Recorded, Reply, RewriteReply
+from support.fault_proxy.proxy import DropReply, Fault, Recorded, Reply, RewriteReply
 from support.places import ACME, E1, snapshot
 
 if TYPE_CHECKING:
@@ -152,4 +152,30 @@ async def test_what_stays_busy_is_named_by_the_deadline(cloud: Cloud) -> None:
     cut_off = isinstance(failure, errors.DeadlineExceeded)
     assert isinstance(failure.__cause__ if cut_off else failure, errors.Throttled)
     assert cloud.target.raw_names() == ["owners/e1", STUBBORN]
+    await store.shutdown()
+
+
+async def test_of_many_keys_those_that_stay_are_named(cloud: Cloud) -> None:
+    store = await filled(cloud)
+    keys = [f"exec:e1:k{number}" for number in range(4)]
+    stubborn = "exec:e1:" + STUBBORN.rpartition("/")[2]
+    cloud.proxy.always(refused(cloud, "forbidden"))
+    with pytest.raises(errors.DeleteIncomplete, match="1 keys are still there") as caught:
+        await store.tenant(ACME).delete_many(keys)
+    assert list(caught.value.failures) == [stubborn]
+    assert type(caught.value.failures[stubborn]) is errors.AccessDenied
+    assert stubborn in str(caught.value)
+    report = caught.value.report
+    assert report.keys + report.unreported == 3
+    cloud.proxy.heal()
+    await store.tenant(ACME).delete_many(keys)
+    assert not [name for name in cloud.target.raw_names() if name.startswith(KEYS)]
+    await store.shutdown()
+
+
+async def test_after_a_lost_reply_nobody_says_which_keys_were_there(cloud: Cloud) -> None:
+    store = await filled(cloud)
+    cloud.proxy.plan(DropReply(when=removal))
+    report = await store.tenant(ACME).delete_many([f"exec:e1:k{number}" for number in range(4)])
+    assert (report.keys, report.unreported) == (0, 4)
     await store.shutdown()

@@ -53,6 +53,9 @@ async def measure(target: Target) -> dict[str, int]:
             lambda: store.set("k", b"v", if_version=Version.ABSENT),
         )
         await count("delete", lambda: store.delete("k"))
+        await count(
+            "delete_many, up to a batch", lambda: store.delete_many(["k", "exec:e1:k", "k2"])
+        )
         await count("list_snapshots, iter_keys, a page", lambda: store.list_snapshots("acme"))
         await count("iter_tenants, 1,000 tenants", lambda: _tenants(store))
         await count("health_check", store.health_check)

@@ -16,7 +16,7 @@ HEAD = '''"""The blocking store; made by `make stubs` from the asynchronous one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from types import TracebackType

@@ -123,6 +123,7 @@ DRIVERS: dict[str, list[Callable[[StateStore, Ids], Any]]] = {
     "get": _with_each_key(lambda store, key: store.get(key)),
     "get_stored": _with_each_key(lambda store, key: store.get_stored(key)),
     "delete": _with_each_key(lambda store, key: store.delete(key)),
+    "delete_many": [lambda store, ids: store.delete_many(_keys(ids))],
     "exists": _with_each_key(lambda store, key: store.exists(key)),
     "set_json": _with_each_key(lambda store, key: store.set_json(key, {})),
     "get_json_stored": _with_each_key(lambda store, key: store.get_json_stored(key)),

@@ -6,7 +6,7 @@ import msgspec
 
 
 class DeletionReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What `delete_execution_state` or `delete_tenant` removed.
+    """What `delete_execution_state`, `delete_tenant` or `delete_many` removed.
 
     Attributes:
         snapshots: Snapshots removed; None where the service does not say whether there was one.
@@ -15,6 +15,8 @@ class DeletionReport(msgspec.Struct, frozen=True, kw_only=True):
         owners: Owner records removed.
         bytes: Their stored size, as far as the listing has it.
         foreign: Objects in the same place that statebucket does not write; they stay.
+        unreported: Keys that are gone after `delete_many`, and of which it is not known whether
+            they were there: S3 does not say, and after a lost reply nobody can.
     """
 
     snapshots: int | None = 0
@@ -23,6 +25,7 @@ class DeletionReport(msgspec.Struct, frozen=True, kw_only=True):
     owners: int = 0
     bytes: int = 0
     foreign: int = 0
+    unreported: int = 0
 
 
 class SweepReport(msgspec.Struct, frozen=True, kw_only=True):

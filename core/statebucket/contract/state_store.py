@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, overload, runtim
 from statebucket.contract.calls import Kind, declare
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
@@ -336,6 +336,28 @@ class StateStore(StorageBackend, Protocol):
         Raises:
             VersionConflict: Another version is stored, and stays. A key that is gone or has
                 expired is no conflict.
+        """
+        ...
+
+    @declare(Kind.CALL)
+    async def delete_many(self, keys: Iterable[str]) -> DeletionReport:
+        """Deletes many keys: 1 request for each batch, of what the service takes in one.
+
+        A batch holds 1,000 keys on S3, 100 on Cloud Storage, 256 on Azure. Each has a deadline of
+        its own. All keys are checked before the first request. After an interruption, running it
+        again finishes the job: deleting what is not there is no error.
+
+        Args:
+            keys: The keys, of any executions and of none; one that comes twice counts once.
+
+        Returns:
+            How many there were, as ``keys``, and as ``unreported`` how many are gone of which it is
+            not known whether they were there (on S3 all).
+
+        Raises:
+            InvalidKey: One of them cannot name an object; nothing was deleted.
+            DeleteIncomplete: Some could not be deleted: its ``failures`` has the error of each,
+                by key, and its ``report`` what was deleted.
         """
         ...
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from statebucket.contract.json_values import json_value
 from statebucket.contract.versions import Stored, Version
-from statebucket.errors import InvalidArgument, InvalidValue
+from statebucket.errors import InvalidArgument, InvalidValue, shown
 from statebucket.port.bucket import BYTES, JSON
 from statebucket.store.base import ContextStore
 from statebucket.store.decoding import decode_json, decoder
@@ -16,6 +17,8 @@ from statebucket.store.envelope import stored
 
 if TYPE_CHECKING:
     from datetime import timedelta
+
+    from statebucket.contract.reports import DeletionReport
 
 
 class KeyValues(ContextStore):
@@ -92,6 +95,17 @@ class KeyValues(ContextStore):
         check_deletion("delete", if_version)
         name = self._key("delete", key)
         return await self._objects.delete(self.context.call("delete"), name, if_version)
+
+    async def delete_many(self, keys: Iterable[str]) -> DeletionReport:
+        from statebucket.store.removal import Remover  # noqa: PLC0415  (off the cold-start path)
+
+        if isinstance(keys, str | bytes) or not isinstance(keys, Iterable):
+            raise InvalidArgument(
+                "delete_many takes a list of keys, as in delete_many([key]); delete(key) takes "
+                f"one: {shown(keys)}"
+            )
+        names = {self._key("delete_many", key): key for key in keys}
+        return await Remover(self.context, "delete_many").keys(names)
 
     async def exists(self, key: str) -> bool:
         name = self._key("exists", key)

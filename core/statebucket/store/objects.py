@@ -248,7 +248,8 @@ class Objects:
         """Deletes objects of up to one batch, trying those again that failed for a moment.
 
         Returns:
-            One entry for each name. Where ``error`` is set the object may still be there.
+            One entry for each name. Where ``error`` is set the object may still be there. After a
+            lost reply it is not known which of them existed.
         """
         done: dict[str, Deletion] = {}
         left = list(names)
@@ -256,8 +257,11 @@ class Objects:
         async def send() -> None:
             nonlocal left
             sent = set(left)
+            lost = call.outcome == "unknown"  # a reply before: its request may have deleted them
             # What is said of other objects answers another request, and is not acted on.
             results = [one for one in await self.bucket.delete_many(left) if one.name in sent]
+            if lost:
+                results = [Deletion(one.name, one.existed or None, one.error) for one in results]
             done.update((result.name, result) for result in results)
             errors = [result.error for result in results if result.error is not None]
             again = [error for error in errors if error.transient]

@@ -9,7 +9,7 @@ from statebucket.errors import DeleteIncomplete, StateBucketError
 from statebucket.store.tasks import AtMost
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from statebucket.port.bucket import Deletion, ObjectInfo
     from statebucket.store.context import StoreContext
@@ -56,7 +56,9 @@ class Remover:
         self._unlisted: StateBucketError | None = None
         self._sent = False
         self._snapshots: int | None = 0
-        self._keys = self._leases = self._removed_owners = self._bytes = self._foreign = 0
+        self._unreported = self._keys = self._leases = self._removed_owners = self._bytes = (
+            self._foreign
+        ) = 0
 
     async def execution(
         self, execution_id: str, tenant_id: str | None, scopes: Sequence[str | None]
@@ -102,6 +104,16 @@ class Remover:
             listed = self._listed([self._layout.tenant(tenant_id)])
             await self._remove(listed, [], lambda place: place.tenant == tenant_id)
         return self._report()
+
+    async def keys(self, names: Mapping[str, str]) -> DeletionReport:
+        """Removes keys: 1 request a batch.
+
+        Args:
+            names: Their object names, with the key that each stands for.
+        """
+        await self._remove(_no_pages(), list(names), lambda _: True)
+        self._failures = {names[name]: error for name, error in self._failures.items()}
+        return self._report("keys")
 
     async def _remove_owner(self, execution_id: str, tenant_id: str) -> None:
         assert self._owners is not None  # noqa: S101  (for the type checker)
@@ -176,8 +188,9 @@ class Remover:
                 while len(waiting) > size:
                     batch, waiting = waiting[:size], waiting[size:]
                     await tasks.start(self._remove_batch(batch))
-            if waiting and self._unlisted is None:
-                await tasks.start(self._remove_batch(waiting))
+            while waiting and self._unlisted is None:
+                batch, waiting = waiting[:size], waiting[size:]
+                await tasks.start(self._remove_batch(batch))
 
     async def _remove_batch(self, names: list[str]) -> None:
         self._sent = True
@@ -208,6 +221,8 @@ class Remover:
                 self._snapshots += 1
         elif kind == "lease":
             self._leases += 1
+        elif existed is None:
+            self._unreported += 1
         else:
             self._keys += 1
 
@@ -222,15 +237,16 @@ class Remover:
             owners=self._removed_owners,
             bytes=self._bytes,
             foreign=self._foreign,
+            unreported=self._unreported,
         )
 
-    def _report(self) -> DeletionReport:
+    def _report(self, what: str = "objects") -> DeletionReport:
         report = self._so_far()
         if self._unlisted is not None and not self._sent:
             raise self._unlisted  # nothing was done: this, and no more, is what is wrong
         if self._failures:
             name, error = next(iter(self._failures.items()))
-            left = f"{len(self._failures)} objects are still there, among them {name!r}"
+            left = f"{len(self._failures)} {what} are still there, among them {name!r}"
             if self._unlisted is not None:
                 left, error = "not everything was listed", self._unlisted
             raise DeleteIncomplete(
@@ -239,3 +255,10 @@ class Remover:
                 report=report,
             ) from error
         return report
+
+
+async def _no_pages() -> AsyncIterator[list[ObjectInfo]]:
+    """A listing of nothing."""
+    pages: list[list[ObjectInfo]] = []
+    for page in pages:
+        yield page

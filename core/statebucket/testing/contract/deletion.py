@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class DeletionContract(Contract):
-    """``delete`` and ``delete_snapshot``."""
+    """``delete``, ``delete_snapshot`` and ``delete_many``."""
 
     async def test_a_delete_says_whether_there_was_something(self, acme: StateStore) -> None:
         # None where the service does not say.
@@ -108,3 +108,40 @@ class DeletionContract(Contract):
             with pytest.raises(errors.InvalidArgument, match="leave out if_version"):
                 await call
         assert not target.requests()
+
+    async def test_many_keys_are_deleted(self, store: StateStore, target: Target) -> None:
+        for key in ("k", "exec:e1:a", "exec:e2:b", "stays"):
+            await store.set(key, b"v")
+        await store.tenant("acme").set("k", b"another's")
+        keys = ["k", "exec:e1:a", "missing", "exec:e2:b", "k"]
+        report = await store.delete_many(keys)
+        assert (report.keys, report.unreported) in {(3, 0), (0, 4)}
+        assert target.raw_names() == ["shared/keys/stays", "tenants/acme/keys/k"]
+        report = await store.delete_many(iter(keys))
+        assert (report.keys, report.unreported) in {(0, 0), (0, 4)}
+
+    async def test_more_keys_than_a_batch_are_deleted(
+        self, acme: StateStore, target: Target
+    ) -> None:
+        target.raw_put_many(f"tenants/acme/keys/k{number}" for number in range(1100))
+        report = await acme.delete_many(f"k{number}" for number in range(1100))
+        assert report.keys + report.unreported == 1100
+        assert target.raw_names() == []
+
+    async def test_of_many_keys_all_are_checked_first(
+        self, store: StateStore, target: Target
+    ) -> None:
+        await store.set("k", b"v")
+        target.requests()
+        wrong: list[Any] = [["k", ""], ["k", 3], ["k", "exec:e1"], [None]]
+        for keys in wrong:
+            with pytest.raises(errors.InvalidKey):
+                await store.delete_many(keys)
+        with pytest.raises(errors.InvalidArgument, match=r"delete_many\(\[key\]\)"):
+            await store.delete_many("k")
+        for no_list in (None, 3):
+            with pytest.raises(errors.InvalidArgument, match="list of keys"):
+                await store.delete_many(no_list)  # type: ignore[arg-type]
+        assert (await store.delete_many([])).keys == 0
+        assert not target.requests()
+        assert await store.exists("k") is True

@@ -139,6 +139,12 @@ class RequestCountContract(Contract):
             await other.tenant(ACME).delete_execution_state(E1)
             assert target.requests() == 1 + self.batch(1) + 1
 
+    async def test_deleting_many_keys(self, acme: StateStore, target: Target) -> None:
+        target.raw_put_many(f"tenants/acme/keys/k{number}" for number in range(20))
+        target.requests()
+        await acme.delete_many([f"k{number}" for number in range(20)])
+        assert target.requests() == self.batch(20)
+
     async def test_removing_an_execution_through_the_store(
         self, store: StateStore, target: Target
     ) -> None:
