@@ -1,7 +1,8 @@
 """The adapter for Google Cloud Storage: ``gs://bucket/prefix``.
 
-`statebucket_gcs.options.GCSOptions` has what it takes as URL parameters or keywords of
-``open_store``.
+``gs://`` goes through the SDK (`statebucket_gcs.sdk`); with ``engine=http`` our own client sends
+the requests (`statebucket_gcs.http`). What they are, and what replies mean, stands beside the two;
+`statebucket_gcs.options` has what both take as URL parameters or keywords of ``open_store``.
 """
 
 from __future__ import annotations
@@ -29,11 +30,31 @@ def open_bucket(location: Location) -> OpenedBucket:
             "gs:// needs google-cloud-storage: pip install 'statebucket[gcs]'"
         )
     from statebucket_gcs.bucket import GCSBucket  # noqa: PLC0415  (only once it is used)
-    from statebucket_gcs.options import options_of  # noqa: PLC0415  (only once it is used)
     from statebucket_gcs.sdk.connection import Connections  # noqa: PLC0415  (as above)
+    from statebucket_gcs.sdk.options import SDKOptions  # noqa: PLC0415  (as above)
 
-    name, options = container_of(location), options_of(location)
+    name, options = container_of(location), SDKOptions.of(location)
     sender = Connections(options, location.deadline, location.max_in_flight)
+    bucket = GCSBucket(name, sender, kms_key_name=options.kms_key_name)
+    return OpenedBucket(bucket, prefix_of(location))
+
+
+def open_bucket_over_http(location: Location) -> OpenedBucket:
+    """Opens ``gs://bucket/prefix?engine=http``; see `statebucket_gcs.http.options.HTTPOptions`.
+
+    Credentials are looked for at the first request.
+
+    Raises:
+        InvalidURL: The URL's bucket or prefix, or ``endpoint_url``, is not what it must be.
+        InvalidArgument: An option is unknown, not of its type, or contradicts another; or
+            credentials would be sent in clear text.
+    """
+    from statebucket_gcs.bucket import GCSBucket  # noqa: PLC0415  (only once it is used)
+    from statebucket_gcs.http.options import HTTPOptions  # noqa: PLC0415  (as above)
+    from statebucket_gcs.http.sender import HTTPSender  # noqa: PLC0415  (as above)
+
+    name, options = container_of(location), HTTPOptions.of(location)
+    sender = HTTPSender(options, location.deadline, location.max_in_flight)
     bucket = GCSBucket(name, sender, kms_key_name=options.kms_key_name)
     return OpenedBucket(bucket, prefix_of(location))
 

@@ -31,12 +31,14 @@ class Answer(msgspec.Struct, frozen=True):
         headers: The headers, names in lower case.
         body: The body, decoded.
         writes: Whether the request would have changed something.
+        framed: Whether the answer says where its body ends; if not, that may be truncated.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     writes: bool
+    framed: bool = True
 
     @property
     def missing(self) -> bool:

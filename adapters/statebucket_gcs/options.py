@@ -1,10 +1,10 @@
-"""What ``gs://`` URLs and ``open_store`` take beyond the core's own options."""
+"""What ``gs://`` URLs and ``open_store`` take beyond the core's own options, with any engine."""
 
 from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
@@ -16,10 +16,16 @@ if TYPE_CHECKING:
     from statebucket.port.bucket import Location
 
 _KEY_NAME = re.compile(r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+")
+_EMULATOR = "STORAGE_EMULATOR_HOST"
+_OVERRIDE = "API_ENDPOINT_OVERRIDE"
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+SCOPE = "https://www.googleapis.com/auth/devstorage.full_control"
+"""What tokens are requested for; what they allow is for the identity's roles to say."""
 
 
-class GCSOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The adapter's options.
+class BucketOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The options of every engine.
 
     Attributes:
         project: The project of the SDK's client; no call of the adapter needs one.
@@ -30,7 +36,6 @@ class GCSOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             a server in a network that you trust. To this machine they always may.
         kms_key_name: The customer-managed key, ``projects/…/cryptoKeys/…``, that encrypts what is
             written; by default the bucket's own.
-        client: A ``google.cloud.storage.Client`` of the caller's, used as it is and never closed.
     """
 
     project: str | None = None
@@ -38,45 +43,53 @@ class GCSOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     anonymous: bool = False
     insecure_endpoint: bool = False
     kms_key_name: str | None = None
-    client: Any = None
+
+    @classmethod
+    def of(cls, location: Location) -> Self:
+        """Reads and checks the options.
+
+        Raises:
+            InvalidURL: ``endpoint_url`` is no plain URL of a server.
+            InvalidArgument: An option is unknown, not of its type, or contradicts another; or
+                credentials would be sent in clear text.
+        """
+        options = read_options(location.options, cls)
+        if options.endpoint_url is not None:
+            check_endpoint(options.endpoint_url)
+            # With an emulator's host in the environment, the SDK sends no credentials.
+            if not options.anonymous and emulator() is None:
+                require_tls(options.endpoint_url, insecure=options.insecure_endpoint)
+        if options.kms_key_name is not None and not _KEY_NAME.fullmatch(options.kms_key_name):
+            raise InvalidArgument(
+                "kms_key_name must be projects/P/locations/L/keyRings/R/cryptoKeys/K: "
+                f"{options.kms_key_name!r}"
+            )
+        return options
 
 
-def options_of(location: Location) -> GCSOptions:
-    """Reads and checks the options.
+def emulator() -> str | None:
+    """The URL of the emulator that the environment names; it gets no credentials."""
+    host = os.environ.get(_EMULATOR)
+    # Other languages' SDKs want no scheme.
+    return host if not host or "://" in host else f"http://{host}"
+
+
+def environment_endpoint() -> str | None:
+    """The URL of another endpoint than Google's that the environment names, as for the SDK."""
+    return emulator() or os.environ.get(_OVERRIDE)
+
+
+def ca_bundle() -> str | None:
+    """The file or folder of certificate authorities that the environment names.
 
     Raises:
-        InvalidURL: ``endpoint_url`` is no plain URL of a server.
-        InvalidArgument: An option is unknown, not of its type, or contradicts another; or
-            credentials would be sent in clear text.
+        InvalidArgument: It does not exist.
     """
-    options = read_options(location.options, GCSOptions)
-    if options.endpoint_url is not None:
-        check_endpoint(options.endpoint_url)
-        # With an emulator's host in the environment, the SDK sends no credentials.
-        if not options.anonymous and not os.environ.get("STORAGE_EMULATOR_HOST"):
-            require_tls(options.endpoint_url, insecure=options.insecure_endpoint)
-    if options.kms_key_name is not None and not _KEY_NAME.fullmatch(options.kms_key_name):
-        raise InvalidArgument(
-            "kms_key_name must be projects/P/locations/L/keyRings/R/cryptoKeys/K: "
-            f"{options.kms_key_name!r}"
-        )
-    if options.client is not None:
-        _check_client(options)
-    return options
-
-
-def _check_client(options: GCSOptions) -> None:
-    from google.cloud.storage import (  # type: ignore[import-untyped]  # noqa: PLC0415  (lazy)
-        Client,
-    )
-
-    if not isinstance(options.client, Client):
-        raise InvalidArgument(
-            "client must be a google.cloud.storage.Client, not a "
-            f"{type(options.client).__module__}.{type(options.client).__qualname__}"
-        )
-    if options.project is not None or options.endpoint_url is not None or options.anonymous:
-        raise InvalidArgument(
-            "client comes with its own project, endpoint and credentials: leave out "
-            "project, endpoint_url and anonymous"
-        )
+    for variable in _CA_VARIABLES:
+        if path := os.environ.get(variable):
+            if not os.path.exists(path):  # noqa: PTH110  (pathlib costs 5 ms)
+                raise InvalidArgument(
+                    f"{variable} must be a file or folder of certificates: {path!r} does not exist"
+                )
+            return path
+    return None

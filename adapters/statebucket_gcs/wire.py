@@ -85,16 +85,20 @@ def from_headers(name: str, answer: Answer) -> Object:
     metadata = {
         key.removeprefix(_META): value for key, value in headers.items() if key.startswith(_META)
     }
+    checked = answer.framed
     # Somebody else's gzip object comes decompressed: then size and hash are of other bytes.
     if headers.get("x-goog-stored-content-encoding", "identity") == "identity":
         stored = headers.get("x-goog-stored-content-length")
         hashes = [part.strip().partition("=") for part in headers.get("x-goog-hash", "").split(",")]
-        known = {name: value for name, _, value in hashes}
+        known = {name: value for name, _, value in hashes if name}
         try:
             size = None if stored is None else int(stored)
         except ValueError:
             raise malformed("x-goog-stored-content-length is not a number") from None
         check_body(answer.body, size, known.get("crc32c"), known.get("md5"))
+        checked = checked or size is not None or bool(known)
+    if not checked:
+        raise Unavailable("the body ended with the connection and may be truncated")
     version = Version(headers["x-goog-generation"])
     return Object(ObjectInfo(name, version, len(answer.body), metadata), answer.body)
 

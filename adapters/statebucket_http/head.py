@@ -71,8 +71,10 @@ def read_head(raw: bytes) -> Head:
         plain = plain and b" \r\n" not in raw and b":  " not in raw and not raw.endswith(b" ")
     except (KeyError, ValueError):
         plain, fields, pairs = False, {}, []
+    if not plain:
+        lines, pairs = _careful(raw)
     if not plain or len(fields) != len(pairs):
-        lines, fields = _careful(raw)
+        fields = _joined(pairs)
     status = _STATUS.fullmatch(lines[0])
     if status is None:
         raise BadReply("it is not an HTTP/1.1 response")
@@ -101,14 +103,10 @@ def _persists(connection: str, *, newer: bool) -> bool:
     return "close" not in options and (newer or "keep-alive" in options)
 
 
-def _careful(raw: bytes) -> tuple[list[str], dict[str, str]]:
-    """The lines and fields of a head that has a name not seen yet, or something unusual.
-
-    A value that is not ASCII is left out: nothing that is stored or signed here holds one. Of a
-    field that comes twice the later one counts, but for those that say where the reply ends.
-    """
+def _careful(raw: bytes) -> tuple[list[str], list[list[str]]]:
+    """The lines of a head that has a name not seen yet, or something unusual, and its fields."""
     lines = raw.decode("latin-1").split("\r\n")
-    fields: dict[str, str] = {}
+    pairs: list[list[str]] = []
     for line in lines:
         if _CONTROL.search(line):
             raise BadReply("its head has a control character")
@@ -117,16 +115,31 @@ def _careful(raw: bytes) -> tuple[list[str], dict[str, str]]:
         key = _names.get(name) or _known(name)
         if not colon or key is None:
             raise BadReply("its head has a line that is not a header field")
-        value = value.strip(" \t")
-        if key in _FRAMING and fields.get(key, value) != value:
-            if key != "connection":
-                raise BadReply(f"it has {key} twice, and they differ")
-            value = f"{fields[key]}, {value}"
-        if value.isascii():
+        pairs.append([key, value.strip(" \t")])
+    return lines, pairs
+
+
+def _joined(pairs: list[list[str]]) -> dict[str, str]:
+    """The fields of a head, of which some may come twice.
+
+    Values that differ are joined, as RFC 9110 has it for lists, but for those that say where the
+    reply ends. One that is not ASCII is left out: nothing that is stored or signed here holds one.
+    """
+    fields: dict[str, str] = {}
+    for name, value in pairs:
+        key = _names.get(name) or name.lower()
+        if not value.isascii():
+            if key in _FRAMING:
+                raise BadReply(f"its {key} is not ASCII")
+            continue
+        before = fields.get(key)
+        if before is None or before == value:
             fields[key] = value
-        elif key in _FRAMING:
-            raise BadReply(f"its {key} is not ASCII")
-    return lines, fields
+        elif key in _FRAMING and key != "connection":
+            raise BadReply(f"it has {key} twice, and they differ")
+        else:
+            fields[key] = f"{before}, {value}"
+    return fields
 
 
 def _known(name: str) -> str | None:

@@ -40,6 +40,7 @@ class Peer:
         scheme: "http" or "https".
         host: The host with its port, as the ``Host`` header has it.
         most: How many unused connections are kept.
+        direct: Whether the environment's proxies are left out.
 
     Raises:
         InvalidArgument: It is no host, or the environment names a proxy that cannot be used.
@@ -52,7 +53,7 @@ class Peer:
         pool: The unused connections.
     """
 
-    def __init__(self, scheme: str, host: str, most: int) -> None:
+    def __init__(self, scheme: str, host: str, most: int, *, direct: bool = False) -> None:
         parts = _HOST.fullmatch(host)
         port = _PORTS.get(scheme)
         if parts is None or port is None:
@@ -62,7 +63,7 @@ class Peer:
         self._host = parts[1].strip("[]")
         self._port = int(parts[2] or port)
         self._tls = scheme == "https"
-        self._proxy = proxy = proxy_of(scheme, self._host, self._port)
+        self._proxy = proxy = None if direct else proxy_of(scheme, self._host, self._port)
         self.name = f"{parts[1]}:{self._port}"
         self._authority = self.name
         self.prefix = f"http://{host}" if proxy is not None and not self._tls else ""

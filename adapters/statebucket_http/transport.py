@@ -43,6 +43,8 @@ class Transport:
         ca_setting: What names such a file, for errors.
         authorities: Names in the certificates of the service's usual issuers, which are read first.
         max_body: The longest body of a reply, in bytes.
+        direct: Whether the environment's proxies are left out, for servers that only this machine
+            reaches.
         ways: How to wait, for a pool and a limit in seconds; by default, in the running event loop.
     """
 
@@ -56,6 +58,7 @@ class Transport:
         ca_setting: str = "",
         authorities: Sequence[bytes] = (),
         max_body: int = MAX_BODY,
+        direct: bool = False,
         ways: Callable[[Pool, float], Ways] | None = None,
     ) -> None:
         self._service = service
@@ -65,6 +68,7 @@ class Transport:
         self._authorities = authorities
         self._max_idle = pool
         self._max_body = max_body
+        self._direct = direct
         self._make_ways = ways or _in_loops
         self._peers: dict[tuple[str, str], tuple[Peer, Ways]] = {}
         self._trust: Trust | None = None
@@ -138,7 +142,7 @@ class Transport:
             peer.pool.close(ways.current())
 
     def _add_peer(self, endpoint: Endpoint) -> tuple[Peer, Ways]:
-        peer = Peer(endpoint.scheme, endpoint.host, self._max_idle)
+        peer = Peer(endpoint.scheme, endpoint.host, self._max_idle, direct=self._direct)
         for other, ways in list(self._peers.values()):
             other.pool.close(ways.current())  # a service that has moved is not asked there again
         while len(self._peers) >= _MAX_PEERS:

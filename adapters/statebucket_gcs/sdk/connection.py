@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from statebucket.errors import StateBucketError
     from statebucket.port.findings import Finding
-    from statebucket_gcs.options import GCSOptions
+    from statebucket_gcs.sdk.options import SDKOptions
 
 _CHUNK = 1 << 17
 
@@ -51,7 +51,7 @@ class Connections:
         InvalidArgument: A client of the caller's would send credentials in clear text.
     """
 
-    def __init__(self, options: GCSOptions, deadline: float, max_in_flight: int) -> None:
+    def __init__(self, options: SDKOptions, deadline: float, max_in_flight: int) -> None:
         if options.client is not None:
             Link(options.client, insecure=options.insecure_endpoint)
         self._options = options
@@ -118,7 +118,7 @@ class Connection:
         forked: Whether a parent process may have used a client of the caller's.
     """
 
-    def __init__(self, options: GCSOptions, deadline: float, threads: int, *, forked: bool) -> None:
+    def __init__(self, options: SDKOptions, deadline: float, threads: int, *, forked: bool) -> None:
         self.threads = Threads(threads)
         self._options = options
         self._idle = idle_limit(deadline)

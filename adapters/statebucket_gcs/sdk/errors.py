@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING
 
 import requests
 import urllib3.exceptions
-from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
+from google.auth.exceptions import GoogleAuthError
 
 from statebucket.errors import (
     InvalidArgument,
-    InvalidCredentials,
     RequestRejected,
     StateBucketError,
     Unavailable,
     UntrustedCertificate,
-    excerpt,
 )
-from statebucket_gcs.errors import HINT
+from statebucket_gcs import auth_errors
+from statebucket_gcs.auth_errors import auth_failure, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,14 +38,9 @@ def failure_of(
         sent: Whether it may have been sent.
     """
     if isinstance(error, GoogleAuthError):  # raised before anything is sent
-        text = _text(error)
-        if isinstance(error, TransportError) or (
-            isinstance(error, RefreshError) and error.retryable
-        ):
-            return Unavailable(f"no access token: {text}")
-        return InvalidCredentials(f"no usable credentials: {text} ({HINT})")
+        return auth_failure(error)
     if base is None:
-        return Unavailable(f"no access token: {_text(error)}")
+        return Unavailable(f"no access token: {text_of(error)}")
     where = f" at {base}"
     if isinstance(error, _MALFORMED):
         return InvalidArgument(
@@ -65,7 +59,7 @@ def failure_of(
                 f"the proxy before Cloud Storage{where} answered 407 to the user and password in "
                 "its environment variable"
             )
-    text = _text(chain[-1])
+    text = text_of(chain[-1])
     if not sent or any(isinstance(cause, _UNSENT) or _TUNNEL in str(cause) for cause in chain):
         return Unavailable(f"Cloud Storage{where} cannot be reached: {text}")
     return Unavailable(
@@ -95,18 +89,11 @@ _TUNNEL = "Tunnel connection failed"  # what a proxy refused
 def cause_of(error: BaseException) -> BaseException | None:
     """The error as the cause of ours, where its text holds no secret.
 
-    A `RefreshError` holds the token service's whole response, and an error about a URL may hold a
-    proxy's password.
+    An error about a URL may hold a proxy's password; see also `statebucket_gcs.auth_errors`.
     """
-    if isinstance(error, _MALFORMED) or (isinstance(error, GoogleAuthError) and error.args[1:]):
-        return None
-    return error
-
-
-def _text(error: BaseException) -> str:
-    # A RefreshError's further arguments hold the token service's whole response.
-    text = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
-    return f"{type(error).__name__}: {excerpt(text)}"
+    if isinstance(error, GoogleAuthError):
+        return auth_errors.cause_of(error)
+    return None if isinstance(error, _MALFORMED) else error
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

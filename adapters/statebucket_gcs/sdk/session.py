@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from google.auth.credentials import AnonymousCredentials
@@ -14,18 +12,18 @@ from google.cloud.storage import Client  # type: ignore[import-untyped]
 from requests import Session
 from requests.adapters import HTTPAdapter
 
-from statebucket.errors import InvalidArgument, InvalidCredentials
+from statebucket.errors import InvalidCredentials
 from statebucket.port.endpoint import proxy_for, require_tls
 from statebucket_gcs.errors import HINT
+from statebucket_gcs.options import ca_bundle
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
 
-    from statebucket_gcs.options import GCSOptions
+    from statebucket_gcs.sdk.options import SDKOptions
 
 _PROXIES = frozenset({"http", "https", "socks4", "socks4a", "socks5", "socks5h"})
 _TRANSIENT = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
-_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class Link:
@@ -67,7 +65,7 @@ def base_of(client: Any) -> str:  # noqa: ANN401  (the SDK is untyped)
     return base if "://" in base else f"http://{base}"
 
 
-def connect(options: GCSOptions, connections: int) -> Any:  # noqa: ANN401  (the SDK is untyped)
+def connect(options: SDKOptions, connections: int) -> Any:  # noqa: ANN401  (the SDK is untyped)
     """Makes a client of the SDK's; its credentials may be a request away.
 
     Args:
@@ -79,7 +77,7 @@ def connect(options: GCSOptions, connections: int) -> Any:  # noqa: ANN401  (the
         InvalidCredentials: The file of credentials is not one.
     """
     endpoint = options.endpoint_url
-    certificates = _certificates()
+    certificates = ca_bundle() or True
     try:
         client = Client(
             project=options.project,
@@ -116,7 +114,7 @@ class _TokenSession(Session):
     def __init__(self) -> None:
         super().__init__()
         self.trust_env = False
-        self.verify = _certificates()
+        self.verify = ca_bundle() or True
 
     def merge_environment_settings(self, url: Any, proxies: Any, *rest: Any) -> Any:  # noqa: ANN401
         """Adds the proxy that the environment names for a URL."""
@@ -138,15 +136,3 @@ def _proxies(url: str) -> dict[str, str]:
     """The proxy for a URL, in the form that requests takes."""
     proxy = proxy_for(url, schemes=_PROXIES)
     return {} if proxy is None else {"all": proxy.with_user()}
-
-
-def _certificates() -> str | bool:
-    """The file or folder of certificate authorities that requests are to trust."""
-    for variable in _CA_VARIABLES:
-        if path := os.environ.get(variable):
-            if not Path(path).exists():
-                raise InvalidArgument(
-                    f"{variable} must be a file or folder of certificates: {path!r} does not exist"
-                )
-            return path
-    return True

@@ -75,6 +75,19 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_private_link(host: str) -> bool:
+    """Whether a host, a name or an address without brackets, is this machine or on its own link.
+
+    Metadata servers are there (169.254.169.254).
+    """
+    if is_loopback(host):
+        return True
+    try:
+        return ip_address(host).is_link_local
+    except ValueError:
+        return False
+
+
 def proxy_for(url: str, *, schemes: frozenset[str] = frozenset({"http", "https"})) -> Proxy | None:
     """The proxy that the environment names for a URL, or None.
 

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 class TestStrict(StateStoreContract):
     """fake-gcs-server, with preconditions and errors as Cloud Storage has them."""
 
+    engine = "sdk"
+
     @pytest.fixture
     def target(self, fake: Server, strict: FaultProxy) -> GCSTarget:
-        return GCSTarget(fake.url, strict)
+        return GCSTarget(fake.url, strict, engine=self.engine)
 
     # Larger numbers are the next class's: here each request is three.
     @pytest.mark.parametrize("count", [0, 1, 100, 101, 256, 257])
@@ -31,18 +33,33 @@ class TestStrict(StateStoreContract):
         await super().test_any_number_of_keys(acme, target, count)
 
 
+class TestStrictHTTP(TestStrict):
+    engine = "http"
+
+
 class TestStrictRequests(RequestCountContract):
+    engine = "sdk"
+
     @pytest.fixture
     def target(self, fake: Server, proxy: FaultProxy) -> GCSTarget:
-        return GCSTarget(fake.url, proxy, counted=True)
+        return GCSTarget(fake.url, proxy, counted=True, engine=self.engine)
+
+
+class TestStrictHTTPRequests(TestStrictRequests):
+    engine = "http"
 
 
 class TestFakeGCS(StateStoreContract):
+    engine = "sdk"
     differs: ClassVar[Differences] = FAKE_GCS
 
     @pytest.fixture
     def target(self, fake: Server) -> GCSTarget:
-        return GCSTarget(fake.url)
+        return GCSTarget(fake.url, engine=self.engine)
+
+
+class TestFakeGCSHTTP(TestFakeGCS):
+    engine = "http"
 
 
 class TestGCPEmulator(StateStoreContract):
@@ -51,12 +68,17 @@ class TestGCPEmulator(StateStoreContract):
     It has no pages either.
     """
 
+    engine = "sdk"
     differs: ClassVar[Differences] = GCP_EMULATOR
 
     @pytest.fixture
     def target(self, wiped: Server, strict_emulator: FaultProxy) -> GCSTarget:
-        return GCSTarget(wiped.url, strict_emulator)
+        return GCSTarget(wiped.url, strict_emulator, engine=self.engine)
 
     @pytest.mark.parametrize("count", [0, 1, 100, 101])
     async def test_any_number_of_keys(self, acme: StateStore, target: Target, count: int) -> None:
         await super().test_any_number_of_keys(acme, target, count)
+
+
+class TestGCPEmulatorHTTP(TestGCPEmulator):
+    engine = "http"

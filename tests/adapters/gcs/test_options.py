@@ -14,7 +14,7 @@ import statebucket_gcs
 from statebucket.errors import AdapterNotInstalled, InvalidArgument, InvalidURL
 from statebucket.port.bucket import Bucket, Location
 from statebucket_gcs import open_bucket
-from statebucket_gcs.options import GCSOptions
+from statebucket_gcs.sdk.options import SDKOptions
 from statebucket_gcs.sdk.session import connect
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def test_the_environment_is_read_once(
     (tmp_path / "ca.pem").touch()
     values = {"HTTPS_PROXY": "127.0.0.1:1", "REQUESTS_CA_BUNDLE": str(tmp_path / "ca.pem")}
     monkeypatch.setenv(variable, values.get(variable, "x"))
-    session = connect(GCSOptions(anonymous=True), 7)._http
+    session = connect(SDKOptions(anonymous=True), 7)._http
     assert session.trust_env is False
     proxied = variable == "HTTPS_PROXY"
     assert session.proxies == ({"all": "http://127.0.0.1:1"} if proxied else {})

@@ -118,8 +118,14 @@ def test_an_ambiguous_end_makes_no_reply(lines: tuple[str, ...]) -> None:
 
 
 def test_what_comes_twice_without_harm_is_no_error() -> None:
-    head = read("Server: a", "Server: b", "Content-Length: 1", "content-length: 1")
-    assert head.fields == {"server": "b", "content-length": "1"}
+    head = read("Server: a", "Server: a", "Content-Length: 1", "content-length: 1")
+    assert head.fields == {"server": "a", "content-length": "1"}
+
+
+def test_what_comes_in_several_lines_is_joined() -> None:
+    lines = ("X-Hash: crc32c=a", "ETag: e", "x-hash: md5=b")
+    for _ in range(2):  # the second time each name is known
+        assert read(*lines).fields == {"x-hash": "crc32c=a, md5=b", "etag": "e"}
 
 
 def test_a_value_that_is_not_ascii_is_left_out() -> None:

@@ -119,38 +119,9 @@ def test_a_loop_that_watches_no_sockets_has_threads_wait() -> None:
 
 BLOCKING = """
 import sys
+from statebucket_http.blocking import Blocking, finish
 from statebucket_http.transport import Transport
-from statebucket_http.waiting import lookup, wait
 from statebucket_http.wire import Endpoint, Request
-
-class Blocking:
-    limit = 10.0
-
-    def __init__(self, *_):
-        pass
-
-    def current(self):
-        return self
-
-    async def run(self, connection, step, limit=None):
-        if not step.start():
-            wait(connection, step, limit or self.limit)
-
-    async def resolve(self, host, port):
-        return lookup(host, port)
-
-    def release(self, connection):
-        connection.owner = None
-
-    def ended(self):
-        return False
-
-def finish(coroutine):
-    try:
-        coroutine.send(None)
-    except StopIteration as done:
-        return done.value
-    raise AssertionError("it waits for a loop")
 
 sender = Transport("S3", 30, None, 8, ways=Blocking)
 endpoint = Endpoint("http", sys.argv[1], "", "")

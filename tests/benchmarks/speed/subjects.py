@@ -445,10 +445,10 @@ class TunedGcs(GoogleSdk):
         await asyncio.to_thread(blob.upload_from_string, value, "application/json")
 
     def make(self) -> Any:
-        from statebucket_gcs.options import GCSOptions
+        from statebucket_gcs.sdk.options import SDKOptions
         from statebucket_gcs.sdk.session import connect
 
-        options = GCSOptions(project="bench", endpoint_url=self.endpoint, anonymous=True)
+        options = SDKOptions(project="bench", endpoint_url=self.endpoint, anonymous=True)
         return connect(options, 64)
 
 

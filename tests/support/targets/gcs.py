@@ -23,14 +23,21 @@ class GCSTarget(Target):
         server: The server's URL.
         proxy: What the store's requests go through, to be checked or counted.
         counted: Whether they are counted there.
+        engine: The store's engine.
     """
 
     def __init__(
-        self, server: str, proxy: FaultProxy | None = None, *, counted: bool = False
+        self,
+        server: str,
+        proxy: FaultProxy | None = None,
+        *,
+        counted: bool = False,
+        engine: str = "sdk",
     ) -> None:
         super().__init__()
         self.prefix = f"{uuid4().hex}/state/"
         self.around = Around(server)
+        self.engine = engine
         self.endpoint = server if proxy is None else proxy.url
         self.proxy = proxy if counted else None
 
@@ -38,7 +45,7 @@ class GCSTarget(Target):
     def url(self) -> str:
         """The store's URL."""
         where = f"gs://{self.around.bucket}/{self.prefix[:-1]}"
-        return f"{where}?endpoint_url={self.endpoint}&anonymous=true"
+        return f"{where}?endpoint_url={self.endpoint}&anonymous=true&engine={self.engine}"
 
     def open(self, **options: Any) -> StateStore:
         return open_store(self.url, **{"clock": self.clock} | options)

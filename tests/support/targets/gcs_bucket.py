@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from statebucket.port.bucket import JSON, Location, Write
-from statebucket_gcs import open_bucket
+from statebucket_gcs import open_bucket, open_bucket_over_http
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,13 +103,22 @@ class Around:
             connection.close()
 
 
+ENGINES = {"sdk": open_bucket, "http": open_bucket_over_http}
+
+
 def opened(
-    url: str, bucket: str, *, deadline: float = 10.0, max_in_flight: int = 32, **options: object
+    url: str,
+    bucket: str,
+    *,
+    engine: str = "sdk",
+    deadline: float = 10.0,
+    max_in_flight: int = 32,
+    **options: object,
 ) -> GCSBucket:
     """Open a bucket of a server."""
     if "client" not in options:
         options = {"endpoint_url": url, "anonymous": "true"} | options
-    found = open_bucket(Location("gs", bucket, "", options, deadline, max_in_flight)).bucket
+    found = ENGINES[engine](Location("gs", bucket, "", options, deadline, max_in_flight)).bucket
     _open.append(found)  # type: ignore[arg-type]
     return found  # type: ignore[return-value]
 

@@ -1,0 +1,1 @@
+"""Cloud Storage by requests of our own, for ``engine=http``."""

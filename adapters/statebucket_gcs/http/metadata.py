@@ -1,0 +1,138 @@
+"""Tokens of the machine's own service account, from Google's metadata server.
+
+https://cloud.google.com/compute/docs/access/authenticate-workloads#applications
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import msgspec
+
+from statebucket.errors import InvalidCredentials, StateBucketError, Unavailable, excerpt
+from statebucket.port.renewal import Token
+from statebucket_gcs.errors import HINT
+from statebucket_gcs.options import SCOPE
+from statebucket_http.blocking import Blocking, finish
+from statebucket_http.endpoints import endpoint_at
+from statebucket_http.transport import Transport
+from statebucket_http.wire import Request
+
+if TYPE_CHECKING:
+    from statebucket_http.wire import Reply
+
+HOSTS = frozenset({"metadata.google.internal", "metadata"})
+"""The names under which machines have it."""
+
+_HOST_VARIABLES = ("GCE_METADATA_HOST", "GCE_METADATA_ROOT")
+_ADDRESS = "169.254.169.254"
+# Where there is one: in Cloud Run and its functions, App Engine, and on Google's machines.
+_GOOGLES = ("K_SERVICE", "CLOUD_RUN_JOB", "FUNCTION_TARGET", "GAE_ENV")
+_PRODUCT = "/sys/class/dmi/id/product_name"
+_ACCOUNT = "/computeMetadata/v1/instance/service-accounts/default"
+_PATIENCE = 9.0  # a transport gives up what does not move for a third of it
+_MAX_REPLY = 64 * 1024
+_OK = 200
+_TOO_MANY = 429
+_SERVER = 500
+_TIMEOUT = 408
+
+
+class _Granted(msgspec.Struct):
+    access_token: str
+    expires_in: float
+
+
+class MetadataServer:
+    """The metadata server of this machine. Its calls block.
+
+    It is asked over plain HTTP: nothing secret is sent, and what is answered does not leave the
+    machine's own link. No proxy of the environment is used.
+
+    Args:
+        deadline: Seconds that a call of the store may take.
+    """
+
+    def __init__(self, deadline: float) -> None:
+        named = next((os.environ[name] for name in _HOST_VARIABLES if os.environ.get(name)), None)
+        self._expected = named is not None or _on_google()
+        self._asked = named is not None or os.environ.get("NO_GCE_CHECK", "").lower() != "true"
+        self._endpoint = endpoint_at(f"http://{named or _ADDRESS}", _HOST_VARIABLES[0])
+        self._transport = Transport(
+            "the metadata server",
+            min(deadline, _PATIENCE),
+            None,
+            1,
+            max_body=_MAX_REPLY,
+            direct=True,
+            ways=Blocking,
+        )
+
+    def token(self) -> Token:
+        """A token of the service account of this machine.
+
+        Raises:
+            InvalidCredentials: There is no metadata server, or it gives none.
+            Unavailable: It cannot be reached now, or fails.
+        """
+        asked = time.time()
+        reply = self._ask(f"{_ACCOUNT}/token", f"scopes={quote(SCOPE, safe='')}")
+        try:
+            granted = msgspec.json.decode(reply.body, type=_Granted)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            # Its text may hold a part of a token.
+            raise Unavailable("no access token: the metadata server's reply is malformed") from None
+        return Token(granted.access_token, asked + granted.expires_in)
+
+    def email(self) -> str:
+        """The service account of this machine; empty where that cannot be found out."""
+        try:
+            reply = self._ask(f"{_ACCOUNT}/email")
+        except StateBucketError:
+            return ""
+        return excerpt(reply.body.decode(errors="replace").strip())
+
+    def _ask(self, path: str, query: str = "") -> Reply:
+        if not self._asked:
+            raise _none("NO_GCE_CHECK excludes the metadata server")
+        headers = {"host": self._endpoint.host, "metadata-flavor": "Google"}
+        try:
+            reply = finish(
+                self._transport.send(self._endpoint, Request("GET", path, query), headers)
+            )
+        except Unavailable as error:
+            if self._expected:
+                raise Unavailable(f"no access token: {error.message}") from error
+            raise _none(error.message) from error
+        status = reply.status
+        if status in {_TOO_MANY, _TIMEOUT} or status >= _SERVER:
+            raise Unavailable(
+                f"no access token: the metadata server answered {status}", code=str(status)
+            )
+        if status != _OK:
+            said = excerpt(reply.body.decode(errors="replace")) if _googles(reply) else ""
+            raise _none(f"the metadata server answered {status}{said and f': {said}'}", str(status))
+        if not _googles(reply):
+            raise _none(f"what answers at {self._endpoint.host} is not Google's metadata server")
+        return reply
+
+
+def _googles(reply: Reply) -> bool:
+    return reply.headers.get("metadata-flavor") == "Google"
+
+
+def _none(reason: str, code: str | None = None) -> InvalidCredentials:
+    return InvalidCredentials(f"no usable credentials: {reason} ({HINT})", code=code)
+
+
+def _on_google() -> bool:
+    """Whether this is known to be a machine of Google's, whose metadata server is only late."""
+    if any(os.environ.get(name) for name in _GOOGLES):
+        return True
+    with suppress(OSError), open(_PRODUCT, encoding="ascii", errors="replace") as file:  # noqa: PTH123  (pathlib costs 5 ms)
+        return file.read(16).startswith("Google")
+    return False

@@ -1,0 +1,44 @@
+"""The endpoint that a URL of the user's names."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from statebucket.errors import InvalidArgument
+from statebucket.port.url import without_query
+from statebucket_http.wire import Endpoint
+
+_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")  # what every HTTP client sends as it was signed
+_PORTS = {"http": 80, "https": 443}
+
+
+def endpoint_at(url: str, what: str = "endpoint_url") -> Endpoint:
+    """The endpoint at a URL, without a region.
+
+    Args:
+        url: The URL, of a server or a path on it.
+        what: What named it, for errors.
+
+    Raises:
+        InvalidArgument: It is no such URL; the message shows nothing of it that may be a secret.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in _PORTS or parts.query or "@" in url:
+        raise InvalidArgument(
+            f"{what} must be http://host or https://host, without user or query: "
+            f"{without_query(url)!r}"
+        )
+    name = f"[{host}]" if ":" in host else host
+    authority = name if port in {None, _PORTS[parts.scheme]} else f"{name}:{port}"
+    base = parts.path.rstrip("/")
+    if not _PATH.fullmatch(base) or not {".", ".."}.isdisjoint(base.split("/")):
+        raise InvalidArgument(
+            f"the path of {what} must be letters, digits and -_.~ , without segments that are "
+            f"empty, '.' or '..': {base!r}"
+        )
+    return Endpoint(parts.scheme, authority, base, "")
