@@ -6,7 +6,7 @@ import re
 import socket
 from typing import TYPE_CHECKING, Protocol
 
-from statebucket.errors import InvalidArgument
+from statebucket.errors import InvalidArgument, RequestRejected
 from statebucket_http.connection import Connection, Socket
 from statebucket_http.head import BadReply, write_head
 from statebucket_http.pool import Pool
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 _PORTS = {"http": 80, "https": 443}
 _OK = range(200, 300)
+_WRONG_USER = 407
 
 
 class Ways(Protocol):
@@ -89,6 +90,7 @@ class Peer:
         Raises:
             OSError: It cannot be reached; `ssl.SSLCertVerificationError` where it is not trusted.
             BadReply: The proxy refuses, or the connection was closed within the handshake.
+        RequestRejected: The proxy refuses the user and password.
         """
         generation = self.pool.generation
         connection = await self._connect(waits, max_body)
@@ -155,6 +157,11 @@ class Peer:
         head = write_head("CONNECT", self._authority, headers, None)
         await waits.run(connection, Exchange(connection, head, b"", bodiless=True))
         reader = connection.reader
+        if reader.reply is not None and reader.reply.status == _WRONG_USER:
+            raise RequestRejected(
+                f"the proxy before {self._authority} answered 407 to the user and password in its "
+                "environment variable"
+            )
         if reader.reply is None or reader.reply.status not in _OK:
             status = reader.reply.status if reader.reply is not None else "nothing"
             raise BadReply(f"the proxy answers {status} to CONNECT")

@@ -90,7 +90,8 @@ class Transport:
             Unavailable: No connection, no answer in time, one cut short or none of HTTP/1.1;
                 ``outcome`` tells whether a byte of the request may have left.
             UntrustedCertificate: The server's certificate is not trusted.
-            RequestRejected: A header or the path holds a character that HTTP does not allow.
+            RequestRejected: A header or the path holds a character that HTTP does not allow, or the
+                proxy refuses its user and password.
             InvalidArgument: The environment's proxy or the CA bundle cannot be used.
         """
         if self._pid != os.getpid():

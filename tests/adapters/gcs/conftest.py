@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
@@ -9,13 +10,15 @@ import pytest
 
 from support.fault_proxy.proxy import FaultProxy
 from support.servers.strict_gcs import running_strict
-from support.targets.gcs_bucket import Around, close_all, opened
+from support.targets.gcs_bucket import Around, close_all
+from support.targets.gcs_bucket import opened as open_gcs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from statebucket_gcs.bucket import GCSBucket
     from support.servers import Server
+    from support.targets.gcs_bucket import Opened
 
 
 @pytest.fixture(scope="session")
@@ -58,8 +61,21 @@ def around_emulator(wiped: Server) -> Around:
     return Around(wiped.url)
 
 
+@pytest.fixture(params=["sdk", "http"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Each engine in turn."""
+    name: str = request.param
+    return name
+
+
 @pytest.fixture
-def bucket(proxy: FaultProxy, around: Around) -> GCSBucket:
+def opened(engine: str) -> Opened:
+    """Opens buckets of a server through the engine."""
+    return partial(open_gcs, engine=engine)
+
+
+@pytest.fixture
+def bucket(proxy: FaultProxy, around: Around, opened: Opened) -> GCSBucket:
     """The adapter, through both proxies."""
     return opened(proxy.url, around.bucket)
 

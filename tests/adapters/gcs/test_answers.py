@@ -14,14 +14,14 @@ from statebucket.contract.versions import Version
 from statebucket.errors import AccessDenied, RequestRejected, StateBucketError, Unavailable
 from support.fault_proxy.proxy import Answer, AnswerWith, Reply, RewriteReply, gcs_error, on
 from support.servers.strict_gcs import batch_of
-from support.targets.gcs_bucket import opened, write
+from support.targets.gcs_bucket import write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from statebucket_gcs.bucket import GCSBucket
     from support.fault_proxy.proxy import Fault, FaultProxy, Recorded
-    from support.targets.gcs_bucket import Around
+    from support.targets.gcs_bucket import Around, Opened
 
 pytestmark = pytest.mark.asyncio
 
@@ -103,7 +103,9 @@ async def test_parts_of_another_batch_are_not_taken(
     assert caught.value.outcome == "unknown"
 
 
-async def test_a_body_of_another_generation_is_not_taken(proxy: FaultProxy, around: Around) -> None:
+async def test_a_body_of_another_generation_is_not_taken(
+    proxy: FaultProxy, around: Around, opened: Opened
+) -> None:
     bucket = opened(proxy.url, around.bucket)
     await bucket.put(write("a"), None)
     proxy.plan(Answer(404), described(), Answer(200, (("x-goog-generation", "8"),), b"{}"))
@@ -153,7 +155,7 @@ async def test_what_others_wrote_reads_as_before(
 
 @pytest.mark.parametrize("status", [501, 505])
 async def test_what_a_server_does_not_implement_is_not_sent_again(
-    proxy: FaultProxy, around: Around, status: int
+    proxy: FaultProxy, around: Around, status: int, opened: Opened
 ) -> None:
     url = f"gs://{around.bucket}?anonymous=true&endpoint_url={proxy.url}"
     async with open_store(url) as store:

@@ -14,16 +14,16 @@ from statebucket.port.expiry import Expiry
 from statebucket.port.lifecycle import Lifecycle, LifecyclePort
 from support.fault_proxy.proxy import FaultProxy, gcs_error, on
 from support.rules import scope
-from support.targets.gcs_bucket import opened, write
+from support.targets.gcs_bucket import write
 
 if TYPE_CHECKING:
-    from support.targets.gcs_bucket import Around
+    from support.targets.gcs_bucket import Around, Opened
 
 pytestmark = pytest.mark.asyncio
 
 
 async def test_gcp_storage_emulator_works_but_for_conditions_and_pages(
-    around_emulator: Around, caplog: pytest.LogCaptureFixture
+    around_emulator: Around, caplog: pytest.LogCaptureFixture, opened: Opened
 ) -> None:
     bucket = opened(around_emulator.url, around_emulator.bucket)
     for name in ("a/b~20", "a/c"):
@@ -43,7 +43,9 @@ async def test_gcp_storage_emulator_works_but_for_conditions_and_pages(
     await bucket.close()
 
 
-async def test_lifecycle_rules_are_read_and_written(around_emulator: Around) -> None:
+async def test_lifecycle_rules_are_read_and_written(
+    around_emulator: Around, opened: Opened
+) -> None:
     bucket = opened(around_emulator.url, around_emulator.bucket)
     assert isinstance(bucket, LifecyclePort)
     found = await bucket.read_lifecycle()
@@ -66,6 +68,7 @@ async def test_lifecycle_rules_are_read_and_written(around_emulator: Around) -> 
 
 async def test_rules_that_somebody_else_has_changed_are_not_overwritten(
     around_emulator: Around,
+    opened: Opened,
 ) -> None:
     # gcp-storage-emulator knows no condition: what is sent is looked at.
     with FaultProxy("127.0.0.1", urlsplit(around_emulator.url).port or 0) as proxy:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.auth.credentials import AnonymousCredentials, Credentials
-from google.cloud.storage import Client  # type: ignore[import-untyped]
 
 from statebucket.errors import InvalidArgument, RequestRejected, StateBucketError, Unavailable
 from support.at_exit import assert_works_at_exit
 from support.error_texts import texts
 from support.fault_proxy.proxy import Answer, DropBeforeSend, FaultProxy, on
 from support.servers.ports import free_port
-from support.targets.gcs_bucket import opened, write
+from support.targets.gcs_bucket import with_credentials, write
 from support.targets.gcs_key import use_key
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from support.fault_proxy.proxy import Fault
     from support.servers import Server
-    from support.targets.gcs_bucket import Around
+    from support.targets.gcs_bucket import Around, Opened
 
 PASSWORD = "hunter2"
 ELSEWHERE = "http://192.0.2.1:9"  # a documentation address: nothing answers there
@@ -76,7 +75,7 @@ async def failure(call: Any) -> StateBucketError:
     return caught.value
 
 
-def test_credentials_are_not_sent_in_clear_text() -> None:
+def test_credentials_are_not_sent_in_clear_text(opened: Opened) -> None:
     with pytest.raises(InvalidArgument, match=r"192\.0\.2\.1.*https://.*insecure_endpoint=true"):
         opened(ELSEWHERE, "bucket", anonymous="false")
     opened(ELSEWHERE, "bucket")  # without credentials
@@ -84,31 +83,40 @@ def test_credentials_are_not_sent_in_clear_text() -> None:
     opened("http://localhost:1", "bucket", anonymous="false")
 
 
-def test_a_callers_client_does_not_send_credentials_in_clear_text_either() -> None:
-    def client(credentials: Any) -> Any:
-        options = {"api_endpoint": ELSEWHERE}
-        return Client("p", credentials=credentials, client_options=options)
-
+def test_nor_are_those_of_the_caller(opened: Opened, engine: str) -> None:
+    own = with_credentials(Valid(), ELSEWHERE, engine)
     with pytest.raises(InvalidArgument, match="clear text"):
-        opened("", "bucket", client=client(Valid()))
-    opened("", "bucket", client=client(Valid()), insecure_endpoint=True)
-    opened("", "bucket", client=client(AnonymousCredentials()))  # type: ignore[no-untyped-call]
+        opened("", "bucket", **own)
+    opened("", "bucket", insecure_endpoint=True, **own)
+
+
+@pytest.mark.parametrize("engine", ["sdk"])
+def test_a_callers_client_without_credentials_may_use_plain_http(
+    opened: Opened, engine: str
+) -> None:
+    own = with_credentials(AnonymousCredentials(), ELSEWHERE, engine)  # type: ignore[no-untyped-call]
+    opened("", "bucket", **own)
 
 
 @pytest.mark.asyncio
 async def test_nor_are_they_to_an_endpoint_that_the_environment_names(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listener: FaultProxy
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listener: FaultProxy, opened: Opened
 ) -> None:
     use_key(monkeypatch, tmp_path, f"{listener.url}/token")
     monkeypatch.setenv("API_ENDPOINT_OVERRIDE", ELSEWHERE)
-    bucket = opened("", "bucket", endpoint_url=None, anonymous="false")
-    error = await failure(bucket.put(write("a"), None))
+
+    async def attempt() -> None:
+        bucket = opened("", "bucket", endpoint_url=None, anonymous="false")
+        await bucket.put(write("a"), None)
+
+    error = await failure(attempt())
     assert type(error) is InvalidArgument
     assert listener.requests == []  # not even a token was asked for
 
 
 def test_an_emulator_named_by_the_environment_gets_no_credentials(
     monkeypatch: pytest.MonkeyPatch,
+    opened: Opened,
 ) -> None:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", ELSEWHERE)
     opened("", "bucket", endpoint_url=None, anonymous="false")
@@ -119,7 +127,7 @@ def test_an_emulator_named_by_the_environment_gets_no_credentials(
     "value", [f"http://me:{PASSWORD}@host:port", f"http://me:{PASSWORD}@", f"x://me:{PASSWORD}@h"]
 )
 async def test_a_proxy_that_is_not_one_is_refused_without_being_shown(
-    monkeypatch: pytest.MonkeyPatch, value: str
+    monkeypatch: pytest.MonkeyPatch, value: str, opened: Opened
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", value)
     error = await failure(opened("https://storage.invalid", "bucket").put(write("a"), None))
@@ -131,7 +139,7 @@ async def test_a_proxy_that_is_not_one_is_refused_without_being_shown(
 
 @pytest.mark.asyncio
 async def test_a_proxy_may_be_named_without_a_scheme(
-    monkeypatch: pytest.MonkeyPatch, listener: FaultProxy
+    monkeypatch: pytest.MonkeyPatch, listener: FaultProxy, opened: Opened
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"me:{PASSWORD}@127.0.0.1:{listener.port}")
     listener.always(Answer(407))
@@ -147,7 +155,7 @@ async def test_a_proxy_may_be_named_without_a_scheme(
 @pytest.mark.asyncio
 @pytest.mark.parametrize("fault", [Answer(502), DropBeforeSend(), None], ids=repr)
 async def test_what_a_proxy_did_not_pass_on_was_not_written(
-    monkeypatch: pytest.MonkeyPatch, listener: FaultProxy, fault: Fault | None
+    monkeypatch: pytest.MonkeyPatch, listener: FaultProxy, fault: Fault | None, opened: Opened
 ) -> None:
     port = free_port() if fault is None else listener.port
     monkeypatch.setenv("HTTPS_PROXY", f"http://me:{PASSWORD}@127.0.0.1:{port}")
@@ -156,12 +164,13 @@ async def test_what_a_proxy_did_not_pass_on_was_not_written(
     error = await failure(opened("https://storage.invalid", "bucket").put(write("a"), None))
     assert type(error) is Unavailable
     assert error.outcome == "none"
-    assert "https://storage.invalid cannot be reached" in error.message
+    assert "storage.invalid" in error.message
+    assert "cannot be reached" in error.message
     assert PASSWORD not in "".join(texts(error))
 
 
 @pytest.mark.asyncio
-async def test_a_tls_handshake_that_fails_wrote_nothing(proxy: FaultProxy) -> None:
+async def test_a_tls_handshake_that_fails_wrote_nothing(proxy: FaultProxy, opened: Opened) -> None:
     url = proxy.url.replace("http://", "https://")
     error = await failure(opened(url, "bucket").put(write("a"), None))
     assert type(error) is Unavailable
@@ -169,7 +178,9 @@ async def test_a_tls_handshake_that_fails_wrote_nothing(proxy: FaultProxy) -> No
 
 
 @pytest.mark.asyncio
-async def test_a_missing_file_of_certificates_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_file_of_certificates_is_named(
+    monkeypatch: pytest.MonkeyPatch, opened: Opened
+) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file.pem")
     error = await failure(opened("https://storage.invalid", "bucket").put(write("a"), None))
     assert type(error) is InvalidArgument
@@ -181,7 +192,11 @@ async def test_a_missing_file_of_certificates_is_named(monkeypatch: pytest.Monke
 @pytest.mark.usefixtures("_netrc")
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "HTTP_PROXY", "NO_PROXY"])
 async def test_the_netrc_file_is_never_read(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listener: FaultProxy, variable: str
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    listener: FaultProxy,
+    variable: str,
+    opened: Opened,
 ) -> None:
     (tmp_path / "ca.pem").touch()
     values = {"REQUESTS_CA_BUNDLE": str(tmp_path / "ca.pem"), "HTTP_PROXY": listener.url}
@@ -196,13 +211,13 @@ async def test_the_netrc_file_is_never_read(
 
 @pytest.mark.asyncio
 @pytest.mark.usefixtures("_netrc")
-async def test_the_netrc_file_takes_no_token_of_a_callers_client(
-    monkeypatch: pytest.MonkeyPatch, listener: FaultProxy
+async def test_the_netrc_file_takes_no_token_of_the_callers(
+    monkeypatch: pytest.MonkeyPatch, listener: FaultProxy, opened: Opened, engine: str
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "x")
-    client = Client("p", credentials=Valid(), client_options={"api_endpoint": listener.url})
     listener.always(Answer(404))
-    await failure(opened("", "bucket", client=client).put(write("a"), None))
+    own = with_credentials(Valid(), listener.url, engine)
+    await failure(opened("", "bucket", **own).put(write("a"), None))
     assert listener.requests[0].header("Authorization") == "Bearer t0ken"
 
 

@@ -14,7 +14,6 @@ from google.auth.exceptions import (
     RefreshError,
     TransportError,
 )
-from google.cloud.storage import Client  # type: ignore[import-untyped]
 
 from statebucket.contract.versions import Version
 from statebucket.errors import (
@@ -28,6 +27,7 @@ from statebucket.errors import (
     Unavailable,
 )
 from statebucket_gcs.sdk import session
+from support.error_texts import texts
 from support.fault_proxy.proxy import (
     Answer,
     BlackHole,
@@ -42,7 +42,7 @@ from support.fault_proxy.proxy import (
 )
 from support.servers.ports import free_port
 from support.servers.strict_gcs import NO_BUCKET, NOT_MET
-from support.targets.gcs_bucket import opened, write
+from support.targets.gcs_bucket import with_credentials, write
 from support.targets.gcs_key import use_key
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from statebucket_gcs.bucket import GCSBucket
     from support.fault_proxy.proxy import Fault
-    from support.targets.gcs_bucket import Around
+    from support.targets.gcs_bucket import Around, Opened
 
 pytestmark = pytest.mark.asyncio
 
@@ -192,6 +192,7 @@ async def test_a_lost_connection(
     around: Around,
     fault: Fault,
     outcome: str,
+    opened: Opened,
 ) -> None:
     bucket = opened(proxy.url, around.bucket, deadline=0.6)
     await bucket.list("", after=None, limit=1)
@@ -212,7 +213,7 @@ async def test_a_redirect_is_not_followed(bucket: GCSBucket, proxy: FaultProxy) 
     assert type(await failure(bucket.get("a"))) is RequestRejected
 
 
-async def test_a_closed_port_wrote_nothing() -> None:
+async def test_a_closed_port_wrote_nothing(opened: Opened) -> None:
     bucket = opened(f"http://127.0.0.1:{free_port()}", "some-bucket")
     error = await failure(bucket.put(write("a"), None))
     assert type(error) is Unavailable
@@ -220,7 +221,7 @@ async def test_a_closed_port_wrote_nothing() -> None:
     assert "refused" in error.message
 
 
-async def test_the_name_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_name_is_unknown(monkeypatch: pytest.MonkeyPatch, opened: Opened) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -230,6 +231,7 @@ async def test_the_name_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert error.outcome == "none"
 
 
+@pytest.mark.parametrize("engine", ["sdk"])
 @pytest.mark.parametrize(
     ("raised", "retryable", "kind"),
     [
@@ -241,6 +243,7 @@ async def test_the_name_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 async def test_credentials_that_cannot_be_had(
     monkeypatch: pytest.MonkeyPatch,
+    opened: Opened,
     *,
     raised: type[GoogleAuthError],
     retryable: bool,
@@ -263,9 +266,47 @@ async def test_credentials_that_cannot_be_had(
         assert "GOOGLE_APPLICATION_CREDENTIALS" in error.message
 
 
+class Failing(Rotating):
+    """Credentials that give no token."""
+
+    def __init__(self, error: GoogleAuthError) -> None:
+        super().__init__()
+        self.error = error
+
+    def refresh(self, _request: object) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("raised", "retryable", "kind"),
+    [
+        (DefaultCredentialsError, False, InvalidCredentials),
+        (RefreshError, False, InvalidCredentials),
+        (RefreshError, True, Unavailable),
+        (TransportError, False, Unavailable),
+    ],
+)
+async def test_a_token_that_cannot_be_had(
+    opened: Opened,
+    engine: str,
+    *,
+    raised: type[GoogleAuthError],
+    retryable: bool,
+    kind: type[StateBucketError],
+) -> None:
+    failing = Failing(raised("cannot", {"access_token": "s3cr3t"}, retryable=retryable))
+    own = with_credentials(failing, "http://127.0.0.1:1", engine)
+    error = await failure(opened("", "some-bucket", **own).put(write("a"), None))
+    assert type(error) is kind
+    assert error.outcome == "none"
+    assert error.__cause__ is None  # its text has the whole response
+    assert "cannot" in error.message
+    assert "s3cr3t" not in "".join(texts(error))
+
+
 @pytest.mark.parametrize("held", ["[1]", '"x"', "1", "null", "no JSON", "{}"])
 async def test_a_credentials_file_that_is_none(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, held: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, held: str, opened: Opened
 ) -> None:
     file = tmp_path / "key.json"
     file.write_text(held)
@@ -286,7 +327,7 @@ def key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, proxy: FaultProxy) -> N
 @pytest.mark.usefixtures("key")
 @pytest.mark.parametrize("status", [429, 500, 503])
 async def test_a_token_service_that_fails_gets_one_request_a_try(
-    proxy: FaultProxy, around: Around, status: int
+    proxy: FaultProxy, around: Around, status: int, opened: Opened
 ) -> None:
     proxy.always(Answer(status, body=b'{"error": "unavailable"}', when=on(contains="/token")))
     error = await failure(opened(proxy.url, around.bucket, anonymous="false").put(write("a"), None))
@@ -297,7 +338,9 @@ async def test_a_token_service_that_fails_gets_one_request_a_try(
 
 
 @pytest.mark.usefixtures("key")
-async def test_calls_at_one_time_share_a_token(proxy: FaultProxy, around: Around) -> None:
+async def test_calls_at_one_time_share_a_token(
+    proxy: FaultProxy, around: Around, opened: Opened
+) -> None:
     token = Answer(
         200,
         (("Content-Type", "application/json"),),
@@ -310,11 +353,10 @@ async def test_calls_at_one_time_share_a_token(proxy: FaultProxy, around: Around
 
 
 async def test_an_expired_token_is_refreshed_once_and_no_error_shows_it(
-    proxy: FaultProxy, around: Around
+    proxy: FaultProxy, around: Around, opened: Opened, engine: str
 ) -> None:
     credentials = Rotating()
-    client = Client("p", credentials=credentials, client_options={"api_endpoint": proxy.url})
-    bucket = opened("", around.bucket, client=client)
+    bucket = opened("", around.bucket, **with_credentials(credentials, proxy.url, engine))
     proxy.plan(gcs_error(401, "authError"))
     await bucket.put(write("a"), None)
     assert credentials.refreshed == 2  # before the first request, and after the 401
@@ -330,7 +372,7 @@ async def test_an_expired_token_is_refreshed_once_and_no_error_shows_it(
 @pytest.mark.parametrize("body", [b'{"nextPageToken": "\x80"}', b"[" * 100_000, b"{", b"null"])
 @pytest.mark.asyncio
 async def test_an_answer_that_is_no_json_of_theirs_is_unavailable(
-    proxy: FaultProxy, around: Around, body: bytes
+    proxy: FaultProxy, around: Around, body: bytes, opened: Opened
 ) -> None:
     bucket = opened(proxy.url, around.bucket)
     proxy.always(Answer(200, (("Content-Type", "application/json"),), body))

@@ -17,11 +17,12 @@ from statebucket.port.bucket import BYTES, JSON, ObjectInfo, Page, PrefixPage, W
 from statebucket.port.expiry import Expiry
 from support.fault_proxy.proxy import Answer, AnswerWith, FaultProxy, Reply
 from support.servers.strict_gcs import batch_of
-from support.targets.gcs_bucket import Around, opened, write
+from support.targets.gcs_bucket import Around, write
 
 if TYPE_CHECKING:
     from statebucket_gcs.bucket import GCSBucket
     from support.servers import Server
+    from support.targets.gcs_bucket import Opened
 
 pytestmark = pytest.mark.asyncio
 
@@ -83,7 +84,7 @@ async def test_what_does_not_exist(bucket: GCSBucket) -> None:
         await bucket.put(write("a"), Version("123"))
 
 
-async def test_a_missing_bucket_is_not_a_missing_object(proxy: FaultProxy) -> None:
+async def test_a_missing_bucket_is_not_a_missing_object(proxy: FaultProxy, opened: Opened) -> None:
     bucket = opened(proxy.url, "no-such-bucket")
     for call in (
         bucket.put(write("a"), None),
@@ -112,7 +113,7 @@ async def test_the_expiry_is_the_custom_time_and_goes_with_a_rewrite(
 
 
 async def test_the_key_that_encrypts_is_named_in_the_request(
-    proxy: FaultProxy, around: Around
+    proxy: FaultProxy, around: Around, opened: Opened
 ) -> None:
     key = "projects/p/locations/eu/keyRings/r/cryptoKeys/k"
     await opened(proxy.url, around.bucket, kms_key_name=key).put(write("a"), None)
@@ -265,7 +266,7 @@ async def test_parts_may_come_in_another_order(bucket: GCSBucket, proxy: FaultPr
 
 @pytest.mark.parametrize("through", ["strict", "fake"])
 async def test_of_twenty_creations_one_wins(
-    bucket: GCSBucket, fake: Server, around: Around, through: str
+    bucket: GCSBucket, fake: Server, around: Around, through: str, opened: Opened
 ) -> None:
     if through == "fake":
         bucket = opened(fake.url, around.bucket)

@@ -199,7 +199,7 @@ def test_over_tls_the_proxy_makes_a_tunnel(
 @pytest.mark.parametrize(
     "reply",
     [
-        b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 6\r\n\r\nsecret",
+        b"HTTP/1.1 403 Forbidden\r\nContent-Length: 6\r\n\r\nsecret",
         b"HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\n\r\n",
         b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
         b"nonsense\r\n\r\n",
@@ -223,6 +223,38 @@ def test_a_proxy_that_makes_no_tunnel_leaves_the_service_unreached(
         assert "hunter2" not in str(told.value)
         assert "secret" not in str(told.value)
         assert proxy.until(lambda: not proxy.open)
+
+
+def test_a_password_that_the_proxy_refuses_is_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def serve(connection: Connection) -> None:
+        connection.request()
+        connection.send(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+    with Peer(serve) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://u:hunter2@127.0.0.1:{proxy.port}")
+        endpoint = Endpoint("https", "s3.example", "", "")
+        with pytest.raises(errors.RequestRejected, match=r"s3\.example:443 answered 407") as told:
+            asyncio.run(transport().send(endpoint, PUT, {}))
+        assert told.value.outcome == "none"
+        assert "hunter2" not in str(told.value)
+        assert proxy.until(lambda: not proxy.open)
+
+
+def test_what_only_this_machine_reaches_is_asked_directly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setattr("statebucket.port.endpoint.is_loopback", lambda _: False)
+
+    def serve(connection: Connection) -> None:
+        connection.request()
+        connection.send(OK)
+
+    with Peer(serve) as peer:
+        with pytest.raises(errors.Unavailable, match="through the proxy"):
+            asyncio.run(transport().send(peer.endpoint, PUT, {}))
+        sender = Transport("S3", 10, None, 4, direct=True)
+        assert asyncio.run(sender.send(peer.endpoint, PUT, {})).body == b"ok"
 
 
 def test_an_excepted_host_is_asked_itself(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ CEPH: Differences = {
 
 FAKE_GCS: Differences = {
     **dict.fromkeys(
-        _CONDITIONAL_DELETES,
+        (*_CONDITIONAL_DELETES, "test_what_is_gone_already_is_no_conflict"),
         Difference("deletes whatever the condition; the strict proxy does not"),
     ),
     "test_of_a_replacement_and_a_deletion_one_wins": Difference(

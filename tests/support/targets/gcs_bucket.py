@@ -8,14 +8,16 @@ import json
 import secrets
 import threading
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote, urlencode, urlsplit
+
+from google.cloud.storage import Client  # type: ignore[import-untyped]
 
 from statebucket.port.bucket import JSON, Location, Write
 from statebucket_gcs import open_bucket, open_bucket_over_http
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from statebucket.port.expiry import Expiry
     from statebucket_gcs.bucket import GCSBucket
@@ -103,6 +105,7 @@ class Around:
             connection.close()
 
 
+Opened: TypeAlias = "Callable[..., GCSBucket]"
 ENGINES = {"sdk": open_bucket, "http": open_bucket_over_http}
 
 
@@ -121,6 +124,14 @@ def opened(
     found = ENGINES[engine](Location("gs", bucket, "", options, deadline, max_in_flight)).bucket
     _open.append(found)  # type: ignore[arg-type]
     return found  # type: ignore[return-value]
+
+
+def with_credentials(credentials: Any, url: str, engine: str) -> dict[str, Any]:
+    """Give the options of a bucket that is opened with credentials of the caller's."""
+    if engine == "http":
+        return {"credentials": credentials, "endpoint_url": url, "anonymous": "false"}
+    client = Client("p", credentials=credentials, client_options={"api_endpoint": url})
+    return {"client": client}
 
 
 def close_all() -> None:
