@@ -161,6 +161,35 @@ class BlockingStateStore:
             VersionConflict: A snapshot of another version is stored, and stays.
         """
 
+    def update_snapshot(
+        self,
+        execution_id: ExecutionId | str,
+        function: Callable[[ExecutionSnapshot | None], ExecutionSnapshot | None],
+    ) -> ExecutionSnapshot | None:
+        """Loads a snapshot, has a function change it, and saves that on the version it loaded.
+
+        As `update` for a key: it begins again where another worker was quicker. 2 requests where
+        none is; 1 more for an execution that has no snapshot yet, and 1 without a tenant bound,
+        since the owner is always looked up.
+
+        Args:
+            execution_id: The execution.
+            function: Takes the latest snapshot, or None if there is none or it has expired, and
+                returns what to save: mostly ``snapshot.advance(…)``. None leaves all as it is. It
+                may be called several times. The moment of expiry stays as it is, but
+                ``finished_ttl`` holds for a finished execution.
+
+        Returns:
+            The snapshot that is stored then, or None.
+
+        Raises:
+            InvalidArgument: ``function`` is no plain function.
+            InvalidSnapshot: It has returned something else, or the snapshot of another execution.
+            TenantMismatch: It has returned another tenant's snapshot.
+            VersionConflict: As of `update`.
+            CorruptObject: What is stored is no snapshot of this execution.
+        """
+
     def lease(
         self,
         execution_id: ExecutionId | str,
@@ -244,6 +273,55 @@ class BlockingStateStore:
     def get_stored(self, key: str) -> Stored[bytes] | None:
         """As `get`, with the version, expiry and size."""
 
+    def update(
+        self,
+        key: str,
+        function: Callable[[bytes | None], bytes | bytearray | memoryview | None],
+        ttl: timedelta | float | None = None,
+    ) -> bytes | None:
+        """Loads a value, has a function change it, and writes that on the version it loaded.
+
+        Where another writer was quicker it begins again, at once and then with full jitter, until
+        the deadline: no update is lost and none is done twice. 2 requests where no one else
+        writes, 2 or 3 more for each lost race. Many writers of one value take turns, so that
+        a value which many update at all times should be several. Cloud Storage takes one write a
+        second to an object: there more than about one update a second ends in `Throttled` or
+        `DeadlineExceeded`, unless the deadline is long enough for all to have their turn.
+
+        Args:
+            key: As for `set`.
+            function: Takes the value, or None if it does not exist or has expired, and returns
+                what to store. None leaves all as it is. A plain function that returns soon, without
+                calls of this store: it may be called several times, with what others have
+                written since.
+            ttl: How long the value can be read from now on, a `timedelta` or seconds. By default
+                the moment of expiry stays as it is.
+
+        Returns:
+            The value that is stored then, or None.
+
+        Raises:
+            InvalidKey: The key cannot name an object.
+            InvalidTTL: ``ttl`` is not a positive duration.
+            InvalidArgument: ``function`` is no plain function.
+            InvalidValue: It has returned something else.
+            VersionConflict: Others were quicker until the deadline (``outcome`` is "none"); or a
+                reply was lost and another has written since, so that this update may be part of
+                what is stored (``outcome`` is "unknown").
+        """
+
+    @overload
+    def update_json(
+        self, key: str, function: Callable[[Any], Any], *, ttl: timedelta | float | None = None
+    ) -> Any: ...
+    @overload
+    def update_json(
+        self,
+        key: str,
+        function: Callable[[T | None], T | None],
+        type: type[T],
+        ttl: timedelta | float | None = None,
+    ) -> T | None: ...
     def delete(self, key: str, *, if_version: Version | None = None) -> bool | None:
         """Deletes a key; deleting what is not there is no error: 1 request, 2 when it loses.
 

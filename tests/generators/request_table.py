@@ -52,6 +52,7 @@ async def measure(target: Target) -> dict[str, int]:
             "a conditional write that loses",
             lambda: store.set("k", b"v", if_version=Version.ABSENT),
         )
+        await count("update", lambda: store.update("k", lambda _: b"w"))
         await count("delete", lambda: store.delete("k"))
         await count(
             "delete_many, up to a batch", lambda: store.delete_many(["k", "exec:e1:k", "k2"])

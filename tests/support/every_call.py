@@ -124,6 +124,14 @@ DRIVERS: dict[str, list[Callable[[StateStore, Ids], Any]]] = {
     "get_stored": _with_each_key(lambda store, key: store.get_stored(key)),
     "delete": _with_each_key(lambda store, key: store.delete(key)),
     "delete_many": [lambda store, ids: store.delete_many(_keys(ids))],
+    "update": _with_each_key(lambda store, key: store.update(key, lambda _: b"v")),
+    "update_json": _with_each_key(lambda store, key: store.update_json(key, lambda _: 1)),
+    "update_snapshot": [
+        lambda store, ids: store.update_snapshot(ids.execution, lambda _: snapshot(ids, "acme")),
+        lambda store, ids: store.update_snapshot(
+            ids.execution, lambda _: snapshot(ids, ids.tenant)
+        ),
+    ],
     "exists": _with_each_key(lambda store, key: store.exists(key)),
     "set_json": _with_each_key(lambda store, key: store.set_json(key, {})),
     "get_json_stored": _with_each_key(lambda store, key: store.get_json_stored(key)),

@@ -226,6 +226,37 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
+    @declare(Kind.CALL)
+    async def update_snapshot(
+        self,
+        execution_id: ExecutionId | str,
+        function: Callable[[ExecutionSnapshot | None], ExecutionSnapshot | None],
+    ) -> ExecutionSnapshot | None:
+        """Loads a snapshot, has a function change it, and saves that on the version it loaded.
+
+        As `update` for a key: it begins again where another worker was quicker. 2 requests where
+        none is; 1 more for an execution that has no snapshot yet, and 1 without a tenant bound,
+        since the owner is always looked up.
+
+        Args:
+            execution_id: The execution.
+            function: Takes the latest snapshot, or None if there is none or it has expired, and
+                returns what to save: mostly ``snapshot.advance(…)``. None leaves all as it is. It
+                may be called several times. The moment of expiry stays as it is, but
+                ``finished_ttl`` holds for a finished execution.
+
+        Returns:
+            The snapshot that is stored then, or None.
+
+        Raises:
+            InvalidArgument: ``function`` is no plain function.
+            InvalidSnapshot: It has returned something else, or the snapshot of another execution.
+            TenantMismatch: It has returned another tenant's snapshot.
+            VersionConflict: As of `update`.
+            CorruptObject: What is stored is no snapshot of this execution.
+        """
+        ...
+
     @declare(Kind.CONTEXT)
     def lease(
         self,
@@ -317,6 +348,93 @@ class StateStore(StorageBackend, Protocol):
     @declare(Kind.CALL)
     async def get_stored(self, key: str) -> Stored[bytes] | None:
         """As `get`, with the version, expiry and size."""
+        ...
+
+    @declare(Kind.CALL)
+    async def update(
+        self,
+        key: str,
+        function: Callable[[bytes | None], bytes | bytearray | memoryview | None],
+        ttl: timedelta | float | None = None,
+    ) -> bytes | None:
+        """Loads a value, has a function change it, and writes that on the version it loaded.
+
+        Where another writer was quicker it begins again, at once and then with full jitter, until
+        the deadline: no update is lost and none is done twice. 2 requests where no one else
+        writes, 2 or 3 more for each lost race. Many writers of one value take turns, so that
+        a value which many update at all times should be several. Cloud Storage takes one write a
+        second to an object: there more than about one update a second ends in `Throttled` or
+        `DeadlineExceeded`, unless the deadline is long enough for all to have their turn.
+
+        Args:
+            key: As for `set`.
+            function: Takes the value, or None if it does not exist or has expired, and returns
+                what to store. None leaves all as it is. A plain function that returns soon, without
+                calls of this store: it may be called several times, with what others have
+                written since.
+            ttl: How long the value can be read from now on, a `timedelta` or seconds. By default
+                the moment of expiry stays as it is.
+
+        Returns:
+            The value that is stored then, or None.
+
+        Raises:
+            InvalidKey: The key cannot name an object.
+            InvalidTTL: ``ttl`` is not a positive duration.
+            InvalidArgument: ``function`` is no plain function.
+            InvalidValue: It has returned something else.
+            VersionConflict: Others were quicker until the deadline (``outcome`` is "none"); or a
+                reply was lost and another has written since, so that this update may be part of
+                what is stored (``outcome`` is "unknown").
+        """
+        ...
+
+    @overload
+    async def update_json(
+        self,
+        key: str,
+        function: Callable[[Any], Any],
+        *,
+        ttl: timedelta | float | None = None,
+    ) -> Any: ...  # noqa: ANN401
+
+    @overload
+    async def update_json(
+        self,
+        key: str,
+        function: Callable[[T | None], T | None],
+        type: type[T],
+        ttl: timedelta | float | None = None,
+    ) -> T | None: ...
+
+    @declare(Kind.CALL)
+    async def update_json(
+        self,
+        key: str,
+        function: Callable[[Any], Any],
+        type: Any = Any,  # noqa: A002
+        ttl: timedelta | float | None = None,
+    ) -> Any:
+        """As `update`, for a JSON value: ``update_json("n", lambda n: (n or 0) + 1)`` counts.
+
+        Args:
+            key: As for `set`.
+            function: Takes the value and returns what to store, any value that `set_json` takes and
+                that can be decoded to ``type``.
+            type: What to decode the value to, as `msgspec.json.decode` takes it.
+            ttl: As for `update`.
+
+        Returns:
+            The value that is stored then, as `get_json` returns it.
+
+        Raises:
+            InvalidArgument: ``function`` is no plain function, or ``type`` is none that msgspec
+                decodes to.
+            InvalidValue: ``function`` has returned what JSON would not carry unchanged, or what
+                cannot be decoded to ``type``.
+            VersionConflict: As of `update`.
+            CorruptObject: What is stored is not JSON, or of another type.
+        """
         ...
 
     @declare(Kind.CALL)

@@ -56,6 +56,11 @@ class Expiry(msgspec.Struct, frozen=True):
             raise InvalidTTL(f"a TTL must end before the year 10000: {shown(ttl)}")
         return cls(now_ms + ttl_ms, class_of(ttl_ms))
 
+    @classmethod
+    def until(cls, at_ms: int, now_ms: int) -> Expiry:
+        """The expiry of an object that is written at ``now_ms`` and expires at ``at_ms``."""
+        return cls(at_ms, class_of(max(1, at_ms - now_ms)))
+
 
 def to_milliseconds(ttl: timedelta | float, *, longest: timedelta = timedelta.max) -> int:
     """Returns a TTL in whole milliseconds, rounded up.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from statebucket.errors import TenantMismatch, UnsupportedOperation
 from statebucket.port.expiry import Expiry
+from statebucket.store.envelope import expires_ms
 from statebucket.store.owners import OwnerIndex
 from statebucket.store.retry import Call
 from statebucket.store.snapshots import Snapshots
@@ -13,6 +14,9 @@ from statebucket.store.snapshots import Snapshots
 if TYPE_CHECKING:
     from datetime import timedelta
 
+    from statebucket.contract.snapshot import ExecutionSnapshot
+    from statebucket.contract.versions import Version
+    from statebucket.store.envelope import Found
     from statebucket.store.layout import Layout
     from statebucket.store.leases import StoreLease
     from statebucket.store.objects import Objects
@@ -69,6 +73,35 @@ class StoreContext(NamedTuple):
             InvalidTTL: It is not a positive duration.
         """
         return None if ttl is None else Expiry.after(ttl, self.objects.now_ms())
+
+    def expiry_after(self, found: Found | None, ttl: timedelta | float | None) -> Expiry | None:
+        """When what an update writes over an object expires: without a TTL, when that does.
+
+        Args:
+            found: The object before.
+            ttl: The TTL that the caller gives, or None.
+        """
+        at_ms = None if found is None or ttl is not None else expires_ms(found.info)
+        return self.expiry(ttl) if at_ms is None else Expiry.until(at_ms, self.objects.now_ms())
+
+    def snapshot_expiry(
+        self,
+        snapshot: ExecutionSnapshot,
+        ttl: timedelta | float | None,
+        found: Found | None = None,
+    ) -> Expiry | None:
+        """As `expiry_after`, for a snapshot, which may be of a finished execution."""
+        if ttl is None and snapshot.state.is_terminal:
+            ttl = self.finished_ttl
+        return self.expiry_after(found, ttl)
+
+    def note(
+        self, tenant_id: str, execution_id: str, version: Version, *, asked: float | None = None
+    ) -> None:
+        """Tells the lease that this process holds on an execution what it has seen of it."""
+        lease = self.leases.get((tenant_id, execution_id))
+        if lease is not None:
+            lease.note(version, asked=asked)
 
     def check_tenant(self, tenant_id: str) -> None:
         """Returns where the store may touch a tenant.

@@ -32,12 +32,7 @@ class KeyValues(ContextStore):
         *,
         if_version: Version | None = None,
     ) -> Version:
-        if not isinstance(value, bytes | bytearray | memoryview):
-            raise InvalidValue(
-                f"a value must be bytes, bytearray or memoryview, not {type(value).__name__}; "
-                "set_json stores other values"
-            )
-        return await self._set("set", key, bytes(value), BYTES, ttl, if_version)
+        return await self._set("set", key, value_bytes(value), BYTES, ttl, if_version)
 
     async def set_json(
         self,
@@ -47,7 +42,7 @@ class KeyValues(ContextStore):
         *,
         if_version: Version | None = None,
     ) -> Version:
-        return await self._set("set_json", key, _encoded(value), JSON, ttl, if_version)
+        return await self._set("set_json", key, value_json(value), JSON, ttl, if_version)
 
     async def _set(
         self,
@@ -140,7 +135,26 @@ def check_deletion(operation: str, condition: object) -> None:
         )
 
 
-def _encoded(value: Any) -> bytes:  # noqa: ANN401  (any JSON value)
+def value_bytes(value: bytes | bytearray | memoryview) -> bytes:
+    """A value as it is stored.
+
+    Raises:
+        InvalidValue: It is none.
+    """
+    if not isinstance(value, bytes | bytearray | memoryview):
+        raise InvalidValue(
+            f"a value must be bytes, bytearray or memoryview, not {type(value).__name__}; "
+            "set_json stores other values"
+        )
+    return bytes(value)
+
+
+def value_json(value: Any) -> bytes:  # noqa: ANN401  (any JSON value)
+    """A value's JSON.
+
+    Raises:
+        InvalidValue: JSON would not carry it unchanged.
+    """
     try:
         return msgspec.json.encode(json_value(value, "value", _typed))
     except (TypeError, RecursionError) as error:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from statebucket.port.expiry import Expiry
+    from statebucket.store.envelope import Found
     from statebucket.store.layout import Layout
     from statebucket.store.objects import Objects
     from statebucket.store.owners import OwnerIndex
@@ -65,7 +66,8 @@ class Snapshots:
         *,
         expiry: Expiry | None,
         condition: Version | None,
-        only_newer: bool,
+        only_newer: bool = False,
+        look_with_get: bool = False,
     ) -> Version:
         """Claims the execution for the snapshot's tenant, then writes the snapshot as ``name``."""
         tenant_id, execution_id = snapshot.tenant_id, snapshot.execution_id
@@ -74,7 +76,9 @@ class Snapshots:
         if only_newer:
             version = await self._put_newer(call, name, snapshot, condition, expiry)
         else:
-            version = await self._put(call, name, snapshot, condition, expiry)
+            version = await self._put(
+                call, name, snapshot, condition, expiry, look_with_get=look_with_get
+            )
         self._seen.put((tenant_id, execution_id), _Seen(version, snapshot.sequence_number))
         return version
 
@@ -87,8 +91,14 @@ class Snapshots:
             CorruptObject: What is stored is no snapshot of this execution.
         """
         found = await self._objects.get(call, self._layout.snapshot(tenant_id, execution_id))
-        if found is None:
-            return None
+        return None if found is None else self.read(found, tenant_id, execution_id)
+
+    def read(self, found: Found, tenant_id: str, execution_id: str) -> Stored[ExecutionSnapshot]:
+        """The snapshot of an execution in the object that was found for it.
+
+        Raises:
+            CorruptObject: It is no snapshot of this execution.
+        """
         try:
             snapshot = ExecutionSnapshot.from_json(found.body)
         except InvalidSnapshot as error:
@@ -132,6 +142,8 @@ class Snapshots:
         snapshot: ExecutionSnapshot,
         condition: Version | None,
         expiry: Expiry | None,
+        *,
+        look_with_get: bool = False,
     ) -> Coroutine[Any, Any, Version]:
         return self._objects.put(
             call,
@@ -140,6 +152,7 @@ class Snapshots:
             content_type=JSON,
             expiry=expiry,
             condition=condition,
+            look_with_get=look_with_get,
         )
 
     async def _put_newer(

@@ -21,8 +21,9 @@ from statebucket.errors import (
     VersionConflict,
 )
 from statebucket.port.expiry import span_ms
-from statebucket.store.keys import KeyValues, check_condition, check_deletion
+from statebucket.store.keys import check_condition, check_deletion
 from statebucket.store.listings import Listings
+from statebucket.store.updates import Updates
 from statebucket.telemetry.observe import observed
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 
 @observed
-class ObjectStateStore(KeyValues, Listings):
+class ObjectStateStore(Updates, Listings):
     """A state store over a bucket. Open one with `statebucket.open_store`."""
 
     def tenant(self, tenant_id: TenantId | str) -> ObjectStateStore:
@@ -70,9 +71,7 @@ class ObjectStateStore(KeyValues, Listings):
         self.context.check_tenant(tenant_id)
         check_condition(if_version)
         name = self._layout.snapshot(tenant_id, execution_id)  # the owner record's is shorter
-        if ttl is None and snapshot.state.is_terminal:
-            ttl = self.context.finished_ttl
-        expiry = self.context.expiry(ttl)
+        expiry = self.context.snapshot_expiry(snapshot, ttl)
         held = None if lease is None else _own(lease, snapshot, if_version)
         if held is not None:
             if_version = held.base()
@@ -85,7 +84,7 @@ class ObjectStateStore(KeyValues, Listings):
             if held is None:
                 raise
             raise await held.conflict(call, error) from error
-        self._note(tenant_id, execution_id, version)
+        self.context.note(tenant_id, execution_id, version)
         return version
 
     async def load_snapshot(self, execution_id: ExecutionId | str) -> ExecutionSnapshot | None:
@@ -109,16 +108,8 @@ class ObjectStateStore(KeyValues, Listings):
         tenant_id = self._tenant if found is None else found.value.tenant_id
         if tenant_id is not None:
             version = Version.ABSENT if found is None else found.version
-            self._note(tenant_id, execution_id, version, asked=call.deadline - call.seconds)
+            self.context.note(tenant_id, execution_id, version, asked=call.deadline - call.seconds)
         return found
-
-    def _note(
-        self, tenant_id: str, execution_id: str, version: Version, *, asked: float | None = None
-    ) -> None:
-        """Tells the lease that this process holds on an execution what it has seen of it."""
-        lease = self.context.leases.get((tenant_id, execution_id))
-        if lease is not None:
-            lease.note(version, asked=asked)
 
     async def delete_snapshot(
         self, execution_id: ExecutionId | str, *, if_version: Version | None = None

@@ -14,6 +14,7 @@ from statebucket.testing.contract.snapshots import SnapshotContract
 from statebucket.testing.contract.sweep import SweepContract
 from statebucket.testing.contract.tenants import TenantContract
 from statebucket.testing.contract.ttl import TTLContract
+from statebucket.testing.contract.updates import UpdateContract
 from statebucket.testing.contract.versions import VersionContract
 
 
@@ -24,6 +25,7 @@ class StateStoreContract(
     NameContract,
     VersionContract,
     DeletionContract,
+    UpdateContract,
     TTLContract,
     ListingContract,
     TenantContract,

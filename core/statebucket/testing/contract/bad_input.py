@@ -101,6 +101,8 @@ class BadInputContract(Contract):
             store.get_stored(key),
             store.delete(key),
             store.exists(key),
+            store.update(key, lambda _: b"v"),
+            store.update_json(key, lambda _: 1),
             store.set_json(key, 1),
             store.get_json(key),
             store.get_json_stored(key),
@@ -122,6 +124,7 @@ class BadInputContract(Contract):
                 view.load_snapshot(execution_id),
                 view.load_stored(execution_id),
                 view.delete_snapshot(execution_id),
+                view.update_snapshot(execution_id, lambda _: None),
                 view.delete_execution_state(execution_id),
             ):
                 with pytest.raises(errors.InvalidKey):

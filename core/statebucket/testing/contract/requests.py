@@ -139,6 +139,40 @@ class RequestCountContract(Contract):
             await other.tenant(ACME).delete_execution_state(E1)
             assert target.requests() == 1 + self.batch(1) + 1
 
+    async def test_an_update(self, store: StateStore, acme: StateStore, target: Target) -> None:
+        await acme.save_snapshot(snapshot())
+        target.requests()
+        for _ in range(2):
+            await acme.update_json("n", lambda n: (n or 0) + 1)
+            assert target.requests() == 2
+        await acme.update("n", lambda _: None)
+        assert target.requests() == 1
+        await acme.update_snapshot(E1, lambda current: current and current.advance())
+        assert target.requests() == 2
+        await store.update_snapshot(E1, lambda current: current and current.advance())
+        assert target.requests() == 3
+        await acme.update_snapshot("new", lambda _: snapshot("new"))
+        assert target.requests() == 3
+
+    async def test_an_update_that_loses(self, acme: StateStore, target: Target) -> None:
+        # The function, which is called between the load and the write, has the value changed.
+        # What won comes with the look into the lost race, so that it is not read again.
+        await acme.set("n", b"1")
+        raw = target.raw_get("tenants/acme/keys/n")
+        assert raw is not None
+        seen: list[bytes | None] = []
+
+        def change(value: bytes | None) -> bytes:
+            seen.append(value)
+            if len(seen) == 1:
+                target.raw_put("tenants/acme/keys/n", b"5" + raw.body[1:], raw.metadata)
+            return b"done"
+
+        target.requests()
+        assert await acme.update("n", change) == b"done"
+        assert seen == [b"1", b"5"]
+        assert target.requests() == 4
+
     async def test_deleting_many_keys(self, acme: StateStore, target: Target) -> None:
         target.raw_put_many(f"tenants/acme/keys/k{number}" for number in range(20))
         target.requests()

@@ -116,6 +116,8 @@ class TenantContract(Contract):
                 store.get("k"),
                 store.delete("k"),
                 store.exists("k"),
+                store.update("k", lambda _: b"v"),
+                store.update_snapshot(E1, lambda _: None),
             ):
                 with pytest.raises(errors.UnsupportedOperation, match="owner_index"):
                     await refused

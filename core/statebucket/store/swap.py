@@ -1,0 +1,80 @@
+"""Compare and swap: load, write what becomes of it, begin again where another was quicker."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import TYPE_CHECKING, TypeVar
+
+from statebucket.contract.versions import Version
+from statebucket.errors import VersionConflict
+from statebucket.store.envelope import Found, value_of
+from statebucket.store.objects import ConflictingObject
+from statebucket.store.retry import FIRST_WAIT, LONGEST_WAIT, jitter
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from statebucket.store.objects import Objects
+    from statebucket.store.retry import Call
+
+R = TypeVar("R")
+
+
+async def swapped(
+    objects: Objects,
+    call: Call,
+    name: str,
+    change: Callable[[Found | None], Callable[[Version], Awaitable[R]]],
+) -> R:
+    """Changes an object, however many others do: 2 requests where none does, 2 more a lost race.
+
+    Args:
+        objects: Where it is kept.
+        call: The call it belongs to; the races end with its deadline.
+        name: The object.
+        change: Takes the live object, or None, and returns what writes its next value on the
+            version it is given, with a look at the winner where it loses
+            (``Objects.put(…, look_with_get=True)``). Its own errors are the caller's.
+
+    Returns:
+        What the last writing returned.
+
+    Raises:
+        VersionConflict: Others were quicker until the deadline; nothing was written. Or a reply was
+            lost and another has written since (``outcome="unknown"``): doing it again could do it
+            twice.
+    """
+    loop = asyncio.get_running_loop()
+    found = await objects.get(call, name, expired=True)
+    for race in itertools.count(1):
+        # What has expired does not exist, but stands in the way of a create: it is replaced.
+        live = None if found is None or objects.expired(found.info) else found
+        write = change(live)
+        try:
+            return await write(Version.ABSENT if found is None else found.info.version)
+        except VersionConflict as lost:
+            if lost.outcome == "unknown":
+                raise
+            # The first time at once, with what the look at the winner brought. After that with
+            # jitter: many writers at once would go on meeting each other.
+            if race == 1:
+                found = _winner(lost)
+                continue
+            wait = jitter(min(LONGEST_WAIT, FIRST_WAIT * 2**race))
+            if loop.time() + wait >= call.deadline:
+                raise VersionConflict(
+                    f"{call.operation}: other writers were quicker {race} times within the "
+                    f"deadline of {call.seconds:g} s",
+                    object_name=name,
+                ) from lost
+        await asyncio.sleep(wait)
+        found = await objects.get(call, name, expired=True)
+    raise AssertionError("unreachable: the races end by a return or an error")
+
+
+def _winner(lost: VersionConflict) -> Found | None:
+    """The object that a lost race was lost to; None where it is gone again."""
+    if not isinstance(lost, ConflictingObject):
+        return None
+    return Found(lost.found.info, value_of(lost.found))
