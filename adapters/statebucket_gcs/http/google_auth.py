@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from google.auth import load_credentials_from_file
+from google.auth.credentials import with_scopes_if_required
 from google.auth.exceptions import GoogleAuthError, TransportError
 
 from statebucket.errors import InvalidCredentials, StateBucketError
@@ -76,6 +77,8 @@ class GoogleAuth:
             self.credentials.refresh(self._request)
         except GoogleAuthError as error:
             failure, cause = auth_failure(error), cause_of(error)
+        except StateBucketError:  # which may be a ValueError, too
+            raise
         except _MALFORMED:
             failure, cause = malformed(), None
         else:
@@ -103,7 +106,9 @@ def from_file(path: str, deadline: float) -> GoogleAuth:
         with warnings.catch_warnings():
             # It warns of files from others; this one is the environment's.
             warnings.simplefilter("ignore")
-            credentials, _ = load_credentials_from_file(path, scopes=[SCOPE])  # type: ignore[no-untyped-call]
+            # Without scopes, for which it would look up the project of a federation.
+            credentials, _ = load_credentials_from_file(path, request=_Sender(deadline))  # type: ignore[no-untyped-call]
+            credentials = with_scopes_if_required(credentials, [SCOPE])  # type: ignore[no-untyped-call]
     except GoogleAuthError as error:
         failure, cause = auth_failure(error), cause_of(error)
     except (OSError, *_MALFORMED):

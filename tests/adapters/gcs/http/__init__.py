@@ -1,0 +1,1 @@
+"""What is the lean engine's own on Cloud Storage."""
