@@ -223,7 +223,7 @@ async def test_the_netrc_file_takes_no_token_of_the_callers(
 
 @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
 def test_calls_work_while_the_interpreter_shuts_down(
-    fake: Server, around: Around, *, warm: bool
+    fake: Server, around: Around, engine: str, *, warm: bool
 ) -> None:
-    url = f"gs://{around.bucket}?endpoint_url={fake.url}&anonymous=true"
+    url = f"gs://{around.bucket}?endpoint_url={fake.url}&anonymous=true&engine={engine}"
     assert_works_at_exit(url, warm=warm)

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 from google.auth.credentials import Credentials
-from google.cloud.storage import Client  # type: ignore[import-untyped]
 
 from statebucket import open_store
 from statebucket.admin.doctor import Examination
 from support.fault_proxy.proxy import Answer, FaultProxy, gcs_error, on
-from support.targets.gcs_bucket import Around
+from support.targets.gcs_bucket import Around, with_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from statebucket.port.findings import Finding
     from support.servers import Server
+
+    Examined = Callable[..., Awaitable[list[Finding]]]
 
 pytestmark = pytest.mark.asyncio
 
@@ -67,15 +68,18 @@ async def around(fake: Server) -> AsyncIterator[Around]:
     await around.close()
 
 
-async def examined(
-    proxy: FaultProxy, around: Around, prefix: str = "app", **told: str
-) -> list[Finding]:
-    options = {"api_endpoint": proxy.url}
-    client = Client(project="p", credentials=Someone(**told), client_options=options)
-    async with open_store(f"gs://{around.bucket}/{prefix}", client=client) as store:
-        findings = [one async for one in Examination(store).findings()]
-    client.close()
-    return findings
+@pytest.fixture
+def examined(proxy: FaultProxy, around: Around, engine: str) -> Examined:
+    async def examine(prefix: str = "app", **told: str) -> list[Finding]:
+        own = with_credentials(Someone(**told), proxy.url, engine)
+        url = f"gs://{around.bucket}/{prefix}?engine={engine}"
+        async with open_store(url, **own) as store:
+            findings = [one async for one in Examination(store).findings()]
+        if "client" in own:
+            own["client"].close()
+        return findings
+
+    return examine
 
 
 def says(proxy: FaultProxy, bucket: dict[str, Any], permissions: list[str]) -> None:
@@ -90,10 +94,10 @@ def of(findings: list[Finding], check: str) -> list[Finding]:
     return [one for one in findings if one.check == check]
 
 
-async def test_a_bucket_of_the_module_is_fit(proxy: FaultProxy, around: Around) -> None:
+async def test_a_bucket_of_the_module_is_fit(proxy: FaultProxy, examined: Examined) -> None:
     says(proxy, FIT, OBJECTS)
     email = "function@project.iam.gserviceaccount.com"
-    findings = await examined(proxy, around, "", service_account_email=email)
+    findings = await examined("", service_account_email=email)
     assert of(findings, "identity")[0].message == f"serviceAccount:{email}"
     for check in ("versions", "place", "public", "clock"):
         assert {one.status for one in of(findings, check)} == {"ok"}, check
@@ -104,9 +108,9 @@ async def test_a_bucket_of_the_module_is_fit(proxy: FaultProxy, around: Around) 
         assert f"permissions={right}" in asked.target
 
 
-async def test_rights_that_it_should_not_have(proxy: FaultProxy, around: Around) -> None:
+async def test_rights_that_it_should_not_have(proxy: FaultProxy, examined: Examined) -> None:
     says(proxy, FIT, [*OBJECTS, "storage.buckets.delete", "storage.buckets.setIamPolicy"])
-    found = [one for one in of(await examined(proxy, around), "rights") if one.status == "warning"]
+    found = [one for one in of(await examined(), "rights") if one.status == "warning"]
     text = "\n".join(one.message for one in found)
     assert "storage.buckets.delete: it can delete the bucket" in text
     assert "storage.buckets.setIamPolicy: it can change who may do what" in text
@@ -116,10 +120,10 @@ async def test_rights_that_it_should_not_have(proxy: FaultProxy, around: Around)
 
 
 async def test_a_grant_below_prefixes_is_not_taken_for_a_missing_one(
-    proxy: FaultProxy, around: Around
+    proxy: FaultProxy, examined: Examined
 ) -> None:
     says(proxy, FIT, ["storage.objects.list"])
-    note = of(await examined(proxy, around), "rights")[0]
+    note = of(await examined(), "rights")[0]
     assert note.status == "note"
     assert "storage.objects.create, storage.objects.delete, storage.objects.get" in note.message
     assert str(note.remedy) == "statebucket doctor --write"
@@ -157,7 +161,7 @@ async def test_a_grant_below_prefixes_is_not_taken_for_a_missing_one(
 )
 async def test_a_setting_that_costs_or_hurts_is_found_with_what_fixes_it(
     proxy: FaultProxy,
-    around: Around,
+    examined: Examined,
     *,
     change: dict[str, Any],
     check: str,
@@ -166,20 +170,20 @@ async def test_a_setting_that_costs_or_hurts_is_found_with_what_fixes_it(
     remedy: str,
 ) -> None:
     says(proxy, FIT | change, OBJECTS)
-    (found,) = [one for one in of(await examined(proxy, around), check) if one.status != "ok"]
+    (found,) = [one for one in of(await examined(), check) if one.status != "ok"]
     assert found.status == status
     assert message in found.message
     assert remedy in str(found.remedy)
 
 
 async def test_what_it_may_not_see_is_said_with_the_right_it_takes(
-    proxy: FaultProxy, around: Around
+    proxy: FaultProxy, examined: Examined
 ) -> None:
     says(proxy, FIT, [])
     denied = "x does not have storage.buckets.get access to the Google Cloud Storage bucket."
     proxy.heal()
     proxy.always(gcs_error(403, "forbidden", denied, when=DESCRIBED))
-    findings = await examined(proxy, around)
+    findings = await examined()
     (unseen,) = of(findings, "versions")
     assert (unseen.status, "reader_members" in str(unseen.remedy)) == ("unknown", True)
     assert of(findings, "clock")[0].status == "unknown"  # the proxy's answer has no date
@@ -195,16 +199,16 @@ async def test_what_it_may_not_see_is_said_with_the_right_it_takes(
     ],
 )
 async def test_identity(
-    proxy: FaultProxy, around: Around, told: dict[str, str], status: str, message: str
+    examined: Examined, told: dict[str, str], status: str, message: str
 ) -> None:
-    (found,) = of(await examined(proxy, around, **told), "identity")
+    (found,) = of(await examined(**told), "identity")
     assert found.status == status
     assert message in found.message
 
 
-async def test_on_an_emulator_it_tells_what_that_knows(emulator: Server) -> None:
+async def test_on_an_emulator_it_tells_what_that_knows(emulator: Server, engine: str) -> None:
     around = Around(emulator.url)
-    url = f"gs://{around.bucket}/app?endpoint_url={emulator.url}&anonymous=true"
+    url = f"gs://{around.bucket}/app?endpoint_url={emulator.url}&anonymous=true&engine={engine}"
     async with open_store(url) as store:
         findings = [one async for one in Examination(store).findings()]
     await around.close()
@@ -218,10 +222,10 @@ async def test_on_an_emulator_it_tells_what_that_knows(emulator: Server) -> None
     [({"softDeletePolicy": {"retentionDurationSeconds": "soon"}}, 5), ({"versioning": 1}, [{}])],
 )
 async def test_an_answer_of_another_form_hides_no_other_finding(
-    proxy: FaultProxy, around: Around, bucket: dict[str, Any], permissions: Any
+    proxy: FaultProxy, examined: Examined, bucket: dict[str, Any], permissions: Any
 ) -> None:
     says(proxy, FIT | bucket, permissions)
-    findings = await examined(proxy, around, service_account_email="f@p.iam")
+    findings = await examined(service_account_email="f@p.iam")
     assert of(findings, "identity")[0].message == "serviceAccount:f@p.iam"
     assert of(findings, "rights")[0].status == "unknown"
     assert [one.status for one in of(findings, "versions")] == ["unknown"]

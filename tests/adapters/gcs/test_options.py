@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -11,14 +12,21 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud.storage import Client  # type: ignore[import-untyped]
 
 import statebucket_gcs
-from statebucket.errors import AdapterNotInstalled, InvalidArgument, InvalidURL
+from statebucket.errors import AdapterNotInstalled, InvalidArgument, InvalidURL, Unavailable
 from statebucket.port.bucket import Bucket, Location
-from statebucket_gcs import open_bucket
+from statebucket_gcs import checksums, open_bucket, open_bucket_over_http
 from statebucket_gcs.sdk.options import SDKOptions
 from statebucket_gcs.sdk.session import connect
+from support.fault_proxy.proxy import CorruptBody
+from support.targets.gcs_bucket import opened as open_gcs
+from support.targets.gcs_bucket import write
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from support.fault_proxy.proxy import FaultProxy
+    from support.servers import Server
+    from support.targets.gcs_bucket import Around
 
 KEY = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
 SECRET = "hunter2"
@@ -75,10 +83,43 @@ def test_what_options_are_refused(options: dict[str, object], kind: type[Excepti
     assert SECRET not in f"{caught.value} {caught.value.__cause__}"
 
 
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        ({"anonymus": "true"}, InvalidArgument),
+        ({"anonymous": SECRET}, InvalidArgument),
+        ({"kms_key_name": "k"}, InvalidArgument),
+        ({"client": client()}, InvalidArgument),
+        ({"credentials": SECRET}, InvalidArgument),
+        ({"endpoint_url": f"http://me:{SECRET}@host"}, InvalidURL),
+        ({"endpoint_url": f"http://host/?key={SECRET}"}, InvalidURL),
+        ({"endpoint_url": "http://192.0.2.1"}, InvalidArgument),
+        ({"endpoint_url": "https://host/a/../b"}, InvalidArgument),
+    ],
+)
+def test_what_options_are_refused_over_http(
+    options: dict[str, object], kind: type[Exception]
+) -> None:
+    with pytest.raises(kind) as caught:
+        open_bucket_over_http(location(options=options))
+    assert SECRET not in f"{caught.value} {caught.value.__cause__}"
+
+
+@pytest.mark.parametrize("variable", ["STORAGE_EMULATOR_HOST", "API_ENDPOINT_OVERRIDE"])
+def test_an_endpoint_of_the_environment_that_is_none_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, f"http://me:{SECRET}@host")
+    with pytest.raises(InvalidArgument) as caught:
+        open_bucket_over_http(location())
+    assert SECRET not in f"{caught.value} {caught.value.__cause__}"
+
+
 @pytest.mark.parametrize(("host", "path"), [("", ""), ("a b", ""), ("b", "/a//b"), ("b", "/../a")])
 def test_what_urls_are_refused(host: str, path: str) -> None:
-    with pytest.raises(InvalidURL):
-        open_bucket(location(host, path))
+    for open_one in (open_bucket, open_bucket_over_http):
+        with pytest.raises(InvalidURL):
+            open_one(location(host, path))
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "REQUESTS_CA_BUNDLE", "UNRELATED"])
@@ -128,3 +169,54 @@ def test_a_missing_sdk_is_named_with_the_command_that_installs_it(
     monkeypatch.setattr(statebucket_gcs, "find_spec", no_parent)
     with pytest.raises(AdapterNotInstalled):
         open_bucket(location())
+
+
+LOADS = """
+import asyncio, sys
+from statebucket import open_store
+
+async def main():
+    async with open_store(sys.argv[1]) as store:
+        await store.set("k", b"v")
+        assert await store.get("k") == b"v"
+
+asyncio.run(main())
+slow = {"google.auth", "google.cloud.storage", "requests", "urllib3", "email",
+        "http.client", "urllib.request", "concurrent.futures.thread", "pathlib", "secrets"}
+print(sorted(slow & set(sys.modules)))
+"""
+
+
+def test_over_http_no_sdk_is_loaded_and_the_process_ends_in_peace(
+    fake: Server, around: Around
+) -> None:
+    url = f"gs://{around.bucket}?engine=http&anonymous=true&endpoint_url={fake.url}"
+    done = subprocess.run(
+        [sys.executable, "-W", "always::ResourceWarning", "-c", LOADS, url],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
+
+
+@pytest.mark.asyncio
+async def test_without_google_crc32c_bodies_are_compared_by_their_md5(
+    proxy: FaultProxy, around: Around, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "google_crc32c", None)
+    checksums._crc32c.cache_clear()
+    try:
+        bucket = open_gcs(proxy.url, around.bucket, engine="http")
+        await bucket.put(write("a", b"123"), None)
+        described = json.loads(proxy.requests[0].body.split(b"\r\n")[3])
+        assert described["md5Hash"] == "ICy5YqxZB1uWSwcVLSNLcA=="
+        found = await bucket.get("a")
+        assert found is not None
+        assert found.body == b"123"
+        proxy.plan(CorruptBody())
+        with pytest.raises(Unavailable, match="MD5"):
+            await bucket.get("a")
+    finally:
+        checksums._crc32c.cache_clear()

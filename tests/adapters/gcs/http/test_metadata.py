@@ -6,12 +6,14 @@ import asyncio
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from adapters.gcs.http.conftest import GOOGLES, granted, tokens_asked, tokens_of
 from statebucket import errors, open_store
+from statebucket.admin.doctor import Examination
 from support.error_texts import texts
 from support.fault_proxy.proxy import (
     Answer,
@@ -235,6 +237,32 @@ async def test_a_token_that_is_revoked_is_replaced_once(
     assert type(error) is errors.InvalidCredentials
     assert tokens_of(proxy) == ["Bearer t2"]  # not sent again with the same
     assert "t2" not in "".join(texts(error))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("told", "status", "message"),
+    [
+        (Answer(200, GOOGLES, b"f@p.iam\n"), "ok", "serviceAccount:f@p.iam"),
+        (Answer(404, GOOGLES), "unknown", "the metadata server does not tell whose"),
+    ],
+)
+async def test_the_doctor_learns_whose_the_tokens_are(
+    proxy: FaultProxy,
+    around: Around,
+    metadata: FaultProxy,
+    *,
+    told: Answer,
+    status: str,
+    message: str,
+) -> None:
+    metadata.always(granted("t1", when=on(contains="/token")))
+    metadata.always(replace(told, when=on(contains="/email")))
+    async with store_at(proxy, around) as store:
+        findings = [one async for one in Examination(store).findings()]
+    (found,) = [one for one in findings if one.check == "identity"]
+    assert found.status == status
+    assert message in found.message
 
 
 CALLS: dict[str, Callable[[StateStore], Any]] = {
