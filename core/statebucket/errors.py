@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from statebucket.contract.reports import DeletionReport, SweepReport
+    from statebucket.contract.versions import Stored
 
 Outcome = Literal["none", "unknown"]
 
@@ -267,7 +268,23 @@ class VersionConflict(StateBucketError):
 
     ``outcome`` is ``"unknown"`` when a reply was lost on the way and another writer's version is
     there now: our write may have come before it.
+
+    Attributes:
+        current: With ``want_current=True``, the `Stored` value that won. None where it was not
+            asked for, where there is none any more (or an expired one), and where it cannot be
+            decoded.
     """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        object_name: str | None = None,
+        outcome: Outcome = "none",
+        current: Stored[Any] | None = None,
+    ) -> None:
+        super().__init__(message, object_name=object_name, outcome=outcome)
+        self.current = current
 
 
 class StaleSnapshot(StateBucketError):

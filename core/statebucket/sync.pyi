@@ -97,6 +97,7 @@ class BlockingStateStore:
         ttl: timedelta | float | None = None,
         only_newer: bool = False,
         lease: BlockingLease | None = None,
+        want_current: bool = False,
     ) -> Version:
         """Keeps the latest snapshot of an execution.
 
@@ -115,6 +116,7 @@ class BlockingStateStore:
                 from a load or save.
             lease: Write only over the version that was there when this lease was taken, or that
                 was loaded or saved under it since; see `lease`.
+            want_current: Have the snapshot that won in the error's ``current``, at no request more.
 
         Returns:
             The version that was written.
@@ -142,7 +144,11 @@ class BlockingStateStore:
         """As `load_snapshot`, with the version, expiry and size."""
 
     def delete_snapshot(
-        self, execution_id: ExecutionId | str, *, if_version: Version | None = None
+        self,
+        execution_id: ExecutionId | str,
+        *,
+        if_version: Version | None = None,
+        want_current: bool = False,
     ) -> bool | None:
         """Deletes an execution's snapshot; deleting what is not there is no error.
 
@@ -153,6 +159,7 @@ class BlockingStateStore:
             execution_id: The execution.
             if_version: Delete only this version, as a load or save returned it; by default
                 whatever is there. `Version.ABSENT` is refused.
+            want_current: Have what won in the error's ``current``, at no request more.
 
         Returns:
             Whether there was one; see `delete`.
@@ -247,6 +254,7 @@ class BlockingStateStore:
         ttl: timedelta | float | None = None,
         *,
         if_version: Version | None = None,
+        want_current: bool = False,
     ) -> Version:
         """Stores a value: 1 request.
 
@@ -256,6 +264,7 @@ class BlockingStateStore:
             value: The bytes. A bytearray or memoryview is copied before the first request.
             ttl: How long it can be read, a `timedelta` or seconds; for ever by default.
             if_version: See the class.
+            want_current: Have what won in the error's ``current``, as bytes, at no request more.
 
         Returns:
             The version that was written.
@@ -322,13 +331,16 @@ class BlockingStateStore:
         type: type[T],
         ttl: timedelta | float | None = None,
     ) -> T | None: ...
-    def delete(self, key: str, *, if_version: Version | None = None) -> bool | None:
+    def delete(
+        self, key: str, *, if_version: Version | None = None, want_current: bool = False
+    ) -> bool | None:
         """Deletes a key; deleting what is not there is no error: 1 request, 2 when it loses.
 
         Args:
             key: The key.
             if_version: Delete only this version, as a load or save returned it; by default
                 whatever is there. `Version.ABSENT` is refused.
+            want_current: Have what won in the error's ``current``, at no request more.
 
         Returns:
             Whether there was something. None if that is not known: S3 does not say, and after a
@@ -373,6 +385,7 @@ class BlockingStateStore:
         ttl: timedelta | float | None = None,
         *,
         if_version: Version | None = None,
+        want_current: bool = False,
     ) -> Version:
         """As `set`, for a value that JSON carries: plain, a msgspec Struct, a dataclass.
 

@@ -153,6 +153,7 @@ class StateStore(StorageBackend, Protocol):
         ttl: timedelta | float | None = None,
         only_newer: bool = False,
         lease: Lease | None = None,
+        want_current: bool = False,
     ) -> Version:
         """Keeps the latest snapshot of an execution.
 
@@ -171,6 +172,7 @@ class StateStore(StorageBackend, Protocol):
                 from a load or save.
             lease: Write only over the version that was there when this lease was taken, or that
                 was loaded or saved under it since; see `lease`.
+            want_current: Have the snapshot that won in the error's ``current``, at no request more.
 
         Returns:
             The version that was written.
@@ -206,7 +208,11 @@ class StateStore(StorageBackend, Protocol):
 
     @declare(Kind.CALL)
     async def delete_snapshot(
-        self, execution_id: ExecutionId | str, *, if_version: Version | None = None
+        self,
+        execution_id: ExecutionId | str,
+        *,
+        if_version: Version | None = None,
+        want_current: bool = False,
     ) -> bool | None:
         """Deletes an execution's snapshot; deleting what is not there is no error.
 
@@ -217,6 +223,7 @@ class StateStore(StorageBackend, Protocol):
             execution_id: The execution.
             if_version: Delete only this version, as a load or save returned it; by default
                 whatever is there. `Version.ABSENT` is refused.
+            want_current: Have what won in the error's ``current``, at no request more.
 
         Returns:
             Whether there was one; see `delete`.
@@ -319,6 +326,7 @@ class StateStore(StorageBackend, Protocol):
         ttl: timedelta | float | None = None,
         *,
         if_version: Version | None = None,
+        want_current: bool = False,
     ) -> Version:
         """Stores a value: 1 request.
 
@@ -328,6 +336,7 @@ class StateStore(StorageBackend, Protocol):
             value: The bytes. A bytearray or memoryview is copied before the first request.
             ttl: How long it can be read, a `timedelta` or seconds; for ever by default.
             if_version: See the class.
+            want_current: Have what won in the error's ``current``, as bytes, at no request more.
 
         Returns:
             The version that was written.
@@ -438,13 +447,16 @@ class StateStore(StorageBackend, Protocol):
         ...
 
     @declare(Kind.CALL)
-    async def delete(self, key: str, *, if_version: Version | None = None) -> bool | None:
+    async def delete(
+        self, key: str, *, if_version: Version | None = None, want_current: bool = False
+    ) -> bool | None:
         """Deletes a key; deleting what is not there is no error: 1 request, 2 when it loses.
 
         Args:
             key: The key.
             if_version: Delete only this version, as a load or save returned it; by default
                 whatever is there. `Version.ABSENT` is refused.
+            want_current: Have what won in the error's ``current``, at no request more.
 
         Returns:
             Whether there was something. None if that is not known: S3 does not say, and after a
@@ -495,6 +507,7 @@ class StateStore(StorageBackend, Protocol):
         ttl: timedelta | float | None = None,
         *,
         if_version: Version | None = None,
+        want_current: bool = False,
     ) -> Version:
         """As `set`, for a value that JSON carries: plain, a msgspec Struct, a dataclass.
 

@@ -12,6 +12,7 @@ from statebucket.contract.versions import Stored, Version
 from statebucket.errors import InvalidArgument, InvalidValue, shown
 from statebucket.port.bucket import BYTES, JSON
 from statebucket.store.base import ContextStore
+from statebucket.store.conflicts import showing_current
 from statebucket.store.decoding import decode_json, decoder
 from statebucket.store.envelope import stored
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from statebucket.contract.reports import DeletionReport
+    from statebucket.store.envelope import Found
 
 
 class KeyValues(ContextStore):
@@ -31,8 +33,12 @@ class KeyValues(ContextStore):
         ttl: timedelta | float | None = None,
         *,
         if_version: Version | None = None,
+        want_current: bool = False,
     ) -> Version:
-        return await self._set("set", key, value_bytes(value), BYTES, ttl, if_version)
+        with showing_current(self._objects):
+            return await self._set(
+                "set", key, value_bytes(value), BYTES, ttl, if_version, want_current=want_current
+            )
 
     async def set_json(
         self,
@@ -41,8 +47,15 @@ class KeyValues(ContextStore):
         ttl: timedelta | float | None = None,
         *,
         if_version: Version | None = None,
+        want_current: bool = False,
     ) -> Version:
-        return await self._set("set_json", key, value_json(value), JSON, ttl, if_version)
+        def read(found: Found) -> Stored[Any]:
+            return stored(found, decode_json(decoder(Any, "set_json"), found, "set_json"))
+
+        with showing_current(self._objects, read):
+            return await self._set(
+                "set_json", key, value_json(value), JSON, ttl, if_version, want_current=want_current
+            )
 
     async def _set(
         self,
@@ -52,6 +65,8 @@ class KeyValues(ContextStore):
         content_type: str,
         ttl: timedelta | float | None,
         condition: Version | None,
+        *,
+        want_current: bool,
     ) -> Version:
         check_condition(condition)
         return await self._objects.put(
@@ -61,6 +76,7 @@ class KeyValues(ContextStore):
             content_type=content_type,
             expiry=self.context.expiry(ttl),
             condition=condition,
+            look_with_get=want_current,
         )
 
     async def get(self, key: str) -> bytes | None:
@@ -86,10 +102,14 @@ class KeyValues(ContextStore):
         found = await self._objects.get(self.context.call(operation), name)
         return None if found is None else stored(found, decode_json(wanted, found, operation))
 
-    async def delete(self, key: str, *, if_version: Version | None = None) -> bool | None:
+    async def delete(
+        self, key: str, *, if_version: Version | None = None, want_current: bool = False
+    ) -> bool | None:
         check_deletion("delete", if_version)
         name = self._key("delete", key)
-        return await self._objects.delete(self.context.call("delete"), name, if_version)
+        call = self.context.call("delete")
+        with showing_current(self._objects):
+            return await self._objects.delete(call, name, if_version, look_with_get=want_current)
 
     async def delete_many(self, keys: Iterable[str]) -> DeletionReport:
         from statebucket.store.removal import Remover  # noqa: PLC0415  (off the cold-start path)

@@ -37,6 +37,7 @@ from statebucket.telemetry.counters import Counter
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 
+    from statebucket.contract.versions import Stored
     from statebucket.port.expiry import Expiry
 
 T = TypeVar("T")
@@ -58,6 +59,12 @@ class ConflictingObject(VersionConflict):
     def __init__(self, message: str, *, object_name: str, outcome: Outcome, found: Object) -> None:
         super().__init__(message, object_name=object_name, outcome=outcome)
         self.found = found
+
+    def for_caller(self, current: Stored[Any] | None = None) -> VersionConflict:
+        """The same as a caller of the store may see it."""
+        return VersionConflict(
+            self.message, object_name=self.object_name, outcome=self.outcome, current=current
+        )
 
 
 class Objects:
@@ -136,13 +143,8 @@ class Objects:
             except PreconditionFailed as failed:
                 # Until it is looked into, the refusal may be of our own write's repetition.
                 before, call.outcome = call.outcome, "unknown"
-                found: Object | ObjectInfo | None
-                if look_with_get:
-                    found = await self._read(call, name)
-                else:
-                    found = await self.look(call, name)
+                info, found = await self._looked(call, name, with_get=look_with_get)
                 call.outcome = before
-                info = found.info if isinstance(found, Object) else found
                 if info is not None and info.metadata.get("writeid") == write_id:
                     call.outcome = "none"  # no longer open
                     return info.version  # our own write, whose reply was lost
@@ -158,11 +160,7 @@ class Objects:
                     continue
                 rule = "exists already" if creating else "has changed since that version"
                 message = f"{call.operation}: the object {rule}"
-                if isinstance(found, Object):
-                    raise ConflictingObject(
-                        message, object_name=name, outcome=call.outcome, found=found
-                    ) from failed
-                raise VersionConflict(message, object_name=name, outcome=call.outcome) from failed
+                raise _conflict(message, call, name, found) from failed
             else:
                 call.outcome = "none"
                 return version
@@ -205,7 +203,23 @@ class Objects:
         """Looks at an object, expired or not: 1 request. None if it does not exist."""
         return await self.send(call, lambda: self.bucket.head(name), name)
 
-    async def delete(self, call: Call, name: str, condition: Version | None = None) -> bool | None:
+    async def _looked(
+        self, call: Call, name: str, *, with_get: bool
+    ) -> tuple[ObjectInfo | None, Object | None]:
+        """Looks at an object, expired or not, with its body or without: 1 request."""
+        if not with_get:
+            return await self.look(call, name), None
+        found = await self._read(call, name)
+        return (None if found is None else found.info), found
+
+    async def delete(
+        self,
+        call: Call,
+        name: str,
+        condition: Version | None = None,
+        *,
+        look_with_get: bool = False,
+    ) -> bool | None:
         """Deletes an object: 1 request, 2 when a condition fails.
 
         Args:
@@ -213,6 +227,7 @@ class Objects:
             name: The object.
             condition: Delete only this version. If the object is gone, or has expired at another
                 version, there is nothing to delete, and that is no conflict.
+            look_with_get: As for `put`.
 
         Returns:
             Whether it existed. None if that is not known: the service does not say, or a reply was
@@ -229,15 +244,12 @@ class Objects:
             )
             existed = not self._surely_expired(gone) if isinstance(gone, ObjectInfo) else gone
         except PreconditionFailed as failed:
-            info = await self.look(call, name)
+            info, found = await self._looked(call, name, with_get=look_with_get)
             if info is not None and info.version == condition:
                 raise _not_understood(call, name, condition, failed) from failed
             if info is not None and not self._surely_expired(info):
-                raise VersionConflict(
-                    f"{call.operation}: the object has changed since that version",
-                    object_name=name,
-                    outcome=call.outcome,
-                ) from failed
+                message = f"{call.operation}: the object has changed since that version"
+                raise _conflict(message, call, name, found) from failed
             existed = False
         if existed is False and call.outcome == "unknown":
             existed = None  # a request whose reply was lost may have deleted it
@@ -380,6 +392,13 @@ class Objects:
             place=self.place,
             writes=writes,
         )
+
+
+def _conflict(message: str, call: Call, name: str, found: Object | None) -> VersionConflict:
+    """The error for a lost race; ``found`` is what it was lost to, where that was read."""
+    if found is None:
+        return VersionConflict(message, object_name=name, outcome=call.outcome)
+    return ConflictingObject(message, object_name=name, outcome=call.outcome, found=found)
 
 
 def _not_understood(

@@ -74,7 +74,9 @@ class Snapshots:
         if self._owners is not None:
             await self._owners.claim(call, execution_id, tenant_id, expiry)
         if only_newer:
-            version = await self._put_newer(call, name, snapshot, condition, expiry)
+            version = await self._put_newer(
+                call, name, snapshot, condition, expiry, look_with_get=look_with_get
+            )
         else:
             version = await self._put(
                 call, name, snapshot, condition, expiry, look_with_get=look_with_get
@@ -162,6 +164,8 @@ class Snapshots:
         snapshot: ExecutionSnapshot,
         condition: Version | None,
         expiry: Expiry | None,
+        *,
+        look_with_get: bool,
     ) -> Version:
         """Writes a snapshot over the version that is known to be no newer."""
         tenant_id, execution_id = snapshot.tenant_id, snapshot.execution_id
@@ -182,7 +186,14 @@ class Snapshots:
                 )
             current = Version.ABSENT if known is None else known.version
             try:
-                return await self._put(call, name, snapshot, condition or current, expiry)
+                return await self._put(
+                    call,
+                    name,
+                    snapshot,
+                    condition or current,
+                    expiry,
+                    look_with_get=look_with_get,
+                )
             except VersionConflict:
                 if condition is not None or race == MAX_RACES:
                     raise

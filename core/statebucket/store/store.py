@@ -21,6 +21,7 @@ from statebucket.errors import (
     VersionConflict,
 )
 from statebucket.port.expiry import span_ms
+from statebucket.store.conflicts import showing_current
 from statebucket.store.keys import check_condition, check_deletion
 from statebucket.store.listings import Listings
 from statebucket.store.updates import Updates
@@ -28,6 +29,7 @@ from statebucket.telemetry.observe import observed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractContextManager
     from datetime import timedelta
 
     from statebucket.contract.ids import ExecutionId, TenantId
@@ -63,6 +65,7 @@ class ObjectStateStore(Updates, Listings):
         ttl: timedelta | float | None = None,
         only_newer: bool = False,
         lease: Lease | None = None,
+        want_current: bool = False,
     ) -> Version:
         if not isinstance(snapshot, ExecutionSnapshot):
             raise InvalidSnapshot(f"not an ExecutionSnapshot: {type(snapshot).__name__}")
@@ -77,9 +80,16 @@ class ObjectStateStore(Updates, Listings):
             if_version = held.base()
         call = self.context.call("save_snapshot")
         try:
-            version = await self.context.snapshots.save(
-                call, name, snapshot, expiry=expiry, condition=if_version, only_newer=only_newer
-            )
+            with self._showing_snapshot(tenant_id, execution_id):
+                version = await self.context.snapshots.save(
+                    call,
+                    name,
+                    snapshot,
+                    expiry=expiry,
+                    condition=if_version,
+                    only_newer=only_newer,
+                    look_with_get=want_current,
+                )
         except VersionConflict as error:
             if held is None:
                 raise
@@ -111,8 +121,19 @@ class ObjectStateStore(Updates, Listings):
             self.context.note(tenant_id, execution_id, version, asked=call.deadline - call.seconds)
         return found
 
+    def _showing_snapshot(self, tenant_id: str, execution_id: str) -> AbstractContextManager[None]:
+        """Puts the snapshot that won into the conflict of the block."""
+        return showing_current(
+            self._objects,
+            lambda found: self.context.snapshots.read(found, tenant_id, execution_id),
+        )
+
     async def delete_snapshot(
-        self, execution_id: ExecutionId | str, *, if_version: Version | None = None
+        self,
+        execution_id: ExecutionId | str,
+        *,
+        if_version: Version | None = None,
+        want_current: bool = False,
     ) -> bool | None:
         encode_execution(execution_id)
         check_deletion("delete_snapshot", if_version)
@@ -121,7 +142,8 @@ class ObjectStateStore(Updates, Listings):
         if tenant_id is None:
             return False
         name = self._layout.snapshot(tenant_id, execution_id)
-        return await self._objects.delete(call, name, if_version)
+        with self._showing_snapshot(tenant_id, execution_id):
+            return await self._objects.delete(call, name, if_version, look_with_get=want_current)
 
     @contextlib.asynccontextmanager
     async def lease(

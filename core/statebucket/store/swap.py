@@ -55,7 +55,7 @@ async def swapped(
             return await write(Version.ABSENT if found is None else found.info.version)
         except VersionConflict as lost:
             if lost.outcome == "unknown":
-                raise
+                raise _for_caller(lost) from lost.__cause__
             # The first time at once, with what the look at the winner brought. After that with
             # jitter: many writers at once would go on meeting each other.
             if race == 1:
@@ -67,10 +67,14 @@ async def swapped(
                     f"{call.operation}: other writers were quicker {race} times within the "
                     f"deadline of {call.seconds:g} s",
                     object_name=name,
-                ) from lost
+                ) from _for_caller(lost)
         await asyncio.sleep(wait)
         found = await objects.get(call, name, expired=True)
     raise AssertionError("unreachable: the races end by a return or an error")
+
+
+def _for_caller(lost: VersionConflict) -> VersionConflict:
+    return lost.for_caller() if isinstance(lost, ConflictingObject) else lost
 
 
 def _winner(lost: VersionConflict) -> Found | None:

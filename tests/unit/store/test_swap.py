@@ -62,6 +62,7 @@ def test_an_update_that_another_has_written_over_is_not_done_twice() -> None:
         with pytest.raises(errors.VersionConflict) as caught:
             await store.update("k", more)
         assert caught.value.outcome == "unknown"
+        assert type(caught.value) is errors.VersionConflict
         assert await store.get("k") == b"2"
 
     run(work())

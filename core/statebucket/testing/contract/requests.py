@@ -113,9 +113,13 @@ class RequestCountContract(Contract):
             with pytest.raises(errors.VersionConflict):
                 await store.set("k", b"3", if_version=condition)
             assert target.requests() == 2
-        with pytest.raises(errors.VersionConflict):
-            await store.delete("k", if_version=version)
-        assert target.requests() == 2
+            with pytest.raises(errors.VersionConflict):
+                await store.set("k", b"3", if_version=condition, want_current=True)
+            assert target.requests() == 2
+        for want_current in (False, True):
+            with pytest.raises(errors.VersionConflict):
+                await store.delete("k", if_version=version, want_current=want_current)
+            assert target.requests() == 2
 
     async def test_only_newer(self, acme: StateStore, target: Target) -> None:
         await acme.save_snapshot(snapshot())

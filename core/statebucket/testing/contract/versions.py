@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+import pickle
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -129,3 +130,67 @@ class VersionContract(Contract):
         assert len(won) == 1
         assert sum(isinstance(result, errors.VersionConflict) for result in results) == 19
         assert await store.get("k") == str(won[0]).encode()
+
+    async def test_a_conflict_has_what_won_where_it_is_wanted(
+        self, store: StateStore, clock: Clock
+    ) -> None:
+        lost = await store.set("k", b"1")
+        version = await store.set("k", b"2", timedelta(hours=1))
+        until = datetime.fromtimestamp(clock() + 3600, UTC)
+        for call in (
+            store.set("k", b"3", if_version=lost, want_current=True),
+            store.set("k", b"3", if_version=Version.ABSENT, want_current=True),
+            store.delete("k", if_version=lost, want_current=True),
+        ):
+            with pytest.raises(errors.VersionConflict) as caught:
+                await call
+            current = caught.value.current
+            assert current is not None
+            assert (current.value, current.version) == (b"2", version)
+            assert (current.expires_at, current.size) == (until, 1)
+            assert type(caught.value) is errors.VersionConflict
+            again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301  (our own)
+            assert again.current == current
+        await store.set("k", b"3", if_version=version, want_current=True)
+
+    async def test_a_conflict_has_the_json_or_the_snapshot_that_won(
+        self, store: StateStore
+    ) -> None:
+        await store.set_json("j", {"by": "them"})
+        with pytest.raises(errors.VersionConflict) as caught:
+            await store.set_json("j", {}, if_version=Version.ABSENT, want_current=True)
+        assert caught.value.current is not None
+        assert caught.value.current.value == {"by": "them"}
+        await store.save_snapshot(snapshot(number=5))
+        for call in (
+            store.save_snapshot(snapshot(), if_version=Version.ABSENT, want_current=True),
+            store.save_snapshot(snapshot(), if_version=Version("0"), want_current=True),
+            store.delete_snapshot(E1, if_version=Version("0"), want_current=True),
+        ):
+            with pytest.raises(errors.VersionConflict) as caught:
+                await call
+            current = caught.value.current
+            assert current is not None
+            assert current == await store.load_stored(E1)
+            assert pickle.loads(pickle.dumps(caught.value)).current == current  # noqa: S301
+
+    async def test_a_conflict_has_nothing_where_there_is_nothing_to_show(
+        self, store: StateStore, clock: Clock
+    ) -> None:
+        version = await store.set("k", b"1")
+        await store.set("k", b"\xff no JSON")
+        with pytest.raises(errors.VersionConflict) as caught:  # not wanted
+            await store.set("k", b"3", if_version=version)
+        assert caught.value.current is None
+        with pytest.raises(errors.VersionConflict) as caught:  # not decoded
+            await store.set_json("k", 3, if_version=version, want_current=True)
+        assert caught.value.current is None
+        await store.set("k", b"4", timedelta(minutes=1))
+        clock.advance(60)
+        with pytest.raises(errors.VersionConflict) as caught:  # expired
+            await store.set("k", b"5", if_version=version, want_current=True)
+        assert caught.value.current is None
+        await store.delete("k")
+        with pytest.raises(errors.VersionConflict) as caught:  # gone
+            await store.set("k", b"6", if_version=version, want_current=True)
+        assert caught.value.current is None
