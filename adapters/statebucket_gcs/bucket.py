@@ -50,14 +50,17 @@ class GCSBucket:
 
     Attributes:
         sender: What sends requests.
+        limits: See `statebucket.port.bucket.Limits`.
     """
 
     name = "gcs"
     requires_network = True
-    limits = Limits(delete_batch=MOST_DELETIONS, write_interval=1.0)
 
     def __init__(self, bucket: str, sender: Sender, *, kms_key_name: str | None = None) -> None:
         self.sender = sender
+        self.limits = Limits(
+            delete_batch=MOST_DELETIONS, write_interval=1.0, needs_loop=sender.needs_loop
+        )
         self._bucket = bucket
         self._path = f"/storage/v1/b/{quote(bucket, safe='')}"
         self._xml_path = f"/{quote(bucket, safe='')}"

@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 
 
 class Sender(Protocol):
-    """Sends requests to Cloud Storage's endpoint, each once, with credentials."""
+    """Sends requests to Cloud Storage's endpoint, each once, with credentials.
+
+    Attributes:
+        needs_loop: Whether it can be used in an event loop only.
+    """
+
+    needs_loop: bool
 
     async def send(
         self,

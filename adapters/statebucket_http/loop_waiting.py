@@ -98,13 +98,7 @@ class _InLoop:
         return answer
 
     def _look_up(self, host: str, port: int, found: asyncio.Future[_Found]) -> None:
-        answer: _Found
-        try:
-            answer = lookup(host, port)
-        except OSError as error:
-            answer = error
-        except UnicodeError:
-            answer = OSError("the host name is not valid, or too long")
+        answer = lookup(host, port)
 
         def settle() -> None:
             if not found.done():

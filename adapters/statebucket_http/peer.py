@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from statebucket.errors import InvalidArgument, RequestRejected
 from statebucket_http.connection import Connection, Socket
@@ -25,13 +25,6 @@ _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 _PORTS = {"http": 80, "https": 443}
 _OK = range(200, 300)
 _WRONG_USER = 407
-
-
-class Ways(Protocol):
-    """Knows how to wait, wherever it is called."""
-
-    def current(self) -> Waits:
-        """The way to wait for whoever calls."""
 
 
 class Peer:

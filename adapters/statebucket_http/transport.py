@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING
 
 from statebucket.errors import Unavailable, UntrustedCertificate, excerpt
 from statebucket.port.timeouts import idle_limit
+from statebucket.port.waiting import stepping
 from statebucket_http.head import BadReply, write_head
 from statebucket_http.peer import Peer
 from statebucket_http.steps import Exchange
+from statebucket_http.waiting import SteppedWaits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from statebucket_http.connection import Connection
-    from statebucket_http.peer import Ways
+    from statebucket_http.loop_waiting import Loops
     from statebucket_http.pool import Pool
     from statebucket_http.trust import Trust
     from statebucket_http.waiting import Waits
@@ -45,7 +47,6 @@ class Transport:
         max_body: The longest body of a reply, in bytes.
         direct: Whether the environment's proxies are left out, for servers that only this machine
             reaches.
-        ways: How to wait, for a pool and a limit in seconds; by default, in the running event loop.
     """
 
     def __init__(
@@ -59,7 +60,6 @@ class Transport:
         authorities: Sequence[bytes] = (),
         max_body: int = MAX_BODY,
         direct: bool = False,
-        ways: Callable[[Pool, float], Ways] | None = None,
     ) -> None:
         self._service = service
         self._limit = idle_limit(deadline)
@@ -69,8 +69,7 @@ class Transport:
         self._max_idle = pool
         self._max_body = max_body
         self._direct = direct
-        self._make_ways = ways or _in_loops
-        self._peers: dict[tuple[str, str], tuple[Peer, Ways]] = {}
+        self._peers: dict[tuple[str, str], tuple[Peer, _Ways]] = {}
         self._trust: Trust | None = None
         self._pid = os.getpid()
 
@@ -142,13 +141,13 @@ class Transport:
         for peer, ways in list(self._peers.values()):
             peer.pool.close(ways.current())
 
-    def _add_peer(self, endpoint: Endpoint) -> tuple[Peer, Ways]:
+    def _add_peer(self, endpoint: Endpoint) -> tuple[Peer, _Ways]:
         peer = Peer(endpoint.scheme, endpoint.host, self._max_idle, direct=self._direct)
         for other, ways in list(self._peers.values()):
             other.pool.close(ways.current())  # a service that has moved is not asked there again
         while len(self._peers) >= _MAX_PEERS:
             del self._peers[next(iter(self._peers))]
-        made = self._peers[peer.key] = (peer, self._make_ways(peer.pool, self._limit))
+        made = self._peers[peer.key] = (peer, _Ways(peer.pool, self._limit))
         return made
 
     def _forget_parent(self) -> None:
@@ -212,7 +211,25 @@ def _untrusted(error: Exception) -> bool:
     return hasattr(error, "verify_message")  # ssl.SSLCertVerificationError, without its import
 
 
-def _in_loops(pool: Pool, limit: float) -> Ways:
-    from statebucket_http.loop_waiting import Loops  # noqa: PLC0415  (imports asyncio)
+class _Ways:
+    """The ways to wait for the connections of one pool.
 
-    return Loops(pool, limit)
+    Args:
+        pool: The unused connections.
+        limit: See `statebucket_http.waiting.Waits`.
+    """
+
+    def __init__(self, pool: Pool, limit: float) -> None:
+        self._pool = pool
+        self._stepped = SteppedWaits(limit)
+        self._loops: Loops | None = None
+
+    def current(self) -> Waits:
+        """The way to wait for whoever calls."""
+        if stepping() is not None:
+            return self._stepped
+        if self._loops is None:
+            from statebucket_http.loop_waiting import Loops  # noqa: PLC0415  (imports asyncio)
+
+            self._loops = Loops(self._pool, self._stepped.limit)
+        return self._loops.current()

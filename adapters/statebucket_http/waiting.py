@@ -1,7 +1,8 @@
 """Waiting for a connection: the only part that knows how the program does it.
 
 There are two ways. In an event loop the loop watches the sockets, and wakes who waits for them.
-Where a loop cannot do that (Windows' Proactor loop), and without a loop, a thread waits by itself.
+Where a loop cannot do that (Windows' Proactor loop) a thread waits by itself, and so does the
+caller's own on the blocking store, which has no loop.
 
 In both, what does not move for ``limit`` seconds has stalled. A connection moves when something
 arrives or leaves; what has been handed to the system and lies in its buffer moves, too, while the
@@ -13,8 +14,11 @@ from __future__ import annotations
 import select
 import socket
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol
+
+from statebucket.port.waiting import DeadlinePassed, stepping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -104,26 +108,91 @@ def _queued(sock: socket.socket) -> int:
         return 0
 
 
-def lookup(host: str, port: int) -> list[Address]:
-    """Asks the system for a host's addresses; blocks.
-
-    Raises:
-        OSError: There are none, or the name service cannot be asked.
-    """
-    found = socket.getaddrinfo(host.encode(), port, type=socket.SOCK_STREAM)  # see `peer`
+def lookup(host: str, port: int) -> list[Address] | OSError:
+    """Asks the system for a host's addresses; blocks. The error where there are none."""
+    try:
+        found = socket.getaddrinfo(host.encode(), port, type=socket.SOCK_STREAM)  # see `peer`
+    except OSError as error:
+        return error
+    except UnicodeError:
+        return OSError("the host name is not valid, or too long")
     return [(family, address) for family, _, _, _, address in found]
 
 
-def wait(connection: Connection, step: Step, limit: float) -> None:
-    """Runs a step that has been started to its end, in this thread; see `Waits.run`."""
+def wait(connection: Connection, step: Step, limit: float, deadline: float = float("inf")) -> None:
+    """Runs a step that has been started to its end, in this thread; see `Waits.run`.
+
+    Raises:
+        DeadlinePassed: It is not done at the deadline, in the time of `time.monotonic`.
+    """
     connection.limit = limit
     connection.since, connection.seen = time.monotonic(), connection.moved
+    seconds = limit / CHECKS
     while True:
-        readable, writable = _ready(connection.fd, limit / CHECKS, writing=step.writing)
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise DeadlinePassed
+        readable, writable = _ready(connection.fd, min(seconds, left), writing=step.writing)
         if (writable and step.writable()) or (readable and step.readable()):
             return
         if not (readable or writable) and stalled(connection, time.monotonic()):
             raise TimeoutError
+
+
+class SteppedWaits:
+    """Waits in the thread of a stepped call, until that call's deadline.
+
+    Args:
+        limit: See `Waits`.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+
+    async def run(self, connection: Connection, step: Step, limit: float | None = None) -> None:
+        """See `Waits.run`."""
+        if not step.start():
+            call = stepping()
+            deadline = float("inf") if call is None else call.deadline
+            wait(connection, step, limit or self.limit, deadline)
+
+    async def resolve(self, host: str, port: int) -> Sequence[Address]:
+        """See `Waits.resolve`.
+
+        A thread asks, and is gone with the answer: a name service may hang for longer than the call
+        may take.
+        """
+        call = stepping()
+        answers: list[list[Address] | OSError] = []
+        thread = threading.Thread(
+            target=lambda: answers.append(lookup(host, port)), name="statebucket-dns", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # at the interpreter's exit Python 3.12 and later start none
+            answers.append(lookup(host, port))
+        else:
+            thread.join(self.limit if call is None else min(self.limit, call.left()))
+        if not answers:
+            if call is not None:
+                call.left()
+            raise OSError("the name service did not respond")
+        (answer,) = answers
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    def release(self, connection: Connection) -> None:
+        """See `Waits.release`."""
+        connection.owner = None
+
+    def ended(self) -> bool:
+        """See `Waits.ended`."""
+        return False
+
+    def later(self, function: Callable[[], None]) -> None:
+        """See `Waits.later`; it watches nothing, so that any thread may."""
+        function()
 
 
 def _ready(fd: int, seconds: float, *, writing: bool) -> tuple[bool, bool]:

@@ -30,7 +30,7 @@ class MemoryBucket:
 
     name = "memory"
     requires_network = False
-    limits = Limits()
+    limits = Limits(needs_loop=False)
 
     def __init__(self) -> None:
         self._objects: dict[str, Object] = {}

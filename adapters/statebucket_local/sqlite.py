@@ -2,12 +2,12 @@
 
 Each call is a single statement, which SQLite makes atomic and durable (WAL, synchronous=FULL); a
 process killed at any moment leaves the old or the new object. Statements run in threads of the
-adapter's own, so that the event loop never waits for the disk or for another process's lock.
+adapter's own, so that the event loop never waits for the disk or for another process's lock; for
+the blocking store they run in the caller's thread.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
 import threading
@@ -19,6 +19,7 @@ from statebucket.contract.versions import Version
 from statebucket.errors import CorruptObject, PreconditionFailed
 from statebucket.port.bucket import Deletion, Limits, Object, ObjectInfo, Page, PrefixPage, Write
 from statebucket.port.forks import new_lock
+from statebucket.port.waiting import here, stepping
 from statebucket_local.workers import Workers
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class SQLiteBucket:
 
     name = "sqlite"
     requires_network = False
-    limits = Limits(delete_batch=_DELETE_BATCH)
+    limits = Limits(delete_batch=_DELETE_BATCH, needs_loop=False)
 
     def __init__(self, path: str, *, threads: int) -> None:
         self._path = os.path.abspath(path)  # noqa: PTH100  (a later chdir must not move it)
@@ -194,9 +195,17 @@ class SQLiteBucket:
             if self._workers is None or self._workers.pid != os.getpid():
                 return
             workers, self._workers = self._workers, None
+        if stepping() is not None:
+            workers.close()
+            return
+        import asyncio  # noqa: PLC0415  (the blocking store does without)
+
         try:
             closing = asyncio.get_running_loop().run_in_executor(None, workers.close)
-        except RuntimeError:  # at the interpreter's exit no thread takes work, and none is at any
+        except (
+            RuntimeError,
+            ImportError,
+        ):  # at the interpreter's exit no thread takes work, and none is at any
             workers.close()
         else:
             await closing
@@ -210,9 +219,12 @@ class SQLiteBucket:
             workers = self._workers
             if workers is None or workers.pid != os.getpid():  # threads do not survive a fork
                 workers = self._workers = Workers(self._path, self._threads)
-            # Within the lock, so that a `close` in another thread cannot come in between.
-            result = workers.submit(statement)
-        return await asyncio.wrap_future(result)
+            if stepping() is None:
+                # Within the lock, so that a `close` in another thread cannot come in between.
+                result = workers.submit(statement)
+        if stepping() is not None:
+            return workers.run(statement)
+        return await here().result(result)
 
 
 def _info(row: Sequence[Any]) -> ObjectInfo:

@@ -8,7 +8,6 @@ import os
 import sqlite3
 import threading
 import weakref
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
@@ -25,6 +24,7 @@ from statebucket.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 T = TypeVar("T")
 
@@ -42,32 +42,45 @@ _BUSY_SECONDS = 0.2  # a wait for another process's lock; the core tries again u
 
 
 class Workers:
-    """A pool of threads, in one process.
+    """The connections to a file, and a pool of threads, in one process.
 
     Args:
         path: The file.
-        threads: How many statements may run at one time.
+        threads: How many statements may run at one time in threads of the pool.
     """
 
     def __init__(self, path: str, threads: int) -> None:
         self.pid = os.getpid()
-        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="statebucket-sqlite")
         self._path = path
-        self._local = threading.local()
+        self._threads = threads
+        self._pool: ThreadPoolExecutor | None = None
         self._connections: list[sqlite3.Connection] = []
+        self._idle: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+        self._closed = False
         _all_workers.add(self)
         # For a store that is not shut down; at exit, after the pool's threads have come to an end.
-        self.close_connections = weakref.finalize(self, _close, self._connections, self.pid)
+        self._close_connections = weakref.finalize(
+            self, _close, self._connections, self._idle, self.pid
+        )
 
     def submit(self, statement: Callable[[sqlite3.Connection], T]) -> Future[T]:
-        """Runs a statement in a thread of the pool.
+        """Runs a statement in a thread of the pool; to be called by one thread at a time.
 
         While the interpreter shuts down no thread takes work (a call from an ``atexit`` handler, or
         from a thread that outlives the main one): it then runs in the calling thread.
         """
+        from concurrent.futures import Future  # noqa: PLC0415  (15 ms)
+
         try:
-            return self.pool.submit(self.run, statement)
-        except RuntimeError:
+            if self._pool is None:
+                from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  (as above)
+
+                self._pool = ThreadPoolExecutor(
+                    self._threads, thread_name_prefix="statebucket-sqlite"
+                )
+            return self._pool.submit(self.run, statement)
+        except (RuntimeError, ImportError):
             done: Future[T] = Future()
             try:
                 done.set_result(self.run(statement))
@@ -78,19 +91,45 @@ class Workers:
     def run(self, statement: Callable[[sqlite3.Connection], T]) -> T:
         """Runs a statement in the calling thread, in a transaction of its own."""
         try:
-            connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-            if connection is None:
-                connection = self._local.connection = self._open()
-            return statement(connection)
+            connection = self._take()
+            try:
+                return statement(connection)
+            finally:
+                self._put(connection)
         except sqlite3.Error as error:
             raise _translated(error, self._path) from error
         except OverflowError as error:  # over 2 GiB, which Python does not hand to SQLite
             raise RequestRejected(f"too large for the SQLite file {self._path!r}") from error
 
     def close(self) -> None:
-        """Waits for what is running, then closes every connection."""
-        self.pool.shutdown()
-        self.close_connections()
+        """Waits for what runs in the pool, then closes every connection.
+
+        One that another thread is using is closed by that, once its statement is done.
+        """
+        if self._pool is not None:
+            self._pool.shutdown()
+        with self._lock:
+            self._closed = True
+            while self._idle:
+                self._drop(self._idle.pop())
+
+    def _take(self) -> sqlite3.Connection:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return self._open()
+
+    def _put(self, connection: sqlite3.Connection) -> None:
+        with self._lock:
+            if self._closed:
+                self._drop(connection)
+            else:
+                self._idle.append(connection)
+
+    def _drop(self, connection: sqlite3.Connection) -> None:
+        if connection in self._connections:
+            self._connections.remove(connection)
+        connection.close()
 
     def keep_open(self) -> None:
         """In a fork: never lets go of the connections, since that would close them."""
@@ -160,10 +199,11 @@ _all_workers: weakref.WeakSet[Workers] = weakref.WeakSet()
 _OPEN_ENDED = {sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC}
 
 
-def _close(connections: list[sqlite3.Connection], pid: int) -> None:
+def _close(connections: list[sqlite3.Connection], idle: list[sqlite3.Connection], pid: int) -> None:
     if pid == os.getpid():
-        for connection in connections:
-            connection.close()
+        idle.clear()  # a call behind us opens another
+        while connections:
+            connections.pop().close()
 
 
 def _after_fork() -> None:

@@ -5,24 +5,26 @@ answer is there, an async iterator becomes an iterator, an async context manager
 methods are made from the asynchronous ones, so that there is one definition; ``sync.pyi`` tells it
 to editors and type checkers.
 
-All blocking stores of a process share one background thread with an event loop, which keeps
-connections between calls. It may be used at module scope, from several threads, inside a running
-event loop (which a call blocks), and after a fork. A call that is interrupted (KeyboardInterrupt)
-is cancelled. At interpreter exit, what was not closed is closed.
+Over SQLite, memory and ``engine=http`` a call runs in the caller's own thread: no event loop, no
+other thread, no asyncio. What has many requests under way at a time (a lease, a writer, a sweep)
+and what goes through an SDK runs in one background thread with an event loop, which all blocking
+stores of the process share, and which keeps connections between calls.
+
+A store may be used at module scope, from several threads, inside a running event loop (which a call
+blocks), and after a fork. A call that is interrupted (KeyboardInterrupt) is cancelled. At
+interpreter exit, what was not closed is closed.
 """
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import contextlib
 import functools
-import inspect
 import os
 import sys
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from statebucket.contract.calls import Kind, declared
 from statebucket.contract.lease import Lease
@@ -30,10 +32,14 @@ from statebucket.contract.state_store import StateStore
 from statebucket.contract.writer import SnapshotWriter
 from statebucket.errors import UnsupportedOperation
 from statebucket.opening import open_store as _open_store
+from statebucket.port.waiting import step
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
     from types import TracebackType
+
+    from statebucket.contract.calls import Declaration
 
 T = TypeVar("T")
 
@@ -44,8 +50,10 @@ class _Background:
     """A thread with an event loop, in one process."""
 
     def __init__(self) -> None:
+        import asyncio  # noqa: PLC0415  (20 ms that only a loop costs)
+
         self.pid = os.getpid()
-        self.loop = asyncio.new_event_loop()
+        self.loop: asyncio.AbstractEventLoop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self.loop.run_forever, name="statebucket-sync", daemon=True
         )
@@ -67,7 +75,9 @@ class _Background:
             raise UnsupportedOperation(
                 "a callback (progress, clock) must not call the blocking store: it would deadlock"
             )
-        future = asyncio.run_coroutine_threadsafe(work, self.loop)
+        from asyncio import run_coroutine_threadsafe  # noqa: PLC0415  (as above)
+
+        future = run_coroutine_threadsafe(work, self.loop)
         try:
             return future.result()
         except BaseException:
@@ -87,8 +97,10 @@ class _Background:
         """Closes every store of this process, then the loop."""
         if self.pid != os.getpid():
             return  # a child's copy: its thread did not come along
+        from asyncio import run_coroutine_threadsafe  # noqa: PLC0415  (as above)
+
         stores = list(_open)
-        closing = asyncio.run_coroutine_threadsafe(_shut_down(stores), self.loop)
+        closing = run_coroutine_threadsafe(_shut_down(stores), self.loop)
         # A request that hangs must not keep the interpreter from exiting.
         with contextlib.suppress(TimeoutError):
             closing.result(_CLOSING_SECONDS)
@@ -139,6 +151,8 @@ def _after_fork() -> None:
         loop.set_exception_handler(lambda _loop, _context: None)
         # The kernel's list of the sockets that the loop watches is the parent's, too. A connection
         # closed here would go off it, and the parent would wait in vain for its next answer.
+        import asyncio  # noqa: PLC0415  (as above)
+
         if isinstance(loop, asyncio.BaseEventLoop):
             vars(loop)["_closed"] = True  # as `close` does
     _background, _lock = None, threading.Lock()
@@ -157,6 +171,8 @@ def _at_exit() -> None:
 
 
 async def _shut_down(stores: list[Any]) -> None:
+    import asyncio  # noqa: PLC0415  (as above)
+
     await asyncio.gather(*(store.shutdown() for store in stores), return_exceptions=True)
     await asyncio.get_running_loop().shutdown_asyncgens()
 
@@ -164,16 +180,17 @@ async def _shut_down(stores: list[Any]) -> None:
 class _Blocking:
     """What the blocking classes share: the asynchronous object behind them."""
 
-    __slots__ = ("__weakref__", "__wrapped__")
+    __slots__ = ("__steps__", "__weakref__", "__wrapped__")
 
     def __init__(self, target: Any) -> None:  # noqa: ANN401  (any of the classes below)
         self.__wrapped__ = target
+        self.__steps__ = not getattr(target, "needs_loop", True)
 
     def __repr__(self) -> str:
         return f"<blocking {self.__wrapped__!r}>"
 
     def __enter__(self) -> Any:  # noqa: ANN401  (the stub says which)
-        return _blocking(_loop().run(self.__wrapped__.__aenter__()), self)
+        return _blocking(self._runner().run(self.__wrapped__.__aenter__()), self)
 
     def __exit__(
         self,
@@ -181,8 +198,11 @@ class _Blocking:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool | None:
-        result: bool | None = _loop().run(self.__wrapped__.__aexit__(kind, error, trace))
+        result: bool | None = self._runner().run(self.__wrapped__.__aexit__(kind, error, trace))
         return result
+
+    def _runner(self) -> _Runner:
+        return _in_this_thread if self.__steps__ else _in_the_loop
 
 
 def _blocking(value: Any, same: _Blocking | None = None) -> Any:  # noqa: ANN401
@@ -195,52 +215,92 @@ def _blocking(value: Any, same: _Blocking | None = None) -> Any:  # noqa: ANN401
     return value
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401
-    """An argument, as the asynchronous call takes it."""
-    return value.__wrapped__ if isinstance(value, _Blocking) else value
-
-
-def _method(name: str, source: Callable[..., Any], kind: Kind) -> Callable[..., Any]:
+def _method(name: str, source: Callable[..., Any], declaration: Declaration) -> Callable[..., Any]:
     """The blocking method for an asynchronous one."""
-    run = _RUN[kind]
+    give = _GIVE[declaration.kind]
+    concurrent = declaration.concurrent
 
     @functools.wraps(source)
     def call(self: _Blocking, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        plain = {key: _plain(value) for key, value in kwargs.items()}
-        return run(functools.partial(getattr(self.__wrapped__, name), *args, **plain))
+        target = self.__wrapped__
+        runner: _Runner = _in_this_thread if self.__steps__ else _in_the_loop
+        if concurrent is True or (isinstance(concurrent, str) and kwargs.get(concurrent)):
+            runner = _in_the_loop
+        for key, value in kwargs.items():
+            if isinstance(value, _Blocking):  # a lease, which lives in the loop
+                kwargs[key] = value.__wrapped__
+                runner = _in_the_loop
+        return give(runner, functools.partial(getattr(target, name), *args, **kwargs))
 
     return call
 
 
-async def _in_loop(method: Callable[[], T]) -> T:
-    """Calls a plain method that needs a running event loop."""
-    return method()
+class _Runner(Protocol):
+    """Where the coroutines of a blocking object run."""
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs one, and waits for it here."""
+
+    def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
+        """An iterator over an asynchronous one; closing it closes that."""
 
 
-def _iterate(items: AsyncIterator[T]) -> Iterator[T]:
-    """An iterator over an asynchronous one; closing it closes that."""
-    background = _loop()
+class _InThisThread:
+    """Steps them in the caller's thread; see `statebucket.port.waiting`."""
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return step(work)
+
+    def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
+        return _iterate(items, step, lambda: True)
+
+
+class _InTheLoop:
+    """Runs them in the background loop, which is started where there is none."""
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return _loop().run(work)
+
+    def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
+        background = _loop()
+        return _iterate(items, background.run, background.can_be_asked)
+
+
+_in_this_thread = _InThisThread()
+_in_the_loop = _InTheLoop()
+
+
+def _iterate(
+    items: AsyncIterator[T],
+    run: Callable[[Coroutine[Any, Any, Any]], Any],
+    can_be_asked: Callable[[], bool],
+) -> Iterator[T]:
     end = object()
 
     async def following() -> Any:  # noqa: ANN401
         return await anext(items, end)
 
     try:
-        while (item := background.run(following())) is not end:
+        while (item := run(following())) is not end:
             yield item
     finally:
         close = getattr(items, "aclose", None)
-        if close is not None and background.can_be_asked():
-            background.run(close())
+        if close is not None and can_be_asked():
+            run(close())
 
 
-_RUN: dict[Kind, Callable[[Callable[[], Any]], Any]] = {
-    Kind.CALL: lambda method: _blocking(_loop().run(method())),
-    Kind.ITERATOR: lambda method: _iterate(method()),
-    Kind.CONTEXT: lambda method: _Blocking(method()),
-    Kind.VIEW: lambda method: _blocking(method()),
-    Kind.PLAIN: lambda method: method(),
-    Kind.SCHEDULED: lambda method: _loop().run(_in_loop(method)),
+async def _schedule(method: Callable[[], T]) -> T:
+    """Calls a plain method that needs a running event loop."""
+    return method()
+
+
+_GIVE: dict[Kind, Callable[[_Runner, Callable[[], Any]], Any]] = {
+    Kind.CALL: lambda runner, method: runner.run(method()),
+    Kind.ITERATOR: lambda runner, method: runner.iterate(method()),
+    Kind.CONTEXT: lambda _, method: _Blocking(method()),
+    Kind.VIEW: lambda _, method: _blocking(method()),
+    Kind.PLAIN: lambda _, method: method(),
+    Kind.SCHEDULED: lambda runner, method: runner.run(_schedule(method)),
 }
 
 
@@ -251,11 +311,16 @@ def _class(name: str, source: type[Any], doc: str) -> type[Any]:
     for attribute in [*dir(source), *source.__annotations__]:
         if attribute in calls:
             found = getattr(source, attribute)
-            members[attribute] = _method(attribute, found, calls[attribute].kind)
+            members[attribute] = _method(attribute, found, calls[attribute])
         elif not attribute.startswith("_"):
-            found = inspect.getattr_static(source, attribute, source)
-            members[attribute] = _attribute(attribute, found)
+            members[attribute] = _attribute(attribute, _plain_attribute(source, attribute))
     return type(name, (_Blocking,), members)
+
+
+def _plain_attribute(source: type[Any], name: str) -> object:
+    """An attribute of a class, as it is defined: a property, not its value."""
+    found = [vars(base)[name] for base in source.__mro__ if name in vars(base)]
+    return found[0] if found else source
 
 
 def _attribute(name: str, found: object) -> property:

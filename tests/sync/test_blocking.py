@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from statebucket.contract.reports import DeletionReport
     from support.servers import Server
 
 
@@ -109,9 +110,10 @@ def test_a_process_may_fork_and_exit_without_closing(moto: Server, how: str) -> 
     assert (run.returncode, run.stdout.splitlines(), run.stderr) == (0, expected, "")
 
 
-def test_a_deadline_interrupts_a_call(moto: Server) -> None:
+@pytest.mark.parametrize("engine", ["sdk", "http"])
+def test_a_deadline_interrupts_a_call(moto: Server, engine: str) -> None:
     with FaultProxy(moto.host, moto.port) as proxy:
-        store = open_store(S3Target(moto, raw_client(moto), proxy).url)
+        store = open_store(S3Target(moto, raw_client(moto), proxy, engine).url)
         store.exists("warm")
         proxy.always(HangBeforeReply())
         started = time.monotonic()
@@ -132,9 +134,10 @@ def ctrl_c_raises() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("ctrl_c_raises")
-def test_ctrl_c_interrupts_a_call(moto: Server) -> None:
+@pytest.mark.parametrize("engine", ["sdk", "http"])
+def test_ctrl_c_interrupts_a_call(moto: Server, engine: str) -> None:
     with FaultProxy(moto.host, moto.port) as proxy:
-        store = open_store(S3Target(moto, raw_client(moto), proxy).url, deadline=30)
+        store = open_store(S3Target(moto, raw_client(moto), proxy, engine).url, deadline=30)
         store.exists("warm")
         proxy.always(HangBeforeReply())
         me = os.getpid()
@@ -161,9 +164,25 @@ def test_errors_are_the_same(tmp_path: Path) -> None:
 def test_a_callback_that_would_wait_for_itself_is_told() -> None:
     store = open_store("memory://")
     store.save_snapshot(snapshot())
+
+    def progress(_: DeletionReport) -> None:
+        store.sweep()
+
     with pytest.raises(errors.UnsupportedOperation, match="deadlock"):
-        store.delete_tenant("acme", progress=lambda _: store.shutdown())
+        store.delete_tenant("acme", progress=progress)
     assert store.get("k") is None
+
+
+def test_a_callback_may_make_calls_that_need_no_loop(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/state.db")
+    store.save_snapshot(snapshot())
+
+    def progress(report: DeletionReport) -> None:
+        store.set_json("so far", report.snapshots)
+
+    store.delete_tenant("acme", progress=progress)
+    assert store.get_json("so far") >= 1
+    store.shutdown()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

@@ -18,11 +18,11 @@ from google.auth.exceptions import GoogleAuthError, TransportError
 from statebucket.errors import InvalidCredentials, StateBucketError
 from statebucket.port.endpoint import is_private_link, require_tls
 from statebucket.port.renewal import RENEW_BEFORE, Token
+from statebucket.port.waiting import step
 from statebucket_gcs.auth_errors import auth_failure, cause_of
 from statebucket_gcs.errors import HINT
 from statebucket_gcs.http.metadata import HOSTS
 from statebucket_gcs.options import SCOPE, ca_bundle
-from statebucket_http.blocking import Blocking, finish
 from statebucket_http.endpoints import endpoint_at
 from statebucket_http.transport import Transport
 from statebucket_http.wire import Request
@@ -162,17 +162,16 @@ class _Sender:
             ca_setting="REQUESTS_CA_BUNDLE",
             max_body=_MAX_REPLY,
             direct=parts.scheme == "http" and private,
-            ways=Blocking,
         )
         request = Request(method, parts.path or "/", parts.query, {}, data)
         for name in ("content-length", "user-agent"):
             sent.pop(name, None)  # the transport's own
         try:
-            reply = finish(transport.send(endpoint, request, {"host": endpoint.host, **sent}))
+            reply = step(transport.send(endpoint, request, {"host": endpoint.host, **sent}))
         except StateBucketError as error:
             raise TransportError(error.message) from error  # type: ignore[no-untyped-call]
         finally:
-            finish(transport.close())
+            step(transport.close())
         if reply.status in _TRANSIENT or reply.status >= _SERVER:
             raise TransportError(f"the token service answered {reply.status}")  # type: ignore[no-untyped-call]
         return _Response(reply.status, reply.headers, reply.body)

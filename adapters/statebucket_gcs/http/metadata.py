@@ -15,9 +15,9 @@ import msgspec
 
 from statebucket.errors import InvalidCredentials, StateBucketError, Unavailable, excerpt
 from statebucket.port.renewal import Token
+from statebucket.port.waiting import step
 from statebucket_gcs.errors import HINT
 from statebucket_gcs.options import SCOPE
-from statebucket_http.blocking import Blocking, finish
 from statebucket_http.endpoints import endpoint_at
 from statebucket_http.transport import Transport
 from statebucket_http.wire import Request
@@ -69,7 +69,6 @@ class MetadataServer:
             1,
             max_body=_MAX_REPLY,
             direct=True,
-            ways=Blocking,
         )
 
     def token(self) -> Token:
@@ -101,9 +100,7 @@ class MetadataServer:
             raise _none("NO_GCE_CHECK excludes the metadata server")
         headers = {"host": self._endpoint.host, "metadata-flavor": "Google"}
         try:
-            reply = finish(
-                self._transport.send(self._endpoint, Request("GET", path, query), headers)
-            )
+            reply = step(self._transport.send(self._endpoint, Request("GET", path, query), headers))
         except Unavailable as error:
             if self._expected:
                 raise Unavailable(f"no access token: {error.message}") from error

@@ -39,6 +39,8 @@ class HTTPSender:
             would be sent in clear text.
     """
 
+    needs_loop = False
+
     def __init__(self, options: HTTPOptions, deadline: float, max_in_flight: int) -> None:
         self._options = options
         self._deadline = deadline

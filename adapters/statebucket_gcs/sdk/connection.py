@@ -51,6 +51,8 @@ class Connections:
         InvalidArgument: A client of the caller's would send credentials in clear text.
     """
 
+    needs_loop = True
+
     def __init__(self, options: SDKOptions, deadline: float, max_in_flight: int) -> None:
         if options.client is not None:
             Link(options.client, insecure=options.insecure_endpoint)

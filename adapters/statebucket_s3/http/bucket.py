@@ -41,7 +41,9 @@ class HTTPBucket:
 
     name = "s3"
     requires_network = True
-    limits = Limits(unique_versions=False, lists_metadata=False, delete_batch=1000)
+    limits = Limits(
+        unique_versions=False, lists_metadata=False, delete_batch=1000, needs_loop=False
+    )
 
     def __init__(self, bucket: str, options: HTTPOptions, location: Location) -> None:
         self._bucket = bucket

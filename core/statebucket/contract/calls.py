@@ -42,16 +42,24 @@ class Declaration(NamedTuple):
         counted: Whether it counts as a call of the store, and is traced as one.
         tenant: The argument that is the tenant's id, if there is one.
         tenant_of: The argument whose ``tenant_id`` is the tenant's id, if there is one.
+        concurrent: Whether many requests of it are under way at a time, for which the blocking
+            store uses an event loop; or the argument that makes it so where it is true.
     """
 
     kind: Kind
     counted: bool
     tenant: str | None
     tenant_of: str | None
+    concurrent: bool | str
 
 
 def declare(
-    kind: Kind, *, counted: bool | None = None, tenant: str | None = None, tenant_of: str = ""
+    kind: Kind,
+    *,
+    counted: bool | None = None,
+    tenant: str | None = None,
+    tenant_of: str = "",
+    concurrent: bool | str = False,
 ) -> Callable[[F], F]:
     """Declares a method of the contract; see `Declaration`.
 
@@ -60,10 +68,11 @@ def declare(
         counted: By default, whether it may send requests.
         tenant: The argument that is the tenant's id.
         tenant_of: The argument whose ``tenant_id`` is the tenant's id.
+        concurrent: Whether many requests of it are under way at a time.
     """
     if counted is None:
         counted = kind in {Kind.CALL, Kind.ITERATOR, Kind.CONTEXT}
-    declaration = Declaration(kind, counted, tenant, tenant_of or None)
+    declaration = Declaration(kind, counted, tenant, tenant_of or None, concurrent)
 
     def mark(method: F) -> F:
         setattr(method, _DECLARATION, declaration)

@@ -579,7 +579,7 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
-    @declare(Kind.ITERATOR, tenant="tenant_id")
+    @declare(Kind.ITERATOR, tenant="tenant_id", concurrent="live")
     def iter_snapshots(
         self, tenant_id: TenantId | str, *, live: bool = False
     ) -> AsyncIterator[ExecutionId]:
@@ -633,7 +633,7 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
-    @declare(Kind.CALL, tenant="tenant_id")
+    @declare(Kind.CALL, tenant="tenant_id", concurrent=True)
     async def delete_tenant(
         self,
         tenant_id: TenantId | str,
@@ -657,7 +657,7 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
-    @declare(Kind.CALL, tenant="tenant")
+    @declare(Kind.CALL, tenant="tenant", concurrent=True)
     async def sweep(
         self,
         *,

@@ -116,6 +116,8 @@ class Limits(msgspec.Struct, frozen=True):
         delete_requests: Whether ``delete_many`` sends one request for each object. The core then
             calls it with one object at a time, each with a deadline of its own.
         write_interval: Seconds to leave between two writes of one object, or 0.
+        needs_loop: Whether its calls need an event loop. One whose calls do not waits only through
+            `statebucket.port.waiting.here`, so that the blocking store starts no loop for it.
         lists_in_order: Whether listings are in the order of names, by which the core finds pages
             that answer another request.
     """
@@ -126,6 +128,7 @@ class Limits(msgspec.Struct, frozen=True):
     delete_requests: bool = False
     write_interval: float = 0.0
     lists_in_order: bool = True
+    needs_loop: bool = True
 
 
 @runtime_checkable

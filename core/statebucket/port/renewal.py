@@ -8,14 +8,15 @@ from __future__ import annotations
 import os
 import threading
 import time
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from statebucket.errors import InvalidCredentials, StateBucketError, Unavailable
 from statebucket.port.forks import new_lock
+from statebucket.port.waiting import here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
 T = TypeVar("T")
 
@@ -67,6 +68,8 @@ class Loader(Generic[T]):
 
     def start(self) -> Future[T]:
         """The load that is under way, or one that is started."""
+        from concurrent.futures import Future  # noqa: PLC0415  (imports logging, 15 ms)
+
         with self._lock:
             loading = self._loading
             if loading is None or loading.done() or self._pid != os.getpid():
@@ -94,10 +97,8 @@ class Loader(Generic[T]):
 
 async def loaded(loading: Future[T]) -> T:
     """What a load ends with; to each caller its own error, to which the core adds its call."""
-    import asyncio  # noqa: PLC0415  (there is a loop, and so it is loaded)
-
     try:
-        return await asyncio.wrap_future(loading)
+        return await here().result(loading)
     except StateBucketError as error:
         raise type(error)(error.message, code=error.code) from error.__cause__
 

@@ -52,6 +52,11 @@ class ContextStore(StateStore):
         return not self.requires_network
 
     @property
+    def needs_loop(self) -> bool:
+        """Whether it can be used in an event loop only; see `statebucket.port.waiting`."""
+        return self._objects.bucket.limits.needs_loop
+
+    @property
     def tenant_id(self) -> TenantId | None:
         return None if self._tenant is None else TenantId(self._tenant)
 

@@ -23,6 +23,7 @@ from statebucket.errors import (
 )
 from statebucket.port.bucket import JSON
 from statebucket.port.expiry import Expiry, class_of, to_milliseconds
+from statebucket.port.waiting import here
 from statebucket.store.retry import Call
 from statebucket.store.tasks import shielded
 
@@ -126,7 +127,7 @@ class StoreLease(Lease):
             return
         self._seen = version
         if asked is None:
-            self._saved = asyncio.get_running_loop().time()
+            self._saved = here().time()
 
     async def conflict(self, call: Call, error: VersionConflict) -> StateBucketError:
         """What a lost race of a save under this lease means: 1 request."""

@@ -27,11 +27,11 @@ from statebucket.port.bucket import (
     ObjectInfo,
     Write,
 )
-from statebucket.port.loops import PerLoop
 from statebucket.store.envelope import Found, expires_ms, sealed, value_of
 from statebucket.store.layout import MAX_NAME_BYTES
+from statebucket.store.limiter import Limiters
 from statebucket.store.page_check import AnyPage, PageCheck
-from statebucket.store.retry import Call, RequestLimiter, attempt
+from statebucket.store.retry import Call, attempt
 from statebucket.telemetry.counters import Counter
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ class Objects:
     Args:
         bucket: The adapter.
         clock: The time now, in seconds since the epoch.
-        max_in_flight: The most requests at one time, from one event loop.
+        max_in_flight: The most requests at one time, from one event loop or from all threads of
+            the blocking store.
         place: The bucket's name, for the error that there is none.
     """
 
@@ -84,7 +85,7 @@ class Objects:
         self.place = place
         self._clock = clock
         self.max_in_flight = max_in_flight
-        self._limiters = PerLoop(lambda: RequestLimiter(max_in_flight))
+        self._limiters = Limiters(max_in_flight)
         self.counter = Counter()
 
     def now_ms(self) -> int:

@@ -6,9 +6,7 @@ failed call say whether its write may have happened.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
+import sys
 from typing import TYPE_CHECKING, TypeVar
 
 from statebucket.errors import (
@@ -19,11 +17,12 @@ from statebucket.errors import (
     Throttled,
     Unavailable,
 )
+from statebucket.port.waiting import here
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from contextlib import AbstractAsyncContextManager
 
+    from statebucket.store.limiter import RequestLimiter
     from statebucket.telemetry.counters import Counter
 
 T = TypeVar("T")
@@ -37,15 +36,13 @@ FIRST_WAIT = 0.05
 LONGEST_WAIT = 2.0
 """The longest wait that the backoff itself chooses, in seconds."""
 
-log = logging.getLogger("statebucket")
-
 
 class Call:
     """One call of a store under way.
 
     Attributes:
         operation: The public method's name.
-        deadline: When its caller must have an answer, in the running loop's time.
+        deadline: When its caller must have an answer, in the time of the way it waits.
         seconds: How long it was given.
         outcome: Whether a write of it may have happened so far.
         urgent: Whether its requests go before those that wait.
@@ -57,26 +54,8 @@ class Call:
         self.operation = operation
         self.urgent = urgent
         self.seconds = seconds
-        self.deadline = asyncio.get_running_loop().time() + seconds
+        self.deadline = here().time() + seconds
         self.outcome: Outcome = "none"
-
-
-class RequestLimiter:
-    """At most so many requests in flight, and a queue that the urgent ones pass by.
-
-    As many as may be in flight leave the queue: behind it only urgent requests wait.
-    """
-
-    def __init__(self, size: int) -> None:
-        self.flight = asyncio.Semaphore(size)
-        self._queue = asyncio.Semaphore(size)
-
-    def queue(self, call: Call) -> AbstractAsyncContextManager[object]:
-        """What a call's request waits for first."""
-        return _NO_QUEUE if call.urgent else self._queue
-
-
-_NO_QUEUE = contextlib.nullcontext()
 
 
 async def attempt(
@@ -104,12 +83,13 @@ async def attempt(
         DeadlineExceeded: The deadline passed while a try was under way.
         StateBucketError: The last try's error, where no further try fits into the deadline.
     """
-    loop = asyncio.get_running_loop()
+    waiting = here()
+    queue = limiter.queue(urgent=call.urgent)
     last: StateBucketError | None = None
     for tries in range(1, MAX_TRIES + 1):
         sent = False
         try:
-            async with asyncio.timeout_at(call.deadline), limiter.queue(call), limiter.flight:
+            async with waiting.until(call.deadline), queue, limiter.flight:
                 sent = True
                 counter.add("requests", 1, object_name)
                 try:
@@ -129,17 +109,11 @@ async def attempt(
             if isinstance(error, BucketNotFound) and place and repr(place) not in error.message:
                 error.message += f" (bucket {place!r})"
             wait = _wait_before(tries, error)
-            if not error.transient or tries == MAX_TRIES or loop.time() + wait >= call.deadline:
+            if not error.transient or tries == MAX_TRIES or waiting.time() + wait >= call.deadline:
                 raise
-            log.debug(
-                "%s: try %d failed with %s, next in %.3f s",
-                call.operation,
-                tries,
-                type(error).__name__,
-                wait,
-            )
+            _log(call, tries, error, wait)
             counter.add("retries")
-            await asyncio.sleep(wait)
+            await waiting.sleep(wait)
         except TimeoutError:
             if writes and sent:
                 call.outcome = "unknown"
@@ -149,6 +123,18 @@ async def attempt(
                 outcome=call.outcome,
             ) from last
     raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _log(call: Call, tries: int, error: StateBucketError, wait: float) -> None:
+    logging = sys.modules.get("logging")  # without it no one listens, and it takes 15 ms to import
+    if logging is not None:
+        logging.getLogger("statebucket").debug(
+            "%s: try %d failed with %s, next in %.3f s",
+            call.operation,
+            tries,
+            type(error).__name__,
+            wait,
+        )
 
 
 def _wait_before(tries: int, error: StateBucketError) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from statebucket.errors import (
     shown,
 )
 from statebucket.port.bucket import JSON
+from statebucket.port.waiting import here
 from statebucket.store.envelope import expires_ms, stored
 from statebucket.store.lru_cache import LRUCache
 from statebucket.store.retry import jitter
@@ -199,5 +199,5 @@ class Snapshots:
                     raise
                 known = None
                 # Not at once: with many writers, or where the conflict is none, that is a storm.
-                await asyncio.sleep(jitter(0.01 * race))
+                await here().sleep(jitter(0.01 * race))
         raise AssertionError("unreachable: the last race returns or raises")

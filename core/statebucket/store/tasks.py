@@ -1,13 +1,19 @@
-"""Running a bounded number of coroutines beside the code that starts them."""
+"""Running a bounded number of coroutines beside the code that starts them.
+
+Where a call is stepped (`statebucket.port.waiting`) nothing runs beside it: one comes after the
+other, and asyncio is not imported.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import sys
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from statebucket.port.waiting import stepping
+
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
@@ -25,7 +31,10 @@ def shielded() -> AbstractContextManager[object]:
     that a clean-up would end at its first one. `asyncio.Task.cancel` is heeded as ever.
     """
     anyio: Any = sys.modules.get("anyio")  # a program that does not use it has no scope
-    return contextlib.nullcontext() if anyio is None else anyio.CancelScope(shield=True)
+    if anyio is None or stepping() is not None:
+        return contextlib.nullcontext()
+    scope: AbstractContextManager[object] = anyio.CancelScope(shield=True)
+    return scope
 
 
 class AtMost:
@@ -36,27 +45,34 @@ class AtMost:
     """
 
     def __init__(self, limit: int) -> None:
-        self._bound = asyncio.Semaphore(limit)
+        self._bound = None if stepping() is not None else _semaphore(limit)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._error: BaseException | None = None
 
     async def start(self, work: Coroutine[Any, Any, Any]) -> None:
         """Starts ``work`` once a place is free; raises if an earlier one has failed."""
+        bound = self._bound
+        if bound is None:
+            await work
+            return
         try:
-            await self._bound.acquire()
+            await bound.acquire()
         except BaseException:
             work.close()
             raise
         if self._error is not None:
             work.close()
             raise self._error
-        task = asyncio.create_task(work)
+        from asyncio import create_task  # noqa: PLC0415  (where there is a loop, it is imported)
+
+        task = create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        self._bound.release()
+        if self._bound is not None:
+            self._bound.release()
         error = None if task.cancelled() else task.exception()  # one not asked for is logged
         if self._error is None:
             self._error = error
@@ -70,6 +86,10 @@ class AtMost:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._bound is None:
+            return
+        import asyncio  # noqa: PLC0415  (as above)
+
         try:
             while self._tasks and error is None and self._error is None:
                 await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -82,6 +102,12 @@ class AtMost:
                     await asyncio.gather(*left, return_exceptions=True)
         if error is None and self._error is not None:
             raise self._error
+
+
+def _semaphore(size: int) -> asyncio.Semaphore:
+    import asyncio  # noqa: PLC0415  (as above)
+
+    return asyncio.Semaphore(size)
 
 
 async def in_order(work: Callable[[A], Awaitable[R]], items: Sequence[A]) -> list[R]:

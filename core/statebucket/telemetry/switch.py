@@ -20,7 +20,6 @@ The metrics are ``db.client.operation.duration`` and ``statebucket.client.retrie
 
 from __future__ import annotations
 
-import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
     from statebucket.telemetry.spans import Instruments
-
-
-_log = logging.getLogger(__name__)
 
 
 class _Switch:
@@ -47,9 +43,12 @@ def active() -> Instruments | None:
         return None
     try:
         use()
-    except Exception:  # noqa: BLE001
+    except Exception:
         # Whatever a version of OpenTelemetry cannot do, it was not asked for, and no call may fail.
-        _log.warning("OpenTelemetry is loaded but cannot be used: no spans", exc_info=True)
+        import logging  # noqa: PLC0415  (off the cold-start path: 15 ms)
+
+        log = logging.getLogger(__name__)
+        log.warning("OpenTelemetry is loaded but cannot be used: no spans", exc_info=True)
         off()
     return _Switch.on
 

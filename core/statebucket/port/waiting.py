@@ -1,0 +1,190 @@
+"""Two ways to wait, for one definition of what a store does.
+
+The core and the adapters are coroutines. On the async store an event loop runs them. On the
+blocking store they are stepped: whatever they wait for blocks the calling thread, no event loop
+runs, no thread is started and asyncio is not imported. `step` does that, and which way is in force
+is known from then on by `here`, as everything happens in the caller's own thread.
+
+An adapter that can be stepped says so with `Limits.needs_loop` false. It then waits through
+`here` alone.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from statebucket.errors import UnsupportedOperation
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from concurrent.futures import Future
+    from contextlib import AbstractAsyncContextManager
+    from types import TracebackType
+
+T = TypeVar("T")
+
+
+class DeadlinePassed(BaseException):
+    """The deadline of a stepped call has passed while it was waiting.
+
+    As `asyncio.CancelledError`, it is for no one to catch but who has set the deadline; what is
+    under way cleans up and lets it through.
+    """
+
+
+class Waiting(Protocol):
+    """A way to wait."""
+
+    def time(self) -> float:
+        """The time in seconds, of a clock that only goes forward."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Waits so long."""
+
+    def until(self, deadline: float) -> AbstractAsyncContextManager[object]:
+        """Ends what happens inside ``async with`` at this time.
+
+        Raises:
+            TimeoutError: It has been ended.
+        """
+
+    async def result(self, future: Future[T]) -> T:
+        """Waits for what another thread does; where the caller gives up, that goes on.
+
+        Raises:
+            Exception: What it raises there.
+        """
+
+
+class Stepping:
+    """Waiting that blocks the thread, for one call.
+
+    Attributes:
+        deadline: When the innermost `until` ends, in `time`.
+    """
+
+    def __init__(self) -> None:
+        self.deadline = float("inf")
+
+    def time(self) -> float:
+        """See `Waiting.time`."""
+        return time.monotonic()
+
+    def left(self) -> float:
+        """Seconds until the deadline, at least 0.
+
+        Raises:
+            DeadlinePassed: There are none.
+        """
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise DeadlinePassed
+        return left
+
+    async def sleep(self, seconds: float) -> None:
+        """See `Waiting.sleep`."""
+        if seconds <= 0:
+            return
+        left = self.left()
+        time.sleep(min(seconds, left))  # noqa: ASYNC251  (this is the blocking way)
+        if left < seconds:
+            raise DeadlinePassed
+
+    def until(self, deadline: float) -> AbstractAsyncContextManager[object]:
+        """See `Waiting.until`."""
+        return _Until(self, deadline)
+
+    async def result(self, future: Future[T]) -> T:
+        """See `Waiting.result`."""
+        seconds = None if self.deadline == float("inf") else self.left()
+        try:
+            return future.result(seconds)
+        except TimeoutError:
+            if future.done():
+                raise
+            raise DeadlinePassed from None
+
+
+class _Until:
+    """The scope of a deadline; the earlier of two counts."""
+
+    def __init__(self, stepping: Stepping, deadline: float) -> None:
+        self._stepping = stepping
+        self._outer = stepping.deadline
+        self._deadline = deadline
+
+    async def __aenter__(self) -> None:
+        self._stepping.deadline = min(self._outer, self._deadline)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stepping.deadline = self._outer
+        if kind is DeadlinePassed and self._deadline <= self._outer:
+            raise TimeoutError from error
+
+
+# By thread; by greenlet, where gevent has replaced threads, even after this module was imported.
+_steppings: dict[int, Stepping] = {}
+_loops: list[Waiting] = []  # the one for event loops, once it is needed
+
+
+def stepping() -> Stepping | None:
+    """The stepping under way in this thread; None in an event loop."""
+    return _steppings.get(threading.get_ident())
+
+
+def here() -> Waiting:
+    """The way to wait for whoever calls."""
+    found = _steppings.get(threading.get_ident())
+    if found is not None:
+        return found
+    if not _loops:
+        from statebucket.port.loop_waiting import LoopWaiting  # noqa: PLC0415  (imports asyncio)
+
+        _loops.append(LoopWaiting())
+    return _loops[0]
+
+
+def step(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Runs a coroutine from its start to its end in this thread.
+
+    It may be used wherever code may block: in several threads, inside another `step`, and where an
+    event loop is running, which stands still meanwhile.
+
+    Raises:
+        UnsupportedOperation: It waits for something by itself that only an event loop can do.
+        Exception: What it raises.
+    """
+    thread = threading.get_ident()
+    outer = _steppings.get(thread)
+    _steppings[thread] = Stepping()
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    finally:
+        if outer is None:
+            del _steppings[thread]
+        else:
+            _steppings[thread] = outer
+    coroutine.close()
+    raise UnsupportedOperation("this needs an event loop: use the asynchronous store")
+
+
+def _after_fork() -> None:
+    """Forgets the threads that are not here: another may get the number of one."""
+    here = threading.get_ident()
+    for thread in [one for one in _steppings if one != here]:
+        del _steppings[thread]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
