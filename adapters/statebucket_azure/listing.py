@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from statebucket.port.bucket import ObjectInfo, Page, PrefixPage
+from statebucket.port.dates import from_http
 from statebucket_azure.versions import version_of
 
 if TYPE_CHECKING:
@@ -74,4 +75,5 @@ def _read(blob: Element) -> ObjectInfo:
         version_of(properties.findtext("Etag")),
         int(properties.findtext("Content-Length", "")),
         {entry.tag.lower(): entry.text or "" for entry in blob.iterfind("Metadata/*")},
+        from_http(properties.findtext("Last-Modified")),
     )

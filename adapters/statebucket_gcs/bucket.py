@@ -10,6 +10,7 @@ import msgspec
 from msgspec import structs
 
 from statebucket.errors import Unavailable
+from statebucket.port.beginnings import just_behind
 from statebucket.port.bucket import JSON, Deletion, Limits, Object, ObjectInfo, Page, PrefixPage
 from statebucket_gcs.errors import error_of, malformed
 from statebucket_gcs.versions import matching
@@ -89,7 +90,7 @@ class GCSBucket:
             raise self._error(answer)
         resource = decode(answer, Resource)
         resource.check(write.name, len(write.body), writes=True)
-        return resource.info().version
+        return resource.info(write.name).version
 
     async def get(self, name: str) -> Object | None:
         """See `statebucket.port.bucket.Bucket.get`."""
@@ -213,11 +214,15 @@ class GCSBucket:
         error.object_name = name
         return Deletion(name, error=error)
 
-    async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
+    async def list(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> Page:
         """See `statebucket.port.bucket.Bucket.list`."""
-        query = {"fields": f"items({_FIELDS}),nextPageToken"}
+        query = {"fields": f"items({_FIELDS},updated),nextPageToken"}
+        if start_after is not None:
+            query["startOffset"] = just_behind(start_after)
         listing = await self._list(prefix, after, limit, query)
-        return Page([item.info() for item in listing.items], listing.next_page_token)
+        return Page([item.listed() for item in listing.items], listing.next_page_token)
 
     async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
         """See `statebucket.port.bucket.Bucket.list_prefixes`."""

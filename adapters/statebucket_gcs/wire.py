@@ -9,6 +9,7 @@ import msgspec
 from statebucket.contract.versions import Version
 from statebucket.errors import Unavailable, shown
 from statebucket.port.bucket import Object, ObjectInfo
+from statebucket.port.dates import from_iso
 from statebucket_gcs.checksums import altered, field_of
 from statebucket_gcs.errors import malformed
 
@@ -30,6 +31,7 @@ class Resource(msgspec.Struct):
     metadata: dict[str, str] = {}
     crc32c: str | None = None
     md5: str | None = msgspec.field(default=None, name="md5Hash")
+    updated: str | None = None
 
     def check(self, name: str, size: int | None = None, *, writes: bool = False) -> None:
         """Holds the description against what was requested.
@@ -47,10 +49,14 @@ class Resource(msgspec.Struct):
         if size is not None and self.size != size:
             raise malformed(f"it describes {self.size} bytes instead of {size}", writes=writes)
 
-    def info(self, name: str | None = None) -> ObjectInfo:
-        """The port's form of it, for an object known by name or one of a listing."""
+    def info(self, name: str) -> ObjectInfo:
+        """The port's form of it, for an object known by name."""
         metadata = {key.lower(): value for key, value in self.metadata.items()}
-        return ObjectInfo(name or self.name, Version(str(self.generation)), self.size, metadata)
+        return ObjectInfo(name, Version(str(self.generation)), self.size, metadata)
+
+    def listed(self) -> ObjectInfo:
+        """The port's form of it, for an object of a listing."""
+        return msgspec.structs.replace(self.info(self.name), modified_at=from_iso(self.updated))
 
 
 class Listing(msgspec.Struct, rename="camel"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import threading
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -49,9 +50,10 @@ class MemoryBucket:
             version = Version(str(next(self._writes)))
             if write.name not in self._objects:
                 bisect.insort(self._names, write.name)
-            self._objects[write.name] = Object(
-                ObjectInfo(write.name, version, len(write.body), dict(write.metadata)), write.body
+            info = ObjectInfo(
+                write.name, version, len(write.body), dict(write.metadata), datetime.now(UTC)
             )
+            self._objects[write.name] = Object(info, write.body)
             return version
 
     async def get(self, name: str) -> Object | None:
@@ -76,10 +78,12 @@ class MemoryBucket:
         """See `statebucket.port.bucket.Bucket.delete_many`."""
         return [Deletion(name, await self.delete(name) is not False) for name in names]
 
-    async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
+    async def list(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> Page:
         """See `statebucket.port.bucket.Bucket.list`."""
         with self._lock:
-            start = _start(self._names, prefix, after)
+            start = _start(self._names, prefix, after or start_after)
             chosen = list(
                 itertools.takewhile(
                     lambda name: name.startswith(prefix),

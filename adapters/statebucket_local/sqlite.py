@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
+import time
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
@@ -18,6 +19,7 @@ import msgspec
 from statebucket.contract.versions import Version
 from statebucket.errors import CorruptObject, PreconditionFailed
 from statebucket.port.bucket import Deletion, Limits, Object, ObjectInfo, Page, PrefixPage, Write
+from statebucket.port.expiry import from_ms
 from statebucket.port.forks import new_lock
 from statebucket.port.waiting import here, stepping
 from statebucket_local.workers import Workers
@@ -25,6 +27,7 @@ from statebucket_local.workers import Workers
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from statebucket.port.findings import Finding
     from statebucket.port.remedies import Remedies
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Rows: TypeAlias = list[Any]
 
+_MOMENT_DIGITS = 14  # of milliseconds since the epoch, to the year 5138
 _DELETE_BATCH = 500  # names in one statement, below SQLite's limit on parameters
 
 
@@ -59,7 +63,7 @@ class SQLiteBucket:
 
     async def put(self, write: Write, condition: Version | None) -> Version:
         """See `statebucket.port.bucket.Bucket.put`."""
-        version = secrets.token_hex(8)
+        version = _new_version()
         row: tuple[Any, ...] = (
             version,
             msgspec.json.encode(write.metadata).decode(),
@@ -134,12 +138,14 @@ class SQLiteBucket:
         gone = await self._run(lambda db: {row[0] for row in db.execute(sql, list(names))})
         return [Deletion(name, name in gone) for name in names]
 
-    async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
+    async def list(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> Page:
         """See `statebucket.port.bucket.Bucket.list`."""
         rows = await self._select(
             "NULL, length(body)",
             "name > ? AND name >= ? AND name < ? ORDER BY name LIMIT ?",
-            (after or "", prefix, _end(prefix), limit),
+            (after or start_after or "", prefix, _end(prefix), limit),
         )
         return Page([_info(row) for row in rows], rows[-1][0] if len(rows) == limit else None)
 
@@ -233,7 +239,20 @@ def _info(row: Sequence[Any]) -> ObjectInfo:
         decoded = msgspec.json.decode(metadata, type=dict[str, str])
     except msgspec.DecodeError as error:
         raise CorruptObject("its metadata cannot be read", object_name=name) from error
-    return ObjectInfo(name, Version(version), size, decoded)
+    return ObjectInfo(name, Version(version), size, decoded, _written_at(version))
+
+
+def _new_version() -> str:
+    """The version of a write that happens now: its moment, and what no other write has."""
+    return f"{time.time_ns() // 1_000_000}-{secrets.token_hex(8)}"
+
+
+def _written_at(version: str) -> datetime | None:
+    """The moment that a version names; those of files of before name none."""
+    moment, dash, _ = version.partition("-")
+    if not (dash and moment.isdecimal() and len(moment) <= _MOMENT_DIGITS):
+        return None
+    return from_ms(int(moment))
 
 
 def _end(prefix: str) -> str:

@@ -22,6 +22,9 @@ from statebucket.contract.versions import Stored, Version
 from statebucket.opening import open_store
 
 if TYPE_CHECKING:
+    from statebucket.contract.entries import Entry as Entry
+    from statebucket.contract.entries import KeyEntry as KeyEntry
+    from statebucket.contract.entries import SnapshotEntry as SnapshotEntry
     from statebucket.contract.lease import Lease as Lease
     from statebucket.contract.lifecycle import LifecyclePlan as LifecyclePlan
     from statebucket.contract.lifecycle import LifecycleReport as LifecycleReport
@@ -51,6 +54,9 @@ __all__ = [
 
 # Not in __all__, by which ``import *`` and the API reference would load them.
 _LATER = {
+    "Entry": "statebucket.contract.entries",
+    "KeyEntry": "statebucket.contract.entries",
+    "SnapshotEntry": "statebucket.contract.entries",
     "Lease": "statebucket.contract.lease",
     "LifecyclePlan": "statebucket.contract.lifecycle",
     "LifecycleReport": "statebucket.contract.lifecycle",

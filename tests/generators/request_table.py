@@ -6,15 +6,17 @@ import re
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from statebucket import ExecutionId, ExecutionSnapshot, ExecutionState, TenantId, Version, errors
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from statebucket import StateStore
     from statebucket.testing import Target
+
+T = TypeVar("T")
 
 README = Path(__file__).parents[2] / "README.md"
 _PLACE = re.compile(r"(<!-- requests -->\n).*?(<!-- /requests -->)", re.DOTALL)
@@ -58,7 +60,9 @@ async def measure(target: Target) -> dict[str, int]:
             "delete_many, up to a batch", lambda: store.delete_many(["k", "exec:e1:k", "k2"])
         )
         await count("list_snapshots, iter_keys, a page", lambda: store.list_snapshots("acme"))
-        await count("iter_tenants, 1,000 tenants", lambda: _tenants(store))
+        await count("scan_snapshots, scan_keys, a page", lambda: _all(acme.scan_keys(after="a")))
+        await count("iter_executions, 1,000 executions", lambda: _all(acme.iter_executions()))
+        await count("iter_tenants, 1,000 tenants", lambda: _all(store.iter_tenants()))
         await count("health_check", store.health_check)
         target.clock.advance(61)
         await count(
@@ -93,8 +97,8 @@ async def _both(store: StateStore) -> None:
     await store.load_snapshot("e1")
 
 
-async def _tenants(store: StateStore) -> list[str]:
-    return [tenant async for tenant in store.iter_tenants()]
+async def _all(items: AsyncIterator[T]) -> list[T]:
+    return [item async for item in items]
 
 
 async def _lease(acme: StateStore) -> None:

@@ -22,6 +22,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
+from statebucket.contract.entries import KeyEntry, SnapshotEntry
 from statebucket.contract.ids import ExecutionId, TenantId
 from statebucket.contract.lifecycle import LifecyclePlan, LifecycleReport
 from statebucket.contract.reports import DeletionReport, SweepReport

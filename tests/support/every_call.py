@@ -143,10 +143,25 @@ DRIVERS: dict[str, list[Callable[[StateStore, Ids], Any]]] = {
     "iter_snapshots": [
         lambda store, ids: store.iter_snapshots(ids.tenant, live=True),
         lambda store, _: store.iter_snapshots("acme", live=True),
+        lambda store, ids: store.iter_snapshots(prefix=ids.execution),
+        lambda store, ids: store.iter_snapshots(after=ids.execution, limit=2),
+    ],
+    "scan_snapshots": [
+        lambda store, ids: store.scan_snapshots(ids.tenant, live=True),
+        lambda store, ids: store.scan_snapshots("acme", prefix=ids.execution, after=ids.rest),
     ],
     "iter_keys": [
         lambda store, _: store.iter_keys(),
         lambda store, ids: store.iter_keys(ids.execution),
+        lambda store, ids: store.iter_keys(prefix=ids.key, after=ids.rest),
+    ],
+    "scan_keys": [
+        lambda store, ids: store.scan_keys(prefix=ids.key, limit=2),
+        lambda store, ids: store.scan_keys(ids.execution, after=f"exec:{ids.execution}:{ids.rest}"),
+    ],
+    "iter_executions": [
+        lambda store, _: store.iter_executions(),
+        lambda store, ids: store.iter_executions(ids.tenant),
     ],
     "delete_execution_state": [lambda store, ids: store.delete_execution_state(ids.execution)],
     "iter_tenants": [lambda store, _: store.iter_tenants()],

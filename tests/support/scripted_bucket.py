@@ -122,9 +122,13 @@ class ScriptedBucket:
         )
         return done
 
-    async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
+    async def list(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> Page:
         page: Page = await self._take(
-            "list", prefix, lambda: self.inner.list(prefix, after=after, limit=limit)
+            "list",
+            prefix,
+            lambda: self.inner.list(prefix, after=after, limit=limit, start_after=start_after),
         )
         return page
 

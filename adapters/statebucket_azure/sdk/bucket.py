@@ -127,10 +127,14 @@ class AzureBucket:
         container = await self._container()
         return await sdk_call(_delete_batch(container, names, self._how), writes=True)
 
-    async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
+    async def list(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> Page:
         """Lists blobs with their metadata, in one request."""
         container = await self._container()
-        return await sdk_call(listing.objects(container, prefix, after, limit, self._how))
+        return await sdk_call(
+            listing.objects(container, prefix, after, limit, start_after, self._how)
+        )
 
     async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
         """Lists the prefixes one ``/`` below ``prefix``, in one request."""

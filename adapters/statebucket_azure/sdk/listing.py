@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from azure.core.pipeline.policies import ContentDecodePolicy
 
 from statebucket.errors import excerpt
+from statebucket.port.beginnings import just_behind
 from statebucket_azure.codes import malformed
 from statebucket_azure.listing import page_of, prefixes_of
 
@@ -23,7 +24,12 @@ _UNREADABLE = (AttributeError, KeyError, TypeError, ValueError, StopAsyncIterati
 
 
 async def objects(
-    container: ContainerClient, prefix: str, after: str | None, limit: int, how: dict[str, Any]
+    container: ContainerClient,
+    prefix: str,
+    after: str | None,
+    limit: int,
+    start_after: str | None,
+    how: dict[str, Any],
 ) -> Page:
     """One page of blobs with their metadata.
 
@@ -31,6 +37,10 @@ async def objects(
     1,000 entries into its own models, dates and all, takes it 200 ms, this 16.
     """
     replies: list[PipelineResponse[Any, Any]] = []
+    if start_after is not None:
+        # A parameter of the request, since older releases of the SDK have no keyword for it. An
+        # older version of the service, which knows it not, lists from the beginning.
+        how = {**how, "params": {"startFrom": just_behind(start_after)}}
     pages = container.list_blob_names(
         name_starts_with=prefix,
         include=["metadata"],

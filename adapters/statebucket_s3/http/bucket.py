@@ -97,9 +97,11 @@ class HTTPBucket:
         """See `statebucket.port.bucket.Bucket.delete_many`."""
         return replies.deletions_of(await self._send(self._requests.delete_many(names)), names)
 
-    async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
+    async def list(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> Page:
         """See `statebucket.port.bucket.Bucket.list`."""
-        reply = await self._send(self._requests.list(prefix, after, limit))
+        reply = await self._send(self._requests.list(prefix, after, limit, start_after=start_after))
         return replies.page_of(reply, prefix, after)
 
     async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:

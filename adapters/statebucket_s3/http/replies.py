@@ -10,6 +10,7 @@ from urllib.parse import unquote_plus
 from statebucket.contract.versions import Version
 from statebucket.errors import StateBucketError, Unavailable
 from statebucket.port.bucket import ObjectInfo, Page, PrefixPage
+from statebucket.port.dates import from_iso
 from statebucket.port.retry_after import seconds_of
 from statebucket_http.xml_documents import parse
 from statebucket_s3 import batch, listing
@@ -171,7 +172,13 @@ def page_of(reply: Reply, prefix: str, after: str | None) -> Page:
     _check_prefix(values, prefix)
     try:
         objects = [
-            ObjectInfo(decoded(entry["Key"]), Version(entry["ETag"]), int(entry["Size"]), {})
+            ObjectInfo(
+                decoded(entry["Key"]),
+                Version(entry["ETag"]),
+                int(entry["Size"]),
+                {},
+                from_iso(entry.get("LastModified")),
+            )
             for entry in values.get("Contents", ())
         ]
     except (KeyError, TypeError, ValueError):

@@ -81,7 +81,14 @@ class S3Requests:
         body = f'<Delete xmlns="{space}">{objects}<Quiet>true</Quiet></Delete>'.encode()
         return _of_xml("POST", "delete=", body)
 
-    def list(self, prefix: str, after: str | None, limit: int, delimiter: str = "") -> Request:
+    def list(
+        self,
+        prefix: str,
+        after: str | None,
+        limit: int,
+        delimiter: str = "",
+        start_after: str | None = None,
+    ) -> Request:
         """``ListObjectsV2``; names come percent-encoded, so that XML carries any."""
         parts = []
         if after is not None:
@@ -90,6 +97,8 @@ class S3Requests:
             parts.append(f"delimiter={quote(delimiter, safe='~')}")
         parts.append(f"encoding-type=url&list-type=2&max-keys={limit}")
         parts.append(f"prefix={quote(prefix, safe='~')}")
+        if start_after is not None and after is None:  # a token says where it goes on
+            parts.append(f"start-after={quote(start_after, safe='~')}")
         return Request("GET", "", "&".join(parts))
 
     def read_lifecycle(self) -> Request:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +21,7 @@ from statebucket.port.bucket import (
     PrefixPage,
     Write,
 )
+from statebucket.port.dates import from_iso
 from statebucket.port.expiry import TAG
 from statebucket.port.lifecycle import SWEEP_ONLY
 from statebucket.port.loops import ClientPerLoop
@@ -139,13 +141,27 @@ class SDKBucket:
         reply = await self._send("delete_objects", Delete={"Objects": objects, "Quiet": True})
         return deletions_of(reply.get("Errors", ()), reply.get("Deleted", ()), names)
 
-    async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
+    async def list(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> Page:
         """See `statebucket.port.bucket.Bucket.list`."""
-        reply = await self._list(prefix, after, limit)
+        folder, options = prefix, {}
+        if not self.limits.lists_in_order:  # a directory bucket lists whole folders only
+            folder = prefix[: prefix.rfind("/") + 1]
+        elif start_after is not None and after is None:
+            options["StartAfter"] = start_after
+        reply = await self._list(folder, after, limit, **options)
         with _reading():
             objects = [
-                ObjectInfo(entry["Key"], Version(entry["ETag"]), entry["Size"], {})
+                ObjectInfo(
+                    entry["Key"],
+                    Version(entry["ETag"]),
+                    entry["Size"],
+                    {},
+                    _moment(entry.get("LastModified")),
+                )
                 for entry in reply.get("Contents", ())
+                if folder == prefix or entry["Key"].startswith(prefix)
             ]
         return Page(objects, _following(reply, after))
 
@@ -293,6 +309,11 @@ def _following(reply: Any, after: str | None) -> str | None:  # noqa: ANN401
     return listing.following(
         reply.get("NextContinuationToken"), after, truncated=reply["IsTruncated"]
     )
+
+
+def _moment(found: Any) -> datetime | None:  # noqa: ANN401
+    """When an entry was written; a session of the caller's has parsed it, ours has not."""
+    return found.astimezone(UTC) if isinstance(found, datetime) else from_iso(found)
 
 
 def _info(name: str, reply: Any) -> ObjectInfo:  # noqa: ANN401

@@ -60,7 +60,7 @@ def own_session() -> OwnSession:
     """A session of our own, with the SDK's credential chain and data paths."""
     session = _Session()
     session.register_component("data_loader", quick_loader())
-    # The dates are not read; parsing one costs 10% of a GET, and of each entry of a listing.
+    # Dates stay text: the SDK's parser costs 10% of a GET, and of each entry of a listing.
     session.get_component("response_parser_factory").set_parser_defaults(
         timestamp_parser=lambda text: text
     )

@@ -38,13 +38,41 @@ def encode(text: str, *, what: str = "key") -> str:
         return text
     if not text:
         raise InvalidKey(f"{what} must not be empty")
+    raw = _utf8(text, what)
+    return _escaped(raw, last=len(raw) - 1)
+
+
+def beginnings(text: str, *, what: str = "prefix") -> list[str]:
+    """How the segments of all texts begin that begin with ``text``, in order.
+
+    One beginning, but two where ``text`` ends in a ``.``: that stands for itself within a segment,
+    and is escaped at its end. A beginning may be that of segments which `encode` never writes, and
+    of no others.
+
+    Args:
+        text: What the texts begin with; may be empty.
+        what: What it is, for the error message.
+
+    Raises:
+        InvalidKey: It is not a string, or holds a lone surrogate.
+    """
+    if not isinstance(text, str):
+        raise InvalidKey(f"{what} must be a string, not {type(text).__name__}: {shown(text)}")
+    raw = _utf8(str.__str__(text), what)
+    continued = _escaped(raw, last=len(raw))  # its last byte is not the segment's
+    return [continued, f"{continued[:-1]}~2E"] if continued.endswith(".") else [continued]
+
+
+def _utf8(text: str, what: str) -> bytes:
     try:
-        raw = text.encode()
+        return text.encode()
     except UnicodeEncodeError:
         raise InvalidKey(
             f"{what} contains a lone surrogate, which has no UTF-8 form: {shown(text)}"
         ) from None
-    last = len(raw) - 1
+
+
+def _escaped(raw: bytes, *, last: int) -> str:
     return "".join(
         chr(byte) if byte in _KEEP or (byte == _DOT and 0 < at < last) else f"~{byte:02X}"
         for at, byte in enumerate(raw)

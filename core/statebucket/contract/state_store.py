@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
+    from statebucket.contract.entries import KeyEntry, SnapshotEntry
     from statebucket.contract.ids import ExecutionId, TenantId
     from statebucket.contract.lease import Lease
     from statebucket.contract.lifecycle import LifecyclePlan, LifecycleReport
@@ -566,36 +567,165 @@ class StateStore(StorageBackend, Protocol):
 
     @declare(Kind.CALL, tenant="tenant_id")
     async def list_snapshots(
-        self, tenant_id: TenantId | str, limit: int = 1000
+        self, tenant_id: TenantId | str | None = None, limit: int = 1000
     ) -> list[ExecutionId]:
         """Up to ``limit`` executions of a tenant that have a snapshot: 1 request per 1,000.
 
         In the order of their encoded ids, each page with its own deadline. On S3, whose listings
         have no metadata, one that has expired may show until it is removed; see `iter_snapshots`.
 
+        Args:
+            tenant_id: The tenant; on a store that is bound to one, that by default.
+            limit: At most so many.
+
         Raises:
             InvalidArgument: ``limit`` is negative.
             TenantMismatch: This store is bound to another tenant.
+            UnsupportedOperation: No tenant is given, and this store is bound to none.
         """
         ...
 
     @declare(Kind.ITERATOR, tenant="tenant_id", concurrent="live")
     def iter_snapshots(
-        self, tenant_id: TenantId | str, *, live: bool = False
+        self,
+        tenant_id: TenantId | str | None = None,
+        *,
+        prefix: str = "",
+        after: str | None = None,
+        limit: int | None = None,
+        live: bool = False,
     ) -> AsyncIterator[ExecutionId]:
-        """All executions of a tenant that have a snapshot: 1 request per 1,000.
+        """The executions of a tenant that have a snapshot: 1 request per 1,000.
+
+        In the order of their names in the bucket, where all but letters, digits, ``-``, ``_`` and
+        inner ``.`` is escaped as ``~`` and hex digits, and ``~`` comes last. A service that lists
+        in no order (S3 directory buckets, Azure accounts with a hierarchical namespace) is read to
+        the end and sorted where ``after`` or ``limit`` is given.
 
         Args:
-            tenant_id: The tenant.
+            tenant_id: The tenant; on a store that is bound to one, that by default.
+            prefix: Only executions whose id begins with this text. One that ends in ``.`` takes 1
+                request more.
+            after: Only those behind this id in the order above, which need not exist: the last of
+                a listing goes on where that ended.
+            limit: At most so many.
             live: Leave out expired ones on S3 too, for one request more an execution there.
+
+        Raises:
+            InvalidArgument: ``limit`` is negative.
+            InvalidKey: ``prefix`` or ``after`` is no text that an id can begin with, or be.
+            TenantMismatch: This store is bound to another tenant.
+            UnsupportedOperation: No tenant is given, and this store is bound to none.
+        """
+        ...
+
+    @declare(Kind.ITERATOR, tenant="tenant_id")
+    def scan_snapshots(
+        self,
+        tenant_id: TenantId | str | None = None,
+        *,
+        prefix: str = "",
+        after: str | None = None,
+        limit: int | None = None,
+        live: bool = False,
+    ) -> AsyncIterator[SnapshotEntry]:
+        """As `iter_snapshots`, with the size and times that the listing shows: no request more.
+
+        Args:
+            tenant_id: The tenant; on a store that is bound to one, that by default.
+            prefix: Only executions whose id begins with this text. One that ends in ``.`` takes 1
+                request more.
+            after: Only those behind this id in the order above, which need not exist: the last of
+                a listing goes on where that ended.
+            limit: At most so many.
+            live: Leave out expired ones on S3 too, for one request more an execution there.
+
+        Returns:
+            For each execution its `SnapshotEntry`: ``id``, ``size``, ``modified_at`` and, where the
+            listing shows it, ``expires_at``.
+
+        Raises:
+            InvalidArgument: ``limit`` is negative.
+            InvalidKey: ``prefix`` or ``after`` is no text that an id can begin with, or be.
+            TenantMismatch: This store is bound to another tenant.
+            UnsupportedOperation: No tenant is given, and this store is bound to none.
         """
         ...
 
     @declare(Kind.ITERATOR)
-    def iter_keys(self, execution_id: ExecutionId | str | None = None) -> AsyncIterator[str]:
+    def iter_keys(
+        self,
+        execution_id: ExecutionId | str | None = None,
+        *,
+        prefix: str = "",
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[str]:
         """The keys of an execution, or those that belong to none, as they were given to `set`.
 
-        1 request per 1,000. On S3 an expired one may show until it is removed.
+        1 request per 1,000, in the order of their names as for `iter_snapshots`. On S3 an expired
+        one may show until it is removed. Not bound to a tenant, these are the keys that were set
+        without one.
+
+        Args:
+            execution_id: The execution.
+            prefix: Only keys that begin with this text: those of an execution as a whole, so that
+                it is ``exec:{execution_id}:`` and more. One that ends in ``.`` takes 1 request
+                more.
+            after: Only those behind this key in that order, which need not exist: the last of a
+                listing goes on where that ended.
+            limit: At most so many.
+
+        Raises:
+            InvalidArgument: ``limit`` is negative, or ``prefix`` or ``after`` is of other keys than
+                those that are listed.
+            InvalidKey: ``prefix`` or ``after`` is no text that a key can begin with, or be.
+        """
+        ...
+
+    @declare(Kind.ITERATOR)
+    def scan_keys(
+        self,
+        execution_id: ExecutionId | str | None = None,
+        *,
+        prefix: str = "",
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[KeyEntry]:
+        """As `iter_keys`, with the size and times that the listing shows: no request more.
+
+        Args:
+            execution_id: The execution.
+            prefix: As for `iter_keys`; likewise the other arguments.
+            after: See there.
+            limit: See there.
+
+        Returns:
+            For each key its `KeyEntry`: ``key``, ``size``, ``modified_at`` and, where the listing
+            shows it, ``expires_at``.
+
+        Raises:
+            InvalidArgument: As for `iter_keys`.
+            InvalidKey: As for `iter_keys`.
+        """
+        ...
+
+    @declare(Kind.ITERATOR, tenant="tenant_id")
+    def iter_executions(
+        self, tenant_id: TenantId | str | None = None
+    ) -> AsyncIterator[ExecutionId]:
+        """The executions of a tenant that have keys or a snapshot, each once.
+
+        1 request per 1,000 with keys and 1 per 1,000 snapshots. In the order of their names, each
+        with a ``/`` behind it. What has expired and is not removed yet counts where the listing
+        does not show it: of keys anywhere, of snapshots on S3.
+
+        Args:
+            tenant_id: The tenant; by default that which this store is bound to. Without either,
+                the executions whose keys were set without a tenant.
+
+        Raises:
+            TenantMismatch: This store is bound to another tenant.
         """
         ...
 

@@ -14,6 +14,7 @@ that says what the service answered; the core adds the object's name.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
@@ -38,12 +39,16 @@ class ObjectInfo(msgspec.Struct, frozen=True):
         size: The stored size in bytes.
         metadata: The user metadata, names in lower case; empty in a listing of a service that
             does not list it (``limits.lists_metadata``).
+        modified_at: Of an object in a listing: when it was written last (UTC), by the service's
+            clock; None where the service gives no time that can be read. Other calls may leave it
+            out.
     """
 
     name: str
     version: Version
     size: int
     metadata: Mapping[str, str]
+    modified_at: datetime | None = None
 
 
 class Object(msgspec.Struct, frozen=True):
@@ -192,13 +197,18 @@ class Bucket(Protocol):
         """
         ...
 
-    async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
+    async def list(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> Page:
         """Lists up to ``limit`` (1 to 1,000) objects below ``prefix``, in one request.
 
         Args:
-            prefix: What their names begin with.
+            prefix: What their names begin with, not always up to a ``/``.
             after: ``following`` of the page before.
             limit: The most objects to return.
+            start_after: Begin with the first name behind this one, which begins with ``prefix``;
+                the same for each page of a listing. A service that cannot may list this name, and
+                those before it: the core leaves them out.
         """
         ...
 

@@ -20,6 +20,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from statebucket.contract.segments import (
     EXECUTION_KEY,
+    beginnings,
     decode,
     decode_execution,
     encode,
@@ -58,6 +59,18 @@ class Place(NamedTuple):
         """Of a key: what callers of a store call it."""
         assert self.key is not None  # noqa: S101  (that of a key is set)
         return self.key if self.execution is None else execution_key(self.execution, self.key)
+
+
+class Range(NamedTuple):
+    """A part of a listing.
+
+    Attributes:
+        prefix: What the names begin with.
+        start_after: The name that they come behind; None where that is of no matter.
+    """
+
+    prefix: str
+    start_after: str | None = None
 
 
 class Layout:
@@ -194,6 +207,28 @@ class Layout:
         if not (prefix.startswith(executions) and prefix.endswith("/")):
             return None
         return decode_execution(prefix[len(executions) : -1])
+
+
+def ranges(folder: str, *, prefix: str = "", after: str | None = None) -> list[Range]:
+    """Where to look below a prefix of names for some of its ids or keys, in order.
+
+    Args:
+        folder: The prefix of their names, as `Layout` writes it.
+        prefix: What the ids or keys begin with.
+        after: The id or key whose name theirs come behind.
+
+    Raises:
+        InvalidKey: Either is no text that an id or key can begin with, or be.
+    """
+    start = None if after is None else checked(folder + encode(after, what="after"))
+    found: list[Range] = []
+    for beginning in beginnings(prefix):
+        name = folder + beginning
+        if start is None or start < name:
+            found.append(Range(name))
+        elif start.startswith(name):
+            found.append(Range(name, start))
+    return found
 
 
 def _parse_scope(tenant_id: str | None, segments: list[str]) -> Place | None:

@@ -2,67 +2,155 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
+from statebucket.contract.entries import KeyEntry, SnapshotEntry
 from statebucket.contract.ids import ExecutionId, TenantId
-from statebucket.errors import InvalidArgument
+from statebucket.errors import CorruptObject, UnsupportedOperation
+from statebucket.port.expiry import from_ms
 from statebucket.store.base import ContextStore
+from statebucket.store.envelope import expires_ms, value_size
+from statebucket.store.layout import ranges
 from statebucket.store.objects import PAGE
+from statebucket.store.selection import Selection, check_limit
 from statebucket.store.tasks import in_order
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from datetime import datetime
+
+    from statebucket.port.bucket import ObjectInfo
+    from statebucket.store.layout import Place
+
+
+class Listed(NamedTuple):
+    """An object of ours, in a listing."""
+
+    place: Place
+    info: ObjectInfo
+
+    @property
+    def text(self) -> str:
+        """The id of its execution, or its key."""
+        text = self.place.execution if self.place.key is None else self.place.key
+        assert text is not None  # noqa: S101  (what is no key is of an execution)
+        return text
+
+    @property
+    def size(self) -> int:
+        """The size of its value, as far as the listing shows."""
+        try:
+            return value_size(self.info, self.info.size)
+        except CorruptObject:
+            return self.info.size  # loading it raises the error
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When it expires, as far as the listing shows."""
+        try:
+            at_ms = expires_ms(self.info)
+        except CorruptObject:
+            return None  # as above
+        return None if at_ms is None else from_ms(at_ms)
 
 
 class Listings(ContextStore):
     """The listings."""
 
     async def list_snapshots(
-        self, tenant_id: TenantId | str, limit: int = PAGE
+        self, tenant_id: TenantId | str | None = None, limit: int = PAGE
     ) -> list[ExecutionId]:
-        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
-            raise InvalidArgument(f"limit must be a whole number, 0 or more: {limit!r}")
+        check_limit(limit)
         found: list[ExecutionId] = []
-        prefix = self._snapshot_prefix(tenant_id)
+        folder = self._snapshot_folder("list_snapshots", tenant_id)
         if limit == 0:
             return found
         pages = self._objects.pages(
-            "list_snapshots", prefix, self.context.deadline, limit=min(limit, PAGE)
+            "list_snapshots", folder, self.context.deadline, limit=min(limit, PAGE)
         )
         async for page in pages:
-            found += [id_ for info in page if (id_ := self._execution(info.name)) is not None]
+            found += [ExecutionId(one.text) for one in self._ours(page)]
             if len(found) >= limit:
                 break
         return found[:limit]
 
     async def iter_snapshots(
-        self, tenant_id: TenantId | str, *, live: bool = False
+        self,
+        tenant_id: TenantId | str | None = None,
+        *,
+        prefix: str = "",
+        after: str | None = None,
+        limit: int | None = None,
+        live: bool = False,
     ) -> AsyncIterator[ExecutionId]:
-        prefix = self._snapshot_prefix(tenant_id)
-        async for page in self._objects.pages("iter_snapshots", prefix, self.context.deadline):
-            names = [info.name for info in page]
-            if live and not self._objects.bucket.limits.lists_metadata:
-                alive = await in_order(self._alive, names)
-                names = [name for name, there in zip(names, alive, strict=True) if there]
-            for name in names:
-                execution_id = self._execution(name)
-                if execution_id is not None:
-                    yield execution_id
+        folder = self._snapshot_folder("iter_snapshots", tenant_id)
+        chosen = Selection(prefix, after, limit).check()
+        async for one in self._selected("iter_snapshots", folder, chosen, live=live):
+            yield ExecutionId(one.text)
 
-    async def _alive(self, name: str) -> bool:
-        return await self._objects.head(self.context.call("iter_snapshots"), name) is not None
+    async def scan_snapshots(
+        self,
+        tenant_id: TenantId | str | None = None,
+        *,
+        prefix: str = "",
+        after: str | None = None,
+        limit: int | None = None,
+        live: bool = False,
+    ) -> AsyncIterator[SnapshotEntry]:
+        folder = self._snapshot_folder("scan_snapshots", tenant_id)
+        chosen = Selection(prefix, after, limit).check()
+        async for one in self._selected("scan_snapshots", folder, chosen, live=live):
+            yield SnapshotEntry(
+                id=ExecutionId(one.text),
+                size=one.size,
+                modified_at=one.info.modified_at,
+                expires_at=one.expires_at,
+            )
 
-    async def iter_keys(self, execution_id: ExecutionId | str | None = None) -> AsyncIterator[str]:
-        self.context.check_scope("iter_keys")
-        if execution_id is None:
-            prefix = self._layout.keys(self._tenant)
+    async def iter_keys(
+        self,
+        execution_id: ExecutionId | str | None = None,
+        *,
+        prefix: str = "",
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[str]:
+        chosen = Selection(prefix, after, limit).check()
+        async for one in self._keys("iter_keys", execution_id, chosen):
+            yield one.place.public_key
+
+    async def scan_keys(
+        self,
+        execution_id: ExecutionId | str | None = None,
+        *,
+        prefix: str = "",
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[KeyEntry]:
+        chosen = Selection(prefix, after, limit).check()
+        async for one in self._keys("scan_keys", execution_id, chosen):
+            yield KeyEntry(
+                key=one.place.public_key,
+                size=one.size,
+                modified_at=one.info.modified_at,
+                expires_at=one.expires_at,
+            )
+
+    async def iter_executions(
+        self, tenant_id: TenantId | str | None = None
+    ) -> AsyncIterator[ExecutionId]:
+        from statebucket.store.executions import with_state  # noqa: PLC0415  (see store.py)
+
+        if tenant_id is None:
+            self.context.check_scope("iter_executions")
+            tenant_id = self._tenant
         else:
-            prefix = self._layout.execution(self._tenant, execution_id)
-        async for page in self._objects.pages("iter_keys", prefix, self.context.deadline):
-            for info in page:
-                place = self._layout.parse(info.name)
-                if place is not None:
-                    yield place.public_key
+            self._layout.tenant(tenant_id)
+            self.context.check_tenant(tenant_id)
+        async for execution_id in with_state(self.context, "iter_executions", tenant_id):
+            yield ExecutionId(execution_id)
 
     async def iter_tenants(self) -> AsyncIterator[TenantId]:
         if self._tenant is not None:
@@ -80,12 +168,92 @@ class Listings(ContextStore):
             if tenant_id is not None:
                 yield TenantId(tenant_id)
 
-    def _snapshot_prefix(self, tenant_id: str) -> str:
-        prefix = self._layout.snapshots(tenant_id)
-        self.context.check_tenant(tenant_id)
-        return prefix
+    def _keys(
+        self, operation: str, execution_id: str | None, chosen: Selection
+    ) -> AsyncIterator[Listed]:
+        self.context.check_scope(operation)
+        if execution_id is None:
+            return self._selected(
+                operation, self._layout.keys(self._tenant), chosen.of_no_execution()
+            )
+        folder = self._layout.execution(self._tenant, execution_id)
+        return self._selected(operation, folder, chosen.of_execution(execution_id))
 
-    def _execution(self, name: str) -> ExecutionId | None:
-        """The execution whose snapshot this is; None for an object that no store wrote."""
-        place = self._layout.parse(name)
-        return None if place is None or place.execution is None else ExecutionId(place.execution)
+    async def _selected(
+        self, operation: str, folder: str, chosen: Selection, *, live: bool = False
+    ) -> AsyncIterator[Listed]:
+        """What is selected of a listing: 1 request a page.
+
+        Args:
+            operation: The public call, for errors.
+            folder: The prefix of the names.
+            chosen: What is selected.
+            live: Whether to leave out what has expired also where listings do not show that, for
+                1 request more each there.
+        """
+        left = chosen.limit
+        if left == 0:
+            return
+        look = live and not self._objects.bucket.limits.lists_metadata
+        async for page in self._pages(operation, folder, chosen):
+            rest = page
+            while rest:
+                # No more are looked at than are wanted.
+                some, rest = (rest, []) if left is None else (rest[:left], rest[left:])
+                if look:
+                    looked = await in_order(lambda one: self._alive(operation, one), some)
+                    some = [one for one in looked if one is not None]
+                for one in some:
+                    yield one
+                if left is not None:
+                    left -= len(some)
+                    if left == 0:
+                        return
+
+    async def _pages(
+        self, operation: str, folder: str, chosen: Selection
+    ) -> AsyncIterator[list[Listed]]:
+        limit = PAGE if chosen.limit is None else min(chosen.limit, PAGE)
+        cut = chosen.after is not None or chosen.limit is not None
+        sorts = cut and not self._objects.bucket.limits.lists_in_order
+        everything: list[Listed] = []
+        for prefix, start_after in ranges(folder, prefix=chosen.prefix, after=chosen.after):
+            async for page in self._objects.pages(
+                operation,
+                prefix,
+                self.context.deadline,
+                limit=PAGE if sorts else limit,
+                start_after=start_after,
+            ):
+                found = [one for one in self._ours(page) if one.text.startswith(chosen.prefix)]
+                if sorts:
+                    everything += found
+                else:
+                    yield found
+        if sorts:
+            yield sorted(everything, key=lambda one: one.info.name)
+
+    def _ours(self, page: list[ObjectInfo]) -> list[Listed]:
+        """What a store has written of a page."""
+        places = [(self._layout.parse(info.name), info) for info in page]
+        return [Listed(place, info) for place, info in places if place is not None]
+
+    async def _alive(self, operation: str, listed: Listed) -> Listed | None:
+        """Looks at an object; None if it has expired or gone."""
+        found = await self._objects.head(self.context.call(operation), listed.info.name)
+        if found is None:
+            return None
+        return Listed(
+            listed.place, msgspec.structs.replace(found, modified_at=listed.info.modified_at)
+        )
+
+    def _snapshot_folder(self, operation: str, tenant_id: str | None) -> str:
+        if tenant_id is None:
+            tenant_id = self._tenant
+            if tenant_id is None:
+                raise UnsupportedOperation(
+                    f"{operation} needs a tenant: pass its id, or call it on store.tenant(…)"
+                )
+        folder = self._layout.snapshots(tenant_id)
+        self.context.check_tenant(tenant_id)
+        return folder

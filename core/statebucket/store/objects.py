@@ -6,6 +6,7 @@ is decided by `statebucket.store.envelope`.
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,6 +26,7 @@ from statebucket.port.bucket import (
     Deletion,
     Object,
     ObjectInfo,
+    Page,
     Write,
 )
 from statebucket.store.envelope import Found, expires_ms, sealed, value_of
@@ -293,7 +295,12 @@ class Objects:
         return [done.get(name) or Deletion(name, error=unreported) for name in names]
 
     async def pages(
-        self, operation: str, prefix: str, seconds: float, limit: int = PAGE
+        self,
+        operation: str,
+        prefix: str,
+        seconds: float,
+        limit: int = PAGE,
+        start_after: str | None = None,
     ) -> AsyncIterator[list[ObjectInfo]]:
         """The live objects below a prefix, a page at a time: 1 request a page.
 
@@ -303,18 +310,28 @@ class Objects:
             seconds: The deadline of each page.
             limit: The most objects in the first page; those behind it are full, since what has
                 expired is left out.
+            start_after: Only objects whose names come behind this one.
         """
-        async for page in self.all_pages(operation, prefix, seconds, limit):
+        async for page in self.all_pages(operation, prefix, seconds, limit, start_after):
             yield [info for info in page if not self._surely_expired(info)]
 
     async def all_pages(
-        self, operation: str, prefix: str, seconds: float, limit: int = PAGE
+        self,
+        operation: str,
+        prefix: str,
+        seconds: float,
+        limit: int = PAGE,
+        start_after: str | None = None,
     ) -> AsyncIterator[list[ObjectInfo]]:
         """As `pages`, with the expired objects too."""
-        if len(prefix) >= MAX_NAME_BYTES:
+        if len(prefix) > MAX_NAME_BYTES or (len(prefix) == MAX_NAME_BYTES and prefix[-1] == "/"):
             return  # no name is long enough to lie below it
-        async for page in self._walk(self.bucket.list, operation, prefix, seconds, limit):
-            yield page.objects
+        listing: Callable[..., Awaitable[Page]] = self.bucket.list
+        if start_after is not None:
+            listing = functools.partial(listing, start_after=start_after)
+        async for page in self._walk(listing, operation, prefix, seconds, limit):
+            # Not every service can begin there, and for some the name itself is included.
+            yield [one for one in page.objects if start_after is None or one.name > start_after]
 
     async def prefixes(self, operation: str, prefix: str, seconds: float) -> AsyncIterator[str]:
         """The prefixes one slash below ``prefix``: 1 request per 1,000."""

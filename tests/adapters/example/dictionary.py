@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from http.client import parse_headers
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -81,9 +82,15 @@ class DictionaryBucket:
     async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
         return [Deletion(name, existed=await self.delete(name)) for name in names]
 
-    async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
-        rows = await self._list(prefix=prefix, after=after or "", limit=limit)
-        infos = [ObjectInfo(name, Version(v), size, data) for name, v, size, data in rows]
+    async def list(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> Page:
+        begin = after or start_after or ""
+        rows = await self._list(prefix=prefix, after=begin, limit=limit)
+        infos = [
+            ObjectInfo(name, Version(v), size, data, datetime.fromtimestamp(seconds, UTC))
+            for name, v, size, data, seconds in rows
+        ]
         return Page(infos, infos[-1].name if len(infos) == limit else None)
 
     async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,6 +29,7 @@ class Entry(NamedTuple):
     metadata: str
     body: bytes
     keep_days: str = ""
+    written: float = 0.0
 
 
 class DictionaryServer(ThreadingHTTPServer):
@@ -104,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             version = str(next(self.server.versions))
             label = self.headers["X-Keep-Days"] or ""
-            entry = Entry(version, self.headers["X-Metadata"], body, label)
+            entry = Entry(version, self.headers["X-Metadata"], body, label, time.time())
             self.server.objects[self._name()] = entry
         self._answer(200, headers={"ETag": version})
 
@@ -143,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
             rows = [name for name in found if name > after]
         else:
             rows = [
-                [n, e.version, len(e.body), json.loads(e.metadata)]
+                [n, e.version, len(e.body), json.loads(e.metadata), e.written]
                 for n, e in objects.items()
                 if n > after
             ]

@@ -6,10 +6,12 @@ import asyncio
 import json
 import os
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from msgspec import structs
 
 from statebucket.contract.versions import Version
 from statebucket.errors import BucketNotFound, PreconditionFailed, Throttled, Unavailable
@@ -71,7 +73,10 @@ async def test_head_and_list_say_what_get_says(bucket: GCSBucket) -> None:
     assert found is not None
     assert found.info == info
     assert await bucket.head("a/b") == info
-    assert (await bucket.list("a/", after=None, limit=10)).objects == [info]
+    (listed,) = (await bucket.list("a/", after=None, limit=10)).objects
+    assert listed.modified_at is not None
+    assert abs(listed.modified_at - datetime.now(UTC)) < timedelta(minutes=5)
+    assert structs.replace(listed, modified_at=None) == info
 
 
 async def test_what_does_not_exist(bucket: GCSBucket) -> None:

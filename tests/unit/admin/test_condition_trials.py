@@ -83,14 +83,18 @@ class Listing(MemoryBucket):
         super().__init__()
         self.wrong = wrong
 
-    async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
+    async def list(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> Page:
         if self.wrong == "prefix":
-            return await super().list("", after=after, limit=limit)
+            prefix = ""
         if self.wrong == "token":
-            return await super().list(prefix, after=None, limit=limit)
+            after = None
+        page = await super().list(prefix, after=after, limit=limit, start_after=start_after)
         if self.wrong == "end":
-            return Page((await super().list(prefix, after=after, limit=limit)).objects, None)
-        page = await super().list(prefix, after=after, limit=limit)
+            return Page(page.objects, None)
+        if self.wrong in {"prefix", "token"}:
+            return page
         return Page(page.objects[::-1], page.following)
 
 

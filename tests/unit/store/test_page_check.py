@@ -23,9 +23,11 @@ OURS = "p/tenants/acme/snapshots/"
 class Deaf(ScriptedBucket):
     """A bucket that lists everything, whatever it is asked for."""
 
-    async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
+    async def list(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> Page:
         del prefix
-        return await super().list("", after=after, limit=limit)
+        return await super().list("", after=after, limit=limit, start_after=start_after)
 
     async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
         del prefix
@@ -48,8 +50,10 @@ class Pages(ScriptedBucket):
         at = int(after or 0)
         return self.pages[at], str(at + 1) if at + 1 < len(self.pages) else None
 
-    async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
-        await super().list(prefix, after=None, limit=limit)
+    async def list(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> Page:
+        await super().list(prefix, after=None, limit=limit, start_after=start_after)
         names, following = self._names(after)
         return Page([ObjectInfo(name, Version("1"), 1, {}) for name in names], following)
 

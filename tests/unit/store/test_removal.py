@@ -263,8 +263,10 @@ def test_an_empty_page_with_a_token_is_not_the_last(call: str) -> None:
 class Circling(ScriptedBucket):
     """A bucket whose pages lead to each other."""
 
-    async def list(self, prefix: str, *, after: str | None, limit: int) -> Page:
-        await super().list(prefix, after=None, limit=limit)
+    async def list(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> Page:
+        await super().list(prefix, after=None, limit=limit, start_after=start_after)
         return Page([], "b" if after == "a" else "a")
 
 

@@ -204,6 +204,28 @@ class RequestCountContract(Contract):
         assert len([tenant async for tenant in store.iter_tenants()]) == 1500
         assert target.requests() == 2
 
+    async def test_a_scan(self, acme: StateStore, target: Target) -> None:
+        for number in range(3):
+            await acme.set(f"k{number}.", b"v")
+        await acme.save_snapshot(snapshot())
+        target.requests()
+        assert len([entry async for entry in acme.scan_keys()]) == 3
+        assert target.requests() == 1
+        assert [entry.key async for entry in acme.scan_keys(after="k0.", limit=1)] == ["k1."]
+        assert target.requests() == 1
+        assert [entry.key async for entry in acme.scan_keys(prefix="k2.", after="k1.")] == ["k2."]
+        assert target.requests() == 2  # as for each prefix that ends in a full stop
+        assert [entry.id async for entry in acme.scan_snapshots(prefix="e")] == [E1]
+        assert target.requests() == 1
+        assert [id_ async for id_ in acme.iter_executions()] == [E1]
+        assert target.requests() == 2
+
+    async def test_a_listing_begins_behind_a_page(self, acme: StateStore, target: Target) -> None:
+        target.raw_put_many(f"tenants/acme/keys/k{number:04}" for number in range(1500))
+        target.requests()
+        assert len([key async for key in acme.iter_keys(after="k0999")]) == 500
+        assert target.requests() == 1
+
     async def test_a_live_listing(self, store: StateStore, target: Target) -> None:
         for number in range(3):
             await store.save_snapshot(snapshot(f"e{number}"))

@@ -1,0 +1,83 @@
+"""Which of the entries of a listing a caller wants."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from statebucket.contract.segments import EXECUTION_KEY, beginnings, encode, execution_key
+from statebucket.errors import InvalidArgument, shown
+
+
+class Selection(NamedTuple):
+    """A part of a listing.
+
+    Attributes:
+        prefix: What the ids or keys begin with.
+        after: The id or key that they come behind, in the order of escaped names.
+        limit: The most of them; None for all.
+    """
+
+    prefix: str = ""
+    after: str | None = None
+    limit: int | None = None
+
+    def check(self) -> Selection:
+        """Returns the selection where a listing can be of it.
+
+        Raises:
+            InvalidArgument: The limit is not a whole number, or negative.
+            InvalidKey: What is selected by is no text that an id or key can begin with, or be.
+        """
+        if self.limit is not None:
+            check_limit(self.limit)
+        beginnings(self.prefix)
+        if self.after is not None:
+            encode(self.after, what="after")
+        return self
+
+    def of_no_execution(self) -> Selection:
+        """The same, for keys that belong to no execution.
+
+        Raises:
+            InvalidArgument: It selects by the key of an execution.
+        """
+        for what, text in (("prefix", self.prefix), ("after", self.after or "")):
+            if text.startswith(EXECUTION_KEY):
+                raise InvalidArgument(
+                    f"{what}={shown(text)}: a key that begins with {EXECUTION_KEY!r} belongs to an "
+                    "execution, whose keys are listed by its id"
+                )
+        return self
+
+    def of_execution(self, execution_id: str) -> Selection:
+        """The same, by the part of keys that follows ``exec:{execution_id}:``.
+
+        Raises:
+            InvalidArgument: It selects by what no key of the execution begins with, or is.
+        """
+        head = execution_key(execution_id, "")
+        prefix, after = self.prefix, self.after
+        if not (prefix.startswith(head) or head.startswith(prefix)):
+            raise _of_another("prefix", prefix, head)
+        if after is not None and not after.startswith(head):
+            raise _of_another("after", after, head)
+        return self._replace(
+            prefix=prefix[len(head) :], after=None if after is None else after[len(head) :]
+        )
+
+
+def check_limit(limit: object) -> None:
+    """Returns where a number can limit a listing.
+
+    Raises:
+        InvalidArgument: It is not a whole number, or negative.
+    """
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
+        raise InvalidArgument(f"limit must be a whole number, 0 or more: {shown(limit)}")
+
+
+def _of_another(what: str, text: str, head: str) -> InvalidArgument:
+    return InvalidArgument(
+        f"{what}={shown(text)}: the keys of this execution begin with {shown(head)}; pass "
+        f"{what}={shown(head + text)}"
+    )

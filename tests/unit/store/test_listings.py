@@ -1,0 +1,191 @@
+"""Listings of a part, on services that list in one order or another, or from the beginning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from statebucket import errors
+from statebucket.contract.segments import encode
+from statebucket.port.bucket import Limits, Page, PrefixPage
+from statebucket.store.objects import PAGE
+from statebucket.testing.contract.base import ACME, snapshot
+from support.scripted_bucket import ScriptedBucket, opened
+from support.virtual_time import run
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from statebucket import StateStore
+
+pytestmark = pytest.mark.usefixtures("_scripted")
+
+UNORDERED = Limits(lists_in_order=False)
+# Texts that begin alike, whose escaped forms do not.
+texts = st.text(st.sampled_from("a.-~/é日 2E"), min_size=1, max_size=5) | st.text(
+    st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3
+)
+beginnings = texts | st.just("")
+
+
+class FromTheBeginning(ScriptedBucket):
+    """A service that cannot begin a listing behind a name."""
+
+    async def list(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> Page:
+        del start_after
+        return await super().list(prefix, after=after, limit=limit)
+
+
+class ByFolder(ScriptedBucket):
+    """A service that lists folder by folder."""
+
+    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
+        page = await super().list_prefixes(prefix, after=after, limit=limit)
+        in_order = sorted(page.prefixes, key=lambda name: name.replace("/", "\0"))
+        return PrefixPage(in_order, page.following)
+
+
+class InNoOrder(ScriptedBucket):
+    """A service that lists in an order of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(limits=UNORDERED)
+
+    async def list(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> Page:
+        page = await super().list(prefix, after=after, limit=limit, start_after=start_after)
+        return Page(page.objects[::-1], page.following)
+
+    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
+        page = await super().list_prefixes(prefix, after=after, limit=limit)
+        return PrefixPage(page.prefixes[::-1], page.following)
+
+
+SERVICES = [ScriptedBucket, FromTheBeginning, InNoOrder]
+
+
+async def collected(items: AsyncIterator[Any]) -> list[Any]:
+    return [item async for item in items]
+
+
+async def view_with(bucket: ScriptedBucket, names: set[str]) -> StateStore:
+    view = opened(bucket).tenant(ACME)
+    for name in names:
+        await view.set(name, b"v")
+    return view
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@given(st.sets(texts, max_size=12), beginnings, st.none() | texts, st.none() | st.integers(0, 5))
+@settings(max_examples=60, deadline=None)
+def test_a_part_is_what_its_definition_says(
+    service: type[ScriptedBucket],
+    names: set[str],
+    prefix: str,
+    after: str | None,
+    limit: int | None,
+) -> None:
+    names = {name for name in names if not name.startswith("exec:")}
+    if prefix.startswith("exec:") or (after or "").startswith("exec:"):
+        return
+
+    async def work() -> list[str]:
+        view = await view_with(service(), names)
+        return await collected(view.iter_keys(prefix=prefix, after=after, limit=limit))
+
+    expected = [
+        name
+        for name in sorted(names, key=encode)
+        if name.startswith(prefix) and (after is None or encode(name) > encode(after))
+    ][:limit]
+    found = run(work())
+    if service is InNoOrder and after is None and limit is None:
+        found.sort(key=encode)
+    assert found == expected
+
+
+@given(st.sets(texts, max_size=12), texts)
+@settings(max_examples=60, deadline=None)
+def test_a_prefix_begins_ids_as_it_begins_text(names: set[str], prefix: str) -> None:
+    names = {name for name in names if ":" not in name}
+
+    async def work() -> list[str]:
+        view = opened(ScriptedBucket()).tenant(ACME)
+        for name in names:
+            await view.save_snapshot(snapshot(name))
+        return await collected(view.iter_snapshots(prefix=prefix))
+
+    assert set(run(work())) == {name for name in names if name.startswith(prefix)}
+
+
+@pytest.mark.parametrize("service", [ScriptedBucket, ByFolder, InNoOrder])
+@given(
+    st.sets(st.text(st.sampled_from("a-.b"), min_size=1, max_size=4), max_size=12),
+    st.sets(st.text(st.sampled_from("a-.b"), min_size=1, max_size=4), max_size=12),
+)
+@settings(max_examples=60, deadline=None)
+def test_executions_come_once_and_in_order(
+    service: type[ScriptedBucket], with_keys: set[str], with_snapshot: set[str]
+) -> None:
+    async def work() -> list[str]:
+        view = opened(service()).tenant(ACME)
+        for name in with_keys:
+            await view.set(f"exec:{name}:k", b"v")
+        for name in with_snapshot:
+            await view.save_snapshot(snapshot(name))
+        return await collected(view.iter_executions())
+
+    found = run(work())
+    assert sorted(found) == sorted(with_keys | with_snapshot)
+    if service is not InNoOrder:
+        assert found == sorted(found, key=lambda name: f"{encode(name)}/")
+
+
+def test_no_more_is_asked_for_than_is_wanted() -> None:
+    limits: list[int] = []
+
+    class Asked(ScriptedBucket):
+        async def list(
+            self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+        ) -> Page:
+            limits.append(limit)
+            return await super().list(prefix, after=after, limit=limit, start_after=start_after)
+
+    async def work() -> None:
+        view = await view_with(Asked(), {"a", "b", "c"})
+        assert await collected(view.iter_keys(limit=2)) == ["a", "b"]
+        assert await collected(view.iter_keys(limit=PAGE + 1)) == ["a", "b", "c"]
+        assert await collected(view.iter_keys(limit=0)) == []
+
+    run(work())
+    assert limits == [2, PAGE]
+
+
+def test_no_more_is_looked_at_than_is_wanted() -> None:
+    bucket = ScriptedBucket(limits=Limits(lists_metadata=False))
+
+    async def work() -> None:
+        view = opened(bucket).tenant(ACME)
+        for number in range(9):
+            await view.save_snapshot(snapshot(f"e{number}"))
+        bucket.requests.clear()
+        assert await collected(view.iter_snapshots(live=True, limit=3)) == ["e0", "e1", "e2"]
+
+    run(work())
+    assert bucket.operations == ["list", "head", "head", "head"]
+
+
+def test_a_selection_is_checked_before_the_first_request() -> None:
+    bucket = ScriptedBucket()
+    view = opened(bucket).tenant(ACME)
+    with pytest.raises(errors.InvalidArgument, match="limit must be a whole number, 0 or more: -1"):
+        run(collected(view.iter_keys(limit=-1)))
+    with pytest.raises(errors.InvalidArgument, match=r"prefix='row': .* pass prefix='exec:e1:row'"):
+        run(collected(view.iter_keys("e1", prefix="row")))
+    assert bucket.requests == []
