@@ -14,6 +14,7 @@ from statebucket.contract.durations import DAY, duration
 from statebucket.errors import (
     AdapterNotInstalled,
     InvalidArgument,
+    InvalidTTL,
     InvalidURL,
     UnknownScheme,
     shown,
@@ -62,6 +63,7 @@ def open_store(
     tenant: str | None = None,
     max_in_flight: int | None = None,
     finished_ttl: timedelta | float | None = None,
+    retention: timedelta | float | None = None,
     clock: Callable[[], float | datetime] | None = None,
     **options: Any,  # noqa: ANN401  (each adapter has its own)
 ) -> ObjectStateStore:
@@ -86,6 +88,10 @@ def open_store(
         max_in_flight: The most requests at one time from one event loop; 32 by default.
         finished_ttl: A TTL for snapshots in a terminal state that are saved without one, a
             `timedelta` or seconds.
+        retention: The TTL of whatever is written without one, snapshots and keys, a `timedelta` or
+            seconds; for ever by default. Each write counts it again, an update too. For finished
+            snapshots ``finished_ttl`` comes first. Longer than the longest job, or what a job
+            has written at its start is gone before its end.
         clock: The time now, for tests: in seconds since the epoch, or as a `datetime` with a time
             zone; `time.time` by default.
         options: The adapter's own: an SDK session or client of the caller's (never closed by
@@ -95,6 +101,7 @@ def open_store(
         InvalidURL: The URL cannot be read, carries a secret, or has an unknown parameter.
         InvalidKey: ``tenant`` cannot name one.
         InvalidArgument: An option is unknown or outside what it may be.
+        InvalidTTL: ``finished_ttl`` or ``retention`` is not a positive duration.
         UnknownScheme: No adapter is registered for the scheme and engine.
         AdapterNotInstalled: The adapter's SDK is missing; the message has the pip command.
     """
@@ -109,14 +116,18 @@ def open_store(
         "engine": engine,
         "tenant": tenant,
         "max_in_flight": max_in_flight,
+        "retention": retention,
     }
     text = {name: read.parameters.pop(name) for name in given if name in read.parameters}
-    if isinstance(deadline, timedelta):
-        given["deadline"] = deadline.total_seconds()
+    for name, span in (("deadline", deadline), ("retention", retention)):
+        if isinstance(span, timedelta):
+            given[name] = span.total_seconds()
     core = read_options(
         text | {name: value for name, value in given.items() if value is not None}, StoreOptions
     )
     duration(core.deadline, "the option 'deadline'", longest=DAY)
+    if core.retention is not None:
+        duration(core.retention, "the option 'retention'", error=InvalidTTL)
     if finished_ttl is not None:
         to_milliseconds(finished_ttl)  # refuses what is no TTL
     location = Location(
@@ -134,6 +145,7 @@ def open_store(
         Layout(opened.prefix, owner_index=core.owner_index),
         deadline=core.deadline,
         finished_ttl=finished_ttl,
+        retention=core.retention,
     )
     store = ObjectStateStore(context)
     return store if core.tenant is None else store.tenant(core.tenant)

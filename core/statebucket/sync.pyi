@@ -110,8 +110,9 @@ class BlockingStateStore:
         Args:
             snapshot: What to keep. It is validated again, and copied, before the first request.
             if_version: See the class.
-            ttl: How long the snapshot can be loaded, a `timedelta` or seconds; for ever by default
-                (or the store's ``finished_ttl`` for a finished execution).
+            ttl: How long the snapshot can be loaded, a `timedelta` or seconds; by default the
+                store's ``finished_ttl`` for a finished execution, else its ``retention``, else for
+                ever.
             only_newer: Never replace a snapshot with a higher ``sequence_number``; an equal one is
                 a redelivery, and is written. 1 request more where the stored version is not known
                 from a load or save.
@@ -184,8 +185,8 @@ class BlockingStateStore:
             execution_id: The execution.
             function: Takes the latest snapshot, or None if there is none or it has expired, and
                 returns what to save: mostly ``snapshot.advance(…)``. None leaves all as it is. It
-                may be called several times. The moment of expiry stays as it is, but
-                ``finished_ttl`` holds for a finished execution.
+                may be called several times. The moment of expiry stays as it is; but
+                ``finished_ttl``, for a finished execution, and else ``retention`` count from now.
 
         Returns:
             The snapshot that is stored then, or None.
@@ -263,7 +264,8 @@ class BlockingStateStore:
             key: ``exec:{execution_id}:{rest}`` belongs to that execution and goes with it; any
                 other key belongs to the tenant, or to none.
             value: The bytes. A bytearray or memoryview is copied before the first request.
-            ttl: How long it can be read, a `timedelta` or seconds; for ever by default.
+            ttl: How long it can be read, a `timedelta` or seconds; by default the store's
+                ``retention``, else for ever.
             if_version: See the class.
             want_current: Have what won in the error's ``current``, as bytes, at no request more.
 
@@ -305,7 +307,8 @@ class BlockingStateStore:
                 calls of this store: it may be called several times, with what others have
                 written since.
             ttl: How long the value can be read from now on, a `timedelta` or seconds. By default
-                the moment of expiry stays as it is.
+                the moment of expiry stays as it is, or on a store with ``retention`` that counts
+                again.
 
         Returns:
             The value that is stored then, or None.
@@ -749,6 +752,7 @@ def open_store(
     tenant: str | None = None,
     max_in_flight: int | None = None,
     finished_ttl: timedelta | float | None = None,
+    retention: timedelta | float | None = None,
     clock: Callable[[], float | datetime] | None = None,
     **options: Any,
 ) -> BlockingStateStore:
@@ -773,6 +777,10 @@ def open_store(
         max_in_flight: The most requests at one time from one event loop; 32 by default.
         finished_ttl: A TTL for snapshots in a terminal state that are saved without one, a
             `timedelta` or seconds.
+        retention: The TTL of whatever is written without one, snapshots and keys, a `timedelta` or
+            seconds; for ever by default. Each write counts it again, an update too. For finished
+            snapshots ``finished_ttl`` comes first. Longer than the longest job, or what a job
+            has written at its start is gone before its end.
         clock: The time now, for tests: in seconds since the epoch, or as a `datetime` with a time
             zone; `time.time` by default.
         options: The adapter's own: an SDK session or client of the caller's (never closed by
@@ -782,6 +790,7 @@ def open_store(
         InvalidURL: The URL cannot be read, carries a secret, or has an unknown parameter.
         InvalidKey: ``tenant`` cannot name one.
         InvalidArgument: An option is unknown or outside what it may be.
+        InvalidTTL: ``finished_ttl`` or ``retention`` is not a positive duration.
         UnknownScheme: No adapter is registered for the scheme and engine.
         AdapterNotInstalled: The adapter's SDK is missing; the message has the pip command.
     """

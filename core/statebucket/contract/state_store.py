@@ -166,8 +166,9 @@ class StateStore(StorageBackend, Protocol):
         Args:
             snapshot: What to keep. It is validated again, and copied, before the first request.
             if_version: See the class.
-            ttl: How long the snapshot can be loaded, a `timedelta` or seconds; for ever by default
-                (or the store's ``finished_ttl`` for a finished execution).
+            ttl: How long the snapshot can be loaded, a `timedelta` or seconds; by default the
+                store's ``finished_ttl`` for a finished execution, else its ``retention``, else for
+                ever.
             only_newer: Never replace a snapshot with a higher ``sequence_number``; an equal one is
                 a redelivery, and is written. 1 request more where the stored version is not known
                 from a load or save.
@@ -250,8 +251,8 @@ class StateStore(StorageBackend, Protocol):
             execution_id: The execution.
             function: Takes the latest snapshot, or None if there is none or it has expired, and
                 returns what to save: mostly ``snapshot.advance(…)``. None leaves all as it is. It
-                may be called several times. The moment of expiry stays as it is, but
-                ``finished_ttl`` holds for a finished execution.
+                may be called several times. The moment of expiry stays as it is; but
+                ``finished_ttl``, for a finished execution, and else ``retention`` count from now.
 
         Returns:
             The snapshot that is stored then, or None.
@@ -335,7 +336,8 @@ class StateStore(StorageBackend, Protocol):
             key: ``exec:{execution_id}:{rest}`` belongs to that execution and goes with it; any
                 other key belongs to the tenant, or to none.
             value: The bytes. A bytearray or memoryview is copied before the first request.
-            ttl: How long it can be read, a `timedelta` or seconds; for ever by default.
+            ttl: How long it can be read, a `timedelta` or seconds; by default the store's
+                ``retention``, else for ever.
             if_version: See the class.
             want_current: Have what won in the error's ``current``, as bytes, at no request more.
 
@@ -383,7 +385,8 @@ class StateStore(StorageBackend, Protocol):
                 calls of this store: it may be called several times, with what others have
                 written since.
             ttl: How long the value can be read from now on, a `timedelta` or seconds. By default
-                the moment of expiry stays as it is.
+                the moment of expiry stays as it is, or on a store with ``retention`` that counts
+                again.
 
         Returns:
             The value that is stored then, or None.

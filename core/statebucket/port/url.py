@@ -60,6 +60,7 @@ class StoreOptions(msgspec.Struct, forbid_unknown_fields=True):
     engine: str | None = None
     tenant: str | None = None
     max_in_flight: Annotated[int, msgspec.Meta(ge=1)] = 32
+    retention: float | None = None
 
 
 class StoreURL:

@@ -36,6 +36,7 @@ class StoreContext(NamedTuple):
         leases: The leases that this process holds, by tenant and execution.
         deadline: Seconds that each call may take.
         finished_ttl: A TTL for snapshots in a terminal state that are saved without one.
+        retention: The TTL, in seconds, of whatever else is written without one.
         tenant: The tenant that the store is bound to, or None.
     """
 
@@ -46,6 +47,7 @@ class StoreContext(NamedTuple):
     leases: dict[tuple[str, str], StoreLease]
     deadline: float
     finished_ttl: timedelta | float | None = None
+    retention: float | None = None
     tenant: str | None = None
 
     @classmethod
@@ -56,33 +58,37 @@ class StoreContext(NamedTuple):
         *,
         deadline: float,
         finished_ttl: timedelta | float | None = None,
+        retention: float | None = None,
     ) -> StoreContext:
         """The context of a store that has just been opened, and remembers nothing."""
         owners = OwnerIndex(objects, layout) if layout.owner_index else None
         snapshots = Snapshots(objects, layout, owners)
-        return cls(objects, layout, owners, snapshots, {}, deadline, finished_ttl)
+        return cls(objects, layout, owners, snapshots, {}, deadline, finished_ttl, retention)
 
     def call(self, operation: str) -> Call:
         """A call that begins now, with the store's deadline."""
         return Call(operation, self.deadline)
 
     def expiry(self, ttl: timedelta | float | None) -> Expiry | None:
-        """When what is written now with a TTL expires.
+        """When what is written now expires: by its TTL, or else by the store's retention.
 
         Raises:
             InvalidTTL: It is not a positive duration.
         """
+        ttl = self.retention if ttl is None else ttl
         return None if ttl is None else Expiry.after(ttl, self.objects.now_ms())
 
     def expiry_after(self, found: Found | None, ttl: timedelta | float | None) -> Expiry | None:
-        """When what an update writes over an object expires: without a TTL, when that does.
+        """When what an update writes over an object expires.
 
         Args:
-            found: The object before.
+            found: The object before. Without a TTL and a retention, its moment of expiry stays.
             ttl: The TTL that the caller gives, or None.
         """
-        at_ms = None if found is None or ttl is not None else expires_ms(found.info)
-        return self.expiry(ttl) if at_ms is None else Expiry.until(at_ms, self.objects.now_ms())
+        if found is None or ttl is not None or self.retention is not None:
+            return self.expiry(ttl)
+        at_ms = expires_ms(found.info)
+        return None if at_ms is None else Expiry.until(at_ms, self.objects.now_ms())
 
     def snapshot_expiry(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -286,3 +286,38 @@ def test_keyword_options_of_the_core_are_what_they_may_be(option: str, values: l
 def test_finished_ttl_is_a_ttl(ttl: Any) -> None:
     with pytest.raises(errors.InvalidTTL):
         open_store("memory://", finished_ttl=ttl)
+
+
+@pytest.mark.parametrize("retention", [0, -1, timedelta(0), float("nan"), float("inf")])
+def test_retention_is_a_ttl(retention: Any) -> None:
+    with pytest.raises(errors.InvalidTTL, match="option 'retention'"):
+        open_store("memory://", retention=retention)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "1d", "true"])
+def test_retention_in_a_url_is_a_number_of_seconds(text: str) -> None:
+    with pytest.raises(errors.InvalidArgument, match="option 'retention'"):
+        open_store(f"memory://?retention={text}")
+    with pytest.raises(errors.InvalidTTL, match="option 'retention'"):
+        open_store("memory://?retention=0")
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "seconds"),
+    [
+        ("memory://", {}, None),
+        ("memory://?retention=86400", {}, 86400),
+        ("memory://?retention=86400", {"retention": timedelta(hours=1)}, 3600),
+        ("memory://", {"retention": 0.5}, 0.5),
+    ],
+)
+@pytest.mark.asyncio
+async def test_retention_may_stand_in_the_url(
+    url: str, options: dict[str, Any], seconds: float | None
+) -> None:
+    async with open_store(url, clock=lambda: 1000, **options) as store:
+        await store.set("k", b"v")
+        stored = await store.get_stored("k")
+    assert stored is not None
+    expected = None if seconds is None else datetime.fromtimestamp(1000 + seconds, UTC)
+    assert stored.expires_at == expected

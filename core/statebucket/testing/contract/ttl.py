@@ -198,3 +198,56 @@ class TTLContract(Contract):
         with pytest.raises(errors.InvalidTTL):
             await store.save_snapshot(snapshot(), ttl=ttl)  # type: ignore[arg-type]
         assert target.raw_names() == []
+
+    async def test_retention_is_the_ttl_of_what_is_written_without_one(
+        self, target: Target, clock: Clock
+    ) -> None:
+        async with target.open(retention=timedelta(hours=1)) as store:
+            acme = store.tenant(ACME)
+            await acme.save_snapshot(snapshot())
+            await acme.set("exec:e1:k", b"v")
+            await acme.set_json("j", 1)
+            await store.set("shared", b"v")
+            await acme.set("sooner", b"v", MINUTE)
+            await acme.set("later", b"v", timedelta(hours=2))
+            clock.advance(3599)
+            assert await acme.get("sooner") is None
+            assert await acme.load_snapshot(E1) is not None
+            for view, key in ((acme, "exec:e1:k"), (acme, "j"), (store, "shared")):
+                assert await view.exists(key)
+            clock.advance(1)
+            assert await acme.load_snapshot(E1) is None
+            for view, key in ((acme, "exec:e1:k"), (acme, "j"), (store, "shared")):
+                assert not await view.exists(key)
+            assert await acme.get("later") == b"v"
+
+    async def test_retention_counts_again_with_each_write(
+        self, target: Target, clock: Clock
+    ) -> None:
+        async with target.open(retention=3600) as store:
+            acme = store.tenant(ACME)
+            await acme.save_snapshot(snapshot())
+            await acme.set("k", b"1")
+            clock.advance(3000)
+            await acme.update_snapshot(E1, lambda current: current and current.advance())
+            await acme.update("k", lambda _: b"2")
+            clock.advance(3000)
+            saved = await acme.load_snapshot(E1)
+            assert saved is not None
+            assert await acme.get("k") == b"2"
+            await acme.save_snapshot(saved.advance())
+            clock.advance(3000)
+            assert await acme.load_snapshot(E1) is not None
+            assert await acme.get("k") is None
+
+    async def test_a_finished_ttl_comes_before_the_retention(
+        self, target: Target, clock: Clock
+    ) -> None:
+        async with target.open(retention=3600, finished_ttl=MINUTE) as store:
+            done = snapshot(state=ExecutionState.COMPLETED)
+            await store.save_snapshot(done)
+            await store.save_snapshot(snapshot("e2"))
+            await store.tenant(ACME).update_snapshot("e2", lambda old: old and old.advance())
+            clock.advance(60)
+            assert await store.load_snapshot(E1) is None
+            assert await store.load_snapshot("e2") is not None
