@@ -159,6 +159,10 @@ class TenantMismatch(StateBucketError):
     """A call that would cross from one tenant to another; nothing was written."""
 
 
+class AmbiguousExecution(StateBucketError):
+    """Several tenants have the execution: call it on a tenant's view; nothing was written."""
+
+
 # Opening a store.
 
 

@@ -49,8 +49,9 @@ class BlockingStateStore:
     def tenant(self, tenant_id: TenantId | str) -> BlockingStateStore:
         """The same contract, bound to one tenant: 0 requests.
 
-        Keys then live in the tenant's prefix, snapshots are found without the owner record, and a
-        snapshot or listing of another tenant is refused.
+        Keys then live in the tenant's prefix, snapshots are found without an owner record, and a
+        snapshot or listing of another tenant is refused. Ids are the tenant's own: another tenant
+        may have an execution or a key of the same name, and neither learns of the other's.
 
         Raises:
             InvalidKey: The id cannot name a tenant.
@@ -104,8 +105,8 @@ class BlockingStateStore:
 
         Best effort, and not the source of truth: it may be overwritten by a later save and lost
         with the bucket. 1 request; 2 for an execution that this process has neither loaded nor
-        saved (3 if another process had saved it), or has last seen over a minute ago; 1 more when
-        a condition fails.
+        saved, or has last seen over a minute ago; 1 more when a condition fails. With a TTL, up to
+        2 more where another process has saved it, or where its owner record must live longer.
 
         Args:
             snapshot: What to keep. It is validated again, and copied, before the first request.
@@ -129,16 +130,17 @@ class BlockingStateStore:
             VersionConflict: The condition does not hold.
             StaleSnapshot: ``only_newer``, and a newer snapshot is stored.
             LeaseLost: The lease ran out, or its next holder has saved.
-            TenantMismatch: The execution belongs to another tenant.
+            TenantMismatch: This store is bound to another tenant than the snapshot's.
         """
 
     def load_snapshot(self, execution_id: ExecutionId | str) -> ExecutionSnapshot | None:
         """The latest snapshot of an execution, or None if there is none or it has expired.
 
         The caller checks its ``sequence_number`` against the event log. 1 request; 2 where no
-        tenant is bound and the execution's owner is not known.
+        tenant is bound and this process has not seen the execution within a minute.
 
         Raises:
+            AmbiguousExecution: No tenant is bound, and several have the execution.
             CorruptObject: What is stored is no snapshot of this execution.
         """
 
@@ -154,8 +156,8 @@ class BlockingStateStore:
     ) -> bool | None:
         """Deletes an execution's snapshot; deleting what is not there is no error.
 
-        Its keys and its owner record stay. Bound to a tenant 1 request, else 2: the owner is
-        always looked up, since it decides whose snapshot goes. 1 more when a condition fails.
+        Its keys and its owner record stay. Bound to a tenant 1 request, else 2: its tenant is
+        always looked up, since that decides whose snapshot goes. 1 more when a condition fails.
 
         Args:
             execution_id: The execution.
@@ -167,6 +169,7 @@ class BlockingStateStore:
             Whether there was one; see `delete`.
 
         Raises:
+            AmbiguousExecution: No tenant is bound, and several have the execution.
             VersionConflict: A snapshot of another version is stored, and stays.
         """
 
@@ -179,7 +182,7 @@ class BlockingStateStore:
 
         As `update` for a key: it begins again where another worker was quicker. 2 requests where
         none is; 1 more for an execution that has no snapshot yet, and 1 without a tenant bound,
-        since the owner is always looked up.
+        since its tenant is always looked up.
 
         Args:
             execution_id: The execution.
@@ -192,6 +195,7 @@ class BlockingStateStore:
             The snapshot that is stored then, or None.
 
         Raises:
+            AmbiguousExecution: No tenant is bound, and several have the execution.
             InvalidArgument: ``function`` is no plain function.
             InvalidSnapshot: It has returned something else, or the snapshot of another execution.
             TenantMismatch: It has returned another tenant's snapshot.
@@ -568,9 +572,10 @@ class BlockingStateStore:
         """Removes an execution: its snapshot, every key, and last its owner record.
 
         1 list and 1 batch for up to a page, 1 for the owner record, and 1 to look that up if it was
-        not seen within a minute. Not bound to a tenant, the keys set without one go too, for 1 list
-        more; where the record has changed since it was seen, the state of its new owner goes as
-        well. After an interruption, running it again finishes the job.
+        not seen before. Not bound to a tenant, the keys set without one go too, for 1 list more,
+        and 1 more if the execution was not seen within a minute; where the tenant that was seen has
+        nothing of it left, the one that has it by now is looked up. After an interruption, running
+        it again finishes the job.
 
         Args:
             execution_id: The execution.
@@ -580,6 +585,7 @@ class BlockingStateStore:
             What was removed.
 
         Raises:
+            AmbiguousExecution: No tenant is bound, and several have the execution.
             DeleteIncomplete: Some objects could not be removed.
         """
 

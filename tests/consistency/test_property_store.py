@@ -53,7 +53,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.store = self.opened()
         self.keys: dict[Key, Entry] = {}
         self.snapshots: dict[tuple[str, str], Entry] = {}
-        self.owners: dict[str, str] = {}
+        self.owners: dict[str, set[str]] = {execution: set() for execution in EXECUTIONS}
         self.old: list[Version] = [Version("never")]
 
     def opened(self) -> StateStore:
@@ -154,21 +154,15 @@ class StoreMachine(RuleBasedStateMachine):
         view = self.view(tenant if bound else None)
         taken = snapshot(execution, tenant, number)
         before = self.live(self.snapshots.get((tenant, execution)))
+        self.owners[execution].add(tenant)
         try:
             version = self.run(view.save_snapshot(taken, ttl=ttl, only_newer=only_newer))
-        except errors.TenantMismatch:
-            assert self.owners.get(execution) not in (None, tenant)
-            return
         except errors.StaleSnapshot:
             assert only_newer
             assert before is not None
             assert before.value.sequence_number > number
             return
         assert not (only_newer and before and before.value.sequence_number > number)
-        # While its snapshot lives, no one else can have it.
-        owner = self.owners.get(execution)
-        assert owner in (None, tenant) or not self.live(self.snapshots.get((owner, execution)))
-        self.owners[execution] = tenant
         self.snapshots[tenant, execution] = Entry(taken, version, self.expiry(ttl))
 
     @rule(tenant=st.sampled_from(TENANTS), execution=st.sampled_from(EXECUTIONS))
@@ -176,22 +170,28 @@ class StoreMachine(RuleBasedStateMachine):
         entry = self.live(self.snapshots.get((tenant, execution)))
         found = self.run(self.view(tenant).load_stored(execution))
         assert (found and (found.value, found.version)) == (entry and (entry.value, entry.version))
-        if self.owners.get(execution) == tenant:
+        if len(self.owners[execution]) > 1:
+            with pytest.raises(errors.AmbiguousExecution):
+                self.run(self.store.load_snapshot(execution))
+        elif tenant in self.owners[execution]:
             loaded: ExecutionSnapshot | None = self.run(self.store.load_snapshot(execution))
             assert loaded == (entry and entry.value)
 
     @rule(scope=scopes, execution=st.sampled_from(EXECUTIONS))
     def delete_execution(self, scope: str | None, execution: str) -> None:
+        if scope is None and len(self.owners[execution]) > 1:
+            with pytest.raises(errors.AmbiguousExecution):
+                self.run(self.store.delete_execution_state(execution))
+            return
         self.run(self.view(scope).delete_execution_state(execution))
-        tenant = scope if scope is not None else self.owners.get(execution)
+        tenant = scope if scope is not None else next(iter(self.owners[execution]), None)
         gone = {scope, tenant}
         mark = f"exec:{execution}:"
         for place in [p for p in self.keys if p[0] in gone and p[1].startswith(mark)]:
             del self.keys[place]
         if tenant is not None:
             self.snapshots.pop((tenant, execution), None)
-            if self.owners.get(execution) == tenant:
-                del self.owners[execution]
+            self.owners[execution].discard(tenant)
 
     @rule(seconds=st.sampled_from([9.75, 10, 30, 61, 300_000]))
     def advance(self, seconds: float) -> None:
@@ -208,7 +208,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.run(self.store.delete_tenant(tenant))
         self.keys = {place: entry for place, entry in self.keys.items() if place[0] != tenant}
         self.snapshots = {p: entry for p, entry in self.snapshots.items() if p[0] != tenant}
-        self.owners = {e: owner for e, owner in self.owners.items() if owner != tenant}
+        for owners in self.owners.values():
+            owners.discard(tenant)
 
     @rule()
     def listings_show_what_lives(self) -> None:

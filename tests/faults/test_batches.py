@@ -132,7 +132,7 @@ async def test_what_stays_is_named_and_the_next_run_finishes(cloud: Cloud, call:
     assert type(caught.value.failures[name]) is errors.AccessDenied
     assert name in str(caught.value)
     assert caught.value.report.keys == 3
-    left = [STUBBORN] if call == "delete_tenant" else ["owners/e1", STUBBORN]
+    left = [STUBBORN] if call == "delete_tenant" else ["owners/e1/acme", STUBBORN]
     assert cloud.target.raw_names() == left
     await store.shutdown()
 
@@ -151,7 +151,7 @@ async def test_what_stays_busy_is_named_by_the_deadline(cloud: Cloud) -> None:
     # On a busy machine the deadline may cut the last try off.
     cut_off = isinstance(failure, errors.DeadlineExceeded)
     assert isinstance(failure.__cause__ if cut_off else failure, errors.Throttled)
-    assert cloud.target.raw_names() == ["owners/e1", STUBBORN]
+    assert cloud.target.raw_names() == ["owners/e1/acme", STUBBORN]
     await store.shutdown()
 
 

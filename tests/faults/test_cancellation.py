@@ -115,7 +115,7 @@ def test_a_removal_that_is_cancelled_at_any_await(cloud: Cloud, call: str, noise
                 await remove()
                 left = cloud.target.raw_names()
                 assert left == (
-                    ["owners/e1", *keys, f"{TENANT}snapshots/e1"] if call == "sweep" else []
+                    ["owners/e1/acme", *keys, f"{TENANT}snapshots/e1"] if call == "sweep" else []
                 )
                 await prepare()
 

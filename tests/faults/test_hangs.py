@@ -96,13 +96,13 @@ async def test_a_hang_in_the_first_of_two_requests_leaves_no_more_time_for_the_s
     # The owner record takes up a part of the deadline, which is the whole call's.
     async with cloud.open(deadline=DEADLINE) as store:
         await store.with_deadline(LONG).exists("warm")
-        cloud.proxy.plan(HangBeforeReply(when=of("owners/e1", write)))
+        cloud.proxy.plan(HangBeforeReply(when=of("owners/e1/acme", write)))
         cloud.proxy.always(BlackHole(when=of("snapshots/e1", write)))
         seconds, error = await timed(store.save_snapshot(snapshot(1)))
         assert isinstance(error, NO_ANSWER)
         assert error.outcome == "unknown"
         assert seconds <= LATEST
-    assert cloud.target.raw_names() == ["owners/e1"]
+    assert cloud.target.raw_names() == ["owners/e1/acme"]
 
 
 @contextmanager

@@ -32,7 +32,7 @@ REMOVALS: dict[str, Callable[[StateStore], Awaitable[object]]] = {
     "delete_execution_state": lambda store: store.delete_execution_state(ExecutionId("e1")),
     "delete_tenant": lambda store: store.delete_tenant(ACME),
 }
-FOREIGN = ["owners/other", "tenants/beta/snapshots/other"]
+FOREIGN = ["owners/other/beta", "tenants/beta/snapshots/other"]
 
 
 def reopened(cloud: Cloud, **options: Any) -> StateStore:
@@ -46,7 +46,7 @@ async def fill(cloud: Cloud) -> None:
     """Store two executions of one tenant, one of them with keys, and one of another tenant."""
     put = cloud.target.raw_put
     for execution in EXECUTIONS:
-        put(f"owners/{execution}", b'{"tenant_id":"acme","claimed_ms":0}')
+        put(f"owners/{execution}/acme", b'{"written_ms":0}')
         put(f"tenants/acme/snapshots/{execution}", snapshot(1, execution).to_json())
     for key in ("executions/e1/k0", "executions/e1/k1", "keys/k", "leases/e1"):
         put(f"tenants/acme/{key}", b"v")
@@ -57,15 +57,15 @@ async def fill(cloud: Cloud) -> None:
 def kept(names: list[str], removal: str) -> None:
     """Fail if what is left could not be found by the next run, or is another's."""
     assert set(FOREIGN) <= set(names)
-    mine = [name for name in names if "/acme/" in name]
+    mine = [name for name in names if name.startswith("tenants/acme/")]
     if removal == "delete_tenant":
         # The tenant's prefix is what the next run goes by, so the records go before it.
-        owners = {name.removeprefix("owners/") for name in names if name.startswith("owners/")}
+        owners = {name.split("/")[1] for name in names if name.startswith("owners/")}
         named = {part for name in mine for part in name.split("/")}
         assert owners - {"other"} <= named
     elif any(name.endswith("snapshots/e1") or "/e1/" in name for name in mine):
         # The record is what the next run goes by, so it goes last.
-        assert "owners/e1" in names
+        assert "owners/e1/acme" in names
 
 
 def finished(names: list[str], removal: str) -> None:
@@ -74,7 +74,7 @@ def finished(names: list[str], removal: str) -> None:
         assert names == FOREIGN
     else:
         others = [
-            "owners/e2",
+            "owners/e2/acme",
             "tenants/acme/keys/k",
             "tenants/acme/leases/e1",
             "tenants/acme/snapshots/e2",

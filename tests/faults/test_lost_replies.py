@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio
 
 KEY = "shared/keys/k"
 SNAPSHOT = "tenants/acme/snapshots/e1"
-OWNER = "owners/e1"
+OWNER = "owners/e1/acme"
 
 
 async def stored_version(store: StateStore, key: str = "k") -> Version:

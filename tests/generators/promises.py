@@ -261,7 +261,7 @@ CASES = [
         "What is corrupt or of a later format is `CorruptObject`: not None, not deleted",
         (
             "contract.corrupt:test_a_corrupt_snapshot_is_said_to_be_and_stays",
-            "contract.corrupt:test_a_corrupt_owner_record",
+            "contract.corrupt:test_a_corrupt_owner_record_leads_to_its_execution",
             "contract.corrupt:test_a_corrupt_value",
         ),
     ),

@@ -33,7 +33,7 @@ KINDS = {
     "tenants/acme/keys/k": b'{"a":[1,2]}',
     "tenants/acme/executions/e1/r": b"[]",
     "tenants/acme/leases/e1": json.dumps({"holder": "h", "fence": 1, "expires_ms": 0}).encode(),
-    "owners/e1": json.dumps({"tenant_id": "acme", "claimed_ms": 1}).encode(),
+    "owners/e1/acme": json.dumps({"written_ms": 1}).encode(),
     "shared/keys/k": b"null",
 }
 NUMBERS: list[Any] = [-1, 0, 2**31, 2**63 - 1, 2**63, 2**64, 10**30, 1e300, None, True, "1", [], {}]

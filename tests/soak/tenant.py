@@ -219,7 +219,7 @@ class Tenant:
         self.calls[label] += 1
         try:
             return await act()
-        except (errors.VersionConflict, errors.TenantMismatch, errors.CorruptObject) as error:
+        except (errors.VersionConflict, errors.AmbiguousExecution, errors.CorruptObject) as error:
             # There is no one to lose against.
             self.wrong.append(f"{self.name}: {label}: {error!r} {error.outcome}")
             raise Doubt from error

@@ -21,11 +21,11 @@ import msgspec
 from statebucket.admin.object_copier import OPERATION, ObjectCopier
 from statebucket.admin.opened import context_of
 from statebucket.errors import (
+    AmbiguousExecution,
     CorruptObject,
     InvalidKey,
     RequestRejected,
     StateBucketError,
-    TenantMismatch,
     UnsupportedOperation,
     VersionConflict,
 )
@@ -41,10 +41,10 @@ _AT_ONCE = 16
 
 # Any other error is the store's, not this object's: it ends the copy, to be gone on with later.
 _OF_ONE_OBJECT = (
+    AmbiguousExecution,
     CorruptObject,
     InvalidKey,
     RequestRejected,
-    TenantMismatch,
     UnsupportedOperation,
     VersionConflict,
 )

@@ -48,14 +48,22 @@ def keeps_owner_records(store: StateStore) -> bool:
 
 
 async def recorded_owner(store: StateStore, execution_id: str) -> str | None:
-    """The tenant that an execution's owner record names, also an expired one: 1 request.
+    """The tenant that has an owner record of an execution, also an expired one: 1 request.
 
-    None where there is no record, or the store keeps none.
+    None where there is no record, or the store keeps none. A tenant's view has that tenant's only.
+
+    Raises:
+        AmbiguousExecution: The store is bound to no tenant, and several have the execution.
     """
     context = context_of(store)
     if context.owners is None:
         return None
-    return await context.owners.tenant_of(context.call(OPERATION), execution_id, refresh=True)
+    call = context.call(OPERATION)
+    if context.tenant is None:
+        return await context.owners.tenant_of(call, execution_id)
+    name = context.layout.owner(execution_id, context.tenant)
+    found = await context.objects.look(call, name)
+    return None if found is None else context.tenant
 
 
 async def of_tenant(store: StateStore, tenant_id: str) -> Holdings:

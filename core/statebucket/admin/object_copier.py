@@ -15,7 +15,7 @@ from statebucket.errors import (
     VersionConflict,
 )
 from statebucket.port.bucket import BYTES, JSON
-from statebucket.port.expiry import Expiry, class_of
+from statebucket.port.expiry import Expiry
 from statebucket.store.envelope import expires_ms
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class ObjectCopier:
         if not self._dry_run:
             condition = Version.ABSENT if theirs is None else theirs.info.version
             if is_snapshot:
-                await self._claim(mine, place)
+                await self._record(mine, place)
             try:
                 written = await self._put(mine, there, condition)
             except VersionConflict:
@@ -120,26 +120,25 @@ class ObjectCopier:
                 )
         return {"copied": 1, "bytes": len(mine.body)}
 
-    async def _claim(self, mine: Found, place: Place) -> None:
+    async def _record(self, mine: Found, place: Place) -> None:
         owners = self._target.owners
         if owners is None or place.tenant is None or place.execution is None:
             return
         call = self._target.call(OPERATION)
-        await owners.claim_until(call, place.execution, place.tenant, expires_ms(mine.info))
+        await owners.ensure(call, place.execution, place.tenant, self._expiry(mine))
+
+    def _expiry(self, mine: Found) -> Expiry | None:
+        at_ms = expires_ms(mine.info)
+        return None if at_ms is None else Expiry.until(at_ms, self._target.objects.now_ms())
 
     async def _put(self, mine: Found, there: str, condition: Version) -> Version:
-        at_ms = expires_ms(mine.info)
-        expiry = None
-        if at_ms is not None:
-            left = max(1, at_ms - self._target.objects.now_ms())
-            expiry = Expiry(at_ms, class_of(left))
         body = bytes(mine.body)
         return await self._target.objects.put(
             self._target.call(OPERATION),
             there,
             body,
             content_type=_content_type(body),
-            expiry=expiry,
+            expiry=self._expiry(mine),
             condition=condition,
         )
 

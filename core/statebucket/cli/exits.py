@@ -29,6 +29,7 @@ HELP = (
 _EXITS: tuple[tuple[type[Exception], Exit], ...] = (
     (errors.InvalidInput, Exit.USAGE),
     (errors.AdapterNotInstalled, Exit.USAGE),
+    (errors.AmbiguousExecution, Exit.USAGE),  # it takes --tenant
     (errors.AccessDenied, Exit.REFUSED),
     (errors.BucketNotFound, Exit.REFUSED),
     (errors.VersionConflict, Exit.CONFLICT),

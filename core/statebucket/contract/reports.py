@@ -36,8 +36,7 @@ class SweepReport(msgspec.Struct, frozen=True, kw_only=True):
         expired: Those past their expiry (and the margin).
         removed: Those removed; with ``dry_run`` those that would have been.
         raced: Expired ones that were written again before they could be removed, and stay.
-        corrupt: Objects that are not what statebucket writes, or whose owner record is not; they
-            stay.
+        corrupt: Objects that are not what statebucket writes; they stay.
         owners: Owner records removed, whose execution has nothing left.
         repaired: Owner records written, for snapshots that had lost theirs.
         bytes: The stored size of what was removed.

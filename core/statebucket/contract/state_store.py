@@ -85,15 +85,20 @@ class StateStore(StorageBackend, Protocol):
 
     Durations (``ttl``, ``wait``, ``margin``, deadlines) are a `timedelta` or seconds everywhere.
 
-    A store that is bound to a tenant (see `tenant`) refuses what belongs to another.
+    A store that is bound to a tenant (see `tenant`) refuses what belongs to another. Two tenants
+    may use the same execution id; a store without a tenant finds the execution by its owner
+    records, and raises `AmbiguousExecution` where several tenants have it. For a minute it relies
+    on what it has seen of them. Its keys, ``exec:`` ones too, are its own: those that a view sets
+    it does not see, and the other way round.
     """
 
     @declare(Kind.VIEW)
     def tenant(self, tenant_id: TenantId | str) -> StateStore:
         """The same contract, bound to one tenant: 0 requests.
 
-        Keys then live in the tenant's prefix, snapshots are found without the owner record, and a
-        snapshot or listing of another tenant is refused.
+        Keys then live in the tenant's prefix, snapshots are found without an owner record, and a
+        snapshot or listing of another tenant is refused. Ids are the tenant's own: another tenant
+        may have an execution or a key of the same name, and neither learns of the other's.
 
         Raises:
             InvalidKey: The id cannot name a tenant.
@@ -160,8 +165,8 @@ class StateStore(StorageBackend, Protocol):
 
         Best effort, and not the source of truth: it may be overwritten by a later save and lost
         with the bucket. 1 request; 2 for an execution that this process has neither loaded nor
-        saved (3 if another process had saved it), or has last seen over a minute ago; 1 more when
-        a condition fails.
+        saved, or has last seen over a minute ago; 1 more when a condition fails. With a TTL, up to
+        2 more where another process has saved it, or where its owner record must live longer.
 
         Args:
             snapshot: What to keep. It is validated again, and copied, before the first request.
@@ -185,7 +190,7 @@ class StateStore(StorageBackend, Protocol):
             VersionConflict: The condition does not hold.
             StaleSnapshot: ``only_newer``, and a newer snapshot is stored.
             LeaseLost: The lease ran out, or its next holder has saved.
-            TenantMismatch: The execution belongs to another tenant.
+            TenantMismatch: This store is bound to another tenant than the snapshot's.
         """
         ...
 
@@ -194,9 +199,10 @@ class StateStore(StorageBackend, Protocol):
         """The latest snapshot of an execution, or None if there is none or it has expired.
 
         The caller checks its ``sequence_number`` against the event log. 1 request; 2 where no
-        tenant is bound and the execution's owner is not known.
+        tenant is bound and this process has not seen the execution within a minute.
 
         Raises:
+            AmbiguousExecution: No tenant is bound, and several have the execution.
             CorruptObject: What is stored is no snapshot of this execution.
         """
         ...
@@ -218,8 +224,8 @@ class StateStore(StorageBackend, Protocol):
     ) -> bool | None:
         """Deletes an execution's snapshot; deleting what is not there is no error.
 
-        Its keys and its owner record stay. Bound to a tenant 1 request, else 2: the owner is
-        always looked up, since it decides whose snapshot goes. 1 more when a condition fails.
+        Its keys and its owner record stay. Bound to a tenant 1 request, else 2: its tenant is
+        always looked up, since that decides whose snapshot goes. 1 more when a condition fails.
 
         Args:
             execution_id: The execution.
@@ -231,6 +237,7 @@ class StateStore(StorageBackend, Protocol):
             Whether there was one; see `delete`.
 
         Raises:
+            AmbiguousExecution: No tenant is bound, and several have the execution.
             VersionConflict: A snapshot of another version is stored, and stays.
         """
         ...
@@ -245,7 +252,7 @@ class StateStore(StorageBackend, Protocol):
 
         As `update` for a key: it begins again where another worker was quicker. 2 requests where
         none is; 1 more for an execution that has no snapshot yet, and 1 without a tenant bound,
-        since the owner is always looked up.
+        since its tenant is always looked up.
 
         Args:
             execution_id: The execution.
@@ -258,6 +265,7 @@ class StateStore(StorageBackend, Protocol):
             The snapshot that is stored then, or None.
 
         Raises:
+            AmbiguousExecution: No tenant is bound, and several have the execution.
             InvalidArgument: ``function`` is no plain function.
             InvalidSnapshot: It has returned something else, or the snapshot of another execution.
             TenantMismatch: It has returned another tenant's snapshot.
@@ -742,9 +750,10 @@ class StateStore(StorageBackend, Protocol):
         """Removes an execution: its snapshot, every key, and last its owner record.
 
         1 list and 1 batch for up to a page, 1 for the owner record, and 1 to look that up if it was
-        not seen within a minute. Not bound to a tenant, the keys set without one go too, for 1 list
-        more; where the record has changed since it was seen, the state of its new owner goes as
-        well. After an interruption, running it again finishes the job.
+        not seen before. Not bound to a tenant, the keys set without one go too, for 1 list more,
+        and 1 more if the execution was not seen within a minute; where the tenant that was seen has
+        nothing of it left, the one that has it by now is looked up. After an interruption, running
+        it again finishes the job.
 
         Args:
             execution_id: The execution.
@@ -754,6 +763,7 @@ class StateStore(StorageBackend, Protocol):
             What was removed.
 
         Raises:
+            AmbiguousExecution: No tenant is bound, and several have the execution.
             DeleteIncomplete: Some objects could not be removed.
         """
         ...

@@ -143,8 +143,12 @@ class StoreContext(NamedTuple):
         return self.owners
 
     async def owner_of(self, call: Call, execution_id: str) -> str | None:
-        """The tenant whose execution a call is about: 1 request where no tenant is bound."""
+        """The tenant whose execution a call is about: 1 request where no tenant is bound.
+
+        Raises:
+            AmbiguousExecution: No tenant is bound, and several have it.
+        """
         if self.tenant is not None:
             return self.tenant
-        # Read again: what is removed by an owner out of date is removed from the wrong tenant.
-        return await self.require_owners(call.operation).tenant_of(call, execution_id, refresh=True)
+        # Listed each time: the call is for the wrong tenant where what was seen is out of date.
+        return await self.require_owners(call.operation).tenant_of(call, execution_id)

@@ -7,7 +7,7 @@
 {prefix}/tenants/{tenant}/leases/{execution}
 {prefix}/shared/executions/{execution}/{key}
 {prefix}/shared/keys/{key}
-{prefix}/owners/{execution}
+{prefix}/owners/{execution}/{tenant}
 ```
 
 Each id or key is one segment; see `statebucket.contract.segments`. This module alone writes object
@@ -43,7 +43,7 @@ class Place(NamedTuple):
 
     Attributes:
         kind: A snapshot, a key, a lease record, or an owner record.
-        tenant: The tenant; None for a key that was set without one, and for an owner record.
+        tenant: The tenant; None for a key that was set without one.
         execution: The execution; None for a key that belongs to none.
         key: Of a key: its text, without the ``exec:{execution}:`` of one that belongs to an
             execution.
@@ -100,9 +100,13 @@ class Layout:
 
     # Writing names.
 
-    def owner(self, execution_id: str) -> str:
-        """The record of which tenant owns an execution."""
-        return checked(self.owners + encode_execution(execution_id))
+    def owners_of(self, execution_id: str) -> str:
+        """The prefix of an execution's owner records."""
+        return checked(f"{self.owners}{encode_execution(execution_id)}/")
+
+    def owner(self, execution_id: str, tenant_id: str) -> str:
+        """The record that a tenant has an execution."""
+        return checked(self.owners_of(execution_id) + encode(tenant_id, what="tenant id"))
 
     def tenant(self, tenant_id: str) -> str:
         """The prefix of everything that belongs to a tenant, with its closing slash."""
@@ -130,10 +134,10 @@ class Layout:
 
     def execution(self, tenant_id: str | None, execution_id: str) -> str:
         """The prefix of the keys of one execution in a scope."""
-        # An id is as long as its snapshot's (or owner record's) name allows. Where this prefix is
+        # An id is as long as its snapshot's (or owner records') name allows. Where this prefix is
         # over the limit then, no key can lie below it.
         if tenant_id is None:
-            self.owner(execution_id)
+            self.owners_of(execution_id)
         else:
             self.snapshot(tenant_id, execution_id)
         return f"{self.executions(tenant_id)}{encode_execution(execution_id)}/"
@@ -160,9 +164,9 @@ class Layout:
         if kind == "key":
             return self.key(tenant_id, place.public_key)
         assert execution_id is not None  # noqa: S101  (only a key may have none)
-        if kind == "owner":
-            return self.owner(execution_id)
         assert tenant_id is not None  # noqa: S101  (as above)
+        if kind == "owner":
+            return self.owner(execution_id, tenant_id)
         if kind == "snapshot":
             return self.snapshot(tenant_id, execution_id)
         return self.lease(tenant_id, execution_id)
@@ -182,9 +186,10 @@ class Layout:
                 return None if tenant_id is None else _parse_scope(tenant_id, rest)
             case ["shared", *rest]:
                 return _parse_scope(None, rest)
-            case ["owners", segment]:
-                execution_id = decode_execution(segment)
-                return None if execution_id is None else Place("owner", None, execution_id)
+            case ["owners", execution, segment]:
+                execution_id, tenant_id = decode_execution(execution), decode(segment)
+                if execution_id is not None and tenant_id is not None:
+                    return Place("owner", tenant_id, execution_id)
         return None
 
     def tenant_of(self, prefix: str) -> str | None:

@@ -333,6 +333,13 @@ class Objects:
             # Not every service can begin there, and for some the name itself is included.
             yield [one for one in page.objects if start_after is None or one.name > start_after]
 
+    async def pages_within(self, call: Call, prefix: str) -> AsyncIterator[list[ObjectInfo]]:
+        """As `all_pages`, all within the deadline of one call."""
+        async for page in self._walk(
+            self.bucket.list, call.operation, prefix, call.seconds, PAGE, call
+        ):
+            yield page.objects
+
     async def prefixes(self, operation: str, prefix: str, seconds: float) -> AsyncIterator[str]:
         """The prefixes one slash below ``prefix``: 1 request per 1,000."""
         last = None
@@ -349,8 +356,9 @@ class Objects:
         prefix: str,
         seconds: float,
         limit: int,
+        call: Call | None = None,
     ) -> AsyncIterator[AnyPage]:
-        """The pages of a listing, each within a deadline of its own."""
+        """The pages of a listing, each within a deadline of its own, or within a call's."""
         after: str | None = None
         check = PageCheck(operation, prefix, ordered=self.bucket.limits.lists_in_order)
 
@@ -358,7 +366,7 @@ class Objects:
             return check.page(await listing(prefix, after=after, limit=limit))
 
         while True:
-            page = await self.send(Call(operation, seconds), send, prefix)
+            page = await self.send(call or Call(operation, seconds), send, prefix)
             check.taken(page)
             yield page
             after = page.following

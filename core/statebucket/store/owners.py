@@ -1,9 +1,9 @@
-"""The owner records: which tenant an execution belongs to.
+"""The owner records: which tenants have an execution.
 
-They make ``load_snapshot(execution_id)`` possible without a tenant, and keep two tenants from using
-one execution id. They are an index: no service changes two objects at once, so that a save racing a
-removal may leave a snapshot without its record. The tenant view still finds that snapshot, and the
-next uncached save, or ``sweep``, writes the record again.
+One object for each tenant and execution, whose name says all that it means. They make
+``load_snapshot(execution_id)`` possible without a tenant. They are an index: no service changes two
+objects at once, so that a save racing a removal may leave a snapshot without its record. The tenant
+view still finds that snapshot, and the next uncached save, or ``sweep``, writes the record again.
 """
 
 from __future__ import annotations
@@ -13,68 +13,58 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from statebucket.contract.versions import Version
-from statebucket.errors import CorruptObject, TenantMismatch, VersionConflict
+from statebucket.errors import AmbiguousExecution, VersionConflict, shown
 from statebucket.port.bucket import JSON
-from statebucket.port.expiry import Expiry, class_of, outliving
-from statebucket.store.envelope import expires_ms, value_of
+from statebucket.port.expiry import outliving
+from statebucket.store.envelope import expires_ms
 from statebucket.store.lru_cache import LRUCache
 from statebucket.store.objects import ConflictingObject, Objects
 
 if TYPE_CHECKING:
     from statebucket.port.bucket import ObjectInfo
+    from statebucket.port.expiry import Expiry
     from statebucket.store.layout import Layout
     from statebucket.store.retry import Call
 
 FRESH_MS = 60_000
-"""How long a save relies on an owner it has seen before, in milliseconds."""
+"""How long a call relies on what was seen of owner records before, in milliseconds."""
 
 MAX_RACES = 8
 
 
-class _Record(msgspec.Struct):
-    """The body of an owner record."""
+class OwnerRecord(msgspec.Struct):
+    """The body of an owner record: when it was written, in milliseconds since the epoch."""
 
-    tenant_id: str
-    claimed_ms: int = 0
-
-
-class Claim(msgspec.Struct, frozen=True):
-    """Which tenant owns an execution, since when (in milliseconds since the epoch), and where.
-
-    Attributes:
-        tenant: The tenant.
-        at_ms: When the record was written.
-        version: The record's version.
-    """
-
-    tenant: str
-    at_ms: int
-    version: Version | None
+    written_ms: int
 
 
 class _Known(msgspec.Struct, frozen=True):
-    """What this process knows of an execution's owner.
+    """What this process knows of a tenant's record of an execution.
 
     Attributes:
-        tenant: The tenant.
-        version: The record's version, where it was read or written; None where the owner is known
-            from a snapshot in the tenant's prefix.
-        until_ms: Until when the record is sure to stay, in milliseconds; None for ever.
+        version: Its version; None where only the snapshot that it precedes was seen.
+        until_ms: Until when it is sure to stay, in milliseconds; None for ever.
         seen_ms: When this was learnt.
-        claimed_ms: When the record was written, where it was read.
+        whole: Whether it was read or written, so that ``until_ms`` is when it expires.
     """
 
-    tenant: str
     version: Version | None
     until_ms: int | None
     seen_ms: int
-    claimed_ms: int = 0
+    whole: bool = True
 
     def outlives(self, expiry: Expiry | None) -> bool:
         """Whether the record stays as long as an object with this expiry."""
         if self.until_ms is None:
             return True
         return expiry is not None and expiry.at_ms <= self.until_ms
+
+
+class _Holder(msgspec.Struct, frozen=True):
+    """The one tenant that is known to have an execution, or None where several are."""
+
+    tenant: str | None
+    seen_ms: int
 
 
 class OwnerIndex:
@@ -88,147 +78,131 @@ class OwnerIndex:
     def __init__(self, objects: Objects, layout: Layout) -> None:
         self._objects = objects
         self._layout = layout
-        self._known: LRUCache[str, _Known] = LRUCache()
+        self._known: LRUCache[tuple[str, str], _Known] = LRUCache()
+        self._holders: LRUCache[str, _Holder] = LRUCache()
 
-    async def tenant_of(
-        self, call: Call, execution_id: str, *, refresh: bool = False
-    ) -> str | None:
-        """The tenant that owns an execution: 1 request, none when it is known.
+    # Which tenant has an execution.
 
-        Args:
-            call: The call it belongs to.
-            execution_id: The execution.
-            refresh: Whether to read the record also when the owner is known. One that has expired
-                counts, and without any the owner stays the one that was known: what is left of the
-                execution is there.
-        """
-        known = self._known.get(execution_id)
-        if known is None or refresh:
-            known = await self._read(call, execution_id, expired=refresh) or known
-        return None if known is None else known.tenant
+    def recent_tenant(self, execution_id: str) -> str | None:
+        """The only tenant that this process has seen have an execution, within a minute."""
+        holder = self._holders.get(execution_id)
+        return None if holder is None or self._is_old(holder.seen_ms) else holder.tenant
 
-    def is_known(self, execution_id: str) -> bool:
-        """Whether `tenant_of` would answer without a request."""
-        return self._known.get(execution_id) is not None
+    async def tenant_of(self, call: Call, execution_id: str) -> str | None:
+        """The tenant that has an execution, by a listing of its records: 1 request.
 
-    def recent_owner(self, execution_id: str) -> str | None:
-        """The tenant whose record this process has read or written within a minute, if any."""
-        known = self._known.get(execution_id)
-        if known is None or known.version is None:
-            return None
-        return known.tenant if self._objects.now_ms() - known.seen_ms <= FRESH_MS else None
-
-    async def claim(
-        self, call: Call, execution_id: str, tenant_id: str, expiry: Expiry | None
-    ) -> None:
-        """Makes sure that a tenant owns an execution, before its snapshot is written.
-
-        0 requests when the owner was seen within a minute, 1 when it was seen before or the
-        execution is new, 2 when another process had saved it; 1 more when the record would not
-        outlive the snapshot.
+        A record counts until it is removed: an expired one leads to what is left of the execution.
 
         Raises:
-            TenantMismatch: Another tenant owns it.
+            AmbiguousExecution: Several tenants have it.
         """
-        known = self._known.get(execution_id)
+        tenants: list[str] = []
+        prefix = self._layout.owners_of(execution_id)
+        self._holders.pop(execution_id)
+        async for page in self._objects.pages_within(call, prefix):
+            for info in page:
+                place = self._layout.parse(info.name)
+                if place is not None and place.tenant is not None:
+                    tenants.append(place.tenant)
+                    self._listed(execution_id, place.tenant, info.version)
+            if len(tenants) > 1:
+                break
+        if len(tenants) > 1:
+            raise AmbiguousExecution(
+                f"{call.operation}: more than one tenant has execution {shown(execution_id)}, "
+                f"among them {shown(tenants[0])} and {shown(tenants[1])}; call it on a tenant's "
+                "view: store.tenant(…)",
+                object_name=prefix,
+                outcome=call.outcome,
+            )
+        return tenants[0] if tenants else None
+
+    def _hold(self, execution_id: str, tenant_id: str) -> None:
+        """Takes down that a tenant has an execution."""
+        holder = self._holders.get(execution_id)
+        if holder is None or holder.tenant != tenant_id:
+            only = tenant_id if holder is None else None
+            self._holders.put(execution_id, _Holder(only, self._objects.now_ms()))
+
+    # The record of a tenant's execution.
+
+    async def ensure(
+        self, call: Call, execution_id: str, tenant_id: str, expiry: Expiry | None
+    ) -> None:
+        """Makes sure of a tenant's record, before its snapshot (with this expiry) is written.
+
+        0 requests when it was seen within a minute, 1 when it was seen before or is not known. A
+        record says the same whoever writes it, and needs no condition; but one that expires must
+        not replace one that stays longer: it is created, or replaces the version that stays too
+        short, for 1 or 2 requests more where there is a record that this process has not seen.
+        """
+        known = self._known.get((execution_id, tenant_id))
+        if known is not None and (
+            self._is_old(known.seen_ms) or not (known.whole or known.outlives(expiry))
+        ):
+            known = await self._look(call, execution_id, tenant_id)
         for _ in range(MAX_RACES):
-            if known is None:
-                known = await self._create(call, execution_id, tenant_id, expiry)
-            elif known.tenant != tenant_id or self._objects.now_ms() - known.seen_ms > FRESH_MS:
-                known = await self._read(call, execution_id)
-                if known is None:
-                    continue
-            if known.tenant != tenant_id:
-                raise TenantMismatch(
-                    f"execution {execution_id!r} belongs to a different tenant, not {tenant_id!r}"
-                )
-            if known.outlives(expiry):
+            if known is not None and known.outlives(expiry):
                 return
-            known = await self._prolong(call, execution_id, known, expiry)
+            condition = None
+            if expiry is not None:
+                condition = Version.ABSENT if known is None else known.version
+            try:
+                await self._put(call, execution_id, tenant_id, expiry, condition)
+            except ConflictingObject as conflict:
+                known = self._learn(execution_id, tenant_id, conflict.found.info)
+            except VersionConflict:
+                known = None  # it is gone
+            else:
+                return
         raise VersionConflict(
-            f"{call.operation}: gave up: the owner record of {execution_id!r} kept changing",
-            object_name=self._layout.owner(execution_id),
+            f"{call.operation}: gave up: the owner record of {shown(execution_id)} kept changing",
+            object_name=self._layout.owner(execution_id, tenant_id),
             outcome=call.outcome,
         )
 
     def note(self, execution_id: str, tenant_id: str, snapshot_expires_ms: int | None) -> None:
-        """Remembers the owner of a snapshot that was loaded from the tenant's prefix."""
-        known = self._known.get(execution_id)
-        if known is None or known.tenant != tenant_id:
-            now = self._objects.now_ms()
-            self._known.put(execution_id, _Known(tenant_id, None, snapshot_expires_ms, now))
+        """Remembers that a snapshot, which a record precedes, was loaded from its tenant."""
+        if self._known.get((execution_id, tenant_id)) is None:
+            known = _Known(None, snapshot_expires_ms, self._objects.now_ms(), whole=False)
+            self._remember(execution_id, tenant_id, known)
 
-    async def claim_of(self, call: Call, execution_id: str) -> Claim | None:
-        """Reads who owns an execution, and since when: 1 request."""
-        known = await self._read(call, execution_id)
-        return None if known is None else Claim(known.tenant, known.claimed_ms, known.version)
+    def _listed(self, execution_id: str, tenant_id: str, version: Version) -> None:
+        """Remembers a record of a listing, which need not say when it expires."""
+        known = self._known.get((execution_id, tenant_id))
+        if known is None or known.version != version:
+            known = _Known(version, 0, self._objects.now_ms(), whole=False)
+        self._remember(execution_id, tenant_id, known)
 
-    async def claim_until(
-        self, call: Call, execution_id: str, tenant_id: str, expires_at_ms: int | None
-    ) -> None:
-        """As `claim`, for a snapshot that is stored already and expires at a known moment."""
-        expiry = None
-        if expires_at_ms is not None:
-            left = max(1, expires_at_ms - self._objects.now_ms())
-            expiry = Expiry(expires_at_ms, class_of(left))
-        await self.claim(call, execution_id, tenant_id, expiry)
-
-    async def remove(
-        self, call: Call, execution_id: str, tenant_id: str, *, only: Version | None = None
-    ) -> bool:
-        """Removes the record, if it names this tenant: 1 request, 2 when it is not known.
-
-        Args:
-            call: The call it belongs to.
-            execution_id: The execution.
-            tenant_id: The tenant.
-            only: Remove only this version, and leave one that was written since.
+    async def remove(self, call: Call, execution_id: str, tenant_id: str) -> bool:
+        """Removes a tenant's record: 1 request, 2 when it was not seen before.
 
         Returns:
-            Whether a record was removed.
+            Whether there was one.
         """
-        name = self._layout.owner(execution_id)
-        known = self._known.get(execution_id)
-        for _ in range(MAX_RACES):
-            if known is None or known.version is None or known.tenant != tenant_id:
-                known = await self._read(call, execution_id)
-            if known is None or known.tenant != tenant_id or only not in {None, known.version}:
+        known = self._known.get((execution_id, tenant_id))
+        if known is None or known.version is None:
+            known = await self._look(call, execution_id, tenant_id)
+            if known is None:
                 return False
-            try:
-                removed = await self._objects.delete(call, name, known.version)
-            except VersionConflict:
-                known = None  # written again since: by this tenant, or by another after a removal
-                continue
-            self._known.pop(execution_id)
-            return removed is not False
-        return False
-
-    def forget(self, execution_id: str) -> None:
-        """Drops what is known of an execution's owner."""
-        self._known.pop(execution_id)
-
-    async def _create(
-        self, call: Call, execution_id: str, tenant_id: str, expiry: Expiry | None
-    ) -> _Known:
+        name = self._layout.owner(execution_id, tenant_id)
+        self.forget(execution_id, tenant_id)
         try:
-            return await self._put(call, execution_id, tenant_id, expiry, Version.ABSENT)
-        except ConflictingObject as conflict:
-            return self._learn(execution_id, conflict.found.info, value_of(conflict.found))
+            removed = await self._objects.delete(call, name, known.version)
+        except VersionConflict:  # removed, or written again, by another process of the tenant's
+            if await self._look(call, execution_id, tenant_id) is None:
+                return False
+            self.forget(execution_id, tenant_id)
+            removed = await self._objects.delete(call, name)
+        return removed is not False
 
-    async def _prolong(
-        self, call: Call, execution_id: str, known: _Known, expiry: Expiry | None
-    ) -> _Known | None:
-        """Writes the record again, with the expiry that this one needs."""
-        if known.version is None:
-            return await self._read(call, execution_id)
-        try:
-            return await self._put(call, execution_id, known.tenant, expiry, known.version)
-        except ConflictingObject as conflict:
-            if self._objects.expired(conflict.found.info):
-                return None
-            return self._learn(execution_id, conflict.found.info, value_of(conflict.found))
-        except VersionConflict:
-            return None  # it is gone
+    def forget(self, execution_id: str, tenant_id: str) -> None:
+        """Drops what is known of a tenant's record."""
+        self._known.pop((execution_id, tenant_id))
+        holder = self._holders.get(execution_id)
+        # Where several have it, a listing must tell who is left.
+        if holder is not None and holder.tenant == tenant_id:
+            self._holders.pop(execution_id)
 
     async def _put(
         self,
@@ -236,42 +210,37 @@ class OwnerIndex:
         execution_id: str,
         tenant_id: str,
         expiry: Expiry | None,
-        condition: Version,
-    ) -> _Known:
+        condition: Version | None,
+    ) -> None:
         now = self._objects.now_ms()
         until = None if expiry is None else outliving(expiry, now)
         version = await self._objects.put(
             call,
-            self._layout.owner(execution_id),
-            msgspec.json.encode(_Record(tenant_id, now)),
+            self._layout.owner(execution_id, tenant_id),
+            msgspec.json.encode(OwnerRecord(now)),
             content_type=JSON,
             expiry=until,
             condition=condition,
             look_with_get=True,
         )
-        known = _Known(tenant_id, version, None if until is None else until.at_ms, now)
-        self._known.put(execution_id, known)
-        return known
+        known = _Known(version, None if until is None else until.at_ms, now)
+        self._remember(execution_id, tenant_id, known)
 
-    async def _read(self, call: Call, execution_id: str, *, expired: bool = False) -> _Known | None:
-        name = self._layout.owner(execution_id)
-        found = await self._objects.get(call, name, expired=expired)
-        if found is None:
-            self._known.pop(execution_id)
+    async def _look(self, call: Call, execution_id: str, tenant_id: str) -> _Known | None:
+        info = await self._objects.look(call, self._layout.owner(execution_id, tenant_id))
+        if info is None:
+            self.forget(execution_id, tenant_id)
             return None
-        return self._learn(execution_id, found.info, found.body)
+        return self._learn(execution_id, tenant_id, info)
 
-    def _learn(self, execution_id: str, info: ObjectInfo, body: bytes | memoryview) -> _Known:
-        try:
-            record = msgspec.json.decode(body, type=_Record)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise CorruptObject("not an owner record", object_name=info.name) from error
-        known = _Known(
-            record.tenant_id,
-            info.version,
-            expires_ms(info),
-            self._objects.now_ms(),
-            record.claimed_ms,
-        )
-        self._known.put(execution_id, known)
+    def _learn(self, execution_id: str, tenant_id: str, info: ObjectInfo) -> _Known:
+        known = _Known(info.version, expires_ms(info), self._objects.now_ms())
+        self._remember(execution_id, tenant_id, known)
         return known
+
+    def _remember(self, execution_id: str, tenant_id: str, known: _Known) -> None:
+        self._known.put((execution_id, tenant_id), known)
+        self._hold(execution_id, tenant_id)
+
+    def _is_old(self, seen_ms: int) -> bool:
+        return self._objects.now_ms() - seen_ms > FRESH_MS

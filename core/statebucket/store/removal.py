@@ -65,7 +65,7 @@ class Remover:
     ) -> DeletionReport:
         """Removes an execution's keys and snapshot, then its owner record.
 
-        1 list a scope, 1 batch for up to a page, and 1 for the owner record (2 when not known).
+        1 list a scope, 1 batch for up to a page, and 1 for the owner record (2 when not seen).
 
         Args:
             execution_id: The execution.
@@ -121,7 +121,7 @@ class Remover:
         try:
             removed = await self._owners.remove(self._call(), execution_id, tenant_id)
         except StateBucketError as error:
-            self._failures[self._layout.owner(execution_id)] = error
+            self._failures[self._layout.owner(execution_id, tenant_id)] = error
         else:
             self._removed_owners += removed
             self._report_progress()

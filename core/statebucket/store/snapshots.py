@@ -69,10 +69,10 @@ class Snapshots:
         only_newer: bool = False,
         look_with_get: bool = False,
     ) -> Version:
-        """Claims the execution for the snapshot's tenant, then writes the snapshot as ``name``."""
+        """Makes sure of the tenant's owner record, then writes the snapshot as ``name``."""
         tenant_id, execution_id = snapshot.tenant_id, snapshot.execution_id
         if self._owners is not None:
-            await self._owners.claim(call, execution_id, tenant_id, expiry)
+            await self._owners.ensure(call, execution_id, tenant_id, expiry)
         if only_newer:
             version = await self._put_newer(
                 call, name, snapshot, condition, expiry, look_with_get=look_with_get
@@ -121,16 +121,21 @@ class Snapshots:
     async def find(
         self, call: Call, owners: OwnerIndex, execution_id: str
     ) -> Stored[ExecutionSnapshot] | None:
-        """Loads a snapshot by the execution's owner record: 1 request more if it is not known."""
-        known = owners.is_known(execution_id)
+        """Loads a snapshot by the execution's owner records: 1 request more if none is known.
+
+        Raises:
+            AmbiguousExecution: Several tenants have the execution.
+        """
+        known = owners.recent_tenant(execution_id)
+        if known is not None:
+            found = await self.load(call, known, execution_id)
+            if found is not None:
+                return found
+        # What was known may be out of date: removed, and created by another tenant since.
         tenant_id = await owners.tenant_of(call, execution_id)
-        found = None if tenant_id is None else await self.load(call, tenant_id, execution_id)
-        if found is None and known:
-            # What was known may be out of date: removed, and created by another tenant since.
-            now_owner = await owners.tenant_of(call, execution_id, refresh=True)
-            if now_owner is not None and now_owner != tenant_id:
-                return await self.load(call, now_owner, execution_id)
-        return found
+        if tenant_id is None or tenant_id == known:
+            return None
+        return await self.load(call, tenant_id, execution_id)
 
     async def version(self, call: Call, tenant_id: str, execution_id: str) -> Version:
         """The version of the live snapshot, or `Version.ABSENT`: 1 request."""

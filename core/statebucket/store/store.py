@@ -211,15 +211,18 @@ class ObjectStateStore(Updates, Listings):
             return await remover.execution(execution_id, self._tenant, [self._tenant])
         call = self.context.call("delete_execution_state")
         owners = self.context.require_owners(call.operation)
-        relied_on = owners.recent_owner(execution_id)
-        tenant_id = relied_on or await owners.tenant_of(call, execution_id, refresh=True)
+        relied_on = owners.recent_tenant(execution_id)
+        tenant_id = relied_on or await owners.tenant_of(call, execution_id)
         scopes = [None] if tenant_id is None else [tenant_id, None]
         report = await remover.execution(execution_id, tenant_id, scopes)
-        if relied_on is not None and not report.owners:
-            # Its record is not what it was: another tenant may own the execution by now.
+        found = report.owners and (report.snapshots or report.keys)
+        if relied_on is not None and not found:
+            # Nothing says that it was there still: it may be another tenant's by now.
             call = self.context.call(call.operation)
-            tenant_id = await owners.tenant_of(call, execution_id, refresh=True)
+            tenant_id = await owners.tenant_of(call, execution_id)
             if tenant_id not in {None, relied_on}:
+                if report.owners:  # a service that does not say was believed that there was one
+                    remover = self._remover(call.operation, progress)
                 report = await remover.execution(execution_id, tenant_id, [tenant_id])
         return report
 

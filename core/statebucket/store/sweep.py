@@ -11,10 +11,11 @@ from statebucket.errors import (
     CorruptObject,
     StateBucketError,
     SweepIncomplete,
-    TenantMismatch,
     VersionConflict,
 )
+from statebucket.port.expiry import Expiry
 from statebucket.store.envelope import expires_ms
+from statebucket.store.owners import OwnerRecord
 from statebucket.store.tasks import AtMost
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from statebucket.port.bucket import ObjectInfo
     from statebucket.store.context import StoreContext
+    from statebucket.store.envelope import Found
     from statebucket.store.layout import Place
     from statebucket.store.owners import OwnerIndex
     from statebucket.store.retry import Call
@@ -134,19 +136,20 @@ class Sweeper:
 
     async def _owner_record(self, place: Place, owners: OwnerIndex) -> None:
         """Removes the record of an execution that has nothing left."""
-        execution_id = place.execution
-        assert execution_id is not None  # noqa: S101  (each owner record is of one)
-        claim = await owners.claim_of(self._call(), execution_id)
+        tenant_id, execution_id = _of(place)
+        name = self._layout.name(place)
+        found = await self._objects.get(self._call(), name)
         # A record that was written a moment ago precedes its snapshot.
-        if claim is None or claim.at_ms + self._margin_ms > self._objects.now_ms():
+        if found is None or _written_ms(found) + self._margin_ms > self._objects.now_ms():
             return
-        if await self._has_state(claim.tenant, execution_id):
+        if await self._has_state(tenant_id, execution_id):
             return
         if not self._dry_run:
-            # Whoever has claimed it since is about to save.
-            only = claim.version
-            if not await owners.remove(self._call(), execution_id, claim.tenant, only=only):
-                return
+            try:
+                await self._objects.delete(self._call(), name, found.info.version)
+            except VersionConflict:
+                return  # written again since: whoever did is about to save
+            owners.forget(execution_id, tenant_id)
         self._count(owners=1)
 
     async def _has_state(self, tenant_id: str, execution_id: str) -> bool:
@@ -161,17 +164,15 @@ class Sweeper:
 
     async def _repair(self, place: Place, info: ObjectInfo, owners: OwnerIndex) -> None:
         """Writes the owner record that a live snapshot has lost."""
-        tenant_id, execution_id = place.tenant, place.execution
-        assert tenant_id is not None  # noqa: S101  (each snapshot is of a tenant's execution)
-        assert execution_id is not None  # noqa: S101
-        if await self._objects.head(self._call(), self._layout.owner(execution_id)) is not None:
+        tenant_id, execution_id = _of(place)
+        name = self._layout.owner(execution_id, tenant_id)
+        if await self._objects.head(self._call(), name) is not None:
             return
         if not self._dry_run:
-            owners.forget(execution_id)
-            try:
-                await owners.claim_until(self._call(), execution_id, tenant_id, expires_ms(info))
-            except TenantMismatch:
-                return  # another tenant was quicker; this snapshot stays its tenant's own
+            owners.forget(execution_id, tenant_id)
+            at_ms = expires_ms(info)
+            expiry = None if at_ms is None else Expiry.until(at_ms, self._objects.now_ms())
+            await owners.ensure(self._call(), execution_id, tenant_id, expiry)
         self._count(repaired=1)
 
     def _count(self, **more: int) -> None:
@@ -181,3 +182,17 @@ class Sweeper:
 
     def _call(self) -> Call:
         return self._context.call("sweep")
+
+
+def _of(place: Place) -> tuple[str, str]:
+    """The tenant and the execution of a snapshot or an owner record."""
+    assert place.tenant is not None  # noqa: S101  (each of them is of a tenant's execution)
+    assert place.execution is not None  # noqa: S101
+    return place.tenant, place.execution
+
+
+def _written_ms(found: Found) -> int:
+    try:
+        return msgspec.json.decode(found.body, type=OwnerRecord).written_ms
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise CorruptObject("not an owner record", object_name=found.info.name) from error

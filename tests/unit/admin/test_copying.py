@@ -170,14 +170,27 @@ async def test_the_copy_is_found_without_its_tenant(stores: Any) -> None:
     assert await fresh.load_snapshot("e1") is not None
 
 
-async def test_an_execution_of_another_tenant_at_the_destination_is_a_failure(stores: Any) -> None:
+async def test_another_tenants_execution_of_the_same_id_is_none_of_the_copys(stores: Any) -> None:
     source, target = stores
     await source.save_snapshot(snapshot("e1", "acme"))
-    await target.save_snapshot(snapshot("e1", "globex"))
+    await target.save_snapshot(snapshot("e1", "globex", 7))
     report = await copy(source, target)
+    assert (report.ok, report.copied) == (True, 1)
+    assert (await target.tenant("acme").load_snapshot("e1")).sequence_number == 1
+    assert (await target.tenant("globex").load_snapshot("e1")).sequence_number == 7
+
+
+async def test_keys_without_a_tenant_of_an_execution_that_several_have_are_a_failure(
+    stores: Any,
+) -> None:
+    source, target = stores
+    await source.set("exec:e1:k", b"source")
+    for tenant in ("acme", "globex"):
+        await target.save_snapshot(snapshot("e1", tenant))
+    report = await Copier(source, target).shared()
     assert (report.ok, report.failed) == (False, 1)
-    assert "TenantMismatch" in report.failures["tenants/acme/snapshots/e1"]
-    assert (await target.load_snapshot("e1")).tenant_id == "globex"
+    assert "AmbiguousExecution" in report.failures["shared/executions/e1/"]
+    assert await target.get("exec:e1:k") is None
 
 
 async def test_what_is_damaged_on_the_way_is_found(stores: Any) -> None:
@@ -255,7 +268,14 @@ async def test_one_execution_that_fails_holds_back_no_other(stores: Any) -> None
         await source.save_snapshot(snapshot(f"e{number}"))
         for key in "abc":
             await source.tenant("acme").set(f"exec:e{number}:{key}", b"1")
-    await target.save_snapshot(snapshot("e7", "globex"))
+    put = target.context.objects.bucket.put
+
+    async def refusing(write: Any, condition: Any) -> Any:
+        if write.name == "tenants/acme/snapshots/e7":
+            raise errors.RequestRejected("not this one")
+        return await put(write, condition)
+
+    target.context.objects.bucket.put = refusing
     report = await copy(source, target)
     assert (report.seen, report.copied, report.failed) == (80, 79, 1)
     assert list(report.failures) == ["tenants/acme/snapshots/e7"]

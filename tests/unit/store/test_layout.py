@@ -73,7 +73,7 @@ def test_snapshots_leases_owners_and_keys_never_meet(
     found = [
         names.snapshot(tenant, execution),
         names.lease(tenant, execution),
-        names.owner(execution),
+        names.owner(execution, tenant),
         name_of(names, place),
     ]
     assert len(set(found)) == len(found)
@@ -91,7 +91,7 @@ def test_stores_with_prefixes_side_by_side_do_not_meet(
 
 
 KINDS: dict[str, Callable[[Layout, str], str]] = {
-    "owners/": lambda names, id_: names.owner(id_),
+    "owners/e/": lambda names, id_: names.owner("e", id_),
     "tenants/t/snapshots/": lambda names, id_: names.snapshot("t", id_),
     "tenants/t/leases/": lambda names, id_: names.lease("t", id_),
     "tenants/t/keys/": lambda names, id_: names.key("t", id_),
@@ -120,7 +120,7 @@ def test_a_whole_name_has_1024_bytes_at_most(
 @given(texts, texts)
 def test_an_execution_id_has_no_colon(left: str, right: str) -> None:
     names = Layout()
-    for refused in (names.owner, lambda id_: names.snapshot("t", id_)):
+    for refused in (names.owners_of, lambda id_: names.snapshot("t", id_)):
         with pytest.raises(errors.InvalidKey):
             refused(f"{left}:{right}")
 
@@ -136,7 +136,7 @@ def test_the_rest_of_an_execution_key_may_hold_anything(execution: str, rest: st
 def test_a_subclass_of_str_names_what_its_text_names() -> None:
     names = Layout()
     assert names.tenant(Name.ACME) == names.tenant("acme")
-    assert names.owner(Name.ACME) == names.owner("acme")
+    assert names.owner(Name.ACME, Name.ACME) == names.owner("acme", "acme")
     assert names.snapshot(Name.ACME, Name.ACME) == names.snapshot("acme", "acme")
     assert names.key(Name.ACME, Name.ACME) == names.key("acme", "acme")
 
@@ -149,14 +149,12 @@ prefixes = st.just("") | st.lists(st.text("ab-_.~09", min_size=1, max_size=4), m
 @st.composite
 def any_place(draw: st.DrawFn) -> layout.Place:
     """The place of any object that a store writes."""
-    kind = draw(st.sampled_from(["snapshot", "lease", "owner", "key", "key of an execution"]))
-    if kind == "owner":
-        return layout.Place("owner", None, draw(executions))
+    kind: layout.Kind | None = draw(st.sampled_from(["snapshot", "lease", "owner", "key", None]))
     if kind == "key":
         return layout.Place("key", draw(tenants), None, draw(keys))
-    if kind == "key of an execution":
+    if kind is None:
         return layout.Place("key", draw(tenants), draw(executions), draw(texts))
-    return layout.Place("lease" if kind == "lease" else "snapshot", draw(texts), draw(executions))
+    return layout.Place(kind, draw(texts), draw(executions))
 
 
 @settings(max_examples=500)
@@ -209,7 +207,9 @@ def test_any_other_text_is_the_name_of_no_object(name: str) -> None:
         "p/tenants/t/keys/exec~3Ae~3Ak",  # which lies below executions/
         "p/shared/snapshots/e",
         "p/shared/leases/e",
-        "p/owners/e/t",
+        "p/owners/e",
+        "p/owners/e/t/u",
+        "p/owners/a~3Ab/t",
         "p/tenants/t/keys/" + "k" * 1024,
         "p/tenants/t/keys/tenants/t/keys/k",  # of a store with a longer prefix
     ],

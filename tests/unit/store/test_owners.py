@@ -1,22 +1,29 @@
-"""What one process knows of an execution's owner, after another process has changed it."""
+"""Owner records: what one process has seen of them, and how long they stay."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
 
-from statebucket import StateStore, errors
+from statebucket import StateStore, Version, errors
+from statebucket.port.bucket import Object
+from statebucket.store.envelope import expires_ms
 from statebucket.testing.contract.base import ACME, E1, snapshot
+from support.scripted_bucket import ScriptedBucket, opened
 from support.targets.local import MemoryTarget
+from support.virtual_time import run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from statebucket.testing import Clock
+    from support.scripted_bucket import Send
 
-pytestmark = pytest.mark.asyncio
+RECORD = "owners/e1/acme"
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -36,7 +43,7 @@ def one(target: MemoryTarget) -> StateStore:
 
 @pytest_asyncio.fixture
 async def other(target: MemoryTarget, one: StateStore) -> AsyncIterator[StateStore]:
-    """Another process's store, which has seen e1 belong to "globex"; it is acme's now."""
+    """Another process's store, which has seen "globex" have e1; it is acme's now."""
     other = target.open()
     await one.save_snapshot(snapshot(E1, "globex"))
     assert await other.load_snapshot(E1) is not None
@@ -46,13 +53,15 @@ async def other(target: MemoryTarget, one: StateStore) -> AsyncIterator[StateSto
     yield other
 
 
-async def test_a_load_finds_the_new_owners_snapshot(other: StateStore) -> None:
+@pytest.mark.asyncio
+async def test_a_load_finds_the_new_tenants_snapshot(other: StateStore) -> None:
     loaded = await other.load_snapshot(E1)
     assert loaded is not None
     assert (loaded.tenant_id, loaded.sequence_number) == (ACME, 7)
 
 
-async def test_a_removal_in_the_new_owners_view_removes_the_record_too(
+@pytest.mark.asyncio
+async def test_a_removal_in_the_new_tenants_view_removes_the_record_too(
     other: StateStore, target: MemoryTarget
 ) -> None:
     report = await other.tenant(ACME).delete_execution_state(E1)
@@ -60,7 +69,8 @@ async def test_a_removal_in_the_new_owners_view_removes_the_record_too(
     assert target.raw_names() == []
 
 
-async def test_a_removal_in_the_old_owners_view_leaves_the_new_ones(
+@pytest.mark.asyncio
+async def test_a_removal_in_the_old_tenants_view_leaves_the_new_ones(
     other: StateStore, target: MemoryTarget
 ) -> None:
     before = target.raw_names()
@@ -69,7 +79,8 @@ async def test_a_removal_in_the_old_owners_view_leaves_the_new_ones(
     assert target.raw_names() == before
 
 
-async def test_a_removal_through_the_store_removes_the_new_owners(
+@pytest.mark.asyncio
+async def test_a_removal_through_the_store_removes_the_new_tenants(
     other: StateStore, target: MemoryTarget
 ) -> None:
     report = await other.delete_execution_state(E1)
@@ -77,7 +88,8 @@ async def test_a_removal_through_the_store_removes_the_new_owners(
     assert target.raw_names() == []
 
 
-async def test_after_a_minute_a_removal_spares_the_old_owners_keys(
+@pytest.mark.asyncio
+async def test_after_a_minute_a_removal_spares_the_old_tenants_keys(
     other: StateStore, one: StateStore, clock: Clock
 ) -> None:
     await one.tenant("globex").set("exec:e1:mine", b"v")
@@ -86,11 +98,91 @@ async def test_after_a_minute_a_removal_spares_the_old_owners_keys(
     assert await one.tenant("globex").get("exec:e1:mine") == b"v"
 
 
-async def test_the_new_owner_can_save(other: StateStore) -> None:
-    await other.save_snapshot(snapshot(E1, ACME, 8))
+@pytest.mark.asyncio
+@pytest.mark.parametrize("tenant", [ACME, "globex"])
+async def test_the_new_and_the_old_tenant_can_save(
+    other: StateStore, clock: Clock, tenant: str
+) -> None:
+    for number in (8, 9):
+        await other.save_snapshot(snapshot(E1, tenant, number))
+        clock.advance(61)
 
 
-async def test_the_old_owner_is_refused_after_a_minute(other: StateStore, clock: Clock) -> None:
-    clock.advance(61)
-    with pytest.raises(errors.TenantMismatch):
-        await other.save_snapshot(snapshot(E1, "globex", 9))
+@pytest.mark.asyncio
+async def test_an_id_is_ambiguous_only_as_long_as_two_tenants_have_it(one: StateStore) -> None:
+    for tenant in (ACME, "globex"):
+        await one.save_snapshot(snapshot(E1, tenant))
+    with pytest.raises(errors.AmbiguousExecution):
+        await one.load_snapshot(E1)
+    await one.tenant(ACME).delete_execution_state(E1)
+    await one.save_snapshot(snapshot(E1, ACME, 2))  # removed, and saved again: still two
+    with pytest.raises(errors.AmbiguousExecution):
+        await one.load_snapshot(E1)
+    await one.tenant("globex").delete_execution_state(E1)
+    loaded = await one.load_snapshot(E1)
+    assert loaded is not None
+    assert (loaded.tenant_id, loaded.sequence_number) == (ACME, 2)
+
+
+def until(target: MemoryTarget) -> int | None:
+    """When the owner record expires."""
+    raw = target.raw_get(RECORD)
+    assert raw is not None
+    at = raw.metadata.get("expiresat")
+    return None if at is None else int(at)
+
+
+@pytest.mark.asyncio
+async def test_a_process_that_has_not_seen_a_record_does_not_shorten_it(
+    one: StateStore, target: MemoryTarget
+) -> None:
+    await one.save_snapshot(snapshot(), ttl=9 * DAY)
+    before = until(target)
+    async with target.open() as cold:
+        await cold.save_snapshot(snapshot(number=2), ttl=DAY)
+    assert until(target) == before
+    await one.save_snapshot(snapshot(number=3))  # for ever, which the record outlives
+    assert until(target) is None
+    async with target.open() as cold:
+        with pytest.raises(errors.VersionConflict):
+            await cold.save_snapshot(snapshot(number=4), ttl=DAY, if_version=Version.ABSENT)
+        await cold.tenant(ACME).load_snapshot(E1)
+        await cold.save_snapshot(snapshot(number=4), ttl=DAY)
+    assert until(target) is None
+
+
+@pytest.mark.asyncio
+async def test_a_record_is_written_again_only_to_live_longer(
+    one: StateStore, target: MemoryTarget, clock: Clock
+) -> None:
+    await one.save_snapshot(snapshot(), ttl=DAY)
+    first = until(target)
+    clock.advance(DAY / 2)
+    await one.save_snapshot(snapshot(), ttl=DAY)
+    assert until(target) == first
+    await one.save_snapshot(snapshot(), ttl=3 * DAY)
+    assert until(target) == round((clock() + 8 * 86_400) * 1000)
+
+
+@pytest.mark.usefixtures("_scripted")
+def test_a_record_that_another_made_stay_longer_meanwhile_is_left() -> None:
+    bucket = ScriptedBucket()
+    name = f"p/{RECORD}"
+
+    async def work() -> None:
+        store = opened(bucket)
+        await store.save_snapshot(snapshot(), ttl=DAY)
+
+        async def overtaken(send: Send) -> object:
+            if bucket.requests[-1].about == name and bucket.requests[-1].operation == "put":
+                bucket.always = None
+                await opened(bucket).save_snapshot(snapshot())
+            return await send()
+
+        bucket.always = overtaken
+        await store.save_snapshot(snapshot(), ttl=9 * DAY)
+        stored = bucket.inner._objects[name]
+        assert isinstance(stored, Object)
+        assert expires_ms(stored.info) is None
+
+    run(work())

@@ -73,7 +73,7 @@ async def filled(bucket: ScriptedBucket) -> StateStore:
         await store.tenant(tenant).save_snapshot(snapshot(f"{tenant}-1", tenant))
         await store.tenant(tenant).set(f"exec:{tenant}-1:k", b"v")
     await store.set("exec:acme-1:k", b"v")
-    bucket.inner._objects["backup/of-somebody-else"] = bucket.inner._objects["p/owners/aaa-1"]
+    bucket.inner._objects["backup/of-somebody-else"] = bucket.inner._objects["p/owners/aaa-1/aaa"]
     bucket.inner._names = sorted(bucket.inner._objects)
     return store
 

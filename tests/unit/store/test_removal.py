@@ -90,7 +90,7 @@ def test_objects_that_cannot_be_removed_are_named_and_the_owner_record_is_kept()
         assert error.outcome == "unknown"
         assert "2 objects are still there" in str(error)
         assert KEYS + "k" in str(error)
-        assert sorted(bucket.inner._objects) == ["p/owners/e1", KEYS + "k1", KEYS + "k2"]
+        assert sorted(bucket.inner._objects) == ["p/owners/e1/acme", KEYS + "k1", KEYS + "k2"]
         assert len(bucket.batches) == 1
         # By the record, running it again finds the tenant, and goes on where it stopped.
         denied.clear()
@@ -131,7 +131,7 @@ def test_a_batch_that_fails_whole_names_all_its_objects() -> None:
             await store.delete_execution_state(E1)
         failures = caught.value.failures
         assert len(failures) == 3
-        assert set(failures) | {"p/owners/e1"} == set(bucket.inner._objects)
+        assert set(failures) | {"p/owners/e1/acme"} == set(bucket.inner._objects)
         assert caught.value.report.keys + (caught.value.report.snapshots or 0) == 2
 
     run(work())
@@ -205,7 +205,7 @@ def test_an_owner_record_that_cannot_be_removed_is_named() -> None:
         bucket.script.extend([*through, fail(errors.AccessDenied)])
         with pytest.raises(errors.DeleteIncomplete) as caught:
             await store.delete_execution_state(E1)
-        assert set(caught.value.failures) == {"p/owners/e1"}
+        assert set(caught.value.failures) == {"p/owners/e1/acme"}
         assert caught.value.report.keys == 4
 
     run(work())
@@ -294,7 +294,7 @@ def test_a_clean_up_whose_listing_fails_on_its_way_says_what_it_removed() -> Non
         assert set(caught.value.failures) == {"p/shared/executions/e1/"}
         assert caught.value.report.keys + (caught.value.report.snapshots or 0) == 4
         assert caught.value.outcome == "unknown"
-        assert "p/owners/e1" in bucket.inner._objects
+        assert "p/owners/e1/acme" in bucket.inner._objects
         bucket.broken.clear()
         assert (await store.delete_execution_state(E1)).owners == 1
         assert bucket.inner._objects == {}
@@ -328,7 +328,7 @@ def test_a_tenants_objects_stay_while_an_owner_record_could_not_be_reached() -> 
         bucket.refuse("delete", after=0, kind=errors.Unavailable)
         with pytest.raises(errors.DeleteIncomplete) as caught:
             await store.delete_tenant(ACME)
-        assert set(caught.value.failures) == {"p/owners/e1"}
+        assert set(caught.value.failures) == {"p/owners/e1/acme"}
         bucket.broken.clear()
         assert (await store.delete_tenant(ACME)).owners == 1
         assert bucket.inner._objects == {}

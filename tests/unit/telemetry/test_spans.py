@@ -41,7 +41,7 @@ async def test_a_call_is_one_span_however_many_requests(
         "db.system.name": "memory",
         "db.operation.name": "save_snapshot",
         "statebucket.tenant.id": "acme",
-        "statebucket.object.name_hash": hashlib.sha256(b"owners/e1").hexdigest()[:16],
+        "statebucket.object.name_hash": hashlib.sha256(b"owners/e1/acme").hexdigest()[:16],
         "statebucket.requests": 2,
         "statebucket.retries": 0,
         "statebucket.bytes_sent": store.stats().bytes_sent,

@@ -32,7 +32,7 @@ class RemovalContract(Contract):
         assert (report.keys, report.owners) == (3, 1)
         assert report.bytes >= 3
         assert target.raw_names() == [
-            "owners/e10",
+            "owners/e10/acme",
             "tenants/acme/executions/e10/a",
             "tenants/acme/keys/e1",
             "tenants/acme/snapshots/e10",
@@ -99,7 +99,7 @@ class RemovalContract(Contract):
             await other.delete_execution_state(E1)
             await other.save_snapshot(snapshot(tenant_id="other"))
         await store.delete_snapshot(E1)
-        assert target.raw_names() == ["owners/e1"]
+        assert target.raw_names() == ["owners/e1/other"]
 
     async def test_progress_of_a_removal_is_told(self, store: StateStore, acme: StateStore) -> None:
         for number in range(3):
@@ -126,10 +126,10 @@ class RemovalContract(Contract):
             report = await admin.delete_tenant("a")
         assert (report.snapshots, report.keys, report.owners) == (2, 2, 2)
         left = [
-            "owners/a~2Fb-1",
-            "owners/a~2Fb-2",
-            "owners/ab-1",
-            "owners/ab-2",
+            "owners/a~2Fb-1/a~2Fb",
+            "owners/a~2Fb-2/a~2Fb",
+            "owners/ab-1/ab",
+            "owners/ab-2/ab",
             "shared/keys/k",
             "tenants/a~2Fb/executions/a~2Fb-1/k",
             "tenants/a~2Fb/keys/k",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from statebucket.testing.target import Target
 
 NAME = "tenants/acme/snapshots/e1"
-OWNER = "owners/e1"
+OWNER = "owners/e1/acme"
 
 
 class SnapshotContract(Contract):

@@ -37,7 +37,7 @@ class SweepContract(Contract):
         assert report.scanned >= 8
         assert report.bytes >= 5
         assert target.raw_names() == [
-            "owners/e1",
+            "owners/e1/acme",
             "shared/keys/ever",
             "shared/keys/kept",
             "tenants/acme/snapshots/e1",
@@ -88,14 +88,14 @@ class SweepContract(Contract):
     async def test_what_is_corrupt_does_not_stop_it(
         self, store: StateStore, target: Target, clock: Clock
     ) -> None:
-        target.raw_put("owners/x", b"junk")
+        target.raw_put("owners/x/acme", b"junk")
         target.raw_put("tenants/acme/snapshots/y", b"{}", {"expiresat": "zz"})
         await store.set("k", b"v", MINUTE)
         clock.advance(2 * MINUTE)
         report = await store.sweep()
         assert report.removed == 1
         assert report.corrupt >= 1
-        assert target.raw_names() == ["owners/x", "tenants/acme/snapshots/y"]
+        assert target.raw_names() == ["owners/x/acme", "tenants/acme/snapshots/y"]
 
     async def test_progress_is_told(self, store: StateStore, clock: Clock) -> None:
         for number in range(3):
@@ -116,7 +116,7 @@ class SweepContract(Contract):
         assert target.raw_names() == ["tenants/acme/snapshots/e1"]
         assert (await store.sweep(dry_run=True)).repaired == 1
         assert (await store.sweep()).repaired == 1
-        assert target.raw_names() == ["owners/e1", "tenants/acme/snapshots/e1"]
+        assert target.raw_names() == ["owners/e1/acme", "tenants/acme/snapshots/e1"]
         clock.advance(timedelta(days=3) - timedelta(seconds=1))
         async with target.open() as reader:
             assert await reader.load_snapshot(E1) is not None

@@ -146,7 +146,7 @@ def test_what_a_store_writes_goes_by_the_class_of_its_ttl(bucket: Bucket) -> Non
             LAYOUT.key(None, f"k{number}"): ("shared", expiry.days),
             LAYOUT.key(ACME, f"exec:e{number}:k"): ("tenants", expiry.days),
             LAYOUT.snapshot(ACME, f"e{number}"): ("tenants", expiry.days),
-            LAYOUT.owner(f"e{number}"): ("owners", None if owner is None else owner.days),
+            LAYOUT.owner(f"e{number}", ACME): ("owners", None if owner is None else owner.days),
         }
         for name, (area, days) in predicted.items():
             removed = bucket.removed(name)
@@ -178,5 +178,5 @@ def test_nothing_else_goes(bucket: Bucket) -> None:
     for name, tags in foreign.items():
         bucket.put(name, tags)
     ours = [LAYOUT.key(None, key) for key in ("forever", "too long")]
-    ours += [LAYOUT.snapshot(ACME, "forever"), LAYOUT.owner("forever")]
+    ours += [LAYOUT.snapshot(ACME, "forever"), LAYOUT.owner("forever", ACME)]
     assert [name for name in [*ours, *foreign] if bucket.removed(name) is not None] == []

@@ -75,7 +75,7 @@ class Population:
 
     def note_owner(self, execution: str, ttl: timedelta | None, written: float) -> None:
         """Write the owner record of an execution down, whose snapshot has a TTL."""
-        name, now_ms = LAYOUT.owner(execution), round(written * 1000)
+        name, now_ms = LAYOUT.owner(execution, _TENANT), round(written * 1000)
         longer = None if ttl is None else outliving(Expiry.after(ttl, now_ms), now_ms)
         self.days[name] = None if longer is None else longer.days
         self.written[name] = written
