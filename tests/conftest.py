@@ -44,7 +44,8 @@ os.environ.update(
     AWS_CONFIG_FILE=os.devnull,
     AWS_SHARED_CREDENTIALS_FILE=os.devnull,
 )
-os.environ.pop("STATEBUCKET_URL", None)
+for name in ("STATEBUCKET_URL", "STATEBUCKET_ENGINE"):
+    os.environ.pop(name, None)
 
 # What lands is decided by the same examples each time; new ones are looked for at a desk.
 settings.register_profile("ci", derandomize=True)

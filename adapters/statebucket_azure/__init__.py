@@ -1,4 +1,9 @@
-"""Azure Blob Storage, through azure-storage-blob's asynchronous clients."""
+"""Azure Blob Storage.
+
+``az://`` goes through azure-storage-blob's asynchronous clients (`statebucket_azure.sdk`); with
+``engine=http`` the requests are our own (`statebucket_azure.http`). What both engines know of Azure
+stands beside the two: codes, options, pages, findings, remedies.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,7 @@ from statebucket.port.url import container_of, prefix_of
 
 
 def open_bucket(location: Location) -> OpenedBucket:
-    """Opens ``az://container/prefix``; see `statebucket_azure.options.AzureOptions`.
+    """Opens ``az://container/prefix``; see `statebucket_azure.sdk.options.AzureOptions`.
 
     The SDK is loaded here, so that a function that opens its store at module scope loads it in its
     init phase; clients are made at the first request.
@@ -24,14 +29,30 @@ def open_bucket(location: Location) -> OpenedBucket:
     for package, module in (("azure-storage-blob", "azure.storage.blob"), ("aiohttp", "aiohttp")):
         if not _installed(module):
             raise AdapterNotInstalled(f"az:// needs {package}: pip install 'statebucket[azure]'")
-    from statebucket_azure.options import AzureOptions  # noqa: PLC0415
-    from statebucket_azure.sdk.bucket import AzureBucket  # noqa: PLC0415  (only where Azure is used)
+        from statebucket_azure.sdk.bucket import AzureBucket  # noqa: PLC0415  (only where Azure is used)
+    from statebucket_azure.sdk.options import AzureOptions  # noqa: PLC0415
     from statebucket_azure.sdk.target import Target  # noqa: PLC0415
 
     container = container_of(location, what="container")
     prefix = prefix_of(location)
     options = AzureOptions.of(location)
     return OpenedBucket(AzureBucket(Target(container, options, location), options), prefix)
+
+
+def open_bucket_over_http(location: Location) -> OpenedBucket:
+    """Opens ``az://…?engine=http``; see `statebucket_azure.http.options.HTTPOptions`.
+
+    Raises:
+        InvalidURL: The URL names no container or account, or its prefix breaks a rule.
+        InvalidArgument: An option is unknown or not what it may be.
+        InvalidCredentials: The key or signature to use is none.
+    """
+    from statebucket_azure.http.bucket import HTTPBucket  # noqa: PLC0415  (only where it is used)
+    from statebucket_azure.http.options import HTTPOptions  # noqa: PLC0415
+
+    container = container_of(location, what="container")
+    prefix = prefix_of(location)
+    return OpenedBucket(HTTPBucket(container, HTTPOptions.of(location), location), prefix)
 
 
 def _installed(module: str) -> bool:

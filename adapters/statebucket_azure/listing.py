@@ -36,8 +36,9 @@ def page_of(root: Element, container: str, prefix: str, after: str | None) -> Pa
 def prefixes_of(root: Element, container: str, prefix: str, after: str | None) -> PrefixPage:
     """A page of the prefixes one slash below another; arguments and errors as for `page_of`."""
     _check(root, container, prefix)
-    found = [_name(entry) for entry in root.iterfind("Blobs/BlobPrefix")]
-    return PrefixPage(found, _following(root, after))
+    found = [(entry.tag, _name(entry)) for entry in root.iterfind("Blobs/*")]
+    prefixes = [name for tag, name in found if tag == "BlobPrefix"]
+    return PrefixPage(prefixes, _following(root, after))
 
 
 def _check(root: Element, container: str, prefix: str) -> None:

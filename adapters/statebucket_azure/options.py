@@ -1,8 +1,7 @@
-"""The options of ``az://``, as parameters in the URL or keywords of ``open_store``."""
+"""The options of ``az://`` that every engine has, in the URL or keywords of ``open_store``."""
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
 from typing import TYPE_CHECKING, Any, Self
@@ -16,12 +15,12 @@ if TYPE_CHECKING:
     from statebucket.port.bucket import Location
 
 CONNECTION_STRING = "AZURE_STORAGE_CONNECTION_STRING"
-"""The environment variable with the account's key or SAS; it wins over DefaultAzureCredential."""
+"""The environment variable with the account's key or SAS; it wins over an identity's tokens."""
 
 _ACCOUNT = "AZURE_STORAGE_ACCOUNT"
 
 
-class AzureOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class BlobOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How to reach a container, and how to write to it.
 
     Attributes:
@@ -35,12 +34,8 @@ class AzureOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             namespace, which have no index tags, and for identities without the right to write
             them; then ``sweep`` does the removing.
         encryption_scope: The encryption scope to write under; by default the container's own.
-        client: A ``ContainerClient`` or ``BlobServiceClient`` (of ``azure.storage.blob.aio``) of
-            the caller's, bound to the caller's event loop and never closed here. Its transport and
-            time-outs are the caller's, and it may repeat reads by itself.
-        credential: An asynchronous token credential (of ``azure.identity.aio``),
-            ``AzureNamedKeyCredential`` or ``AzureSasCredential`` of the caller's, never closed
-            here.
+        credential: A credential of the caller's, never closed here: a token credential (of
+            ``azure.identity.aio``), ``AzureNamedKeyCredential`` or ``AzureSasCredential``.
     """
 
     account: str | None = None
@@ -48,7 +43,6 @@ class AzureOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     insecure_endpoint: bool = False
     ttl_tags: bool = True
     encryption_scope: str | None = None
-    client: Any = None
     credential: Any = None
 
     @classmethod
@@ -60,20 +54,10 @@ class AzureOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             InvalidURL: ``endpoint_url`` is no URL of an account.
         """
         options = read_options(location.options, cls)
-        if options.client is not None and options.credential is not None:
-            raise InvalidArgument(
-                "client and credential cannot be combined: a client has its own credential"
-            )
         if isinstance(options.credential, str | dict):
             raise InvalidArgument(
                 "credential must be an object of azure.identity.aio or azure.core.credentials; "
                 f"a key or SAS as text goes into {CONNECTION_STRING}"
-            )
-        get_token = getattr(options.credential, "get_token", None)
-        if get_token is not None and not inspect.iscoroutinefunction(get_token):
-            raise InvalidArgument(
-                f"credential is synchronous ({type(options.credential).__name__}): "
-                "take it from azure.identity.aio"
             )
         if options.endpoint_url is not None:
             check_endpoint(options.endpoint_url)

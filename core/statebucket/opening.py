@@ -42,12 +42,20 @@ BUILT_IN = {
     "gs": "statebucket_gcs:open_bucket",
     "gs+http": "statebucket_gcs:open_bucket_over_http",
     "az": "statebucket_azure:open_bucket",
+    "az+http": "statebucket_azure:open_bucket_over_http",
 }
 """The entry points of this distribution, so that a cold start need not read the metadata of every
 installed one (20 ms where `importlib.metadata` is not loaded yet). A test holds them to those that
 pyproject.toml declares."""
 
-_EXTRAS = {"s3": "s3", "s3+http": "http", "gs": "gcs", "gs+http": "http", "az": "azure"}
+_EXTRAS = {
+    "s3": "s3",
+    "s3+http": "http",
+    "gs": "gcs",
+    "gs+http": "http",
+    "az": "azure",
+    "az+http": "http",
+}
 """The extra that brings what an entry point of this distribution needs."""
 
 _SDK = "sdk"

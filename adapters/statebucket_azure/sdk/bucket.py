@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from statebucket.port.findings import Finding
     from statebucket.port.lifecycle import Lifecycle, Removal, Rule, UnreadableRules
     from statebucket.port.remedies import Remedies
-    from statebucket_azure.options import AzureOptions
+    from statebucket_azure.sdk.options import AzureOptions
     from statebucket_azure.sdk.target import Target
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -22,6 +21,7 @@ from statebucket.errors import (
     UntrustedCertificate,
     excerpt,
 )
+from statebucket_azure.causes import chained, shows_secret
 from statebucket_azure.codes import ERRORS, HINTS, READS, BlobNotFound, malformed, refusal
 
 if TYPE_CHECKING:
@@ -32,11 +32,6 @@ T = TypeVar("T")
 # Errors of connecting, which come before the request is sent.
 _UNSENT = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL)
 _PROXY_LOGIN = 407
-# In the texts of errors: a SAS or its parts, the service's report of a wrong signature, and the
-# password of a proxy.
-_SECRET = re.compile(
-    r"sig=|signature|sharedkey|accountkey|bearer |password=|://[^/@\s]*:[^/@\s]*@", re.IGNORECASE
-)
 
 
 async def sdk_call(request: Awaitable[T], *, writes: bool = False) -> T:
@@ -54,7 +49,7 @@ async def sdk_call(request: Awaitable[T], *, writes: bool = False) -> T:
     except AzureError as error:
         failure = _translated(error, writes=writes)
     except (LookupError, ValueError) as error:  # from headers or text that the SDK cannot decode
-        failure = _chain(malformed(writes=writes), error)
+        failure = chained(malformed(writes=writes), error)
     # Out of the handler, so that an error that is left out as the cause is no context either.
     raise failure
 
@@ -77,7 +72,7 @@ def failure_of(
         tags="x-ms-tags" in request.headers,
     )
     if not isinstance(failure, BlobNotFound):  # which is an answer, not a failure
-        _chain(failure, error or HttpResponseError(response=reply))
+        chained(failure, error or HttpResponseError(response=reply))
     return failure
 
 
@@ -113,7 +108,7 @@ def connection_failure(
             f"no response from Azure Blob{where}: the connection broke off ({reason})",
             outcome="unknown" if writes else "none",
         )
-    return _chain(failure, error)
+    return chained(failure, error)
 
 
 def _translated(error: AzureError, *, writes: bool) -> StateBucketError:
@@ -121,10 +116,10 @@ def _translated(error: AzureError, *, writes: bool) -> StateBucketError:
     if reply is not None and reply.status_code >= ERRORS:
         return failure_of(reply, error)
     if reply is not None:
-        return _chain(malformed(writes=writes), error)
+        return chained(malformed(writes=writes), error)
     if isinstance(error, ClientAuthenticationError):
         hint = HINTS[InvalidCredentials]
-        return _chain(InvalidCredentials(f"the request could not be signed: {hint}"), error)
+        return chained(InvalidCredentials(f"the request could not be signed: {hint}"), error)
     return connection_failure(error, None, writes=writes)  # of a client of the caller's
 
 
@@ -133,25 +128,10 @@ def _reason(error: BaseException) -> str:
     text = str(error)
     if isinstance(error, aiohttp.ClientResponseError):
         text = f"{error.status}, {error.message}"
-    shown = "" if _SECRET.search(text) else f": {excerpt(text)}"
+    shown = "" if shows_secret(text) else f": {excerpt(text)}"
     return f"{type(error).__name__}{shown}"
 
 
 def _endpoint(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
-
-
-def _chain(failure: StateBucketError, cause: BaseException) -> StateBucketError:
-    """Sets the cause, unless that would show a secret."""
-    failure.__cause__ = None if _holds_secret(cause) else cause
-    return failure
-
-
-def _holds_secret(error: BaseException | None) -> bool:
-    """Whether the text of an error or one behind it has a secret, or may have."""
-    while error is not None:
-        if _SECRET.search(f"{error} {error!r}"):
-            return True
-        error = error.__cause__ or error.__context__
-    return False

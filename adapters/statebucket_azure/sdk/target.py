@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from azure.core.credentials import AzureNamedKeyCredential
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
@@ -13,36 +10,14 @@ from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 from statebucket.errors import InvalidArgument, InvalidCredentials
 from statebucket.port.endpoint import require_tls
 from statebucket.port.timeouts import idle_limit
+from statebucket_azure.connection_strings import account_at, from_environment, no_connection_string
 from statebucket_azure.options import CONNECTION_STRING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from statebucket.port.bucket import Location
-    from statebucket_azure.options import AzureOptions
-
-# Hosts whose first label is the account, whatever network the request takes: of the public and the
-# sovereign clouds, of DNS zones, and of private links to either. Any other host may be a custom
-# domain, or a name in a private network, and does not name the account.
-_ACCOUNT_HOST = re.compile(
-    r"([a-z0-9]{3,24})(?:-[a-z0-9-]+)?(?:\.privatelink)?\."
-    r"(?:z[0-9]{1,2}\.(?:privatelink\.)?blob\.storage\.azure\.net"
-    r"|blob\.core\.(?:windows\.net|usgovcloudapi\.net|chinacloudapi\.cn|cloudapi\.de))"
-)
-
-# What UseDevelopmentStorage=true means: the emulator's account and key, which are the same
-# everywhere and published. The SDK reads that setting from 12.25 on, and without BlobEndpoint only.
-_EMULATOR = {
-    "AccountName": "devstoreaccount1",
-    "AccountKey": "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/"
-    "K1SZFPTOtr/KBHBeksoGMGw==",
-    "BlobEndpoint": "http://127.0.0.1:10000/devstoreaccount1",
-}
-# The names of settings, which the SDK takes in any case.
-_SPELLED = {
-    name.lower(): name
-    for name in ("AccountName", "AccountKey", "BlobEndpoint", "UseDevelopmentStorage")
-}
+    from statebucket_azure.sdk.options import AzureOptions
 
 
 class Target:
@@ -72,7 +47,7 @@ class Target:
             options.check_account(_account_of(self.client), "the client")
             _check_clear_text(self.client, options)
             return
-        settings = {} if self.credential is not None else _settings(options.endpoint_url)
+        settings = {} if self.credential is not None else from_environment(options.endpoint_url)
         url = "" if settings else options.account_url()
         if not settings and self.credential is None:
             self.make_credential = _default_credential()
@@ -96,35 +71,13 @@ class Target:
             client = connect(self.credential)
         except (TypeError, ValueError):
             # Without the SDK's text, which may quote a secret.
-            raise InvalidArgument(
-                f"{CONNECTION_STRING} is not a valid connection string"
-                if secret
-                else "credential is not supported by the Azure SDK"
-            ) from None
+            if secret:
+                raise no_connection_string() from None
+            raise InvalidArgument("credential is not supported by the Azure SDK") from None
         where = CONNECTION_STRING if secret else "endpoint_url"
-        options.check_account(settings.get("AccountName") or _account_of(client), where)
+        options.check_account(settings.get("accountname") or _account_of(client), where)
         if self.make_credential is None:
             _check_clear_text(client, options)
-
-
-def _settings(endpoint_url: str | None) -> dict[str, str]:
-    """The connection string of the environment, by name; empty where there is none.
-
-    Raises:
-        InvalidArgument: It is not a connection string; the message does not show it.
-    """
-    text = os.environ.get(CONNECTION_STRING, "").strip()
-    if not text:
-        return {}
-    pairs = [part.partition("=") for part in text.split(";") if part.strip()]
-    settings = {_SPELLED.get(name.strip().lower(), name): value for name, _, value in pairs}
-    if not pairs or not all(equals for _, equals, _ in pairs):
-        raise InvalidArgument(f"{CONNECTION_STRING} is not a valid connection string")
-    if settings.get("UseDevelopmentStorage", "").lower() == "true":
-        settings = dict(_EMULATOR)
-    if endpoint_url is not None:
-        settings["BlobEndpoint"] = endpoint_url
-    return settings
 
 
 def _account_of(client: ContainerClient) -> str | None:
@@ -135,8 +88,7 @@ def _account_of(client: ContainerClient) -> str | None:
     if hasattr(credential, "account_key"):
         account: str = credential.account_name
         return account
-    found = _ACCOUNT_HOST.fullmatch(urlsplit(client.url).hostname or "")
-    return found[1] if found else None
+    return account_at(client.url)
 
 
 def _check_clear_text(client: ContainerClient, options: AzureOptions) -> None:

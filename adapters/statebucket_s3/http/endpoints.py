@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from statebucket.errors import InvalidArgument
-from statebucket.port.url import without_query
+from statebucket_http.endpoints import endpoint_at
 from statebucket_http.wire import Endpoint
 from statebucket_s3.partitions import is_foreign, suffix_of
 
@@ -17,11 +16,9 @@ if TYPE_CHECKING:
 _GLOBAL = "us-east-1"  # whose host has no region in its name, and which no region stands for
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{1,61})[a-z0-9]")
 _LABELS = re.compile(r"(?=.{3,63}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
-_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")  # what every HTTP client sends as it was signed
 _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _REGION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _OTHER_PROTOCOLS = ("--x-s3", "--op-s3", ".mrap")
-_PORTS = {"http": 80, "https": 443}
 
 
 def endpoint_of(bucket: str, settings: Settings, style: str) -> Endpoint:
@@ -84,29 +81,11 @@ def sts_of(settings: Settings) -> Endpoint:
 
 def _given(bucket: str, settings: Settings, style: str, region: str) -> Endpoint:
     """The endpoint below a URL of the user's."""
-    url = str(settings.endpoint_url)
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host = None
-    if not host or parts.scheme not in _PORTS or parts.query or "@" in url:
-        # The environment's was not seen before, and may hold a password.
-        raise InvalidArgument(
-            "endpoint_url must be http://host or https://host, without user or query: "
-            f"{without_query(url)!r}"
-        )
+    scheme, authority, base, _ = endpoint_at(str(settings.endpoint_url))
     if settings.fips or settings.dualstack:
         raise InvalidArgument("FIPS and dual-stack do not apply to a custom endpoint_url")
-    name = f"[{host}]" if ":" in host else host
-    authority = name if port in {None, _PORTS[parts.scheme]} else f"{name}:{port}"
-    base = parts.path.rstrip("/")
-    if not _PATH.fullmatch(base) or not {".", ".."}.isdisjoint(base.split("/")):
-        raise InvalidArgument(
-            "the path of endpoint_url must be letters, digits and -_.~ , without segments that are "
-            f"empty, '.' or '..': {base!r}"
-        )
-    hostable = (_LABELS if parts.scheme == "http" else _LABEL).fullmatch(bucket)
-    if style == "virtual" and hostable and not _ADDRESS.fullmatch(host) and ":" not in host:
-        return Endpoint(parts.scheme, f"{bucket}.{authority}", base, region)
-    return Endpoint(parts.scheme, authority, f"{base}/{bucket}", region)
+    host = authority.partition(":")[0]
+    hostable = (_LABELS if scheme == "http" else _LABEL).fullmatch(bucket)
+    if style == "virtual" and hostable and not _ADDRESS.fullmatch(host) and host[0] != "[":
+        return Endpoint(scheme, f"{bucket}.{authority}", base, region)
+    return Endpoint(scheme, authority, f"{base}/{bucket}", region)

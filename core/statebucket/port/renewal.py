@@ -25,7 +25,7 @@ RENEW_BEFORE = 225.0
 server gives the same token until five minutes before its end."""
 
 _SPARE = 10.0  # seconds that a token must still last to be sent: the way takes time, clocks differ
-_PAUSE = 1.0  # seconds from a renewal that failed to the next, while the token lasts
+_PAUSE = 1.0  # seconds from a renewal that brought no other token to the next, while one lasts
 
 
 class Token(NamedTuple):
@@ -114,7 +114,7 @@ class TokenSource:
         self._load = load
         self._loader = Loader(self._renew, "statebucket-token")
         self._kept: Token | None = None
-        self._failed = -_PAUSE
+        self._tried = -_PAUSE
 
     async def get(self) -> str:
         """A token that can be sent now.
@@ -129,7 +129,7 @@ class TokenSource:
         if kept is not None and left > RENEW_BEFORE:
             return kept.value
         if kept is not None and left > _SPARE:
-            if time.monotonic() - self._failed >= _PAUSE:
+            if time.monotonic() - self._tried >= _PAUSE:
                 self._loader.start()
             return kept.value
         return (await loaded(self._loader.start())).value
@@ -141,11 +141,15 @@ class TokenSource:
             self._kept = None
 
     def _renew(self) -> Token:
+        kept = self._kept
+        if kept is not None and kept.ends - time.time() > RENEW_BEFORE:
+            return kept  # loaded since the caller looked
+        token = None
         try:
             token = sendable(self._load())
-        except BaseException:
-            self._failed = time.monotonic()
-            raise
+        finally:
+            if token is None or (kept is not None and token.value == kept.value):
+                self._tried = time.monotonic()
         self._kept = token
         return token
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from azure.storage.blob import ContainerClient
 
-    from statebucket_azure.sdk.bucket import AzureBucket
+    from statebucket.port.bucket import Bucket
     from support.servers import Server
 
 
@@ -24,6 +24,13 @@ def raw(azurite: Server) -> Iterator[ContainerClient]:
     """A new container, and the SDK's blocking client for it."""
     with raw_container(azurite) as client:
         yield client
+
+
+@pytest.fixture(params=["sdk", "http"])
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each of the engines, which the environment names."""
+    monkeypatch.setenv("STATEBUCKET_ENGINE", request.param)
+    return str(request.param)
 
 
 @pytest.fixture
@@ -35,8 +42,11 @@ def proxy(azurite: Server) -> Iterator[FaultProxy]:
 
 @pytest_asyncio.fixture
 async def bucket(
-    azurite: Server, proxy: FaultProxy, raw: ContainerClient
-) -> AsyncIterator[AzureBucket]:
+    azurite: Server,
+    proxy: FaultProxy,
+    raw: ContainerClient,
+    engine: str,  # noqa: ARG001  (by the environment)
+) -> AsyncIterator[Bucket]:
     """The adapter on the container, through the proxy."""
     bucket = opened(azurite.via(proxy.url), raw.container_name)
     yield bucket

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from azure.storage.blob import ContainerClient
 
-    from statebucket_azure.sdk.bucket import AzureBucket
+    from statebucket.port.bucket import Bucket
     from support.fault_proxy.proxy import Fault, FaultProxy, Recorded
     from support.servers import Server
 
@@ -51,7 +51,7 @@ def of_another_container(reply: Reply, request: Recorded) -> Reply:
 
 
 # A call, a reply that is not its own, and what is known of a write after it.
-OTHERS: dict[str, tuple[Callable[[AzureBucket], Any], Fault, str]] = {
+OTHERS: dict[str, tuple[Callable[[Bucket], Any], Fault, str]] = {
     "put, another request": (
         lambda b: b.put(write("a"), None),
         RewriteReply(of_another_request),
@@ -106,9 +106,9 @@ OTHERS: dict[str, tuple[Callable[[AzureBucket], Any], Fault, str]] = {
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("call", "reply", "outcome"), OTHERS.values(), ids=OTHERS)
 async def test_a_reply_to_something_else_is_not_taken(
-    bucket: AzureBucket,
+    bucket: Bucket,
     proxy: FaultProxy,
-    call: Callable[[AzureBucket], Any],
+    call: Callable[[Bucket], Any],
     reply: Fault,
     outcome: str,
 ) -> None:
@@ -124,6 +124,7 @@ def with_two_servers(reply: Reply, _: Recorded) -> Reply:
 
 
 @pytest.mark.asyncio
+@pytest.mark.usefixtures("engine")
 async def test_two_server_headers_in_a_reply(
     azurite: Server, proxy: FaultProxy, raw: ContainerClient
 ) -> None:

@@ -18,15 +18,15 @@ from support.fault_proxy.proxy import RewriteReply, azure_error, on
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
 
-    from statebucket_azure.sdk.bucket import AzureBucket
+    from statebucket.port.bucket import Bucket
     from support.fault_proxy.proxy import FaultProxy, Recorded, Reply
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("engine")]
 
 
 @pytest.mark.parametrize("count", [0, 1, 100, 255, 256])
 async def test_delete_many(
-    bucket: AzureBucket, raw: ContainerClient, proxy: FaultProxy, count: int
+    bucket: Bucket, raw: ContainerClient, proxy: FaultProxy, count: int
 ) -> None:
     names = [f"keys/~{number:02X}" for number in range(count)]
     await asyncio.gather(*(bucket.put(write(name), None) for name in names[::2]))
@@ -40,7 +40,7 @@ async def test_delete_many(
     assert list(raw.list_blob_names()) == ["keys/other"]
 
 
-async def test_delete_many_reports_each_failure(bucket: AzureBucket, proxy: FaultProxy) -> None:
+async def test_delete_many_reports_each_failure(bucket: Bucket, proxy: FaultProxy) -> None:
     def fail(reply: Reply, _: Recorded) -> Reply:
         start, *parts = reply.body.split(b"HTTP/1.1 202 Accepted\r\n")
         assert len(parts) == 3
@@ -64,7 +64,7 @@ async def test_delete_many_reports_each_failure(bucket: AzureBucket, proxy: Faul
 
 @pytest.mark.parametrize("lost", [False, True])
 async def test_answers_of_a_batch_belong_to_what_they_name(
-    bucket: AzureBucket, proxy: FaultProxy, *, lost: bool
+    bucket: Bucket, proxy: FaultProxy, *, lost: bool
 ) -> None:
     def turn(reply: Reply, _: Recorded) -> Reply:
         bound = reply.body.split(b"\r\n", 1)[0]
@@ -87,14 +87,14 @@ async def test_answers_of_a_batch_belong_to_what_they_name(
         assert (first.existed, first.error) == (True, None)
 
 
-async def test_a_batch_that_fails_whole(bucket: AzureBucket, proxy: FaultProxy) -> None:
+async def test_a_batch_that_fails_whole(bucket: Bucket, proxy: FaultProxy) -> None:
     proxy.plan(azure_error(503, "ServerBusy", retry_after=1))
     with pytest.raises(Throttled) as caught:
         await bucket.delete_many(["a"])
     assert caught.value.retry_after == 1.0
 
 
-async def test_listing_by_pages(bucket: AzureBucket, proxy: FaultProxy) -> None:
+async def test_listing_by_pages(bucket: Bucket, proxy: FaultProxy) -> None:
     names = [f"p/{number:03}" for number in range(7)]
     for name in [*names, "q/other"]:
         await bucket.put(write(name), None)
@@ -112,7 +112,7 @@ async def test_listing_by_pages(bucket: AzureBucket, proxy: FaultProxy) -> None:
     assert [query["include"] for query in sent] == [["metadata"]] * 3
 
 
-async def test_listing_while_deleting(bucket: AzureBucket) -> None:
+async def test_listing_while_deleting(bucket: Bucket) -> None:
     names = [f"p/{number:03}" for number in range(20)]
     for name in names:
         await bucket.put(write(name), None)
@@ -127,7 +127,7 @@ async def test_listing_while_deleting(bucket: AzureBucket) -> None:
     assert found == names
 
 
-async def test_an_empty_page_with_a_token(bucket: AzureBucket, proxy: FaultProxy) -> None:
+async def test_an_empty_page_with_a_token(bucket: Bucket, proxy: FaultProxy) -> None:
     def empty(reply: Reply, _: Recorded) -> Reply:
         head, rest = reply.body.split(b"<Blobs>")
         rest = rest.partition(b"</Blobs>")[2].replace(b"<NextMarker/>", b"")
@@ -141,7 +141,7 @@ async def test_an_empty_page_with_a_token(bucket: AzureBucket, proxy: FaultProxy
 
 
 async def test_directories_and_encoded_names_in_a_listing(
-    bucket: AzureBucket, proxy: FaultProxy
+    bucket: Bucket, proxy: FaultProxy
 ) -> None:
     folder = (
         b"<Blob><Name>a/dir</Name><Properties><Etag>0x1</Etag><Content-Length>0</Content-Length>"
@@ -161,7 +161,7 @@ async def test_directories_and_encoded_names_in_a_listing(
     assert [info.name for info in objects[1:]] == ["a"]
 
 
-async def test_listing_prefixes(bucket: AzureBucket) -> None:
+async def test_listing_prefixes(bucket: Bucket) -> None:
     for name in ("t/a/1", "t/a/2", "t/b~20/1", "t/c/1", "t/d", "u/x"):
         await bucket.put(write(name), None)
     assert await bucket.list_prefixes("t/", after=None, limit=1000) == PrefixPage(

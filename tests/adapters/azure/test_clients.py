@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
     from azure.storage.blob import ContainerClient as RawContainer
 
-    from statebucket_azure.sdk.bucket import AzureBucket
+    from statebucket.port.bucket import Bucket
     from support.fault_proxy.proxy import FaultProxy
     from support.servers import Server
+
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +50,7 @@ def nothing_left_open(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     assert seen == []
 
 
-async def use(bucket: AzureBucket, name: str = "a") -> bytes | None:
+async def use(bucket: Bucket, name: str = "a") -> bytes | None:
     await asyncio.gather(*(bucket.put(write(f"{name}/{n}", b"1"), None) for n in range(10)))
     await bucket.list(name, after=None, limit=10)
     await bucket.delete_many([f"{name}/9"])
@@ -151,6 +154,7 @@ def test_errors_leave_nothing_open(azurite: Server, proxy: FaultProxy, raw: RawC
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("engine", ["sdk"], indirect=True)
 def test_connections_are_bounded_and_kept(
     azurite: Server, proxy: FaultProxy, raw: RawContainer
 ) -> None:
@@ -177,6 +181,7 @@ def test_a_proxy_variable_is_followed(
     assert asyncio.run(use(opened(azurite, raw.container_name))) == b"1"
 
 
+@pytest.mark.parametrize("engine", ["sdk"], indirect=True)
 @pytest.mark.parametrize("kind", [BlobServiceClient, ContainerClient])
 def test_a_client_of_the_callers(
     azurite: Server, proxy: FaultProxy, raw: RawContainer, kind: Any
@@ -252,7 +257,7 @@ def test_a_lost_connection_does_not_end_the_calls_beside_it(
 
 @pytest.mark.asyncio
 async def test_a_cancelled_call_leaves_the_next_one_whole(
-    bucket: AzureBucket, proxy: FaultProxy
+    bucket: Bucket, proxy: FaultProxy
 ) -> None:
     for fault, call in (
         (HangBeforeReply(), lambda: bucket.put(write("a", b"new"), None)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
@@ -26,12 +26,24 @@ def shared(azurite: Server) -> Iterator[ContainerClient]:
 
 
 class TestAzurite(StateStoreContract):
+    engine: ClassVar[str] = "sdk"
+
     @pytest.fixture
     def target(self, azurite: Server, shared: ContainerClient) -> AzureTarget:
-        return AzureTarget(azurite, shared)
+        return AzureTarget(azurite, shared, engine=self.engine)
+
+
+class TestAzuriteHTTP(TestAzurite):
+    engine = "http"
 
 
 class TestAzuriteRequests(RequestCountContract):
+    engine: ClassVar[str] = "sdk"
+
     @pytest.fixture
     def target(self, azurite: Server, shared: ContainerClient, proxy: FaultProxy) -> AzureTarget:
-        return AzureTarget(azurite, shared, proxy)
+        return AzureTarget(azurite, shared, proxy, self.engine)
+
+
+class TestAzuriteHTTPRequests(TestAzuriteRequests):
+    engine = "http"

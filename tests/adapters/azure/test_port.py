@@ -19,11 +19,11 @@ from support.targets.azure import opened
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
 
-    from statebucket_azure.sdk.bucket import AzureBucket
+    from statebucket.port.bucket import Bucket
     from support.fault_proxy.proxy import FaultProxy
     from support.servers import Server
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("engine")]
 
 KIB, MIB = 1 << 10, 1 << 20
 NAMES = [
@@ -71,7 +71,7 @@ async def test_a_body_is_created_and_replaced_under_its_preconditions(
     await bucket.close()
 
 
-async def test_head_and_list_say_what_get_says(bucket: AzureBucket) -> None:
+async def test_head_and_list_say_what_get_says(bucket: Bucket) -> None:
     version = await bucket.put(Write("a/b", b"xyz", BYTES, {"tail": "1", "x": "y z"}, None), None)
     info = ObjectInfo("a/b", version, 3, {"tail": "1", "x": "y z"})
     found = await bucket.get("a/b")
@@ -85,7 +85,7 @@ async def test_head_and_list_say_what_get_says(bucket: AzureBucket) -> None:
 
 
 async def test_metadata_names_that_others_wrote_are_in_lower_case(
-    bucket: AzureBucket, raw: ContainerClient
+    bucket: Bucket, raw: ContainerClient
 ) -> None:
     raw.upload_blob("a", b"", metadata={"ExpiresAt": "1", "Plain": "x"})
     expected = {"expiresat": "1", "plain": "x"}
@@ -96,7 +96,7 @@ async def test_metadata_names_that_others_wrote_are_in_lower_case(
     assert structs.replace(listed, modified_at=None) == head
 
 
-async def test_what_does_not_exist(bucket: AzureBucket) -> None:
+async def test_what_does_not_exist(bucket: Bucket) -> None:
     assert await bucket.get("a") is None
     assert await bucket.head("a") is None
     assert await bucket.delete("a") is False
@@ -130,7 +130,7 @@ async def test_a_missing_container_is_not_a_missing_blob(
     await bucket.close()
 
 
-async def test_a_delete_under_a_condition(bucket: AzureBucket) -> None:
+async def test_a_delete_under_a_condition(bucket: Bucket) -> None:
     first = await bucket.put(write("a"), None)
     second = await bucket.put(write("a"), None)
     with pytest.raises(PreconditionFailed):
@@ -146,7 +146,7 @@ async def test_a_delete_under_a_condition(bucket: AzureBucket) -> None:
     "token", ["1", "absent", "*", '""', "0x8D", '"a"b"', '"é"', '"a"\r\nx: "y']
 )
 async def test_a_malformed_version_is_at_no_blob(
-    bucket: AzureBucket, proxy: FaultProxy, token: str
+    bucket: Bucket, proxy: FaultProxy, token: str
 ) -> None:
     version = Version(token)
     await bucket.put(write("a"), None)
@@ -159,14 +159,14 @@ async def test_a_malformed_version_is_at_no_blob(
     assert proxy.count() == 0
 
 
-async def test_a_version_of_a_listing_is_that_of_the_blob(bucket: AzureBucket) -> None:
+async def test_a_version_of_a_listing_is_that_of_the_blob(bucket: Bucket) -> None:
     await bucket.put(write("a"), None)
     listed = (await bucket.list("", after=None, limit=1)).objects[0]
     assert await bucket.put(write("a"), listed.version) != listed.version
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_names_round_trip(bucket: AzureBucket, raw: ContainerClient, name: str) -> None:
+async def test_names_round_trip(bucket: Bucket, raw: ContainerClient, name: str) -> None:
     version = await bucket.put(write(name, b"1"), Version.ABSENT)
     assert list(raw.list_blob_names()) == [name]
     found = await bucket.get(name)
@@ -181,7 +181,7 @@ async def test_names_round_trip(bucket: AzureBucket, raw: ContainerClient, name:
     assert list(raw.list_blob_names()) == []
 
 
-async def test_twenty_creates_have_one_winner(bucket: AzureBucket) -> None:
+async def test_twenty_creates_have_one_winner(bucket: Bucket) -> None:
     bodies = [b"%d" % number for number in range(20)]
     results = await asyncio.gather(
         *(bucket.put(write("a", body), Version.ABSENT) for body in bodies), return_exceptions=True
@@ -194,7 +194,7 @@ async def test_twenty_creates_have_one_winner(bucket: AzureBucket) -> None:
     assert (found.body, found.info.version) == (bodies[won[0]], results[won[0]])
 
 
-async def test_snapshots_of_a_blob_go_with_it(bucket: AzureBucket, raw: ContainerClient) -> None:
+async def test_snapshots_of_a_blob_go_with_it(bucket: Bucket, raw: ContainerClient) -> None:
     for name in ("a", "b"):
         await bucket.put(write(name), None)
         raw.get_blob_client(name).create_snapshot()
@@ -203,7 +203,7 @@ async def test_snapshots_of_a_blob_go_with_it(bucket: AzureBucket, raw: Containe
     assert list(raw.list_blobs(include=["snapshots"])) == []
 
 
-async def test_the_class_is_an_index_tag(bucket: AzureBucket, raw: ContainerClient) -> None:
+async def test_the_class_is_an_index_tag(bucket: Bucket, raw: ContainerClient) -> None:
     blob = raw.get_blob_client("a")
     version = await bucket.put(write("a", expiry=Expiry(1, 4)), Version.ABSENT)
     assert blob.get_blob_tags() == {"statebucket-ttl": "4"}

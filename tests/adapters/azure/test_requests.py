@@ -27,11 +27,11 @@ from support.targets.azure import opened
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
 
-    from statebucket_azure.sdk.bucket import AzureBucket
+    from statebucket.port.bucket import Bucket
     from support.fault_proxy.proxy import Fault, FaultProxy, Recorded
     from support.servers import Server
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("engine")]
 
 # The README's table of requests is this one.
 REQUESTS: dict[str, tuple[Any, int]] = {
@@ -65,7 +65,7 @@ async def test_requests_per_call(
     await bucket.close()
 
 
-async def test_a_delete_that_loses_takes_one(bucket: AzureBucket, proxy: FaultProxy) -> None:
+async def test_a_delete_that_loses_takes_one(bucket: Bucket, proxy: FaultProxy) -> None:
     # The core looks into it.
     await bucket.put(write("a"), None)
     proxy.clear()
@@ -90,7 +90,7 @@ async def test_a_delete_that_loses_takes_one(bucket: AzureBucket, proxy: FaultPr
     ],
     ids=repr,
 )
-async def test_nothing_is_repeated(bucket: AzureBucket, proxy: FaultProxy, fault: Fault) -> None:
+async def test_nothing_is_repeated(bucket: Bucket, proxy: FaultProxy, fault: Fault) -> None:
     await bucket.put(write("a"), None)
     proxy.always(fault)
     for call in (
@@ -115,7 +115,7 @@ async def test_nothing_is_repeated(bucket: AzureBucket, proxy: FaultProxy, fault
 )
 @pytest.mark.parametrize("size", [1000, 3 * MIB])
 async def test_a_body_cut_short_or_altered_is_neither_returned_nor_fetched_again(
-    bucket: AzureBucket, proxy: FaultProxy, fault: Fault, size: int
+    bucket: Bucket, proxy: FaultProxy, fault: Fault, size: int
 ) -> None:
     await bucket.put(write("a", bytes(size)), None)
     proxy.clear()
@@ -140,7 +140,7 @@ async def test_a_stalled_body_ends_at_a_third_of_the_deadline(
 
 
 async def test_a_body_is_read_at_one_version(
-    bucket: AzureBucket, proxy: FaultProxy, raw: ContainerClient
+    bucket: Bucket, proxy: FaultProxy, raw: ContainerClient
 ) -> None:
     await bucket.put(write("a", b"1" * 40 * MIB), None)
 
@@ -153,14 +153,14 @@ async def test_a_body_is_read_at_one_version(
     assert found.body == b"1" * 40 * MIB
 
 
-async def test_the_service_is_given_a_checksum(bucket: AzureBucket, proxy: FaultProxy) -> None:
+async def test_the_service_is_given_a_checksum(bucket: Bucket, proxy: FaultProxy) -> None:
     await bucket.put(write("a", b"body"), None)
     digest = hashlib.md5(b"body", usedforsecurity=False).digest()
     assert proxy.requests[0].header("Content-MD5") == b64encode(digest).decode()
 
 
 async def test_a_checksum_that_does_not_match_is_worth_another_try(
-    bucket: AzureBucket, proxy: FaultProxy
+    bucket: Bucket, proxy: FaultProxy
 ) -> None:
     proxy.plan(azure_error(400, "Md5Mismatch"))
     with pytest.raises(Unavailable) as caught:
@@ -169,7 +169,7 @@ async def test_a_checksum_that_does_not_match_is_worth_another_try(
 
 
 async def test_what_others_stored_compressed_is_not_held_against_its_checksum(
-    bucket: AzureBucket, raw: ContainerClient
+    bucket: Bucket, raw: ContainerClient
 ) -> None:
     import gzip  # noqa: PLC0415
 

@@ -11,17 +11,17 @@ from azure.storage.blob import ContainerSasPermissions, generate_container_sas
 
 from adapters.azure.test_port import write
 from statebucket import errors
-from statebucket.port.bucket import Bucket, Location
 from statebucket.port.expiry import Expiry
-from statebucket_azure import open_bucket
 from support.error_texts import texts
 from support.fault_proxy.proxy import Answer, CutBody, DropReply, HangBeforeReply, azure_error
+from support.targets.azure import open_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from azure.storage.blob import ContainerClient
 
+    from statebucket.port.bucket import Bucket
     from support.fault_proxy.proxy import FaultProxy
     from support.servers import Server
 
@@ -64,6 +64,7 @@ def with_sas(server: Server, container: str) -> tuple[str, str]:
 
 
 @pytest.mark.asyncio
+@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("how", [with_key, with_sas])
 async def test_no_secret_is_shown(
     azurite: Server,
@@ -77,7 +78,7 @@ async def test_no_secret_is_shown(
     secret, text = how(azurite.via(proxy.url), raw.container_name)
     assert secret
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", text)
-    bucket = open_bucket(Location("az", raw.container_name, "", {}, 0.9, 4)).bucket
+    bucket = open_at(raw.container_name, {}, deadline=0.9, max_in_flight=4)
     # It works, with this credential.
     await bucket.put(write("a", expiry=Expiry(1, 4)), None)
     assert [done.existed for done in await bucket.delete_many(["a", "b"])] == [True, False]

@@ -492,8 +492,8 @@ class TunedAzure(AzureSdk):
         from azure.core.credentials import AzureNamedKeyCredential
 
         from statebucket.port.bucket import Location
-        from statebucket_azure.options import AzureOptions
         from statebucket_azure.sdk.client import Connection
+        from statebucket_azure.sdk.options import AzureOptions
         from statebucket_azure.sdk.target import Target
 
         options = AzureOptions(

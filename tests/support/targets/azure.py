@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -13,12 +14,12 @@ from azure.storage.blob import BlobServiceClient, ContainerClient
 from statebucket import StateStore, open_store
 from statebucket.port.bucket import Location
 from statebucket.testing import RawObject, Target
-from statebucket_azure import open_bucket
+from statebucket_azure import open_bucket, open_bucket_over_http
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from statebucket_azure.sdk.bucket import AzureBucket
+    from statebucket.port.bucket import Bucket
     from support.fault_proxy.proxy import FaultProxy
     from support.servers import Server
 
@@ -34,6 +35,15 @@ def credential(server: Server) -> AzureNamedKeyCredential:
     return AzureNamedKeyCredential(server.access_key, server.secret_key)
 
 
+def open_at(
+    container: str, options: Mapping[str, Any], *, deadline: float = 10.0, max_in_flight: int = 32
+) -> Bucket:
+    """The adapter on a container, with the engine that the environment names."""
+    engines = {"sdk": open_bucket, "http": open_bucket_over_http}
+    location = Location("az", container, "", dict(options), deadline, max_in_flight)
+    return engines[os.environ.get("STATEBUCKET_ENGINE", "sdk")](location).bucket
+
+
 def opened(
     server: Server,
     container: str,
@@ -41,13 +51,12 @@ def opened(
     deadline: float = 10.0,
     max_in_flight: int = 32,
     **options: object,
-) -> AzureBucket:
+) -> Bucket:
     """The adapter on a container of a server, or of a server seen through a proxy."""
     if "client" not in options:
         defaults = {"endpoint_url": server.account_url, "credential": credential(server)}
         options = defaults | options
-    found = open_bucket(Location("az", container, "", options, deadline, max_in_flight))
-    return found.bucket  # type: ignore[return-value]
+    return open_at(container, options, deadline=deadline, max_in_flight=max_in_flight)
 
 
 class AzureTarget(Target):
@@ -57,13 +66,21 @@ class AzureTarget(Target):
         server: Where the container is.
         raw: A blocking client of the container, which goes straight to the server.
         proxy: What the store's requests go through, to be counted; None goes straight.
+        engine: The store's engine.
     """
 
-    def __init__(self, server: Server, raw: ContainerClient, proxy: FaultProxy | None = None):
+    def __init__(
+        self,
+        server: Server,
+        raw: ContainerClient,
+        proxy: FaultProxy | None = None,
+        engine: str = "sdk",
+    ) -> None:
         super().__init__()
         self.server = server if proxy is None else server.via(proxy.url)
         self.raw = raw
         self.proxy = proxy
+        self.engine = engine
         self.prefix = f"{uuid4().hex}/state/"
 
     @property
@@ -72,6 +89,7 @@ class AzureTarget(Target):
         return (
             f"az://{self.raw.container_name}/{self.prefix[:-1]}"
             f"?account={self.server.access_key}&endpoint_url={self.server.account_url}"
+            f"&engine={self.engine}"
         )
 
     def open(self, **options: Any) -> StateStore:

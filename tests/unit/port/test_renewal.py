@@ -109,6 +109,23 @@ async def test_a_renewal_that_fails_is_not_tried_with_each_call_while_the_token_
 
 
 @pytest.mark.asyncio
+async def test_a_source_that_gives_the_same_token_again_is_not_asked_with_each_call() -> None:
+    asked = 0
+
+    def load() -> Token:
+        nonlocal asked
+        asked += 1
+        return Token("the same", time.time() + RENEW_BEFORE - 1)
+
+    source = TokenSource(load)
+    began = time.monotonic()
+    for _ in range(50):
+        assert await source.get() == "the same"
+        await asyncio.sleep(0.002)
+    assert asked <= 2 + (time.monotonic() - began)
+
+
+@pytest.mark.asyncio
 async def test_each_caller_has_an_error_of_its_own_and_the_next_call_asks_again() -> None:
     service = Service()
     service.fails = lambda: Unavailable("away", code="503")

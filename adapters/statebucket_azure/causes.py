@@ -1,0 +1,35 @@
+"""Causes of errors that come from the SDKs, left out where their text would show a secret."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from statebucket.errors import StateBucketError
+
+# In the texts of errors: a SAS or its parts, the service's report of a wrong signature, and the
+# password of a proxy.
+_SECRET = re.compile(
+    r"sig=|signature|sharedkey|accountkey|bearer |password=|://[^/@\s]*:[^/@\s]*@", re.IGNORECASE
+)
+
+
+def chained(failure: StateBucketError, cause: BaseException) -> StateBucketError:
+    """Sets the cause of an error, unless that would show a secret."""
+    failure.__cause__ = None if _holds_secret(cause) else cause
+    return failure
+
+
+def shows_secret(text: str) -> bool:
+    """Whether a text has a secret, or may have."""
+    return _SECRET.search(text) is not None
+
+
+def _holds_secret(error: BaseException | None) -> bool:
+    """Whether the text of an error or one behind it has a secret, or may have."""
+    while error is not None:
+        if shows_secret(f"{error} {error!r}"):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -1,0 +1,1 @@
+"""Azure Blob by requests of our own, for ``engine=http``."""

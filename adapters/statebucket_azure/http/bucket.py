@@ -1,0 +1,223 @@
+"""A container on Azure Blob, by requests of our own."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from statebucket.errors import Unavailable, UnsupportedOperation
+from statebucket.port.bucket import Limits, Location, Object, ObjectInfo
+from statebucket_azure.codes import ERRORS, READS, BlobNotFound, malformed, refusal
+from statebucket_azure.http import replies
+from statebucket_azure.http.requests import TAGS, BlobRequests
+from statebucket_azure.http.signing import http_date
+from statebucket_azure.http.target import target_of
+from statebucket_azure.versions import version_of
+from statebucket_http.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from statebucket.contract.versions import Version
+    from statebucket.port.bucket import Deletion, Page, PrefixPage, Write
+    from statebucket.port.lifecycle import Lifecycle, Removal, Rule, UnreadableRules
+    from statebucket.port.remedies import Remedies
+    from statebucket_azure.http.access import Grant
+    from statebucket_azure.http.options import HTTPOptions
+    from statebucket_http.wire import Reply, Request
+
+_REQUEST_ID = "x-ms-client-request-id"  # the service repeats it in its response
+_AUTHORITIES = (b"DigiCert", b"Microsoft")  # who issues the certificates of Azure's own endpoints
+_UNAUTHORIZED = 401
+_OWN = (".windows.net", ".azure.net", ".usgovcloudapi.net", ".chinacloudapi.cn")
+
+
+class HTTPBucket:
+    """One container.
+
+    Args:
+        container: Its name.
+        options: The store's options.
+        location: Where the deadline and bound on requests stand.
+
+    Raises:
+        InvalidURL: There is no account, or two that differ.
+        InvalidArgument: The connection string is none, or credentials would be sent in clear text.
+        InvalidCredentials: The key or signature is none.
+    """
+
+    name = "azure"
+    requires_network = True
+
+    def __init__(self, container: str, options: HTTPOptions, location: Location) -> None:
+        target = target_of(options, location.deadline)
+        self._container = container
+        self._ttl_tags = options.ttl_tags
+        # It is off for accounts with a hierarchical namespace, which list folder by folder.
+        self.limits = Limits(
+            delete_batch=256,
+            lists_in_order=options.ttl_tags,
+            needs_loop=target.access.needs_loop,
+        )
+        self._account = target.account
+        self._account_endpoint = target.endpoint
+        self._access = target.access
+        self._base = f"{target.endpoint.path}/{container}"
+        self._endpoint = target.endpoint._replace(path=self._base)
+        self._requests = BlobRequests(options)
+        self._transport = Transport(
+            "Azure Blob",
+            location.deadline,
+            None,
+            location.max_in_flight,
+            ca_setting="SSL_CERT_FILE",
+            authorities=_AUTHORITIES if target.endpoint.host.endswith(_OWN) else (),
+        )
+
+    async def put(self, write: Write, condition: Version | None) -> Version:
+        """See `statebucket.port.bucket.Bucket.put`."""
+        reply = await self._send(self._requests.put(write, condition))
+        _expect(reply, 201)
+        return version_of(reply.headers.get("etag"), writes=True)
+
+    async def get(self, name: str) -> Object | None:
+        """See `statebucket.port.bucket.Bucket.get`."""
+        try:
+            reply = await self._send(self._requests.get(name))
+        except BlobNotFound:
+            return None
+        body = replies.whole(reply)
+        return Object(replies.info_of(name, reply, len(body)), body)
+
+    async def head(self, name: str) -> ObjectInfo | None:
+        """See `statebucket.port.bucket.Bucket.head`."""
+        try:
+            reply = await self._send(self._requests.head(name))
+        except BlobNotFound:
+            return None
+        return replies.info_of(name, reply, replies.size_of(reply))
+
+    async def delete(self, name: str, condition: Version | None = None) -> bool:
+        """See `statebucket.port.bucket.Bucket.delete`.
+
+        A condition fails for a blob at another version, and for one that is gone.
+        """
+        request = self._requests.delete(name, condition)
+        try:
+            reply = await self._send(request)
+        except BlobNotFound:
+            return False
+        _expect(reply, 202)
+        return True
+
+    async def delete_many(self, names: Sequence[str]) -> list[Deletion]:
+        """See `statebucket.port.bucket.Bucket.delete_many`."""
+        if not names:
+            return []
+        from statebucket_azure.batch import deletions_of  # noqa: PLC0415  (rarely needed)
+
+        grant = await self._access.grant()
+        date = http_date(time.time())
+        reply = await self._send(self._requests.delete_many(names, grant, self._base, date))
+        return deletions_of(reply.headers.get("content-type", ""), reply.body, names)
+
+    async def list(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> Page:
+        """See `statebucket.port.bucket.Bucket.list`."""
+        reply = await self._send(self._requests.list(prefix, after, limit, start_after=start_after))
+        return replies.page_of(reply, self._container, prefix, after)
+
+    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
+        """See `statebucket.port.bucket.Bucket.list_prefixes`."""
+        reply = await self._send(self._requests.list(prefix, after, limit, "/"))
+        return replies.prefixes_of(reply, self._container, prefix, after)
+
+    async def check(self, prefix: str) -> None:
+        """See `statebucket.port.bucket.Bucket.check`."""
+        await self.list(prefix, after=None, limit=1)
+
+    @property
+    def remedies(self) -> Remedies:
+        """See `statebucket.port.findings.Diagnosable`."""
+        from statebucket_azure.remedies import REMEDIES  # noqa: PLC0415  (for the doctor only)
+
+        return REMEDIES
+
+    @property
+    def removal(self) -> Removal:
+        """Rules by index tag remove what has expired, where there are tags."""
+        from statebucket.port.lifecycle import SWEEP_ONLY  # noqa: PLC0415  (for operators only)
+        from statebucket_azure.lifecycle import REMOVAL  # noqa: PLC0415
+
+        return REMOVAL if self._ttl_tags else SWEEP_ONLY
+
+    @property
+    def rule_root(self) -> str:
+        """Rules belong to the account: their prefixes begin with the container."""
+        return f"{self._container}/"
+
+    async def read_lifecycle(self) -> UnreadableRules:
+        """The rules are the storage account's, out of sight of those who use its blobs."""
+        from statebucket_azure.lifecycle import UNREADABLE  # noqa: PLC0415  (for operators only)
+
+        return UNREADABLE
+
+    async def write_lifecycle(self, rules: Sequence[Rule], found: Lifecycle) -> None:  # noqa: ARG002
+        """Not here, for the same reason."""
+        raise UnsupportedOperation(
+            "lifecycle rules belong to the storage account: write them with Terraform or the CLI"
+        )
+
+    async def close(self) -> None:
+        """See `statebucket.port.bucket.Bucket.close`."""
+        await self._transport.close()
+
+    async def _send(self, request: Request) -> Reply:
+        """Sends a request; the reply is a success.
+
+        A token that the service refuses may have been revoked before its end: then the request,
+        which has done nothing, is sent once more with another. A batch is not, since each of its
+        parts has the token.
+
+        Raises:
+            BlobNotFound: There is no such blob.
+            StateBucketError: Any other answer, or none.
+        """
+        grant = await self._access.grant()
+        reply = await self._once(request, grant)
+        if reply.status == _UNAUTHORIZED and request.method != "POST":
+            other = await self._access.instead_of(grant)
+            if other is not None:
+                reply = await self._once(request, other)
+        if reply.status >= ERRORS:
+            writes = request.method not in READS
+            raise refusal(reply.status, reply.headers, writes=writes, tags=TAGS in request.headers)
+        return reply
+
+    async def _once(self, request: Request, grant: Grant) -> Reply:
+        reads = request.method in READS
+        sent_id = os.urandom(8).hex()
+        headers = {
+            "host": self._endpoint.host,
+            **request.headers,
+            _REQUEST_ID: sent_id,
+            "x-ms-date": http_date(time.time()),
+        }
+        sent = grant.authorize(request, headers, self._base)
+        try:
+            reply = await self._transport.send(self._endpoint, sent, headers)
+        except Unavailable as error:
+            if reads:
+                error.outcome = "none"
+            raise
+        if reply.headers.get(_REQUEST_ID, sent_id) != sent_id:
+            raise malformed("it answers another request", writes=not reads)
+        return reply
+
+
+def _expect(reply: Reply, status: int) -> None:
+    """Refuses the success of a write that is not the service's."""
+    if reply.status != status or reply.body:
+        raise malformed(writes=True)

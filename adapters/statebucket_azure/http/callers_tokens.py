@@ -1,0 +1,105 @@
+"""Tokens of a credential of azure-identity: of the caller's, or the one that finds a login."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from typing import Any
+
+from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
+
+from statebucket.errors import InvalidCredentials, StateBucketError, Unavailable
+from statebucket.port.renewal import RENEW_BEFORE, Token, TokenSource, sendable
+from statebucket_azure.causes import chained
+from statebucket_azure.codes import HINTS
+from statebucket_azure.http.access import TokenAccess
+from statebucket_azure.http.token_services import RESOURCE
+
+_SCOPE = f"{RESOURCE}/.default"
+_SPARE = 10.0  # seconds that a token must still last to be sent
+
+
+def access_by(credential: Any) -> TokenAccess:  # noqa: ANN401  (of many kinds)
+    """Access by a credential of the caller's, which may be asynchronous or not."""
+    if inspect.iscoroutinefunction(credential.get_token):
+        return TokenAccess(CallersTokens(credential), needs_loop=True)
+    return TokenAccess(TokenSource(lambda: asked(credential)))
+
+
+def asked(credential: Any) -> Token:  # noqa: ANN401  (as above)
+    """A token of a credential whose ``get_token`` blocks.
+
+    Raises:
+        InvalidCredentials: It gives none.
+        Unavailable: What it asks cannot be reached.
+    """
+    try:
+        given = credential.get_token(_SCOPE)
+    except AzureError as error:
+        failure = _failure(error)
+    else:
+        return Token(given.token, float(given.expires_on))
+    # Out of the handler, so that an error that is left out as the cause is no context either.
+    raise failure
+
+
+class CallersTokens:
+    """Tokens of an asynchronous credential, asked in the event loop of whoever needs one.
+
+    Args:
+        credential: The credential, of ``azure.identity.aio``.
+    """
+
+    def __init__(self, credential: Any) -> None:  # noqa: ANN401  (as above)
+        self._credential = credential
+        self._kept: Token | None = None
+        self._renewing: asyncio.Task[Token] | None = None
+
+    async def get(self) -> str:
+        """A token that can be sent now; one that still lasts is renewed beside the calls.
+
+        Raises:
+            InvalidCredentials: There is none.
+            Unavailable: What the credential asks cannot be reached.
+        """
+        kept = self._kept
+        left = 0.0 if kept is None else kept.ends - time.time()
+        if kept is None or left <= _SPARE:
+            return (await self._ask()).value
+        if left <= RENEW_BEFORE and (self._renewing is None or self._renewing.done()):
+            self._renewing = asyncio.get_running_loop().create_task(self._ask())
+            self._renewing.add_done_callback(_seen)
+        return kept.value
+
+    def drop(self, value: str) -> None:
+        """Forgets a token that the service has refused."""
+        kept = self._kept
+        if kept is not None and kept.value == value:
+            self._kept = None
+
+    async def _ask(self) -> Token:
+        try:
+            given = await self._credential.get_token(_SCOPE)
+        except AzureError as error:
+            failure = _failure(error)
+        else:
+            token = self._kept = sendable(Token(given.token, float(given.expires_on)))
+            return token
+        raise failure
+
+
+def _seen(renewal: asyncio.Task[Token]) -> None:
+    """Takes note of how a renewal ended: a failure is for the calls that need a token by then."""
+    if not renewal.cancelled():
+        renewal.exception()
+
+
+def _failure(error: AzureError) -> StateBucketError:
+    failure: StateBucketError
+    if isinstance(error, ServiceRequestError | ServiceResponseError):
+        kind = type(error).__name__
+        failure = Unavailable(f"the source of the access token cannot be reached ({kind})")
+    else:
+        failure = InvalidCredentials(f"there is no access token: {HINTS[InvalidCredentials]}")
+    return chained(failure, error)

@@ -1,0 +1,141 @@
+"""The requests of Azure Blob's REST API, as a container needs them."""
+
+from __future__ import annotations
+
+import os
+from base64 import b64encode
+from hashlib import md5
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from statebucket.contract.versions import Version
+from statebucket.errors import RequestRejected
+from statebucket.port.beginnings import just_behind
+from statebucket.port.expiry import TAG
+from statebucket_azure.versions import if_match
+from statebucket_http.wire import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from statebucket.port.bucket import Write
+    from statebucket_azure.http.access import Grant
+    from statebucket_azure.options import BlobOptions
+
+TAGS = "x-ms-tags"
+"""The header of a write that sets index tags."""
+
+# The protocol's versions: the first whose listings encode what XML cannot hold, and the first that
+# knows where to begin.
+_VERSION = {"x-ms-version": "2021-12-02"}
+_VERSION_OF_BEGINNINGS = {"x-ms-version": "2026-02-06"}
+_INCLUDING_SNAPSHOTS = {"x-ms-delete-snapshots": "include"}
+
+
+class BlobRequests:
+    """Builds the requests to one container.
+
+    Args:
+        options: The store's options.
+    """
+
+    def __init__(self, options: BlobOptions) -> None:
+        self._ttl_tags = options.ttl_tags
+        self._always = {"x-ms-blob-type": "BlockBlob", **_VERSION}
+        if options.encryption_scope is not None:
+            self._always["x-ms-encryption-scope"] = options.encryption_scope
+
+    def put(self, write: Write, condition: Version | None) -> Request:
+        """``Put Blob``, with an MD5 that the service checks."""
+        digest = md5(write.body, usedforsecurity=False).digest()
+        headers = {
+            "content-type": write.content_type,
+            "content-md5": b64encode(digest).decode(),
+            **self._always,
+        }
+        if self._ttl_tags and write.expiry is not None and write.expiry.days is not None:
+            headers[TAGS] = f"{TAG}={write.expiry.days}"
+        if condition == Version.ABSENT:
+            headers["if-none-match"] = "*"
+        elif condition is not None:
+            headers["if-match"] = if_match(condition)
+        for name, value in write.metadata.items():
+            headers[f"x-ms-meta-{name}"] = value
+        return Request("PUT", path_of(write.name), "", headers, write.body)
+
+    def get(self, name: str) -> Request:
+        """``Get Blob``."""
+        return Request("GET", path_of(name), "", _VERSION)
+
+    def head(self, name: str) -> Request:
+        """``Get Blob Properties``."""
+        return Request("HEAD", path_of(name), "", _VERSION)
+
+    def delete(self, name: str, condition: Version | None) -> Request:
+        """``Delete Blob``, and its snapshots."""
+        headers = {**_INCLUDING_SNAPSHOTS, **_VERSION}
+        if condition is not None:
+            headers["if-match"] = if_match(condition)
+        return Request("DELETE", path_of(name), "", headers)
+
+    def list(
+        self,
+        prefix: str,
+        after: str | None,
+        limit: int,
+        delimiter: str = "",
+        start_after: str | None = None,
+    ) -> Request:
+        """``List Blobs``; with a delimiter, of prefixes only, else with metadata."""
+        parts = ["comp=list"]
+        parts.append(f"delimiter={quote(delimiter, safe='~')}" if delimiter else "include=metadata")
+        if after is not None:
+            parts.append(f"marker={quote(after, safe='~')}")
+        parts += [f"maxresults={limit}", f"prefix={quote(prefix, safe='~')}", "restype=container"]
+        if start_after is None:
+            return Request("GET", "", "&".join(parts), _VERSION)
+        parts.append(f"startFrom={quote(just_behind(start_after), safe='~')}")
+        return Request("GET", "", "&".join(parts), _VERSION_OF_BEGINNINGS)
+
+    def delete_many(self, names: Sequence[str], grant: Grant, base: str, date: str) -> Request:
+        """``Blob Batch`` of ``Delete Blob``, whose parts are numbered from 0 in order of the names.
+
+        Args:
+            names: The blobs.
+            grant: Authorizes each part, as it will the whole.
+            base: What comes before each part's path.
+            date: When the parts are signed.
+        """
+        boundary = f"batch_{os.urandom(16).hex()}"
+        pieces = [
+            f"--{boundary}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary"
+            f"\r\nContent-ID: {number}\r\n\r\n{self._part(name, grant, base, date)}\r\n\r\n"
+            for number, name in enumerate(names)
+        ]
+        pieces.append(f"--{boundary}--\r\n")
+        headers = {"content-type": f"multipart/mixed; boundary={boundary}", **_VERSION}
+        return Request(
+            "POST", "", "comp=batch&restype=container", headers, "".join(pieces).encode()
+        )
+
+    def _part(self, name: str, grant: Grant, base: str, date: str) -> str:
+        request = Request("DELETE", path_of(name), "", _INCLUDING_SNAPSHOTS)
+        headers = {**_INCLUDING_SNAPSHOTS, "x-ms-date": date}
+        request = grant.authorize(request, headers, base)
+        query = f"?{request.query}" if request.query else ""
+        fields = "".join([f"{field}: {value}\r\n" for field, value in headers.items()])
+        return f"{request.method} {base}{request.path}{query} HTTP/1.1\r\n{fields}"
+
+
+def path_of(name: str) -> str:
+    """A blob's path.
+
+    Raises:
+        RequestRejected: A segment is ``.`` or ``..``, which HTTP clients resolve: the request
+            would be about another blob.
+    """
+    if "./" in name or name.endswith("."):
+        for segment in name.split("/"):
+            if segment in {".", ".."}:
+                raise RequestRejected(f"object names must not contain the segment {segment!r}")
+    return f"/{quote(name, safe='/~')}"

@@ -1,0 +1,167 @@
+"""Tokens from the services that Azure has for them: managed identities and Microsoft Entra.
+
+https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference
+https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token
+https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+
+from statebucket.errors import InvalidCredentials, Unavailable, excerpt
+from statebucket.port.endpoint import is_private_link, require_tls
+from statebucket.port.renewal import Token
+from statebucket.port.waiting import step
+from statebucket_http.endpoints import endpoint_at
+from statebucket_http.transport import Transport
+from statebucket_http.wire import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from statebucket_http.wire import Reply
+
+RESOURCE = "https://storage.azure.com"
+"""What tokens are for."""
+
+IMDS = "http://169.254.169.254"
+"""The instance metadata service of a virtual machine."""
+
+_PATIENCE = 9.0  # a transport gives up what does not move for a third of it
+_MAX_REPLY = 256 * 1024
+_OK = 200
+_SERVER = 500
+_FORM = "application/x-www-form-urlencoded"
+
+
+class _Granted(msgspec.Struct):
+    access_token: str
+    expires_on: int | str | None = None
+    expires_in: int | str | None = None
+
+
+class _Refused(msgspec.Struct):
+    error: str = ""
+    error_description: str = ""
+
+
+class TokenService:
+    """A service that gives tokens. Its calls block; each is one request.
+
+    Args:
+        name: Its name, for errors.
+        url: Its URL, without a query.
+        deadline: Seconds that a call of the store may take.
+        transient: Statuses, beside those of failures, that another try may not meet.
+
+    Raises:
+        InvalidArgument: It would be reached in clear text, and is neither on this machine nor on
+            its own link.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        deadline: float,
+        transient: frozenset[int] = frozenset({408, 429}),
+    ) -> None:
+        parts = urlsplit(url)
+        near = is_private_link(parts.hostname or "")  # where only this machine reaches it
+        if not near:
+            require_tls(url)
+        self._name = name
+        self._endpoint = endpoint_at(f"{parts.scheme}://{parts.netloc}", f"the URL of {name}")
+        self._path = parts.path or "/"
+        self._transient = transient
+        self._transport = Transport(
+            name,
+            min(deadline, _PATIENCE),
+            None,
+            1,
+            ca_setting="SSL_CERT_FILE",
+            max_body=_MAX_REPLY,
+            direct=near,
+        )
+
+    def ask(self, query: Mapping[str, str], headers: Mapping[str, str]) -> Token:
+        """A token of the identity of this machine; errors as for `post`."""
+        return self._token(Request("GET", self._path, urlencode(query)), headers)
+
+    def post(self, form: Mapping[str, str]) -> Token:
+        """A token in exchange for what a form holds.
+
+        Raises:
+            InvalidCredentials: There is none; the message holds nothing that was sent.
+            Unavailable: The service cannot be reached now, or fails.
+        """
+        body = urlencode(form).encode()
+        request = Request("POST", self._path, "", {}, body)
+        return self._token(request, {"content-type": _FORM})
+
+    def _token(self, request: Request, headers: Mapping[str, str]) -> Token:
+        asked = time.time()
+        sent = {"host": self._endpoint.host, **headers}
+        try:
+            reply = step(self._transport.send(self._endpoint, request, sent))
+        except Unavailable as error:
+            raise Unavailable(f"no access token: {error.message}") from error
+        if reply.status in self._transient or reply.status >= _SERVER:
+            raise Unavailable(
+                f"no access token: {self._name} answered {reply.status}", code=str(reply.status)
+            )
+        if reply.status != _OK:
+            raise _refusal(self._name, reply)
+        try:
+            granted = msgspec.json.decode(reply.body, type=_Granted)
+            ends = _ends(granted, asked)
+        except (msgspec.MsgspecError, UnicodeError, ValueError, RecursionError):
+            # Its text may hold a part of a token.
+            raise Unavailable(f"no access token: {self._name}'s reply is malformed") from None
+        return Token(granted.access_token, ends)
+
+
+def no_token(reason: str, code: str | None = None) -> InvalidCredentials:
+    """The error for credentials that give no token."""
+    return InvalidCredentials(
+        f"no usable credentials for Azure: {reason}; set AZURE_STORAGE_CONNECTION_STRING, or give "
+        "the function a managed identity",
+        code=code,
+    )
+
+
+def _refusal(name: str, reply: Reply) -> InvalidCredentials:
+    """The error for a request that was refused, with the service's code and no more of its text.
+
+    A description may quote what was sent.
+    """
+    try:
+        refused = msgspec.json.decode(reply.body, type=_Refused)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        refused = _Refused()
+    numbered = refused.error_description.partition(":")[
+        0
+    ]  # as in "AADSTS7000215: Invalid client …"
+    codes = [refused.error, numbered if numbered.startswith("AADSTS") else ""]
+    said = excerpt(" ".join(code for code in codes if code))
+    return no_token(
+        f"{name} answered {reply.status}{said and f' {said}'}", refused.error or str(reply.status)
+    )
+
+
+def _ends(granted: _Granted, asked: float) -> float:
+    """When a token ends, in seconds since the epoch.
+
+    Raises:
+        ValueError: The reply does not say.
+    """
+    if granted.expires_on:
+        return float(granted.expires_on)
+    if granted.expires_in:
+        return asked + float(granted.expires_in)
+    raise ValueError("no end")
