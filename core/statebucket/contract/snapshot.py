@@ -198,6 +198,9 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
         Args:
             changes: Fields to set; ``sequence_number`` and ``timestamp`` too, to choose others.
+                ``variables`` and ``step_outputs`` are merged: what is given is added or replaces
+                the value of the same name, and the rest stays. To remove some, replace them whole:
+                ``msgspec.structs.replace(snapshot.advance(), variables={…})``.
 
         Raises:
             InvalidSnapshot: A field breaks its rule, or there is no such field.
@@ -206,6 +209,9 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
             "sequence_number": self.sequence_number + 1,
             "timestamp": _now(),
         } | changes
+        for field in ("step_outputs", "variables"):
+            if isinstance(changes.get(field), dict):
+                changes[field] = getattr(self, field) | changes[field]
         try:
             return msgspec.structs.replace(self, **changes)
         except TypeError as error:

@@ -96,7 +96,7 @@ async def run(
         done = {"files": part["files"], "lines": part["lines"]}
         snapshot = snapshot.advance(
             current_step_id=StepId(f"count-{step}"),
-            step_outputs={**snapshot.step_outputs, f"count-{step}": done},
+            step_outputs={f"count-{step}": done},
         )
         # Conditional: should another worker have taken over meanwhile, this one stops here.
         version = await mine.save_snapshot(snapshot, if_version=version)

@@ -155,9 +155,23 @@ def test_advance_gives_the_next_number_now_and_the_changes() -> None:
     assert second.sequence_number == 8
     assert before <= second.timestamp <= datetime.now(UTC)
     assert second.state == Waiting(WaitReason.EXTERNAL)
-    assert (second.current_step_id, second.variables) == ("s2", {"b": 2})
+    assert (second.current_step_id, second.variables) == ("s2", {"a": 1, "b": 2})
     assert (second.execution_id, second.tenant_id) == (first.execution_id, first.tenant_id)
     assert (first.sequence_number, first.variables) == (7, {"a": 1})
+
+
+def test_advance_merges_variables_and_step_outputs() -> None:
+    first = snapshot(variables={"a": 1, "b": {"c": 2}}, step_outputs={"s1": 1})
+    second = first.advance(variables={"b": {"d": 3}, "e": 4}, step_outputs={"s2": 2})
+    assert second.variables == {"a": 1, "b": {"d": 3}, "e": 4}  # of one level
+    assert second.step_outputs == {"s1": 1, "s2": 2}
+    assert (first.variables, first.step_outputs) == ({"a": 1, "b": {"c": 2}}, {"s1": 1})
+    assert second.advance().variables == second.variables
+    assert second.advance(variables={}).variables == second.variables
+    replaced = msgspec.structs.replace(second.advance(), variables={"only": 1})
+    assert (replaced.variables, replaced.sequence_number) == ({"only": 1}, 3)
+    with pytest.raises(errors.InvalidSnapshot, match="variables must be a dict"):
+        first.advance(variables=[("a", 1)])
 
 
 def test_advance_takes_another_number_and_moment() -> None:
