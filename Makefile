@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # The extra that a store URL needs: none for SQLite.
-S3 := $(if $(findstring engine=http,$(STATEBUCKET_URL)),[http],[s3])
-EXTRA := $(strip $(if $(filter s3://%,$(STATEBUCKET_URL)),$(S3)) \
-	$(if $(filter gs://%,$(STATEBUCKET_URL)),[gcs]) \
+LEAN := $(if $(findstring engine=http,$(STATEBUCKET_URL)),[http])
+EXTRA := $(strip $(if $(filter s3://%,$(STATEBUCKET_URL)),$(or $(LEAN),[s3])) \
+	$(if $(filter gs://%,$(STATEBUCKET_URL)),$(or $(LEAN),[gcs])) \
 	$(if $(filter az://%,$(STATEBUCKET_URL)),[azure]))
 PYTEST := $(BIN)/python -m pytest
 UV := uv==0.13.9

@@ -36,7 +36,11 @@ CASES = {
     "s3-none": Case(S3, Answer(403, ()), "403"),
     "s3-http-none": Case(f"{S3}&engine=http", Answer(403, ()), "403"),
     "gcs": Case(GCS, gcs_error(403, "accountDisabled", "no"), "accountDisabled"),
+    "gcs-http": Case(
+        f"{GCS}&engine=http", gcs_error(403, "accountDisabled", "no"), "accountDisabled"
+    ),
     "gcs-none": Case(GCS, Answer(403, ()), "403"),
+    "gcs-http-none": Case(f"{GCS}&engine=http", Answer(403, ()), "403"),
     "azure": Case(AZURE, azure_error(403, "AuthorizationFailure"), "AuthorizationFailure"),
     "azure-none": Case(AZURE, Answer(403, ()), "403"),
 }

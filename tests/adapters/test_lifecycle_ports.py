@@ -26,6 +26,7 @@ pytestmark = pytest.mark.asyncio
         "s3://bucket/app?region=us-east-1",
         "s3://bucket/app?region=us-east-1&engine=http",
         "gs://bucket/app?endpoint_url=http://127.0.0.1:1",
+        "gs://bucket/app?endpoint_url=http://127.0.0.1:1&engine=http",
         "az://container/app?account=acme",
     ],
 )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from support.servers import Server
     from support.targets.deployments import Deployment
 
-SERVERS = ["moto", "ministack", "seaweedfs", "seaweedfs+http", "fake", "azurite"]
+SERVERS = ["moto", "ministack", "seaweedfs", "seaweedfs+http", "fake", "fake+http", "azurite"]
 SEED = 1606
 
 

@@ -188,7 +188,7 @@ def cloud_on(
         service: "s3", "gcs" or "azure".
         server: The server.
         strict: For "gcs", the proxy that makes the server as strict as Cloud Storage.
-        engine: For "s3", the stores' engine.
+        engine: For "s3" and "gcs", the stores' engine.
     """
     host, port = (server.host, server.port) if strict is None else ("127.0.0.1", strict.port)
     with FaultProxy(host, port) as proxy:
@@ -196,7 +196,7 @@ def cloud_on(
             s3 = S3Target(server, raw_client(server), proxy, engine)
             yield Cloud(service, s3, proxy, server, s3.bucket)
         elif service == "gcs":
-            gcs = GCSTarget(server.url, proxy)
+            gcs = GCSTarget(server.url, proxy, engine=engine)
             yield Cloud(service, gcs, proxy, server, gcs.around.bucket)
             close_all()
         else:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from support.fault_proxy.kinds import Answer
     from support.servers import Server
 
-SERVICES = ("s3", "s3+http", "gcs", "azure")
+SERVICES = ("s3", "s3+http", "gcs", "gcs+http", "azure")
 
 
 class Mistake(NamedTuple):
@@ -104,19 +104,19 @@ def cloud(
 ) -> Iterator[Cloud]:
     """Each service in turn."""
     service: str = request.param
-    server = {"s3": moto, "s3+http": moto, "gcs": fake, "azure": azurite}[service]
-    host = server.netloc if service == "gcs" else None
+    name, _, engine = service.partition("+")
+    server = {"s3": moto, "gcs": fake, "azure": azurite}[name]
+    host = server.netloc if name == "gcs" else None
     with (
         raw_container(azurite) as raw,
         FaultProxy(server.host, server.port, rewrite_host=host, tls=tls) as proxy,
     ):
         kinds: dict[str, Callable[[], Target]] = {
-            "s3": lambda: S3Target(moto, raw_client(moto), proxy),
-            "s3+http": lambda: S3Target(moto, raw_client(moto), proxy, "http"),
-            "gcs": lambda: GCSTarget(fake.url, proxy),
+            "s3": lambda: S3Target(moto, raw_client(moto), proxy, engine or "sdk"),
+            "gcs": lambda: GCSTarget(fake.url, proxy, engine=engine or "sdk"),
             "azure": lambda: AzureTarget(azurite, raw, proxy),
         }
-        target = kinds[service]()
+        target = kinds[name]()
         yield Cloud(service, target.open(deadline=10), proxy, server.secret_key)
 
 

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-_SERVERS = {"s3": "moto", "s3+http": "moto", "gcs": "fake", "azure": "azurite"}
+_SERVERS = {
+    "s3": "moto",
+    "s3+http": "moto",
+    "gcs": "fake",
+    "gcs+http": "fake",
+    "azure": "azurite",
+}
 
 
 @pytest.fixture

@@ -33,9 +33,15 @@ EVENT: dict[str, Any] = {"tenant_id": ACME, "execution_id": "order-7"}
 PLATFORMS: dict[str, Platform] = {
     "s3": aws_lambda,
     "gcs": google_function,
+    "gcs+http": google_function,
     "azure": azure_function,
 }
-PACKAGES = {"s3": "awslambdaric", "gcs": "functions_framework", "azure": "azure.functions"}
+PACKAGES = {
+    "s3": "awslambdaric",
+    "gcs": "functions_framework",
+    "gcs+http": "functions_framework",
+    "azure": "azure.functions",
+}
 
 on_its_cloud = pytest.mark.parametrize("place", list(PLATFORMS), indirect=True)
 on_aws = pytest.mark.parametrize("place", ["s3"], indirect=True)

@@ -34,6 +34,7 @@ _SERVERS = {
     "sqlite": "SQLite",
     "memory": "memory",
     "s3+http": "moto",  # the other engine
+    "gcs+http": "fake-gcs-server",
 }
 # Where a module runs that has no parameter for it.
 _HOMES = {
@@ -272,7 +273,7 @@ CASES = [
             "adapters.azure.test_clients:test_a_client_of_the_callers",
             "adapters.azure.test_secrets:test_no_secret_is_shown",
             "adapters.gcs.test_threads:test_a_client_of_the_callers_is_left_open",
-            "adapters.gcs.test_threads:test_a_forked_process_shares_no_connection",
+            "adapters.gcs.test_loops:test_a_forked_process_shares_no_connection",
             "functions.test_loops:test_one_store_serves_three_runs",
             "functions.test_loops:test_one_store_serves_two_threads_at_once",
             "functions.test_loops:test_connections_that_died_in_a_freeze_are_no_error",

