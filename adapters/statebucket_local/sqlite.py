@@ -9,7 +9,6 @@ the blocking store they run in the caller's thread.
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -244,7 +243,7 @@ def _info(row: Sequence[Any]) -> ObjectInfo:
 
 def _new_version() -> str:
     """The version of a write that happens now: its moment, and what no other write has."""
-    return f"{time.time_ns() // 1_000_000}-{secrets.token_hex(8)}"
+    return f"{time.time_ns() // 1_000_000}-{os.urandom(8).hex()}"
 
 
 def _written_at(version: str) -> datetime | None:

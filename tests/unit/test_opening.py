@@ -374,6 +374,30 @@ print(*sorted(name for name in set(sys.modules) - before if name.partition(".")[
     assert done.stdout.strip() == ""
 
 
+@pytest.mark.parametrize("url", ["memory://", "sqlite:///{}/state.db"])
+def test_a_cold_start_imports_no_more_than_it_needs(tmp_path: Path, url: str) -> None:
+    # Each takes milliseconds, of which a function with little memory makes tens.
+    code = f"""
+import sys
+sys.modules["typing_extensions"] = None  # msgspec imports it where it is installed, and it others
+before = set(sys.modules)
+from statebucket.sync import open_store
+store = open_store({url.format(tmp_path)!r})
+acme = store.tenant("acme")
+acme.save_snapshot(acme.snapshot("e1"))
+acme.load_snapshot("e1")
+acme.set_json("k", [1])
+acme.get_json("k")
+print(*sorted((set(sys.modules) - before) & {{"asyncio", "concurrent.futures", "configparser",
+    "dataclasses", "importlib.metadata", "inspect", "json", "logging", "pathlib", "random",
+    "ssl", "tempfile", "unicodedata"}}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == ""
+
+
 def test_what_a_store_returns_can_be_named() -> None:
     hints = " ".join(
         str(inspect.signature(method).return_annotation)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from typing import TYPE_CHECKING, TypeVar
 
 from statebucket.contract.versions import Version
 from statebucket.errors import VersionConflict
+from statebucket.port.waiting import here
 from statebucket.store.envelope import Found, value_of
 from statebucket.store.objects import ConflictingObject
 from statebucket.store.retry import FIRST_WAIT, LONGEST_WAIT, jitter
@@ -45,7 +45,6 @@ async def swapped(
             lost and another has written since (``outcome="unknown"``): doing it again could do it
             twice.
     """
-    loop = asyncio.get_running_loop()
     found = await objects.get(call, name, expired=True)
     for race in itertools.count(1):
         # What has expired does not exist, but stands in the way of a create: it is replaced.
@@ -62,13 +61,13 @@ async def swapped(
                 found = _winner(lost)
                 continue
             wait = jitter(min(LONGEST_WAIT, FIRST_WAIT * 2**race))
-            if loop.time() + wait >= call.deadline:
+            if here().time() + wait >= call.deadline:
                 raise VersionConflict(
                     f"{call.operation}: other writers were quicker {race} times within the "
                     f"deadline of {call.seconds:g} s",
                     object_name=name,
                 ) from _for_caller(lost)
-        await asyncio.sleep(wait)
+        await here().sleep(wait)
         found = await objects.get(call, name, expired=True)
     raise AssertionError("unreachable: the races end by a return or an error")
 

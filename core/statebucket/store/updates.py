@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -205,7 +204,9 @@ def _check_function(operation: str, function: object) -> None:
     Raises:
         InvalidArgument: It cannot be called, or returns a coroutine.
     """
-    if not callable(function) or inspect.iscoroutinefunction(function):
+    from inspect import iscoroutinefunction  # noqa: PLC0415  (off the cold-start path: 8 ms)
+
+    if not callable(function) or iscoroutinefunction(function):
         raise InvalidArgument(
             f"{operation}: function must be a plain function of the stored value, as in "
             f"lambda old: …; what it has to await, await before the call: {shown(function)}"
