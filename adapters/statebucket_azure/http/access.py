@@ -90,17 +90,20 @@ class SasGrant(_Lasting):
 
     Raises:
         InvalidCredentials: It is none; the message does not show it.
+
+    Attributes:
+        query: The signature as a query.
     """
 
     def __init__(self, signature: str) -> None:
         text = signature.strip().lstrip("?").strip("&")
         if not text.isascii() or not text.isprintable() or " " in text or "sig=" not in text:
             raise InvalidCredentials("the shared access signature (SAS) is not valid")
-        self._query = text
+        self.query = text
 
     def authorize(self, request: Request, headers: dict[str, str], base: str) -> Request:  # noqa: ARG002
         """See `Grant.authorize`."""
-        query = f"{request.query}&{self._query}" if request.query else self._query
+        query = f"{request.query}&{self.query}" if request.query else self.query
         return request._replace(query=query)
 
     async def grant(self) -> Grant:

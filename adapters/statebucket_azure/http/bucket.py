@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
     from statebucket.contract.versions import Version
     from statebucket.port.bucket import Deletion, Page, PrefixPage, Write
+    from statebucket.port.findings import Finding
     from statebucket.port.lifecycle import Lifecycle, Removal, Rule, UnreadableRules
     from statebucket.port.remedies import Remedies
     from statebucket_azure.http.access import Grant
     from statebucket_azure.http.options import HTTPOptions
-    from statebucket_http.wire import Reply, Request
+    from statebucket_http.wire import Endpoint, Reply, Request
 
 _REQUEST_ID = "x-ms-client-request-id"  # the service repeats it in its response
 _AUTHORITIES = (b"DigiCert", b"Microsoft")  # who issues the certificates of Azure's own endpoints
@@ -145,6 +146,22 @@ class HTTPBucket:
 
         return REMEDIES
 
+    async def examine(self, prefix: str) -> Sequence[Finding]:
+        """See `statebucket.port.findings.Diagnosable`; it only reads."""
+        from functools import partial  # noqa: PLC0415  (for the doctor only)
+
+        from statebucket_azure.http.examination import examine  # noqa: PLC0415
+
+        return await examine(
+            self._account,
+            self._container,
+            prefix,
+            self._access,
+            self._send,
+            partial(self._send, endpoint=self._account_endpoint),
+            tags=self._ttl_tags,
+        )
+
     @property
     def removal(self) -> Removal:
         """Rules by index tag remove what has expired, where there are tags."""
@@ -174,40 +191,45 @@ class HTTPBucket:
         """See `statebucket.port.bucket.Bucket.close`."""
         await self._transport.close()
 
-    async def _send(self, request: Request) -> Reply:
+    async def _send(self, request: Request, endpoint: Endpoint | None = None) -> Reply:
         """Sends a request; the reply is a success.
 
         A token that the service refuses may have been revoked before its end: then the request,
         which has done nothing, is sent once more with another. A batch is not, since each of its
         parts has the token.
 
+        Args:
+            request: The request.
+            endpoint: Where to; by default the container's.
+
         Raises:
             BlobNotFound: There is no such blob.
             StateBucketError: Any other answer, or none.
         """
+        where = self._endpoint if endpoint is None else endpoint
         grant = await self._access.grant()
-        reply = await self._once(request, grant)
+        reply = await self._once(where, request, grant)
         if reply.status == _UNAUTHORIZED and request.method != "POST":
             other = await self._access.instead_of(grant)
             if other is not None:
-                reply = await self._once(request, other)
+                reply = await self._once(where, request, other)
         if reply.status >= ERRORS:
             writes = request.method not in READS
             raise refusal(reply.status, reply.headers, writes=writes, tags=TAGS in request.headers)
         return reply
 
-    async def _once(self, request: Request, grant: Grant) -> Reply:
+    async def _once(self, endpoint: Endpoint, request: Request, grant: Grant) -> Reply:
         reads = request.method in READS
         sent_id = os.urandom(8).hex()
         headers = {
-            "host": self._endpoint.host,
+            "host": endpoint.host,
             **request.headers,
             _REQUEST_ID: sent_id,
             "x-ms-date": http_date(time.time()),
         }
-        sent = grant.authorize(request, headers, self._base)
+        sent = grant.authorize(request, headers, endpoint.path)
         try:
-            reply = await self._transport.send(self._endpoint, sent, headers)
+            reply = await self._transport.send(endpoint, sent, headers)
         except Unavailable as error:
             if reads:
                 error.outcome = "none"

@@ -76,7 +76,7 @@ def page_of(reply: Reply, container: str, prefix: str, after: str | None) -> Pag
     from statebucket_azure import listing  # noqa: PLC0415  (not on the way of a first load)
 
     try:
-        return listing.page_of(_root(reply), container, prefix, after)
+        return listing.page_of(root_of(reply), container, prefix, after)
     except ValueError as error:
         raise malformed(excerpt(error)) from error
 
@@ -86,13 +86,17 @@ def prefixes_of(reply: Reply, container: str, prefix: str, after: str | None) ->
     from statebucket_azure import listing  # noqa: PLC0415  (as above)
 
     try:
-        return listing.prefixes_of(_root(reply), container, prefix, after)
+        return listing.prefixes_of(root_of(reply), container, prefix, after)
     except ValueError as error:
         raise malformed(excerpt(error)) from error
 
 
-def _root(reply: Reply) -> Element:
-    """The root of the document in a reply."""
+def root_of(reply: Reply) -> Element:
+    """The root of the document in a reply.
+
+    Raises:
+        ValueError: There is no document, or one that declares a type.
+    """
     from xml.etree.ElementTree import ParseError, fromstring  # noqa: PLC0415  (as above)
 
     if b"<!DOCTYPE" in reply.body:

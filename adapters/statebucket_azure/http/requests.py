@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 TAGS = "x-ms-tags"
 """The header of a write that sets index tags."""
 
-# The protocol's versions: the first whose listings encode what XML cannot hold, and the first that
-# knows where to begin.
-_VERSION = {"x-ms-version": "2021-12-02"}
-_VERSION_OF_BEGINNINGS = {"x-ms-version": "2026-02-06"}
+VERSION = {"x-ms-version": "2021-12-02"}
+"""The header with the protocol's version: the first whose listings encode what XML cannot hold."""
+
+_VERSION_OF_BEGINNINGS = {"x-ms-version": "2026-02-06"}  # the first that knows where to begin
 _INCLUDING_SNAPSHOTS = {"x-ms-delete-snapshots": "include"}
 
 
@@ -41,7 +41,7 @@ class BlobRequests:
 
     def __init__(self, options: BlobOptions) -> None:
         self._ttl_tags = options.ttl_tags
-        self._always = {"x-ms-blob-type": "BlockBlob", **_VERSION}
+        self._always = {"x-ms-blob-type": "BlockBlob", **VERSION}
         if options.encryption_scope is not None:
             self._always["x-ms-encryption-scope"] = options.encryption_scope
 
@@ -65,15 +65,15 @@ class BlobRequests:
 
     def get(self, name: str) -> Request:
         """``Get Blob``."""
-        return Request("GET", path_of(name), "", _VERSION)
+        return Request("GET", path_of(name), "", VERSION)
 
     def head(self, name: str) -> Request:
         """``Get Blob Properties``."""
-        return Request("HEAD", path_of(name), "", _VERSION)
+        return Request("HEAD", path_of(name), "", VERSION)
 
     def delete(self, name: str, condition: Version | None) -> Request:
         """``Delete Blob``, and its snapshots."""
-        headers = {**_INCLUDING_SNAPSHOTS, **_VERSION}
+        headers = {**_INCLUDING_SNAPSHOTS, **VERSION}
         if condition is not None:
             headers["if-match"] = if_match(condition)
         return Request("DELETE", path_of(name), "", headers)
@@ -93,7 +93,7 @@ class BlobRequests:
             parts.append(f"marker={quote(after, safe='~')}")
         parts += [f"maxresults={limit}", f"prefix={quote(prefix, safe='~')}", "restype=container"]
         if start_after is None:
-            return Request("GET", "", "&".join(parts), _VERSION)
+            return Request("GET", "", "&".join(parts), VERSION)
         parts.append(f"startFrom={quote(just_behind(start_after), safe='~')}")
         return Request("GET", "", "&".join(parts), _VERSION_OF_BEGINNINGS)
 
@@ -113,7 +113,7 @@ class BlobRequests:
             for number, name in enumerate(names)
         ]
         pieces.append(f"--{boundary}--\r\n")
-        headers = {"content-type": f"multipart/mixed; boundary={boundary}", **_VERSION}
+        headers = {"content-type": f"multipart/mixed; boundary={boundary}", **VERSION}
         return Request(
             "POST", "", "comp=batch&restype=container", headers, "".join(pieces).encode()
         )

@@ -31,7 +31,8 @@ class Target(NamedTuple):
     """A container and the access to it.
 
     Attributes:
-        account: The account's name; empty where nothing names it.
+        account: The account's name, or that of an emulator in its path; empty where nothing names
+            it.
         endpoint: The account's endpoint.
         access: What requests are authorized by.
     """
@@ -80,7 +81,7 @@ def target_of(options: HTTPOptions, deadline: float) -> Target:
     options.check_account(account, CONNECTION_STRING if settings else "endpoint_url")
     if not isinstance(access, NoGrant):
         require_tls(url, insecure=options.insecure_endpoint)
-    return Target(account or options.account or "", endpoint, access)
+    return Target(account or options.account or endpoint.path.strip("/"), endpoint, access)
 
 
 def _url(settings: dict[str, str]) -> str:
@@ -110,4 +111,4 @@ def _with_tokens(
         from statebucket_azure.http import callers_tokens  # noqa: PLC0415  (as above)
 
         access = callers_tokens.access_by(options.credential)
-    return Target(account or options.account or "", endpoint, access)
+    return Target(account or options.account or endpoint.path.strip("/"), endpoint, access)

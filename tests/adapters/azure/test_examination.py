@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from statebucket.port.findings import Finding
     from support.servers import Server
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("engine")]
 
 XML = (("Content-Type", "application/xml"),)
 ACCOUNT = on("GET", "restype=account")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import sys
@@ -635,3 +636,39 @@ async def test_no_secret_goes_into_a_url_or_a_repr(blobs: FaultProxy) -> None:
         shown = f"{HTTPOptions.of(location)!r} {bucket!r} {vars(bucket)!r}"
         assert SECRET not in shown
         assert AZURE_KEY not in shown
+
+
+async def test_the_doctor_says_whose_a_token_is(blobs: FaultProxy) -> None:
+    claims = base64.urlsafe_b64encode(b'{"oid": "o-1", "appid": "a-1"}').decode().rstrip("=")
+
+    class Named:
+        def get_token(self, *_: str) -> AccessToken:
+            return AccessToken(f"head.{claims}.signature", int(time.time()) + 3600)
+
+    class Nobody:
+        def get_token(self, *_: str) -> AccessToken:
+            raise ClientAuthenticationError("nobody")
+
+    for credential, status, words in (
+        (Named(), "ok", "object id o-1, application a-1"),
+        (Nobody(), "unknown", "InvalidCredentials"),
+        (Blocking(), "unknown", "does not show its owner"),
+    ):
+        options = {"endpoint_url": f"{blobs.url}/a", "credential": credential}
+        bucket: Any = open_bucket_over_http(Location("az", "c", "", options, 10.0, 4)).bucket
+        (found,) = [one for one in await bucket.examine("") if one.check == "identity"]
+        assert found.status == status
+        assert words in found.message
+        assert claims not in str(found)
+
+
+async def test_without_a_key_or_signature_no_credentials_are_sent(
+    blobs: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = f"BlobEndpoint={blobs.url}/account1"
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", text)
+    bucket: Any = open_bucket_over_http(Location("az", "container", "", {}, 10.0, 4)).bucket
+    assert await bucket.get("a") is None
+    (found,) = [one for one in await bucket.examine("") if one.check == "identity"]
+    assert found.message == "no credentials are sent"
+    assert {request.header("authorization") for request in blobs.requests} == {None}
