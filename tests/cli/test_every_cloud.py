@@ -73,6 +73,7 @@ def test_an_empty_store_says_so_and_a_missing_thing_is_exit_code_1(place: Place)
     assert place.run("health")["ok"] is True
     assert place.run("tenants")["tenants"] == []
     assert place.run("snapshots", "acme")["snapshots"] == []
+    assert place.run("keys")["keys"] == place.run("executions")["executions"] == []
     for command in (("show", "e1"), ("get", "k"), ("rm-tenant", "a"), ("rm-execution", "e1")):
         assert place.run(*command, code=1)["error"]["kind"] == "NotFound"
     assert place.run("sweep")["removed"] == 0
@@ -88,6 +89,9 @@ def test_looking_setting_and_removing(seeded: Place) -> None:
     }
     assert [one["sequence_number"] for one in run("snapshots", "acme")["snapshots"]] == [0, 1, 2]
     assert run("show", "e1")["keys"][0]["key"] == "exec:e1:rows"
+    (listed,) = run("keys", "e1", "-t", "acme")["keys"]
+    assert (listed["key"], bool(listed["modified_at"])) == ("exec:e1:rows", True)
+    assert run("executions", "-t", "acme")["executions"] == ["e0", "e1", "e2"]
 
     run("set", "exec:e1:more", "hello", "-t", "acme", "--ttl", "36h")
     assert run("get", "exec:e1:more", "-t", "acme")["value"] == "hello"

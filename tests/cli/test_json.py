@@ -38,6 +38,43 @@ def test_snapshots(cli: Callable[..., Any]) -> None:
     assert answer["snapshots"][1]["expires_at"] is not None
 
 
+def test_keys_of_a_tenant_and_those_without_one(cli: Callable[..., Any]) -> None:
+    answer = cli("keys", "--tenant", "acme", "--json").json
+    assert (answer["tenant"], answer["execution"], answer["more"]) == ("acme", None, False)
+    (settings,) = answer["keys"]
+    assert (settings["key"], settings["size"], settings["expires_at"]) == ("settings", 2, None)
+    assert settings["modified_at"]
+    assert [one["key"] for one in cli("keys", "--json").json["keys"]] == ["banner"]
+
+
+def test_keys_of_an_execution_a_page_at_a_time(cli: Callable[..., Any]) -> None:
+    for name in ("row-1", "row-2", "row-3", "rest"):
+        cli("set", f"exec:e1:{name}", "x", "-t", "acme")
+    command = ("keys", "e1", "-t", "acme", "--prefix", "exec:e1:row-", "--limit", "2", "--json")
+    first = cli(*command).json
+    assert (first["execution"], first["more"]) == ("e1", True)
+    assert [one["key"] for one in first["keys"]] == ["exec:e1:row-1", "exec:e1:row-2"]
+    rest = cli(*command, "--after", first["keys"][-1]["key"]).json
+    assert (rest["more"], [one["key"] for one in rest["keys"]]) == (False, ["exec:e1:row-3"])
+    assert cli("keys", "e1", "--json").json["keys"] == []
+    refused = cli("keys", "e1", "-t", "acme", "--prefix", "row", "--json")
+    assert (refused.code, refused.json["error"]["kind"]) == (2, "InvalidArgument")
+
+
+def test_executions_of_a_tenant_and_those_without_one(cli: Callable[..., Any]) -> None:
+    cli("set", "exec:only-keys:k", "x", "-t", "acme")
+    cli("set", "exec:shared:k", "x")
+    answer = cli("executions", "-t", "acme", "--json").json
+    assert answer == {
+        "tenant": "acme",
+        "more": False,
+        "executions": ["e0", "e1", "e2", "only-keys"],
+    }
+    assert cli("executions", "--json").json["executions"] == ["shared"]
+    some = cli("executions", "-t", "acme", "--limit", "3", "--json").json
+    assert (some["more"], len(some["executions"])) == (True, 3)
+
+
 def test_a_corrupt_snapshot_is_a_row_among_the_others(cli: Callable[..., Any], url: str) -> None:
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as file:
         file.execute(

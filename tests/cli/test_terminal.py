@@ -58,6 +58,30 @@ def test_snapshots_with_state_sequence_age_size_and_expiry(url: str) -> None:
     assert rows[3][-3:] == ["in", "47", "h"]
 
 
+def test_keys_with_size_age_and_expiry(url: str) -> None:
+    code, text = run("keys", "e1", "-t", "acme", "-u", url)
+    assert code == 0
+    rows = lines(text[text.index("key ") :])
+    assert rows[0] == ["key", "size", "age", "expires"]
+    assert rows[1][:3] == ["exec:e1:rows", "6", "bytes"]
+    assert rows[1][-3:] == ["in", "4", "h"]
+
+
+def test_executions_one_a_line_and_that_there_are_more(url: str) -> None:
+    code, text = run("executions", "-t", "acme", "--limit", "2", "-u", url)
+    assert code == 0
+    rows = lines(text)
+    assert rows[rows.index(["execution"]) :][1:3] == [["e0"], ["e1"]]
+    assert "raise --limit" in text
+
+
+def test_tenants_name_what_they_count(url: str) -> None:
+    _, text = run("tenants", "-u", url)
+    rows = lines(text[text.index("tenant ") :])
+    assert rows[0] == ["tenant", "snapshots", "keys", "leases", "size"]
+    assert rows[1][:4] == ["acme", "3", "4", "0"]
+
+
 def test_show_prints_json_and_keys(url: str) -> None:
     code, text = run("show", "e1", "-u", url)
     assert code == 0
@@ -146,6 +170,12 @@ def hostile(url: str) -> str:
         ("get", HOSTILE, "--json"),
         ("tenants",),
         ("snapshots", HOSTILE),
+        ("executions", "-t", HOSTILE),
+        ("executions", "-t", f"no {HOSTILE}"),
+        ("keys", HOSTILE, "-t", HOSTILE),
+        ("keys", "-t", f"no {HOSTILE}"),
+        ("keys", "--limit", "1"),
+        ("keys", HOSTILE, "--prefix", HOSTILE),
         ("snapshots", f"no {HOSTILE}"),
         ("show", HOSTILE),
         ("show", HOSTILE, "-t", HOSTILE),

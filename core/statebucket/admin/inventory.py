@@ -47,6 +47,11 @@ def keeps_owner_records(store: StateStore) -> bool:
     return context_of(store).owners is not None
 
 
+def lists_expiry(store: StateStore) -> bool:
+    """Whether a store's listings show when objects expire: 0 requests."""
+    return context_of(store).objects.bucket.limits.lists_metadata
+
+
 async def recorded_owner(store: StateStore, execution_id: str) -> str | None:
     """The tenant that has an owner record of an execution, also an expired one: 1 request.
 

@@ -28,6 +28,9 @@ ItsTenant = Annotated[
     str | None,
     _tenant("The execution's tenant; by default, looked up in its owner record."),
 ]
+ListedTenant = Annotated[
+    str | None, _tenant("The tenant; by default, what was set without a tenant.")
+]
 OnlyTenant = Annotated[str | None, _tenant("Only this tenant; by default, the whole store.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would be done.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]

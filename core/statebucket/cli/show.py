@@ -81,10 +81,12 @@ def health(*, url: Url = None, as_json: Json = False) -> None:
 
 
 def tenants(*, url: Url = None, as_json: Json = False) -> None:
-    """Lists the tenants, and how much each stores.
+    """Lists the tenants, and how many snapshots, keys and lease records each has.
 
-    Takes 1 request per 1,000 tenants, then 1 for every 1,000 objects of each.
+    Keys are those of its executions and its others, and the size is that of all three as stored.
+    Not counted are keys set without a tenant (see keys) and owner records.
     Expired objects count until they are removed.
+    Takes 1 request per 1,000 tenants, then 1 for every 1,000 objects of each.
     [dim]statebucket tenants --url gs://bucket/app[/]
     [dim]statebucket tenants --json | jq '.tenants[].name'[/]
     """
@@ -216,7 +218,7 @@ def _tenants(held: list[Holdings], width: int) -> Table:
     bars = width >= _WIDE
     table = Table(box=None, pad_edge=False, header_style="bold", show_footer=True)
     table.add_column("tenant", counted(len(held), "tenant"), footer_style="dim", overflow="fold")
-    for name in ("snapshots", "keys"):
+    for name in ("snapshots", "keys", "leases"):
         total = sum(getattr(one, name) for one in held)
         table.add_column(name, f"{total:,}", justify="right", footer_style="dim", no_wrap=True)
     total = sum(one.bytes for one in held)
@@ -228,6 +230,7 @@ def _tenants(held: list[Holdings], width: int) -> Table:
             plain(one.name),
             f"{one.snapshots:,}",
             f"{one.keys:,}",
+            f"{one.leases:,}",
             size(one.bytes),
             *([Bar(most, 0, one.bytes, width=_BAR, color="cyan")] if bars else []),
         )

@@ -1,0 +1,137 @@
+"""Commands that list without loading: executions, keys."""
+
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.table import Table
+
+from statebucket.admin.inventory import lists_expiry
+from statebucket.cli.options import Json, ListedTenant, Url
+from statebucket.cli.screen import Screen, age, expiry, plain, size
+from statebucket.cli.session import on_store
+from statebucket.contract.entries import KeyEntry
+from statebucket.contract.state_store import StateStore
+
+Limit = Annotated[int, typer.Option("--limit", "-l", min=1, help="Show at most this many.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    for command in (executions, keys):
+        app.command(rich_help_panel="Look")(command)
+
+
+def executions(
+    *, tenant: ListedTenant = None, limit: Limit = 100, url: Url = None, as_json: Json = False
+) -> None:
+    """Lists the executions that have keys or a snapshot: 1 request per 1,000 of either.
+
+    Without --tenant, those with keys that were set without one.
+    [dim]statebucket executions -t acme[/]
+    [dim]statebucket executions -t acme --json | jq -r '.executions[]'[/]
+    """
+
+    async def work(store: StateStore, screen: Screen) -> None:
+        found: list[str] = []
+        with screen.err.status("listing executions…"):
+            async for execution in store.iter_executions():
+                found.append(execution)
+                if len(found) > limit:  # one more than is shown, to know whether there are more
+                    break
+        shown, more = found[:limit], len(found) > limit
+        screen.show(
+            {"tenant": tenant, "more": more, "executions": shown},
+            lambda: (
+                _executions(shown) if shown else plain(f"There are no executions{_of(tenant)}.")
+            ),
+        )
+        if more:
+            screen.note("There are more: raise --limit.", "dim")
+
+    on_store(work, url, as_json=as_json, tenant=tenant)
+
+
+def keys(
+    execution: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="EXECUTION",
+            show_default=False,
+            help="The execution; by default, the keys that belong to none.",
+        ),
+    ] = None,
+    *,
+    tenant: ListedTenant = None,
+    prefix: Annotated[
+        str, typer.Option("--prefix", "-p", show_default=False, help="Only keys that begin so.")
+    ] = "",
+    after: Annotated[
+        str | None,
+        typer.Option(show_default=False, help="Only keys behind this one: the next page."),
+    ] = None,
+    limit: Limit = 100,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Lists keys with their size and age, in the order of their names: 1 request per 1,000.
+
+    Without --tenant, those that were set without one.
+    On S3, whose listings do not show it, neither expiry nor what has expired is known.
+    [dim]statebucket keys -t acme --prefix report/[/]
+    [dim]statebucket keys exec-1 -t acme --json | jq '.keys[].size'[/]
+    """
+
+    async def work(store: StateStore, screen: Screen) -> None:
+        with screen.err.status("listing keys…"):
+            # One more than is shown, to know whether there are more.
+            listed = store.scan_keys(execution, prefix=prefix, after=after, limit=limit + 1)
+            found = [entry async for entry in listed]
+        shown, more = found[:limit], len(found) > limit
+        of_execution = "" if execution is None else f" of execution {execution!r}"
+        screen.show(
+            {
+                "tenant": tenant,
+                "execution": execution,
+                "more": more,
+                "keys": [msgspec.to_builtins(entry) for entry in shown],
+            },
+            lambda: (
+                _keys(shown, expires=lists_expiry(store))
+                if shown
+                else plain(f"There are no such keys{of_execution}{_of(tenant)}.")
+            ),
+        )
+        if more:
+            screen.note(f"There are more: raise --limit, or pass --after {shown[-1].key!r}.", "dim")
+
+    on_store(work, url, as_json=as_json, tenant=tenant)
+
+
+def _of(tenant: str | None) -> str:
+    if tenant is None:
+        return " without a tenant; those of one are found with --tenant"
+    return f" of tenant {tenant!r}"
+
+
+def _executions(shown: list[str]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("execution", overflow="fold")
+    for execution in shown:
+        table.add_row(plain(execution))
+    return table
+
+
+def _keys(shown: list[KeyEntry], *, expires: bool) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("key", overflow="fold")
+    for head in ("size", "age", *(["expires"] if expires else [])):
+        table.add_column(head, justify="right", no_wrap=True)
+    for one in shown:
+        table.add_row(
+            plain(one.key),
+            size(one.size),
+            "?" if one.modified_at is None else age(one.modified_at),
+            *([expiry(one.expires_at)] if expires else []),
+        )
+    return table
