@@ -41,6 +41,13 @@ def shown(value: object) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
+def awaiting(value: object) -> str:
+    """What an error's message adds where a value is a call that was not awaited; else nothing."""
+    if not hasattr(value, "__await__"):
+        return ""
+    return "; it was not awaited: write await before the call that returns it"
+
+
 def excerpt(said: object) -> str:
     """What a service, an SDK or a stored object says, as an error's message may quote it.
 

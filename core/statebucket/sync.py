@@ -177,6 +177,12 @@ async def _shut_down(stores: list[Any]) -> None:
     await asyncio.get_running_loop().shutdown_asyncgens()
 
 
+_AWAITED = (
+    "this is the blocking store: write with, and calls without await; or take open_store from "
+    "statebucket, whose calls are awaited"
+)
+
+
 class _Blocking:
     """What the blocking classes share: the asynchronous object behind them."""
 
@@ -191,6 +197,15 @@ class _Blocking:
 
     def __enter__(self) -> Any:  # noqa: ANN401  (the stub says which)
         return _blocking(self._runner().run(self.__wrapped__.__aenter__()), self)
+
+    def __await__(self) -> Any:  # noqa: ANN401  (never returns)
+        raise UnsupportedOperation(_AWAITED)
+
+    async def __aenter__(self) -> Any:  # noqa: ANN401  (never returns)
+        raise UnsupportedOperation(_AWAITED)
+
+    async def __aexit__(self, *error: object) -> None:
+        """Is never called: the block is not entered."""
 
     def __exit__(
         self,

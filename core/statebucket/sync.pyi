@@ -395,14 +395,16 @@ class BlockingStateStore:
         if_version: Version | None = None,
         want_current: bool = False,
     ) -> Version:
-        """As `set`, for a value that JSON carries: plain, a msgspec Struct, a dataclass.
+        """As `set`, for a value that JSON carries: plain, a Struct, a dataclass, a pydantic model.
 
-        A Struct's or dataclass's fields may be datetimes, sets, enums and the like, which
-        `get_json` restores if it is given that type.
+        The fields of a msgspec Struct or a dataclass may be datetimes, sets, enums and the like,
+        which `get_json` restores if it is given that type. A pydantic model is stored as a dict of
+        its fields, which must be plain; of another, store ``model.model_dump(mode="json")``. It is
+        read by ``Model.model_validate(await store.get_json(key))``.
 
         Raises:
             InvalidValue: JSON would not carry it unchanged (NaN, keys that are not strings, a set,
-                a datetime, …); the message names the type and where it stands.
+                a datetime, …); the message names the type, where it stands, and what to call.
         """
 
     @overload

@@ -6,7 +6,7 @@ import math
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from statebucket.errors import InvalidValue, shown
+from statebucket.errors import InvalidValue, awaiting, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,10 +51,12 @@ def json_value(
     """Returns a copy of a value that JSON carries unchanged.
 
     Args:
-        value: None, a bool, int, finite float, string, list or tuple (which becomes a list), or a
-            dict with string keys, to any depth.
+        value: None, a bool, int, finite float, string, list or tuple (which becomes a list), a dict
+            with string keys, or a dataclass or model of pydantic's with such fields (which becomes
+            a dict), to any depth.
         path: What to call it in the error's message.
-        typed: What makes a JSON value of one that declares its fields; None to refuse such.
+        typed: What makes a JSON value of one that declares its fields, whatever their types, for a
+            caller who reads it back by that type; None where it is read without one.
 
     Raises:
         InvalidValue: It, or something in it, is of another kind; the message has its path.
@@ -95,11 +97,38 @@ def _builtin(value: Any, path: str, typed: Callable[[Any], Any] | None) -> Any: 
     for base in bases:
         if isinstance(value, base) and not isinstance(value, Enum):
             return base(value)
-    if typed is None or not any(hasattr(type(value), mark) for mark in _DECLARES_FIELDS):
-        raise InvalidValue(
-            f"{path} is not JSON-serializable: {type(value).__name__} {shown(value)}"
-        )
-    return typed(value)
+    kind = type(value)
+    if callable(getattr(kind, "model_dump", None)):  # a model of pydantic's
+        return _fields(value.model_dump(), path, 'model_dump(mode="json") of it', typed)
+    if typed is not None and any(hasattr(kind, mark) for mark in _DECLARES_FIELDS):
+        return typed(value)
+    to_builtins = "msgspec.to_builtins of it"
+    if hasattr(kind, "__dataclass_fields__"):
+        from dataclasses import fields  # noqa: PLC0415  (loaded already: there is one)
+
+        values = {field.name: getattr(value, field.name) for field in fields(value)}
+        return _fields(values, path, to_builtins, typed)
+    hint = awaiting(value)
+    if any(hasattr(kind, mark) for mark in _DECLARES_FIELDS):
+        hint = f"; pass {to_builtins}"
+    raise InvalidValue(f"{path} is not JSON-serializable: {kind.__name__} {shown(value)}{hint}")
+
+
+def _fields(
+    values: Any,  # noqa: ANN401  (a dict, or what a model without a dict holds)
+    path: str,
+    call: str,
+    typed: Callable[[Any], Any] | None,
+) -> Any:  # noqa: ANN401
+    """The fields of a model or dataclass, which come back as a dict.
+
+    What JSON has no type for would come back as text, or not at all, where no type is given to
+    decode to: the caller says in which form it is to be stored.
+    """
+    try:
+        return _json_value(values, path, typed)
+    except InvalidValue as error:
+        raise InvalidValue(f"{error.message}; pass {call}, if its JSON will do") from None
 
 
 def _json_key(key: object, path: str) -> str:

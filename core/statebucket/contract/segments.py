@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from statebucket.errors import InvalidKey, shown
+from statebucket.errors import InvalidKey, awaiting, shown
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
 _DOT = ord(".")
@@ -32,7 +32,9 @@ def encode(text: str, *, what: str = "key") -> str:
         InvalidKey: It is not a string, is empty, or holds a lone surrogate.
     """
     if not isinstance(text, str):
-        raise InvalidKey(f"{what} must be a string, not {type(text).__name__}: {shown(text)}")
+        raise InvalidKey(
+            f"{what} must be a string, not {type(text).__name__}: {shown(text)}{awaiting(text)}"
+        )
     text = str.__str__(text)  # not a subclass of str, which may format as something else
     if _PLAIN.fullmatch(text):
         return text
@@ -57,7 +59,9 @@ def beginnings(text: str, *, what: str = "prefix") -> list[str]:
         InvalidKey: It is not a string, or holds a lone surrogate.
     """
     if not isinstance(text, str):
-        raise InvalidKey(f"{what} must be a string, not {type(text).__name__}: {shown(text)}")
+        raise InvalidKey(
+            f"{what} must be a string, not {type(text).__name__}: {shown(text)}{awaiting(text)}"
+        )
     raw = _utf8(str.__str__(text), what)
     continued = _escaped(raw, last=len(raw))  # its last byte is not the segment's
     return [continued, f"{continued[:-1]}~2E"] if continued.endswith(".") else [continued]

@@ -62,7 +62,8 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     Only the two ids must be given. Validated when built, and again when saved. ``step_outputs`` and
     ``variables`` are copied, so that a later change to the caller's own dictionaries does not reach
-    the snapshot; do not change them in place.
+    the snapshot; do not change them in place. In them a dataclass or a pydantic model of plain
+    values becomes a dict; one with a datetime or the like is refused, with what to call.
 
     Attributes:
         execution_id: The execution; not empty, without ``:``.

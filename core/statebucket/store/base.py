@@ -90,6 +90,17 @@ class ContextStore(StateStore):
         with shielded():
             await self._objects.bucket.close()
 
+    if not TYPE_CHECKING:  # for a type checker it has none
+
+        def __enter__(self) -> None:
+            raise UnsupportedOperation(
+                "this store's calls are awaited: write async with and await; or take open_store "
+                "from statebucket.sync, whose calls block"
+            )
+
+        def __exit__(self, *error: object) -> None:
+            """Is never called: the block is not entered."""
+
     async def __aenter__(self) -> Self:
         return self
 

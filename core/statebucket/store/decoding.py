@@ -54,9 +54,12 @@ def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401
     made = msgspec.json.Decoder(kind)
     for part in _parts(inspect.type_info(kind)):
         if isinstance(part, inspect.CustomType) and not _may_be(part.cls):
+            name = part.cls.__qualname__
+            if hasattr(part.cls, "model_validate"):  # a model of pydantic's
+                raise TypeError(f"read it without a type, and call {name}.model_validate(value)")
             raise TypeError(
-                f"{part.cls.__qualname__} declares no fields; use a dataclass, a TypedDict, a "
-                "NamedTuple, an attrs class or a msgspec.Struct"
+                f"{name} declares no fields; use a dataclass, a TypedDict, a NamedTuple, an attrs "
+                "class or a msgspec.Struct"
             )
     return made
 

@@ -9,7 +9,7 @@ import msgspec
 
 from statebucket.contract.json_values import json_value
 from statebucket.contract.versions import Stored, Version
-from statebucket.errors import InvalidArgument, InvalidValue, shown
+from statebucket.errors import InvalidArgument, InvalidValue, awaiting, shown
 from statebucket.port.bucket import BYTES, JSON
 from statebucket.store.base import ContextStore
 from statebucket.store.conflicts import showing_current
@@ -138,7 +138,10 @@ def check_condition(condition: object) -> None:
         InvalidArgument: It is neither a version nor None.
     """
     if condition is not None and not isinstance(condition, Version):
-        raise InvalidArgument(f"if_version must be a Version or None: {condition!r}")
+        hint = awaiting(condition)
+        if hasattr(condition, "version"):
+            hint = "; write if_version=stored.version"
+        raise InvalidArgument(f"if_version must be a Version or None: {shown(condition)}{hint}")
 
 
 def check_deletion(operation: str, condition: object) -> None:
@@ -155,16 +158,18 @@ def check_deletion(operation: str, condition: object) -> None:
         )
 
 
-def value_bytes(value: bytes | bytearray | memoryview) -> bytes:
+def value_bytes(value: object) -> bytes:
     """A value as it is stored.
 
     Raises:
         InvalidValue: It is none.
     """
     if not isinstance(value, bytes | bytearray | memoryview):
+        hint = awaiting(value) or "; set_json stores other values"
+        if isinstance(value, str):
+            hint = "; write value.encode() for its bytes, or set_json for it as JSON"
         raise InvalidValue(
-            f"a value must be bytes, bytearray or memoryview, not {type(value).__name__}; "
-            "set_json stores other values"
+            f"a value must be bytes, bytearray or memoryview, not {type(value).__name__}{hint}"
         )
     return bytes(value)
 
@@ -183,4 +188,8 @@ def value_json(value: Any) -> bytes:  # noqa: ANN401  (any JSON value)
 
 def _typed(value: Any) -> Any:  # noqa: ANN401  (with fields whose types `get_json` receives)
     # What msgspec would turn into base64 text stays, and is refused.
-    return msgspec.to_builtins(value, builtin_types=(bytes, bytearray, memoryview))
+    return msgspec.to_builtins(
+        value,
+        builtin_types=(bytes, bytearray, memoryview),
+        enc_hook=lambda inner: json_value(inner, f"value ({type(value).__name__})", _typed),
+    )

@@ -14,6 +14,7 @@ from statebucket.errors import (
     InvalidSnapshot,
     StaleSnapshot,
     VersionConflict,
+    awaiting,
     shown,
 )
 from statebucket.port.bucket import JSON
@@ -206,3 +207,25 @@ class Snapshots:
                 # Not at once: with many writers, or where the conflict is none, that is a storm.
                 await here().sleep(jitter(0.01 * race))
         raise AssertionError("unreachable: the last race returns or raises")
+
+
+def check_snapshot(who: str, snapshot: object) -> ExecutionSnapshot:
+    """A snapshot that a caller gives to be saved, validated again.
+
+    Args:
+        who: Who takes it, for the error.
+        snapshot: What the caller gives.
+
+    Raises:
+        InvalidSnapshot: It is none, or was changed in place to what JSON cannot carry.
+    """
+    if isinstance(snapshot, ExecutionSnapshot):
+        return snapshot.checked()
+    hint = awaiting(snapshot)
+    if isinstance(snapshot, dict):
+        hint = "; write ExecutionSnapshot(**fields), or view.snapshot(execution_id, …)"
+    elif isinstance(snapshot, Stored):
+        hint = "; write stored.value"
+    elif isinstance(snapshot, bytes | str):
+        hint = "; write ExecutionSnapshot.from_json(data)"
+    raise InvalidSnapshot(f"{who}: not an ExecutionSnapshot: {type(snapshot).__name__}{hint}")

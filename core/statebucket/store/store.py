@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING
 
 from statebucket.contract.durations import DAY, duration
 from statebucket.contract.segments import encode_execution
-from statebucket.contract.snapshot import ExecutionSnapshot
 from statebucket.contract.state_store import MARGIN
 from statebucket.contract.versions import Stored, Version
 from statebucket.errors import (
     InvalidArgument,
-    InvalidSnapshot,
     UnsupportedOperation,
     VersionConflict,
 )
@@ -24,6 +22,7 @@ from statebucket.port.expiry import span_ms
 from statebucket.store.conflicts import showing_current
 from statebucket.store.keys import check_condition, check_deletion
 from statebucket.store.listings import Listings
+from statebucket.store.snapshots import check_snapshot
 from statebucket.store.updates import Updates
 from statebucket.telemetry.observe import observed
 
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from statebucket.contract.lease import Lease
     from statebucket.contract.lifecycle import LifecyclePlan, LifecycleReport
     from statebucket.contract.reports import DeletionReport, SweepReport
+    from statebucket.contract.snapshot import ExecutionSnapshot
     from statebucket.contract.writer import SnapshotWriter
     from statebucket.lifecycle.manager import LifecycleManager
     from statebucket.store.leases import StoreLease
@@ -67,9 +67,7 @@ class ObjectStateStore(Updates, Listings):
         lease: Lease | None = None,
         want_current: bool = False,
     ) -> Version:
-        if not isinstance(snapshot, ExecutionSnapshot):
-            raise InvalidSnapshot(f"not an ExecutionSnapshot: {type(snapshot).__name__}")
-        snapshot = snapshot.checked()
+        snapshot = check_snapshot("save_snapshot", snapshot)
         tenant_id, execution_id = snapshot.tenant_id, snapshot.execution_id
         self.context.check_tenant(tenant_id)
         check_condition(if_version)

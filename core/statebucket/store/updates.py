@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from statebucket.contract.segments import encode_execution
-from statebucket.contract.snapshot import ExecutionSnapshot
 from statebucket.errors import (
     InvalidArgument,
     InvalidSnapshot,
@@ -19,6 +18,7 @@ from statebucket.errors import (
 from statebucket.port.bucket import BYTES, JSON
 from statebucket.store.decoding import decode_json, decoder
 from statebucket.store.keys import KeyValues, value_bytes, value_json
+from statebucket.store.snapshots import check_snapshot
 from statebucket.store.swap import swapped
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from statebucket.contract.ids import ExecutionId
+    from statebucket.contract.snapshot import ExecutionSnapshot
     from statebucket.contract.versions import Version
     from statebucket.store.envelope import Found
     from statebucket.store.retry import Call
@@ -185,17 +186,13 @@ class Updates(KeyValues):
 
 def _checked(snapshot: object, execution_id: str) -> ExecutionSnapshot:
     """What the caller's function has returned, if it may be saved."""
-    if not isinstance(snapshot, ExecutionSnapshot):
-        raise InvalidSnapshot(
-            "update_snapshot: function must return an ExecutionSnapshot or None, not "
-            f"{shown(snapshot)}"
-        )
+    snapshot = check_snapshot("update_snapshot: function", snapshot)
     if snapshot.execution_id != execution_id:
         raise InvalidSnapshot(
             f"update_snapshot: function returned a snapshot of {snapshot.execution_id!r}, the call "
             f"is for {execution_id!r}"
         )
-    return snapshot.checked()
+    return snapshot
 
 
 def _check_function(operation: str, function: object) -> None:
