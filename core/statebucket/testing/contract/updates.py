@@ -190,7 +190,7 @@ class UpdateContract(Contract):
         with pytest.raises(errors.InvalidValue):
             await acme.update_json("k", lambda _: {"a"})
         wrong = {"state": "Running"}
-        with pytest.raises(errors.InvalidSnapshot, match="must return an ExecutionSnapshot"):
+        with pytest.raises(errors.InvalidSnapshot, match="function: not an ExecutionSnapshot"):
             await acme.update_snapshot(E1, lambda _: wrong)
         with pytest.raises(errors.InvalidSnapshot, match="'e2'"):
             await acme.update_snapshot(E1, lambda _: snapshot("e2"))
