@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from statebucket.contract.calls import Kind, declared
 from statebucket.contract.lease import Lease
 from statebucket.contract.state_store import StateStore
+from statebucket.contract.wording import for_blocking
 from statebucket.contract.writer import SnapshotWriter
 from statebucket.errors import UnsupportedOperation
 from statebucket.opening import open_store as _open_store
@@ -247,6 +248,7 @@ def _method(name: str, source: Callable[..., Any], declaration: Declaration) -> 
                 runner = _in_the_loop
         return give(runner, functools.partial(getattr(target, name), *args, **kwargs))
 
+    call.__doc__ = for_blocking(source.__doc__)
     return call
 
 
@@ -367,4 +369,4 @@ def open_store(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (the stub say
     return BlockingStateStore(store)
 
 
-open_store.__doc__ = _open_store.__doc__
+open_store.__doc__ = for_blocking(_open_store.__doc__)

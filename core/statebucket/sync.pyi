@@ -41,7 +41,7 @@ class BlockingStateStore:
         """
 
     def shutdown(self) -> None:
-        """Closes the running event loop's connections. Doing it twice is no error.
+        """Closes the connections. Doing it twice is no error.
 
         A later call opens new ones. A client or session of the caller's stays open.
         """
@@ -110,7 +110,9 @@ class BlockingStateStore:
 
         Args:
             snapshot: What to keep. It is validated again, and copied, before the first request.
-            if_version: See the class.
+            if_version: None replaces whatever is there. `Version.ABSENT` only creates, over an
+                expired snapshot too. A version, as a load or save returned it, replaces only that
+                one.
             ttl: How long the snapshot can be loaded, a `timedelta` or seconds; by default the
                 store's ``finished_ttl`` for a finished execution, else its ``retention``, else for
                 ever.
@@ -127,7 +129,8 @@ class BlockingStateStore:
         Raises:
             InvalidSnapshot: It was changed in place to what JSON cannot carry; the message has the
                 path.
-            VersionConflict: The condition does not hold.
+            VersionConflict: The condition does not hold: there is a snapshot already, or another
+                version, or none any more. It is left as it is.
             StaleSnapshot: ``only_newer``, and a newer snapshot is stored.
             LeaseLost: The lease ran out, or its next holder has saved.
             TenantMismatch: This store is bound to another tenant than the snapshot's.
@@ -145,7 +148,10 @@ class BlockingStateStore:
         """
 
     def load_stored(self, execution_id: ExecutionId | str) -> Stored[ExecutionSnapshot] | None:
-        """As `load_snapshot`, with the version, expiry and size."""
+        """As `load_snapshot`, with the version, expiry and size.
+
+        The ``version`` is what ``if_version=`` takes to replace or delete just this snapshot.
+        """
 
     def delete_snapshot(
         self,
@@ -210,7 +216,7 @@ class BlockingStateStore:
         ttl: timedelta | float,
         wait: timedelta | float | None = None,
     ) -> AbstractContextManager[BlockingLease]:
-        """Holds an execution for one worker at a time, for ``async with``.
+        """Holds an execution for one worker at a time, for ``with``.
 
         3 requests to take it (4 without a tenant bound), 1 at each third of ``ttl`` to renew it, 1
         to give it up. What it guarantees, and what it does not, is said in
@@ -239,7 +245,7 @@ class BlockingStateStore:
         only_newer: bool = False,
         lease: BlockingLease | None = None,
     ) -> BlockingSnapshotWriter:
-        """A writer that coalesces many saves of one execution, for ``async with``.
+        """A writer that coalesces many saves of one execution, for ``with``.
 
         At most one save is in flight, with the interval between them that the service asks for
         (GCS: one second an object); of the snapshots that come meanwhile the latest is written.
@@ -248,9 +254,9 @@ class BlockingStateStore:
 
         Args:
             execution_id: The execution.
-            ttl: As for `save_snapshot`; likewise the other arguments.
-            only_newer: See there.
-            lease: See there.
+            ttl: As for `save_snapshot`.
+            only_newer: Never replace a snapshot with a higher ``sequence_number``.
+            lease: Write only what this lease allows, as for `save_snapshot`.
         """
 
     def set(
@@ -262,15 +268,18 @@ class BlockingStateStore:
         if_version: Version | None = None,
         want_current: bool = False,
     ) -> Version:
-        """Stores a value: 1 request.
+        """Stores a value: 1 request, 2 when a condition fails.
 
         Args:
             key: ``exec:{execution_id}:{rest}`` belongs to that execution and goes with it; any
-                other key belongs to the tenant, or to none.
+                other key belongs to the tenant. Without a tenant bound, both are shared ones,
+                which no view sees.
             value: The bytes. A bytearray or memoryview is copied before the first request.
             ttl: How long it can be read, a `timedelta` or seconds; by default the store's
                 ``retention``, else for ever.
-            if_version: See the class.
+            if_version: None replaces whatever is there. `Version.ABSENT` only creates, over an
+                expired value too. A version, as a load or save returned it, replaces only that
+                one.
             want_current: Have what won in the error's ``current``, as bytes, at no request more.
 
         Returns:
@@ -280,14 +289,25 @@ class BlockingStateStore:
             InvalidKey: The key cannot name an object.
             InvalidTTL: ``ttl`` is not a positive duration.
             InvalidValue: ``value`` is none of these.
-            VersionConflict: The condition does not hold.
+            VersionConflict: The condition does not hold: there is a value already, or another
+                version, or none any more. It is left as it is.
         """
 
     def get(self, key: str) -> bytes | None:
-        """A value, or None if it does not exist or has expired: 1 request."""
+        """A value, or None if it does not exist or has expired: 1 request.
+
+        A view sees its tenant's keys; a store without a tenant sees the shared ones, those that
+        were set through such a store, ``exec:`` keys too.
+
+        Args:
+            key: As for `set`.
+        """
 
     def get_stored(self, key: str) -> Stored[bytes] | None:
-        """As `get`, with the version, expiry and size."""
+        """As `get`, with the version, expiry and size: 1 request.
+
+        The ``version`` is what ``if_version=`` takes to replace or delete just this value.
+        """
 
     def update(
         self,
@@ -330,7 +350,28 @@ class BlockingStateStore:
     @overload
     def update_json(
         self, key: str, function: Callable[[Any], Any], *, ttl: timedelta | float | None = None
-    ) -> Any: ...
+    ) -> Any:
+        """As `update`, for a JSON value: ``update_json("n", lambda n: (n or 0) + 1)`` counts.
+
+        Args:
+            key: As for `set`.
+            function: Takes the value and returns what to store, any value that `set_json` takes and
+                that can be decoded to ``type``.
+            type: What to decode the value to, as `msgspec.json.decode` takes it.
+            ttl: As for `update`.
+
+        Returns:
+            The value that is stored then, as `get_json` returns it.
+
+        Raises:
+            InvalidArgument: ``function`` is no plain function, or ``type`` is none that msgspec
+                decodes to.
+            InvalidValue: ``function`` has returned what JSON would not carry unchanged, or what
+                cannot be decoded to ``type``.
+            VersionConflict: As of `update`.
+            CorruptObject: What is stored is not JSON, or of another type.
+        """
+
     @overload
     def update_json(
         self,
@@ -338,14 +379,35 @@ class BlockingStateStore:
         function: Callable[[T | None], T | None],
         type: type[T],
         ttl: timedelta | float | None = None,
-    ) -> T | None: ...
+    ) -> T | None:
+        """As `update`, for a JSON value: ``update_json("n", lambda n: (n or 0) + 1)`` counts.
+
+        Args:
+            key: As for `set`.
+            function: Takes the value and returns what to store, any value that `set_json` takes and
+                that can be decoded to ``type``.
+            type: What to decode the value to, as `msgspec.json.decode` takes it.
+            ttl: As for `update`.
+
+        Returns:
+            The value that is stored then, as `get_json` returns it.
+
+        Raises:
+            InvalidArgument: ``function`` is no plain function, or ``type`` is none that msgspec
+                decodes to.
+            InvalidValue: ``function`` has returned what JSON would not carry unchanged, or what
+                cannot be decoded to ``type``.
+            VersionConflict: As of `update`.
+            CorruptObject: What is stored is not JSON, or of another type.
+        """
+
     def delete(
         self, key: str, *, if_version: Version | None = None, want_current: bool = False
     ) -> bool | None:
         """Deletes a key; deleting what is not there is no error: 1 request, 2 when it loses.
 
         Args:
-            key: The key.
+            key: As for `set`: a view deletes its tenant's, a store without a tenant a shared one.
             if_version: Delete only this version, as a load or save returned it; by default
                 whatever is there. `Version.ABSENT` is refused.
             want_current: Have what won in the error's ``current``, at no request more.
@@ -368,7 +430,8 @@ class BlockingStateStore:
         again finishes the job: deleting what is not there is no error.
 
         Args:
-            keys: The keys, of any executions and of none; one that comes twice counts once.
+            keys: The keys, of any executions and of none; one that comes twice counts once. As for
+                `set`: a view deletes its tenant's, a store without a tenant shared ones.
 
         Returns:
             How many there were, as ``keys``, and as ``unreported`` how many are gone of which it is
@@ -383,7 +446,8 @@ class BlockingStateStore:
     def exists(self, key: str) -> bool:
         """Whether a key exists; an expired one does not: 1 request.
 
-        On S3 this call cannot distinguish a missing bucket from a missing key.
+        It sees the same keys as `get`. On S3 this call cannot distinguish a missing bucket from a
+        missing key.
         """
 
     def set_json(
@@ -400,21 +464,87 @@ class BlockingStateStore:
         The fields of a msgspec Struct or a dataclass may be datetimes, sets, enums and the like,
         which `get_json` restores if it is given that type. A pydantic model is stored as a dict of
         its fields, which must be plain; of another, store ``model.model_dump(mode="json")``. It is
-        read by ``Model.model_validate(await store.get_json(key))``.
+        read by ``Model.model_validate(store.get_json(key))``. 1 request, 2 when it loses.
+
+        Args:
+            key: As for `set`.
+            value: The value.
+            ttl: As for `set`.
+            if_version: None replaces whatever is there. `Version.ABSENT` only creates, over an
+                expired value too. A version, as a load or save returned it, replaces only that
+                one.
+            want_current: Have what won in the error's ``current``, decoded from JSON, at no request
+                more.
+
+        Returns:
+            The version that was written.
 
         Raises:
+            VersionConflict: The condition does not hold, as for `set`.
             InvalidValue: JSON would not carry it unchanged (NaN, keys that are not strings, a set,
                 a datetime, …); the message names the type, where it stands, and what to call.
         """
 
     @overload
-    def get_json(self, key: str) -> Any: ...
+    def get_json(self, key: str) -> Any:
+        """As `get`, decoded from JSON and checked against a type: 1 request.
+
+        Args:
+            key: The key.
+            type: What to decode to, as `msgspec.json.decode` takes it.
+
+        Raises:
+            InvalidArgument: ``type`` is none that msgspec decodes to.
+            CorruptObject: What is stored is not JSON, or of another type.
+        """
+
     @overload
-    def get_json(self, key: str, type: type[T]) -> T | None: ...
+    def get_json(self, key: str, type: type[T]) -> T | None:
+        """As `get`, decoded from JSON and checked against a type: 1 request.
+
+        Args:
+            key: The key.
+            type: What to decode to, as `msgspec.json.decode` takes it.
+
+        Raises:
+            InvalidArgument: ``type`` is none that msgspec decodes to.
+            CorruptObject: What is stored is not JSON, or of another type.
+        """
+
     @overload
-    def get_json_stored(self, key: str) -> Stored[Any] | None: ...
+    def get_json_stored(self, key: str) -> Stored[Any] | None:
+        """As `get_json`, with the version, expiry and size: 1 request.
+
+        Args:
+            key: The key.
+            type: What to decode to, as `msgspec.json.decode` takes it.
+
+        Returns:
+            The value and what is known of it, or None if it does not exist or has expired. Its
+            ``version`` is what ``set_json(…, if_version=)`` takes to replace just this one.
+
+        Raises:
+            InvalidArgument: ``type`` is none that msgspec decodes to.
+            CorruptObject: What is stored is no JSON, or of another type.
+        """
+
     @overload
-    def get_json_stored(self, key: str, type: type[T]) -> Stored[T] | None: ...
+    def get_json_stored(self, key: str, type: type[T]) -> Stored[T] | None:
+        """As `get_json`, with the version, expiry and size: 1 request.
+
+        Args:
+            key: The key.
+            type: What to decode to, as `msgspec.json.decode` takes it.
+
+        Returns:
+            The value and what is known of it, or None if it does not exist or has expired. Its
+            ``version`` is what ``set_json(…, if_version=)`` takes to replace just this one.
+
+        Raises:
+            InvalidArgument: ``type`` is none that msgspec decodes to.
+            CorruptObject: What is stored is no JSON, or of another type.
+        """
+
     def list_snapshots(
         self, tenant_id: TenantId | str | None = None, limit: int = 1000
     ) -> list[ExecutionId]:
@@ -766,8 +896,8 @@ def open_store(
 ) -> BlockingStateStore:
     """Opens a state store. No request is sent before the first call of the store.
 
-    The store is an async context manager; without ``async with`` it works as well, and
-    ``await store.shutdown()`` closes it.
+    The store is a context manager; without ``with`` it works as well, and
+    ``store.shutdown()`` closes it.
 
     Args:
         url: ``memory://``, ``sqlite:///relative.db``, ``sqlite:////absolute.db``,
@@ -782,7 +912,7 @@ def open_store(
             environment variable ``STATEBUCKET_ENGINE``, for the schemes that have the engine it
             names, or else ``sdk``.
         tenant: Opens this tenant's view, as ``store.tenant(…)`` gives it.
-        max_in_flight: The most requests at one time from one event loop; 32 by default.
+        max_in_flight: The most requests at one time; 32 by default.
         finished_ttl: A TTL for snapshots in a terminal state that are saved without one, a
             `timedelta` or seconds.
         retention: The TTL of whatever is written without one, snapshots and keys, a `timedelta` or

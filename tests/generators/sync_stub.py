@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from statebucket.contract.calls import Kind, declared
+from statebucket.contract.wording import for_blocking
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 CORE = Path(__file__).parents[2] / "core" / "statebucket"
@@ -82,7 +83,7 @@ class _Blocking(ast.NodeTransformer):
             for decorator in node.decorator_list
             if isinstance(decorator, ast.Name) and decorator.id != "abstractmethod"
         ]
-        doc = ast.get_docstring(node, clean=False)
+        doc = for_blocking(ast.get_docstring(node, clean=False))
         ellipsis: ast.stmt = ast.Expr(ast.Constant(...))
         node.body = [ast.Expr(ast.Constant(doc)) if doc else ellipsis]
         return node
@@ -111,6 +112,21 @@ def _implements_overload(body: list[ast.stmt], at: int) -> bool:
     )
 
 
+def _without_implementations(body: list[ast.stmt]) -> list[ast.stmt]:
+    """A class's body, in which overloads have the docstring of what is behind them."""
+    kept: list[ast.stmt] = []
+    for at, member in enumerate(body):
+        if not _implements_overload(body, at):
+            kept.append(member)
+            continue
+        assert isinstance(member, ast.FunctionDef)
+        for overload in reversed(kept):
+            if not isinstance(overload, ast.FunctionDef) or overload.name != member.name:
+                break
+            overload.body = member.body
+    return kept
+
+
 def stub() -> str:
     """The stub's text."""
     parts = [HEAD]
@@ -128,7 +144,7 @@ def stub() -> str:
                 elif isinstance(member, _FUNCTIONS) and _public(member):
                     call = calls.get(member.name)
                     body.append(_Blocking(call and call.kind).visit(member))
-        body = [member for at, member in enumerate(body) if not _implements_overload(body, at)]
+        body = _without_implementations(body)
         text = ast.unparse(ast.fix_missing_locations(ast.ClassDef(name, [], [], body, [])))
         head, _, rest = text.partition("\n")
         parts.append(f"{head}\n{attributes}{rest}\n\n")

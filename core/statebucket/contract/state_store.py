@@ -170,7 +170,9 @@ class StateStore(StorageBackend, Protocol):
 
         Args:
             snapshot: What to keep. It is validated again, and copied, before the first request.
-            if_version: See the class.
+            if_version: None replaces whatever is there. `Version.ABSENT` only creates, over an
+                expired snapshot too. A version, as a load or save returned it, replaces only that
+                one.
             ttl: How long the snapshot can be loaded, a `timedelta` or seconds; by default the
                 store's ``finished_ttl`` for a finished execution, else its ``retention``, else for
                 ever.
@@ -187,7 +189,8 @@ class StateStore(StorageBackend, Protocol):
         Raises:
             InvalidSnapshot: It was changed in place to what JSON cannot carry; the message has the
                 path.
-            VersionConflict: The condition does not hold.
+            VersionConflict: The condition does not hold: there is a snapshot already, or another
+                version, or none any more. It is left as it is.
             StaleSnapshot: ``only_newer``, and a newer snapshot is stored.
             LeaseLost: The lease ran out, or its next holder has saved.
             TenantMismatch: This store is bound to another tenant than the snapshot's.
@@ -211,7 +214,10 @@ class StateStore(StorageBackend, Protocol):
     async def load_stored(
         self, execution_id: ExecutionId | str
     ) -> Stored[ExecutionSnapshot] | None:
-        """As `load_snapshot`, with the version, expiry and size."""
+        """As `load_snapshot`, with the version, expiry and size.
+
+        The ``version`` is what ``if_version=`` takes to replace or delete just this snapshot.
+        """
         ...
 
     @declare(Kind.CALL)
@@ -322,9 +328,9 @@ class StateStore(StorageBackend, Protocol):
 
         Args:
             execution_id: The execution.
-            ttl: As for `save_snapshot`; likewise the other arguments.
-            only_newer: See there.
-            lease: See there.
+            ttl: As for `save_snapshot`.
+            only_newer: Never replace a snapshot with a higher ``sequence_number``.
+            lease: Write only what this lease allows, as for `save_snapshot`.
         """
         ...
 
@@ -338,15 +344,18 @@ class StateStore(StorageBackend, Protocol):
         if_version: Version | None = None,
         want_current: bool = False,
     ) -> Version:
-        """Stores a value: 1 request.
+        """Stores a value: 1 request, 2 when a condition fails.
 
         Args:
             key: ``exec:{execution_id}:{rest}`` belongs to that execution and goes with it; any
-                other key belongs to the tenant, or to none.
+                other key belongs to the tenant. Without a tenant bound, both are shared ones,
+                which no view sees.
             value: The bytes. A bytearray or memoryview is copied before the first request.
             ttl: How long it can be read, a `timedelta` or seconds; by default the store's
                 ``retention``, else for ever.
-            if_version: See the class.
+            if_version: None replaces whatever is there. `Version.ABSENT` only creates, over an
+                expired value too. A version, as a load or save returned it, replaces only that
+                one.
             want_current: Have what won in the error's ``current``, as bytes, at no request more.
 
         Returns:
@@ -356,18 +365,29 @@ class StateStore(StorageBackend, Protocol):
             InvalidKey: The key cannot name an object.
             InvalidTTL: ``ttl`` is not a positive duration.
             InvalidValue: ``value`` is none of these.
-            VersionConflict: The condition does not hold.
+            VersionConflict: The condition does not hold: there is a value already, or another
+                version, or none any more. It is left as it is.
         """
         ...
 
     @declare(Kind.CALL)
     async def get(self, key: str) -> bytes | None:
-        """A value, or None if it does not exist or has expired: 1 request."""
+        """A value, or None if it does not exist or has expired: 1 request.
+
+        A view sees its tenant's keys; a store without a tenant sees the shared ones, those that
+        were set through such a store, ``exec:`` keys too.
+
+        Args:
+            key: As for `set`.
+        """
         ...
 
     @declare(Kind.CALL)
     async def get_stored(self, key: str) -> Stored[bytes] | None:
-        """As `get`, with the version, expiry and size."""
+        """As `get`, with the version, expiry and size: 1 request.
+
+        The ``version`` is what ``if_version=`` takes to replace or delete just this value.
+        """
         ...
 
     @declare(Kind.CALL)
@@ -465,7 +485,7 @@ class StateStore(StorageBackend, Protocol):
         """Deletes a key; deleting what is not there is no error: 1 request, 2 when it loses.
 
         Args:
-            key: The key.
+            key: As for `set`: a view deletes its tenant's, a store without a tenant a shared one.
             if_version: Delete only this version, as a load or save returned it; by default
                 whatever is there. `Version.ABSENT` is refused.
             want_current: Have what won in the error's ``current``, at no request more.
@@ -490,7 +510,8 @@ class StateStore(StorageBackend, Protocol):
         again finishes the job: deleting what is not there is no error.
 
         Args:
-            keys: The keys, of any executions and of none; one that comes twice counts once.
+            keys: The keys, of any executions and of none; one that comes twice counts once. As for
+                `set`: a view deletes its tenant's, a store without a tenant shared ones.
 
         Returns:
             How many there were, as ``keys``, and as ``unreported`` how many are gone of which it is
@@ -507,7 +528,8 @@ class StateStore(StorageBackend, Protocol):
     async def exists(self, key: str) -> bool:
         """Whether a key exists; an expired one does not: 1 request.
 
-        On S3 this call cannot distinguish a missing bucket from a missing key.
+        It sees the same keys as `get`. On S3 this call cannot distinguish a missing bucket from a
+        missing key.
         """
         ...
 
@@ -526,9 +548,23 @@ class StateStore(StorageBackend, Protocol):
         The fields of a msgspec Struct or a dataclass may be datetimes, sets, enums and the like,
         which `get_json` restores if it is given that type. A pydantic model is stored as a dict of
         its fields, which must be plain; of another, store ``model.model_dump(mode="json")``. It is
-        read by ``Model.model_validate(await store.get_json(key))``.
+        read by ``Model.model_validate(await store.get_json(key))``. 1 request, 2 when it loses.
+
+        Args:
+            key: As for `set`.
+            value: The value.
+            ttl: As for `set`.
+            if_version: None replaces whatever is there. `Version.ABSENT` only creates, over an
+                expired value too. A version, as a load or save returned it, replaces only that
+                one.
+            want_current: Have what won in the error's ``current``, decoded from JSON, at no request
+                more.
+
+        Returns:
+            The version that was written.
 
         Raises:
+            VersionConflict: The condition does not hold, as for `set`.
             InvalidValue: JSON would not carry it unchanged (NaN, keys that are not strings, a set,
                 a datetime, …); the message names the type, where it stands, and what to call.
         """
@@ -542,7 +578,7 @@ class StateStore(StorageBackend, Protocol):
 
     @declare(Kind.CALL)
     async def get_json(self, key: str, type: Any = Any) -> Any:  # noqa: A002
-        """As `get`, decoded from JSON and checked against a type.
+        """As `get`, decoded from JSON and checked against a type: 1 request.
 
         Args:
             key: The key.
