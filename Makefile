@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 LEAN := $(if $(findstring engine=http,$(STATEBUCKET_URL)),[http])
 EXTRA := $(strip $(if $(filter s3://%,$(STATEBUCKET_URL)),$(or $(LEAN),[s3])) \
 	$(if $(filter gs://%,$(STATEBUCKET_URL)),$(or $(LEAN),[gcs])) \
-	$(if $(filter az://%,$(STATEBUCKET_URL)),[azure]))
+	$(if $(filter az://%,$(STATEBUCKET_URL)),$(or $(LEAN),[azure])))
 PYTEST := $(BIN)/python -m pytest
 UV := uv==0.13.9
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python

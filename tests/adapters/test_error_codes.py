@@ -42,7 +42,11 @@ CASES = {
     "gcs-none": Case(GCS, Answer(403, ()), "403"),
     "gcs-http-none": Case(f"{GCS}&engine=http", Answer(403, ()), "403"),
     "azure": Case(AZURE, azure_error(403, "AuthorizationFailure"), "AuthorizationFailure"),
+    "azure-http": Case(
+        f"{AZURE}&engine=http", azure_error(403, "AuthorizationFailure"), "AuthorizationFailure"
+    ),
     "azure-none": Case(AZURE, Answer(403, ()), "403"),
+    "azure-http-none": Case(f"{AZURE}&engine=http", Answer(403, ()), "403"),
 }
 
 
@@ -68,7 +72,7 @@ async def test_an_error_has_the_code_of_the_service_or_else_the_status(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     case = CASES[name]
     proxy.always(case.answer)
-    options = {"credential": ACCOUNT_KEY} if case.url == AZURE else {}
+    options = {"credential": ACCOUNT_KEY} if case.url.startswith("az:") else {}
     error = await failing(case.url.format(url=proxy.url), **options)
     assert error.code == case.code
 

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.asyncio
         "gs://bucket/app?endpoint_url=http://127.0.0.1:1",
         "gs://bucket/app?endpoint_url=http://127.0.0.1:1&engine=http",
         "az://container/app?account=acme",
+        "az://container/app?account=acme&engine=http",
     ],
 )
 async def test_every_engine_of_a_service_with_rules_has_the_port(url: str) -> None:

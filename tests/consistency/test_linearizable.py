@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from support.servers import Server
     from support.targets.deployments import Deployment
 
-SERVERS = ["moto", "ministack", "seaweedfs", "seaweedfs+http", "fake", "fake+http", "azurite"]
+SERVERS = [
+    "moto",
+    "ministack",
+    "seaweedfs",
+    "seaweedfs+http",
+    "fake",
+    "fake+http",
+    "azurite",
+    "azurite+http",
+]
 SEED = 1606
 
 

@@ -57,7 +57,7 @@ def test_make_has_the_target(line: str) -> None:
     [
         *(("sqlite:///s.db", ""), ("s3://b/p?region=r", "[s3]"), ("gs://b", "[gcs]")),
         *(("s3://b/p?region=r&engine=http", "[http]"), ("gs://b?engine=http", "[http]")),
-        ("az://b/p?account=a", "[azure]"),
+        *(("az://b/p?account=a", "[azure]"), ("az://b/p?account=a&engine=http", "[http]")),
     ],
 )
 def test_make_demo_installs_what_the_url_needs(url: str, extra: str) -> None:

@@ -201,6 +201,6 @@ def cloud_on(
             close_all()
         else:
             with closing(raw_container(server)) as raw:
-                azure = AzureTarget(server, raw, proxy)
+                azure = AzureTarget(server, raw, proxy, engine)
                 options = {"credential": credential(server)}
                 yield Cloud(service, azure, proxy, server, raw.container_name, options)

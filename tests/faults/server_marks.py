@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 CLOUDS = ["s3", "gcs", "azure"]
 PRODUCTION = ["seaweedfs", "seaweedfs+http"]  # with either engine
-HTTP = ["gcs+http"]  # the other engine of what CLOUDS has
+HTTP = ["gcs+http", "azure+http"]  # the other engine of what CLOUDS has
 
 every_cloud = pytest.mark.parametrize("cloud", CLOUDS, indirect=True)
 with_production = pytest.mark.parametrize("cloud", [*CLOUDS, *HTTP, *PRODUCTION], indirect=True)
@@ -26,11 +26,12 @@ every_s3 = pytest.mark.parametrize("cloud", ["moto", "s3", *PRODUCTION], indirec
 s3_only = pytest.mark.parametrize("cloud", ["s3"], indirect=True)
 moto_only = pytest.mark.parametrize("cloud", ["moto"], indirect=True)
 gcs_only = pytest.mark.parametrize("cloud", ["gcs"], indirect=True)
-azure_only = pytest.mark.parametrize("cloud", ["azure"], indirect=True)
-over_http = pytest.mark.parametrize("cloud", ["s3", "gcs"], indirect=True)  # which have the engine
-with_tags = pytest.mark.parametrize("cloud", ["s3", "azure"], indirect=True)
+azure_only = pytest.mark.parametrize("cloud", ["azure", "azure+http"], indirect=True)
+with_tags = pytest.mark.parametrize("cloud", ["s3", "azure", "azure+http"], indirect=True)
 # moto and fake-gcs-server check no checksum of what they are sent
-with_checks = pytest.mark.parametrize("cloud", ["s3", *PRODUCTION, "azure"], indirect=True)
+with_checks = pytest.mark.parametrize(
+    "cloud", ["s3", *PRODUCTION, "azure", "azure+http"], indirect=True
+)
 
 _BEAT_S = 0.01
 

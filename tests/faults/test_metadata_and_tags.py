@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from faults.clouds import write
-from faults.server_marks import azure_only, every_cloud, gcs_only, over_http, s3_only, with_tags
+from faults.server_marks import azure_only, every_cloud, gcs_only, s3_only, with_tags
 from statebucket import errors
 from support.fault_proxy.proxy import RewriteReply, azure_error, s3_error
 from support.places import ACME, E1, snapshot
@@ -64,7 +64,7 @@ async def test_names_of_headers_may_come_in_capitals(cloud: Cloud) -> None:
     await read_in_capitals(cloud)
 
 
-@over_http
+@every_cloud
 async def test_capitals_on_the_http_engine(cloud: Cloud) -> None:
     await read_in_capitals(cloud, engine="http")
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from support.fault_proxy.kinds import Answer
     from support.servers import Server
 
-SERVICES = ("s3", "s3+http", "gcs", "gcs+http", "azure")
+SERVICES = ("s3", "s3+http", "gcs", "gcs+http", "azure", "azure+http")
 
 
 class Mistake(NamedTuple):
@@ -114,7 +114,7 @@ def cloud(
         kinds: dict[str, Callable[[], Target]] = {
             "s3": lambda: S3Target(moto, raw_client(moto), proxy, engine or "sdk"),
             "gcs": lambda: GCSTarget(fake.url, proxy, engine=engine or "sdk"),
-            "azure": lambda: AzureTarget(azurite, raw, proxy),
+            "azure": lambda: AzureTarget(azurite, raw, proxy, engine or "sdk"),
         }
         target = kinds[name]()
         yield Cloud(service, target.open(deadline=10), proxy, server.secret_key)

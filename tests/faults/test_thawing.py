@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from faults.server_marks import every_cloud, over_http
+from faults.server_marks import every_cloud
 from statebucket import errors
 from support.fault_proxy.proxy import DelayReply
 
@@ -49,7 +49,7 @@ async def test_a_call_that_is_cut_off_early_takes_the_dead_connections_with_it(
         await recovers(store)
 
 
-@over_http
+@every_cloud
 async def test_so_it_is_on_the_http_engine(cloud: Cloud) -> None:
     async with cloud.open(engine="http") as store:
         await frozen(store, cloud.proxy)

@@ -20,6 +20,7 @@ _SERVERS = {
     "gcs": "fake",
     "gcs+http": "fake",
     "azure": "azurite",
+    "azure+http": "azurite",
 }
 
 

@@ -35,12 +35,14 @@ PLATFORMS: dict[str, Platform] = {
     "gcs": google_function,
     "gcs+http": google_function,
     "azure": azure_function,
+    "azure+http": azure_function,
 }
 PACKAGES = {
     "s3": "awslambdaric",
     "gcs": "functions_framework",
     "gcs+http": "functions_framework",
     "azure": "azure.functions",
+    "azure+http": "azure.functions",
 }
 
 on_its_cloud = pytest.mark.parametrize("place", list(PLATFORMS), indirect=True)

@@ -35,6 +35,7 @@ _SERVERS = {
     "memory": "memory",
     "s3+http": "moto",  # the other engine
     "gcs+http": "fake-gcs-server",
+    "azure+http": "Azurite",
 }
 # Where a module runs that has no parameter for it.
 _HOMES = {

@@ -154,7 +154,10 @@ ROWS = [
         "Azure Blob",
         _EMULATOR,
         "azurite",
-        ("adapters.azure.test_contract:TestAzurite",),
+        (
+            "adapters.azure.test_contract:TestAzurite",
+            "adapters.azure.test_contract:TestAzuriteHTTP",
+        ),
         "azurite",
     ),
 ]

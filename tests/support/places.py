@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 E1 = ExecutionId("e1")
 ACME = TenantId("acme")
-SERVICES = ("sqlite", "s3", "s3+http", "gcs", "gcs+http", "azure")
-REMOTE = ("s3", "s3+http", "gcs", "gcs+http", "azure")
+SERVICES = ("sqlite", "s3", "s3+http", "gcs", "gcs+http", "azure", "azure+http")
+REMOTE = ("s3", "s3+http", "gcs", "gcs+http", "azure", "azure+http")
 
 
 def snapshot(number: int, execution_id: str = E1, **fields: Any) -> ExecutionSnapshot:
@@ -97,5 +97,5 @@ def place_on(service: str, server: Server | None, folder: Path) -> Iterator[Plac
             close_all()
         else:
             with closing(raw_container(server)) as raw:
-                url = AzureTarget(server, raw, proxy).url
+                url = AzureTarget(server, raw, proxy, engine).url
                 yield Place(service, url, seen.environ, proxy, {"credential": credential(server)})

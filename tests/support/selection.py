@@ -60,6 +60,7 @@ LEFT = (
     Left("unit/support/test_servers.py::*[[]seaweedfs*", "its contract starts it, in 4 s"),
     Left("functions/test_leases.py::*[[]s3]", "engine=http on the same server"),
     Left("functions/test_leases.py::*[[]azure]", "engine=http on S3; the lease is the core's"),
+    Left("functions/test_leases.py::*[[]azure+http]", "as above"),
     Left("functions/test_leases.py::*[[]gcs]", "engine=http on S3; the lease is the core's"),
     Left("functions/test_leases.py::*[[]gcs+http]", "as above"),
     Left("functions/test_loops.py::*[[]s3+http]", "the SDK's clients are those bound to a loop"),

@@ -95,7 +95,7 @@ def deployment_on(
             yield Deployment(service, gcs.url, strict.url, gcs.prefix, target=gcs)
     else:
         with closing(raw_container(server)) as raw:
-            azure = AzureTarget(server, raw)
+            azure = AzureTarget(server, raw, engine=engine)
             yield Deployment(
                 service,
                 azure.url,
