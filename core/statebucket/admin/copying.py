@@ -1,265 +1,99 @@
-"""Copying tenants from one store to another: between clouds, and to SQLite.
-
-Each object is read, written on condition of what was seen at the destination, and read back. An
-execution is copied as one, with its keys that were set without a tenant: where the destination's
-snapshot is newer, nothing of it is touched; else its keys are made those of the source, and the
-snapshot follows last, so that a snapshot at the destination says that its keys are there; where a
-key could not be copied, the snapshot waits. A key of no execution has nothing that tells older from
-newer: one that differs stays as it is, unless the caller says otherwise.
-
-What is there already and equal is not written again, so that an interrupted copy is gone on with by
-running it again. Expiry is kept to the millisecond. Leases are not copied; their fences grow with
-the clock in any store. What the source has deleted since an earlier copy stays.
-"""
+"""Copying tenants from one store to another: between clouds, or to SQLite."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from statebucket.admin.object_copier import OPERATION, ObjectCopier
+from statebucket.admin.copier import Copier
+from statebucket.admin.copy_report import CopyReport
+from statebucket.admin.inventory import keeps_owner_records, of_shared, of_tenants
 from statebucket.admin.opened import context_of
-from statebucket.errors import (
-    AmbiguousExecution,
-    CorruptObject,
-    InvalidKey,
-    RequestRejected,
-    StateBucketError,
-    UnsupportedOperation,
-    VersionConflict,
-)
-from statebucket.store.tasks import AtMost
+from statebucket.errors import InvalidArgument, UnsupportedOperation, shown
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable, Iterable
 
     from statebucket.contract.state_store import StateStore
-    from statebucket.store.layout import Place
-
-_AT_ONCE = 16
-
-# Any other error is the store's, not this object's: it ends the copy, to be gone on with later.
-_OF_ONE_OBJECT = (
-    AmbiguousExecution,
-    CorruptObject,
-    InvalidKey,
-    RequestRejected,
-    UnsupportedOperation,
-    VersionConflict,
-)
 
 
-class CopyReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a copy did so far.
+async def copy(
+    source: StateStore,
+    target: StateStore,
+    *,
+    tenants: Iterable[str] | None = None,
+    replace_keys: bool = False,
+    dry_run: bool = False,
+    progress: Callable[[CopyReport], None] | None = None,
+) -> CopyReport:
+    """Copies tenants, with all their executions and keys, from one store to another.
 
-    Attributes:
-        seen: Objects of the source that were looked at.
-        copied: Those written to the destination, and read back.
-        same: Those that were there already, equal in value and expiry.
-        newer: Those left alone, since the destination's snapshot of their execution is newer.
-        kept: Keys of no execution that differ at the destination, and stay as they are there.
-        gone: Those that expired or were deleted meanwhile.
-        failed: Those that could not be copied, with those of the same execution that wait for them.
-        bytes: The size of the values that were written.
-        failures: What was wrong, by the name at the source of the object that is to blame.
-    """
+    Each object is read, written on condition of what was seen at the destination, read back and
+    compared. Expiry is kept to the millisecond. A snapshot never replaces a newer one, and the keys
+    of an execution, also those set without a tenant, go or stay with its snapshot, which is written
+    last. A key of no execution that differs at the destination stays as it is there.
 
-    seen: int = 0
-    copied: int = 0
-    same: int = 0
-    newer: int = 0
-    kept: int = 0
-    gone: int = 0
-    failed: int = 0
-    bytes: int = 0
-    failures: dict[str, str] = {}
+    Nothing is deleted at either store, and leases are not copied. What is at the destination
+    already and equal is not written again: a copy that was interrupted, or that ends with an error,
+    is continued by running it again. An object that cannot be copied does not end the copy; the
+    report names it.
 
-    @property
-    def ok(self) -> bool:
-        """Whether the destination has all that it should have."""
-        return self.failed == 0
-
-
-class Copier:
-    """One copy.
+    Both stores are asynchronous ones. A script runs
+    ``asyncio.run(copy(open_store(…), open_store(…)))``.
 
     Args:
-        source: What to copy from.
-        target: Where to.
-        replace_keys: Replace keys of no execution that differ.
-        dry_run: Write nothing.
-        progress: Called after each object with what was done so far.
+        source: The store to copy from, bound to no tenant.
+        target: The store to copy to, bound to no tenant.
+        tenants: The tenants to copy. None: all of them, and the keys that belong to no tenant.
+        replace_keys: Whether a key of no execution that differs at the destination is replaced.
+        dry_run: Whether to write nothing, and to report what would be copied.
+        progress: Called with the report so far, before the first object and after each one. What
+            it raises ends the copy.
+
+    Returns:
+        What was done. Where ``report.ok`` is False, ``report.failures`` says what could not be
+        copied, and why; a tenant of ``tenants`` that has nothing at the source is in
+        ``report.missing``, and then nothing was copied.
 
     Raises:
-        UnsupportedOperation: One of the two is bound to a tenant.
+        UnsupportedOperation: One of the stores is bound to a tenant.
+        InvalidArgument: One of them is no store of `statebucket.open_store`, or ``tenants`` is a
+            string.
+        StateBucketError: A store could not be reached, or refused the call.
+
+    Requests: 1 for every 1,000 objects to count them and 1 to list them, then at least 2 for an
+    object (a read at each store) and 4 for one that is copied.
     """
-
-    def __init__(
-        self,
-        source: StateStore,
-        target: StateStore,
-        *,
-        replace_keys: bool = False,
-        dry_run: bool = False,
-        progress: Callable[[CopyReport], None] | None = None,
-    ) -> None:
-        self._source = context_of(source)
-        there = context_of(target)
-        if self._source.tenant is not None or there.tenant is not None:
-            raise UnsupportedOperation(
-                "copy needs stores that are bound to no tenant: open both without tenant=, and "
-                "name the tenants to copy"
-            )
-        self._copier = ObjectCopier(self._source, there, dry_run=dry_run)
-        self._replace_keys = replace_keys
-        self._progress = progress
-        self._failures: dict[str, str] = {}
-        self._along: set[str] | None = None
-        self._done: set[str] = set()  # executions whose keys without a tenant `tenant` copied
-        self._report = CopyReport(failures=self._failures)
-
-    @property
-    def report(self) -> CopyReport:
-        """What was done so far."""
-        return self._report
-
-    async def tenant(self, tenant_id: str) -> CopyReport:
-        """Copies a tenant: its executions, with those of their keys that have no tenant; its keys.
-
-        An execution's keys that were set without a tenant go with its snapshot.
-        """
-        layout = self._source.layout
-        along = await self._shared_executions()
-        async with AtMost(_AT_ONCE) as tasks:
-            seen: set[str] = set()
-            async for place in self._places(layout.snapshots(tenant_id)):
-                if place.execution is None:
-                    continue
-                seen.add(place.execution)
-                scopes: list[str | None] = [tenant_id]
-                if place.execution in along:
-                    scopes.append(None)
-                await tasks.start(self._execution(place.execution, scopes, snapshot=place))
-            self._done |= seen & along
-            # Executions that have keys, but no snapshot (yet, or any more).
-            async for execution_id in self._executions(tenant_id):
-                if execution_id not in seen:
-                    await tasks.start(self._execution(execution_id, [tenant_id]))
-        await self._keys(tenant_id)
-        return self._report
-
-    async def shared(self) -> CopyReport:
-        """Copies the keys that were set without a tenant, but for those that `tenant` copied."""
-        if self._source.owners is None:
-            return self._report
-        async with AtMost(_AT_ONCE) as tasks:
-            for execution_id in sorted(await self._shared_executions() - self._done):
-                await tasks.start(self._execution(execution_id, [None]))
-        await self._keys(None)
-        return self._report
-
-    async def _shared_executions(self) -> set[str]:
-        """The executions that have keys without a tenant; listed once."""
-        if self._along is None:
-            self._along = set()
-            if self._source.owners is not None:
-                self._along = {execution_id async for execution_id in self._executions(None)}
-        return self._along
-
-    async def _executions(self, tenant_id: str | None) -> AsyncIterator[str]:
-        """The executions that have keys in a scope."""
-        source = self._source
-        prefix = source.layout.executions(tenant_id)
-        async for found in source.objects.prefixes(OPERATION, prefix, source.deadline):
-            execution_id = source.layout.execution_of(tenant_id, found)
-            if execution_id is not None:
-                yield execution_id
-
-    async def _keys(self, tenant_id: str | None) -> None:
-        """Copies a scope's keys that belong to no execution."""
-        async with AtMost(_AT_ONCE) as tasks:
-            async for place in self._places(self._source.layout.keys(tenant_id)):
-                await tasks.start(self._one(place, replace=self._replace_keys))
-
-    async def _execution(
-        self, execution_id: str, scopes: list[str | None], *, snapshot: Place | None = None
-    ) -> None:
-        """Copies an execution.
-
-        Args:
-            execution_id: The execution.
-            scopes: The tenants (None: no tenant) whose keys of the execution to copy.
-            snapshot: Its snapshot, where there is one.
-        """
-        whole = True
-        stay: dict[str, int] | None = None
-
-        async def key(place: Place) -> None:
-            nonlocal whole
-            if not await self._one(place, replace=True):
-                whole = False
-
-        async with AtMost(_AT_ONCE) as tasks:
-            for scope in scopes:
-                prefix = self._source.layout.execution(scope, execution_id)
-                async for place in self._places(prefix):
-                    if stay is None:
-                        stay = await self._staying(execution_id, scopes[0])
-                        whole = "failed" not in stay
-                    if stay:
-                        self._count(seen=1, **stay)
-                    else:
-                        await tasks.start(key(place))
-        if snapshot is None:
-            return
-        if whole:
-            await self._one(snapshot, replace=True)
-        else:
-            # The snapshot says that its keys are there.
-            self._count(seen=1, failed=1)
-
-    async def _staying(self, execution_id: str, tenant_id: str | None) -> dict[str, int]:
-        """What each key of an execution counts as that is not to be copied; nothing else."""
-        try:
-            ahead = await self._copier.is_ahead(execution_id, tenant_id)
-        except _OF_ONE_OBJECT as error:
-            layout = self._source.layout
-            if tenant_id is None:
-                blamed = layout.execution(None, execution_id)
-            else:
-                blamed = layout.snapshot(tenant_id, execution_id)
-            self._failures[blamed] = _described(error)
-            return {"failed": 1}
-        return {"newer": 1} if ahead else {}
-
-    async def _one(self, place: Place, *, replace: bool) -> bool:
-        """Copies one object, and returns whether nothing went wrong."""
-        try:
-            result = await self._copier.copy(place, replace=replace)
-        except _OF_ONE_OBJECT as error:
-            self._failures[self._source.layout.name(place)] = _described(error)
-            self._count(seen=1, failed=1)
-            return False
-        self._count(seen=1, **result)
-        return True
-
-    async def _places(self, prefix: str) -> AsyncIterator[Place]:
-        """The places of the objects of ours below a prefix of the source."""
-        source = self._source
-        async for page in source.objects.pages(OPERATION, prefix, source.deadline):
-            for info in page:
-                place = source.layout.parse(info.name)
-                if place is not None:
-                    yield place
-
-    def _count(self, **more: int) -> None:
-        # No await between reading and writing: many tasks count at once.
-        numbers = {name: getattr(self._report, name) + number for name, number in more.items()}
-        self._report = msgspec.structs.replace(self._report, **numbers)
-        if self._progress is not None:
-            self._progress(self._report)
-
-
-def _described(error: StateBucketError) -> str:
-    return f"{type(error).__name__}: {error}"
+    here, there = context_of(source), context_of(target)
+    if here.tenant is not None or there.tenant is not None:
+        raise UnsupportedOperation(
+            "copy needs stores that are bound to no tenant: open both without tenant=, and "
+            "name the tenants to copy"
+        )
+    if isinstance(tenants, str):
+        raise InvalidArgument(f"tenants={shown(tenants)}: write tenants=[{shown(tenants)}]")
+    every = tenants is None
+    if tenants is None:
+        names = [str(one) async for one in source.iter_tenants()]
+    else:
+        names = list(dict.fromkeys(tenants))
+    held = await of_tenants(source, names)
+    missing = () if every else tuple(one.name for one in held if one.objects == 0)
+    if missing:
+        return CopyReport(tenants=len(names), missing=missing)
+    shared = 0
+    if every and keeps_owner_records(source):
+        shared = (await of_shared(source)).keys
+    copier = Copier(
+        here,
+        there,
+        replace_keys=replace_keys,
+        dry_run=dry_run,
+        total=sum(one.snapshots + one.keys for one in held) + shared,
+        tenants=len(names),
+        progress=progress,
+    )
+    for name in names:
+        await copier.tenant(name)
+    if every:
+        await copier.shared()
+    return copier.report

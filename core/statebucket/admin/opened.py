@@ -20,7 +20,7 @@ def context_of(store: StateStore) -> StoreContext:
     """
     if not isinstance(store, ObjectStateStore):
         raise InvalidArgument(
-            "this takes a store that statebucket.open_store returned, or a view of one, not "
-            f"{type(store).__name__}"
+            "this takes an asynchronous store, as statebucket.open_store returns it, or a view of "
+            f"one; not {type(store).__name__}"
         )
     return store.context

@@ -2,18 +2,29 @@
 
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.table import Table
 
-from statebucket.admin.copying import Copier, CopyReport
-from statebucket.admin.inventory import keeps_owner_records, of_shared, of_tenants
+from statebucket.admin import CopyReport
+from statebucket.admin import copy as copy_store
 from statebucket.cli.exits import Exit
 from statebucket.cli.options import DryRun, Json
 from statebucket.cli.screen import Screen, Stop, counted, plain, size
 from statebucket.cli.session import conclude, opened
 
 _MAX_FAILURES = 10
+_FIELDS = (
+    "tenants",
+    "seen",
+    "copied",
+    "same",
+    "newer",
+    "kept",
+    "gone",
+    "failed",
+    "bytes",
+    "failures",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -59,54 +70,58 @@ def copy(
 
     async def work(screen: Screen) -> None:
         async with opened(source) as here, opened(target, creates=True) as there:
-            with screen.err.status("counting what there is to copy…"):
-                tenants = tenant or [str(one) async for one in here.iter_tenants()]
-                held = await of_tenants(here, tenants)
-                shared = 0
-                if tenant is None and keeps_owner_records(here):
-                    shared = (await of_shared(here)).keys
-            total = sum(one.snapshots + one.keys for one in held) + shared
-            if tenant and any(one.objects == 0 for one in held):
-                missing = ", ".join(repr(one.name) for one in held if one.objects == 0)
-                screen.fail("NotFound", f"the source has no state of tenant {missing}", Exit.NO)
-                raise Stop(Exit.NO)
             with screen.progress("objects") as bar:
-                task = bar.add_task("copying", total=total)
-                copier = Copier(
+                task = bar.add_task("counting", total=None)
+
+                def advance(report: CopyReport) -> None:
+                    name = "keys of no tenant" if report.tenant is None else report.tenant
+                    bar.update(
+                        task,
+                        description=plain(f"copying {name}").plain,
+                        completed=report.seen,
+                        total=max(report.total, report.seen),
+                    )
+
+                report = await copy_store(
                     here,
                     there,
+                    tenants=tenant,
                     replace_keys=replace_keys,
                     dry_run=dry_run,
-                    progress=lambda report: bar.update(task, completed=report.seen),
+                    progress=advance,
                 )
-                for one in tenants:
-                    bar.update(task, description=plain(f"copying {one}").plain)
-                    await copier.tenant(one)
-                if tenant is None:
-                    await copier.shared()
-                report = copier.report
-                bar.update(task, completed=report.seen, total=report.seen)
-            _report(screen, report, len(tenants), dry_run=dry_run)
+                bar.update(task, total=report.seen)
+            _report(screen, report, dry_run=dry_run)
 
     conclude(work, as_json=as_json)
 
 
-def _report(screen: Screen, report: CopyReport, tenants: int, *, dry_run: bool) -> None:
-    fields = {"dry_run": dry_run, "tenants": tenants, **msgspec.to_builtins(report)}
-    screen.show({"ok": report.ok, **fields}, lambda: _view(report, tenants, dry_run=dry_run))
+def _report(screen: Screen, report: CopyReport, *, dry_run: bool) -> None:
+    if report.missing:
+        missing = ", ".join(map(repr, report.missing))
+        screen.fail("NotFound", f"the source has no state of tenant {missing}", Exit.NO)
+        raise Stop(Exit.NO)
+    fields = {name: getattr(report, name) for name in _FIELDS}
+    screen.show(
+        {"ok": report.ok, "dry_run": dry_run, **fields}, lambda: _view(report, dry_run=dry_run)
+    )
     for name, error in list(report.failures.items())[:_MAX_FAILURES]:
         screen.note(f"{name}: {error}", "red")
     if not report.ok:
         raise Stop(Exit.NO)
 
 
-def _view(report: CopyReport, tenants: int, *, dry_run: bool) -> Table:
+def _view(report: CopyReport, *, dry_run: bool) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(justify="right")
     table.add_column()
     verb = "would be copied" if dry_run else "copied, read back and equal"
     rows = [
-        (report.copied, f"{verb} ({size(report.bytes)}, {counted(tenants, 'tenant')})", "green"),
+        (
+            report.copied,
+            f"{verb} ({size(report.bytes)}, {counted(report.tenants, 'tenant')})",
+            "green",
+        ),
         (report.same, "already there, and equal", ""),
         (report.newer, "left alone: the execution at the destination is newer", "yellow"),
         (report.kept, "differ, and were left as they are (see --replace-keys)", "yellow"),

@@ -11,7 +11,8 @@ import pytest
 
 from cli.conftest import HOUR, snapshot
 from statebucket import Version, errors, open_store
-from statebucket.admin.copying import Copier, CopyReport
+from statebucket.admin import CopyReport
+from statebucket.admin import copy as copy_store
 from statebucket.port.bucket import JSON
 from statebucket.port.expiry import class_of
 from statebucket.store.layout import Layout
@@ -35,7 +36,7 @@ def stores() -> tuple[ObjectStateStore, ObjectStateStore]:
 async def copy(
     source: ObjectStateStore, target: ObjectStateStore, tenant: str = "acme", **options: Any
 ) -> CopyReport:
-    return await Copier(source, target, **options).tenant(tenant)
+    return await copy_store(source, target, tenants=[tenant], **options)
 
 
 @asynccontextmanager
@@ -187,7 +188,7 @@ async def test_keys_without_a_tenant_of_an_execution_that_several_have_are_a_fai
     await source.set("exec:e1:k", b"source")
     for tenant in ("acme", "globex"):
         await target.save_snapshot(snapshot("e1", tenant))
-    report = await Copier(source, target).shared()
+    report = await copy_store(source, target)
     assert (report.ok, report.failed) == (False, 1)
     assert "AmbiguousExecution" in report.failures["shared/executions/e1/"]
     assert await target.get("exec:e1:k") is None
@@ -258,7 +259,7 @@ async def test_keys_without_a_tenant_go_along_when_asked(stores: Any) -> None:
     source, target = stores
     await source.set("banner", b"hello")
     await source.set("exec:e1:k", b"1")
-    assert (await Copier(source, target).shared()).copied == 2
+    assert (await copy_store(source, target)).copied == 2
     assert (await target.get("banner"), await target.get("exec:e1:k")) == (b"hello", b"1")
 
 
@@ -315,7 +316,7 @@ async def test_keys_without_a_tenant_are_failures_where_there_can_be_none(stores
     source, _ = stores
     target = open_store("memory://?owner_index=false")
     await source.set("banner", b"hello")
-    report = await Copier(source, target).shared()
+    report = await copy_store(source, target)
     assert (report.ok, report.failed) == (False, 1)
     assert "owner_index=false" in report.failures["shared/keys/banner"]
 
@@ -341,8 +342,79 @@ async def test_a_newer_snapshot_keeps_its_keys_without_a_tenant(
     await target.save_snapshot(snapshot("e1", number=5))
     await source.set("exec:e1:k", b"3")
     await target.set("exec:e1:k", b"5")
-    copier = Copier(source, target, replace_keys=True)
-    await copier.tenant("acme")
-    report = await copier.shared()
+    report = await copy_store(source, target, replace_keys=True)
     assert (report.seen, report.newer) == ((2, 2) if source_has_it else (1, 1))
     assert await target.get("exec:e1:k") == b"5"
+
+
+async def test_progress_knows_the_total_the_tenant_and_what_is_done(stores: Any) -> None:
+    source, target = stores
+    for tenant in ("acme", "globex"):
+        await source.save_snapshot(snapshot("e1", tenant))
+        await source.tenant(tenant).set("k", b"1")
+    await source.set("banner", b"hello")
+    steps: list[CopyReport] = []
+    report = await copy_store(source, target, progress=steps.append)
+    assert {step.total for step in steps} == {report.total} == {5}
+    assert [step.seen for step in steps] == sorted(step.seen for step in steps)
+    assert (steps[0].seen, steps[-1].seen) == (0, 5)
+    assert {step.tenant for step in steps} == {"acme", "globex", None}
+    assert (report.tenants, report.tenant, report.ok) == (2, None, True)
+
+
+async def test_what_progress_raises_ends_the_copy_and_another_finishes_it(stores: Any) -> None:
+    source, target = stores
+    for number in range(30):
+        await source.tenant("acme").set(f"k{number}", b"1")
+
+    def stop(report: CopyReport) -> None:
+        if report.copied == 10:
+            raise ValueError("enough")
+
+    with pytest.raises(ValueError, match="enough"):
+        await copy_store(source, target, progress=stop)
+    report = await copy_store(source, target)
+    assert report.same >= 10
+    assert report.same + report.copied == 30
+
+
+async def test_a_tenant_with_nothing_is_missing_and_nothing_is_copied(stores: Any) -> None:
+    source, target = stores
+    await source.save_snapshot(snapshot("e1"))
+    report = await copy_store(source, target, tenants=["acme", "amce"])
+    assert (report.ok, report.missing, report.seen) == (False, ("amce",), 0)
+    assert [tenant async for tenant in target.iter_tenants()] == []
+
+
+async def test_a_tenant_named_twice_is_copied_once(stores: Any) -> None:
+    source, target = stores
+    await source.save_snapshot(snapshot("e1"))
+    report = await copy_store(source, target, tenants=iter(["acme", "acme"]))
+    assert (report.tenants, report.seen, report.copied) == (1, 1, 1)
+
+
+async def test_no_tenant_named_is_nothing_to_copy(stores: Any) -> None:
+    source, target = stores
+    await source.set("banner", b"hello")
+    assert (await copy_store(source, target, tenants=[])).seen == 0
+
+
+async def test_a_string_for_the_tenants_says_what_to_write(stores: Any) -> None:
+    with pytest.raises(errors.InvalidArgument, match=r"write tenants=\['acme'\]"):
+        await copy_store(*stores, tenants="acme")
+
+
+@pytest.mark.parametrize("bound", [0, 1])
+async def test_a_view_is_not_copied(stores: Any, bound: int) -> None:
+    pair = list(stores)
+    pair[bound] = pair[bound].tenant("acme")
+    with pytest.raises(errors.UnsupportedOperation, match="bound to no tenant"):
+        await copy_store(*pair)
+
+
+async def test_a_blocking_store_is_refused_by_name(stores: Any) -> None:
+    from statebucket import sync  # noqa: PLC0415
+
+    blocking: Any = sync.open_store("memory://")
+    with pytest.raises(errors.InvalidArgument, match=r"asynchronous store.*BlockingStateStore"):
+        await copy_store(stores[0], blocking)

@@ -1,0 +1,45 @@
+"""What a copy between two stores reports."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class CopyReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a copy has done so far, or, once it has ended, in all.
+
+    Attributes:
+        total: Objects that the source had when the copy began.
+        tenants: Tenants that are copied.
+        tenant: The tenant that is being copied, or was last; None for what has no tenant.
+        missing: Tenants that were asked for and have nothing at the source. Then no tenant is
+            copied.
+        seen: Objects of the source that were looked at.
+        copied: Those written to the destination, and read back.
+        same: Those that were there already, equal in value and expiry.
+        newer: Those left alone, since the destination's snapshot of their execution is newer.
+        kept: Keys of no execution that differ at the destination, and stay as they are there.
+        gone: Those that expired or were deleted meanwhile.
+        failed: Those that could not be copied, with those of the same execution that wait for them.
+        bytes: The size of the values that were written.
+        failures: What was wrong, by the name at the source of the object that is to blame.
+    """
+
+    total: int = 0
+    tenants: int = 0
+    tenant: str | None = None
+    missing: tuple[str, ...] = ()
+    seen: int = 0
+    copied: int = 0
+    same: int = 0
+    newer: int = 0
+    kept: int = 0
+    gone: int = 0
+    failed: int = 0
+    bytes: int = 0
+    failures: dict[str, str] = {}
+
+    @property
+    def ok(self) -> bool:
+        """Whether the destination has all that it should have."""
+        return self.failed == 0 and not self.missing
