@@ -154,3 +154,30 @@ async def test_a_conditional_deletion_whose_reply_was_lost_is_no_conflict(cloud:
         assert await store.delete("k", if_version=version) is None
         assert cloud.proxy.pending == ()
         assert cloud.target.raw_names() == []
+
+
+@every_cloud
+async def test_updates_whose_replies_are_lost_are_done_once(cloud: Cloud) -> None:
+    async with cloud.open() as store:
+        for number in (1, 2, 3):
+            cloud.proxy.plan(DropReply(when=write))
+            assert await store.update_json("n", lambda n: (n or 0) + 1) == number
+        assert cloud.proxy.pending == ()
+        assert await store.get_json("n") == 3
+
+
+@every_cloud
+async def test_an_update_that_another_writes_over_before_its_reply_is_left_open(
+    cloud: Cloud,
+) -> None:
+    async with cloud.open() as store:
+        await store.set_json("k", 1)
+
+        def another(_: Recorded) -> None:
+            cloud.target.raw_put(KEY, b"12", {"writeid": "another"})  # what it made of our 2
+
+        cloud.proxy.plan(Together((Callback(another), DropReply()), when=write))
+        with pytest.raises(errors.VersionConflict) as caught:
+            await store.update_json("k", lambda n: n + 1)
+        assert caught.value.outcome == "unknown"
+        assert await store.get_json("k") == 12

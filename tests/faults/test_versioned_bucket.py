@@ -55,6 +55,18 @@ async def test_delete_create_over_the_marker_and_delete_twice(cloud: Cloud) -> N
         assert await store.get("k") == b"2"
 
 
+async def test_a_version_is_deleted_and_what_is_behind_the_marker_is_gone(cloud: Cloud) -> None:
+    async with cloud.open() as store:
+        old = await store.set("k", b"1")
+        new = await store.set("k", b"2")
+        with pytest.raises(errors.VersionConflict):
+            await store.delete("k", if_version=old)
+        await store.delete("k", if_version=new)
+        assert await store.get("k") is None
+        assert await store.delete("k", if_version=new) in {False, None}
+        assert await store.update("k", lambda value: value or b"3") == b"3"
+
+
 async def test_an_execution_goes_and_comes_again(cloud: Cloud) -> None:
     async with cloud.open() as store:
         for number in (1, 2):

@@ -141,7 +141,9 @@ class ObjectStateStore(Updates, Listings):
             return False
         name = self._layout.snapshot(tenant_id, execution_id)
         with self._showing_snapshot(tenant_id, execution_id):
-            return await self._objects.delete(call, name, if_version, look_with_get=want_current)
+            existed = await self._objects.delete(call, name, if_version, look_with_get=want_current)
+        self.context.note(tenant_id, execution_id, Version.ABSENT)
+        return existed
 
     @contextlib.asynccontextmanager
     async def lease(

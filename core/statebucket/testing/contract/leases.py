@@ -33,6 +33,17 @@ def _ends_ms(found: RawObject | None) -> int:
 class LeaseContract(Contract):
     """One worker at a time."""
 
+    async def test_after_its_snapshot_was_deleted_the_holder_saves_a_new_one(
+        self, acme: StateStore
+    ) -> None:
+        await acme.save_snapshot(snapshot())
+        async with acme.lease(E1, ttl=HOUR) as lease:
+            await acme.save_snapshot(snapshot(number=2), lease=lease)
+            await acme.delete_snapshot(E1)
+            await acme.save_snapshot(snapshot(number=3), lease=lease)
+            await acme.update_snapshot(E1, lambda current: current and current.advance())
+            await acme.save_snapshot(snapshot(number=5), lease=lease)
+
     async def test_only_one_holder_at_a_time(self, acme: StateStore, target: Target) -> None:
         async with acme.lease(E1, ttl=HOUR) as lease:
             lease.check()
