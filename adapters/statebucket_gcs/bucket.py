@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -33,6 +34,7 @@ MOST_DELETIONS = 100
 
 _FIELDS = "name,generation,size,metadata"
 _AS_STORED = {"accept-encoding": "identity"}  # what the checksums are of
+_PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*").fullmatch  # what needs no encoding, as most names do
 _OK = 200
 _NO_CONTENT = 204
 _REDIRECTED = 300
@@ -96,7 +98,7 @@ class GCSBucket:
         """See `statebucket.port.bucket.Bucket.get`."""
         if self._xml is False:
             return await self._get_in_two(name)
-        path = f"{self._xml_path}/{quote(name, safe='/~')}"
+        path = f"{self._xml_path}/{name if _PLAIN(name) else quote(name, safe='/~')}"
         answer = await self.sender.send("GET", path, headers=_AS_STORED)
         if answer.status == _OK:
             if "x-goog-generation" in answer.headers:
@@ -306,7 +308,8 @@ class GCSBucket:
         await self.sender.close()
 
     def _object(self, name: str) -> str:
-        return f"{self._path}/o/{quote(name, safe='~')}"
+        encoded = name.replace("/", "%2F") if _PLAIN(name) else quote(name, safe="~")
+        return f"{self._path}/o/{encoded}"
 
     def _error(self, answer: Answer, *, reads_object: bool = False) -> StateBucketError:
         return error_of(answer, self._bucket, reads_object=reads_object)

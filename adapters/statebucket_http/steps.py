@@ -131,20 +131,30 @@ class Exchange:
         connection: Ready to be written to.
         head: The request's head.
         body: Its body.
+        more: What follows the body.
         bodiless: Whether the reply has no body.
     """
 
     def __init__(
-        self, connection: Connection, head: bytes, body: bytes, *, bodiless: bool = False
+        self,
+        connection: Connection,
+        head: bytes,
+        body: bytes,
+        more: Sequence[bytes] = (),
+        *,
+        bodiless: bool = False,
     ) -> None:
         self._connection = connection
         connection.sent = False
         connection.reader.begin(bodiless=bodiless)
         self._pieces: Sequence[bytes | memoryview]
-        if len(body) <= _SMALL:
-            self._pieces = [head + body]
+        if more and len(body) + sum(map(len, more)) <= _SMALL:
+            self._pieces = [b"".join((head, body, *more))]
+        elif len(body) <= _SMALL:
+            self._pieces = [head + body, *[memoryview(part) for part in more]]
         else:
-            self._pieces = [head + body[:_SMALL], memoryview(body)[_SMALL:]]
+            rest = memoryview(body)[_SMALL:]
+            self._pieces = [head + body[:_SMALL], rest, *[memoryview(part) for part in more]]
         self._at = 0  # in the first of the pieces
         self._broken: OSError | None = None
         self.writing = True

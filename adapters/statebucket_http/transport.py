@@ -96,18 +96,19 @@ class Transport:
         if self._pid != os.getpid():
             self._forget_parent()
         peer, ways = self._peers.get(endpoint[:2]) or self._add_peer(endpoint)
-        method, body = request.method, request.body
+        method, body, more = request.method, request.body, request.more
+        length = len(body) + sum(map(len, more)) if more else len(body)
         query = f"?{request.query}" if request.query else ""
         head = write_head(
             method,
             f"{peer.prefix}{endpoint.path + request.path or '/'}{query}",
             {**headers, **peer.headers} if peer.headers else headers,
-            len(body) if body or method in {"PUT", "POST"} else None,
+            length if length or method in {"PUT", "POST"} else None,
         )
         waits = ways.current()
         connection = peer.pool.take(waits) or await self._open(peer, waits)
         try:
-            exchange = Exchange(connection, head, body, bodiless=method == "HEAD")
+            exchange = Exchange(connection, head, body, more, bodiless=method == "HEAD")
             await waits.run(connection, exchange)
         except (OSError, BadReply) as error:
             sent = connection.sent

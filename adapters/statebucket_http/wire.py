@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 class Request(NamedTuple):
@@ -17,6 +17,7 @@ class Request(NamedTuple):
         query: The query, percent-encoded, its parameters in order of their names.
         headers: The headers, names in lower case, without ``host`` and ``content-length``.
         body: What is sent; empty for none.
+        more: What is sent behind it, so that a large part need not be copied to be framed.
     """
 
     method: str
@@ -24,6 +25,7 @@ class Request(NamedTuple):
     query: str = ""
     headers: Mapping[str, str] = {}
     body: bytes = b""
+    more: Sequence[bytes] = ()
 
 
 class Reply(NamedTuple):

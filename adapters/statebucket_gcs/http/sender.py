@@ -77,7 +77,8 @@ class HTTPSender:
         A token that the service refuses may have been revoked before its end: then the request,
         which has done nothing, is sent once more with another.
         """
-        request = Request(method, path, query, headers, b"".join(body))
+        first, *more = body or (b"",)
+        request = Request(method, path, query, headers, first, more)
         tokens = self._tokens
         if tokens is None:
             return await self._once(request, headers)

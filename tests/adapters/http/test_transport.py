@@ -36,6 +36,19 @@ def test_a_head_request_has_no_body_and_an_empty_one_a_length() -> None:
         assert peer.requests[0].headers["content-length"] == "0"
 
 
+@pytest.mark.parametrize("sizes", [(0, 1, 0), (3, 10, 2), (3, 70_000, 5), (70_000, 3, 300_000)])
+def test_a_body_may_come_in_parts(sizes: tuple[int, ...]) -> None:
+    parts = [bytes([number]) * size for number, size in enumerate(sizes)]
+    with Peer() as peer:
+        request = Request("POST", "/object", body=parts[0], more=parts[1:])
+        for _ in range(2):
+            asyncio.run(send(transport(), peer, request))
+        for received in peer.requests:
+            assert received.headers["content-length"] == str(sum(sizes))
+            assert received.body == b"".join(parts)
+        assert len(peer.requests) == 2
+
+
 def test_the_path_is_sent_as_it_was_signed() -> None:
     with Peer() as peer:
         endpoint = peer.endpoint._replace(path="/bucket")

@@ -76,7 +76,7 @@ class Ours(Subject):
         if self.scheme == "s3":
             query = f"region={REGION}&endpoint_url={self.endpoint}{self.more}"
         elif self.scheme == "gs":
-            query = f"anonymous=true&endpoint_url={self.endpoint}"
+            query = f"anonymous=true&endpoint_url={self.endpoint}{self.more}"
         else:
             from azure.core.credentials import AzureNamedKeyCredential
 
@@ -134,6 +134,12 @@ class OursGcs(Ours):
     """Our store on Cloud Storage."""
 
     scheme = "gs"
+
+
+class OursGcsHttp(OursGcs):
+    """The same on the lean engine."""
+
+    more = "&engine=http"
 
 
 class OursAzure(Ours):
@@ -535,6 +541,7 @@ SUBJECTS: dict[str, dict[str, tuple[str, type[Subject]]]] = {
     },
     "gcs": {
         "statebucket": ("google.cloud.storage", OursGcs),
+        "statebucket, engine=http": ("statebucket_http", OursGcsHttp),
         "tuned SDK by hand": ("google.cloud.storage", TunedGcs),
         "google-cloud-storage in threads": ("google.cloud.storage", GoogleSdk),
         "obstore": ("obstore", ObstoreGcs),
