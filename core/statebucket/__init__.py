@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from statebucket.contract.entries import Entry as Entry
     from statebucket.contract.entries import KeyEntry as KeyEntry
     from statebucket.contract.entries import SnapshotEntry as SnapshotEntry
+    from statebucket.contract.execution import ExecutionStore as ExecutionStore
     from statebucket.contract.lease import Lease as Lease
     from statebucket.contract.lifecycle import LifecyclePlan as LifecyclePlan
     from statebucket.contract.lifecycle import LifecycleReport as LifecycleReport
@@ -55,6 +56,7 @@ __all__ = [
 # Not in __all__, by which ``import *`` and the API reference would load them.
 _LATER = {
     "Entry": "statebucket.contract.entries",
+    "ExecutionStore": "statebucket.contract.execution",
     "KeyEntry": "statebucket.contract.entries",
     "SnapshotEntry": "statebucket.contract.entries",
     "Lease": "statebucket.contract.lease",

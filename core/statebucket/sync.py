@@ -27,6 +27,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from statebucket.contract.calls import Kind, declared
+from statebucket.contract.execution import ExecutionStore
 from statebucket.contract.lease import Lease
 from statebucket.contract.state_store import StateStore
 from statebucket.contract.wording import for_blocking
@@ -350,12 +351,18 @@ BlockingStateStore = _class(
     StateStore,
     "A `StateStore` whose calls block; see `statebucket.StateStore` for what each promises.",
 )
+BlockingExecutionStore = _class(
+    "BlockingExecutionStore",
+    ExecutionStore,
+    "An `ExecutionStore` whose calls block; see `statebucket.ExecutionStore`.",
+)
 BlockingLease = _class("BlockingLease", Lease, "A `Lease`, held inside ``with``.")
 BlockingSnapshotWriter = _class(
     "BlockingSnapshotWriter", SnapshotWriter, "A `SnapshotWriter`, used inside ``with``."
 )
 _CLASSES: dict[type[Any], type[Any]] = {
     StateStore: BlockingStateStore,
+    ExecutionStore: BlockingExecutionStore,
     Lease: BlockingLease,
     SnapshotWriter: BlockingSnapshotWriter,
 }

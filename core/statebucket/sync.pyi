@@ -62,6 +62,19 @@ class BlockingStateStore:
     def tenant_id(self) -> TenantId | None:
         """The tenant that this store is bound to; None where it is bound to none."""
 
+    def execution(self, execution_id: ExecutionId | str) -> BlockingExecutionStore:
+        """The same store bound to one execution: 0 requests.
+
+        Its calls need not name the execution, and take its keys without ``exec:{execution_id}:``.
+        Call it on a tenant's view, unless the execution's keys are those that no tenant owns.
+
+        Args:
+            execution_id: The execution; here it may hold a ``:``.
+
+        Raises:
+            InvalidKey: The id cannot name an execution.
+        """
+
     def snapshot(self, execution_id: ExecutionId | str, **fields: Any) -> ExecutionSnapshot:
         """Builds a snapshot of this store's tenant, without saving it: 0 requests.
 
@@ -809,6 +822,220 @@ class BlockingStateStore:
         trace: TracebackType | None,
     ) -> None:
         """Shuts the store down."""
+
+class BlockingExecutionStore:
+    @property
+    def execution_id(self) -> ExecutionId:
+        """The execution."""
+
+    @property
+    def tenant_id(self) -> TenantId | None:
+        """The tenant that the store is bound to; None where it is bound to none."""
+
+    def snapshot(self, **fields: Any) -> ExecutionSnapshot:
+        """Builds a snapshot of this execution and tenant, without saving it: 0 requests.
+
+        Args:
+            fields: The other fields of `ExecutionSnapshot`, each with a default.
+
+        Raises:
+            InvalidSnapshot: A field breaks its rule, or there is no such field.
+            UnsupportedOperation: The store is bound to no tenant.
+        """
+
+    def save(
+        self,
+        snapshot: ExecutionSnapshot,
+        *,
+        if_version: Version | None = None,
+        ttl: timedelta | float | None = None,
+        only_newer: bool = False,
+        lease: BlockingLease | None = None,
+        want_current: bool = False,
+    ) -> Version:
+        """Keeps the latest snapshot of this execution; see `StateStore.save_snapshot`.
+
+        Raises:
+            InvalidSnapshot: It is that of another execution, or is not valid any more.
+            VersionConflict: The condition does not hold.
+        """
+
+    def load(self) -> ExecutionSnapshot | None:
+        """The latest snapshot, or None; see `StateStore.load_snapshot`."""
+
+    def load_stored(self) -> Stored[ExecutionSnapshot] | None:
+        """As `load`, with the version, expiry and size."""
+
+    def update_snapshot(
+        self, function: Callable[[ExecutionSnapshot | None], ExecutionSnapshot | None]
+    ) -> ExecutionSnapshot | None:
+        """Loads, calls, and saves on that version; see `StateStore.update_snapshot`."""
+
+    def delete_snapshot(
+        self, *, if_version: Version | None = None, want_current: bool = False
+    ) -> bool | None:
+        """Deletes the snapshot, and no key; see `StateStore.delete_snapshot`."""
+
+    def lease(
+        self, *, ttl: timedelta | float, wait: timedelta | float | None = None
+    ) -> AbstractContextManager[BlockingLease]:
+        """Holds the execution for one worker at a time; see `StateStore.lease`."""
+
+    def writer(
+        self,
+        *,
+        ttl: timedelta | float | None = None,
+        only_newer: bool = False,
+        lease: BlockingLease | None = None,
+    ) -> BlockingSnapshotWriter:
+        """A writer that coalesces many saves; see `StateStore.writer`."""
+
+    def set(
+        self,
+        key: str,
+        value: bytes | bytearray | memoryview,
+        ttl: timedelta | float | None = None,
+        *,
+        if_version: Version | None = None,
+        want_current: bool = False,
+    ) -> Version:
+        """Stores a value under a key of this execution; see `StateStore.set`."""
+
+    def get(self, key: str) -> bytes | None:
+        """A value, or None if it does not exist or has expired; see `StateStore.get`."""
+
+    def get_stored(self, key: str) -> Stored[bytes] | None:
+        """As `get`, with the version, expiry and size."""
+
+    def update(
+        self,
+        key: str,
+        function: Callable[[bytes | None], bytes | bytearray | memoryview | None],
+        ttl: timedelta | float | None = None,
+    ) -> bytes | None:
+        """Loads, calls, and writes on that version; see `StateStore.update`."""
+
+    def set_json(
+        self,
+        key: str,
+        value: Any,
+        ttl: timedelta | float | None = None,
+        *,
+        if_version: Version | None = None,
+        want_current: bool = False,
+    ) -> Version:
+        """As `set`, for a value that JSON carries; see `StateStore.set_json`."""
+
+    @overload
+    def get_json(self, key: str) -> Any:
+        """As `get`, decoded and checked against a type; see `StateStore.get_json`."""
+
+    @overload
+    def get_json(self, key: str, type: type[T]) -> T | None:
+        """As `get`, decoded and checked against a type; see `StateStore.get_json`."""
+
+    @overload
+    def get_json_stored(self, key: str) -> Stored[Any] | None:
+        """As `get_json`, with the version, expiry and size."""
+
+    @overload
+    def get_json_stored(self, key: str, type: type[T]) -> Stored[T] | None:
+        """As `get_json`, with the version, expiry and size."""
+
+    @overload
+    def update_json(
+        self, key: str, function: Callable[[Any], Any], *, ttl: timedelta | float | None = None
+    ) -> Any:
+        """As `update`, for a JSON value; see `StateStore.update_json`."""
+
+    @overload
+    def update_json(
+        self,
+        key: str,
+        function: Callable[[T | None], T | None],
+        type: type[T],
+        ttl: timedelta | float | None = None,
+    ) -> T | None:
+        """As `update`, for a JSON value; see `StateStore.update_json`."""
+
+    def exists(self, key: str) -> bool:
+        """Whether a key exists; an expired one does not; see `StateStore.exists`."""
+
+    def delete_many(self, keys: Iterable[str]) -> DeletionReport:
+        """Deletes keys by the batch, and no keys where there are none in ``keys``.
+
+        See `StateStore.delete_many`.
+        """
+
+    def iter_keys(
+        self, *, prefix: str = "", after: str | None = None, limit: int | None = None
+    ) -> Iterator[str]:
+        """The keys, as they were given to `set`: 1 request per 1,000.
+
+        Args:
+            prefix: Only keys that begin with this text.
+            after: Only those behind this key, in the order of `StateStore.iter_keys`.
+            limit: At most so many.
+        """
+
+    def scan_keys(
+        self, *, prefix: str = "", after: str | None = None, limit: int | None = None
+    ) -> Iterator[KeyEntry]:
+        """As `iter_keys`, with the size and times that the listing shows.
+
+        Args:
+            prefix: As for `iter_keys`; likewise the other arguments.
+            after: See there.
+            limit: See there.
+        """
+
+    @overload
+    def delete(
+        self, key: str, *, if_version: Version | None = None, want_current: bool = False
+    ) -> bool | None:
+        """With a key, deletes that key; without any, removes the execution.
+
+        ``delete("k")`` is `StateStore.delete`, and returns whether there was something.
+        ``delete()`` is `StateStore.delete_execution_state`: the snapshot, every key and the owner
+        record go, and a report of what went is returned. Only the argument's absence means that: a
+        key that is None or empty is refused.
+
+        Args:
+            key: The key.
+            if_version: Delete only this version of the key.
+            want_current: Have what won in the error's ``current``.
+            progress: Of the removal of the execution: called with what was removed so far.
+
+        Raises:
+            InvalidKey: The key is None, empty, or no text.
+            InvalidArgument: ``if_version`` without a key, or ``progress`` with one.
+            VersionConflict: Another version of the key is stored, and stays.
+            AmbiguousExecution: No tenant is bound, and several have the execution.
+            DeleteIncomplete: Some of the execution's objects could not be removed.
+        """
+
+    @overload
+    def delete(self, *, progress: Callable[[DeletionReport], None] | None = None) -> DeletionReport:
+        """With a key, deletes that key; without any, removes the execution.
+
+        ``delete("k")`` is `StateStore.delete`, and returns whether there was something.
+        ``delete()`` is `StateStore.delete_execution_state`: the snapshot, every key and the owner
+        record go, and a report of what went is returned. Only the argument's absence means that: a
+        key that is None or empty is refused.
+
+        Args:
+            key: The key.
+            if_version: Delete only this version of the key.
+            want_current: Have what won in the error's ``current``.
+            progress: Of the removal of the execution: called with what was removed so far.
+
+        Raises:
+            InvalidKey: The key is None, empty, or no text.
+            InvalidArgument: ``if_version`` without a key, or ``progress`` with one.
+            VersionConflict: Another version of the key is stored, and stays.
+            AmbiguousExecution: No tenant is bound, and several have the execution.
+            DeleteIncomplete: Some of the execution's objects could not be removed.
+        """
 
 class BlockingLease:
     execution_id: str

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cli.conftest import expire
-from statebucket import open_store
+from statebucket import open_store, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,6 +104,33 @@ def test_what_is_not_there_is_exit_code_1(cli: Callable[..., Any], command: tupl
     answer = cli(*command, "--json")
     assert answer.code == 1
     assert answer.json["error"]["kind"] == "NotFound"
+
+
+def test_an_execution_whose_id_holds_a_colon(cli: Callable[..., Any], url: str) -> None:
+    with sync.open_store(url, tenant="acme") as acme:
+        thread = acme.execution("thread:7")
+        thread.save(thread.snapshot())
+        thread.set("k", b"value")
+    shown = cli("show", "thread:7", "--json").json
+    assert shown["snapshot"]["execution_id"] == "thread:7"
+    assert shown["keys"][0]["size"] == 5
+    listed = cli("snapshots", "acme", "--json").json["snapshots"]
+    assert "thread:7" in [row["execution"] for row in listed]
+    keys = cli("keys", "thread:7", "-t", "acme", "--json").json["keys"]
+    assert [entry["key"] for entry in keys] == ["k"]
+    answer = cli("rm-execution", "thread:7", "-y", "--json").json
+    assert (answer["snapshots"], answer["keys"], answer["owners"]) == (1, 1, 1)
+    assert cli("show", "thread:7", "--json").code == 1
+
+
+def test_an_execution_of_several_tenants_takes_a_tenant(cli: Callable[..., Any], url: str) -> None:
+    with sync.open_store(url, tenant="globex") as globex:
+        globex.execution("e1").save(globex.snapshot("e1"))
+    for command in ("show", "rm-execution"):
+        answer = cli(command, "e1", "--json")
+        assert (answer.code, answer.json["error"]["kind"]) == (2, "AmbiguousExecution")
+    assert cli("rm-execution", "e1", "-t", "globex", "-y", "--json").json["owners"] == 1
+    assert cli("show", "e1", "--json").json["tenant"] == "acme"
 
 
 def test_get_tells_text_from_bytes(cli: Callable[..., Any]) -> None:

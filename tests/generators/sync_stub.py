@@ -44,12 +44,14 @@ CLASSES = {
         ("contract/state_store.py", "StorageBackend"),
         ("contract/state_store.py", "StateStore"),
     ],
+    "BlockingExecutionStore": [("contract/execution.py", "ExecutionStore")],
     "BlockingLease": [("contract/lease.py", "Lease")],
     "BlockingSnapshotWriter": [("contract/writer.py", "SnapshotWriter")],
 }
 NAMES = {
     "StateStore": "BlockingStateStore",
     "ObjectStateStore": "BlockingStateStore",
+    "ExecutionStore": "BlockingExecutionStore",
     "Lease": "BlockingLease",
     "SnapshotWriter": "BlockingSnapshotWriter",
     "__aenter__": "__enter__",

@@ -109,6 +109,15 @@ DRIVERS: dict[str, list[Callable[[StateStore, Ids], Any]]] = {
     "__aenter__": [_in_block],
     "__aexit__": [_in_block],
     "tenant": [_elsewhere],
+    "execution": [
+        lambda store, ids: store.execution(ids.execution).load(),
+        lambda store, ids: store.execution(ids.execution).set(ids.key, b"v", DAY),
+        lambda store, ids: store.execution(ids.execution).get_json(ids.rest),
+        lambda store, ids: store.execution(ids.execution).save(snapshot(ids, ids.tenant)),
+        lambda store, ids: store.execution(ids.execution).iter_keys(prefix=ids.key),
+        lambda store, ids: store.execution(ids.execution).delete(ids.rest),
+        lambda store, ids: store.execution(ids.execution).delete(),
+    ],
     "with_deadline": [lambda store, ids: store.with_deadline(9).get(ids.key)],
     "save_snapshot": [
         lambda store, ids: store.save_snapshot(snapshot(ids, ids.tenant)),
@@ -123,7 +132,7 @@ DRIVERS: dict[str, list[Callable[[StateStore, Ids], Any]]] = {
     "get": _with_each_key(lambda store, key: store.get(key)),
     "get_stored": _with_each_key(lambda store, key: store.get_stored(key)),
     "delete": _with_each_key(lambda store, key: store.delete(key)),
-    "delete_many": [lambda store, ids: store.delete_many(_keys(ids))],
+    "delete_many": [lambda store, ids: store.delete_many(_keys(ids)[:2])],
     "update": _with_each_key(lambda store, key: store.update(key, lambda _: b"v")),
     "update_json": _with_each_key(lambda store, key: store.update_json(key, lambda _: 1)),
     "update_snapshot": [

@@ -10,6 +10,7 @@ from typing import Any
 
 from statebucket import StateStore
 from statebucket.contract.calls import Kind, declared
+from statebucket.contract.execution import ExecutionStore
 from statebucket.contract.lease import Lease
 from statebucket.contract.writer import SnapshotWriter
 
@@ -36,6 +37,7 @@ def wrapped(value: Any) -> Any:
     """A blocking object as an asynchronous one; anything else as it is."""
     kinds = {
         "BlockingStateStore": AwaitedStore,
+        "BlockingExecutionStore": AwaitedExecution,
         "BlockingLease": AwaitedLease,
         "BlockingSnapshotWriter": AwaitedWriter,
         "_Blocking": Awaited,
@@ -92,5 +94,6 @@ def _class(source: type, *attributes: str) -> type[Awaited]:
 
 
 AwaitedStore = _class(StateStore)
+AwaitedExecution = _class(ExecutionStore)
 AwaitedLease = _class(Lease, "execution_id", "tenant_id", "fence")
 AwaitedWriter = _class(SnapshotWriter, "saved", "dropped", "failed", "version")

@@ -11,14 +11,21 @@ from pathlib import Path
 import pytest
 
 from statebucket import StateStore, sync
+from statebucket.contract.execution import ExecutionStore
 from statebucket.contract.lease import Lease
 from statebucket.contract.wording import for_blocking
 from statebucket.contract.writer import SnapshotWriter
-from statebucket.sync import BlockingLease, BlockingSnapshotWriter, BlockingStateStore
+from statebucket.sync import (
+    BlockingExecutionStore,
+    BlockingLease,
+    BlockingSnapshotWriter,
+    BlockingStateStore,
+)
 
 STUB = Path(sync.__file__).with_suffix(".pyi")
 PAIRS = [
     (StateStore, BlockingStateStore),
+    (ExecutionStore, BlockingExecutionStore),
     (Lease, BlockingLease),
     (SnapshotWriter, BlockingSnapshotWriter),
 ]

@@ -10,6 +10,7 @@ from statebucket.store.tasks import in_order
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from statebucket.contract.execution import ExecutionStore
     from statebucket.contract.snapshot import ExecutionSnapshot
     from statebucket.contract.state_store import StateStore
     from statebucket.contract.versions import Stored
@@ -27,13 +28,16 @@ async def load_snapshots(
 
     async def one(execution_id: str) -> Stored[ExecutionSnapshot] | CorruptObject | None:
         try:
-            return await view.load_stored(execution_id)
+            return await view.execution(execution_id).load_stored()
         except CorruptObject as error:
             return error
 
     return await in_order(one, executions)
 
 
-async def get_keys(view: StateStore, keys: Sequence[str]) -> list[Stored[bytes] | None]:
-    """Gets several keys, in their order: 1 request each; None for one that is not there."""
-    return await in_order(view.get_stored, keys)
+async def get_keys(execution: ExecutionStore, keys: Sequence[str]) -> list[Stored[bytes] | None]:
+    """Gets several keys of an execution, in their order: 1 request each.
+
+    None for one that is not there.
+    """
+    return await in_order(execution.get_stored, keys)

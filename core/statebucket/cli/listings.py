@@ -85,7 +85,12 @@ def keys(
     async def work(store: StateStore, screen: Screen) -> None:
         with screen.err.status("listing keys…"):
             # One more than is shown, to know whether there are more.
-            listed = store.scan_keys(execution, prefix=prefix, after=after, limit=limit + 1)
+            if execution is not None and ":" in execution:  # whose keys have no text form
+                listed = store.execution(execution).scan_keys(
+                    prefix=prefix, after=after, limit=limit + 1
+                )
+            else:
+                listed = store.scan_keys(execution, prefix=prefix, after=after, limit=limit + 1)
             found = [entry async for entry in listed]
         shown, more = found[:limit], len(found) > limit
         of_execution = "" if execution is None else f" of execution {execution!r}"

@@ -78,7 +78,7 @@ def rm_execution(
             return
         with screen.progress("objects") as bar:
             progress = _bar(bar, held.objects + record)
-            report = await store.delete_execution_state(execution, progress=progress)
+            report = await store.execution(execution).delete(progress=progress)
             _filled(bar)
         _removed(screen, report)
 

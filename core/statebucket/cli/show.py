@@ -19,6 +19,8 @@ from statebucket.cli.exits import Exit
 from statebucket.cli.options import ExecutionId, ItsTenant, Json, TenantId, Url
 from statebucket.cli.screen import Screen, Stop, age, counted, expiry, plain, safe_json, size
 from statebucket.cli.session import on_store
+from statebucket.contract.execution import ExecutionStore
+from statebucket.contract.segments import execution_key
 from statebucket.contract.snapshot import ExecutionSnapshot
 from statebucket.contract.state_store import StateStore
 from statebucket.contract.states import Waiting
@@ -168,12 +170,12 @@ def show(
     """
 
     async def work(store: StateStore, screen: Screen) -> None:
-        stored = await store.load_stored(execution)
+        stored = await store.execution(execution).load_stored()
         # The keys that were set through the tenant's view are in the tenant's prefix.
         views = [store]
         if tenant is None and stored is not None:
             views.append(store.tenant(stored.value.tenant_id))
-        rows = [row for view in views for row in await _keys(view, execution)]
+        rows = [row for view in views for row in await _keys(view.execution(execution))]
         if stored is None and not rows:
             screen.fail("NotFound", no_state(execution, tenant), Exit.NO)
             raise Stop(Exit.NO)
@@ -199,15 +201,19 @@ def no_state(execution: str, tenant: str | None) -> str:
     return f"there is no state of execution {execution!r}{of_tenant}{hint}"
 
 
-async def _keys(view: StateStore, execution: str) -> list[dict[str, object]]:
+async def _keys(execution: ExecutionStore) -> list[dict[str, object]]:
     names = []
-    async for key in view.iter_keys(execution):
+    async for key in execution.iter_keys():
         names.append(key)
         if len(names) == _MAX_KEYS:
             break
-    found = await get_keys(view, names)
+    found = await get_keys(execution, names)
     return [
-        {"key": key, "size": one.size, "expires_at": one.expires_at}
+        {
+            "key": execution_key(execution.execution_id, key),
+            "size": one.size,
+            "expires_at": one.expires_at,
+        }
         for key, one in zip(names, found, strict=True)
         if one is not None
     ]

@@ -3,7 +3,9 @@
 from typing import NewType
 
 ExecutionId = NewType("ExecutionId", str)
-"""Names one execution. Not empty; holds no ``:``, which ends the id in ``exec:{id}:{key}``."""
+"""Names one execution. Not empty. A ``:`` ends the id in the text form of a key,
+``exec:{id}:{key}``: an id that holds one is reached by ``store.execution(id)`` and by its snapshot.
+"""
 
 TenantId = NewType("TenantId", str)
 """Names one tenant. Not empty."""

@@ -98,18 +98,23 @@ def encode_execution(execution_id: str) -> str:
     """Returns an execution id as a segment.
 
     Raises:
+        InvalidKey: It is empty, or no string.
+    """
+    return encode(execution_id, what="execution id")
+
+
+def check_execution(execution_id: str) -> None:
+    """Returns if an execution can be named by its id alone, and in the text of its keys.
+
+    Raises:
         InvalidKey: It is empty, no string, or holds a ``:``.
     """
-    segment = encode(execution_id, what="execution id")
+    encode_execution(execution_id)
     if ":" in execution_id:
-        raise InvalidKey(f"an execution id must not contain ':': {shown(execution_id)}")
-    return segment
-
-
-def decode_execution(segment: str) -> str | None:
-    """Returns the execution id behind ``segment``, or None where there is none."""
-    execution_id = decode(segment)
-    return None if execution_id is None or ":" in execution_id else execution_id
+        raise InvalidKey(
+            "an execution id must not contain ':', except in store.execution(id) and in a "
+            f"snapshot: {shown(execution_id)}"
+        )
 
 
 def execution_key(execution_id: str, rest: str) -> str:

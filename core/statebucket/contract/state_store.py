@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from statebucket.contract.entries import KeyEntry, SnapshotEntry
+    from statebucket.contract.execution import ExecutionStore
     from statebucket.contract.ids import ExecutionId, TenantId
     from statebucket.contract.lease import Lease
     from statebucket.contract.lifecycle import LifecyclePlan, LifecycleReport
@@ -109,6 +110,21 @@ class StateStore(StorageBackend, Protocol):
     @property
     def tenant_id(self) -> TenantId | None:
         """The tenant that this store is bound to; None where it is bound to none."""
+        ...
+
+    @declare(Kind.VIEW)
+    def execution(self, execution_id: ExecutionId | str) -> ExecutionStore:
+        """The same store bound to one execution: 0 requests.
+
+        Its calls need not name the execution, and take its keys without ``exec:{execution_id}:``.
+        Call it on a tenant's view, unless the execution's keys are those that no tenant owns.
+
+        Args:
+            execution_id: The execution; here it may hold a ``:``.
+
+        Raises:
+            InvalidKey: The id cannot name an execution.
+        """
         ...
 
     @declare(Kind.PLAIN)

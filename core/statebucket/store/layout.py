@@ -22,7 +22,6 @@ from statebucket.contract.segments import (
     EXECUTION_KEY,
     beginnings,
     decode,
-    decode_execution,
     encode,
     encode_execution,
     execution_key,
@@ -56,7 +55,7 @@ class Place(NamedTuple):
 
     @property
     def public_key(self) -> str:
-        """Of a key: what callers of a store call it."""
+        """Of a key: what callers of a store call it, where its execution's id holds no ``:``."""
         assert self.key is not None  # noqa: S101  (that of a key is set)
         return self.key if self.execution is None else execution_key(self.execution, self.key)
 
@@ -155,14 +154,21 @@ class Layout:
                     f"a key that starts with 'exec:' must read 'exec:{{execution_id}}:{{rest}}', "
                     f"neither part empty: {shown(key)}"
                 )
-            return checked(self.execution(tenant_id, execution_id) + encode(rest))
+            return self.key_of(tenant_id, execution_id, rest)
         return checked(self.keys(tenant_id) + encode(key))
+
+    def key_of(self, tenant_id: str | None, execution_id: str, rest: str) -> str:
+        """The object of a key of an execution, without its ``exec:{execution_id}:``."""
+        return checked(self.execution(tenant_id, execution_id) + encode(rest))
 
     def name(self, place: Place) -> str:
         """The name of the object at a place."""
         kind, tenant_id, execution_id, _ = place
         if kind == "key":
-            return self.key(tenant_id, place.public_key)
+            assert place.key is not None  # noqa: S101  (that of a key is set)
+            if execution_id is None:
+                return self.key(tenant_id, place.key)
+            return self.key_of(tenant_id, execution_id, place.key)
         assert execution_id is not None  # noqa: S101  (only a key may have none)
         assert tenant_id is not None  # noqa: S101  (as above)
         if kind == "owner":
@@ -187,7 +193,7 @@ class Layout:
             case ["shared", *rest]:
                 return _parse_scope(None, rest)
             case ["owners", execution, segment]:
-                execution_id, tenant_id = decode_execution(execution), decode(segment)
+                execution_id, tenant_id = decode(execution), decode(segment)
                 if execution_id is not None and tenant_id is not None:
                     return Place("owner", tenant_id, execution_id)
         return None
@@ -211,7 +217,7 @@ class Layout:
         executions = self.executions(tenant_id)
         if not (prefix.startswith(executions) and prefix.endswith("/")):
             return None
-        return decode_execution(prefix[len(executions) : -1])
+        return decode(prefix[len(executions) : -1])
 
 
 def ranges(folder: str, *, prefix: str = "", after: str | None = None) -> list[Range]:
@@ -244,11 +250,11 @@ def _parse_scope(tenant_id: str | None, segments: list[str]) -> Place | None:
             if key is not None and not key.startswith(EXECUTION_KEY):
                 return Place("key", tenant_id, None, key)
         case ["executions", execution, segment]:
-            execution_id, key = decode_execution(execution), decode(segment)
+            execution_id, key = decode(execution), decode(segment)
             if execution_id is not None and key is not None:
                 return Place("key", tenant_id, execution_id, key)
         case ["snapshots" | "leases" as kind, segment] if tenant_id is not None:
-            execution_id = decode_execution(segment)
+            execution_id = decode(segment)
             if execution_id is not None:
                 return Place(
                     "snapshot" if kind == "snapshots" else "lease", tenant_id, execution_id

@@ -119,7 +119,7 @@ class Listings(ContextStore):
     ) -> AsyncIterator[str]:
         chosen = Selection(prefix, after, limit).check()
         async for one in self._keys("iter_keys", execution_id, chosen):
-            yield one.place.public_key
+            yield self._key_text(one.place)
 
     async def scan_keys(
         self,
@@ -132,7 +132,7 @@ class Listings(ContextStore):
         chosen = Selection(prefix, after, limit).check()
         async for one in self._keys("scan_keys", execution_id, chosen):
             yield KeyEntry(
-                key=one.place.public_key,
+                key=self._key_text(one.place),
                 size=one.size,
                 modified_at=one.info.modified_at,
                 expires_at=one.expires_at,
@@ -176,8 +176,13 @@ class Listings(ContextStore):
             return self._selected(
                 operation, self._layout.keys(self._tenant), chosen.of_no_execution()
             )
+        self._check_execution(execution_id)
         folder = self._layout.execution(self._tenant, execution_id)
         return self._selected(operation, folder, chosen.of_execution(execution_id))
+
+    def _key_text(self, place: Place) -> str:
+        """A key, as callers write it."""
+        return place.public_key
 
     async def _selected(
         self, operation: str, folder: str, chosen: Selection, *, live: bool = False

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from statebucket.contract.segments import encode_execution
 from statebucket.errors import (
     InvalidArgument,
     InvalidSnapshot,
@@ -129,7 +128,7 @@ class Updates(KeyValues):
         execution_id: ExecutionId | str,
         function: Callable[[ExecutionSnapshot | None], ExecutionSnapshot | None],
     ) -> ExecutionSnapshot | None:
-        encode_execution(execution_id)
+        self._check_execution(execution_id)
         _check_function("update_snapshot", function)
         call = self.context.call("update_snapshot")
         tenant_id = await self.context.owner_of(call, execution_id)

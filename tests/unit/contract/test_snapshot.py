@@ -139,7 +139,7 @@ def _loop() -> dict[str, Any]:
 
 
 BAD: list[tuple[str, Any]] = [
-    *(("execution_id", bad) for bad in ("", "a:b", "\ud800", None, 3, b"e", ["e"])),
+    *(("execution_id", bad) for bad in ("", "\ud800", None, 3, b"e", ["e"])),
     *(("tenant_id", bad) for bad in ("", "\udfff", None, 3, b"t")),
     *(("user_id", bad) for bad in ("\ud800", 3, b"u")),
     *(("current_step_id", bad) for bad in ("\ud800", 3, b"s")),
@@ -179,7 +179,7 @@ def test_waiting_without_a_reason_of_ours_is_refused() -> None:
 
 
 BAD_JSON: list[tuple[str, object]] = [
-    *(("execution_id", bad) for bad in ("", "a:b", None, 1)),
+    *(("execution_id", bad) for bad in ("", None, 1)),
     *(("tenant_id", bad) for bad in ("", None, ["t"])),
     *(
         ("state", bad)

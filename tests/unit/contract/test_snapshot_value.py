@@ -185,7 +185,7 @@ WRONG: list[dict[str, Any]] = [
     {"step_outputs": {"a": b"bytes"}},
     {"step_outputs": 3},
     {"tenant_id": ""},
-    {"execution_id": "a:b"},
+    {"execution_id": ""},
     {"sequence_number": "7"},
     {"sequence_number": -1},
     {"timestamp": datetime(2026, 1, 2)},  # noqa: DTZ001  (which is the point)

@@ -4,6 +4,7 @@ from statebucket.testing.contract.backend import BackendContract
 from statebucket.testing.contract.bad_input import BadInputContract
 from statebucket.testing.contract.corrupt import CorruptContract
 from statebucket.testing.contract.deletion import DeletionContract
+from statebucket.testing.contract.executions import ExecutionContract
 from statebucket.testing.contract.keys import KeyContract
 from statebucket.testing.contract.leases import LeaseContract, WriterContract
 from statebucket.testing.contract.listing import ListingContract
@@ -29,6 +30,7 @@ class StateStoreContract(
     TTLContract,
     ListingContract,
     TenantContract,
+    ExecutionContract,
     RemovalContract,
     SweepContract,
     LeaseContract,

@@ -132,8 +132,9 @@ class BadInputContract(Contract):
             if execution_id is not None:
                 with pytest.raises(errors.InvalidKey):
                     _ = [key async for key in view.iter_keys(execution_id)]
-        with pytest.raises((errors.InvalidSnapshot, errors.InvalidKey)):
-            await store.save_snapshot(snapshot(execution_id))
+        if execution_id not in {"a:b", ":"}:  # which a snapshot may have
+            with pytest.raises((errors.InvalidSnapshot, errors.InvalidKey)):
+                await store.save_snapshot(snapshot(execution_id))
         assert not target.requests()
 
     @pytest.mark.parametrize("tenant_id", NO_TENANTS, ids=lambda value: repr(value)[:20])
