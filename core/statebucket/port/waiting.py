@@ -21,7 +21,7 @@ from statebucket.errors import UnsupportedOperation
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from concurrent.futures import Future
-    from contextlib import AbstractAsyncContextManager
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
 T = TypeVar("T")
@@ -44,8 +44,8 @@ class Waiting(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Waits so long."""
 
-    def until(self, deadline: float) -> AbstractAsyncContextManager[object]:
-        """Ends what happens inside ``async with`` at this time.
+    def until(self, deadline: float) -> AbstractContextManager[object]:
+        """Ends what happens inside ``with`` at this time.
 
         Raises:
             TimeoutError: It has been ended.
@@ -93,7 +93,7 @@ class Stepping:
         if left < seconds:
             raise DeadlinePassed
 
-    def until(self, deadline: float) -> AbstractAsyncContextManager[object]:
+    def until(self, deadline: float) -> AbstractContextManager[object]:
         """See `Waiting.until`."""
         return _Until(self, deadline)
 
@@ -111,15 +111,17 @@ class Stepping:
 class _Until:
     """The scope of a deadline; the earlier of two counts."""
 
+    __slots__ = ("_deadline", "_outer", "_stepping")
+
     def __init__(self, stepping: Stepping, deadline: float) -> None:
         self._stepping = stepping
         self._outer = stepping.deadline
         self._deadline = deadline
 
-    async def __aenter__(self) -> None:
+    def __enter__(self) -> None:
         self._stepping.deadline = min(self._outer, self._deadline)
 
-    async def __aexit__(
+    def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import threading
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
 
 from statebucket.port.waiting import DeadlinePassed, stepping
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
+    import asyncio
 
     from statebucket.port.loops import PerLoop
 
 
-class RequestLimiter(NamedTuple):
-    """At most so many requests in flight, and a queue that the urgent ones pass by.
+class RequestLimiter(Protocol):
+    """So many places for requests in flight."""
 
-    As many as may be in flight leave the queue: behind it only urgent requests wait.
+    def take(self) -> bool:
+        """Takes a place, if one is free."""
 
-    Attributes:
-        flight: Held by a request in flight.
-        line: What the others wait in before that.
-    """
+    async def turn(self, *, urgent: bool) -> None:
+        """Waits for a place and takes it; an urgent request passes by those that are not."""
 
-    flight: AbstractAsyncContextManager[Any]
-    line: AbstractAsyncContextManager[Any]
-
-    def queue(self, *, urgent: bool) -> AbstractAsyncContextManager[Any]:
-        """What a request waits for first."""
-        return _NO_QUEUE if urgent else self.line
-
-
-_NO_QUEUE = contextlib.nullcontext()
+    def give(self) -> None:
+        """Gives a place back, to whoever waits for one."""
 
 
 class Limiters:
@@ -45,8 +36,8 @@ class Limiters:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._loops: PerLoop[RequestLimiter] | None = None
-        self._stepped: RequestLimiter | None = None
+        self._loops: PerLoop[_ForALoop] | None = None
+        self._stepped: _ForThreads | None = None
         self._pid = 0  # whose threads share it: a fork's copy counts threads that are not there
 
     def get(self) -> RequestLimiter:
@@ -56,32 +47,81 @@ class Limiters:
             if loops is None:
                 from statebucket.port.loops import PerLoop  # noqa: PLC0415  (imports asyncio)
 
-                loops = self._loops = PerLoop(self._for_a_loop)
+                loops = self._loops = PerLoop(lambda: _ForALoop(self._size))
             return loops.get()
         limiter, pid = self._stepped, os.getpid()
         if limiter is None or self._pid != pid:
-            limiter = RequestLimiter(_Slots(self._size), _Slots(self._size))
-            self._stepped, self._pid = limiter, pid
+            limiter = self._stepped = _ForThreads(self._size)
+            self._pid = pid
         return limiter
 
-    def _for_a_loop(self) -> RequestLimiter:
-        import asyncio  # noqa: PLC0415  (there is a loop, which has imported it)
 
-        return RequestLimiter(asyncio.Semaphore(self._size), asyncio.Semaphore(self._size))
-
-
-class _Slots:
-    """A semaphore that blocks the thread until the call's deadline."""
+class _ForALoop:
+    """Places are handed from one request to the next, so that none is free while one waits."""
 
     def __init__(self, size: int) -> None:
-        self._semaphore = threading.Semaphore(size)
+        self._free = size
+        self._urgent: deque[asyncio.Future[None]] = deque()
+        self._line: deque[asyncio.Future[None]] = deque()
 
-    async def __aenter__(self) -> None:
-        if self._semaphore.acquire(blocking=False):
-            return
+    def take(self) -> bool:
+        if not self._free:
+            return False
+        self._free -= 1
+        return True
+
+    async def turn(self, *, urgent: bool) -> None:
+        from asyncio import get_running_loop  # noqa: PLC0415  (there is a loop, which imported it)
+
+        waiter = get_running_loop().create_future()
+        line = self._urgent if urgent else self._line
+        line.append(waiter)
+        try:
+            await waiter
+        except BaseException:
+            if waiter.cancelled():
+                if waiter in line:
+                    line.remove(waiter)
+            else:
+                self.give()  # it was handed over in the moment of the cancellation
+            raise
+
+    def give(self) -> None:
+        for line in (self._urgent, self._line):
+            while line:
+                waiter = line.popleft()
+                if not waiter.done():
+                    waiter.set_result(None)
+                    return
+        self._free += 1
+
+
+class _ForThreads:
+    """A call that is stepped is never urgent: what is renewed beside others needs a loop."""
+
+    def __init__(self, size: int) -> None:
+        from queue import SimpleQueue  # noqa: PLC0415  (for the blocking store only)
+
+        self._free: SimpleQueue[None] = SimpleQueue()
+        for _ in range(size):
+            self._free.put(None)
+
+    def take(self) -> bool:
+        return self._taken(None)
+
+    async def turn(self, *, urgent: bool) -> None:  # noqa: ARG002  (see the class)
         call = stepping()
-        if call is None or not self._semaphore.acquire(timeout=call.left()):
+        if call is None or not self._taken(call.left()):
             raise DeadlinePassed
 
-    async def __aexit__(self, *_: object) -> None:
-        self._semaphore.release()
+    def _taken(self, seconds: float | None) -> bool:
+        from queue import Empty  # noqa: PLC0415  (as above)
+
+        try:
+            self._free.get(block=seconds is not None, timeout=seconds)
+        except Empty:
+            return False
+        return True
+
+    def give(self) -> None:
+        self._free.put(None)

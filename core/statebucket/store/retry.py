@@ -85,20 +85,23 @@ async def attempt(
         StateBucketError: The last try's error, where no further try fits into the deadline.
     """
     waiting = here()
-    queue = limiter.queue(urgent=call.urgent)
     last: StateBucketError | None = None
     for tries in range(1, MAX_TRIES + 1):
         sent = False
         try:
-            async with waiting.until(call.deadline), queue, limiter.flight:
-                sent = True
-                counter.add("requests", 1, object_name)
+            with waiting.until(call.deadline):
+                if not limiter.take():
+                    await limiter.turn(urgent=call.urgent)
                 try:
+                    sent = True
+                    counter.add("requests", 1, object_name)
                     return await send()
                 except OSError as error:  # a time-out of the SDK's, too: the adapter let it through
                     outcome: Outcome = "unknown" if writes else "none"
                     kind = type(error).__name__
                     raise Unavailable(f"the connection failed: {kind}", outcome=outcome) from error
+                finally:
+                    limiter.give()
         except StateBucketError as error:
             last = error
             if isinstance(error, Throttled):

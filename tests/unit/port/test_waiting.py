@@ -14,13 +14,13 @@ from statebucket.port.waiting import DeadlinePassed, here, step, stepping
 
 
 async def asleep(seconds: float, *, until: float) -> str:
-    async with here().until(here().time() + until):
+    with here().until(here().time() + until):
         await here().sleep(seconds)
     return "done"
 
 
 async def of_thread(future: Future[str], *, until: float) -> str:
-    async with here().until(here().time() + until):
+    with here().until(here().time() + until):
         return await here().result(future)
 
 
@@ -57,7 +57,7 @@ def test_a_timeout_of_the_other_thread_is_no_deadline() -> None:
 
 def test_of_two_deadlines_the_earlier_counts() -> None:
     async def outer(*, outside: float, inside: float) -> str:
-        async with here().until(here().time() + outside):
+        with here().until(here().time() + outside):
             try:
                 await asleep(30, until=inside)
             except TimeoutError:
@@ -114,9 +114,34 @@ def test_the_deadline_is_not_for_others_to_catch() -> None:
         return "slept"
 
     async def call() -> str:
-        async with here().until(here().time() + 0.05):
+        with here().until(here().time() + 0.05):
             return await careless()
 
     with pytest.raises(TimeoutError):
         step(call())
     assert not issubclass(DeadlinePassed, Exception)
+
+
+def test_in_a_loop_the_deadline_is_a_time_out_and_a_cancellation_stays_one() -> None:
+    async def work() -> None:
+        with pytest.raises(TimeoutError):
+            await asleep(30, until=0.02)
+        task = asyncio.create_task(asleep(30, until=30))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+        async def both() -> None:
+            asyncio.get_running_loop().call_later(0.02, task_of_both.cancel)
+            await asleep(30, until=0.02)
+
+        task_of_both = asyncio.create_task(both())
+        with pytest.raises(asyncio.CancelledError):
+            await task_of_both
+        async with asyncio.timeout(30):
+            with pytest.raises(TimeoutError):
+                await asleep(30, until=0.02)
+            await asyncio.sleep(0)  # and nothing of it is left
+
+    asyncio.run(work())

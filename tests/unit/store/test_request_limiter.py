@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from statebucket import ExecutionSnapshot, ExecutionState, errors
+from statebucket.store.limiter import Limiters
 from statebucket.testing.contract.base import snapshot
 from support.scripted_bucket import ScriptedBucket, done_but_no_answer, fail, hang, opened, take
 from support.virtual_time import now, run
@@ -144,3 +145,61 @@ def test_a_deadline_of_the_callers_own_is_a_time_out_of_the_callers() -> None:
         assert await store.get("k") is None
 
     run(work())
+
+
+def test_a_place_that_is_handed_to_a_call_being_cancelled_goes_on_to_the_next() -> None:
+    async def work() -> None:
+        limiter = Limiters(1).get()
+        assert limiter.take()
+        cancelled, following = (asyncio.create_task(limiter.turn(urgent=False)) for _ in range(2))
+        await asyncio.sleep(0)
+        limiter.give()
+        cancelled.cancel()  # before it has noticed that the place is its own
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        await following
+        assert not limiter.take()
+        limiter.give()
+        assert limiter.take()
+
+    run(work())
+
+
+def test_a_call_that_is_cancelled_while_it_waits_takes_no_place() -> None:
+    async def work() -> None:
+        limiter = Limiters(1).get()
+        assert limiter.take()
+        waits = asyncio.create_task(limiter.turn(urgent=False))
+        await asyncio.sleep(0)
+        waits.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waits
+        limiter.give()
+        assert limiter.take()
+
+    run(work())
+
+
+def test_an_urgent_request_passes_by_those_that_wait() -> None:
+    order = []
+
+    async def work() -> None:
+        limiter = Limiters(1).get()
+        assert limiter.take()
+
+        async def wait(name: str, *, urgent: bool) -> None:
+            await limiter.turn(urgent=urgent)
+            order.append(name)
+            limiter.give()
+
+        waiting = [
+            asyncio.create_task(wait("first", urgent=False)),
+            asyncio.create_task(wait("second", urgent=False)),
+            asyncio.create_task(wait("renewal", urgent=True)),
+        ]
+        await asyncio.sleep(0)
+        limiter.give()
+        await asyncio.gather(*waiting)
+
+    run(work())
+    assert order == ["renewal", "first", "second"]
