@@ -71,10 +71,11 @@ def _read(blob: Element) -> ObjectInfo:
     properties = blob.find("Properties")
     if properties is None:
         raise ValueError("an entry has no properties")
+    metadata = blob.find("Metadata")
     return ObjectInfo(
         _name(blob),
         version_of(properties.findtext("Etag")),
         int(properties.findtext("Content-Length", "")),
-        {entry.tag.lower(): entry.text or "" for entry in blob.iterfind("Metadata/*")},
+        {entry.tag.lower(): entry.text or "" for entry in (() if metadata is None else metadata)},
         from_http(properties.findtext("Last-Modified")),
     )

@@ -19,7 +19,7 @@ def version_of(etag: str | None, *, writes: bool = False) -> Version:
     """
     if not etag:
         raise malformed(writes=writes)
-    return Version('"{}"'.format(etag.strip('"')))
+    return Version(etag if etag[0] == '"' else f'"{etag}"')
 
 
 def if_match(version: Version) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING
 
 from statebucket.errors import Unavailable, UnsupportedOperation
@@ -11,7 +10,7 @@ from statebucket.port.bucket import Limits, Location, Object, ObjectInfo
 from statebucket_azure.codes import ERRORS, READS, BlobNotFound, malformed, refusal
 from statebucket_azure.http import replies
 from statebucket_azure.http.requests import TAGS, BlobRequests
-from statebucket_azure.http.signing import http_date
+from statebucket_azure.http.signing import Clock
 from statebucket_azure.http.target import target_of
 from statebucket_azure.versions import version_of
 from statebucket_http.transport import Transport
@@ -67,6 +66,7 @@ class HTTPBucket:
         self._base = f"{target.endpoint.path}/{container}"
         self._endpoint = target.endpoint._replace(path=self._base)
         self._requests = BlobRequests(options)
+        self._clock = Clock()
         self._transport = Transport(
             "Azure Blob",
             location.deadline,
@@ -119,7 +119,7 @@ class HTTPBucket:
         from statebucket_azure.batch import deletions_of  # noqa: PLC0415  (rarely needed)
 
         grant = await self._access.grant()
-        date = http_date(time.time())
+        date = self._clock.date()
         reply = await self._send(self._requests.delete_many(names, grant, self._base, date))
         return deletions_of(reply.headers.get("content-type", ""), reply.body, names)
 
@@ -225,7 +225,7 @@ class HTTPBucket:
             "host": endpoint.host,
             **request.headers,
             _REQUEST_ID: sent_id,
-            "x-ms-date": http_date(time.time()),
+            "x-ms-date": self._clock.date(),
         }
         sent = grant.authorize(request, headers, endpoint.path)
         try:

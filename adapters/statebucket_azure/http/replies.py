@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from binascii import b2a_base64
 from hashlib import md5
 from typing import TYPE_CHECKING
 
@@ -17,13 +18,12 @@ if TYPE_CHECKING:
     from statebucket_http.wire import Reply
 
 _OK = 200
-_META = "x-ms-meta-"
 
 
 def info_of(name: str, reply: Reply, size: int) -> ObjectInfo:
     """A blob, from the headers of a reply about it."""
     headers = reply.headers
-    metadata = {key[len(_META) :]: value for key, value in headers.items() if key.startswith(_META)}
+    metadata = {key[10:]: value for key, value in headers.items() if key[:10] == "x-ms-meta-"}
     return ObjectInfo(name, version_of(headers.get("etag")), size, metadata)
 
 
@@ -49,10 +49,8 @@ def whole(reply: Reply) -> bytes:
         raise Unavailable(f"the body is truncated: {len(body)} of {length} bytes arrived")
     stated = headers.get("content-md5")
     if stated is not None:
-        from base64 import b64encode  # noqa: PLC0415
-
         digest = md5(body, usedforsecurity=False).digest()
-        if b64encode(digest).decode() != stated:
+        if b2a_base64(digest, newline=False).decode() != stated:
             raise Unavailable("the body does not match the service's MD5")
     elif not reply.framed:
         raise Unavailable("the body ended with the connection and may be truncated")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from base64 import b64encode
+import re
+from binascii import b2a_base64
 from hashlib import md5
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -29,6 +30,7 @@ VERSION = {"x-ms-version": "2021-12-02"}
 """The header with the protocol's version: the first whose listings encode what XML cannot hold."""
 
 _VERSION_OF_BEGINNINGS = {"x-ms-version": "2026-02-06"}  # the first that knows where to begin
+_PLAIN = re.compile(r"[A-Za-z0-9_~-]+(?:[/.][A-Za-z0-9_~-]+)*")
 _INCLUDING_SNAPSHOTS = {"x-ms-delete-snapshots": "include"}
 
 
@@ -50,7 +52,7 @@ class BlobRequests:
         digest = md5(write.body, usedforsecurity=False).digest()
         headers = {
             "content-type": write.content_type,
-            "content-md5": b64encode(digest).decode(),
+            "content-md5": b2a_base64(digest, newline=False).decode(),
             **self._always,
         }
         if self._ttl_tags and write.expiry is not None and write.expiry.days is not None:
@@ -134,6 +136,8 @@ def path_of(name: str) -> str:
         RequestRejected: A segment is ``.`` or ``..``, which HTTP clients resolve: the request
             would be about another blob.
     """
+    if _PLAIN.fullmatch(name):  # whatever a store writes: `quote` takes ten times as long
+        return f"/{name}"
     if "./" in name or name.endswith("."):
         for segment in name.split("/"):
             if segment in {".", ".."}:

@@ -5,10 +5,10 @@ https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key
 
 from __future__ import annotations
 
-import hmac
 import time
-from base64 import b64decode, b64encode
-from binascii import Error
+from base64 import b64decode
+from binascii import Error, b2a_base64
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from statebucket.errors import InvalidCredentials
@@ -17,6 +17,9 @@ from statebucket_azure.options import CONNECTION_STRING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_BLOCK = 64  # bytes that SHA-256 takes at a time
+_INNER = bytes(byte ^ 0x36 for byte in range(256))  # RFC 2104
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
@@ -47,7 +50,11 @@ class SharedKey:
                 f"{CONNECTION_STRING}"
             )
         self.account = account
-        self._mac = hmac.new(secret, digestmod="sha256")  # to be copied: half of making it
+        # HMAC, its two hashes begun with the key: to go on from copies takes a third of the time
+        # that `hmac` does.
+        block = (sha256(secret).digest() if len(secret) > _BLOCK else secret).ljust(_BLOCK, b"\0")
+        self._inner = sha256(block.translate(_INNER))
+        self._outer = sha256(block.translate(_OUTER))
 
     def authorization(
         self, method: str, path: str, query: str, headers: Mapping[str, str], length: int
@@ -62,18 +69,20 @@ class SharedKey:
             length: The bytes of the body.
         """
         get = headers.get
-        # Azure sorts as if names had no hyphens; with ours that makes no difference.
-        named = [
-            f"{name}:{headers[name]}\n" for name in sorted(headers) if name.startswith("x-ms-")
-        ]
+        names = [name for name in headers if name[:5] == "x-ms-"]
+        names.sort()  # Azure sorts as if they had no hyphens; with ours that makes no difference
+        named = [f"{name}:{headers[name]}\n" for name in names]
         text = (
             f"{method}\n{get('content-encoding', '')}\n\n{length or ''}\n{get('content-md5', '')}\n"
             f"{get('content-type', '')}\n\n\n{get('if-match', '')}\n{get('if-none-match', '')}\n\n"
             f"\n{''.join(named)}/{self.account}{path}{_canonical(query) if query else ''}"
         )
-        mac = self._mac.copy()
-        mac.update(text.encode())
-        return f"SharedKey {self.account}:{b64encode(mac.digest()).decode()}"
+        inner = self._inner.copy()
+        inner.update(text.encode())
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        signature = b2a_base64(outer.digest(), newline=False).decode()
+        return f"SharedKey {self.account}:{signature}"
 
     def __repr__(self) -> str:
         return f"SharedKey({self.account!r}, …)"
@@ -94,3 +103,18 @@ def http_date(seconds: float) -> str:
         f"{_DAYS[at.tm_wday]}, {at.tm_mday:02} {_MONTHS[at.tm_mon - 1]} {at.tm_year} "
         f"{at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02} GMT"
     )
+
+
+class Clock:
+    """The date of requests, written once a second."""
+
+    def __init__(self) -> None:
+        self._kept = (0, "")  # one pair, so that threads see both or neither
+
+    def date(self) -> str:
+        """The moment now, as HTTP dates it."""
+        second = int(time.time())
+        kept = self._kept
+        if kept[0] != second:
+            kept = self._kept = (second, http_date(second))
+        return kept[1]

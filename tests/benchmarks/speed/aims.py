@@ -50,6 +50,7 @@ AIMS = [
     Aim("gcs", OURS, TUNED, 1.1),
     Aim("azure", OURS, TUNED, 1.1),
     Aim("s3", LEAN, FLOOR, 1.0),
+    Aim("azure", LEAN, FLOOR, 1.0),
     Aim("s3", LEAN, "py-key-value S3Store", 0.2, ("set", "get")),
     Aim("gcs", LEAN, FLOOR, 1.0),
     Aim("s3", LEAN, FLOOR, 1.2, _BULK, "10 MiB", OVER_TLS),

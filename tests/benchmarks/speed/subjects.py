@@ -72,18 +72,20 @@ class Ours(Subject):
     async def open(self) -> None:
         from statebucket import open_store
 
-        options: dict[str, Any] = {}
         if self.scheme == "s3":
             query = f"region={REGION}&endpoint_url={self.endpoint}{self.more}"
         elif self.scheme == "gs":
             query = f"anonymous=true&endpoint_url={self.endpoint}{self.more}"
         else:
-            from azure.core.credentials import AzureNamedKeyCredential
-
-            query = f"account={ACCOUNT}&endpoint_url={self.endpoint}"
-            options["credential"] = AzureNamedKeyCredential(ACCOUNT, KEY)
-        self.store = open_store(f"{self.scheme}://{CONTAINER}/app?{query}&deadline=60", **options)
+            query = f"account={ACCOUNT}&endpoint_url={self.endpoint}{self.more}"
+        self.store = open_store(
+            f"{self.scheme}://{CONTAINER}/app?{query}&deadline=60", **self.secret()
+        )
         self.tenant = self.store.tenant(TENANT)
+
+    def secret(self) -> dict[str, Any]:
+        """What the store is opened with besides its URL."""
+        return {}
 
     async def close(self) -> None:
         await self.store.shutdown()
@@ -146,6 +148,22 @@ class OursAzure(Ours):
     """Our store on Azure Blob."""
 
     scheme = "az"
+
+    def secret(self) -> dict[str, Any]:
+        """The account's key, as the engine takes it."""
+        from azure.core.credentials import AzureNamedKeyCredential
+
+        return {"credential": AzureNamedKeyCredential(ACCOUNT, KEY)}
+
+
+class OursAzureHttp(OursAzure):
+    """The same on the lean engine."""
+
+    more = "&engine=http"
+
+    def secret(self) -> dict[str, Any]:
+        """The account's key, without the SDK."""
+        return {"account_key": KEY}
 
 
 class Aioboto3(Subject):
@@ -548,6 +566,7 @@ SUBJECTS: dict[str, dict[str, tuple[str, type[Subject]]]] = {
     },
     "azure": {
         "statebucket": ("azure.storage.blob", OursAzure),
+        "statebucket, engine=http": ("statebucket_http", OursAzureHttp),
         "tuned SDK by hand": ("azure.storage.blob", TunedAzure),
         "azure-storage-blob.aio by hand": ("azure.storage.blob", AzureSdk),
         "obstore": ("obstore", ObstoreAzure),
