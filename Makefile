@@ -34,10 +34,10 @@ help:  ## Shows this list
 demo: $(VENV)/.demo$(EXTRA)  ## The main job on SQLite, or on STATEBUCKET_URL; DEMO_INPUT= a folder of text
 	@$(BIN)/python -m statebucket.demo
 
-test: $(VENV)/.dev  ## The tests: every behaviour on at least one server of each cloud, in minutes
+test: $(VENV)/.dev $(VENV)/.fastmcp  ## The tests: every behaviour on at least one server of each cloud, in minutes
 	$(PYTEST) -n 2 --dist loadscope $(ALL)
 
-test-all: $(VENV)/.dev  ## Every test on every server and engine (Terraform's apart), as CI runs them
+test-all: $(VENV)/.dev $(VENV)/.fastmcp  ## Every test on every server and engine (Terraform's apart), as CI runs them
 	$(PYTEST) -n 2 --dist loadscope --everything $(ALL)
 
 test-fast: $(VENV)/.dev  ## Memory, SQLite and an S3 (ministack), in about a minute
@@ -150,6 +150,12 @@ $(VENV)/.aiobotocore: pyproject.toml $(VENV)/.dev
 	$(PYTHON) -m venv --clear $(VENV)/aiobotocore
 	$(BIN)/uv pip install --quiet --python $(VENV)/aiobotocore/bin/python \
 		--editable ".[aiobotocore,http,testing-s3]" --group tools aiobotocore==3.10.0
+	@touch "$@"
+
+# The same: what FastMCP needs, no other test does.
+$(VENV)/.fastmcp: pyproject.toml $(VENV)/.dev
+	$(PYTHON) -m venv --clear $(VENV)/fastmcp
+	$(BIN)/uv pip install --quiet --python $(VENV)/fastmcp/bin/python --editable . --group fastmcp
 	@touch "$@"
 
 $(VENV)/.bench: pyproject.toml $(VENV)/.dev

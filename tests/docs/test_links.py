@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *ROOT.glob("terraform/**/*.md"), *ROOT.glob("tests/**/*.md")]
+PAGES = [
+    ROOT / "README.md",
+    *(page for room in ("adapters", "terraform", "tests") for page in ROOT.glob(f"{room}/**/*.md")),
+]
 LINKS = [
     pytest.param(page, link, id=f"{page.relative_to(ROOT)}:{link}")
     for page in PAGES

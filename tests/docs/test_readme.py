@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "tests/adapters/example/README.md"]
+PAGES = [
+    "README.md",
+    "tests/adapters/example/README.md",
+    "adapters/statebucket_keyvalue/README.md",
+]
 PYTEST = (
     *("-m", "pytest", "-q", "-p", "statebucket_pytest", "-p", "pytest_asyncio"),
     *("-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function"),

@@ -1,0 +1,72 @@
+"""Which key of statebucket an entry has: ``kv/{collection}/{key}``, read and written here only.
+
+In a collection's name ``/`` and ``%``, in a key ``%``, stand as ``%2F`` and ``%25``, so that no
+two entries share a name and a collection is a prefix that no other's begins with. A name that is
+too long for an object is hashed, behind ``%h``, which nothing else begins with; the entry itself
+has the name in full.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+ROOT = "kv/"
+_HASHED = "%h"
+
+# In bytes of an object's name, of which there are 1,024, and as many as 3 for a character's byte.
+# What is left is for the store's prefix and its tenant.
+_COLLECTION_BYTES = 200
+_KEY_BYTES = 500
+
+
+def collection_prefix(collection: str) -> str:
+    """What the names of a collection's entries begin with."""
+    segment = collection.replace("%", "%25").replace("/", "%2F")
+    return f"{ROOT}{_short(segment, collection, _COLLECTION_BYTES)}/"
+
+
+def entry_name(collection: str, key: str) -> str:
+    """The name of an entry."""
+    return collection_prefix(collection) + _short(key.replace("%", "%25"), key, _KEY_BYTES)
+
+
+def prefix_of(name: str) -> str:
+    """The prefix of the collection that an entry's name is of."""
+    return name[: name.index("/", len(ROOT)) + 1]
+
+
+def behind(prefix: str) -> str:
+    """A name behind all of a collection's and before all of the next one's.
+
+    A listing goes by escaped names: ``/`` is ``~2F`` there, and ``:``, ``~3A``, comes after it.
+    """
+    return prefix[:-1] + ":"
+
+
+def collection_of(prefix: str) -> str | None:
+    """The collection whose entries begin with a prefix; None if only they know its name."""
+    return _long(prefix[len(ROOT) : -1])
+
+
+def key_of(prefix: str, name: str) -> str | None:
+    """The key of an entry's name; None if only the entry knows it."""
+    return _long(name[len(prefix) :])
+
+
+def _short(escaped: str, plain: str, limit: int) -> str:
+    if sum(_length(character) for character in escaped) <= limit:
+        return escaped
+    return _HASHED + hashlib.sha256(plain.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _length(character: str) -> int:
+    """The bytes that a character takes in an object's name."""
+    if character.isascii() and (character.isalnum() or character in "-_"):
+        return 1
+    return 3 * len(character.encode("utf-8", "surrogatepass"))
+
+
+def _long(escaped: str) -> str | None:
+    if escaped.startswith(_HASHED):
+        return None
+    return escaped.replace("%2F", "/").replace("%25", "%")
