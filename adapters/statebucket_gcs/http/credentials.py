@@ -51,12 +51,15 @@ class Credentials:
         return token
 
     def _found(self) -> MetadataServer | GoogleAuth:
-        path = os.environ.get(_FILE) or _well_known()
+        path = None
+        if self._given is None:
+            path = os.environ.get(_FILE) or _well_known()
         if self._given is None and path is None:
             return MetadataServer(self._deadline)
         if not _installed():
+            which = "the caller's credentials" if path is None else f"the credentials in {path}"
             raise AdapterNotInstalled(
-                f"engine=http needs google-auth for the credentials in {path}: pip install "
+                f"engine=http needs google-auth for {which}: pip install "
                 "google-auth (or 'statebucket[gcs]', which brings it). The service account of a "
                 "machine or a function needs nothing"
             )

@@ -25,6 +25,7 @@ RENEW_BEFORE = 225.0
 server gives the same token until five minutes before its end."""
 
 _SPARE = 10.0  # seconds that a token must still last to be sent: the way takes time, clocks differ
+_LONGEST = 60.0  # seconds of a load that others wait for
 _PAUSE = 1.0  # seconds from a renewal that brought no other token to the next, while one lasts
 
 
@@ -48,7 +49,8 @@ class Loader(Generic[T]):
     """Loads something in a thread, one load at a time for all callers.
 
     The thread is no one's to wait for: a source may hang, and neither a caller at its deadline nor
-    the end of ``asyncio.run`` waits with it.
+    the end of ``asyncio.run`` waits with it. A load that takes longer than a minute is left to
+    itself, and the next caller starts another.
 
     Args:
         load: Loads it; blocks.
@@ -61,6 +63,7 @@ class Loader(Generic[T]):
         self._lock = new_lock(self)
         self._loading: Future[T] | None = None
         self._pid = 0  # whose thread loads it
+        self._began = 0.0
 
     def renew_lock(self) -> None:
         """See `statebucket.port.forks.LockOwner`."""
@@ -72,9 +75,11 @@ class Loader(Generic[T]):
 
         with self._lock:
             loading = self._loading
-            if loading is None or loading.done() or self._pid != os.getpid():
+            late = time.monotonic() - self._began > _LONGEST
+            if loading is None or loading.done() or late or self._pid != os.getpid():
                 loading = self._loading = Future()
                 self._pid = os.getpid()
+                self._began = time.monotonic()
                 loading.set_running_or_notify_cancel()  # no caller cancels it for others
                 try:
                     threading.Thread(

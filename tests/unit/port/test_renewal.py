@@ -158,6 +158,23 @@ async def test_a_caller_that_leaves_takes_no_token_from_the_others() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_load_that_takes_too_long_is_left_to_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service = Service()
+    service.may_answer.clear()
+    source = TokenSource(service.load)
+    hanging = asyncio.ensure_future(source.get())
+    await asyncio.sleep(0.05)
+    assert service.asked == 1
+    monkeypatch.setattr("statebucket.port.renewal._LONGEST", 0.0)
+    waiting = asyncio.ensure_future(source.get())
+    assert await asyncio.to_thread(service.asked_by, 2)
+    service.may_answer.set()
+    assert {await hanging, await waiting} == {"token-1", "token-2"}
+
+
+@pytest.mark.asyncio
 async def test_a_refused_token_is_forgotten_but_not_the_one_after_it() -> None:
     service = Service()
     source = TokenSource(service.load)
