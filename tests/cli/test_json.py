@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -209,6 +210,24 @@ def test_sweep(cli: Callable[..., Any], url: str) -> None:
     assert cli("sweep", "--margin", "300", "-n", "--json").json["removed"] == 0
     assert cli("sweep", "--yes", "--json").json["removed"] == 3
     assert cli("sweep", "--yes", "--json").json["removed"] == 0
+
+
+def test_sweep_of_orphans(cli: Callable[..., Any]) -> None:
+    cli("set", "exec:lost:k", "x", "-t", "acme")
+    for counted in (cli("sweep", "-n", "--json").json, cli("sweep", "-y", "--json").json):
+        assert (counted["orphans"], counted["orphan_keys"]) == (1, 0)
+    command = ("sweep", "--orphans", "--yes", "--json")
+    assert cli(*command).json["orphan_keys"] == 0  # the key was set just now
+    time.sleep(0.01)
+    expected = cli("sweep", "--orphans", "--margin", "0", "-n", "--json").json
+    assert (expected["orphans"], expected["orphan_keys"]) == (1, 1)
+    assert (
+        "1 key of executions without a snapshot"
+        in cli("sweep", "--orphans", "--margin", "0", "-n").text
+    )
+    assert cli(*command, "--margin", "0").json["orphan_keys"] == 1
+    assert cli(*command, "--margin", "0").json["orphans"] == 0
+    assert cli("keys", "e1", "-t", "acme", "--json").json["keys"]
 
 
 @pytest.mark.parametrize("command", [("rm-tenant", "acme"), ("rm-execution", "e1"), ("sweep",)])

@@ -180,6 +180,7 @@ DRIVERS: dict[str, list[Callable[[StateStore, Ids], Any]]] = {
     ],
     "sweep": [
         lambda store, _: store.sweep(margin=timedelta(0)),
+        lambda store, _: store.sweep(orphans=True, margin=timedelta(0)),
         lambda store, ids: store.sweep(tenant=ids.tenant),
     ],
     "check_lifecycle": [lambda store, _: store.check_lifecycle()],

@@ -123,10 +123,20 @@ def sweep(
     tenant: OnlyTenant = None,
     dry_run: DryRun = False,
     yes: Yes = False,
+    orphans: Annotated[
+        bool,
+        typer.Option(
+            "--orphans",
+            help="Remove the keys of executions without a live snapshot, too, where all were "
+            "written longer ago than --margin.",
+        ),
+    ] = False,
     margin: Annotated[
         int,
         typer.Option(
-            min=0, max=_MAX_MARGIN, help="Leave what expired less than this many seconds ago."
+            min=0,
+            max=_MAX_MARGIN,
+            help="Leave what expired, or was written, less than this many seconds ago.",
         ),
     ] = 60,
     url: Url = None,
@@ -136,8 +146,10 @@ def sweep(
 
     For TTLs below a day and for SQLite; on a cloud, lifecycle rules do the rest.
     Running it again is safe at any time.
+    An execution may have set keys and not saved yet: with --orphans, let --margin be longer.
     [dim]statebucket sweep --dry-run[/]
     [dim]statebucket sweep --tenant acme --yes --json[/]
+    [dim]statebucket sweep --orphans --margin 604800[/]
     """
     late = timedelta(seconds=margin)
 
@@ -145,26 +157,33 @@ def sweep(
         expected: SweepReport | None = None
         if dry_run or not yes:
             with screen.err.status("looking for what has expired…"):
-                expected = await store.sweep(dry_run=True, margin=late)
+                expected = await store.sweep(dry_run=True, orphans=orphans, margin=late)
             what = _swept(expected)
             if dry_run:
                 screen.show(
                     {"dry_run": True, **msgspec.to_builtins(expected)},
                     lambda: plain(f"Would be removed: {what}."),
                 )
+                _note_orphans(screen, expected, removed=orphans)
                 return
-            if not (expected.removed or expected.owners or expected.repaired):
+            if not (
+                expected.removed or expected.owners or expected.repaired or expected.orphan_keys
+            ):
                 screen.show(expected, lambda: plain("Nothing has expired."))
+                _note_orphans(screen, expected, removed=orphans)
                 return
             screen.sure(f"Remove {what}?", yes=yes)
         with screen.progress("objects") as bar:
             total = None if expected is None else expected.scanned
             task = bar.add_task("sweeping", total=total)
             report = await store.sweep(
-                margin=late, progress=lambda so_far: bar.update(task, completed=so_far.scanned)
+                orphans=orphans,
+                margin=late,
+                progress=lambda so_far: bar.update(task, completed=so_far.scanned),
             )
             bar.update(task, completed=report.scanned, total=report.scanned)
         screen.show(report, lambda: plain(f"Removed: {_swept(report)}.", "green"))
+        _note_orphans(screen, report, removed=orphans)
 
     on_store(work, url, as_json=as_json, tenant=tenant)
 
@@ -222,8 +241,16 @@ def _removed(screen: Screen, report: DeletionReport) -> None:
     screen.show(report, lambda: plain(f"Removed: {', '.join(parts)}.", "green"))
 
 
+def _note_orphans(screen: Screen, report: SweepReport, *, removed: bool) -> None:
+    if report.orphans and not removed and screen.err.is_terminal:
+        some = counted(report.orphans, "execution")
+        screen.note(f"{some} with keys but no live snapshot: see --orphans.", "dim")
+
+
 def _swept(report: SweepReport) -> str:
     parts = [f"{counted(report.removed, 'expired object')} ({size(report.bytes)})"]
+    if report.orphan_keys:
+        parts.append(f"{counted(report.orphan_keys, 'key')} of executions without a snapshot")
     if report.owners:
         parts.append(f"{counted(report.owners, 'owner record')} of nothing")
     if report.repaired:

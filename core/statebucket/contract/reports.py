@@ -35,10 +35,12 @@ class SweepReport(msgspec.Struct, frozen=True, kw_only=True):
         scanned: Objects looked at.
         expired: Those past their expiry (and the margin).
         removed: Those removed; with ``dry_run`` those that would have been.
-        raced: Expired ones that were written again before they could be removed, and stay.
+        raced: Those to be removed that were written again before they could be, and stay.
         corrupt: Objects that are not what statebucket writes; they stay.
         owners: Owner records removed, whose execution has nothing left.
         repaired: Owner records written, for snapshots that had lost theirs.
+        orphans: Executions found that have keys and no live snapshot.
+        orphan_keys: Keys removed of those; with ``dry_run`` those that would have been.
         bytes: The stored size of what was removed.
     """
 
@@ -49,4 +51,6 @@ class SweepReport(msgspec.Struct, frozen=True, kw_only=True):
     corrupt: int = 0
     owners: int = 0
     repaired: int = 0
+    orphans: int = 0
+    orphan_keys: int = 0
     bytes: int = 0

@@ -860,6 +860,7 @@ class StateStore(StorageBackend, Protocol):
         *,
         tenant: TenantId | str | None = None,
         dry_run: bool = False,
+        orphans: bool = False,
         margin: timedelta | float = MARGIN,
         progress: Callable[[SweepReport], None] | None = None,
     ) -> SweepReport:
@@ -868,13 +869,21 @@ class StateStore(StorageBackend, Protocol):
         For TTLs below a day, and for services without lifecycle rules. It also removes owner
         records of executions that have nothing left, and writes those that live snapshots have
         lost. Where listings have metadata: 1 request per 1,000 objects, 1 for each expired one, 1
-        for each live snapshot (its owner record) and 2 or 3 for each owner record; on S3 1 more
-        for each object. Running it again is safe at any time.
+        for each live snapshot (its owner record), 1 for each execution that has keys (its snapshot;
+        for keys set without a tenant 1 more) and 2 or 3 for each owner record; on S3 1 more for
+        each object. Running it again is safe at any time.
+
+        An execution that has keys and no live snapshot is an orphan, and is counted. It may be one
+        that has not saved yet, so that its keys stay unless ``orphans`` is set.
 
         Args:
             tenant: Sweep this tenant only; owner records are then written where they were lost, but
                 not removed.
             dry_run: Only report what would be done.
+            orphans: Remove the keys of each orphan, if all of them were written longer ago than
+                ``margin``, by the service's clock: make that longer than an execution works before
+                it saves. Each key goes only at the version that was listed; once one has been
+                written again the others stay. 2 requests an orphan and 1 for each key.
             margin: How long an object must have been expired, for clocks that differ, as a
                 `timedelta` or in seconds.
             progress: Called with what was done so far, after each page of a listing.

@@ -250,6 +250,7 @@ class ObjectStateStore(Updates, Listings):
         *,
         tenant: TenantId | str | None = None,
         dry_run: bool = False,
+        orphans: bool = False,
         margin: timedelta | float = MARGIN,
         progress: Callable[[SweepReport], None] | None = None,
     ) -> SweepReport:
@@ -263,6 +264,7 @@ class ObjectStateStore(Updates, Listings):
         sweeper = Sweeper(
             self.context,
             margin_ms=span_ms(margin, "margin"),
+            orphans=orphans,
             dry_run=dry_run,
             progress=progress,
         )

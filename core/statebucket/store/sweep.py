@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -15,11 +15,12 @@ from statebucket.errors import (
 )
 from statebucket.port.expiry import Expiry
 from statebucket.store.envelope import expires_ms
+from statebucket.store.orphans import Execution, OrphanFinder
 from statebucket.store.owners import OwnerRecord
 from statebucket.store.tasks import AtMost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from statebucket.port.bucket import ObjectInfo
     from statebucket.store.context import StoreContext
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from statebucket.store.layout import Place
     from statebucket.store.owners import OwnerIndex
     from statebucket.store.retry import Call
+
+T = TypeVar("T")
 
 _AT_ONCE = 64
 MAX_FAILURES = 100
@@ -38,6 +41,7 @@ class Sweeper:
     Args:
         context: The store's.
         margin_ms: How long an object must have been expired, for clocks that differ.
+        orphans: Remove the keys of executions without a live snapshot.
         dry_run: Remove and write nothing.
         progress: Called after each page with what was done so far.
     """
@@ -47,6 +51,7 @@ class Sweeper:
         context: StoreContext,
         *,
         margin_ms: int,
+        orphans: bool,
         dry_run: bool,
         progress: Callable[[SweepReport], None] | None,
     ) -> None:
@@ -59,6 +64,10 @@ class Sweeper:
         self._progress = progress
         self._report = SweepReport()
         self._failures: dict[str, StateBucketError] = {}
+        self._with_keys: set[Execution] = set()  # whose snapshots are still to be looked for
+        self._orphans = OrphanFinder(
+            context, margin_ms=margin_ms, removes=orphans, dry_run=dry_run, count=self._count
+        )
 
     async def run(self, tenant_id: str | None) -> SweepReport:
         """Sweeps one tenant, or everything of the store."""
@@ -84,18 +93,36 @@ class Sweeper:
         async for page in self._objects.all_pages("sweep", prefix, self._context.deadline):
             async with AtMost(_AT_ONCE) as tasks:
                 for info in page:
-                    await tasks.start(self._object(info))
+                    self._count(scanned=1)
+                    await tasks.start(self._guarded(info.name, self._judge, info))
+            await self._examine(self._complete(page))
             if self._progress is not None:
                 self._progress(self._report)
+        await self._examine(set(self._with_keys))
+        if self._progress is not None:
+            self._progress(self._report)
 
-    async def _object(self, listed: ObjectInfo) -> None:
-        self._count(scanned=1)
+    def _complete(self, page: list[ObjectInfo]) -> set[Execution]:
+        """The executions of which no more keys are listed than up to this page."""
+        if not page or not self._objects.bucket.limits.lists_in_order:
+            return set()
+        last = page[-1].name
+        return {one for one in self._with_keys if not last.startswith(self._layout.execution(*one))}
+
+    async def _examine(self, executions: set[Execution]) -> None:
+        self._with_keys -= executions
+        async with AtMost(_AT_ONCE) as tasks:
+            for execution in executions:
+                name = self._layout.execution(*execution)
+                await tasks.start(self._guarded(name, self._orphans.examine, execution))
+
+    async def _guarded(self, name: str, work: Callable[[T], Awaitable[None]], item: T) -> None:
         try:
-            await self._judge(listed)
+            await work(item)
         except CorruptObject:
             self._count(corrupt=1)  # it stays, and reading it raises the error
         except StateBucketError as error:
-            self._failures[listed.name] = error
+            self._failures[name] = error
             if error.transient or len(self._failures) >= MAX_FAILURES:
                 raise  # the service is in trouble, or every object is refused
 
@@ -111,11 +138,14 @@ class Sweeper:
         if self._is_expired(info):
             self._count(expired=1)
             await self._remove(info)
-        elif self._owners is not None and place is not None:
-            if place.kind == "owner":
-                await self._owner_record(place, self._owners)
-            elif place.kind == "snapshot":
-                await self._repair(place, info, self._owners)
+        elif place is None:
+            return
+        elif place.kind == "key" and place.execution is not None:
+            self._with_keys.add(Execution(place.tenant, place.execution))
+        elif self._owners is not None and place.kind == "owner":
+            await self._owner_record(place, self._owners)
+        elif self._owners is not None and place.kind == "snapshot":
+            await self._repair(place, info, self._owners)
 
     def _is_expired(self, info: ObjectInfo) -> bool:
         try:

@@ -166,3 +166,72 @@ class SweepContract(Contract):
     async def test_a_margin_is_not_negative(self, store: StateStore, margin: object) -> None:
         with pytest.raises(errors.InvalidArgument, match="margin"):
             await store.sweep(margin=margin)  # type: ignore[arg-type]  # that is the point
+
+    async def test_executions_without_a_snapshot_are_counted_and_stay(
+        self, store: StateStore, acme: StateStore, target: Target, clock: Clock
+    ) -> None:
+        await acme.set("exec:e1:a", b"v")
+        await acme.set("exec:e1:b", b"v")
+        await acme.save_snapshot(snapshot("e2"))
+        await acme.set("exec:e2:k", b"v")
+        await acme.set("exec:gone:k", b"v", MINUTE)
+        await acme.set("other", b"v")
+        clock.advance(60 * MINUTE)
+        before = target.raw_names()
+        report = await store.sweep()
+        assert (report.orphans, report.orphan_keys, report.removed) == (1, 0, 1)
+        assert target.raw_names() == [name for name in before if "/gone/" not in name]
+
+    async def test_orphans_go_if_asked_for(
+        self, store: StateStore, acme: StateStore, target: Target, clock: Clock
+    ) -> None:
+        other = store.tenant("other")
+        for view in (acme, other):
+            await view.set("exec:e1:a", b"12345")
+            await view.set("exec:e1:b", b"v")
+        await other.save_snapshot(snapshot("e1", "other"))  # the same id, and another execution
+        await acme.save_snapshot(snapshot("e2"), ttl=MINUTE)
+        await acme.set("exec:e2:k", b"v")
+        await acme.set("exec", b"v")
+        async with acme.lease(E1, ttl=60 * MINUTE):
+            pass
+        assert (await store.sweep(orphans=True)).orphan_keys == 0  # they were written just now
+        clock.advance(60 * MINUTE)
+        expected = await store.sweep(orphans=True, dry_run=True)
+        report = await store.sweep(orphans=True)
+        for one in (expected, report):
+            assert (one.orphans, one.orphan_keys, one.removed) == (2, 3, 1)
+            assert one.bytes >= 5
+        assert target.raw_names() == [
+            "owners/e1/other",
+            "tenants/acme/keys/exec",
+            "tenants/acme/leases/e1",
+            "tenants/other/executions/e1/a",
+            "tenants/other/executions/e1/b",
+            "tenants/other/snapshots/e1",
+        ]
+        assert (await store.sweep(orphans=True)).orphans == 0
+
+    async def test_keys_set_without_a_tenant_are_orphans_of_no_tenants_snapshot(
+        self, store: StateStore, acme: StateStore, target: Target, clock: Clock
+    ) -> None:
+        await acme.save_snapshot(snapshot())
+        await store.set("exec:e1:k", b"v")
+        await store.set("exec:e2:k", b"v")
+        clock.advance(60 * MINUTE)
+        assert (await acme.sweep(orphans=True)).orphans == 0
+        report = await store.sweep(orphans=True)
+        assert (report.orphans, report.orphan_keys) == (1, 1)
+        assert "shared/executions/e1/k" in target.raw_names()
+        await acme.delete_snapshot(E1)
+        report = await store.sweep(orphans=True)
+        assert (report.orphans, report.orphan_keys, report.owners) == (1, 1, 1)
+        assert target.raw_names() == []
+
+    async def test_more_orphans_than_a_page(
+        self, acme: StateStore, target: Target, clock: Clock
+    ) -> None:
+        keys = [f"tenants/acme/executions/e1/k{number:04}" for number in range(1003)]
+        target.raw_put_many([*keys, "tenants/acme/executions/e1-2/k"])
+        clock.advance(60 * MINUTE)
+        assert (await acme.sweep()).orphans == 2

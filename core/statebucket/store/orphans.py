@@ -1,0 +1,141 @@
+"""Executions whose keys have outlived their snapshot: found by a sweep, and removed if asked to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from statebucket.errors import CorruptObject, VersionConflict
+from statebucket.store.envelope import expires_ms
+from statebucket.store.tasks import AtMost
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from statebucket.port.bucket import ObjectInfo
+    from statebucket.store.context import StoreContext
+    from statebucket.store.retry import Call
+
+_AT_ONCE = 16
+
+
+class Execution(NamedTuple):
+    """An execution with keys: of a tenant, or with None those that were set without one."""
+
+    tenant: str | None
+    id: str
+
+
+class OrphanFinder:
+    """Looks for the snapshot of executions that have keys.
+
+    Args:
+        context: The store's.
+        margin_ms: How long ago a key must have been written, and a snapshot have expired.
+        removes: Whether to remove what is found.
+        dry_run: Only count it.
+        count: Takes what is to be added to the sweep's report.
+    """
+
+    def __init__(
+        self,
+        context: StoreContext,
+        *,
+        margin_ms: int,
+        removes: bool,
+        dry_run: bool,
+        count: Callable[..., None],
+    ) -> None:
+        self._context = context
+        self._objects = context.objects
+        self._layout = context.layout
+        self._margin_ms = margin_ms
+        self._removes = removes
+        self._dry_run = dry_run
+        self._count = count
+
+    async def examine(self, execution: Execution) -> None:
+        """Counts an execution without a live snapshot, and removes its keys.
+
+        1 request to find out, but 1 and 1 a tenant for keys set without one; to remove them 2 lists
+        and 1 request a key, at the version that was listed.
+        """
+        if await self._has_live_snapshot(execution):
+            return
+        self._count(orphans=1)
+        if not self._removes or not await self._all_old(execution):
+            return
+        async for page in self._keys(execution):
+            # Written since: someone works on the execution, and needs the other keys too.
+            if not all(map(self._is_old, page)) or not await self._remove(page):
+                return
+
+    async def _has_live_snapshot(self, execution: Execution) -> bool:
+        for tenant_id in await self._tenants(execution):
+            name = self._layout.snapshot(tenant_id, execution.id)
+            info = await self._objects.look(self._call(), name)
+            if info is not None and not self._is_expired(info):
+                return True
+        return False
+
+    async def _tenants(self, execution: Execution) -> list[str]:
+        """The tenants that may have the execution's snapshot."""
+        if execution.tenant is not None:
+            return [execution.tenant]
+        prefix = self._layout.owners_of(execution.id)
+        return [
+            place.tenant
+            async for page in self._objects.all_pages("sweep", prefix, self._context.deadline)
+            for info in page
+            if (place := self._layout.parse(info.name)) is not None and place.tenant is not None
+        ]
+
+    async def _all_old(self, execution: Execution) -> bool:
+        async for page in self._keys(execution):
+            if not all(map(self._is_old, page)):
+                return False
+        return True
+
+    async def _keys(self, execution: Execution) -> AsyncIterator[list[ObjectInfo]]:
+        prefix = self._layout.execution(*execution)
+        async for page in self._objects.all_pages("sweep", prefix, self._context.deadline):
+            yield [info for info in page if self._layout.parse(info.name) is not None]
+
+    async def _remove(self, page: list[ObjectInfo]) -> bool:
+        """Removes keys; False where one has been written again."""
+        raced = False
+
+        async def one(info: ObjectInfo) -> None:
+            nonlocal raced
+            if raced:
+                return
+            if not self._dry_run:
+                try:
+                    gone = await self._objects.delete(self._call(), info.name, info.version)
+                except VersionConflict:
+                    raced = True
+                    self._count(raced=1)
+                    return
+                if gone is False:  # it was before
+                    return
+            self._count(orphan_keys=1, bytes=info.size)
+
+        async with AtMost(_AT_ONCE) as tasks:
+            for info in page:
+                await tasks.start(one(info))
+        return not raced
+
+    def _is_old(self, info: ObjectInfo) -> bool:
+        """Whether a key was written before the margin; not where nothing tells when it was."""
+        if info.modified_at is None:
+            return False
+        return info.modified_at.timestamp() * 1000 + self._margin_ms <= self._objects.now_ms()
+
+    def _is_expired(self, info: ObjectInfo) -> bool:
+        try:
+            at_ms = expires_ms(info)
+        except CorruptObject:
+            return False  # there is a snapshot, whatever its state
+        return at_ms is not None and at_ms + self._margin_ms <= self._objects.now_ms()
+
+    def _call(self) -> Call:
+        return self._context.call("sweep")
