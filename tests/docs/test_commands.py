@@ -18,9 +18,10 @@ from statebucket.testing.contract.base import snapshot
 ROOT = Path(__file__).parents[2]
 LINES = [
     line.partition("#")[0].strip()
-    for block in re.findall(
-        r"^```\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    for language, block in re.findall(
+        r"^```(\w*)\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
     )
+    if not language
     for line in block.splitlines()
 ]
 OURS = [line for line in LINES if line.startswith("statebucket ")]
