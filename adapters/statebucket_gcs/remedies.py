@@ -39,7 +39,10 @@ REMEDIES = Remedies(
         advice="to narrow it, once a first load is known to work without",
         terraform=TerraformLine(MODULE, "strict_list = true"),
     ),
-    tenant_listing=Remedy(terraform=TerraformLine(MODULE, "strict_tenant_list = true")),
+    tenant_listing=Remedy(
+        advice="to hide the names, once a first load is known to work without",
+        terraform=TerraformLine(MODULE, "strict_tenant_list = true"),
+    ),
     unseen_reads=Remedy(
         command="gcloud policy-intelligence troubleshoot-policy iam "
         "//storage.googleapis.com/projects/_/buckets/…/objects/elsewhere --principal-email=… "

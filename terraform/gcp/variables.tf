@@ -183,16 +183,16 @@ variable "tenant_members" {
 }
 
 variable "strict_list" {
-  description = "Whether runtime_members and reader_members may list names below the store's prefix only. False lets them list the names of all objects in the bucket, so that a load of what does not exist yet is not AccessDenied. Read the section on listing before setting it."
+  description = "Whether runtime_members and reader_members may list names below the store's prefix only; a load of what does not exist yet may then be AccessDenied. False lets them list the names of all objects in the bucket. Read the section on listing before setting it."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "strict_tenant_list" {
-  description = "The same for tenant_members and their own prefix. False shows each tenant the names of every other tenant's objects."
+  description = "The same for tenant_members and their own prefix: true hides the names of other tenants' objects, and a tenant's first load of each execution may then be AccessDenied. False shows each tenant the names of all objects in the bucket, and so the other tenants' ids, executions and keys. Read the section on listing before setting it."
   type        = bool
-  default     = true
+  default     = false
   nullable    = false
 }
 

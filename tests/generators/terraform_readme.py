@@ -149,8 +149,9 @@ on AWS itself.
 ## Tenants kept apart by IAM
 
 `tenant_members` reach the objects below `tenants/{tenant}/` and no others, by a condition on the
-object's name, and list that prefix only, by a condition on the listing's prefix. Open their
-stores with `tenant_store_url`, which has `owner_index=false`: owner records are common to all
+object's name. By default they can list the **names** of all objects in the bucket: other tenants'
+ids, executions and keys, but no contents; see [below](#missing-objects-and-who-may-list). Open
+their stores with `tenant_store_url`, which has `owner_index=false`: owner records are common to all
 tenants. A tenant's name here consists of letters, digits, `-` and `_`.
 
 ## Missing objects, and who may list
@@ -165,12 +166,13 @@ Boundaries](https://cloud.google.com/iam/docs/downscoping-short-lived-credential
 works in allow policies is disputed, and for a GET, which requests no prefix, nothing is
 documented.
 
-By default the module therefore works in either case. `runtime_members` and `reader_members` hold
-a second role on the bucket, `roles/storage.legacyBucketReader`, without a condition. A holder can
+By default the module therefore works in either case, since a store promises that what is missing
+is None. All members, those of tenants too, hold a second role on the bucket,
+`roles/storage.legacyBucketReader`, without a condition. A holder can
 list the names of **all objects in the bucket**, outside the prefix too, with what a listing shows
 of each: its size, times, checksums and custom metadata. The names contain tenants, executions and
 keys. A holder can also read the bucket's settings, but not its IAM policy. Contents, writes and
-deletes stay limited to the store's prefix.
+deletes stay limited to the store's prefix, or to the tenant's.
 
 Where the bucket holds other data whose names are confidential, set `strict_list = true`. Listings
 are then limited to the store's prefix by the condition on the requested prefix, and a first load
@@ -178,10 +180,11 @@ may be `AccessDenied`. Try it once: `statebucket doctor`, run as the function's 
 objects that do not exist. Should it report `AccessDenied` below the prefix, give the state a
 bucket of its own instead.
 
-For `tenant_members`, `strict_tenant_list` is true by default, since each tenant would otherwise
-see the names of every other tenant's objects. Try the doctor with a tenant's identity before
-relying on it. Should it report `AccessDenied`, give each tenant a bucket of its own, or set
-`strict_tenant_list = false` where the names may be seen. Contents stay apart either way.
+`strict_tenant_list = true` does the same for `tenant_members`: each lists its own prefix only, and
+no tenant sees another's names. A tenant's first load may then be `AccessDenied`. Try the doctor
+with a tenant's identity before relying on it; should it report `AccessDenied`, give each tenant a
+bucket of its own, or leave the listing open where names are not confidential: tenant ids and
+execution ids that are random tell little. Contents stay apart either way.
 
 ## Rules
 

@@ -47,7 +47,7 @@ def test_a_first_load_finds_nothing_whatever_cloud_storage_does(
 ) -> None:
     grants = granted(tmp_path, prefix=prefix, owner_index=owner_index)
     root = f"{prefix}/" if prefix else ""
-    for cloud, member in product(CLOUDS, ("runtime", "reader")):
+    for cloud, member in product(CLOUDS, ("runtime", "reader", "acme")):
         assert cloud.finds_nothing(grants[member], f"{root}tenants/acme/snapshots/e1"), cloud
         assert cloud.may_list(grants[member], f"{root}tenants/acme/snapshots/"), cloud
         if owner_index:
@@ -72,7 +72,6 @@ def test_no_grant_replaces_another_whatever_members_are_called(tmp_path: Path) -
         runtime_members=members,
         reader_members=members,
         tenant_members={"acme": members},
-        strict_tenant_list=False,
     )
     assert [len(one) for one in grants.values()] == [6] * len(names)
 
@@ -99,8 +98,11 @@ def test_readers_see_the_bucket_s_rules_with_a_strict_list_too(tmp_path: Path) -
         assert DOCUMENTED.may(grants["reader"], "storage.buckets.get", "")
 
 
-def test_tenants_see_neither_objects_nor_names_of_each_other(tmp_path: Path) -> None:
-    grants = granted(tmp_path, prefix="app/state", owner_index=False)["acme"]
+def test_with_a_strict_list_tenants_see_neither_objects_nor_names_of_each_other(
+    tmp_path: Path,
+) -> None:
+    strict = granted(tmp_path, prefix="app/state", owner_index=False, strict_tenant_list=True)
+    grants = strict["acme"]
     own, other = (f"app/state/tenants/{tenant}/snapshots/e1" for tenant in ("acme", "other"))
     for cloud in CLOUDS:
         for action in ("storage.objects.get", *WRITES):
@@ -113,8 +115,8 @@ def test_tenants_see_neither_objects_nor_names_of_each_other(tmp_path: Path) -> 
             assert not cloud.may_list(grants, prefix)
 
 
-def test_tenants_whose_listing_is_not_strict_see_names_and_no_objects(tmp_path: Path) -> None:
-    grants = granted(tmp_path, prefix="app/state", owner_index=False, strict_tenant_list=False)
+def test_by_default_tenants_see_names_and_no_objects_of_each_other(tmp_path: Path) -> None:
+    grants = granted(tmp_path, prefix="app/state", owner_index=False)
     own, other = (f"app/state/tenants/{tenant}/snapshots/e1" for tenant in ("acme", "other"))
     for cloud in CLOUDS:
         assert cloud.finds_nothing(grants["acme"], own)
