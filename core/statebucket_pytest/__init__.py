@@ -6,6 +6,7 @@ for a fixture, and by no others.
 
 * ``state_clock``: a `statebucket.testing.Clock`, which stands still until the test moves it;
 * ``state_store``: a store in memory that runs by ``state_clock``;
+* ``sync_state_store``: a blocking one, of `statebucket.sync`, by the same clock;
 * ``s3_state_store``: one on S3, played by moto, with a bucket of its own, by the same clock.
 """
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from statebucket import StateStore
+    from statebucket.sync import BlockingStateStore
     from statebucket.testing import Clock
 
 _REGION = "us-east-1"
@@ -44,8 +46,23 @@ def state_clock() -> Clock:
 
 @pytest.fixture
 def state_store(state_clock: Clock) -> StateStore:
-    """An empty store in memory, by the test's ``state_clock``."""
+    """An empty store in memory, by the test's ``state_clock``.
+
+    It serves tests of pytest-asyncio and of anyio's plugin on asyncio.
+    """
     from statebucket import open_store  # noqa: PLC0415  (see the top)
+
+    return open_store("memory://", clock=state_clock)
+
+
+@pytest.fixture
+def sync_state_store(state_clock: Clock) -> BlockingStateStore:
+    """An empty blocking store in memory, by ``state_clock``; not that of ``state_store``.
+
+    It takes the place of a handler's own:
+    ``monkeypatch.setattr(handler, "store", sync_state_store)``.
+    """
+    from statebucket.sync import open_store  # noqa: PLC0415  (see the top)
 
     return open_store("memory://", clock=state_clock)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,8 @@ def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     is_test = re.search(r"^(async )?def test_|^class Test", code, re.MULTILINE)
     file = folder / ("test_block.py" if is_test else "block.py")
     file.write_text(code)
+    # What a page calls "the handler above".
+    shutil.copy(ROOT / "terraform/examples/aws-lambda/handler.py", folder)
     arguments = [*PYTEST, file.name] if is_test else ["-W", "error", file.name]
     return subprocess.run(
         [sys.executable, *arguments],

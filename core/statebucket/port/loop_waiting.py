@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from statebucket.errors import UnsupportedOperation
+
 if TYPE_CHECKING:
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
@@ -13,12 +15,30 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+def running_loop() -> asyncio.AbstractEventLoop:
+    """The running event loop.
+
+    Raises:
+        UnsupportedOperation: There is none of asyncio: trio runs, or no loop at all.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise UnsupportedOperation(
+            "an asynchronous store needs an event loop of asyncio, and none is running here. Under "
+            "trio, use a store of statebucket.sync in a thread, as in await "
+            "trio.to_thread.run_sync(store.get, key), or let anyio run on asyncio: "
+            'anyio.run(main, backend="asyncio"), and in tests a fixture anyio_backend that returns '
+            '"asyncio"'
+        ) from None
+
+
 class LoopWaiting:
     """See `statebucket.port.waiting.Waiting`."""
 
     def time(self) -> float:
         """See `Waiting.time`; the loop's, which may be a virtual one in tests."""
-        return asyncio.get_running_loop().time()
+        return running_loop().time()
 
     async def sleep(self, seconds: float) -> None:
         """See `Waiting.sleep`."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from statebucket.port.loop_waiting import running_loop
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from contextlib import AbstractAsyncContextManager
@@ -32,7 +34,7 @@ class PerLoop(Generic[T]):
 
     def get(self) -> T:
         """The running loop's value, made at the first call."""
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         try:
             return self._values[loop]
         except KeyError:
@@ -44,7 +46,7 @@ class PerLoop(Generic[T]):
 
     def pop(self) -> T | None:
         """Takes the running loop's value out, if there is one."""
-        return self._values.pop(asyncio.get_running_loop(), None)
+        return self._values.pop(running_loop(), None)
 
 
 class ClientPerLoop(Generic[T]):

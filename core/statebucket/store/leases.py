@@ -23,6 +23,7 @@ from statebucket.errors import (
 )
 from statebucket.port.bucket import JSON
 from statebucket.port.expiry import Expiry, class_of, to_milliseconds
+from statebucket.port.loop_waiting import running_loop
 from statebucket.port.waiting import here
 from statebucket.store.retry import Call
 from statebucket.store.tasks import shielded
@@ -140,7 +141,7 @@ class StoreLease(Lease):
         if self._pid:
             raise UnsupportedOperation("a lease object cannot be reused: call store.lease(…) again")
         self._pid = os.getpid()
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         until, poll = loop.time() + self._wait, 0.05
         while True:
             call = self._context.call("lease")

@@ -107,6 +107,9 @@ class AtMost:
 def _semaphore(size: int) -> asyncio.Semaphore:
     import asyncio  # noqa: PLC0415  (as above)
 
+    from statebucket.port.loop_waiting import running_loop  # noqa: PLC0415  (as above)
+
+    running_loop()  # before there are coroutines that would wait for a task in vain
     return asyncio.Semaphore(size)
 
 

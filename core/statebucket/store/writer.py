@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from statebucket.contract.snapshot import ExecutionSnapshot
 from statebucket.contract.writer import SnapshotWriter
 from statebucket.errors import InvalidSnapshot, UnsupportedOperation
+from statebucket.port.loop_waiting import running_loop
 from statebucket.store.tasks import shielded
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class StoreWriter(SnapshotWriter):
         return self.version
 
     async def __aenter__(self) -> Self:
+        running_loop()
         self._left = False
         return self
 
@@ -98,7 +100,7 @@ class StoreWriter(SnapshotWriter):
                     await asyncio.wait({self._task})
 
     async def _write(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         try:
             while self._waiting is not None:
                 await asyncio.sleep(max(0.0, self._next - loop.time()))

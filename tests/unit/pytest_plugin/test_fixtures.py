@@ -49,6 +49,44 @@ USER = """
 """
 
 
+BLOCKING = """
+    from datetime import timedelta
+    from statebucket.sync import open_store
+
+    store = open_store("sqlite:///not-in-a-test.db")
+
+    def count():
+        return store.update_json("count", lambda n: (n or 0) + 1, ttl=timedelta(hours=1))
+
+    def test_a_module_gets_the_fixture_for_its_own_store(
+        sync_state_store, state_clock, monkeypatch
+    ):
+        monkeypatch.setitem(globals(), "store", sync_state_store)
+        assert [count(), count()] == [1, 2]
+        state_clock.advance(timedelta(hours=1))
+        assert count() == 1
+
+    def test_another_test_left_nothing(sync_state_store, state_store):
+        assert list(sync_state_store.iter_keys()) == []
+        sync_state_store.set("k", b"1")
+"""
+
+ANYIO = """
+    import pytest
+    from statebucket import errors
+
+    pytestmark = pytest.mark.anyio
+
+    async def test_the_store_works_or_says_what_to_do(state_store, anyio_backend_name):
+        if anyio_backend_name == "asyncio":
+            await state_store.set("k", b"1")
+            assert await state_store.get("k") == b"1"
+        else:
+            with pytest.raises(errors.UnsupportedOperation, match="anyio_backend"):
+                await state_store.set("k", b"1")
+"""
+
+
 def run(folder: Path, code: str, *interpreter: str) -> str:
     (folder / "test_user.py").write_text(textwrap.dedent(code))
     done = subprocess.run(
@@ -70,6 +108,17 @@ def test_a_users_tests_run_in_memory_and_on_s3_without_a_warning(
     monkeypatch.setenv("AWS_SESSION_TOKEN", "real")
     said = run(tmp_path, USER)
     assert "5 passed" in said, said
+
+
+def test_code_that_blocks_has_a_store_of_its_own_by_the_same_clock(tmp_path: Path) -> None:
+    said = run(tmp_path, BLOCKING)
+    assert "2 passed" in said, said
+    assert not (tmp_path / "not-in-a-test.db").exists()
+
+
+def test_anyios_plugin_runs_them_on_asyncio_and_on_trio_the_error_says_so(tmp_path: Path) -> None:
+    said = run(tmp_path, ANYIO)
+    assert "2 passed" in said, said
 
 
 def test_nothing_of_the_users_aws_settings_reaches_a_fixture(
