@@ -54,3 +54,12 @@ class TestMoto(StateStoreContract):
     @pytest.fixture
     def target(self, moto: Server) -> S3Target:
         return BlockingS3(moto, raw_client(moto))
+
+
+@pytest.mark.slow
+class TestMotoHTTP(TestMoto):
+    """In the caller's thread, without an event loop."""
+
+    @pytest.fixture
+    def target(self, moto: Server) -> S3Target:
+        return BlockingS3(moto, raw_client(moto), engine="http")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from statebucket import errors
 from statebucket.sync import open_store
 from support.fault_proxy.kinds import DelayReply, DropReply, HangBeforeReply
 from support.fault_proxy.proxy import FaultProxy
+from support.targets.deployments import deployment_on
 from support.targets.s3 import S3Target, raw_client
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from statebucket.sync import BlockingStateStore
     from support.servers import Server
+    from support.targets.deployments import Deployment
 
 CALLS = """
 import sys, threading
@@ -50,17 +53,19 @@ print(started, "asyncio" in sys.modules)
 """
 
 
-@pytest.fixture(params=["memory", "sqlite", "s3"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "s3":
-        server = request.getfixturevalue("moto")
-        return S3Target(server, raw_client(server), engine="http").url
-    return "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/state.db"
+@pytest.fixture(params=["memory", "sqlite", "s3", "gcs", "azure"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deployment]:
+    """Where a store that needs no loop can be opened."""
+    fixture = {"s3": "moto", "gcs": "fake", "azure": "azurite"}.get(request.param)
+    server = None if fixture is None else request.getfixturevalue(fixture)
+    with deployment_on(request.param, server, tmp_path, "http") as made:
+        yield made
 
 
-def test_no_thread_is_started_and_asyncio_is_not_imported(url: str) -> None:
+def test_no_thread_is_started_and_asyncio_is_not_imported(place: Deployment) -> None:
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-c", CALLS, url],
+        [sys.executable, "-X", "dev", "-c", CALLS, place.url],
+        env={**os.environ, **place.environ},
         capture_output=True,
         text=True,
         timeout=120,
@@ -135,18 +140,18 @@ def test_who_waits_for_its_turn_ends_by_its_deadline(moto: Server, proxy: FaultP
         assert sorted(map(str, in_threads(work, 2))) == ["none", "unknown"]
 
 
-def test_inside_a_running_loop_which_stands_still_meanwhile(url: str) -> None:
+def test_inside_a_running_loop_which_stands_still_meanwhile(place: Deployment) -> None:
     async def work(opened: BlockingStateStore) -> bytes | None:
         opened.set("k", b"v")
         return opened.get("k")
 
-    with open_store(url) as opened:
+    with open_store(place.url, **place.options) as opened:
         assert asyncio.run(work(opened)) == b"v"
         assert opened.get("k") == b"v"
 
 
-def test_a_lease_starts_the_loop_and_the_rest_goes_on_beside_it(url: str) -> None:
-    with open_store(url) as store:
+def test_a_lease_starts_the_loop_and_the_rest_goes_on_beside_it(place: Deployment) -> None:
+    with open_store(place.url, **place.options) as store:
         acme = store.tenant("acme")
         with acme.lease("e1", ttl=30) as lease:
             acme.save_snapshot(acme.snapshot("e1"), lease=lease)
