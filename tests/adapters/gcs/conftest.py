@@ -77,7 +77,7 @@ def opened(engine: str) -> Opened:
 @pytest.fixture
 def bucket(proxy: FaultProxy, around: Around, opened: Opened) -> GCSBucket:
     """The adapter, through both proxies."""
-    return opened(proxy.url, around.bucket)
+    return opened(proxy.url, around.bucket, deadline=60.0)
 
 
 @pytest.fixture(autouse=True)

@@ -52,7 +52,7 @@ def service() -> Iterator[FaultProxy]:
 @pytest.fixture
 def own(proxy: FaultProxy, around: Around, opened: Opened) -> GCSBucket:
     """A bucket that needs a token."""
-    return opened(proxy.url, around.bucket, anonymous="false", deadline=3.0)
+    return opened(proxy.url, around.bucket, anonymous="false", deadline=15.0)
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ async def test_what_becomes_of_a_failure(
     assert SECRET not in "".join(texts(error))
     assert len(service.requests) == 1  # the core tries again, not google-auth
     assert proxy.requests == []
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 14
     service.heal()
     service.always(granted("t2"))
     await own.put(write("a"), None)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def own(proxy: FaultProxy, around: Around, opened: Opened) -> GCSBucket:
     """A bucket that needs a token."""
-    return opened(proxy.url, around.bucket, anonymous="false", deadline=3.0)
+    return opened(proxy.url, around.bucket, anonymous="false", deadline=15.0)
 
 
 def store_at(proxy: FaultProxy, around: Around, **options: Any) -> StateStore:
@@ -78,7 +78,7 @@ async def test_a_token_that_lasts_is_used_while_the_metadata_server_hangs(
     await own.put(write("a"), None)
     began = time.monotonic()
     await asyncio.gather(*(own.get("a") for _ in range(8)))
-    assert time.monotonic() - began < 0.9  # the server is given up after a second
+    assert time.monotonic() - began < 2.5  # the server is given up after three seconds
     assert tokens_of(proxy) == ["Bearer t1"] * 9
     assert len(tokens_asked(metadata)) == 2
 
@@ -168,10 +168,10 @@ async def test_a_store_whose_metadata_server_hangs_answers_by_its_deadline(
     proxy: FaultProxy, around: Around, metadata: FaultProxy
 ) -> None:
     metadata.always(BlackHole())
-    async with store_at(proxy, around, deadline=1) as store:
+    async with store_at(proxy, around, deadline=3) as store:
         began = time.monotonic()
         error = await failure(store.set("k", b"v"))
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 12
     assert isinstance(error, errors.Unavailable | errors.DeadlineExceeded)
     assert len(metadata.requests) > 1  # it was tried again
     assert proxy.requests == []
