@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-FRAMEWORKS = {"keyvalue": "key_value.aio"}
+FRAMEWORKS = {"keyvalue": "key_value.aio", "langgraph": "langgraph.checkpoint.base"}
 
 
 def run(code: str) -> str:

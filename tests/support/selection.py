@@ -85,6 +85,10 @@ LEFT = (
     Left("benchmarks/*", "nothing of it is shipped"),
     Left("packaging/test_extras.py::test_a_cloud*", "the wheel alone is tried"),
     Left("soak/*", "a mixed load of a minute and more"),
+    Left("integrations/langgraph/test_conformance.py::*-ministack*", "moto"),
+    Left("integrations/langgraph/test_conformance.py::*-gcs+http]", "S3 and SQLite"),
+    Left("integrations/langgraph/test_conformance.py::*-azure+http]", "S3 and SQLite"),
+    Left("integrations/langgraph/test_conformance.py::*blocking-s3+http]", "SQLite"),
     Left("unit/admin/test_copying_between_clouds.py::*", "copies between two kinds are tried"),
 )
 

@@ -1,0 +1,143 @@
+"""What both savers are: each call as the requests it takes, whatever waits for their answers."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple, get_checkpoint_id
+
+from statebucket.errors import UnsupportedOperation
+from statebucket_langgraph import names, reading, records
+from statebucket_langgraph.memory import Memory, ReadThread
+from statebucket_langgraph.putting import Put, put_writes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import timedelta
+
+    from langchain_core.runnables import RunnableConfig
+    from langgraph.checkpoint.base import Checkpoint, CheckpointMetadata
+    from langgraph.checkpoint.serde.base import SerializerProtocol
+
+    from statebucket_langgraph.reading import Reference
+    from statebucket_langgraph.requests import Steps
+
+BATCH = 16
+"""The most checkpoints that a listing loads at once."""
+
+
+class Place(NamedTuple):
+    """Where a config points."""
+
+    thread: str
+    namespace: str
+    checkpoint_id: str | None
+
+
+def place_in(config: RunnableConfig) -> Place:
+    """Where a config points: its thread, namespace, and checkpoint if it names one."""
+    there = config["configurable"]
+    thread = there["thread_id"]
+    return Place(
+        thread if isinstance(thread, str) else str(thread),
+        there.get("checkpoint_ns") or "",
+        get_checkpoint_id(config) or None,
+    )
+
+
+class Saver(BaseCheckpointSaver[str]):
+    """The calls that both savers have.
+
+    Args:
+        ttl: How long a checkpoint and what belongs to it can be read after it was saved.
+        history: Whether earlier checkpoints are kept.
+        serde: What turns values into bytes; LangGraph's own by default.
+    """
+
+    def __init__(
+        self,
+        *,
+        ttl: timedelta | float | None = None,
+        history: bool = True,
+        serde: SerializerProtocol | None = None,
+    ) -> None:
+        super().__init__(serde=serde)
+        self._ttl = ttl
+        self._history = history
+        self._memory = Memory()
+
+    def get_next_version(self, current: str | int | None, channel: None) -> str:  # noqa: ARG002
+        """The version of a channel after this one: greater, and no other run's."""
+        before = 0 if current is None else int(str(current).split(".", 1)[0])
+        return f"{before + 1:032}.{random.random():016}"  # noqa: S311  (no secret)
+
+    def _get_tuple(self, config: RunnableConfig) -> Steps[CheckpointTuple | None]:
+        thread, namespace, wanted = place_in(config)
+        head = yield from reading.read_head(thread, namespace)
+        found, forks_from = head.record, None
+        if wanted is None:
+            self._memory.note(thread, namespace, head)
+            if found is None:
+                self._memory.note_start(thread, namespace)
+        elif found is None or found.id != wanted:
+            found = yield from reading.read_earlier(thread, namespace, wanted)
+            forks_from = wanted
+        if found is None:
+            return None
+        writes = yield from reading.read_writes(thread, namespace, found.id)
+        return records.make_tuple(self.serde, ReadThread(thread, forks_from), found, writes)
+
+    def _put(
+        self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata
+    ) -> Steps[RunnableConfig]:
+        if not self._history and metadata.get("counters_since_delta_snapshot"):
+            raise UnsupportedOperation(
+                "the graph has a DeltaChannel, which is rebuilt from earlier checkpoints: its "
+                "saver needs history=True"
+            )
+        thread, namespace, _ = place_in(config)
+        new = records.make_checkpoint(self.serde, config, checkpoint, metadata)
+        put = Put(self._memory, thread, new, ttl=self._ttl, history=self._history)
+        yield from put.steps()
+        return records.place_of(str(thread), namespace, new.id)
+
+    def _put_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, path: str
+    ) -> Steps[None]:
+        thread, namespace, checkpoint_id = place_in(config)
+        key = names.writes_key(namespace, checkpoint_id or "", task_id)
+        made = records.make_writes(self.serde, writes, path)
+        yield from put_writes(thread, key, task_id, made, self._ttl)
+
+    def _list(
+        self, thread: str, config: RunnableConfig | None, before: RunnableConfig | None
+    ) -> Steps[list[Reference]]:
+        """The checkpoints of a thread that a listing is about, without loading them."""
+        there = {} if config is None else config["configurable"]
+        wanted = None if config is None else get_checkpoint_id(config)
+        listed = yield from reading.list_checkpoints(thread, there.get("checkpoint_ns"), wanted)
+        bound = None if before is None else get_checkpoint_id(before)
+        return [one for one in listed if not bound or one.id < bound]
+
+    def _load(
+        self, references: Sequence[Reference], filter_: dict[str, Any] | None, most: int | None
+    ) -> Steps[list[CheckpointTuple]]:
+        """Up to so many of these checkpoints, those whose metadata the filter fits."""
+        loaded = yield from reading.load(references)
+        chosen = [
+            (reference, record)
+            for reference, record in zip(references, loaded, strict=True)
+            if record is not None and self._fits(record, filter_)
+        ][:most]
+        writes = yield from reading.load_writes([reference for reference, _ in chosen])
+        return [
+            records.make_tuple(self.serde, reference.thread, record, written)
+            for (reference, record), written in zip(chosen, writes, strict=True)
+        ]
+
+    def _fits(self, record: records.CheckpointRecord, filter_: dict[str, Any] | None) -> bool:
+        if not filter_:
+            return True
+        metadata: dict[str, Any] = dict(records.load_metadata(self.serde, record))
+        return all(metadata.get(key) == value for key, value in filter_.items())

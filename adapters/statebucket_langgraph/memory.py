@@ -1,0 +1,133 @@
+"""What a saver remembers of the threads that it has read or written."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from enum import Enum, auto
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
+
+from statebucket import Version
+
+if TYPE_CHECKING:
+    from statebucket_langgraph.records import CheckpointRecord
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_HEADS = 256
+"""The most heads that are remembered: one that is forgotten costs 1 request to look up."""
+
+_IDS = 4096
+"""The most ids of checkpoints that were refused or set aside."""
+
+
+class ReadThread(str):
+    """A thread's id as a run has it from the checkpoint that it has read.
+
+    LangGraph hands it back with each checkpoint that the run saves. It is the id in every respect,
+    and tells two runs apart that use one saver.
+
+    Attributes:
+        forks_from: The checkpoint that was read, where the thread had gone on from there already.
+    """
+
+    __slots__ = ("forks_from",)
+
+    forks_from: str | None
+
+    def __new__(cls, thread: str, forks_from: str | None) -> Self:
+        """Marks a thread's id."""
+        made = super().__new__(cls, thread)
+        made.forks_from = forks_from
+        return made
+
+    def __reduce__(self) -> tuple[type[ReadThread], tuple[str, str | None]]:
+        return ReadThread, (str(self), self.forks_from)
+
+
+class _Outside(Enum):
+    """Why a checkpoint that a run has saved is not in the line of the heads."""
+
+    REFUSED = auto()
+    ASIDE = auto()
+
+
+class Head(NamedTuple):
+    """A namespace's newest checkpoint, as it was seen: its version, and itself if there is one."""
+
+    version: Version
+    record: CheckpointRecord | None
+
+
+NO_HEAD = Head(Version.ABSENT, None)
+
+
+class Memory:
+    """The heads that a saver has seen, and the checkpoints that are none.
+
+    It saves requests, and tells what a run has read that LangGraph does not say. All that it holds
+    may be forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._heads: OrderedDict[tuple[str, str], Head] = OrderedDict()
+        self._starts: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._outside: OrderedDict[tuple[str, str, str], _Outside] = OrderedDict()
+
+    def head(self, thread: str, namespace: str) -> Head | None:
+        """The head that was last read or written; None where that is not known."""
+        with self._lock:
+            return self._heads.get((thread, namespace))
+
+    def note(self, thread: str, namespace: str, head: Head) -> None:
+        """Keeps a head that was read or written."""
+        with self._lock:
+            _keep(self._heads, (str(thread), namespace), head, _HEADS)
+
+    def note_start(self, thread: str, namespace: str) -> None:
+        """Keeps that a run has found no thread and is about to start it."""
+        with self._lock:
+            place = (str(thread), namespace)
+            _keep(self._starts, place, self._starts.get(place, 0) + 1, _HEADS)
+
+    def take_start(self, thread: str, namespace: str) -> bool:
+        """Whether a run that has found no thread has still to save its first checkpoint."""
+        with self._lock:
+            waiting = self._starts.pop((thread, namespace), 0)
+            if waiting > 1:
+                _keep(self._starts, (str(thread), namespace), waiting - 1, _HEADS)
+            return waiting > 0
+
+    def forget(self, thread: str) -> None:
+        """Forgets a thread that was deleted."""
+        with self._lock:
+            for known in (self._heads, self._starts):
+                for place in [place for place in known if place[0] == thread]:
+                    del known[place]
+
+    def refuse(self, thread: str, namespace: str, checkpoint_id: str) -> None:
+        """Keeps that a checkpoint was refused, and so will be those that continue it."""
+        with self._lock:
+            _keep(self._outside, (str(thread), namespace, checkpoint_id), _Outside.REFUSED, _IDS)
+
+    def set_aside(self, thread: str, namespace: str, checkpoint_id: str) -> None:
+        """Keeps that a fork's checkpoint is older than the head, which stayed."""
+        with self._lock:
+            _keep(self._outside, (str(thread), namespace, checkpoint_id), _Outside.ASIDE, _IDS)
+
+    def is_refused(self, thread: str, namespace: str, checkpoint_id: str | None) -> bool:
+        """Whether a checkpoint was refused."""
+        return self._outside.get((thread, namespace, checkpoint_id or "")) is _Outside.REFUSED
+
+    def is_aside(self, thread: str, namespace: str, checkpoint_id: str | None) -> bool:
+        """Whether a checkpoint is a fork's that the head is newer than."""
+        return self._outside.get((thread, namespace, checkpoint_id or "")) is _Outside.ASIDE
+
+
+def _keep(known: OrderedDict[K, V], key: K, value: V, most: int) -> None:
+    known[key] = value
+    known.move_to_end(key)
+    if len(known) > most:
+        known.popitem(last=False)

@@ -1,0 +1,122 @@
+"""What a saver asks of its store, apart from how the store waits.
+
+A call of a saver is a generator that yields requests and is sent their answers, so that there is
+one definition for the asynchronous and the blocking store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Generator, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from statebucket import StateStore
+    from statebucket.sync import BlockingStateStore
+
+T = TypeVar("T")
+
+
+class Request(NamedTuple):
+    """A call of the store.
+
+    Attributes:
+        thread: The thread whose execution it is about; None for a call of the store itself.
+        method: The call's name.
+        args: Its arguments.
+        options: Its keyword arguments.
+    """
+
+    thread: str | None
+    method: str
+    args: tuple[Any, ...]
+    options: dict[str, Any]
+
+
+Steps = Generator[list[Request], list[Any], T]
+
+
+def request(thread: str | None, method: str, *args: Any, **options: Any) -> Request:  # noqa: ANN401
+    """A call of an execution of the store, or of the store."""
+    return Request(thread, method, args, options)
+
+
+def ask(thread: str | None, method: str, *args: Any, **options: Any) -> Steps[Any]:  # noqa: ANN401
+    """Makes one request. The answer of a listing is a list."""
+    answers = yield [Request(thread, method, args, options)]
+    return answers[0]
+
+
+def ask_all(requests: Sequence[Request]) -> Steps[list[Any]]:
+    """Makes many requests, all at once where the store can.
+
+    Each has been answered or has failed when the first error is raised.
+    """
+    return (yield list(requests)) if requests else []
+
+
+async def answer(store: StateStore, steps: Steps[T]) -> T:
+    """Carries out a saver's call on a store."""
+    try:
+        asked = next(steps)
+        while True:
+            try:
+                answers = await _answers(store, asked)
+            except Exception as error:  # noqa: BLE001  (whatever it is, the call decides)
+                asked = steps.throw(error)
+            else:
+                asked = steps.send(answers)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        steps.close()
+
+
+async def _answers(store: StateStore, asked: list[Request]) -> list[Any]:
+    if len(asked) == 1:
+        return [await _answer(store, asked[0])]
+    answers = await asyncio.gather(
+        *(_answer(store, request) for request in asked), return_exceptions=True
+    )
+    for one in answers:
+        if isinstance(one, BaseException):
+            raise one
+    return answers
+
+
+async def _answer(store: StateStore, request: Request) -> Any:  # noqa: ANN401
+    answered = _call(store, request)
+    if isinstance(answered, AsyncIterator):
+        return [item async for item in answered]
+    return await answered
+
+
+def answer_blocking(store: BlockingStateStore, steps: Steps[T]) -> T:
+    """Carries out a saver's call on a blocking store, one request after the other."""
+    try:
+        asked = next(steps)
+        while True:
+            try:
+                answers = [_answer_blocking(store, request) for request in asked]
+            except Exception as error:  # noqa: BLE001  (whatever it is, the call decides)
+                asked = steps.throw(error)
+            else:
+                asked = steps.send(answers)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        steps.close()
+
+
+def _answer_blocking(store: BlockingStateStore, request: Request) -> Any:  # noqa: ANN401
+    answered = _call(store, request)
+    return list(answered) if isinstance(answered, Iterator) else answered
+
+
+def _call(store: Any, request: Request) -> Any:  # noqa: ANN401  (either kind of store)
+    target = store if request.thread is None else store.execution(request.thread)
+    return getattr(target, request.method)(*request.args, **request.options)

@@ -1,0 +1,204 @@
+"""The asynchronous saver."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from statebucket import open_store
+from statebucket_langgraph.base import BATCH, Saver, place_in
+from statebucket_langgraph.delta import history
+from statebucket_langgraph.removal import copy_thread, delete_runs, delete_thread, prune
+from statebucket_langgraph.requests import answer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from datetime import timedelta
+    from typing import Self
+
+    from langchain_core.runnables import RunnableConfig
+    from langgraph.checkpoint.base import (
+        ChannelVersions,
+        Checkpoint,
+        CheckpointMetadata,
+        CheckpointTuple,
+        DeltaChannelHistory,
+    )
+    from langgraph.checkpoint.serde.base import SerializerProtocol
+
+    from statebucket import StateStore
+    from statebucket_langgraph.requests import Steps
+
+T = TypeVar("T")
+
+
+class AsyncStatebucketSaver(Saver):
+    """A LangGraph checkpointer over a store, for graphs that run in an event loop.
+
+    Args:
+        store: A store, or a tenant's view of one; a store's tenant is then "langgraph". It is not
+            closed.
+        ttl: How long a checkpoint and what belongs to it can be read after it was saved, a
+            `timedelta` or seconds; by default the store's ``retention``, else for ever.
+        history: Whether earlier checkpoints are kept. Without them a thread takes the space of one
+            checkpoint; it cannot be forked from the past.
+        serde: What turns values into bytes; LangGraph's own by default.
+    """
+
+    def __init__(
+        self,
+        store: StateStore,
+        *,
+        ttl: timedelta | float | None = None,
+        history: bool = True,
+        serde: SerializerProtocol | None = None,
+    ) -> None:
+        super().__init__(ttl=ttl, history=history, serde=serde)
+        self._store = store if store.tenant_id is not None else store.tenant("langgraph")
+
+    @classmethod
+    @asynccontextmanager
+    async def from_conn_string(
+        cls,
+        url: str,
+        *,
+        tenant: str = "langgraph",
+        ttl: timedelta | float | None = None,
+        history: bool = True,
+        serde: SerializerProtocol | None = None,
+        **options: Any,  # noqa: ANN401
+    ) -> AsyncIterator[Self]:
+        """Opens a store, and closes it at the end of ``async with``.
+
+        Args:
+            url: The store's URL.
+            tenant: The tenant whose threads these are.
+            ttl: As for the class; likewise the next two.
+            history: See there.
+            serde: See there.
+            options: Those of `statebucket.open_store`.
+        """
+        async with open_store(url, **options) as store:
+            yield cls(store.tenant(tenant), ttl=ttl, history=history, serde=serde)
+
+    async def setup(self) -> None:
+        """Returns if the bucket can be reached: 1 request. There is nothing to set up."""
+        await self._store.health_check()
+
+    async def _answer(self, steps: Steps[T]) -> T:
+        return await answer(self._store, steps)
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """A thread's newest checkpoint, or the one that the config names.
+
+        2 requests, 1 of them lists, and 1 for each task with pending writes; 2 more, 1 of them
+        lists, for a checkpoint that is not the newest.
+        """
+        return await self._answer(self._get_tuple(config))
+
+    async def alist(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,  # noqa: A002  (LangGraph's name)
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[CheckpointTuple]:
+        """A thread's checkpoints, the newest first; without a config those of all threads.
+
+        3 requests a thread, 2 of them list 1,000 objects each, then 1 for each checkpoint and 1 for
+        each task that has written on it.
+        """
+        if config is not None:
+            threads = [place_in(config).thread]
+        else:
+            threads = [thread async for thread in self.alist_threads()]
+        for thread in threads:
+            found = await self._answer(self._list(thread, config, before))
+            while found and (limit is None or limit > 0):
+                most = BATCH if limit is None or filter else min(BATCH, limit)
+                batch, found = found[:most], found[most:]
+                for one in await self._answer(self._load(batch, filter, limit)):
+                    yield one
+                    limit = None if limit is None else limit - 1
+
+    async def alist_threads(self) -> AsyncIterator[str]:
+        """The threads that there are: 1 request per 1,000 objects."""
+        async for thread in self._store.iter_executions():
+            yield str(thread)
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,  # noqa: ARG002  (all values are in the checkpoint)
+    ) -> RunnableConfig:
+        """Saves a checkpoint: 2 requests; 1 for a thread's first.
+
+        Raises:
+            CheckpointConflict: Another run has continued the thread meanwhile; nothing was stored.
+        """
+        return await self._answer(self._put(config, checkpoint, metadata))
+
+    async def aput_writes(
+        self,
+        config: RunnableConfig,
+        writes: Sequence[tuple[str, Any]],
+        task_id: str,
+        task_path: str = "",
+    ) -> None:
+        """Saves what a task has written: 1 request, 3 if it has written on this checkpoint before.
+
+        Where an index is written twice the first stays, but for LangGraph's special channels.
+        """
+        await self._answer(self._put_writes(config, writes, task_id, task_path))
+
+    async def adelete_thread(self, thread_id: str) -> None:
+        """Deletes a thread: 1 list and 1 batch per 1,000 objects, and 2 more requests."""
+        await self._answer(delete_thread(self._memory, thread_id))
+
+    async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
+        """Deletes the checkpoints that runs have saved, in all threads.
+
+        All threads are looked through, with 3 requests or more for each. A thread's newest
+        checkpoint is then the newest that is left. Do not delete a run that a `DeltaChannel` of a
+        later checkpoint needs.
+        """
+        threads = [thread async for thread in self.alist_threads()]
+        for thread in threads:
+            await self._answer(delete_runs(self._memory, thread, run_ids, self._ttl))
+
+    async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        """Copies a thread, all of its checkpoints and writes: 2 requests an object.
+
+        The newest checkpoint is copied last: until then, and where the copy is interrupted, the
+        target loads as it was before.
+        """
+        await self._answer(copy_thread(self._memory, source_thread_id, target_thread_id, self._ttl))
+
+    async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
+        """Deletes the earlier checkpoints of threads, also while graphs run on them.
+
+        4 requests a thread and more, 3 of them list 1,000 objects each, and a batch for what goes.
+        What a `DeltaChannel` of the newest checkpoint is rebuilt from stays.
+
+        Args:
+            thread_ids: The threads.
+            strategy: "keep_latest" keeps the newest checkpoint of each namespace, "delete" none.
+
+        Raises:
+            InvalidArgument: There is no such strategy.
+        """
+        for thread in thread_ids:
+            await self._answer(prune(self._memory, thread, strategy, self.serde))
+
+    async def aget_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """What a checkpoint's ancestors have written to channels.
+
+        3 requests, 2 of them list 1,000 objects each, then for each ancestor 1 and 1 for each task
+        that has written on it.
+        """
+        return await self._answer(history(self.serde, place_in(config), channels))
