@@ -46,6 +46,8 @@ def test_the_embedded_default_loads_no_sdk(url: str) -> None:
     [
         ("s3://bucket/x", {"aioboto3", "boto3", "azure", "google"}),
         ("gs://bucket?anonymous=true", {"aiohttp", "botocore", "azure"}),
+        ("gs://bucket?anonymous=true&engine=http", SDKS),
+        ("az://container?account=account1&engine=http", SDKS),
     ],
 )
 def test_a_scheme_loads_its_own_sdk_only(url: str, others: set[str]) -> None:

@@ -161,6 +161,22 @@ def test_on_cloud_storage_it_needs_one_for_files_of_credentials_only(
         assert output.startswith(("Unavailable", "DeadlineExceeded"))
 
 
+def test_on_azure_it_needs_one_for_logins_only(bare: Path, tmp_path: Path) -> None:
+    url = "az://container/p?engine=http&account=account1"
+    login = 'import os; os.environ["AZURE_TOKEN_CREDENTIALS"] = "AzureCliCredential"\n'
+    (output,) = run(bare, login + USE, f"{url}&deadline=60", cwd=tmp_path)
+    assert output.startswith("AdapterNotInstalled")
+    assert "pip install azure-identity" in output
+    text = "BlobEndpoint=http://127.0.0.1:1/account1;AccountName=account1;AccountKey=a2V5"
+    key = f'import os; os.environ["AZURE_STORAGE_CONNECTION_STRING"] = "{text}"\n'
+    machine = """import os; os.environ |= {
+        "IDENTITY_ENDPOINT": "http://127.0.0.1:1/token", "IDENTITY_HEADER": "h"}
+"""
+    for environ in (key, machine):
+        (output,) = run(bare, environ + USE, f"{url}&deadline=0.5", cwd=tmp_path)
+        assert output.startswith(("Unavailable", "DeadlineExceeded"))
+
+
 def test_a_third_partys_wheel_adds_a_scheme(bare: Path, tmp_path: Path) -> None:
     output = run(bare, USE, "dummy://", "dummy://?engine=fast", "dummy://?engine=x", cwd=tmp_path)
     assert output[:2] == ["dummy 1", "dummy 1"]
