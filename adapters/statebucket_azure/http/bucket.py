@@ -11,7 +11,7 @@ from statebucket_azure.codes import ERRORS, READS, BlobNotFound, malformed, refu
 from statebucket_azure.http import replies
 from statebucket_azure.http.requests import TAGS, BlobRequests
 from statebucket_azure.http.signing import Clock
-from statebucket_azure.http.target import target_of
+from statebucket_azure.http.target import AUTHORITIES, target_of
 from statebucket_azure.versions import version_of
 from statebucket_http.transport import Transport
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from statebucket_http.wire import Endpoint, Reply, Request
 
 _REQUEST_ID = "x-ms-client-request-id"  # the service repeats it in its response
-_AUTHORITIES = (b"DigiCert", b"Microsoft")  # who issues the certificates of Azure's own endpoints
 _UNAUTHORIZED = 401
 _OWN = (".windows.net", ".azure.net", ".usgovcloudapi.net", ".chinacloudapi.cn")
 
@@ -73,7 +72,7 @@ class HTTPBucket:
             None,
             location.max_in_flight,
             ca_setting="SSL_CERT_FILE",
-            authorities=_AUTHORITIES if target.endpoint.host.endswith(_OWN) else (),
+            authorities=AUTHORITIES if target.endpoint.host.endswith(_OWN) else (),
         )
 
     async def put(self, write: Write, condition: Version | None) -> Version:

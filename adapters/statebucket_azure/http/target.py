@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from statebucket_azure.http.options import HTTPOptions
     from statebucket_http.wire import Endpoint
 
+AUTHORITIES = (b"DigiCert", b"Microsoft")
+"""Who issues the certificates of Azure's own endpoints."""
+
 _SUFFIX = "core.windows.net"
 
 

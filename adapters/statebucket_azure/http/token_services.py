@@ -17,6 +17,7 @@ from statebucket.errors import InvalidCredentials, Unavailable, excerpt
 from statebucket.port.endpoint import is_private_link, require_tls
 from statebucket.port.renewal import Token
 from statebucket.port.waiting import step
+from statebucket_azure.http.target import AUTHORITIES
 from statebucket_http.endpoints import endpoint_at
 from statebucket_http.transport import Transport
 from statebucket_http.wire import Request
@@ -85,6 +86,7 @@ class TokenService:
             None,
             1,
             ca_setting="SSL_CERT_FILE",
+            authorities=AUTHORITIES,
             max_body=_MAX_REPLY,
             direct=near,
         )

@@ -114,10 +114,16 @@ class AzureBucket:
         """
         only = matching(condition)
         blob = (await self._connections.get()).blob(name)
+        raw: list[PipelineResponse[Any, Any]] = []
         try:
-            await sdk_call(blob.delete_blob("include", **only, **self._how), writes=True)
+            await sdk_call(
+                blob.delete_blob("include", raw_response_hook=raw.append, **only, **self._how),
+                writes=True,
+            )
         except BlobNotFound:
             return False
+        if raw[-1].http_response.body():  # a page of something between the service and us
+            raise malformed(writes=True)
         return True
 
     async def delete_many(self, names: Sequence[str]) -> list[Deletion]:
