@@ -117,8 +117,56 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(scope=scopes, key=keys)
     def delete(self, scope: str | None, key: str) -> None:
-        self.run(self.view(scope).delete(key))
-        self.keys.pop((scope, key), None)
+        there = self.live(self.keys.pop((scope, key), None))
+        assert self.run(self.view(scope).delete(key)) is (there is not None)
+
+    @rule(scope=scopes, key=keys, data=st.data())
+    def delete_version(self, scope: str | None, key: str, data: st.DataObject) -> None:
+        entry = self.keys.get((scope, key))
+        expected = data.draw(st.sampled_from(self.old + ([entry.version] * 10 if entry else [])))
+        there = self.live(entry)
+        at_it = entry is not None and entry.version == expected
+        try:
+            existed = self.run(self.view(scope).delete(key, if_version=expected, want_current=True))
+        except errors.VersionConflict as lost:
+            won = lost.current
+            assert there is not None
+            assert not at_it
+            assert won is not None
+            assert (won.value, won.version) == (there.value, there.version)
+        else:
+            assert there is None or at_it
+            assert existed is (there is not None)
+            if at_it:
+                del self.keys[scope, key]
+
+    @rule(scope=scopes, chosen=st.lists(keys, max_size=3))
+    def delete_many(self, scope: str | None, chosen: list[str]) -> None:
+        report = self.run(self.view(scope).delete_many(chosen))
+        stored = {key for key in chosen if self.keys.pop((scope, key), None) is not None}
+        assert (report.keys, report.unreported) == (len(stored), 0)
+
+    @rule(scope=scopes, key=keys, value=st.none() | values, ttl=ttls)
+    def update(
+        self, scope: str | None, key: str, value: bytes | None, ttl: timedelta | None
+    ) -> None:
+        entry = self.keys.get((scope, key))
+        there = self.live(entry)
+        seen = []
+
+        def change(old: bytes | None) -> bytes | None:
+            seen.append(old)
+            return value
+
+        view = self.view(scope)
+        stored = self.run(view.update(key, change, ttl))
+        assert seen == [None if there is None else there.value]
+        assert stored == (seen[0] if value is None else value)
+        if value is not None:
+            version = self.run(view.get_stored(key)).version
+            self.remember((scope, key), value, version, ttl)
+            if ttl is None and there is not None:
+                self.keys[scope, key].expires = there.expires
 
     @rule(scope=scopes, key=keys)
     def read(self, scope: str | None, key: str) -> None:

@@ -1,20 +1,60 @@
-"""What a caller sees of the object that a condition was lost to."""
+"""Failed conditions: what they were lost to, and what a caller sees of it."""
 
 from __future__ import annotations
 
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from statebucket.errors import CorruptObject
+from statebucket.contract.versions import Version
+from statebucket.errors import CorruptObject, RequestRejected, VersionConflict, shown
 from statebucket.store.envelope import Found, stored, value_of
-from statebucket.store.objects import ConflictingObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from statebucket.contract.versions import Stored
+    from statebucket.errors import Outcome, PreconditionFailed
     from statebucket.port.bucket import Object
     from statebucket.store.objects import Objects
+    from statebucket.store.retry import Call
+
+
+class ConflictingObject(VersionConflict):
+    """A `VersionConflict` that holds the object which was there first.
+
+    For a caller within the core that has asked to see it; no store lets it out.
+    """
+
+    def __init__(self, message: str, *, object_name: str, outcome: Outcome, found: Object) -> None:
+        super().__init__(message, object_name=object_name, outcome=outcome)
+        self.found = found
+
+    def for_caller(self, current: Stored[Any] | None = None) -> VersionConflict:
+        """The same as a caller of the store may see it."""
+        return VersionConflict(
+            self.message, object_name=self.object_name, outcome=self.outcome, current=current
+        )
+
+
+def lost_to(message: str, call: Call, name: str, found: Object | None) -> VersionConflict:
+    """The error for a lost race; ``found`` is what it was lost to, where that was read."""
+    if found is None:
+        return VersionConflict(message, object_name=name, outcome=call.outcome)
+    return ConflictingObject(message, object_name=name, outcome=call.outcome, found=found)
+
+
+def not_understood(
+    call: Call, name: str, version: Version, failed: PreconditionFailed
+) -> RequestRejected:
+    """The error for a condition that holds and that the service refuses all the same."""
+    what = "does not exist" if version == Version.ABSENT else f"is at version {shown(str(version))}"
+    advice = f": {failed.remedy}" if failed.remedy else ""
+    return RequestRejected(
+        f"{call.operation}: the service rejected a condition that is true (the object {what}); "
+        f"it does not support conditional requests in this form{advice}",
+        object_name=name,
+        outcome=call.outcome,
+    )
 
 
 @contextlib.contextmanager

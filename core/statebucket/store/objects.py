@@ -13,13 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from statebucket.contract.versions import Version
 from statebucket.errors import (
     CorruptObject,
-    Outcome,
     PreconditionFailed,
-    RequestRejected,
     StateBucketError,
     Unavailable,
     VersionConflict,
-    shown,
 )
 from statebucket.port.bucket import (
     Bucket,
@@ -29,6 +26,7 @@ from statebucket.port.bucket import (
     Page,
     Write,
 )
+from statebucket.store.conflicts import lost_to, not_understood
 from statebucket.store.envelope import Found, expires_ms, sealed, value_of
 from statebucket.store.layout import MAX_NAME_BYTES
 from statebucket.store.limiter import Limiters
@@ -39,7 +37,6 @@ from statebucket.telemetry.counters import Counter
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 
-    from statebucket.contract.versions import Stored
     from statebucket.port.expiry import Expiry
 
 T = TypeVar("T")
@@ -50,23 +47,6 @@ PAGE = 1000
 MAX_LOOKS = 8  # how often a create may find its object expired or gone before it gives up
 MAX_HELD = 2  # how often a condition that holds is sent, and refused, before that is an error
 MAX_ABSENT = 4  # the same, where nothing exists
-
-
-class ConflictingObject(VersionConflict):
-    """A `VersionConflict` that holds the object which was there first.
-
-    For a caller within the core that has asked to see it; no store lets it out.
-    """
-
-    def __init__(self, message: str, *, object_name: str, outcome: Outcome, found: Object) -> None:
-        super().__init__(message, object_name=object_name, outcome=outcome)
-        self.found = found
-
-    def for_caller(self, current: Stored[Any] | None = None) -> VersionConflict:
-        """The same as a caller of the store may see it."""
-        return VersionConflict(
-            self.message, object_name=self.object_name, outcome=self.outcome, current=current
-        )
 
 
 class Objects:
@@ -156,14 +136,14 @@ class Objects:
                 # Versions are unique to a write, so that it was at this one all the time. What does
                 # not exist may have existed for a moment.
                 if held == (MAX_ABSENT if info is None else MAX_HELD):
-                    raise _not_understood(call, name, current, failed) from failed
+                    raise not_understood(call, name, current, failed) from failed
                 if held or (creating and (info is None or self.expired(info))):
                     # An expired object does not exist: that version, and no fresher, is replaced.
                     condition = current
                     continue
                 rule = "exists already" if creating else "has changed since that version"
                 message = f"{call.operation}: the object {rule}"
-                raise _conflict(message, call, name, found) from failed
+                raise lost_to(message, call, name, found) from failed
             else:
                 call.outcome = "none"
                 return version
@@ -249,10 +229,10 @@ class Objects:
         except PreconditionFailed as failed:
             info, found = await self._looked(call, name, with_get=look_with_get)
             if info is not None and info.version == condition:
-                raise _not_understood(call, name, condition, failed) from failed
+                raise not_understood(call, name, condition, failed) from failed
             if info is not None and not self._surely_expired(info):
                 message = f"{call.operation}: the object has changed since that version"
-                raise _conflict(message, call, name, found) from failed
+                raise lost_to(message, call, name, found) from failed
             existed = False
         if existed is False and call.outcome == "unknown":
             existed = None  # a request whose reply was lost may have deleted it
@@ -418,24 +398,3 @@ class Objects:
             place=self.place,
             writes=writes,
         )
-
-
-def _conflict(message: str, call: Call, name: str, found: Object | None) -> VersionConflict:
-    """The error for a lost race; ``found`` is what it was lost to, where that was read."""
-    if found is None:
-        return VersionConflict(message, object_name=name, outcome=call.outcome)
-    return ConflictingObject(message, object_name=name, outcome=call.outcome, found=found)
-
-
-def _not_understood(
-    call: Call, name: str, version: Version, failed: PreconditionFailed
-) -> RequestRejected:
-    """The error for a condition that holds and that the service refuses all the same."""
-    what = "does not exist" if version == Version.ABSENT else f"is at version {shown(str(version))}"
-    advice = f": {failed.remedy}" if failed.remedy else ""
-    return RequestRejected(
-        f"{call.operation}: the service rejected a condition that is true (the object {what}); "
-        f"it does not support conditional requests in this form{advice}",
-        object_name=name,
-        outcome=call.outcome,
-    )

@@ -16,14 +16,15 @@ from statebucket.contract.versions import Version
 from statebucket.errors import AmbiguousExecution, VersionConflict, shown
 from statebucket.port.bucket import JSON
 from statebucket.port.expiry import outliving
+from statebucket.store.conflicts import ConflictingObject
 from statebucket.store.envelope import expires_ms
 from statebucket.store.lru_cache import LRUCache
-from statebucket.store.objects import ConflictingObject, Objects
 
 if TYPE_CHECKING:
     from statebucket.port.bucket import ObjectInfo
     from statebucket.port.expiry import Expiry
     from statebucket.store.layout import Layout
+    from statebucket.store.objects import Objects
     from statebucket.store.retry import Call
 
 FRESH_MS = 60_000

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 from statebucket.contract.versions import Version
 from statebucket.errors import VersionConflict
 from statebucket.port.waiting import here
+from statebucket.store.conflicts import ConflictingObject
 from statebucket.store.envelope import Found, value_of
-from statebucket.store.objects import ConflictingObject
 from statebucket.store.retry import FIRST_WAIT, LONGEST_WAIT, jitter
 
 if TYPE_CHECKING:

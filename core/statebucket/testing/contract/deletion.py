@@ -58,6 +58,23 @@ class DeletionContract(Contract):
         # The owner record, and no more, stays.
         assert target.raw_names() == [name for name in before if "snapshots" not in name]
 
+    async def test_a_deletion_that_loses_has_what_won_where_it_is_wanted(
+        self, store: StateStore
+    ) -> None:
+        old = await store.set("k", b"1")
+        new = await store.set("k", b"2")
+        with pytest.raises(errors.VersionConflict) as caught:
+            await store.delete("k", if_version=old, want_current=True)
+        current = caught.value.current
+        assert current is not None
+        assert (current.value, current.version) == (b"2", new)
+        older = await store.save_snapshot(snapshot(number=1))
+        await store.save_snapshot(snapshot(number=2))
+        with pytest.raises(errors.VersionConflict) as caught:
+            await store.delete_snapshot(E1, if_version=older, want_current=True)
+        assert caught.value.current is not None
+        assert caught.value.current == await store.load_stored(E1)
+
     async def test_what_is_gone_already_is_no_conflict(
         self, store: StateStore, clock: Clock
     ) -> None:

@@ -140,7 +140,6 @@ class VersionContract(Contract):
         for call in (
             store.set("k", b"3", if_version=lost, want_current=True),
             store.set("k", b"3", if_version=Version.ABSENT, want_current=True),
-            store.delete("k", if_version=lost, want_current=True),
         ):
             with pytest.raises(errors.VersionConflict) as caught:
                 await call
@@ -165,7 +164,6 @@ class VersionContract(Contract):
         for call in (
             store.save_snapshot(snapshot(), if_version=Version.ABSENT, want_current=True),
             store.save_snapshot(snapshot(), if_version=Version("0"), want_current=True),
-            store.delete_snapshot(E1, if_version=Version("0"), want_current=True),
         ):
             with pytest.raises(errors.VersionConflict) as caught:
                 await call
