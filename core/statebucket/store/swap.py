@@ -57,8 +57,8 @@ async def swapped(
                 raise _for_caller(lost) from lost.__cause__
             # The first time at once, with what the look at the winner brought. After that with
             # jitter: many writers at once would go on meeting each other.
-            if race == 1:
-                found = _winner(lost)
+            if race == 1 and isinstance(lost, ConflictingObject):
+                found = Found(lost.found.info, value_of(lost.found))
                 continue
             wait = jitter(min(LONGEST_WAIT, FIRST_WAIT * 2**race))
             if here().time() + wait >= call.deadline:
@@ -74,10 +74,3 @@ async def swapped(
 
 def _for_caller(lost: VersionConflict) -> VersionConflict:
     return lost.for_caller() if isinstance(lost, ConflictingObject) else lost
-
-
-def _winner(lost: VersionConflict) -> Found | None:
-    """The object that a lost race was lost to; None where it is gone again."""
-    if not isinstance(lost, ConflictingObject):
-        return None
-    return Found(lost.found.info, value_of(lost.found))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from statebucket import StateStore, errors
+from statebucket import ExecutionSnapshot, StateStore, errors
+from statebucket.port.bucket import JSON, Write
+from statebucket.store.owners import MAX_RACES
 from statebucket.testing.contract.base import snapshot
 from support.scripted_bucket import ScriptedBucket, lose, opened, take, through
 from support.virtual_time import now, run
@@ -169,3 +172,35 @@ def test_a_condition_that_holds_and_is_refused_is_no_lost_race() -> None:
             await store.update("k", more)
 
     run(work())
+
+
+def test_a_race_about_the_owner_record_shows_the_function_no_missing_snapshot() -> None:
+    bucket = ScriptedBucket()
+    run(opened(bucket).save_snapshot(snapshot(number=1), ttl=60))
+    changing = MAX_RACES
+
+    async def written_again(send: Any) -> Any:
+        nonlocal changing
+        name = bucket.requests[-1].about
+        if changing and bucket.operations[-1] == "put" and "/owners/" in name:
+            changing -= 1
+            record = await bucket.inner.get(name)
+            assert record is not None
+            metadata = dict(record.info.metadata)
+            await bucket.inner.put(Write(name, record.body, JSON, metadata, None), None)
+        return await send()
+
+    bucket.always = written_again
+    # Its record must live longer, and is written by another process each time.
+    store = opened(bucket, retention=timedelta(days=30)).tenant("acme")
+    seen = []
+
+    def advance(current: ExecutionSnapshot | None) -> ExecutionSnapshot | None:
+        seen.append(current)
+        return current and current.advance()
+
+    changed = run(store.update_snapshot("e1", advance))
+    assert changing == 0
+    assert None not in seen
+    assert changed is not None
+    assert changed.sequence_number == 2
