@@ -8,7 +8,13 @@ locals {
 
   area_arns    = [for area in local.areas : "${aws_s3_bucket.this.arn}/${area}*"]
   tenant_value = "$${aws:PrincipalTag/${var.tenant_tag}}"
-  tenant_path  = "${local.root}tenants/${local.tenant_value}/*"
+
+  # What is a tenant's own. Of the owner records these are the ones whose name ends in the tenant; an
+  # execution, the segment before, holds no slash.
+  tenant_paths = concat(
+    ["${local.root}tenants/${local.tenant_value}/*"],
+    var.tenant_owner_records ? ["${local.root}owners/*/${local.tenant_value}"] : [],
+  )
 
   # The key is used through S3 only, in the bucket's region. The end of a service's name differs
   # between partitions.

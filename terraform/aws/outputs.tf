@@ -10,7 +10,7 @@ output "store_url" {
 
 output "tenant_store_url" {
   description = "URL for functions with tenant_policy_json, which reach one tenant's objects only."
-  value       = "${local.url}?${local.region_query}&owner_index=false"
+  value       = "${local.url}?${local.region_query}${var.tenant_owner_records ? "" : "&owner_index=false"}"
 }
 
 output "bucket_id" {

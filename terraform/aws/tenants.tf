@@ -1,9 +1,10 @@
-# One document for all tenants: a principal tagged tenant=acme reaches tenants/acme/ and nothing else.
+# One document for all tenants: a principal tagged tenant=acme reaches tenants/acme/, with
+# tenant_owner_records its own owner records, and nothing else.
 data "aws_iam_policy_document" "tenant" {
   statement {
     sid       = "OwnState"
     actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
-    resources = ["${aws_s3_bucket.this.arn}/${local.tenant_path}"]
+    resources = [for path in local.tenant_paths : "${aws_s3_bucket.this.arn}/${path}"]
 
     condition {
       test     = "StringEquals"
@@ -16,7 +17,7 @@ data "aws_iam_policy_document" "tenant" {
   statement {
     sid       = "TagOwnState"
     actions   = ["s3:PutObjectTagging"]
-    resources = ["${aws_s3_bucket.this.arn}/${local.tenant_path}"]
+    resources = [for path in local.tenant_paths : "${aws_s3_bucket.this.arn}/${path}"]
 
     condition {
       test     = "StringEquals"
@@ -51,7 +52,7 @@ data "aws_iam_policy_document" "tenant" {
     condition {
       test     = "StringLike"
       variable = "s3:prefix"
-      values   = [local.tenant_path]
+      values   = local.tenant_paths
     }
   }
 

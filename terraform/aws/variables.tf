@@ -155,6 +155,18 @@ variable "tenant_tag" {
   }
 }
 
+variable "tenant_owner_records" {
+  description = "Whether tenant_policy_json reaches the tenant's own owner records too, so that its stores keep them and a store without a tenant finds their executions. Read the section on tenants before setting it."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.tenant_owner_records || var.owner_index
+    error_message = "tenant_owner_records needs owner_index = true: without owner records there are none to reach."
+  }
+}
+
 variable "extra_bucket_policy_json" {
   description = "A policy document whose statements join the module's in the bucket policy, since a bucket has one policy; null for none. Each Sid occurs once and is not one of the module's."
   type        = string

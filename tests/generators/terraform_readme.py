@@ -90,11 +90,20 @@ _NOTES = {
 
 Attach `tenant_policy_json` to a role, and let its sessions carry the tag `tenant`, as a session
 tag or as a tag of the role. A principal tagged `tenant=acme` reaches `tenants/acme/` and nothing
-else. Open its store with `tenant_store_url`, which has `owner_index=false`: owner records are
-common to all tenants. A tenant's name here consists of letters, digits, `-` and `_`. A tag with
+else. Open its store with `tenant_store_url`, which has `owner_index=false`: no owner records are
+written. A tenant's name here consists of letters, digits, `-` and `_`. A tag with
 `/`, a wildcard or any other ASCII character is refused for every action, on the bucket and on the
 key. Whoever may set the tag may choose the tenant: the trust policy of the role must allow
 `sts:TagSession` to the right principals only.
+
+With `tenant_owner_records = true` the tenant reaches its own owner records too,
+`owners/{execution}/acme`, and `tenant_store_url` keeps them: a store without a tenant then finds
+the executions of such tenants by their ids. Contents stay apart as before. Two things come with
+it. A tenant can write a record of its name for any execution id, and so make that id ambiguous
+for a store without a tenant, which then refuses it and asks for a view. And to tell a missing
+record from a forbidden one it may list below `owners/{execution}/acme`: that shows, for an id
+that it knows or guesses, whether `acme-2` has it, too. Where tenants' names are of one length, as
+UUIDs are, none begins with another, and nothing is shown.
 
 ## Limits beyond the prefix
 

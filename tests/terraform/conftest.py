@@ -85,6 +85,7 @@ def documents(mirror: Path | None, tmp_path_factory: pytest.TempPathFactory) -> 
     terraform.init()
     wanted = {
         "plain": ("runtime", "read_only", "bucket"),
+        "recorded": ("bucket", "tenant"),
         "tenants": ("runtime", "read_only", "bucket", "tenant"),
     }
     targets = [

@@ -8,6 +8,7 @@ Documents = dict[str, dict[str, str]]
 
 PLAIN = "arn:aws:s3:::plain-policies"
 ARN = "arn:aws:s3:::tenants-policies"
+RECORDED = "arn:aws:s3:::recorded-policies"
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 WRITES = ("s3:PutObject", "s3:PutObjectTagging", "s3:DeleteObject")
 OBJECTS = ("s3:GetObject", *WRITES)

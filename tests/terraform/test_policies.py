@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from terraform.iam import allowed
-from terraform.policies import ARN, KEY, OBJECTS, PLAIN, REQUEST, THROUGH_S3, WRITES, tagged
+from terraform.policies import (
+    ARN,
+    KEY,
+    OBJECTS,
+    PLAIN,
+    RECORDED,
+    REQUEST,
+    THROUGH_S3,
+    WRITES,
+    tagged,
+)
 
 if TYPE_CHECKING:
     from terraform.policies import Documents
@@ -28,7 +38,7 @@ def test_a_tenant_reaches_its_own_objects_and_no_others(documents: Documents) ->
         assert not may("app/state/tenants/other/snapshots/e1", "acme")
         assert not may("app/state/tenants/acme2/snapshots/e1", "acme")
         assert not may("app/state/tenants/acme", "acme")
-        assert not may("app/state/owners/e1", "acme")
+        assert not may("app/state/owners/e1/acme", "acme")
         assert not may("app/state/shared/keys/k", "acme")
         assert not may("elsewhere/tenants/acme/snapshots/e1", "acme")
         assert not may("app/state/tenants//snapshots/e1", None)
@@ -96,10 +106,56 @@ def test_without_the_denial_a_tag_with_a_slash_or_wildcard_would_widen(
     assert allowed(open_policy, "s3:GetObject", place, tagged("acme/snapshots"))
 
 
+def test_with_its_owner_records_a_tenant_reaches_its_own_and_no_others(
+    documents: Documents,
+) -> None:
+    policy = documents["recorded"]["tenant"]
+    for action in OBJECTS:
+
+        def may(name: str, tenant: str | None, action: str = action) -> bool:
+            return allowed(policy, action, f"{RECORDED}/app/state/{name}", tagged(tenant))
+
+        for tenant in ("acme", "acme-2", "a_B-9"):
+            assert may(f"tenants/{tenant}/snapshots/e1", tenant)
+            assert may(f"owners/e1/{tenant}", tenant)
+            assert may(f"owners/{tenant}/{tenant}", tenant)  # an execution of that id
+        for name in (
+            "owners/e1/other",
+            "owners/e1/acme2",
+            "owners/e1/acme/",
+            "owners/acme/other",
+            "owners/acme",
+            "owners/e1/x~2Facme",
+            "shared/keys/acme",
+            "shared/executions/e1/acme",
+            "tenants/other/keys/acme",
+        ):
+            assert not may(name, "acme"), name
+        assert not may("owners/e1/", None)
+        for malformed in ("*", "?", "a*", "e1/acme", "", "~2A", "a.b"):
+            for name in ("acme", malformed):
+                assert not may(f"owners/e1/{name}", malformed)
+
+
+def test_with_its_owner_records_a_tenant_finds_that_its_own_is_missing(
+    documents: Documents,
+) -> None:
+    policy = documents["recorded"]["tenant"]
+
+    def may(prefix: str | None, tenant: str | None) -> bool:
+        return allowed(policy, "s3:ListBucket", RECORDED, tagged(tenant, prefix))
+
+    assert may("app/state/owners/e1/acme", "acme")
+    for area in ("", "e1/", "e1/ac", "e1/other", "e1/acme2", "acme"):
+        assert not may(f"app/state/owners/{area}", "acme"), area
+    # The price: such a listing also shows the records of tenants whose names begin with this one's.
+    assert "app/state/owners/e1/acme-2".startswith("app/state/owners/e1/acme")
+
+
 def test_the_runtime_policy_keeps_to_the_store_s_prefixes(documents: Documents) -> None:
     policy, arn = documents["plain"]["runtime"], PLAIN
     for action in OBJECTS:
-        for area in ("tenants/acme/snapshots/e1", "shared/keys/k", "owners/e1"):
+        for area in ("tenants/acme/snapshots/e1", "shared/keys/k", "owners/e1/acme"):
             assert allowed(policy, action, f"{arn}/app/state/{area}", REQUEST)
         for name in ("app/state/other", "app/state-old/tenants/acme/k", "logs/1"):
             assert not allowed(policy, action, f"{arn}/{name}", REQUEST)
@@ -117,7 +173,7 @@ def test_what_is_missing_is_not_found_rather_than_denied(documents: Documents) -
     arn = PLAIN
     for name in ("runtime", "read_only"):
         policy = documents["plain"][name]
-        for area in ("tenants/acme/snapshots/e1", "shared/keys/k", "owners/e1"):
+        for area in ("tenants/acme/snapshots/e1", "shared/keys/k", "owners/e1/acme"):
             assert allowed(policy, "s3:ListBucket", arn, tagged(None, f"app/state/{area}"))
     policy = documents["tenants"]["tenant"]
     own, other = (f"app/state/tenants/{tenant}/snapshots/e1" for tenant in ("acme", "other"))

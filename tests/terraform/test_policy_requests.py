@@ -12,7 +12,7 @@ from statebucket.errors import AccessDenied
 from statebucket.testing.contract.base import snapshot
 from terraform.enforcing import Enforcing, enforcing
 from terraform.iam import allowed
-from terraform.policies import ARN, CONNECTION, PLAIN, WRITES, tagged
+from terraform.policies import ARN, CONNECTION, PLAIN, RECORDED, WRITES, tagged
 from terraform.wire import Right, rights
 
 if TYPE_CHECKING:
@@ -90,6 +90,22 @@ def test_a_tenant_s_policy_allows_what_its_view_sends_and_nobody_else_s(
         assert refused(documents["tenants"], "tenant", ARN, sent, "acme") == set(), call
         for other in ("other", "acme2", "acm", "*", "acme/snapshots", None):
             assert refused(documents["tenants"], "tenant", ARN, sent, other) == sent, (call, other)
+
+
+def test_with_its_owner_records_a_tenant_s_policy_allows_them_and_nobody_else_s(
+    documents: Documents, server: Server
+) -> None:
+    needed = asyncio.run(rights(server, tenant="acme", owner_index=True))
+    records = {right for sent in needed.values() for right in sent if "/owners/" in right.path}
+    actions = {right.action for right in records}
+    assert actions == {"s3:GetObject", "s3:PutObject", "s3:DeleteObject"}
+    assert refused(documents["tenants"], "tenant", ARN, records, "acme") == records
+    for call in needed.keys() - OPERATORS:
+        sent = needed[call]
+        assert refused(documents["recorded"], "tenant", RECORDED, sent, "acme") == set(), call
+        for other in ("other", "acme2", "acm", "*", "acme/snapshots", "e1/acme", None):
+            theirs = refused(documents["recorded"], "tenant", RECORDED, sent, other)
+            assert theirs == sent, (call, other)
 
 
 def test_the_policies_are_enforced_by_a_server(documents: Documents) -> None:

@@ -33,21 +33,29 @@ class Right(NamedTuple):
     context: tuple[tuple[str, str | tuple[str, ...]], ...] = ()
 
 
-async def rights(server: Server, *, tenant: str | None) -> dict[str, set[Right]]:
+async def rights(
+    server: Server, *, tenant: str | None, owner_index: bool | None = None
+) -> dict[str, set[Right]]:
     """Makes every public call, and returns the rights that each needed.
 
     Args:
         server: A server; the requests go to a bucket of their own there, without a policy.
-        tenant: Bound to this tenant, without an owner index; None for the store as it is.
+        tenant: Bound to this tenant; None for the store as it is.
+        owner_index: Whether the store keeps owner records; by default, where it is bound to none.
     """
     client = raw_client(server)
     client.create_bucket(Bucket=_SCRATCH)
     needed = {}
+    keeps = tenant is None if owner_index is None else owner_index
     try:
         with FaultProxy(server.host, server.port) as proxy:
             url = f"s3://{_SCRATCH}/app/state?region=us-east-1&endpoint_url={proxy.url}"
-            async with open_store(url, owner_index=tenant is None) as opened:
+            async with open_store(url, owner_index=keeps) as opened:
                 store = opened if tenant is None else opened.tenant(tenant)
+                await drive(store, "save_snapshot", IDS)  # with the owner record
+                needed["a first save"] = {
+                    right for request in proxy.requests for right in _of(request)
+                }
                 for call in sorted(DRIVERS):
                     for first in ("save_snapshot", "set"):
                         await drive(store, first, IDS)

@@ -137,6 +137,17 @@ run "tenant_tag_with_a_slash" {
   }
 }
 
+run "owner_records_of_tenants_without_an_index" {
+  command = plan
+
+  variables {
+    owner_index          = false
+    tenant_owner_records = true
+  }
+
+  expect_failures = [var.tenant_owner_records]
+}
+
 run "bucket_policy_that_is_no_document" {
   command         = plan
   expect_failures = [var.extra_bucket_policy_json]

@@ -44,6 +44,14 @@ module "plain" {
   })
 }
 
+module "recorded" {
+  source = "./modules/aws"
+
+  bucket_name          = "recorded-policies"
+  prefix               = "app/state"
+  tenant_owner_records = true
+}
+
 module "tenants" {
   source = "./modules/aws"
 
