@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 OURS = "statebucket"
 LEAN = "statebucket, engine=http"
+BLOCKING = "statebucket.sync, engine=http"
 OVER_TLS = ", over TLS"
 """The end of the names of cases that were measured over TLS beside others that were not."""
 
@@ -49,10 +50,11 @@ AIMS = [
     Aim("s3", OURS, TUNED, 1.1),
     Aim("gcs", OURS, TUNED, 1.1),
     Aim("azure", OURS, TUNED, 1.1),
-    Aim("s3", LEAN, FLOOR, 1.0),
-    Aim("azure", LEAN, FLOOR, 1.0),
-    Aim("s3", LEAN, "py-key-value S3Store", 0.2, ("set", "get")),
-    Aim("gcs", LEAN, FLOOR, 1.0),
+    Aim("s3", LEAN, FLOOR, 0.5),
+    Aim("gcs", LEAN, FLOOR, 0.5),
+    Aim("azure", LEAN, FLOOR, 0.5),
+    Aim("s3", BLOCKING, "obstore, blocking", 1.0),
+    Aim("s3", LEAN, "py-key-value S3Store", 0.1, ("set", "get")),
     Aim("s3", LEAN, FLOOR, 1.2, _BULK, "10 MiB", OVER_TLS),
 ]
 

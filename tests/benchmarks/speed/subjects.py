@@ -166,6 +166,35 @@ class OursAzureHttp(OursAzure):
         return {"account_key": KEY}
 
 
+class OursBlocking(OursHttp):
+    """The blocking store on the lean engine, in the thread that measures it."""
+
+    operations: ClassVar[set[str]] = {"save", "load", "set", "get"}
+    most = 1
+
+    async def open(self) -> None:
+        from statebucket.sync import open_store
+
+        query = f"region={REGION}&endpoint_url={self.endpoint}{self.more}"
+        self.blocking = open_store(f"s3://{CONTAINER}/app?{query}&deadline=60")
+        self.view = self.blocking.tenant(TENANT)
+
+    async def close(self) -> None:
+        self.blocking.shutdown()
+
+    async def save(self, number: int, value: Any) -> None:
+        self.view.save_snapshot(value[number])
+
+    async def load(self, number: int) -> Any:
+        return self.view.load_snapshot(f"e{number}")
+
+    async def set(self, number: int, value: Any) -> None:
+        self.view.set(f"k{number}", value)
+
+    async def get(self, number: int) -> Any:
+        return self.view.get(f"k{number}")
+
+
 class Aioboto3(Subject):
     """aioboto3 with its defaults, one client."""
 
@@ -387,6 +416,19 @@ class Obstore(Subject):
         return sum([len(page) async for page in pages])
 
 
+class ObstoreBlocking(Obstore):
+    """obstore's blocking calls."""
+
+    operations: ClassVar[set[str]] = {"save", "load", "set", "get"}
+    most = 1
+
+    async def save(self, number: int, value: Any) -> None:
+        self.obstore.put(self.store, f"{self.raw}/{number}", value, use_multipart=False)
+
+    async def load(self, number: int) -> Any:
+        return self.obstore.get(self.store, f"{self.raw}/{number}").bytes()
+
+
 class ObstoreGcs(Obstore):
     """obstore on Cloud Storage."""
 
@@ -549,6 +591,7 @@ SUBJECTS: dict[str, dict[str, tuple[str, type[Subject]]]] = {
     "s3": {
         "statebucket": ("aioboto3", Ours),
         "statebucket, engine=http": ("statebucket_http", OursHttp),
+        "statebucket.sync, engine=http": ("statebucket_http", OursBlocking),
         "tuned SDK by hand": ("aioboto3", TunedS3),
         "aioboto3 by hand": ("aioboto3", Aioboto3),
         "boto3 in threads": ("boto3", Boto3),
@@ -556,6 +599,7 @@ SUBJECTS: dict[str, dict[str, tuple[str, type[Subject]]]] = {
         "s3fs": ("s3fs", S3fs),
         "langgraph-checkpoint-s3": ("langgraph_checkpoint_s3", LangGraph),
         "obstore": ("obstore", Obstore),
+        "obstore, blocking": ("obstore", ObstoreBlocking),
     },
     "gcs": {
         "statebucket": ("google.cloud.storage", OursGcs),
