@@ -21,7 +21,8 @@ S3_SDK := $(addprefix tests/adapters/s3/,test_contract.py::TestMoto test_contrac
 FLOORS := tests/unit --ignore tests/unit/support --ignore tests/unit/telemetry \
 	--ignore tests/unit/lifecycle/test_manager.py tests/cli/test_exits.py tests/adapters/local/test_contract.py \
 	tests/adapters/s3/test_contract.py::TestMoto tests/adapters/s3/test_contract.py::TestMotoHTTP \
-	tests/adapters/gcs/test_contract.py::TestFakeGCS tests/adapters/azure/test_contract.py::TestAzurite
+	tests/adapters/gcs/test_contract.py::TestFakeGCS tests/adapters/gcs/test_contract.py::TestFakeGCSHTTP \
+	tests/adapters/gcs/http tests/adapters/azure/test_contract.py::TestAzurite
 # pdoc looks for the types of a NamedTuple's fields in another module.
 NAMED_TUPLE := ignore:Error parsing type annotation ForwardRef('Bucket') for statebucket.port.bucket.OpenedBucket
 DOCS := statebucket statebucket.sync statebucket.contract.entries statebucket.contract.lease statebucket.contract.writer statebucket.contract.lifecycle statebucket.contract.remedies statebucket.contract.reports statebucket.contract.stats statebucket.telemetry statebucket.port.bucket statebucket.port.lifecycle statebucket.lifecycle.rules statebucket.lifecycle.manager statebucket.admin statebucket.admin.doctor statebucket.port.findings statebucket.port.remedies statebucket.testing statebucket.testing.contract statebucket_pytest
