@@ -24,7 +24,7 @@ import os
 import sys
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from statebucket.contract.calls import Kind, declared
 from statebucket.contract.execution import ExecutionStore
@@ -38,7 +38,7 @@ from statebucket.port.waiting import step
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Generator
     from types import TracebackType
 
     from statebucket.contract.calls import Declaration
@@ -180,7 +180,7 @@ async def _shut_down(stores: list[Any]) -> None:
 
 
 _AWAITED = (
-    "this is the blocking store: write with, and calls without await; or take open_store from "
+    "this is the blocking store: write with, for, and calls without await; or take open_store from "
     "statebucket, whose calls are awaited"
 )
 
@@ -259,7 +259,7 @@ class _Runner(Protocol):
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs one, and waits for it here."""
 
-    def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
+    def iterate(self, items: AsyncIterator[T]) -> Generator[T, None, None]:
         """An iterator over an asynchronous one; closing it closes that."""
 
 
@@ -269,7 +269,7 @@ class _InThisThread:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return step(work)
 
-    def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
+    def iterate(self, items: AsyncIterator[T]) -> Generator[T, None, None]:
         return _iterate(items, step, lambda: True)
 
 
@@ -279,7 +279,7 @@ class _InTheLoop:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return _loop().run(work)
 
-    def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
+    def iterate(self, items: AsyncIterator[T]) -> Generator[T, None, None]:
         background = _loop()
         return _iterate(items, background.run, background.can_be_asked)
 
@@ -288,11 +288,33 @@ _in_this_thread = _InThisThread()
 _in_the_loop = _InTheLoop()
 
 
+class _Items(Generic[T]):
+    """A blocking iterator, which says so where it is taken for an asynchronous one."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Generator[T, None, None]) -> None:
+        self._items = items
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> T:
+        return next(self._items)
+
+    def close(self) -> None:
+        """Ends it before its end, as the collector does with one that is no longer used."""
+        self._items.close()
+
+    def __aiter__(self) -> Self:
+        raise UnsupportedOperation(_AWAITED)
+
+
 def _iterate(
     items: AsyncIterator[T],
     run: Callable[[Coroutine[Any, Any, Any]], Any],
     can_be_asked: Callable[[], bool],
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     end = object()
 
     async def following() -> Any:  # noqa: ANN401
@@ -314,7 +336,7 @@ async def _schedule(method: Callable[[], T]) -> T:
 
 _GIVE: dict[Kind, Callable[[_Runner, Callable[[], Any]], Any]] = {
     Kind.CALL: lambda runner, method: runner.run(method()),
-    Kind.ITERATOR: lambda runner, method: runner.iterate(method()),
+    Kind.ITERATOR: lambda runner, method: _Items(runner.iterate(method())),
     Kind.CONTEXT: lambda _, method: _Blocking(method()),
     Kind.VIEW: lambda _, method: _blocking(method()),
     Kind.PLAIN: lambda _, method: method(),

@@ -131,6 +131,9 @@ async def test_the_blocking_store_is_not_awaited() -> None:
         with pytest.raises(errors.UnsupportedOperation, match="take open_store from statebucket,"):
             async with wrong:
                 pass
+        with pytest.raises(errors.UnsupportedOperation, match="write with, for, and calls"):
+            async for _ in wrong.iter_tenants():
+                pass
     store.shutdown()
 
 
