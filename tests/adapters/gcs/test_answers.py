@@ -12,7 +12,16 @@ import pytest
 from statebucket import open_store
 from statebucket.contract.versions import Version
 from statebucket.errors import AccessDenied, RequestRejected, StateBucketError, Unavailable
-from support.fault_proxy.proxy import Answer, AnswerWith, Reply, RewriteReply, gcs_error, on
+from support.fault_proxy.proxy import (
+    Answer,
+    AnswerWith,
+    DripBody,
+    Reply,
+    RewriteReply,
+    Together,
+    gcs_error,
+    on,
+)
 from support.servers.strict_gcs import batch_of
 from support.targets.gcs_bucket import write
 
@@ -59,6 +68,15 @@ OTHERS: dict[str, tuple[Callable[[GCSBucket], Any], Fault, str]] = {
     "get, another checksum": (
         lambda b: b.get("a"),
         Answer(200, (*HEADERS, ("x-goog-hash", "crc32c=AAAAAA==")), b"v"),
+        "none",
+    ),
+    "get, another checksum in the first of several lines": (
+        lambda b: b.get("a"),
+        Answer(
+            200,
+            (*HEADERS, ("x-goog-hash", "crc32c=AAAAAA=="), ("x-goog-hash", "md5=x")),
+            b"v",
+        ),
         "none",
     ),
     "delete, a page": (lambda b: b.delete("a"), PAGE, "unknown"),
@@ -110,6 +128,35 @@ async def test_a_body_of_another_generation_is_not_taken(
     await bucket.put(write("a"), None)
     proxy.plan(Answer(404), described(), Answer(200, (("x-goog-generation", "8"),), b"{}"))
     with pytest.raises(Unavailable, match="another generation"):
+        await bucket.get("a")
+
+
+def unframed(reply: Reply, _: Recorded) -> Reply:
+    """A body that ends with the connection, as behind an old proxy."""
+    return replace(reply, framed=False)
+
+
+def unchecked(reply: Reply, _: Recorded) -> Reply:
+    """One that is also without its length and checksums."""
+    kept = tuple(
+        header
+        for header in reply.headers
+        if header[0].lower() not in {"x-goog-hash", "x-goog-stored-content-length"}
+    )
+    return replace(reply, headers=kept, framed=False)
+
+
+@pytest.mark.parametrize("engine", ["http"])  # requests does not say where a body ended
+async def test_a_body_that_ends_with_the_connection_is_whole_where_something_says_so(
+    bucket: GCSBucket, proxy: FaultProxy
+) -> None:
+    await bucket.put(write("a", b"value"), None)
+    proxy.plan(Together((RewriteReply(unframed), DripBody(0))))
+    found = await bucket.get("a")
+    assert found is not None
+    assert found.body == b"value"
+    proxy.plan(Together((RewriteReply(unchecked), DripBody(0))))
+    with pytest.raises(Unavailable, match="may be truncated"):
         await bucket.get("a")
 
 
