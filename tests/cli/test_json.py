@@ -76,6 +76,15 @@ def test_executions_of_a_tenant_and_those_without_one(cli: Callable[..., Any]) -
     assert (some["more"], len(some["executions"])) == (True, 3)
 
 
+def test_snapshots_a_page_at_a_time(cli: Callable[..., Any]) -> None:
+    command = ("snapshots", "acme", "--prefix", "e", "--json")
+    found = cli(*command, "--after", "e0", "--limit", "1").json
+    assert (found["more"], [one["execution"] for one in found["snapshots"]]) == (True, ["e1"])
+    found = cli(*command, "--after", "e1", "--limit", "1").json
+    assert (found["more"], [one["execution"] for one in found["snapshots"]]) == (False, ["e2"])
+    assert cli("snapshots", "acme", "--prefix", "x", "--json").json["snapshots"] == []
+
+
 def test_a_corrupt_snapshot_is_a_row_among_the_others(cli: Callable[..., Any], url: str) -> None:
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as file:
         file.execute(

@@ -7,13 +7,11 @@ import typer
 from rich.table import Table
 
 from statebucket.admin.inventory import lists_expiry
-from statebucket.cli.options import Json, ListedTenant, Url
+from statebucket.cli.options import After, Json, Limit, ListedTenant, Prefix, Url
 from statebucket.cli.screen import Screen, age, expiry, plain, size
 from statebucket.cli.session import on_store
 from statebucket.contract.entries import KeyEntry
 from statebucket.contract.state_store import StateStore
-
-Limit = Annotated[int, typer.Option("--limit", "-l", min=1, help="Show at most this many.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -63,13 +61,8 @@ def keys(
     ] = None,
     *,
     tenant: ListedTenant = None,
-    prefix: Annotated[
-        str, typer.Option("--prefix", "-p", show_default=False, help="Only keys that begin so.")
-    ] = "",
-    after: Annotated[
-        str | None,
-        typer.Option(show_default=False, help="Only keys behind this one: the next page."),
-    ] = None,
+    prefix: Prefix = "",
+    after: After = None,
     limit: Limit = 100,
     url: Url = None,
     as_json: Json = False,

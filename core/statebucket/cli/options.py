@@ -44,3 +44,11 @@ Key = Annotated[
         help="A key; [b]exec:EXECUTION:NAME[/] belongs to that execution.",
     ),
 ]
+Limit = Annotated[int, typer.Option("--limit", "-l", min=1, help="Show at most this many.")]
+Prefix = Annotated[
+    str, typer.Option("--prefix", "-p", show_default=False, help="Only those that begin so.")
+]
+After = Annotated[
+    str | None,
+    typer.Option("--after", show_default=False, help="Only those behind this one: the next page."),
+]

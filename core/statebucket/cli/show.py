@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
-from typing import Annotated, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 import typer
@@ -16,7 +16,16 @@ from rich.text import Text
 from statebucket.admin.inventory import Holdings, of_tenants
 from statebucket.admin.loading import get_keys, load_snapshots
 from statebucket.cli.exits import Exit
-from statebucket.cli.options import ExecutionId, ItsTenant, Json, TenantId, Url
+from statebucket.cli.options import (
+    After,
+    ExecutionId,
+    ItsTenant,
+    Json,
+    Limit,
+    Prefix,
+    TenantId,
+    Url,
+)
 from statebucket.cli.screen import Screen, Stop, age, counted, expiry, plain, safe_json, size
 from statebucket.cli.session import on_store
 from statebucket.contract.execution import ExecutionStore
@@ -112,24 +121,24 @@ def tenants(*, url: Url = None, as_json: Json = False) -> None:
 def snapshots(
     tenant: TenantId,
     *,
-    limit: Annotated[
-        int, typer.Option("--limit", "-l", min=1, help="Show at most this many.")
-    ] = 100,
+    prefix: Prefix = "",
+    after: After = None,
+    limit: Limit = 100,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
     """Lists a tenant's snapshots by name: 1 request, plus 1 for each.
 
     One that cannot be read is shown as corrupt, and the exit code is 1.
-    [dim]statebucket snapshots acme --limit 20[/]
+    [dim]statebucket snapshots acme --prefix import- --limit 20[/]
     """
 
     async def work(store: StateStore, screen: Screen) -> None:
         view = store.tenant(tenant)
         with screen.err.status("loading snapshots…"):
             # One more than is shown, to know whether there are more.
-            names = await view.list_snapshots(tenant, limit + 1)
-
+            listed = view.iter_snapshots(prefix=prefix, after=after, limit=limit + 1)
+            names = [name async for name in listed]
             shown = names[:limit]
             found = [
                 _Corrupt(execution=name, corrupt=str(one))
@@ -145,11 +154,13 @@ def snapshots(
             lambda: (
                 _snapshots(live, screen.out.width)
                 if live
-                else plain(f"Tenant {tenant!r} has no snapshots.")
+                else plain(
+                    f"Tenant {tenant!r} has no {'such ' if prefix or after else ''}snapshots."
+                )
             ),
         )
         if more:
-            screen.note("There are more: raise --limit.", "dim")
+            screen.note(f"There are more: raise --limit, or pass --after {shown[-1]!r}.", "dim")
         corrupt = [one for one in live if isinstance(one, _Corrupt)]
         for one in corrupt:
             screen.note(one.corrupt, "red")

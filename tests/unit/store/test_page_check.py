@@ -86,7 +86,10 @@ CALLS: dict[str, Callable[[StateStore], Awaitable[Any]]] = {
     ),
     "list_snapshots": lambda store: store.list_snapshots(ACME),
     "iter_snapshots": lambda store: collected(store.iter_snapshots(ACME)),
+    "scan_snapshots": lambda store: collected(store.scan_snapshots(ACME, prefix="acme")),
     "iter_keys": lambda store: collected(store.tenant(ACME).iter_keys(E1)),
+    "scan_keys": lambda store: collected(store.tenant(ACME).scan_keys(after="a")),
+    "iter_executions": lambda store: collected(store.iter_executions(ACME)),
     "iter_tenants": lambda store: collected(store.iter_tenants()),
     "sweep": lambda store: store.sweep(tenant=ACME),
 }
