@@ -93,8 +93,9 @@ class AzureTarget(Target):
         )
 
     def open(self, **options: Any) -> StateStore:
-        # Azurite takes some 4 ms for each object of a batch, and its batches one after the other.
-        defaults: dict[str, Any] = {"clock": self.clock, "deadline": 60.0}
+        # Azurite takes some 4 ms for each object of a batch, and its batches one after the other;
+        # on a busy machine a batch of 256 has taken 20 s, a third of a minute's deadline.
+        defaults: dict[str, Any] = {"clock": self.clock, "deadline": 120.0}
         defaults["credential"] = credential(self.server)
         return open_store(self.url, **(defaults | options))
 
