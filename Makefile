@@ -27,7 +27,7 @@ FLOORS := tests/unit --ignore tests/unit/support --ignore tests/unit/telemetry \
 NAMED_TUPLE := ignore:Error parsing type annotation ForwardRef('Bucket') for statebucket.port.bucket.OpenedBucket
 DOCS := statebucket statebucket.sync statebucket.contract.entries statebucket.contract.lease statebucket.contract.writer statebucket.contract.lifecycle statebucket.contract.remedies statebucket.contract.reports statebucket.contract.stats statebucket.telemetry statebucket.port.bucket statebucket.port.lifecycle statebucket.lifecycle.rules statebucket.lifecycle.manager statebucket.admin statebucket.admin.doctor statebucket.port.findings statebucket.port.remedies statebucket.testing statebucket.testing.contract statebucket_pytest
 
-.PHONY: help demo test test-all test-fast test-floors test-aiobotocore test-terraform test-rgw test-localstack soak bench-cold bench bench-readme check format docs screenshots stubs request-table promises-table servers-table lock clean
+.PHONY: help demo test test-all test-fast test-floors test-aiobotocore test-terraform test-rgw test-localstack soak bench-cold bench-large bench bench-readme check format docs screenshots stubs request-table promises-table servers-table lock clean
 
 help:  ## Shows this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,9 @@ soak: $(VENV)/.dev  ## An hour of mixed load with faults on; SOAK_SECONDS= for l
 bench-cold: $(VENV)/.bench  ## From a process's start to its first load, beside other libraries
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.cold
 
+bench-large: $(VENV)/.dev  ## What a large value adds to a process's memory, on SQLite and S3
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.large_value
+
 bench: $(VENV)/.bench  ## Our store beside other libraries, some 10 minutes; BENCH="--rounds 9 --clouds s3 --tls"
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.speed $(BENCH)
 
@@ -77,6 +80,7 @@ check: $(VENV)/.dev  ## Format, lint, types, and who may import whom
 	$(BIN)/ruff format --check $(CODE) terraform
 	$(BIN)/ruff check $(CODE) terraform
 	$(BIN)/mypy $(CODE)
+	$(BIN)/basedpyright --level error core/jobs
 	$(BIN)/lint-imports --no-cache
 
 format: $(VENV)/.dev  ## Formats the code and fixes what can be fixed

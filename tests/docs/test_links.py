@@ -10,7 +10,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [
     ROOT / "README.md",
-    *(page for room in ("adapters", "terraform", "tests") for page in ROOT.glob(f"{room}/**/*.md")),
+    *(
+        page
+        for room in ("adapters", "core", "terraform", "tests")
+        for page in ROOT.glob(f"{room}/**/*.md")
+    ),
 ]
 LINKS = [
     pytest.param(page, link, id=f"{page.relative_to(ROOT)}:{link}")

@@ -1,4 +1,4 @@
-"""The handlers in the README are those that are tested."""
+"""The handlers in the README, and the jobs in their pages, are those that are tested."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 QUOTED = re.compile(r"<!-- from (\S+) -->\n```python\n(.*?)```", re.DOTALL)
-FOUND = QUOTED.findall((ROOT / "README.md").read_text())
+JOBS = sorted((ROOT / "core/jobs").glob("*.md"))
+FOUND = [
+    quoted for page in (ROOT / "README.md", *JOBS) for quoted in QUOTED.findall(page.read_text())
+]
 
 
 def test_there_is_a_handler_for_each_cloud() -> None:
@@ -17,6 +20,11 @@ def test_there_is_a_handler_for_each_cloud() -> None:
     assert len(examples) == 3
 
 
+def test_each_job_is_quoted_in_its_page() -> None:
+    jobs = [source for source, _ in FOUND if source.startswith("core/jobs/")]
+    assert len(jobs) == len(JOBS) - 1  # one page lists the others
+
+
 @pytest.mark.parametrize(("source", "code"), FOUND)
-def test_a_handler_in_the_readme_is_the_tested_one(source: str, code: str) -> None:
+def test_what_is_quoted_is_what_is_tested(source: str, code: str) -> None:
     assert re.sub(r"\n+", "\n", code).strip() in re.sub(r"\n+", "\n", (ROOT / source).read_text())

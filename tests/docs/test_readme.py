@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+JOBS = sorted(page.relative_to(ROOT).as_posix() for page in (ROOT / "core/jobs").glob("*.md"))
 PAGES = [
     "README.md",
+    *JOBS,
     "tests/adapters/example/README.md",
     "adapters/statebucket_keyvalue/README.md",
 ]

@@ -1,0 +1,17 @@
+"""Work that only one process does at a time."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from statebucket import errors
+from statebucket.sync import BlockingLease, BlockingStateStore
+
+
+def alone(tenant: BlockingStateStore, name: str, work: Callable[[BlockingLease], None]) -> bool:
+    """Does the work, or returns False where another process is at it."""
+    try:
+        with tenant.lease(name, ttl=timedelta(seconds=30)) as lease:
+            work(lease)
+    except errors.LeaseHeld:
+        return False
+    return True
