@@ -25,7 +25,7 @@ FLOORS := tests/unit --ignore tests/unit/support --ignore tests/unit/telemetry \
 	tests/adapters/gcs/http tests/adapters/azure/test_contract.py::TestAzurite
 # pdoc looks for the types of a NamedTuple's fields in another module.
 NAMED_TUPLE := ignore:Error parsing type annotation ForwardRef('Bucket') for statebucket.port.bucket.OpenedBucket
-DOCS := statebucket statebucket.sync statebucket.contract.entries statebucket.contract.lease statebucket.contract.writer statebucket.contract.lifecycle statebucket.contract.remedies statebucket.contract.reports statebucket.contract.stats statebucket.telemetry statebucket.port.bucket statebucket.port.lifecycle statebucket.lifecycle.rules statebucket.lifecycle.manager statebucket.admin statebucket.admin.doctor statebucket.port.findings statebucket.port.remedies statebucket.testing statebucket.testing.contract statebucket_pytest
+DOCS := statebucket statebucket.sync statebucket.contract.entries statebucket.contract.execution statebucket.contract.lease statebucket.contract.writer statebucket.contract.lifecycle statebucket.contract.remedies statebucket.contract.reports statebucket.contract.stats statebucket.telemetry statebucket.port.bucket statebucket.port.lifecycle statebucket.lifecycle.rules statebucket.lifecycle.manager statebucket.admin statebucket.admin.doctor statebucket.port.findings statebucket.port.remedies statebucket.testing statebucket.testing.contract statebucket_pytest
 
 .PHONY: help demo test test-all test-fast test-floors test-aiobotocore test-terraform test-rgw test-localstack soak bench-cold bench-large bench bench-readme check format docs screenshots stubs request-table promises-table servers-table lock clean
 
