@@ -182,3 +182,15 @@ def emulator() -> Iterator[Server]:
     need(gcp_emulator.missing)
     with gcp_emulator.running_gcp_emulator() as server:
         yield server
+
+
+@pytest.fixture
+def _scripted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Installs the adapter of `support.scripted_bucket` for ``scripted://``."""
+    info = tmp_path / "scripted-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: scripted\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[statebucket.adapters]\nscripted = support.scripted_bucket:open_scripted\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))

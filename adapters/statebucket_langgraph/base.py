@@ -11,6 +11,7 @@ from statebucket.errors import UnsupportedOperation
 from statebucket_langgraph import names, reading, records
 from statebucket_langgraph.memory import Memory, ReadThread
 from statebucket_langgraph.putting import Put, put_writes
+from statebucket_langgraph.removal import copy_thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,6 +110,9 @@ class Saver(BaseCheckpointSaver[str]):
         key = names.writes_key(namespace, checkpoint_id or "", task_id)
         made = records.make_writes(self.serde, writes, path)
         yield from put_writes(thread, key, task_id, made, self._ttl)
+
+    def _copy(self, source: str, target: str) -> Steps[None]:
+        return copy_thread(self._memory, str(source), str(target), self._ttl)
 
     def _list(
         self, thread: str, config: RunnableConfig | None, before: RunnableConfig | None

@@ -33,73 +33,67 @@ LangGraph saves what tasks write before the checkpoint itself is saved, or at th
 
 def delete_thread(memory: Memory, thread: str) -> Steps[None]:
     """Deletes all of a thread."""
-    yield from ask(None, "delete_execution_state", thread)
+    yield from ask(thread, "delete")
     memory.forget(thread)
 
 
 def delete_runs(
     memory: Memory, thread: str, run_ids: Collection[str], ttl: timedelta | float | None
 ) -> Steps[None]:
-    """Deletes the checkpoints of a thread that these runs have saved, and the writes on them."""
+    """Deletes the checkpoints of a thread that these runs have saved, and the writes on them.
+
+    Heads are replaced last, so that one which is interrupted finds the rest when it runs again.
+    """
     runs = {names.part(str(run)) for run in run_ids}
-    keys = yield from ask(thread, "iter_keys")
-    found = names.read(keys)
-    gone: set[tuple[str, str]] = set()
-    doomed: list[str] = []
-    left: dict[str, list[names.Name]] = {}
-    for name in found:
-        if name.kind == names.CHECKPOINT and name.last in runs:
-            gone.add((name.namespace, name.checkpoint_id))
-            doomed.append(name.key)
-        elif name.kind == names.CHECKPOINT:
-            left.setdefault(name.namespace, []).append(name)
-    for name in found:
-        if name.kind == names.HEAD:
-            removed = yield from _replace_head(
-                memory, thread, name, runs, left.get(name.namespace, ()), ttl
-            )
-            gone |= {(name.namespace, one) for one in removed}
-    doomed += [
-        name.key
-        for name in found
-        if name.kind == names.WRITES and (name.namespace, name.checkpoint_id) in gone
+    found = names.read((yield from ask(thread, "iter_keys")))
+    earlier = [name for name in found if name.kind == names.CHECKPOINT]
+    heads = [name.key for name in found if name.kind == names.HEAD]
+    stored = yield from ask_all([request(thread, "get_stored", key) for key in heads])
+    doomed_heads = [
+        head
+        for head in map(reading.head_of, stored)
+        if head.record is not None and names.part(head.record.run) in runs
     ]
+    gone = {_place(head) for head in doomed_heads}
+    gone |= {(name.namespace, name.checkpoint_id) for name in earlier if name.last in runs}
+    doomed = [name.key for name in found if (name.namespace, name.checkpoint_id) in gone]
     if doomed:
         yield from ask(thread, "delete_many", doomed)
+    for head in doomed_heads:
+        namespace = _place(head)[0]
+        left = [
+            name
+            for name in earlier
+            if name.namespace == namespace and (namespace, name.checkpoint_id) not in gone
+        ]
+        yield from _replace_head(memory, thread, head, left, ttl)
+
+
+def _place(head: Head) -> tuple[str, str]:
+    record = head.record
+    return ("", "") if record is None else (names.part(record.namespace), record.id)
 
 
 def _replace_head(
     memory: Memory,
     thread: str,
-    name: names.Name,
-    runs: Collection[str],
+    head: Head,
     left: Sequence[names.Name],
     ttl: timedelta | float | None,
-) -> Steps[set[str]]:
-    """Makes the newest checkpoint that is left the head, where the head is one of these runs'.
-
-    Returns:
-        The ids of the heads that are gone.
-    """
-    stored = yield from ask(thread, "get_stored", name.key)
-    head = reading.head_of(stored)
-    if head.record is None or names.part(head.record.run) not in runs:
-        return set()
-    removed = {head.record.id}
-    # The head's own copy is left where a save was interrupted between its two requests.
-    remaining = [one for one in left if one.checkpoint_id not in removed]
+) -> Steps[None]:
+    """Makes the newest checkpoint that is left the head; deletes the head where none is left."""
+    key = f"{names.HEAD}/{_place(head)[0]}"
     body = None
-    if remaining:
-        newest = max(remaining, key=lambda one: one.checkpoint_id)
+    if left:
+        newest = max(left, key=lambda name: name.checkpoint_id)
         body = yield from ask(thread, "get", newest.key)
     if body is None:
-        yield from ask(thread, "delete", name.key, if_version=head.version)
+        yield from ask(thread, "delete", key, if_version=head.version)
         memory.forget(thread)
     else:
-        version = yield from ask(thread, "set", name.key, body, ttl, if_version=head.version)
+        version = yield from ask(thread, "set", key, body, ttl, if_version=head.version)
         record = decode_checkpoint(body)
         memory.note(thread, record.namespace, Head(version, record))
-    return removed
 
 
 def copy_thread(

@@ -20,16 +20,16 @@ T = TypeVar("T")
 
 
 class Request(NamedTuple):
-    """A call of the store.
+    """A call of the store, for one execution.
 
     Attributes:
-        thread: The thread whose execution it is about; None for a call of the store itself.
-        method: The call's name.
+        thread: The thread whose execution it is about.
+        method: The name of the execution's call.
         args: Its arguments.
         options: Its keyword arguments.
     """
 
-    thread: str | None
+    thread: str
     method: str
     args: tuple[Any, ...]
     options: dict[str, Any]
@@ -38,12 +38,12 @@ class Request(NamedTuple):
 Steps = Generator[list[Request], list[Any], T]
 
 
-def request(thread: str | None, method: str, *args: Any, **options: Any) -> Request:  # noqa: ANN401
-    """A call of an execution of the store, or of the store."""
+def request(thread: str, method: str, *args: Any, **options: Any) -> Request:  # noqa: ANN401
+    """A call of an execution of the store."""
     return Request(thread, method, args, options)
 
 
-def ask(thread: str | None, method: str, *args: Any, **options: Any) -> Steps[Any]:  # noqa: ANN401
+def ask(thread: str, method: str, *args: Any, **options: Any) -> Steps[Any]:  # noqa: ANN401
     """Makes one request. The answer of a listing is a list."""
     answers = yield [Request(thread, method, args, options)]
     return answers[0]
@@ -118,5 +118,5 @@ def _answer_blocking(store: BlockingStateStore, request: Request) -> Any:  # noq
 
 
 def _call(store: Any, request: Request) -> Any:  # noqa: ANN401  (either kind of store)
-    target = store if request.thread is None else store.execution(request.thread)
-    return getattr(target, request.method)(*request.args, **request.options)
+    execution = store.execution(request.thread)
+    return getattr(execution, request.method)(*request.args, **request.options)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from statebucket import open_store
 from statebucket_langgraph.base import BATCH, Saver, place_in
 from statebucket_langgraph.delta import history
-from statebucket_langgraph.removal import copy_thread, delete_runs, delete_thread, prune
+from statebucket_langgraph.removal import delete_runs, delete_thread, prune
 from statebucket_langgraph.requests import answer
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class AsyncStatebucketSaver(Saver):
         """A thread's newest checkpoint, or the one that the config names.
 
         2 requests, 1 of them lists, and 1 for each task with pending writes; 2 more, 1 of them
-        lists, for a checkpoint that is not the newest.
+        lists, for a checkpoint that is not the newest. 1 where there is no thread.
         """
         return await self._answer(self._get_tuple(config))
 
@@ -134,7 +134,7 @@ class AsyncStatebucketSaver(Saver):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,  # noqa: ARG002  (all values are in the checkpoint)
     ) -> RunnableConfig:
-        """Saves a checkpoint: 2 requests; 1 for a thread's first.
+        """Saves a checkpoint: 2 requests; 1 for a thread's first; 1 more if it was not read before.
 
         Raises:
             CheckpointConflict: Another run has continued the thread meanwhile; nothing was stored.
@@ -155,8 +155,11 @@ class AsyncStatebucketSaver(Saver):
         await self._answer(self._put_writes(config, writes, task_id, task_path))
 
     async def adelete_thread(self, thread_id: str) -> None:
-        """Deletes a thread: 1 list and 1 batch per 1,000 objects, and 2 more requests."""
-        await self._answer(delete_thread(self._memory, thread_id))
+        """Deletes a thread: 1 list and 1 batch per 1,000 objects, and 2 more requests.
+
+        A run that is under way on it is refused at its next save.
+        """
+        await self._answer(delete_thread(self._memory, str(thread_id)))
 
     async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Deletes the checkpoints that runs have saved, in all threads.
@@ -175,7 +178,7 @@ class AsyncStatebucketSaver(Saver):
         The newest checkpoint is copied last: until then, and where the copy is interrupted, the
         target loads as it was before.
         """
-        await self._answer(copy_thread(self._memory, source_thread_id, target_thread_id, self._ttl))
+        await self._answer(self._copy(source_thread_id, target_thread_id))
 
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Deletes the earlier checkpoints of threads, also while graphs run on them.
@@ -191,7 +194,7 @@ class AsyncStatebucketSaver(Saver):
             InvalidArgument: There is no such strategy.
         """
         for thread in thread_ids:
-            await self._answer(prune(self._memory, thread, strategy, self.serde))
+            await self._answer(prune(self._memory, str(thread), strategy, self.serde))
 
     async def aget_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]

@@ -18,6 +18,7 @@ PAGES = [
     *JOBS,
     "tests/adapters/example/README.md",
     "adapters/statebucket_keyvalue/README.md",
+    "adapters/statebucket_langgraph/README.md",
 ]
 PYTEST = (
     *("-m", "pytest", "-q", "-p", "statebucket_pytest", "-p", "pytest_asyncio"),

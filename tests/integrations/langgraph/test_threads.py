@@ -1,0 +1,156 @@
+"""Threads as a whole: their life, their list, what is pruned, and the order of what was written."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from langgraph.checkpoint.serde.types import ERROR, RESUME
+
+from integrations.langgraph.savers import checkpoint, metadata, thread
+from statebucket import errors, open_store
+from statebucket.testing import Clock
+from statebucket_langgraph import AsyncStatebucketSaver
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
+
+pytestmark = pytest.mark.asyncio
+HOUR = timedelta(hours=1)
+
+
+async def grow(saver: AsyncStatebucketSaver, count: int, **more: Any) -> list[RunnableConfig]:
+    """Saves checkpoints, one continuing the other, each with a write."""
+    saved: list[RunnableConfig] = []
+    for step in range(count):
+        config = saved[-1] if saved else thread()
+        saved.append(await saver.aput(config, checkpoint(n=step), metadata(step, **more), {}))
+        await saver.aput_writes(saved[-1], [("n", step)], "task")
+    return saved
+
+
+async def listed(saver: AsyncStatebucketSaver, name: str = "t") -> list[RunnableConfig]:
+    return [found.config async for found in saver.alist(thread(name))]
+
+
+async def test_a_thread_lives_for_its_ttl_after_the_last_save() -> None:
+    clock = Clock()
+    async with open_store("memory://", clock=clock) as store:
+        saver = AsyncStatebucketSaver(store, ttl=HOUR)
+        first = await saver.aput(thread(), checkpoint(), metadata(), {})
+        clock.advance(HOUR / 2)
+        second = await saver.aput(first, checkpoint(), metadata(), {})
+        clock.advance(HOUR / 2)
+        found = await saver.aget_tuple(thread())
+        assert found is not None
+        assert found.config == second
+        clock.advance(HOUR)
+        assert await saver.aget_tuple(thread()) is None
+        await saver.aput(thread(), checkpoint(), metadata(), {})
+        assert await saver.aget_tuple(thread()) is not None
+
+
+async def test_pending_writes_are_in_the_order_of_their_paths_not_of_their_tasks() -> None:
+    async with open_store("memory://") as store:
+        saver = AsyncStatebucketSaver(store)
+        config = await saver.aput(thread(), checkpoint(), metadata(), {})
+        await saver.aput_writes(config, [("n", 3), ("n", 4)], "a", "~2")
+        await saver.aput_writes(config, [("n", 1), ("n", 2)], "z", "~1")
+        await saver.aput_writes(config, [("n", 0)], "m")
+        found = await saver.aget_tuple(thread())
+        assert found is not None
+        assert found.pending_writes == [
+            ("m", "n", 0),
+            ("z", "n", 1),
+            ("z", "n", 2),
+            ("a", "n", 3),
+            ("a", "n", 4),
+        ]
+
+
+async def test_special_channels_are_replaced_and_others_keep_the_first() -> None:
+    async with open_store("memory://") as store:
+        saver = AsyncStatebucketSaver(store)
+        config = await saver.aput(thread(), checkpoint(), metadata(), {})
+        await saver.aput_writes(config, [("n", 1), (ERROR, "first")], "task")
+        await saver.aput_writes(config, [("n", 2), (ERROR, "second"), (RESUME, 1)], "task")
+        found = await saver.aget_tuple(thread())
+        assert found is not None
+        assert sorted(found.pending_writes or []) == [
+            ("task", ERROR, "second"),
+            ("task", RESUME, 1),
+            ("task", "n", 1),
+        ]
+
+
+async def test_prune_is_safe_while_a_graph_runs() -> None:
+    async with open_store("memory://") as store:
+        saver, operator = AsyncStatebucketSaver(store), AsyncStatebucketSaver(store)
+        *_, last = await grow(saver, 5)
+        coming = checkpoint()
+        # What LangGraph does while a step runs: writes of a checkpoint that is not yet saved.
+        await saver.aput_writes(thread("t", coming["id"]), [("n", 9)], "task")
+        await operator.aprune(["t"])
+        assert await listed(saver) == [last]
+        saved = await saver.aput(last, coming, metadata(), {})
+        assert await listed(saver) == [saved, last]
+        found = await saver.aget_tuple(thread())
+        assert found is not None
+        assert found.pending_writes == [("task", "n", 9)]
+        earlier = await saver.aget_tuple(last)
+        assert earlier is not None
+        assert earlier.pending_writes == [("task", "n", 4)]
+        keys = [key async for key in store.tenant("langgraph").execution("t").iter_keys()]
+        assert len(keys) == 4
+        with pytest.raises(errors.InvalidArgument, match="keep_latest"):
+            await operator.aprune(["t"], strategy="some")
+
+
+async def test_prune_keeps_what_a_delta_channel_is_rebuilt_from() -> None:
+    counters: dict[str, Any] = {"counters_since_delta_snapshot": {"n": (1, 1)}}
+    async with open_store("memory://") as store:
+        saver = AsyncStatebucketSaver(store)
+        start, seed = await grow(saver, 2)
+        config = seed
+        for step in (2, 3):
+            config = await saver.aput(config, checkpoint(), metadata(step, **counters), {})
+            await saver.aput_writes(config, [("n", step)], "task")
+        before = await saver.aget_delta_channel_history(config=thread(), channels=["n", "none"])
+        assert before == {
+            "n": {"writes": [("task", "n", 1), ("task", "n", 2)], "seed": 1},
+            "none": {"writes": []},
+        }
+        await saver.aprune(["t"])
+        assert len(await listed(saver)) == 3
+        assert start not in await listed(saver)
+        after = await saver.aget_delta_channel_history(config=thread(), channels=["n"])
+        assert after["n"] == before["n"]
+        without = AsyncStatebucketSaver(store, history=False)
+        with pytest.raises(errors.UnsupportedOperation, match="history=True"):
+            await without.aput(thread("u"), checkpoint(), metadata(**counters), {})
+
+
+async def test_a_run_that_is_deleted_leaves_the_checkpoint_before_it() -> None:
+    async with open_store("memory://") as store:
+        saver = AsyncStatebucketSaver(store)
+        (kept,) = await grow(saver, 1, run_id="r1")
+        last = await saver.aput(kept, checkpoint(), metadata(run_id="r2"), {})
+        await saver.aput(last, checkpoint(), metadata(run_id="r2"), {})
+        await saver.adelete_for_runs(["r2"])
+        assert await listed(saver) == [kept]
+        found = await saver.aget_tuple(thread())
+        assert found is not None
+        assert found.config == kept
+        await saver.adelete_for_runs(["r1"])
+        assert await saver.aget_tuple(thread()) is None
+        assert [one async for one in saver.alist_threads()] == []
+
+
+async def test_tenants_do_not_see_each_others_threads() -> None:
+    async with open_store("memory://") as store:
+        one, other = (AsyncStatebucketSaver(store.tenant(name)) for name in ("a", "b"))
+        await grow(one, 1)
+        assert await other.aget_tuple(thread()) is None
+        assert [found async for found in other.alist(None)] == []
+        assert [found async for found in one.alist_threads()] == ["t"]
