@@ -109,6 +109,7 @@ servers-table: $(VENV)/.dev  ## Writes the README's table of servers from what t
 lock: | $(BIN)/python  ## Pins what the tests and checks install, with hashes, from pyproject.toml
 	$(BIN)/python -m pip install --quiet $(UV)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-binary claude-agent-sdk --emit-build-options \
 		--all-extras --group test --group check --output-file tests/requirements.txt pyproject.toml
 
 clean:  ## Removes .venv and what tools have left

@@ -17,6 +17,7 @@ PAGES = [
     "README.md",
     *JOBS,
     "tests/adapters/example/README.md",
+    "adapters/statebucket_claude/README.md",
     "adapters/statebucket_keyvalue/README.md",
     "adapters/statebucket_langgraph/README.md",
 ]

@@ -7,7 +7,11 @@ import sys
 
 import pytest
 
-FRAMEWORKS = {"keyvalue": "key_value.aio", "langgraph": "langgraph.checkpoint.base"}
+FRAMEWORKS = {
+    "claude": "claude_agent_sdk",
+    "keyvalue": "key_value.aio",
+    "langgraph": "langgraph.checkpoint.base",
+}
 
 
 def run(code: str) -> str:

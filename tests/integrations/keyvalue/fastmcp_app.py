@@ -13,6 +13,7 @@ from fastmcp.server.auth.providers.debug import DebugTokenVerifier
 from fastmcp.server.dependencies import get_session
 from fastmcp.server.sessions import SessionId, SessionProvider
 from mcp.shared.auth import OAuthClientInformationFull
+from pydantic import AnyUrl
 
 from statebucket_keyvalue import StatebucketStore
 
@@ -50,7 +51,7 @@ async def main(url: str, before: str | None) -> None:
             session = (await client.call_tool("create_session")).data
             await oauth.register_client(
                 OAuthClientInformationFull(
-                    client_id="editor", redirect_uris=["http://localhost:1234/callback"]
+                    client_id="editor", redirect_uris=[AnyUrl("http://localhost:1234/callback")]
                 )
             )
         else:

@@ -1,0 +1,22 @@
+"""A session store of the Claude Agent SDK on object storage.
+
+For example::
+
+    from statebucket import open_store
+    from statebucket_claude import StatebucketSessionStore
+
+    sessions = StatebucketSessionStore(open_store("s3://bucket/prefix?region=eu-west-1"))
+
+README.md beside this file says what each call costs and what it promises.
+"""
+
+try:
+    import claude_agent_sdk  # noqa: F401  (whether it is there)
+except ImportError as error:
+    raise ImportError(
+        'statebucket_claude stands on claude-agent-sdk: pip install "statebucket[claude]"'
+    ) from error
+
+from statebucket_claude.session_store import StatebucketSessionStore
+
+__all__ = ["StatebucketSessionStore"]
