@@ -458,3 +458,9 @@ def test_an_sdk_that_cannot_be_imported_is_told_with_the_pip_command(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
     )
     assert f"pip install 'statebucket[{extra}]'" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("url", [Path("state.db"), "state.db"])
+def test_a_file_that_is_no_url_is_told_what_to_write(url: Any) -> None:
+    with pytest.raises(errors.InvalidURL, match=r"sqlite:///"):
+        open_store(url)

@@ -12,12 +12,16 @@ if TYPE_CHECKING:
     from statebucket.store.context import StoreContext
 
 
-def context_of(store: StateStore) -> StoreContext:
-    """What a store is made of.
+def context_of(store: StateStore | str) -> StoreContext:
+    """What a store is made of; a URL in its place is an error that says to open it.
 
     Raises:
         InvalidArgument: It was not opened by `statebucket.open_store`.
     """
+    if isinstance(store, str):
+        raise InvalidArgument(
+            "this takes a store, not its URL: open it first, with statebucket.open_store(url)"
+        )
     if not isinstance(store, ObjectStateStore):
         raise InvalidArgument(
             "this takes an asynchronous store, as statebucket.open_store returns it, or a view of "

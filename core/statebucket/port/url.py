@@ -77,7 +77,10 @@ class StoreURL:
 
     def __init__(self, url: str) -> None:
         if not isinstance(url, str):
-            raise InvalidURL(f"a store URL must be a string, not {type(url).__name__}")
+            raise InvalidURL(
+                f"a store URL must be a string, not {type(url).__name__}; the URL of a file is "
+                "sqlite:///relative.db or sqlite:////absolute.db"
+            )
         rest = url.partition("://")[2]
         host = re.split(r"[/?#]", rest, maxsplit=1)[0]
         # A password may hold a "/" or "?", at which urlsplit would end the host. A file may have an
@@ -94,7 +97,8 @@ class StoreURL:
         shown = without_query(url)
         if not shown:  # it may be a connection string, or a key by itself
             raise InvalidURL(
-                "a store URL must begin with scheme://, as in s3://bucket/prefix; got "
+                "a store URL must begin with scheme://, as in s3://bucket/prefix or "
+                "sqlite:///state.db; got "
                 f"{len(url)} characters (hidden: may be a secret)"
             )
         try:

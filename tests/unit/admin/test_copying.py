@@ -418,3 +418,9 @@ async def test_a_blocking_store_is_refused_by_name(stores: Any) -> None:
     blocking: Any = sync.open_store("memory://")
     with pytest.raises(errors.InvalidArgument, match=r"asynchronous store.*BlockingStateStore"):
         await copy_store(stores[0], blocking)
+
+
+async def test_a_url_is_to_be_opened_first(stores: Any) -> None:
+    url: Any = "memory://"
+    with pytest.raises(errors.InvalidArgument, match="open it first"):
+        await copy_store(stores[0], url)
