@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from adapters.azure.http.sources import SOURCES
 from support.fault_proxy.proxy import FaultProxy, azure_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -25,3 +28,18 @@ def service() -> Iterator[FaultProxy]:
     """A service that gives tokens, as a test says."""
     with FaultProxy("127.0.0.1", 1) as proxy:
         yield proxy
+
+
+@pytest.fixture(params=SOURCES)
+def source(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    service: FaultProxy,
+    tmp_path: Path,
+) -> str:
+    """Each source of tokens, which the environment names; none of them needs a package."""
+    SOURCES[request.param](monkeypatch, service, tmp_path)
+    monkeypatch.setitem(sys.modules, "azure.identity", None)
+    # A proxy would see the token, or the header that asks for it.
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    return str(request.param)
