@@ -8,6 +8,7 @@ from statebucket.admin.copier import Copier
 from statebucket.admin.copy_report import CopyReport
 from statebucket.admin.inventory import keeps_owner_records, of_shared, of_tenants
 from statebucket.admin.opened import context_of
+from statebucket.contract.progress import check_progress
 from statebucket.errors import InvalidArgument, UnsupportedOperation, shown
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ async def copy(
 
     Raises:
         UnsupportedOperation: One of the stores is bound to a tenant.
-        InvalidArgument: One of them is no store of `statebucket.open_store`, or ``tenants`` is a
-            string.
+        InvalidArgument: One of them is no store of `statebucket.open_store`, ``tenants`` is a
+            string, or ``progress`` no plain function.
         StateBucketError: A store could not be reached, or refused the call.
 
     Requests: 1 for every 1,000 objects to count them and 1 to list them, then at least 2 for an
@@ -71,6 +72,7 @@ async def copy(
         )
     if isinstance(tenants, str):
         raise InvalidArgument(f"tenants={shown(tenants)}: write tenants=[{shown(tenants)}]")
+    check_progress(progress)
     every = tenants is None
     if tenants is None:
         names = [str(one) async for one in source.iter_tenants()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from statebucket.contract.progress import check_progress
 from statebucket.contract.reports import DeletionReport
 from statebucket.errors import DeleteIncomplete, StateBucketError
 from statebucket.store.tasks import AtMost
@@ -50,6 +51,7 @@ class Remover:
         self._layout = context.layout
         self._owners = context.owners
         self._operation = operation
+        check_progress(progress)
         self._progress = progress
         self._sizes: dict[str, int] = {}
         self._failures: dict[str, StateBucketError] = {}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from statebucket.contract.progress import check_progress
 from statebucket.contract.reports import SweepReport
 from statebucket.errors import (
     CorruptObject,
@@ -61,6 +62,7 @@ class Sweeper:
         self._owners = context.owners
         self._margin_ms = margin_ms
         self._dry_run = dry_run
+        check_progress(progress)
         self._progress = progress
         self._report = SweepReport()
         self._failures: dict[str, StateBucketError] = {}
