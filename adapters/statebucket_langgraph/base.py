@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from statebucket_langgraph.reading import Reference
     from statebucket_langgraph.requests import Steps
 
+TENANT = "langgraph"
+"""The tenant of a saver whose store is bound to none."""
+
 BATCH = 16
 """The most checkpoints that a listing loads at once."""
 

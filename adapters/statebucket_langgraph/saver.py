@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from statebucket import open_store
-from statebucket_langgraph.base import BATCH, Saver, place_in
+from statebucket_langgraph.base import BATCH, TENANT, Saver, place_in
 from statebucket_langgraph.delta import history
 from statebucket_langgraph.removal import delete_runs, delete_thread, prune
 from statebucket_langgraph.requests import answer
@@ -54,7 +54,7 @@ class AsyncStatebucketSaver(Saver):
         serde: SerializerProtocol | None = None,
     ) -> None:
         super().__init__(ttl=ttl, history=history, serde=serde)
-        self._store = store if store.tenant_id is not None else store.tenant("langgraph")
+        self._store = store if store.tenant_id is not None else store.tenant(TENANT)
 
     @classmethod
     @asynccontextmanager
@@ -62,7 +62,7 @@ class AsyncStatebucketSaver(Saver):
         cls,
         url: str,
         *,
-        tenant: str = "langgraph",
+        tenant: str = TENANT,
         ttl: timedelta | float | None = None,
         history: bool = True,
         serde: SerializerProtocol | None = None,
@@ -72,14 +72,15 @@ class AsyncStatebucketSaver(Saver):
 
         Args:
             url: The store's URL.
-            tenant: The tenant whose threads these are.
+            tenant: The tenant whose threads these are; by default the URL's, if it has one.
             ttl: As for the class; likewise the next two.
             history: See there.
             serde: See there.
             options: Those of `statebucket.open_store`.
         """
         async with open_store(url, **options) as store:
-            yield cls(store.tenant(tenant), ttl=ttl, history=history, serde=serde)
+            view = store if tenant == TENANT else store.tenant(tenant)
+            yield cls(view, ttl=ttl, history=history, serde=serde)
 
     async def setup(self) -> None:
         """Returns if the bucket can be reached: 1 request. There is nothing to set up."""
@@ -167,6 +168,9 @@ class AsyncStatebucketSaver(Saver):
         All threads are looked through, with 3 requests or more for each. A thread's newest
         checkpoint is then the newest that is left. Do not delete a run that a `DeltaChannel` of a
         later checkpoint needs.
+
+        Raises:
+            VersionConflict: Another run has continued such a thread meanwhile. Call it again.
         """
         threads = [thread async for thread in self.alist_threads()]
         for thread in threads:

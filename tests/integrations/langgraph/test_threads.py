@@ -11,9 +11,11 @@ from langgraph.checkpoint.serde.types import ERROR, RESUME
 from integrations.langgraph.savers import checkpoint, metadata, thread
 from statebucket import errors, open_store
 from statebucket.testing import Clock
-from statebucket_langgraph import AsyncStatebucketSaver
+from statebucket_langgraph import AsyncStatebucketSaver, StatebucketSaver
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from langchain_core.runnables import RunnableConfig
 
 pytestmark = pytest.mark.asyncio
@@ -154,3 +156,29 @@ async def test_tenants_do_not_see_each_others_threads() -> None:
         assert await other.aget_tuple(thread()) is None
         assert [found async for found in other.alist(None)] == []
         assert [found async for found in one.alist_threads()] == ["t"]
+
+
+@pytest.mark.parametrize(
+    ("query", "options", "tenant"),
+    [
+        ("", {}, "langgraph"),
+        ("?tenant=acme", {}, "acme"),
+        ("", {"tenant": "acme"}, "acme"),
+        ("?tenant=acme", {"tenant": "acme"}, "acme"),
+    ],
+)
+async def test_a_url_may_name_the_tenant(
+    query: str, options: dict[str, Any], tenant: str, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/state.db"
+    async with AsyncStatebucketSaver.from_conn_string(url + query, **options) as saver:
+        await saver.setup()
+        await grow(saver, 1)
+    with StatebucketSaver.from_conn_string(url + query, **options) as blocking:
+        blocking.setup()
+        assert list(blocking.list_threads()) == ["t"]
+    async with open_store(url) as store:
+        assert [found async for found in store.iter_tenants()] == [tenant]
+    other = AsyncStatebucketSaver.from_conn_string(f"{url}?tenant=acme", tenant="b")
+    with pytest.raises(errors.TenantMismatch):
+        await other.__aenter__()
