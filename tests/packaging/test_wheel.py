@@ -104,7 +104,9 @@ def test_it_holds_our_packages_only(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     tops = {name.split("/")[0] for name in names}
-    beside = {f"statebucket_{name}" for name in ("azure", "gcs", "http", "local", "pytest", "s3")}
+    adapters = {"azure", "gcs", "http", "local", "s3"}
+    frameworks = {"claude", "keyvalue", "langgraph"}
+    beside = {f"statebucket_{name}" for name in (*adapters, *frameworks, "pytest")}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"statebucket", *beside}
     assert {f"{package}/py.typed" for package in ("statebucket", *beside)} <= set(names)
     assert "statebucket/sync.pyi" in names
