@@ -166,6 +166,7 @@ async def test_tenants_do_not_see_each_others_threads() -> None:
         ("", {"tenant": "acme"}, "acme"),
         ("?tenant=acme", {"tenant": "acme"}, "acme"),
     ],
+    ids=["default", "url", "argument", "both"],
 )
 async def test_a_url_may_name_the_tenant(
     query: str, options: dict[str, Any], tenant: str, tmp_path: Path
