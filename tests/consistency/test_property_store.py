@@ -54,6 +54,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.keys: dict[Key, Entry] = {}
         self.snapshots: dict[tuple[str, str], Entry] = {}
         self.owners: dict[str, set[str]] = {execution: set() for execution in EXECUTIONS}
+        # The tenants of each execution that this process has seen, of whom it relies on one alone.
+        self.seen: dict[str, set[str]] = {execution: set() for execution in EXECUTIONS}
         self.old: list[Version] = [Version("never")]
 
     def opened(self) -> StateStore:
@@ -203,6 +205,7 @@ class StoreMachine(RuleBasedStateMachine):
         taken = snapshot(execution, tenant, number)
         before = self.live(self.snapshots.get((tenant, execution)))
         self.owners[execution].add(tenant)
+        self.seen[execution].add(tenant)
         try:
             version = self.run(view.save_snapshot(taken, ttl=ttl, only_newer=only_newer))
         except errors.StaleSnapshot:
@@ -218,21 +221,41 @@ class StoreMachine(RuleBasedStateMachine):
         entry = self.live(self.snapshots.get((tenant, execution)))
         found = self.run(self.view(tenant).load_stored(execution))
         assert (found and (found.value, found.version)) == (entry and (entry.value, entry.version))
+        if found is not None:
+            self.seen[execution].add(tenant)
+        loaded: ExecutionSnapshot | None
         if len(self.owners[execution]) > 1:
-            with pytest.raises(errors.AmbiguousExecution):
-                self.run(self.store.load_snapshot(execution))
-        elif tenant in self.owners[execution]:
-            loaded: ExecutionSnapshot | None = self.run(self.store.load_snapshot(execution))
+            relied_on = self.relied_on(execution)
+            try:
+                loaded = self.run(self.store.load_snapshot(execution))
+            except errors.AmbiguousExecution:
+                self.seen[execution] = set(self.owners[execution])
+                return
+            entry = self.live(self.snapshots.get((relied_on, execution)))
             assert loaded == (entry and entry.value)
+        elif tenant in self.owners[execution]:
+            loaded = self.run(self.store.load_snapshot(execution))
+            self.seen[execution].add(tenant)
+            assert loaded == (entry and entry.value)
+
+    def relied_on(self, execution: str) -> str:
+        """The one tenant that a process may rely on for a minute, where it has seen one alone."""
+        seen = self.seen[execution]
+        return next(iter(seen)) if len(seen) == 1 else "none"
 
     @rule(scope=scopes, execution=st.sampled_from(EXECUTIONS))
     def delete_execution(self, scope: str | None, execution: str) -> None:
-        if scope is None and len(self.owners[execution]) > 1:
-            with pytest.raises(errors.AmbiguousExecution):
-                self.run(self.store.delete_execution_state(execution))
-            return
-        self.run(self.view(scope).delete_execution_state(execution))
         tenant = scope if scope is not None else next(iter(self.owners[execution]), None)
+        if scope is None and len(self.owners[execution]) > 1:
+            tenant = self.relied_on(execution)
+        try:
+            self.run(self.view(scope).delete_execution_state(execution))
+        except errors.AmbiguousExecution:
+            assert scope is None
+            assert len(self.owners[execution]) > 1
+            self.seen[execution] = set(self.owners[execution])
+            return
+        assert tenant != "none"
         gone = {scope, tenant}
         mark = f"exec:{execution}:"
         for place in [p for p in self.keys if p[0] in gone and p[1].startswith(mark)]:
@@ -240,6 +263,7 @@ class StoreMachine(RuleBasedStateMachine):
         if tenant is not None:
             self.snapshots.pop((tenant, execution), None)
             self.owners[execution].discard(tenant)
+            self.seen[execution].discard(tenant)
 
     @rule(seconds=st.sampled_from([9.75, 10, 30, 61, 300_000]))
     def advance(self, seconds: float) -> None:
@@ -249,6 +273,7 @@ class StoreMachine(RuleBasedStateMachine):
     def another_process(self) -> None:
         """The same bucket, with nothing known of it."""
         self.store = self.opened()
+        self.seen = {execution: set() for execution in EXECUTIONS}
 
     @precondition(lambda self: self.keys)
     @rule(tenant=st.sampled_from(TENANTS))
@@ -256,8 +281,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.run(self.store.delete_tenant(tenant))
         self.keys = {place: entry for place, entry in self.keys.items() if place[0] != tenant}
         self.snapshots = {p: entry for p, entry in self.snapshots.items() if p[0] != tenant}
-        for owners in self.owners.values():
-            owners.discard(tenant)
+        for tenants in (*self.owners.values(), *self.seen.values()):
+            tenants.discard(tenant)
 
     @rule()
     def listings_show_what_lives(self) -> None:
