@@ -122,8 +122,9 @@ def seaweedfs() -> Iterator[Server]:
     need(seaweedfs_server.missing)
     with seaweedfs_server.running_seaweedfs() as server:
         _with_bucket(server)
-        # The first write makes the bucket's volumes, and may fail until they are there.
-        raw_client(server).put_object(Bucket=BUCKET, Key="first", Body=b"")
+        # The first write makes the bucket's volumes, and may fail until they are there. An empty
+        # object would need none.
+        raw_client(server).put_object(Bucket=BUCKET, Key="first", Body=b"first")
         yield server
 
 
