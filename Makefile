@@ -98,7 +98,7 @@ stubs: $(VENV)/.dev  ## Writes the blocking store's stub from the asynchronous o
 	$(BIN)/ruff format --quiet core/statebucket/sync.pyi
 
 request-table: $(VENV)/.dev  ## Counts the requests of each call and writes them into the README
-	UPDATE_README=1 $(PYTEST) -n 0 tests/docs/test_request_table.py
+	UPDATE_README=1 $(PYTEST) -n 0 --everything tests/docs/test_request_table.py
 
 promises-table: $(VENV)/.dev  ## Writes the README's table of promises from the tests that show them
 	UPDATE_README=1 $(PYTEST) -n 0 tests/docs/test_promises.py
