@@ -7,6 +7,7 @@ import errno
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
@@ -38,6 +39,7 @@ CREATE TABLE IF NOT EXISTS statebucket_objects (
 )
 """
 _MODE = 0o600  # of a file that we create; SQLite gives its -wal and -shm the same
+_FORK_SECONDS = 1.0  # a fork's wait for the statements under way
 _BUSY_SECONDS = 0.2  # a wait for another process's lock; the core tries again until its deadline
 
 
@@ -57,6 +59,8 @@ class Workers:
         self._connections: list[sqlite3.Connection] = []
         self._idle: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
+        self._gate = threading.Lock()  # held across a fork: no connection is taken meanwhile
+        self._busy = 0  # connections in use, or being opened
         self._closed = False
         _all_workers.add(self)
         # For a store that is not shut down; at exit, after the pool's threads have come to an end.
@@ -113,14 +117,38 @@ class Workers:
             while self._idle:
                 self._drop(self._idle.pop())
 
-    def _take(self) -> sqlite3.Connection:
+    def before_fork(self) -> None:
+        """Closes every connection, so that a child begins with nothing of SQLite's.
+
+        A connection that is in use for longer than a statement takes stays open; see `keep_open`.
+        """
+        self._gate.acquire()
+        until = time.monotonic() + _FORK_SECONDS
+        while self._busy and time.monotonic() < until:
+            time.sleep(0.001)
         with self._lock:
+            while self._idle:
+                self._drop(self._idle.pop())
+
+    def after_fork_in_parent(self) -> None:
+        """Goes on; connections are opened as they are needed."""
+        self._gate.release()
+
+    def _take(self) -> sqlite3.Connection:
+        with self._gate, self._lock:
+            self._busy += 1
             if self._idle:
                 return self._idle.pop()
-        return self._open()
+        try:
+            return self._open()
+        except BaseException:
+            with self._lock:
+                self._busy -= 1
+            raise
 
     def _put(self, connection: sqlite3.Connection) -> None:
         with self._lock:
+            self._busy -= 1
             if self._closed:
                 self._drop(connection)
             else:
@@ -132,7 +160,7 @@ class Workers:
         connection.close()
 
     def keep_open(self) -> None:
-        """In a fork: never lets go of the connections, since that would close them."""
+        """In a child: never lets go of what its parent uses, since that would close it."""
         import ctypes  # noqa: PLC0415  (rarely needed)
 
         for connection in self._connections:
@@ -206,18 +234,46 @@ def _close(connections: list[sqlite3.Connection], idle: list[sqlite3.Connection]
             connections.pop().close()
 
 
-def _after_fork() -> None:
-    """Keeps what the parent has opened: SQLite forbids a child to use or to close it.
+_fork_lock = threading.Lock()  # one fork at a time
+_forking: list[Workers] = []  # whose connections have been closed for the fork under way
 
-    See https://www.sqlite.org/howtocorrupt.html, "Carrying an open database connection across a
-    fork".
+
+def _before_fork() -> None:
+    """Closes what is open: SQLite forbids to carry it across a fork, even unused.
+
+    What SQLite keeps for each open file of a process would make the child believe that it holds the
+    locks which are its parent's. It would take none, and another process could remove the log that
+    it writes to. See https://www.sqlite.org/howtocorrupt.html, "Carrying an open database
+    connection across a fork".
     """
+    _fork_lock.acquire()
+    pid = os.getpid()
+    for workers in list(_all_workers):
+        if workers.pid == pid:
+            workers.before_fork()
+            _forking.append(workers)
+
+
+def _after_fork_in_parent() -> None:
+    while _forking:
+        _forking.pop().after_fork_in_parent()
+    _fork_lock.release()
+
+
+def _after_fork_in_child() -> None:
+    global _fork_lock  # noqa: PLW0603  (the child's own)
+    _fork_lock = threading.Lock()
+    _forking.clear()
     for workers in list(_all_workers):
         workers.keep_open()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )
 
 
 def _translated(error: sqlite3.Error, path: str) -> StateBucketError:

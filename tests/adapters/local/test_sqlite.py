@@ -296,6 +296,53 @@ def test_a_store_goes_on_in_a_fork_and_in_its_parent(tmp_path: Path) -> None:
         assert len(db.execute("SELECT name FROM statebucket_objects").fetchall()) == 3
 
 
+FORKED_AND_LEFT = """
+    import os, sqlite3, subprocess, sys
+    from statebucket.sync import open_store
+
+    path, how = sys.argv[1:]
+    store = open_store("sqlite:///" + path)
+    store.set("parent", b"v")
+    go_on, gone = os.pipe()
+    child = os.fork()
+    if child == 0:
+        store.set("first", b"v")  # opens the child's own connection
+        os.read(go_on, 1)
+        store.set("second", b"v")
+        assert store.get("second") == b"v"
+        os._exit(0)
+    while len(list(store.iter_keys())) < 2:
+        pass
+    if how == "shut down":
+        store.shutdown()
+    else:  # by another process, the last to close the file as far as it can tell
+        store.shutdown()
+        look = "import sqlite3, sys; print(list(sqlite3.connect(sys.argv[1]).execute('{}')))"
+        look = look.format("SELECT count(*) FROM statebucket_objects")
+        subprocess.run([sys.executable, "-c", look, path], check=True, stdout=subprocess.DEVNULL)
+    os.write(gone, b"!")
+    assert os.waitpid(child, 0)[1] == 0
+    print(*open_store("sqlite:///" + path).iter_keys())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.parametrize("how", ["shut down", "closed by another process"])
+def test_what_a_child_writes_stays_when_its_parent_has_closed_the_file(
+    tmp_path: Path, how: str
+) -> None:
+    code = textwrap.dedent(FORKED_AND_LEFT)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "state.db"), how],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split() == ["first", "parent", "second"]
+
+
 BLOCKING = """
     import atexit, os, sys
     atexit.register(lambda: print(os.path.exists(sys.argv[1] + "-wal")))  # the last to run
