@@ -11,6 +11,6 @@ def clean_up(tenant: BlockingStateStore, unused: timedelta) -> list[str]:
     found = tenant.scan_snapshots()
     old = [one.id for one in found if one.modified_at is not None and one.modified_at < before]
     for execution_id in old:
-        tenant.delete_execution_state(execution_id)
-    tenant.sweep(orphans=True, margin=unused)
+        tenant.execution(execution_id).delete()
+    tenant.sweep()
     return list(map(str, old))

@@ -778,7 +778,8 @@ class BlockingStateStore:
         each object. Running it again is safe at any time.
 
         An execution that has keys and no live snapshot is an orphan, and is counted. It may be one
-        that has not saved yet, so that its keys stay unless ``orphans`` is set.
+        that has not saved yet, or state that never has a snapshot, as LangGraph's threads, so that
+        its keys stay unless ``orphans`` is set.
 
         Args:
             tenant: Sweep this tenant only; owner records are then written where they were lost, but
@@ -787,7 +788,9 @@ class BlockingStateStore:
             orphans: Remove the keys of each orphan, if all of them were written longer ago than
                 ``margin``, by the service's clock: make that longer than an execution works before
                 it saves. Each key goes only at the version that was listed; once one has been
-                written again the others stay. 2 requests an orphan and 1 for each key.
+                written again the others stay. Not for a tenant whose state has keys and never a
+                snapshot, as LangGraph's threads: they would be removed. 2 requests an orphan and 1
+                for each key.
             margin: How long an object must have been expired, for clocks that differ, as a
                 `timedelta` or in seconds.
             progress: Called with what was done so far, after each page of a listing.

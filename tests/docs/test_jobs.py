@@ -180,6 +180,18 @@ def test_cleaning_up_takes_what_is_unused_and_spares_the_rest(acme: BlockingStat
     assert list(acme.iter_executions()) == []
 
 
+def test_cleaning_up_takes_ids_with_a_colon_and_spares_what_has_no_snapshot(
+    acme: BlockingStateStore,
+) -> None:
+    order = acme.execution("order:17")
+    order.save(order.snapshot())
+    order.set("rows", b"1")
+    conversation.say(acme, "slack:C1:17", {"role": "user", "text": "hello"})
+    large_value.put(acme.execution("report"), BytesIO(b"1"))
+    assert clean_up.clean_up(acme, timedelta(microseconds=1)) == ["order:17"]
+    assert sorted(acme.iter_executions()) == ["report", "slack:C1:17"]
+
+
 def test_a_lock_is_held_by_one(acme: BlockingStateStore) -> None:
     tried: list[bool] = []
 
