@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from claude_agent_sdk import SessionStore, fold_session_summary
 
 from statebucket import ExecutionState, Version, errors
+from statebucket.given import asynchronous_store
 from statebucket_claude import transcripts
 from statebucket_claude.places import project_in
 
@@ -68,11 +69,12 @@ class StatebucketSessionStore(SessionStore):
         store: A store of `statebucket.open_store`, or a tenant's view.
 
     Raises:
+        InvalidArgument: It is a URL or another kind of store.
         StateBucketError: Calls raise the errors of `statebucket.StateStore`.
     """
 
     def __init__(self, store: StateStore) -> None:
-        self._store = store
+        self._store = asynchronous_store(store, "StatebucketSessionStore")
         self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
         self._tails: OrderedDict[tuple[str, str, str], _Tail] = OrderedDict()
 

@@ -20,6 +20,7 @@ from key_value.aio.stores.base import (
 )
 
 from statebucket import Version, errors, open_store
+from statebucket.given import asynchronous_store
 from statebucket_keyvalue import names
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ class StatebucketStore(
         default_collection: The collection of calls that name none.
 
     Raises:
-        InvalidArgument: Both ``url`` and ``store`` are given.
+        InvalidArgument: Both ``url`` and ``store`` are given, or a URL or another kind of store as
+            ``store``.
         StateBucketError: As `statebucket.open_store`; calls raise the errors of
             `statebucket.StateStore`.
     """
@@ -75,8 +77,10 @@ class StatebucketStore(
     ) -> None:
         if url is not None and store is not None:
             raise errors.InvalidArgument("give url or store, not both: a store has its URL already")
-        self._store = open_store(url) if store is None else store
         self._owned = store is None
+        self._store = (
+            open_store(url) if store is None else asynchronous_store(store, "StatebucketStore")
+        )
         super().__init__(
             client_provided_by_user=not self._owned,
             default_collection=default_collection,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple, get_checkpoint_id
 
 from statebucket.errors import UnsupportedOperation
+from statebucket.given import duration
 from statebucket_langgraph import names, reading, records
 from statebucket_langgraph.memory import Memory, ReadThread
 from statebucket_langgraph.putting import Put, put_writes
@@ -67,7 +68,7 @@ class Saver(BaseCheckpointSaver[str]):
         serde: SerializerProtocol | None = None,
     ) -> None:
         super().__init__(serde=serde)
-        self._ttl = ttl
+        self._ttl = None if ttl is None else duration(ttl, "ttl")
         self._history = history
         self._memory = Memory()
 

@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from statebucket import open_store
+from statebucket.given import asynchronous_store
 from statebucket_langgraph.base import BATCH, TENANT, Saver, place_in
 from statebucket_langgraph.delta import history
+from statebucket_langgraph.other_kind import NoBlockingCalls
 from statebucket_langgraph.removal import delete_runs, delete_thread, prune
 from statebucket_langgraph.requests import answer
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class AsyncStatebucketSaver(Saver):
+class AsyncStatebucketSaver(NoBlockingCalls, Saver):
     """A LangGraph checkpointer over a store, for graphs that run in an event loop.
 
     Args:
@@ -43,6 +45,9 @@ class AsyncStatebucketSaver(Saver):
         history: Whether earlier checkpoints are kept. Without them a thread takes the space of one
             checkpoint; it cannot be forked from the past.
         serde: What turns values into bytes; LangGraph's own by default.
+
+    Raises:
+        InvalidArgument: The store is not of this kind, or the TTL is not positive.
     """
 
     def __init__(
@@ -54,7 +59,8 @@ class AsyncStatebucketSaver(Saver):
         serde: SerializerProtocol | None = None,
     ) -> None:
         super().__init__(ttl=ttl, history=history, serde=serde)
-        self._store = store if store.tenant_id is not None else store.tenant(TENANT)
+        given = asynchronous_store(store, type(self).__name__)
+        self._store = given if given.tenant_id is not None else given.tenant(TENANT)
 
     @classmethod
     @asynccontextmanager

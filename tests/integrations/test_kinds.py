@@ -1,0 +1,80 @@
+"""A store of the wrong kind is refused where it is given, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+import statebucket
+from integrations.langgraph.graphs import says, steps
+from statebucket import errors, sync
+from statebucket_claude import StatebucketSessionStore
+from statebucket_keyvalue import StatebucketStore
+from statebucket_langgraph import AsyncStatebucketSaver, StatebucketSaver
+
+Taker = Callable[[Any], object]
+ASYNCHRONOUS: dict[str, Taker] = {
+    "StatebucketStore": lambda store: StatebucketStore(store=store),
+    "StatebucketSessionStore": StatebucketSessionStore,
+    "AsyncStatebucketSaver": AsyncStatebucketSaver,
+}
+T: Any = {"configurable": {"thread_id": "t"}}
+
+
+@pytest.mark.parametrize("name", ASYNCHRONOUS)
+def test_what_awaits_takes_an_asynchronous_store_only(name: str) -> None:
+    take = ASYNCHRONOUS[name]
+    store = statebucket.open_store("memory://")
+    take(store)
+    take(store.tenant("acme"))
+    refused: dict[str, Any] = {
+        r"open_store\(url\)": "memory://",
+        "one execution.*store.tenant": store.tenant("acme").execution("e1"),
+        "is a blocking store": sync.open_store("memory://"),
+        "is a blocking store, of": sync.open_store("memory://").tenant("acme"),
+        "is dict": {},
+    }
+    for said, given in refused.items():
+        with pytest.raises(errors.InvalidArgument, match=f"{name} takes.*open_store.*{said}"):
+            take(given)
+
+
+def test_the_blocking_saver_takes_a_blocking_store_only() -> None:
+    with sync.open_store("memory://") as store:
+        StatebucketSaver(store)
+        StatebucketSaver(store.tenant("acme"))
+        refused: dict[str, Any] = {
+            "open_store": "memory://",
+            "one execution": store.tenant("acme").execution("e1"),
+            "is an asynchronous store": statebucket.open_store("memory://"),
+            "is NoneType": None,
+        }
+        for said, given in refused.items():
+            with pytest.raises(errors.InvalidArgument, match=f"sync.open_store.*{said}"):
+                StatebucketSaver(given)
+
+
+@pytest.mark.parametrize("ttl", [0, -1, timedelta(0), float("nan"), True, "30"])
+def test_a_saver_refuses_a_ttl_when_it_is_made(ttl: Any) -> None:
+    with pytest.raises(errors.InvalidArgument, match="ttl must be a positive"):
+        AsyncStatebucketSaver(statebucket.open_store("memory://"), ttl=ttl)
+    with pytest.raises(errors.InvalidArgument, match="ttl must be a positive"):
+        StatebucketSaver(sync.open_store("memory://"), ttl=ttl)
+
+
+def test_a_blocking_run_on_the_asynchronous_saver_names_what_to_use() -> None:
+    graph = steps(AsyncStatebucketSaver(statebucket.open_store("memory://")), a=says("a"))
+    with pytest.raises(NotImplementedError, match=r"ainvoke.*, or compile it with Statebucket"):
+        graph.invoke({"said": []}, T)
+
+
+@pytest.mark.asyncio
+async def test_an_asynchronous_run_on_the_blocking_saver_names_what_to_use() -> None:
+    saver = StatebucketSaver(sync.open_store("memory://"))
+    with pytest.raises(NotImplementedError, match=r"invoke.*or compile it with AsyncState"):
+        await steps(saver, a=says("a")).ainvoke({"said": []}, T)
+    with pytest.raises(NotImplementedError, match="AsyncStatebucketSaver"):
+        _ = [found async for found in saver.alist(None)]
