@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from statebucket.errors import Unavailable, UnsupportedOperation
+from statebucket.errors import RequestRejected, Unavailable, UnsupportedOperation
 from statebucket.port.bucket import Limits, Location, Object, ObjectInfo
 from statebucket_azure.codes import ERRORS, READS, BlobNotFound, malformed, refusal
 from statebucket_azure.http import replies
@@ -16,7 +16,7 @@ from statebucket_azure.versions import version_of
 from statebucket_http.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from statebucket.contract.versions import Version
     from statebucket.port.bucket import Deletion, Page, PrefixPage, Write
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _REQUEST_ID = "x-ms-client-request-id"  # the service repeats it in its response
 _UNAUTHORIZED = 401
+_UNKNOWN_VERSION = "InvalidHeaderValue"  # the code where x-ms-version is newer than the service
 _OWN = (".windows.net", ".azure.net", ".usgovcloudapi.net", ".chinacloudapi.cn")
 
 
@@ -66,6 +67,7 @@ class HTTPBucket:
         self._endpoint = target.endpoint._replace(path=self._base)
         self._requests = BlobRequests(options)
         self._clock = Clock()
+        self._knows_beginnings = True
         self._transport = Transport(
             "Azure Blob",
             location.deadline,
@@ -117,16 +119,27 @@ class HTTPBucket:
             return []
         from statebucket_azure.batch import deletions_of  # noqa: PLC0415  (rarely needed)
 
-        grant = await self._access.grant()
-        date = self._clock.date()
-        reply = await self._send(self._requests.delete_many(names, grant, self._base, date))
+        def batch(grant: Grant) -> Request:
+            return self._requests.delete_many(names, grant, self._base, self._clock.date())
+
+        reply = await self._send_by(batch, self._endpoint)
         return deletions_of(reply.headers.get("content-type", ""), reply.body, names)
 
     async def list(
         self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
     ) -> Page:
         """See `statebucket.port.bucket.Bucket.list`."""
-        reply = await self._send(self._requests.list(prefix, after, limit, start_after=start_after))
+        start_after = start_after if self._knows_beginnings else None
+        try:
+            reply = await self._send(
+                self._requests.list(prefix, after, limit, start_after=start_after)
+            )
+        except RequestRejected as error:
+            if start_after is None or error.code != _UNKNOWN_VERSION:
+                raise
+            # The service is older than beginnings. Without one the page only holds more.
+            self._knows_beginnings = False
+            reply = await self._send(self._requests.list(prefix, after, limit))
         return replies.page_of(reply, self._container, prefix, after)
 
     async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
@@ -191,26 +204,32 @@ class HTTPBucket:
         await self._transport.close()
 
     async def _send(self, request: Request, endpoint: Endpoint | None = None) -> Reply:
+        """Sends a request, by default to the container; as `_send_by`."""
+        return await self._send_by(
+            lambda _: request, self._endpoint if endpoint is None else endpoint
+        )
+
+    async def _send_by(self, build: Callable[[Grant], Request], where: Endpoint) -> Reply:
         """Sends a request; the reply is a success.
 
         A token that the service refuses may have been revoked before its end: then the request,
-        which has done nothing, is sent once more with another. A batch is not, since each of its
-        parts has the token.
+        which has done nothing, is sent once more with another.
 
         Args:
-            request: The request.
-            endpoint: Where to; by default the container's.
+            build: The request that a grant will authorize; a batch has it in each part.
+            where: Where to.
 
         Raises:
             BlobNotFound: There is no such blob.
             StateBucketError: Any other answer, or none.
         """
-        where = self._endpoint if endpoint is None else endpoint
         grant = await self._access.grant()
+        request = build(grant)
         reply = await self._once(where, request, grant)
-        if reply.status == _UNAUTHORIZED and request.method != "POST":
+        if reply.status == _UNAUTHORIZED:
             other = await self._access.instead_of(grant)
             if other is not None:
+                request = build(other)
                 reply = await self._once(where, request, other)
         if reply.status >= ERRORS:
             writes = request.method not in READS

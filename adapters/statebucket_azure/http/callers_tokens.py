@@ -10,7 +10,7 @@ from typing import Any
 from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
 
 from statebucket.errors import InvalidCredentials, StateBucketError, Unavailable
-from statebucket.port.renewal import RENEW_BEFORE, Token, TokenSource, sendable
+from statebucket.port.renewal import RENEW_BEFORE, Token, TokenSource, copy_of, sendable
 from statebucket_azure.causes import chained
 from statebucket_azure.codes import HINTS
 from statebucket_azure.http.access import TokenAccess
@@ -54,7 +54,7 @@ class CallersTokens:
     def __init__(self, credential: Any) -> None:  # noqa: ANN401  (as above)
         self._credential = credential
         self._kept: Token | None = None
-        self._renewing: asyncio.Task[Token] | None = None
+        self._asks: dict[asyncio.AbstractEventLoop, asyncio.Task[Token]] = {}
 
     async def get(self) -> str:
         """A token that can be sent now; one that still lasts is renewed beside the calls.
@@ -66,10 +66,12 @@ class CallersTokens:
         kept = self._kept
         left = 0.0 if kept is None else kept.ends - time.time()
         if kept is None or left <= _SPARE:
-            return (await self._ask()).value
-        if left <= RENEW_BEFORE and (self._renewing is None or self._renewing.done()):
-            self._renewing = asyncio.get_running_loop().create_task(self._ask())
-            self._renewing.add_done_callback(_seen)
+            try:  # a caller that is cancelled takes no token from the others
+                return (await asyncio.shield(self._asking())).value
+            except StateBucketError as error:
+                raise copy_of(error) from error.__cause__
+        if left <= RENEW_BEFORE:
+            self._asking()
         return kept.value
 
     def drop(self, value: str) -> None:
@@ -77,6 +79,18 @@ class CallersTokens:
         kept = self._kept
         if kept is not None and kept.value == value:
             self._kept = None
+
+    def _asking(self) -> asyncio.Task[Token]:
+        """The request for a token that is under way in this event loop, or one that is started."""
+        loop = asyncio.get_running_loop()
+        asking = self._asks.get(loop)
+        if asking is None or asking.done():
+            for other in list(self._asks):
+                if other.is_closed():
+                    self._asks.pop(other, None)
+            asking = self._asks[loop] = loop.create_task(self._ask())
+            asking.add_done_callback(_seen)
+        return asking
 
     async def _ask(self) -> Token:
         try:
@@ -90,7 +104,7 @@ class CallersTokens:
 
 
 def _seen(renewal: asyncio.Task[Token]) -> None:
-    """Takes note of how a renewal ended: a failure is for the calls that need a token by then."""
+    """Takes note of how a request ended: a failure is for the calls that need a token by then."""
     if not renewal.cancelled():
         renewal.exception()
 

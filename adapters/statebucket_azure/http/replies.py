@@ -99,6 +99,8 @@ def root_of(reply: Reply) -> Element:
 
     if b"<!DOCTYPE" in reply.body:
         raise ValueError("a document type, which Azure never declares")
+    if b"\0" in reply.body:  # as in UTF-16, in which a document type would not be seen
+        raise ValueError("a zero byte, which Azure's UTF-8 never contains")
     try:
         return fromstring(reply.body)  # noqa: S314  (without a document type there is no entity)
     except (ParseError, LookupError) as error:  # LookupError: of an unknown encoding

@@ -125,6 +125,7 @@ class BlobRequests:
         headers = {**_INCLUDING_SNAPSHOTS, "x-ms-date": date}
         request = grant.authorize(request, headers, base)
         query = f"?{request.query}" if request.query else ""
+        headers["Content-Length"] = "0"  # as the SDK sends it; signed as if it were not there
         fields = "".join([f"{field}: {value}\r\n" for field, value in headers.items()])
         return f"{request.method} {base}{request.path}{query} HTTP/1.1\r\n{fields}"
 

@@ -100,7 +100,8 @@ class TokenService:
 
         Raises:
             InvalidCredentials: There is none; the message holds nothing that was sent.
-            Unavailable: The service cannot be reached now, or fails.
+            Unavailable: The service cannot be reached now, or fails; its ``outcome`` is of the
+                request for the token.
         """
         body = urlencode(form).encode()
         request = Request("POST", self._path, "", {}, body)
@@ -112,10 +113,11 @@ class TokenService:
         try:
             reply = step(self._transport.send(self._endpoint, request, sent))
         except Unavailable as error:
-            raise Unavailable(f"no access token: {error.message}") from error
+            raise Unavailable(f"no access token: {error.message}", outcome=error.outcome) from error
         if reply.status in self._transient or reply.status >= _SERVER:
             raise Unavailable(
-                f"no access token: {self._name} answered {reply.status}", code=str(reply.status)
+                f"no access token: {self._name} answered {reply.status}",
+                code=excerpt(_said(reply).error) or str(reply.status),
             )
         if reply.status != _OK:
             raise _refusal(self._name, reply)
@@ -142,10 +144,7 @@ def _refusal(name: str, reply: Reply) -> InvalidCredentials:
 
     A description may quote what was sent.
     """
-    try:
-        refused = msgspec.json.decode(reply.body, type=_Refused)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        refused = _Refused()
+    refused = _said(reply)
     numbered = refused.error_description.partition(":")[
         0
     ]  # as in "AADSTS7000215: Invalid client …"
@@ -154,6 +153,14 @@ def _refusal(name: str, reply: Reply) -> InvalidCredentials:
     return no_token(
         f"{name} answered {reply.status}{said and f' {said}'}", refused.error or str(reply.status)
     )
+
+
+def _said(reply: Reply) -> _Refused:
+    """What a reply that is no success says; nothing, if it is not of a service of tokens."""
+    try:
+        return msgspec.json.decode(reply.body, type=_Refused)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return _Refused()
 
 
 def _ends(granted: _Granted, asked: float) -> float:

@@ -40,6 +40,7 @@ class Tokens:
         self._deadline = deadline
         self._source: Callable[[], Token] | None = None
         self._default: Any = None
+        self._patience = min(deadline, _PROBE)
 
     def token(self) -> Token:
         """A token; blocks.
@@ -108,10 +109,14 @@ class Tokens:
     def _imds_or_sdk(self) -> Token:
         """A token of a virtual machine's identity or, where there is none, of azure-identity's."""
         try:
-            token = _ask_imds(min(self._deadline, _PROBE))
+            token = _ask_imds(self._patience)
         except (InvalidCredentials, Unavailable) as error:
-            if error.transient and error.code is not None:
-                raise  # it is there
+            if error.outcome == "unknown":  # it took the request: it is there, and slow
+                self._patience = self._deadline
+                raise Unavailable(error.message) from error
+            # Networks without it may answer 404 in its place, but not as it does.
+            if error.transient and error.code not in {None, "404"}:
+                raise
             if not _installed():
                 raise no_token(
                     "the environment names no identity, and this machine has none (for the login "

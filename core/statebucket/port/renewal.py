@@ -26,7 +26,7 @@ server gives the same token until five minutes before its end."""
 
 _SPARE = 10.0  # seconds that a token must still last to be sent: the way takes time, clocks differ
 _LONGEST = 60.0  # seconds of a load that others wait for
-_PAUSE = 1.0  # seconds from a renewal that brought no other token to the next, while one lasts
+_PAUSE = 1.0  # seconds from a renewal that brought no token that lasts to the next
 
 
 class Token(NamedTuple):
@@ -105,7 +105,15 @@ async def loaded(loading: Future[T]) -> T:
     try:
         return await here().result(loading)
     except StateBucketError as error:
-        raise type(error)(error.message, code=error.code) from error.__cause__
+        raise copy_of(error) from error.__cause__
+
+
+def copy_of(error: StateBucketError) -> StateBucketError:
+    """The error of a load for one of the callers that waited for it.
+
+    Nothing of the caller's own request has been sent: it has no outcome but the usual.
+    """
+    return type(error)(error.message, code=error.code)
 
 
 class TokenSource:
@@ -153,7 +161,7 @@ class TokenSource:
         try:
             token = sendable(self._load())
         finally:
-            if token is None or (kept is not None and token.value == kept.value):
+            if token is None or token.ends - time.time() <= RENEW_BEFORE:
                 self._tried = time.monotonic()
         self._kept = token
         return token

@@ -74,9 +74,10 @@ def test_callers_of_all_loops_and_threads_share_one_load() -> None:
 @pytest.mark.asyncio
 async def test_a_token_that_lasts_is_used_while_it_is_renewed() -> None:
     service = Service()
-    service.lasts = RENEW_BEFORE - 1
+    service.lasts = RENEW_BEFORE + 0.5
     source = TokenSource(service.load)
     assert await source.get() == "token-1"
+    await asyncio.sleep(0.6)
     service.may_answer.clear()
     assert await asyncio.gather(*(source.get() for _ in range(8))) == ["token-1"] * 8
     assert service.asked_by(2)
@@ -123,6 +124,18 @@ async def test_a_source_that_gives_the_same_token_again_is_not_asked_with_each_c
         assert await source.get() == "the same"
         await asyncio.sleep(0.002)
     assert asked <= 2 + (time.monotonic() - began)
+
+
+@pytest.mark.asyncio
+async def test_tokens_that_never_last_are_not_loaded_with_each_call() -> None:
+    service = Service()
+    service.lasts = RENEW_BEFORE - 1
+    source = TokenSource(service.load)
+    began = time.monotonic()
+    for _ in range(50):
+        await source.get()
+        await asyncio.sleep(0.002)
+    assert service.asked <= 2 + (time.monotonic() - began)
 
 
 @pytest.mark.asyncio

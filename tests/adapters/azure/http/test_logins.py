@@ -21,7 +21,7 @@ from adapters.azure.http.sources import (
 )
 from statebucket import errors
 from statebucket_azure.http import tokens
-from support.fault_proxy.proxy import DropReply
+from support.fault_proxy.proxy import Answer, DropReply
 
 if TYPE_CHECKING:
     from support.fault_proxy.proxy import Fault, FaultProxy
@@ -105,7 +105,10 @@ async def test_a_machine_with_an_identity_needs_no_environment(
     assert bearers(blobs) == ["Bearer t-1"] * 2
 
 
-@pytest.mark.parametrize("fault", [refused(400, "invalid_request", NOT_FOUND), DropReply()])
+@pytest.mark.parametrize(
+    "fault",
+    [refused(400, "invalid_request", NOT_FOUND), Answer(404, (), b"<html>")],
+)
 async def test_a_machine_without_one_is_left_to_azure_identity(
     blobs: FaultProxy,
     machine: FaultProxy,
@@ -125,6 +128,28 @@ async def test_a_machine_without_one_is_left_to_azure_identity(
     ) as caught:
         await opened(blobs).get("a")
     assert "pip install azure-identity" in str(caught.value)
+
+
+async def test_where_nothing_listens_there_is_no_metadata_service(
+    blobs: FaultProxy, login: type[Login], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "IMDS", "http://127.0.0.1:1")
+    async with opened(blobs) as store:
+        await store.get("a")
+    assert bearers(blobs) == ["Bearer of-a-login"]
+    assert login.made == 1
+
+
+@pytest.mark.parametrize("fault", [DropReply(), refused(404, "not_found", "being updated")])
+async def test_a_metadata_service_that_fails_once_is_asked_again(
+    blobs: FaultProxy, machine: FaultProxy, login: type[Login], fault: Fault
+) -> None:
+    machine.plan(fault)
+    machine.always(granted("t-1"))
+    async with opened(blobs) as store:
+        await store.get("a")
+    assert bearers(blobs) == ["Bearer t-1"]
+    assert (machine.count(), login.made) == (2, 0)
 
 
 async def test_where_only_a_managed_identity_may_be_used_nothing_else_is(
