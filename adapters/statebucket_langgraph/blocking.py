@@ -113,8 +113,8 @@ class StatebucketSaver(NoAsynchronousCalls, Saver):
     ) -> Iterator[CheckpointTuple]:
         """A thread's checkpoints, the newest first; without a config those of all threads.
 
-        3 requests a thread, 2 of them list 1,000 objects each, then 1 for each checkpoint and 1 for
-        each task that has written on it.
+        3 requests a thread, 2 of them list 1,000 objects each, then 1 for each checkpoint but the
+        newest and 1 for each task that has written on one.
         """
         threads = list(self.list_threads()) if config is None else [place_in(config).thread]
         for thread in threads:
@@ -127,7 +127,7 @@ class StatebucketSaver(NoAsynchronousCalls, Saver):
                     limit = None if limit is None else limit - 1
 
     def list_threads(self) -> Iterator[str]:
-        """The threads that there are: 1 request per 1,000 objects."""
+        """The threads that there are: 2 lists, of 1,000 objects each."""
         for thread in self._store.iter_executions():
             yield str(thread)
 
@@ -168,7 +168,8 @@ class StatebucketSaver(NoAsynchronousCalls, Saver):
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Deletes the checkpoints that runs have saved, in all threads.
 
-        All threads are looked through, with 3 requests or more for each. A thread's newest
+        All threads are looked through, with 1 list and 1 request for each namespace of each, and
+        those for what goes. A thread's newest
         checkpoint is then the newest that is left. Do not delete a run that a `DeltaChannel` of a
         later checkpoint needs.
 
@@ -180,7 +181,7 @@ class StatebucketSaver(NoAsynchronousCalls, Saver):
             self._answer(delete_runs(self._memory, thread, run_ids, self._ttl))
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
-        """Copies a thread, all of its checkpoints and writes: 2 requests an object.
+        """Copies a thread, all of its checkpoints and writes: 3 lists and 2 an object.
 
         The newest checkpoint is copied last: until then, and where the copy is interrupted, the
         target loads as it was before.
@@ -190,7 +191,8 @@ class StatebucketSaver(NoAsynchronousCalls, Saver):
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Deletes the earlier checkpoints of threads, also while graphs run on them.
 
-        4 requests a thread and more, 3 of them list 1,000 objects each, and a batch for what goes.
+        For each thread 1 list, 1 request for each namespace and 1 batch per 1,000 objects; with a
+        `DeltaChannel` 2 for each ancestor that it needs.
         What a `DeltaChannel` of the newest checkpoint is rebuilt from stays.
 
         Args:

@@ -113,8 +113,8 @@ class AsyncStatebucketSaver(NoBlockingCalls, Saver):
     ) -> AsyncIterator[CheckpointTuple]:
         """A thread's checkpoints, the newest first; without a config those of all threads.
 
-        3 requests a thread, 2 of them list 1,000 objects each, then 1 for each checkpoint and 1 for
-        each task that has written on it.
+        3 requests a thread, 2 of them list 1,000 objects each, then 1 for each checkpoint but the
+        newest and 1 for each task that has written on one.
         """
         if config is not None:
             threads = [place_in(config).thread]
@@ -130,7 +130,7 @@ class AsyncStatebucketSaver(NoBlockingCalls, Saver):
                     limit = None if limit is None else limit - 1
 
     async def alist_threads(self) -> AsyncIterator[str]:
-        """The threads that there are: 1 request per 1,000 objects."""
+        """The threads that there are: 2 lists, of 1,000 objects each."""
         async for thread in self._store.iter_executions():
             yield str(thread)
 
@@ -171,7 +171,8 @@ class AsyncStatebucketSaver(NoBlockingCalls, Saver):
     async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Deletes the checkpoints that runs have saved, in all threads.
 
-        All threads are looked through, with 3 requests or more for each. A thread's newest
+        All threads are looked through, with 1 list and 1 request for each namespace of each, and
+        those for what goes. A thread's newest
         checkpoint is then the newest that is left. Do not delete a run that a `DeltaChannel` of a
         later checkpoint needs.
 
@@ -183,7 +184,7 @@ class AsyncStatebucketSaver(NoBlockingCalls, Saver):
             await self._answer(delete_runs(self._memory, thread, run_ids, self._ttl))
 
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
-        """Copies a thread, all of its checkpoints and writes: 2 requests an object.
+        """Copies a thread, all of its checkpoints and writes: 3 lists and 2 an object.
 
         The newest checkpoint is copied last: until then, and where the copy is interrupted, the
         target loads as it was before.
@@ -193,7 +194,8 @@ class AsyncStatebucketSaver(NoBlockingCalls, Saver):
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Deletes the earlier checkpoints of threads, also while graphs run on them.
 
-        4 requests a thread and more, 3 of them list 1,000 objects each, and a batch for what goes.
+        For each thread 1 list, 1 request for each namespace and 1 batch per 1,000 objects; with a
+        `DeltaChannel` 2 for each ancestor that it needs.
         What a `DeltaChannel` of the newest checkpoint is rebuilt from stays.
 
         Args:

@@ -18,11 +18,15 @@ def import_rows(
     stored = execution.load_stored()
     snapshot = stored.value if stored else execution.snapshot(variables={"rows": 0})
     version = stored.version if stored else Version.ABSENT
+    if snapshot.state == ExecutionState.COMPLETED:
+        return
     with file.open(newline="") as lines:
         rows = islice(csv.DictReader(lines), snapshot.variables["rows"], None)
         while batch := list(islice(rows, 500)):
             insert(batch)
-            done = snapshot.variables["rows"] + len(batch)
-            snapshot = snapshot.advance(variables={"rows": done}, state=ExecutionState.RUNNING)
+            snapshot = snapshot.advance(
+                variables={"rows": snapshot.variables["rows"] + len(batch)},
+                state=ExecutionState.RUNNING,
+            )
             version = execution.save(snapshot, if_version=version)
     execution.save(snapshot.advance(state=ExecutionState.COMPLETED), if_version=version)

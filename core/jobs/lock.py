@@ -10,7 +10,7 @@ from statebucket.sync import BlockingLease, BlockingStateStore
 def alone(tenant: BlockingStateStore, name: str, work: Callable[[BlockingLease], None]) -> bool:
     """Does the work, or returns False where another process is at it."""
     try:
-        with tenant.lease(name, ttl=timedelta(seconds=30)) as lease:
+        with tenant.execution(name).lease(ttl=timedelta(seconds=30)) as lease:
             work(lease)
     except errors.LeaseHeld:
         return False

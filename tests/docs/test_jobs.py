@@ -207,7 +207,7 @@ def test_a_lock_is_held_by_one(acme: BlockingStateStore) -> None:
 def test_a_large_value_comes_back(acme: BlockingStateStore) -> None:
     value = bytes(range(256)) * 70_000  # three parts
     execution = acme.execution("report")
-    assert requests(acme, lambda: large_value.put(execution, BytesIO(value))) == 4
+    assert requests(acme, lambda: large_value.put(execution, BytesIO(value))) == 5
     target = BytesIO()
     assert requests(acme, lambda: large_value.get(execution, target)) == 4
     assert target.getvalue() == value
@@ -216,9 +216,40 @@ def test_a_large_value_comes_back(acme: BlockingStateStore) -> None:
 def test_a_missing_part_is_an_error(acme: BlockingStateStore) -> None:
     execution = acme.execution("report")
     large_value.put(execution, BytesIO(b"1"))
-    execution.delete_many(["part-0"])
-    with pytest.raises(FileNotFoundError, match="part 0"):
+    execution.delete_many(["part-1"])
+    with pytest.raises(FileNotFoundError, match="part 1"):
         large_value.get(execution, BytesIO())
+
+
+def test_a_value_that_was_never_stored_is_an_error(acme: BlockingStateStore) -> None:
+    with pytest.raises(FileNotFoundError, match="no value"):
+        large_value.get(acme.execution("report"), BytesIO())
+
+
+def test_a_shorter_value_leaves_no_parts_of_the_longer_one(acme: BlockingStateStore) -> None:
+    execution = acme.execution("report")
+    large_value.put(execution, BytesIO(bytes(20_000_000)))
+    large_value.put(execution, BytesIO(b"1"))
+    large_value.get(execution, target := BytesIO())
+    assert target.getvalue() == b"1"
+    assert sorted(execution.iter_keys()) == ["part-1", "parts"]
+
+
+def test_an_import_that_has_completed_imports_nothing_more(
+    acme: BlockingStateStore, tmp_path: Path
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("id\n1\n")
+    execution = acme.execution("orders.csv:1")
+    table: list[dict[str, str]] = []
+    csv_import.import_rows(execution, file, table.extend)
+    file.write_text("id\n2\n3\n")
+    assert requests(acme, lambda: csv_import.import_rows(execution, file, table.extend)) == 1
+    assert table == [{"id": "1"}]
+
+
+def test_a_lock_may_have_a_colon_in_its_name(acme: BlockingStateStore) -> None:
+    assert lock.alone(acme, "report:7", lambda lease: lease.check())
 
 
 def test_a_migration_takes_everything_and_again_nothing(url: str, tmp_path: Path) -> None:

@@ -66,7 +66,8 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     values becomes a dict; one with a datetime or the like is refused, with what to call.
 
     Attributes:
-        execution_id: The execution; not empty, without ``:``.
+        execution_id: The execution; not empty. With a ``:`` in it, it is reached through
+            ``store.execution(execution_id)`` only.
         tenant_id: Whose it is; not empty.
         user_id: On whose behalf it runs.
         state: An `ExecutionState`, or `Waiting` with its reason; ``ExecutionState.CREATED`` by
