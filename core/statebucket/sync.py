@@ -24,7 +24,7 @@ import os
 import sys
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
 
 from statebucket.contract.calls import Kind, declared
 from statebucket.contract.execution import ExecutionStore
@@ -56,9 +56,7 @@ class _Background:
 
         self.pid = os.getpid()
         self.loop: asyncio.AbstractEventLoop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self.loop.run_forever, name="statebucket-sync", daemon=True
-        )
+        self._thread = threading.Thread(target=self._serve, name="statebucket-sync", daemon=True)
         try:
             self._thread.start()
         except RuntimeError as error:  # Python 3.12 and later start none at the interpreter's exit
@@ -66,6 +64,19 @@ class _Background:
             raise UnsupportedOperation(
                 "a blocking store cannot be used any more: the interpreter is shutting down"
             ) from error
+
+    def _serve(self) -> None:
+        """Runs the loop until it is stopped.
+
+        asyncio lets a callback's SystemExit and KeyboardInterrupt out of the loop, too, which are
+        for the caller alone.
+        """
+        while True:
+            try:
+                self.loop.run_forever()
+            except (SystemExit, KeyboardInterrupt):
+                continue
+            return
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine there, and waits for it here."""
@@ -79,12 +90,15 @@ class _Background:
             )
         from asyncio import run_coroutine_threadsafe  # noqa: PLC0415  (as above)
 
-        future = run_coroutine_threadsafe(work, self.loop)
+        future = run_coroutine_threadsafe(_contained(work), self.loop)
         try:
-            return future.result()
+            result, left = future.result()
         except BaseException:
             future.cancel()  # stops what is no longer waited for
             raise
+        if left is not None:
+            raise left
+        return cast("T", result)
 
     def can_be_asked(self) -> bool:
         """Whether there is a loop to close something in, and it is not for the loop itself to do.
@@ -110,6 +124,14 @@ class _Background:
         self._thread.join(_CLOSING_SECONDS)
         if not self._thread.is_alive():
             self.loop.close()
+
+
+async def _contained(work: Coroutine[Any, Any, T]) -> tuple[T | None, BaseException | None]:
+    """What a coroutine returns; or what would end the loop, and is the caller's."""
+    try:
+        return await work, None
+    except (SystemExit, KeyboardInterrupt) as left:
+        return None, left
 
 
 _lock = threading.Lock()

@@ -173,6 +173,28 @@ def test_a_callback_that_would_wait_for_itself_is_told() -> None:
     assert store.get("k") is None
 
 
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, ZeroDivisionError])
+@pytest.mark.parametrize("call", ["sweep", "delete_tenant", "delete_execution_state"])
+def test_what_a_callback_raises_ends_the_call_and_not_the_loop(
+    call: str, kind: type[BaseException]
+) -> None:
+    acme = open_store("memory://").tenant("acme")
+    acme.save_snapshot(snapshot())
+
+    def progress(_: object) -> None:
+        raise kind("stop")
+
+    calls = {
+        "sweep": lambda: acme.sweep(progress=progress),
+        "delete_tenant": lambda: acme.delete_tenant("acme", progress=progress),
+        "delete_execution_state": lambda: acme.delete_execution_state("e1", progress=progress),
+    }
+    with pytest.raises(kind, match="stop"):
+        calls[call]()
+    acme.save_snapshot(snapshot())
+    assert acme.delete_tenant("acme").snapshots == 1
+
+
 def test_a_callback_may_make_calls_that_need_no_loop(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/state.db")
     store.save_snapshot(snapshot())

@@ -805,9 +805,9 @@ class StateStore(StorageBackend, Protocol):
 
         1 list and 1 batch for up to a page, 1 for the owner record, and 1 to look that up if it was
         not seen before. Not bound to a tenant, the keys set without one go too, for 1 list more,
-        and 1 more if the execution was not seen within a minute; where the tenant that was seen has
-        nothing of it left, the one that has it by now is looked up. After an interruption, running
-        it again finishes the job.
+        and 1 more if the execution was not seen within a minute; where nothing of it is left, the
+        tenant that has it by now is looked up. After an interruption, running it again finishes the
+        job.
 
         Args:
             execution_id: The execution.

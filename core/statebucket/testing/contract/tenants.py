@@ -119,6 +119,23 @@ class TenantContract(Contract):
         await store.save_snapshot(snapshot())
         assert target.raw_names()[:2] == ["owners/e1/acme", "owners/e1/other"]
 
+    async def test_a_removal_through_the_store_takes_one_tenants_state_at_most(
+        self, store: StateStore, target: Target
+    ) -> None:
+        await store.save_snapshot(snapshot())
+        async with target.open() as elsewhere:
+            acme, other = elsewhere.tenant(ACME), elsewhere.tenant("other")
+            await acme.delete_execution_state(E1)
+            await acme.set("exec:e1:k", b"v")
+            await other.save_snapshot(snapshot(tenant_id="other"))
+            await other.set("exec:e1:k", b"v")
+        report = await store.delete_execution_state(E1)
+        assert report.keys == 1
+        assert await store.tenant("other").load_snapshot(E1) is not None
+        assert await store.tenant("other").get("exec:e1:k") == b"v"
+        await store.delete_execution_state(E1)  # which now sees who has it
+        assert target.raw_names() == []
+
     async def test_a_lost_owner_record_is_written_again(
         self, store: StateStore, target: Target, clock: Clock
     ) -> None:
