@@ -21,7 +21,7 @@ from support.fault_proxy.proxy import FaultProxy
 from support.targets.s3 import S3Target, raw_client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from statebucket.contract.reports import DeletionReport
@@ -184,7 +184,7 @@ def test_what_a_callback_raises_ends_the_call_and_not_the_loop(
     def progress(_: object) -> None:
         raise kind("stop")
 
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "sweep": lambda: acme.sweep(progress=progress),
         "delete_tenant": lambda: acme.delete_tenant("acme", progress=progress),
         "delete_execution_state": lambda: acme.delete_execution_state("e1", progress=progress),
