@@ -268,7 +268,9 @@ async def test_a_place_that_cannot_be_reached_is_told_within_the_deadline(
     assert isinstance(error, errors.Unavailable | errors.DeadlineExceeded)
     if isinstance(error, errors.Unavailable):
         assert error.outcome == "none"  # it was never sent
-    assert "reached" in f"{error} {error.__cause__}"
+    # On a busy machine the first try, which makes the SDK's client, may take all of the time.
+    if isinstance(error, errors.Unavailable) or error.__cause__ is not None:
+        assert "reached" in f"{error} {error.__cause__}"
 
 
 async def test_a_404_that_is_not_s3s_is_no_missing_object(
