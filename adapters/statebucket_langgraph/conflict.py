@@ -1,4 +1,4 @@
-"""What the second of two workers on one checkpoint is told."""
+"""What the second of two workers on one checkpoint receives."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ class DeletionReport(msgspec.Struct, frozen=True, kw_only=True):
         bytes: Their stored size, as far as the listing has it.
         foreign: Objects in the same place that statebucket does not write; they stay.
         unreported: Keys that are gone after `delete_many`, and of which it is not known whether
-            they were there: S3 does not say, and after a lost reply nobody can.
+            they were there: S3 does not say, and after a lost reply no one can.
     """
 
     snapshots: int | None = 0

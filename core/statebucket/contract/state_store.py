@@ -508,7 +508,7 @@ class StateStore(StorageBackend, Protocol):
 
         Returns:
             Whether there was something. None if that is not known: S3 does not say, and after a
-            lost reply nobody can. An expired value counts as nothing on SQLite and in memory, and
+            lost reply no one can. An expired value counts as nothing on SQLite and in memory, and
             as something where the service does not show what it deletes.
 
         Raises:
