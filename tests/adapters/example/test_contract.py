@@ -17,7 +17,7 @@ from statebucket.testing import RawObject, StateStoreContract, Target
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-MAX_LINES = 115
+MAX_LINES = 125
 
 
 class DictionaryTarget(Target):

@@ -50,7 +50,6 @@ CONDITIONS = {
     "test_of_twenty_creators_one_wins",
     "test_of_twenty_replacers_one_wins",
     "test_the_version_of_a_deleted_object_is_a_conflict",
-    "test_an_execution_belongs_to_one_tenant",
     "test_a_late_holder_cannot_overwrite_its_successor",
 }
 WITHOUT_CONDITIONS = {
