@@ -717,10 +717,9 @@ class BlockingStateStore:
         """Removes an execution: its snapshot, every key, and last its owner record.
 
         1 list and 1 batch for up to a page, 1 for the owner record, and 1 to look that up if it was
-        not seen before. Not bound to a tenant, the keys set without one go too, for 1 list more,
-        and 1 more if the execution was not seen within a minute; where nothing of it is left, the
-        tenant that has it by now is looked up. After an interruption, running it again finishes the
-        job.
+        not seen before. Not bound to a tenant, the keys set without one go too, for 2 lists more:
+        the tenant is always looked up, since that decides whose state goes. After an interruption,
+        running it again finishes the job.
 
         Args:
             execution_id: The execution.
@@ -730,7 +729,9 @@ class BlockingStateStore:
             What was removed.
 
         Raises:
-            AmbiguousExecution: No tenant is bound, and several have the execution.
+            AmbiguousExecution: No tenant is bound, and several have the execution. Each view
+                removes its own; ``execution(execution_id).delete_keys()`` removes the keys set
+                without a tenant.
             DeleteIncomplete: Some objects could not be removed.
         """
 
@@ -977,6 +978,27 @@ class BlockingExecutionStore:
         """Deletes keys by the batch, and no keys where there are none in ``keys``.
 
         See `StateStore.delete_many`.
+        """
+
+    def delete_keys(
+        self, *, progress: Callable[[DeletionReport], None] | None = None
+    ) -> DeletionReport:
+        """Removes every key of this execution, and neither its snapshot nor its owner record.
+
+        1 list and 1 batch for up to a page. Without a tenant bound, the keys that were set without
+        a tenant go, whoever has the execution: this is the way to remove them where several tenants
+        have it, and `delete` raises `AmbiguousExecution`. After an interruption, running it again
+        finishes the job.
+
+        Args:
+            progress: Called with what was removed so far, after each batch.
+
+        Returns:
+            What was removed.
+
+        Raises:
+            DeleteIncomplete: Some keys could not be removed.
+            UnsupportedOperation: No tenant is bound, on a store with ``owner_index=false``.
         """
 
     def iter_keys(

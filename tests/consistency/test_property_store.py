@@ -246,8 +246,6 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(scope=scopes, execution=st.sampled_from(EXECUTIONS))
     def delete_execution(self, scope: str | None, execution: str) -> None:
         tenant = scope if scope is not None else next(iter(self.owners[execution]), None)
-        if scope is None and len(self.owners[execution]) > 1:
-            tenant = self.relied_on(execution)
         try:
             self.run(self.view(scope).delete_execution_state(execution))
         except errors.AmbiguousExecution:
@@ -255,7 +253,7 @@ class StoreMachine(RuleBasedStateMachine):
             assert len(self.owners[execution]) > 1
             self.seen[execution] = set(self.owners[execution])
             return
-        assert tenant != "none"
+        assert scope is not None or len(self.owners[execution]) < 2
         gone = {scope, tenant}
         mark = f"exec:{execution}:"
         for place in [p for p in self.keys if p[0] in gone and p[1].startswith(mark)]:

@@ -116,6 +116,7 @@ DRIVERS: dict[str, list[Callable[[StateStore, Ids], Any]]] = {
         lambda store, ids: store.execution(ids.execution).save(snapshot(ids, ids.tenant)),
         lambda store, ids: store.execution(ids.execution).iter_keys(prefix=ids.key),
         lambda store, ids: store.execution(ids.execution).delete(ids.rest),
+        lambda store, ids: store.execution(ids.execution).delete_keys(),
         lambda store, ids: store.execution(ids.execution).delete(),
     ],
     "with_deadline": [lambda store, ids: store.with_deadline(9).get(ids.key)],

@@ -234,6 +234,29 @@ class ExecutionStore(ABC):
         """
 
     @abstractmethod
+    @declare(Kind.CALL)
+    async def delete_keys(
+        self, *, progress: Callable[[DeletionReport], None] | None = None
+    ) -> DeletionReport:
+        """Removes every key of this execution, and neither its snapshot nor its owner record.
+
+        1 list and 1 batch for up to a page. Without a tenant bound, the keys that were set without
+        a tenant go, whoever has the execution: this is the way to remove them where several tenants
+        have it, and `delete` raises `AmbiguousExecution`. After an interruption, running it again
+        finishes the job.
+
+        Args:
+            progress: Called with what was removed so far, after each batch.
+
+        Returns:
+            What was removed.
+
+        Raises:
+            DeleteIncomplete: Some keys could not be removed.
+            UnsupportedOperation: No tenant is bound, on a store with ``owner_index=false``.
+        """
+
+    @abstractmethod
     @declare(Kind.ITERATOR)
     def iter_keys(
         self, *, prefix: str = "", after: str | None = None, limit: int | None = None

@@ -88,9 +88,9 @@ class StateStore(StorageBackend, Protocol):
 
     A store that is bound to a tenant (see `tenant`) refuses what belongs to another. Two tenants
     may use the same execution id; a store without a tenant finds the execution by its owner
-    records, and raises `AmbiguousExecution` where several tenants have it. For a minute it relies
-    on what it has seen of them. Its keys, ``exec:`` ones too, are its own: those that a view sets
-    it does not see, and the other way round.
+    records, and raises `AmbiguousExecution` where several tenants have it. A load relies for a
+    minute on what was seen of them; what removes or updates looks each time. Its keys, ``exec:``
+    ones too, are its own: those that a view sets it does not see, and the other way round.
     """
 
     @declare(Kind.VIEW)
@@ -804,10 +804,9 @@ class StateStore(StorageBackend, Protocol):
         """Removes an execution: its snapshot, every key, and last its owner record.
 
         1 list and 1 batch for up to a page, 1 for the owner record, and 1 to look that up if it was
-        not seen before. Not bound to a tenant, the keys set without one go too, for 1 list more,
-        and 1 more if the execution was not seen within a minute; where nothing of it is left, the
-        tenant that has it by now is looked up. After an interruption, running it again finishes the
-        job.
+        not seen before. Not bound to a tenant, the keys set without one go too, for 2 lists more:
+        the tenant is always looked up, since that decides whose state goes. After an interruption,
+        running it again finishes the job.
 
         Args:
             execution_id: The execution.
@@ -817,7 +816,9 @@ class StateStore(StorageBackend, Protocol):
             What was removed.
 
         Raises:
-            AmbiguousExecution: No tenant is bound, and several have the execution.
+            AmbiguousExecution: No tenant is bound, and several have the execution. Each view
+                removes its own; ``execution(execution_id).delete_keys()`` removes the keys set
+                without a tenant.
             DeleteIncomplete: Some objects could not be removed.
         """
         ...

@@ -49,6 +49,14 @@ class _Inside(ObjectStateStore):
         folder = self._layout.execution(self._tenant, self.execution_id)
         return self._selected(operation, folder, chosen)
 
+    async def delete_keys(
+        self, progress: Callable[[DeletionReport], None] | None
+    ) -> DeletionReport:
+        """Removes every key of the execution, as this scope has them."""
+        self.context.check_scope("delete_keys")
+        remover = self._remover("delete_keys", progress)
+        return await remover.execution(self.execution_id, None, [self._tenant])
+
     def _key_text(self, place: Place) -> str:
         assert place.key is not None  # noqa: S101  (what is listed here are keys)
         return place.key
@@ -201,6 +209,11 @@ class StoreExecution(ExecutionStore):
 
     async def delete_many(self, keys: Iterable[str]) -> DeletionReport:
         return await self._store.delete_many(keys)
+
+    async def delete_keys(
+        self, *, progress: Callable[[DeletionReport], None] | None = None
+    ) -> DeletionReport:
+        return await self._store.delete_keys(progress)
 
     def iter_keys(
         self, *, prefix: str = "", after: str | None = None, limit: int | None = None

@@ -109,10 +109,20 @@ class OwnerIndex:
             if len(tenants) > 1:
                 break
         if len(tenants) > 1:
-            raise AmbiguousExecution(
+            message = (
                 f"{call.operation}: more than one tenant has execution {shown(execution_id)}, "
                 f"among them {shown(tenants[0])} and {shown(tenants[1])}; call it on a tenant's "
-                "view: store.tenant(…)",
+                "view: store.tenant(…). A tenant whose state has gone, by delete_snapshot or by "
+                "expiring, counts until delete_execution_state on its view, or sweep(), removes "
+                "its owner record"
+            )
+            if call.operation == "delete_execution_state":
+                message += (
+                    ". The keys that were set without a tenant go by "
+                    "store.execution(…).delete_keys()"
+                )
+            raise AmbiguousExecution(
+                message,
                 object_name=prefix,
                 outcome=call.outcome,
             )

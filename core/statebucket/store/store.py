@@ -218,23 +218,12 @@ class ObjectStateStore(Updates, Listings):
         remover = self._remover("delete_execution_state", progress)
         if self._tenant is not None:
             return await remover.execution(execution_id, self._tenant, [self._tenant])
-        call = self.context.call("delete_execution_state")
-        owners = self.context.require_owners(call.operation)
-        relied_on = owners.recent_tenant(execution_id)
-        tenant_id = relied_on or await owners.tenant_of(call, execution_id)
+        # A listing, whatever was seen before: it decides whose state goes.
+        tenant_id = await self.context.owner_of(
+            self.context.call("delete_execution_state"), execution_id
+        )
         scopes = [None] if tenant_id is None else [tenant_id, None]
-        report = await remover.execution(execution_id, tenant_id, scopes)
-        # Keys were listed; of a snapshot a service need not say whether it was there.
-        found = report.keys or (report.owners and report.snapshots)
-        if relied_on is not None and not found:
-            # Nothing says that it was there still: it may be another tenant's by now.
-            call = self.context.call(call.operation)
-            tenant_id = await owners.tenant_of(call, execution_id)
-            if tenant_id not in {None, relied_on}:
-                if report.owners:  # a service that does not say was believed that there was one
-                    remover = self._remover(call.operation, progress)
-                report = await remover.execution(execution_id, tenant_id, [tenant_id])
-        return report
+        return await remover.execution(execution_id, tenant_id, scopes)
 
     async def delete_tenant(
         self,

@@ -288,7 +288,7 @@ def test_a_clean_up_whose_listing_fails_on_its_way_says_what_it_removed() -> Non
         store = opened(bucket)
         await filled(store)
         await store.set("exec:e1:k", b"v")
-        bucket.refuse("list", after=1, kind=errors.AccessDenied)
+        bucket.refuse("list", after=2, kind=errors.AccessDenied)
         with pytest.raises(errors.DeleteIncomplete, match="not everything was listed") as caught:
             await store.delete_execution_state(E1)
         assert set(caught.value.failures) == {"p/shared/executions/e1/"}

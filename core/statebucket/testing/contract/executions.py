@@ -182,6 +182,40 @@ class ExecutionContract(Contract):
         assert (await shared.delete()).keys == 1
         assert target.raw_names() == []
 
+    async def test_keys_of_an_execution_go_without_its_snapshot(
+        self, store: StateStore, acme: StateStore, target: Target
+    ) -> None:
+        await acme.execution(THREAD).save(snapshot(THREAD))
+        for view in (store, acme):
+            for key in ("a", "b/c"):
+                await view.execution(THREAD).set(key, b"v")
+            await view.execution("thread").set("7:main:a", b"v")
+        seen: list[DeletionReport] = []
+        target.requests()
+        report = await acme.execution(THREAD).delete_keys(progress=seen.append)
+        if requests := target.requests():
+            assert requests <= 1 + 2  # one list, and one batch, or one deletion a key
+        assert (report.snapshots, report.keys, report.owners) == (0, 2, 0)
+        assert seen[-1] == report
+        assert await acme.execution(THREAD).load() is not None
+        assert [key async for key in store.execution(THREAD).iter_keys()] == ["a", "b/c"]
+        assert (await acme.execution(THREAD).delete_keys()).keys == 0
+        async with target.open(owner_index=False) as apart:
+            with pytest.raises(errors.UnsupportedOperation, match="owner_index"):
+                await apart.execution(THREAD).delete_keys()
+        # Those that no tenant owns go without asking whose the execution is: here two have it.
+        await store.save_snapshot(snapshot(THREAD, "other"))
+        async with target.open() as elsewhere:
+            assert (await elsewhere.execution(THREAD).delete_keys()).keys == 2
+        assert target.raw_names() == [
+            "owners/thread~3A7~3Amain/acme",
+            "owners/thread~3A7~3Amain/other",
+            "shared/executions/thread/7~3Amain~3Aa",
+            "tenants/acme/executions/thread/7~3Amain~3Aa",
+            "tenants/acme/snapshots/thread~3A7~3Amain",
+            "tenants/other/snapshots/thread~3A7~3Amain",
+        ]
+
     async def test_an_execution_that_cannot_be_named_is_refused(
         self, store: StateStore, acme: StateStore, target: Target
     ) -> None:
