@@ -3,12 +3,16 @@
 The SDK describes its services in JSON files. Its loader parses them with the standard library, and
 looks into each of some 400 folders to find out which services there are. This one reads the same
 files, from the same search paths, with msgspec, and takes the folders' names for the services.
+
+A process parses each file once, for all its stores. The SDK shares what a loader has read among the
+clients of a session in the same way.
 """
 
 from __future__ import annotations
 
 import gzip
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +20,23 @@ import msgspec
 from botocore.loaders import JSONFileLoader, Loader, create_loader
 
 
+@lru_cache(maxsize=32)  # a client needs six
+def _decoded(path: Path) -> Any:  # noqa: ANN401  (what the file holds)
+    """Parses a file."""
+    body = path.read_bytes()
+    return msgspec.json.decode(gzip.decompress(body) if path.suffix == ".gz" else body)
+
+
 class _QuickFiles(JSONFileLoader):
     """Loads ``.json`` and ``.json.gz`` files."""
 
     def load_file(self, file_path: str) -> Any:  # noqa: ANN401  (what the file holds)
         """The decoded file, or None if there is none of that name."""
-        compressed = Path(f"{file_path}.json.gz")
-        if compressed.is_file():
-            return msgspec.json.decode(gzip.decompress(compressed.read_bytes()))
-        plain = Path(f"{file_path}.json")
-        return msgspec.json.decode(plain.read_bytes()) if plain.is_file() else None
+        for suffix in (".json.gz", ".json"):
+            path = Path(file_path + suffix)
+            if path.is_file():
+                return _decoded(path)
+        return None
 
 
 class _QuickLoader(Loader):
