@@ -8,6 +8,8 @@ EXTRA := $(strip $(if $(filter s3://%,$(STATEBUCKET_URL)),$(or $(LEAN),[s3])) \
 	$(if $(filter gs://%,$(STATEBUCKET_URL)),$(or $(LEAN),[gcs])) \
 	$(if $(filter az://%,$(STATEBUCKET_URL)),$(or $(LEAN),[azure])))
 PYTEST := $(BIN)/python -m pytest
+# Where this is set, each of the hundreds of processes that tests start compiles the SDK again.
+unexport PYTHONDONTWRITEBYTECODE
 UV := uv==0.13.9
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 CODE := core adapters tests
