@@ -17,6 +17,7 @@ PAGES = [
     "README.md",
     *JOBS,
     "tests/adapters/example/README.md",
+    "adapters/statebucket_aws/README.md",
     "adapters/statebucket_claude/README.md",
     "adapters/statebucket_keyvalue/README.md",
     "adapters/statebucket_langgraph/README.md",
@@ -41,7 +42,10 @@ def blocks(page: str) -> list[tuple[str, str]]:
     ]
 
 
-BLOCKS = [block for page in PAGES for block in blocks(page)]
+_ALL = [block for page in PAGES for block in blocks(page)]
+# Run in an environment of their own, by integrations/aws/test_durable.py.
+ELSEWHERE = [block for block in _ALL if "from aws_durable_execution_sdk_python" in block[1]]
+BLOCKS = [block for block in _ALL if block not in ELSEWHERE]
 
 
 def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:

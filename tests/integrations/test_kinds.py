@@ -11,6 +11,7 @@ import pytest
 import statebucket
 from integrations.langgraph.graphs import says, steps
 from statebucket import errors, sync
+from statebucket_aws import StatebucketPersistenceLayer
 from statebucket_claude import StatebucketSessionStore
 from statebucket_keyvalue import StatebucketStore
 from statebucket_langgraph import AsyncStatebucketSaver, StatebucketSaver
@@ -42,10 +43,11 @@ def test_what_awaits_takes_an_asynchronous_store_only(name: str) -> None:
             take(given)
 
 
-def test_the_blocking_saver_takes_a_blocking_store_only() -> None:
+@pytest.mark.parametrize("take", [StatebucketSaver, StatebucketPersistenceLayer])
+def test_what_blocks_takes_a_blocking_store_only(take: Taker) -> None:
     with sync.open_store("memory://") as store:
-        StatebucketSaver(store)
-        StatebucketSaver(store.tenant("acme"))
+        take(store)
+        take(store.tenant("acme"))
         refused: dict[str, Any] = {
             "open_store": "memory://",
             "one execution": store.tenant("acme").execution("e1"),
@@ -54,7 +56,7 @@ def test_the_blocking_saver_takes_a_blocking_store_only() -> None:
         }
         for said, given in refused.items():
             with pytest.raises(errors.InvalidArgument, match=f"sync.open_store.*{said}"):
-                StatebucketSaver(given)
+                take(given)
 
 
 @pytest.mark.parametrize("ttl", [0, -1, timedelta(0), float("nan"), True, "30"])

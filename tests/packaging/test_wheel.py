@@ -105,7 +105,7 @@ def test_it_holds_our_packages_only(wheel: Path) -> None:
         names = archive.namelist()
     tops = {name.split("/")[0] for name in names}
     adapters = {"azure", "gcs", "http", "local", "s3"}
-    frameworks = {"claude", "keyvalue", "langgraph"}
+    frameworks = {"aws", "claude", "keyvalue", "langgraph"}
     beside = {f"statebucket_{name}" for name in (*adapters, *frameworks, "pytest")}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"statebucket", *beside}
     assert {f"{package}/py.typed" for package in ("statebucket", *beside)} <= set(names)

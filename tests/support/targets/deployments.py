@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from statebucket import open_store
+from statebucket.sync import open_store as open_blocking
 from support.servers.strict_gcs import running_strict
 from support.targets.azure import AzureTarget, credential, raw_container
 from support.targets.gcs import GCSTarget
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from statebucket import StateStore
+    from statebucket.sync import BlockingStateStore
     from statebucket.testing import Target
     from support.servers import Server
 
@@ -66,6 +68,10 @@ class Deployment:
             **options: Those of `open_store`.
         """
         return open_store(self.seen(through), **(self.options | options))
+
+    def blocking(self, through: str | None = None, **options: Any) -> BlockingStateStore:
+        """Open a blocking store here; the arguments are those of `open`."""
+        return open_blocking(self.seen(through), **(self.options | options))
 
 
 @contextmanager

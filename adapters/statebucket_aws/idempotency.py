@@ -1,0 +1,147 @@
+"""The persistence layer: Powertools' four calls on `statebucket.sync`."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from aws_lambda_powertools.utilities.idempotency import BasePersistenceLayer
+from aws_lambda_powertools.utilities.idempotency.exceptions import (
+    IdempotencyItemAlreadyExistsError,
+    IdempotencyItemNotFoundError,
+)
+
+from statebucket import Version, errors
+from statebucket.given import blocking_store
+from statebucket_aws import records
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
+
+    from statebucket.sync import BlockingStateStore
+
+_REMEMBERED = 100  # records that a thread is at: one, and one more for each function within
+
+
+class _Thread(threading.local):
+    """What a thread knows of the records that it is at.
+
+    Attributes:
+        versions: By idempotency key, the version that it has written last.
+    """
+
+    def __init__(self) -> None:
+        self.versions: dict[str, Version] = {}
+
+
+class StatebucketPersistenceLayer(BasePersistenceLayer):
+    """Idempotency records of AWS Lambda Powertools in S3, Cloud Storage, Azure Blob or SQLite.
+
+    A first call takes 2 requests and a repeated one 2. A record expires when Powertools says so,
+    and its result may have any size. What an earlier holder left in progress is taken over on the
+    version that was seen, so that of many callers one runs; a holder that finishes after it has
+    lost its record overwrites nothing, and its caller gets an error.
+
+    It may be made at import time and used from several threads; the store stays the caller's.
+
+    Args:
+        store: A store of `statebucket.sync.open_store`, or a tenant's view of one.
+
+    Raises:
+        InvalidArgument: It is a URL or another kind of store.
+        IdempotencyPersistenceLayerError: Of a decorated function: its cause is the error of
+            `statebucket.errors`.
+    """
+
+    def __init__(self, store: BlockingStateStore) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._store = blocking_store(store, "StatebucketPersistenceLayer")
+        self._thread = _Thread()
+
+    def _put_record(self, data_record: DataRecord) -> None:
+        """Creates a record, or takes one over that was left in progress: 1 request, 2 if it lost.
+
+        Raises:
+            IdempotencyItemAlreadyExistsError: There is one, which it carries.
+            IdempotencyValidationError: That one is of another payload.
+        """
+        condition = Version.ABSENT
+        while True:
+            try:
+                version = self._write(data_record, condition)
+            except errors.VersionConflict as conflict:
+                condition = self._must_take_over(data_record, conflict)
+            else:
+                self._remember(data_record.idempotency_key, version)
+                return
+
+    def _must_take_over(self, wanted: DataRecord, conflict: errors.VersionConflict) -> Version:
+        """The version of a record that its holder has left; an error if it is someone's."""
+        current = conflict.current
+        found = None if current is None else records.read(current.value)
+        if current is None or found is None:
+            # Gone meanwhile, or no record: Powertools asks for it next, and finds out.
+            raise IdempotencyItemAlreadyExistsError from conflict
+        if found.abandoned:
+            return current.version
+        record = records.data_record(wanted.idempotency_key, found)
+        self._validate_payload(data_payload=wanted, stored_data_record=record)
+        self._save_to_cache(data_record=record)
+        if found.status == records.IN_PROGRESS:
+            # A durable function that is replayed goes on with its own record.
+            self._remember(wanted.idempotency_key, current.version)
+        raise IdempotencyItemAlreadyExistsError(old_data_record=record) from conflict
+
+    def _get_record(self, idempotency_key: str) -> DataRecord:
+        """Reads a record: 1 request.
+
+        Raises:
+            IdempotencyItemNotFoundError: There is none.
+        """
+        found = self._store.get_json(records.name_of(idempotency_key), records.Record)
+        if found is None:
+            raise IdempotencyItemNotFoundError
+        return records.data_record(idempotency_key, found)
+
+    def _update_record(self, data_record: DataRecord) -> None:
+        """Writes a record over the one that this thread has put: 1 request.
+
+        Raises:
+            VersionConflict: Another caller has taken it over; theirs stays.
+        """
+        condition = self._thread.versions.pop(data_record.idempotency_key, None)
+        try:
+            self._write(data_record, condition)
+        except errors.VersionConflict as conflict:
+            if conflict.current is not None:
+                raise
+            # It has expired, and been removed: it is no one else's.
+            self._write(data_record, Version.ABSENT)
+
+    def _delete_record(self, data_record: DataRecord) -> None:
+        """Removes the record that this thread has put: 1 request.
+
+        What another caller has taken over stays: it is theirs.
+        """
+        key = data_record.idempotency_key
+        condition = self._thread.versions.pop(key, None)
+        try:
+            self._store.delete(records.name_of(key), if_version=condition)
+        except errors.VersionConflict:
+            return
+
+    def _write(self, record: DataRecord, condition: Version | None) -> Version:
+        return self._store.set_json(
+            records.name_of(record.idempotency_key),
+            records.stored_form(record),
+            records.ttl_of(record),
+            if_version=condition,
+            want_current=True,
+        )
+
+    def _remember(self, idempotency_key: str, version: Version) -> None:
+        versions = self._thread.versions
+        versions.pop(idempotency_key, None)
+        versions[idempotency_key] = version
+        if len(versions) > _REMEMBERED:
+            del versions[next(iter(versions))]

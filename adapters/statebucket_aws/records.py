@@ -1,0 +1,83 @@
+"""How an idempotency record is stored: as JSON, under ``idempotency/{key}``, until it expires."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
+
+IN_PROGRESS = "INPROGRESS"
+
+_SOONEST_S = 0.001  # a record that has expired when it is written is stored, and gone at once
+
+
+class Record(msgspec.Struct, omit_defaults=True):
+    """A record as it is stored; the fields are named as Powertools names those of DynamoDB.
+
+    Attributes:
+        status: As Powertools calls it.
+        expiration: When it expires, in seconds since the epoch.
+        in_progress_expiration: When whoever is at it must have ended, in milliseconds.
+        data: The function's result, as JSON.
+        validation: A hash of that part of the payload which must be the same.
+    """
+
+    status: str
+    expiration: int | None = None
+    in_progress_expiration: int | None = None
+    data: str = ""
+    validation: str = ""
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether its holder must have ended without finishing or removing it."""
+        until = self.in_progress_expiration
+        return self.status == IN_PROGRESS and until is not None and until < int(time.time() * 1000)
+
+
+def name_of(idempotency_key: str) -> str:
+    """The key of statebucket that a record has."""
+    return f"idempotency/{idempotency_key}"
+
+
+def stored_form(record: DataRecord) -> Record:
+    """A record of Powertools as it is stored."""
+    return Record(
+        status=record.status,
+        expiration=record.expiry_timestamp,
+        in_progress_expiration=record.in_progress_expiry_timestamp,
+        data=record.response_data,
+        validation=record.payload_hash or "",
+    )
+
+
+def ttl_of(record: DataRecord) -> float | None:
+    """For how many seconds it can be read; None for ever.
+
+    Powertools counts in whole seconds, and a record is valid up to the end of the last one.
+    """
+    if record.expiry_timestamp is None:
+        return None
+    return max(record.expiry_timestamp + 1 - time.time(), _SOONEST_S)
+
+
+def data_record(idempotency_key: str, record: Record) -> DataRecord:
+    """A stored record as Powertools takes it."""
+    return DataRecord(
+        idempotency_key=idempotency_key,
+        status=record.status,
+        expiry_timestamp=record.expiration,
+        in_progress_expiry_timestamp=record.in_progress_expiration,
+        response_data=record.data,
+        payload_hash=record.validation,
+    )
+
+
+def read(value: Any) -> Record | None:  # noqa: ANN401  (any JSON value)
+    """A record from its JSON; None if it is something else."""
+    try:
+        return msgspec.convert(value, Record)
+    except msgspec.ValidationError:
+        return None
