@@ -31,6 +31,8 @@ def encode(text: str, *, what: str = "key") -> str:
     Raises:
         InvalidKey: It is not a string, is empty, or holds a lone surrogate.
     """
+    if type(text) is str and _PLAIN.fullmatch(text):
+        return text
     if not isinstance(text, str):
         raise InvalidKey(
             f"{what} must be a string, not {type(text).__name__}: {shown(text)}{awaiting(text)}"

@@ -118,7 +118,9 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidSnapshot(
                 f"sequence_number must be an int from 0 to 2**64 - 1: {shown(number)}"
             )
-        msgspec.structs.force_setattr(self, "timestamp", _utc(self.timestamp))
+        stamp = self.timestamp
+        if type(stamp) is not datetime or stamp.tzinfo is not UTC:
+            msgspec.structs.force_setattr(self, "timestamp", _utc(stamp))
         if _decoding.active:
             return  # msgspec has checked the types, and JSON holds nothing else
         for field in ("execution_id", "tenant_id", "user_id", "current_step_id"):

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_NEVER = float("inf")
+
 
 def running_loop() -> asyncio.AbstractEventLoop:
     """The running event loop.
@@ -34,11 +36,24 @@ def running_loop() -> asyncio.AbstractEventLoop:
 
 
 class LoopWaiting:
-    """See `statebucket.port.waiting.Waiting`."""
+    """See `statebucket.port.waiting.Waiting`; for one loop.
+
+    All deadlines share one timer. Nearly every call ends long before its own, and to set and cancel
+    a timer costs more than the rest of its deadline.
+
+    Args:
+        loop: The loop.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._scopes: set[_Until] = set()
+        self._due = _NEVER  # when the timer ends, which may be for a scope that was left meanwhile
+        self._timer: asyncio.TimerHandle | None = None
 
     def time(self) -> float:
         """See `Waiting.time`; the loop's, which may be a virtual one in tests."""
-        return running_loop().time()
+        return self.loop.time()
 
     async def sleep(self, seconds: float) -> None:
         """See `Waiting.sleep`."""
@@ -46,29 +61,79 @@ class LoopWaiting:
 
     def until(self, deadline: float) -> AbstractContextManager[object]:
         """See `Waiting.until`."""
-        return _Until(deadline)
+        return _Until(self, deadline)
 
     async def result(self, future: Future[T]) -> T:
         """See `Waiting.result`."""
         return await asyncio.wrap_future(future)
 
+    def enter(self, scope: _Until) -> None:
+        """Ends a scope at its deadline, unless it is left before."""
+        self._scopes.add(scope)
+        if scope.deadline < self._due:
+            self._set_timer(scope.deadline)
+
+    def leave(self, scope: _Until) -> None:
+        """Takes note that a scope was left."""
+        self._scopes.discard(scope)
+
+    def _set_timer(self, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due = at
+        self._timer = self.loop.call_at(at, self._check)
+
+    def _check(self) -> None:
+        """Ends the scopes whose deadline has come, and waits for the next one's."""
+        now = max(self.loop.time(), self._due)  # a timer may be early by its clock's resolution
+        self._timer, self._due = None, _NEVER
+        following = _NEVER
+        for scope in list(self._scopes):
+            if scope.deadline > now:
+                following = min(following, scope.deadline)
+            else:
+                self._scopes.discard(scope)
+                scope.end()
+        if following < _NEVER:
+            self._set_timer(following)
+
+
+_waitings: dict[asyncio.AbstractEventLoop, LoopWaiting] = {}
+
+
+def in_running_loop() -> LoopWaiting:
+    """The way to wait in the running loop.
+
+    Raises:
+        UnsupportedOperation: See `running_loop`.
+    """
+    loop = running_loop()
+    found = _waitings.get(loop)
+    if found is None:
+        for other in list(_waitings):
+            if other.is_closed():
+                _waitings.pop(other, None)
+        found = _waitings[loop] = LoopWaiting(loop)
+    return found
+
 
 class _Until:
-    """What `asyncio.timeout_at` does, at half its cost: it is not asynchronous itself."""
+    """What `asyncio.timeout_at` does, at a fraction of its cost: it has no timer of its own."""
 
-    __slots__ = ("_cancelling", "_deadline", "_passed", "_task", "_timer")
+    __slots__ = ("_cancelling", "_passed", "_task", "_waiting", "deadline")
 
-    def __init__(self, deadline: float) -> None:
-        self._deadline = deadline
+    def __init__(self, waiting: LoopWaiting, deadline: float) -> None:
+        self._waiting = waiting
+        self.deadline = deadline
         self._passed = False
 
     def __enter__(self) -> None:
-        task: asyncio.Task[Any] | None = asyncio.current_task()
+        task: asyncio.Task[Any] | None = asyncio.current_task(self._waiting.loop)
         if task is None:
             raise RuntimeError("a call of the store outside of a task")
         self._task = task
         self._cancelling = task.cancelling()
-        self._timer = asyncio.get_running_loop().call_at(self._deadline, self._pass)
+        self._waiting.enter(self)
 
     def __exit__(
         self,
@@ -76,7 +141,7 @@ class _Until:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._timer.cancel()
+        self._waiting.leave(self)
         # Cancelled by us and by no one else: then it is the deadline.
         if (
             self._passed
@@ -85,6 +150,7 @@ class _Until:
         ):
             raise TimeoutError from error
 
-    def _pass(self) -> None:
+    def end(self) -> None:
+        """Cancels what happens inside."""
         self._passed = True
         self._task.cancel()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from statebucket.errors import UnsupportedOperation
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
     from types import TracebackType
@@ -134,24 +134,24 @@ class _Until:
 
 # By thread; by greenlet, where gevent has replaced threads, even after this module was imported.
 _steppings: dict[int, Stepping] = {}
-_loops: list[Waiting] = []  # the one for event loops, once it is needed
+_in_loop: list[Callable[[], Waiting]] = []  # finds the one of the running loop, once it is needed
 
 
 def stepping() -> Stepping | None:
     """The stepping under way in this thread; None in an event loop."""
-    return _steppings.get(threading.get_ident())
+    return _steppings.get(threading.get_ident()) if _steppings else None
 
 
 def here() -> Waiting:
     """The way to wait for whoever calls."""
-    found = _steppings.get(threading.get_ident())
+    found = stepping()
     if found is not None:
         return found
-    if not _loops:
-        from statebucket.port.loop_waiting import LoopWaiting  # noqa: PLC0415  (imports asyncio)
+    if not _in_loop:
+        from statebucket.port.loop_waiting import in_running_loop  # noqa: PLC0415  (imports asyncio)
 
-        _loops.append(LoopWaiting())
-    return _loops[0]
+        _in_loop.append(in_running_loop)
+    return _in_loop[0]()
 
 
 def step(coroutine: Coroutine[Any, Any, T]) -> T:

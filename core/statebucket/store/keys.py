@@ -12,7 +12,7 @@ from statebucket.contract.versions import Stored, Version
 from statebucket.errors import InvalidArgument, InvalidValue, awaiting, shown
 from statebucket.port.bucket import BYTES, JSON
 from statebucket.store.base import ContextStore
-from statebucket.store.conflicts import showing_current
+from statebucket.store.conflicts import ShowingCurrent
 from statebucket.store.decoding import decode_json, decoder
 from statebucket.store.envelope import stored
 
@@ -35,7 +35,7 @@ class KeyValues(ContextStore):
         if_version: Version | None = None,
         want_current: bool = False,
     ) -> Version:
-        with showing_current(self._objects):
+        with ShowingCurrent(self._objects):
             return await self._set(
                 "set", key, value_bytes(value), BYTES, ttl, if_version, want_current=want_current
             )
@@ -52,7 +52,7 @@ class KeyValues(ContextStore):
         def read(found: Found) -> Stored[Any]:
             return stored(found, decode_json(decoder(Any, "set_json"), found, "set_json"))
 
-        with showing_current(self._objects, read):
+        with ShowingCurrent(self._objects, read):
             return await self._set(
                 "set_json", key, value_json(value), JSON, ttl, if_version, want_current=want_current
             )
@@ -108,7 +108,7 @@ class KeyValues(ContextStore):
         check_deletion("delete", if_version)
         name = self._key("delete", key)
         call = self.context.call("delete")
-        with showing_current(self._objects):
+        with ShowingCurrent(self._objects):
             return await self._objects.delete(call, name, if_version, look_with_get=want_current)
 
     async def delete_many(self, keys: Iterable[str]) -> DeletionReport:

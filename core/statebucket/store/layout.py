@@ -84,7 +84,7 @@ class Layout:
         areas: The prefixes that the store writes below, each with its closing slash.
     """
 
-    __slots__ = ("areas", "owner_index", "owners", "prefix", "root", "shared", "tenants")
+    __slots__ = ("_latest", "areas", "owner_index", "owners", "prefix", "root", "shared", "tenants")
 
     def __init__(self, prefix: str = "", *, owner_index: bool = True) -> None:
         self.prefix = prefix
@@ -96,6 +96,8 @@ class Layout:
         self.areas: tuple[str, ...] = (self.tenants,)
         if owner_index:
             self.areas = (self.tenants, self.shared, self.owners)
+        # A tenant and its prefix: most calls are about the same tenant as the one before.
+        self._latest: tuple[str, str] = ("", "")
 
     # Writing names.
 
@@ -109,7 +111,12 @@ class Layout:
 
     def tenant(self, tenant_id: str) -> str:
         """The prefix of everything that belongs to a tenant, with its closing slash."""
-        return checked(f"{self.tenants}{encode(tenant_id, what='tenant id')}/")
+        latest, prefix = self._latest
+        if prefix and type(tenant_id) is str and tenant_id == latest:
+            return prefix
+        prefix = checked(f"{self.tenants}{encode(tenant_id, what='tenant id')}/")
+        self._latest = (str.__str__(tenant_id), prefix)
+        return prefix
 
     def snapshots(self, tenant_id: str) -> str:
         """The prefix of a tenant's snapshots."""

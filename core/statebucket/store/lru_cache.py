@@ -28,25 +28,27 @@ class LRUCache(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         """Returns the value of a key, which becomes the most recently used, or None."""
-        value = self._items.get(key)
+        items = self._items
+        value = items.get(key)
         if value is not None:
-            self._touch(key)
+            try:  # noqa: SIM105  (in each call of a store: `contextlib.suppress` costs a multiple)
+                items.move_to_end(key)
+            except KeyError:
+                pass
         return value
 
     def put(self, key: K, value: V) -> None:
         """Stores a value; over the size, the least recently used entry is dropped."""
-        self._items[key] = value
-        self._touch(key)
-        if len(self._items) > self._size:
+        items = self._items
+        items[key] = value
+        try:  # noqa: SIM105  (as above)
+            items.move_to_end(key)
+        except KeyError:
+            pass
+        if len(items) > self._size:
             with contextlib.suppress(KeyError):
-                self._items.popitem(last=False)
+                items.popitem(last=False)
 
     def pop(self, key: K) -> None:
         """Removes a key, if it is there."""
         self._items.pop(key, None)
-
-    def _touch(self, key: K) -> None:
-        try:  # noqa: SIM105  (in each call of a store: `contextlib.suppress` costs three times that)
-            self._items.move_to_end(key)
-        except KeyError:
-            pass

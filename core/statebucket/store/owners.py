@@ -172,10 +172,10 @@ class OwnerIndex:
             outcome=call.outcome,
         )
 
-    def note(self, execution_id: str, tenant_id: str, snapshot_expires_ms: int | None) -> None:
+    def note(self, execution_id: str, tenant_id: str, snapshot: ObjectInfo) -> None:
         """Remembers that a snapshot, which a record precedes, was loaded from its tenant."""
         if self._known.get((execution_id, tenant_id)) is None:
-            known = _Known(None, snapshot_expires_ms, self._objects.now_ms(), whole=False)
+            known = _Known(None, expires_ms(snapshot), self._objects.now_ms(), whole=False)
             self._remember(execution_id, tenant_id, known)
 
     def _listed(self, execution_id: str, tenant_id: str, version: Version) -> None:

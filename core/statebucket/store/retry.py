@@ -47,9 +47,10 @@ class Call:
         seconds: How long it was given.
         outcome: Whether a write of it may have happened so far.
         urgent: Whether its requests go before those that wait.
+        waited: Whether other code may have run since it began.
     """
 
-    __slots__ = ("deadline", "operation", "outcome", "seconds", "urgent")
+    __slots__ = ("deadline", "operation", "outcome", "seconds", "urgent", "waited")
 
     def __init__(self, operation: str, seconds: float, *, urgent: bool = False) -> None:
         self.operation = operation
@@ -57,6 +58,7 @@ class Call:
         self.seconds = seconds
         self.deadline = here().time() + seconds
         self.outcome: Outcome = "none"
+        self.waited = False
 
 
 async def attempt(
@@ -91,6 +93,7 @@ async def attempt(
         try:
             with waiting.until(call.deadline):
                 if not limiter.take():
+                    call.waited = True
                     await limiter.turn(urgent=call.urgent)
                 try:
                     sent = True
@@ -101,6 +104,7 @@ async def attempt(
                     kind = type(error).__name__
                     raise Unavailable(f"the connection failed: {kind}", outcome=outcome) from error
                 finally:
+                    call.waited = True
                     limiter.give()
         except StateBucketError as error:
             last = error

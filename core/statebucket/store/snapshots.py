@@ -19,7 +19,7 @@ from statebucket.errors import (
 )
 from statebucket.port.bucket import JSON
 from statebucket.port.waiting import here
-from statebucket.store.envelope import expires_ms, stored
+from statebucket.store.envelope import stored
 from statebucket.store.lru_cache import LRUCache
 from statebucket.store.retry import jitter
 
@@ -113,7 +113,7 @@ class Snapshots:
                 object_name=found.info.name,
             )
         if self._owners is not None:
-            self._owners.note(execution_id, tenant_id, expires_ms(found.info))
+            self._owners.note(execution_id, tenant_id, found.info)
         self._seen.put(
             (tenant_id, execution_id), _Seen(found.info.version, snapshot.sequence_number)
         )
@@ -153,10 +153,14 @@ class Snapshots:
         *,
         look_with_get: bool = False,
     ) -> Coroutine[Any, Any, Version]:
+        def encoded() -> bytes:
+            # It was checked when the call began, and may have changed since.
+            return (snapshot.checked() if call.waited else snapshot).to_json()
+
         return self._objects.put(
             call,
             name,
-            lambda: snapshot.checked().to_json(),  # it may have changed while the save waited
+            encoded,
             content_type=JSON,
             expiry=expiry,
             condition=condition,

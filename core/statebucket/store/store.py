@@ -19,7 +19,7 @@ from statebucket.errors import (
     VersionConflict,
 )
 from statebucket.port.expiry import span_ms
-from statebucket.store.conflicts import showing_current
+from statebucket.store.conflicts import ShowingCurrent
 from statebucket.store.keys import check_condition, check_deletion
 from statebucket.store.listings import Listings
 from statebucket.store.snapshots import check_snapshot
@@ -28,7 +28,6 @@ from statebucket.telemetry.observe import observed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from contextlib import AbstractContextManager
     from datetime import timedelta
 
     from statebucket.contract.execution import ExecutionStore
@@ -128,9 +127,9 @@ class ObjectStateStore(Updates, Listings):
             self.context.note(tenant_id, execution_id, version, asked=call.deadline - call.seconds)
         return found
 
-    def _showing_snapshot(self, tenant_id: str, execution_id: str) -> AbstractContextManager[None]:
+    def _showing_snapshot(self, tenant_id: str, execution_id: str) -> ShowingCurrent:
         """Puts the snapshot that won into the conflict of the block."""
-        return showing_current(
+        return ShowingCurrent(
             self._objects,
             lambda found: self.context.snapshots.read(found, tenant_id, execution_id),
         )

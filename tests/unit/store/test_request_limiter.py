@@ -203,3 +203,22 @@ def test_an_urgent_request_passes_by_those_that_wait() -> None:
 
     run(work())
     assert order == ["renewal", "first", "second"]
+
+
+def test_a_snapshot_that_was_changed_while_its_save_waited_is_checked_again() -> None:
+    bucket = ScriptedBucket(always=take(1))
+
+    async def work() -> None:
+        acme = opened(bucket, max_in_flight=1, owner_index=False).tenant("acme")
+        variables: dict[str, object] = {"n": 1}
+        late = acme.snapshot("e1", variables=variables)
+        first = asyncio.create_task(acme.set("k", b"v"))
+        await asyncio.sleep(0)
+        waiting = asyncio.create_task(acme.save_snapshot(late))
+        await asyncio.sleep(0.5)
+        late.variables["n"] = b"bytes"
+        await first
+        with pytest.raises(errors.InvalidSnapshot, match="variables"):
+            await waiting
+
+    run(work())
