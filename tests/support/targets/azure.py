@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 from azure.core.credentials import AzureNamedKeyCredential
 from azure.core.exceptions import ResourceNotFoundError
-from azure.storage.blob import BlobServiceClient, ContainerClient
+from azure.storage.blob import BlobServiceClient, ContainerClient, generate_container_sas
 
 from statebucket import StateStore, open_store
 from statebucket.port.bucket import Location
 from statebucket.testing import RawObject, Target
 from statebucket_azure import open_bucket, open_bucket_over_http
+from support.targets.many import put_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -116,8 +118,20 @@ class AzureTarget(Target):
         )
 
     def raw_put_many(self, names: Iterable[str], body: bytes = b"v") -> None:
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda name: self.raw_put(name, body), names))
+        signature = generate_container_sas(
+            self.server.access_key,
+            self.raw.container_name,
+            account_key=self.server.secret_key,
+            permission="w",
+            expiry=datetime.now(UTC) + timedelta(hours=1),
+        )
+        container = urlsplit(self.raw.url).path
+
+        def put(name: str) -> tuple[str, dict[str, str]]:
+            path = f"{container}/{quote(self.prefix + name, safe='/~')}?{signature}"
+            return path, {"x-ms-blob-type": "BlockBlob"}
+
+        put_all(self.server.account_url, map(put, names), body)
 
     def requests(self) -> int | None:
         if self.proxy is None:

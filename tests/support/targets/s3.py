@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import boto3
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 
 from statebucket import StateStore, open_store
 from statebucket.testing import RawObject, Target
+from support.targets.many import put_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -96,8 +100,16 @@ class S3Target(Target):
         )
 
     def raw_put_many(self, names: Iterable[str], body: bytes = b"v") -> None:
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda name: self.raw_put(name, body), names))
+        keys = Credentials(self.server.access_key, self.server.secret_key)
+        signer = S3SigV4Auth(keys, "s3", "us-east-1")
+
+        def put(name: str) -> tuple[str, dict[str, str]]:
+            path = f"/{self.bucket}/{quote(self.prefix + name, safe='/~')}"
+            request = AWSRequest("PUT", self.server.url + path, data=body)
+            signer.add_auth(request)
+            return path, dict(request.headers.items())
+
+        put_all(self.server.url, map(put, names), body)
 
     def requests(self) -> int | None:
         if self.proxy is None:
