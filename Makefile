@@ -75,7 +75,7 @@ bench-large: $(VENV)/.dev  ## What a large value adds to a process's memory, on 
 bench: $(VENV)/.bench  ## Our store beside other libraries, some 10 minutes; BENCH="--rounds 9 --clouds s3 --tls"
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.speed $(BENCH)
 
-bench-readme: $(VENV)/.bench  ## Writes the README's figures from what make bench has measured
+bench-readme: $(VENV)/.bench  ## Writes the figures of tests/README.md from what make bench has measured
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.speed.readme
 
 check: $(VENV)/.dev  ## Format, lint, types, and who may import whom
@@ -92,21 +92,21 @@ format: $(VENV)/.dev  ## Formats the code and fixes what can be fixed
 docs: $(VENV)/.dev  ## Builds the API reference in dist/docs; a warning is an error
 	$(BIN)/python -W error -W "$(NAMED_TUPLE)" -m pdoc --docformat google --output-directory dist/docs $(DOCS)
 
-screenshots: $(VENV)/.dev  ## Draws the README's screenshots again
+screenshots: $(VENV)/.dev  ## Draws the screenshots of the command line again
 	PYTHONPATH=tests $(BIN)/python tests/generators/screenshots.py
 
 stubs: $(VENV)/.dev  ## Writes the blocking store's stub from the asynchronous one
 	$(BIN)/python tests/generators/sync_stub.py
 	$(BIN)/ruff format --quiet core/statebucket/sync.pyi
 
-request-table: $(VENV)/.dev  ## Counts the requests of each call and writes them into the README
-	UPDATE_README=1 $(PYTEST) -n 0 --everything tests/docs/test_request_table.py
+request-table: $(VENV)/.dev  ## Counts the requests of each call and writes them into core/README.md
+	UPDATE_PAGES=1 $(PYTEST) -n 0 --everything tests/docs/test_request_table.py
 
-promises-table: $(VENV)/.dev  ## Writes the README's table of promises from the tests that show them
-	UPDATE_README=1 $(PYTEST) -n 0 tests/docs/test_promises.py
+promises-table: $(VENV)/.dev  ## Writes the table of promises in tests/README.md from the tests that show them
+	UPDATE_PAGES=1 $(PYTEST) -n 0 tests/docs/test_promises.py
 
-servers-table: $(VENV)/.dev  ## Writes the README's table of servers from what the tests show on each
-	UPDATE_README=1 $(PYTEST) -n 0 tests/docs/test_server_table.py
+servers-table: $(VENV)/.dev  ## Writes the table of servers in tests/README.md from what the tests show on each
+	UPDATE_PAGES=1 $(PYTEST) -n 0 tests/docs/test_server_table.py
 
 # Every extra but durable, whose boto3 aioboto3 does not admit.
 LOCKED := s3 aiobotocore http gcs azure cli keyvalue langgraph claude powertools testing testing-s3

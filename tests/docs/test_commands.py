@@ -1,4 +1,4 @@
-"""Every command line of the README works: ours on SQLite, make's and pip's by what they name."""
+"""Every command line of the pages works: ours on SQLite, make's and pip's by what they name."""
 
 from __future__ import annotations
 
@@ -7,25 +7,33 @@ import re
 import shlex
 import subprocess
 import tomllib
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from generators.pages import PAGES, ROOT
 from statebucket.cli import main
 from statebucket.sync import open_store
 from statebucket.testing.contract.base import snapshot
 
-ROOT = Path(__file__).parents[2]
-LINES = [
-    line.partition("#")[0].strip()
-    for language, block in re.findall(
-        r"^```(\w*)\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
-    )
-    if not language
-    for line in block.splitlines()
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LINES = sorted(
+    {
+        line.partition("#")[0].strip()
+        for page in PAGES
+        for language, block in re.findall(
+            r"^```(\w*)\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL
+        )
+        if not language
+        for line in block.splitlines()
+    }
+)
+OURS = [
+    line for line in LINES if line.startswith("statebucket ") and "terraform output" not in line
 ]
-OURS = [line for line in LINES if line.startswith("statebucket ")]
-PIP = re.compile(r"^pip install 'statebucket\[([a-z0-9,]+)\]'")
+PIP = re.compile(r"^pip install [^']*'(?:statebucket|[./]+)\[([a-z0-9,-]+)\]")
 
 
 def test_there_are_commands_to_run() -> None:

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PAGES = [
-    ROOT / "README.md",
-    *(
-        page
-        for room in ("adapters", "core", "terraform", "tests")
-        for page in ROOT.glob(f"{room}/**/*.md")
-    ),
-]
+from generators.pages import PAGES, path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 LINKS = [
-    pytest.param(page, link, id=f"{page.relative_to(ROOT)}:{link}")
+    pytest.param(page, link, id=f"{path(page)}:{link}")
     for page in PAGES
-    if ".terraform" not in page.parts
     for link in sorted(set(re.findall(r"\]\(([^)\s]+)\)", page.read_text())))
     if ":" not in link
 ]

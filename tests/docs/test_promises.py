@@ -1,4 +1,4 @@
-"""Every one of the twenty-five cases has its tests, and the README tells which."""
+"""Every one of the twenty-five cases has its tests, and tests/README.md says which."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from generators.promises import CASES, found, in_readme, rendered, servers, write
+from generators.pages import PROMISES
+from generators.promises import CASES, found, rendered, servers
 
 
 def test_all_twenty_five_are_there_in_order() -> None:
@@ -52,8 +53,8 @@ def test_where_a_test_runs_is_read_from_its_parameters() -> None:
     )
 
 
-def test_the_readme_has_this_table() -> None:
+def test_the_page_has_this_table() -> None:
     table = rendered()
-    if os.environ.get("UPDATE_README"):
-        write(table)
-    assert in_readme() == table, "run `make promises-table`"
+    if os.environ.get("UPDATE_PAGES"):
+        PROMISES.write(table)
+    assert PROMISES.stored() == table, "run `make promises-table`"

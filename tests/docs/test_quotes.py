@@ -1,18 +1,16 @@
-"""The handlers in the README, and the jobs in their pages, are those that are tested."""
+"""The handlers and the jobs that pages quote, are those that are tested."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from generators.pages import PAGES, ROOT
+
 QUOTED = re.compile(r"<!-- from (\S+) -->\n```python\n(.*?)```", re.DOTALL)
 JOBS = sorted((ROOT / "core/jobs").glob("*.md"))
-FOUND = [
-    quoted for page in (ROOT / "README.md", *JOBS) for quoted in QUOTED.findall(page.read_text())
-]
+FOUND = sorted({quoted for page in PAGES for quoted in QUOTED.findall(page.read_text())})
 
 
 def test_there_is_a_handler_for_each_cloud() -> None:

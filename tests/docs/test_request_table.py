@@ -1,4 +1,4 @@
-"""The README's table of requests per call is what is counted on the wire."""
+"""The table of requests per call in core/README.md is what is counted on the wire."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from generators.request_table import in_readme, measure, rendered, write
+from generators.pages import REQUESTS
+from generators.request_table import measure, rendered
 from support.fault_proxy.proxy import FaultProxy
 from support.targets.azure import AzureTarget, raw_container
 from support.targets.gcs import GCSTarget
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.asyncio
-async def test_the_readme_says_what_is_counted(moto: Server, fake: Server, azurite: Server) -> None:
+async def test_the_page_says_what_is_counted(moto: Server, fake: Server, azurite: Server) -> None:
     with (
         raw_container(azurite) as raw,
         FaultProxy(moto.host, moto.port) as s3,
@@ -31,6 +32,6 @@ async def test_the_readme_says_what_is_counted(moto: Server, fake: Server, azuri
             "Azure": await measure(AzureTarget(azurite, raw, azure)),
         }
     table = rendered(measured)
-    if os.environ.get("UPDATE_README"):
-        write(table)
-    assert in_readme() == table, "run `make request-table`"
+    if os.environ.get("UPDATE_PAGES"):
+        REQUESTS.write(table)
+    assert REQUESTS.stored() == table, "run `make request-table`"

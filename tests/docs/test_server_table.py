@@ -1,4 +1,4 @@
-"""The README's table of servers says what the tests show on each."""
+"""The table of servers in tests/README.md says what the tests show on each."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from importlib import import_module
 
 import pytest
 
+from generators.pages import SERVERS
 from generators.promises import found
-from generators.server_table import ROWS, Row, classes, in_readme, rendered, version, write
+from generators.server_table import ROWS, Row, classes, rendered, version
 from statebucket.testing import StateStoreContract
 
 
@@ -39,8 +40,8 @@ def test_every_class_that_runs_the_suite_on_a_server_has_its_row() -> None:
     assert there == listed
 
 
-def test_the_readme_has_this_table() -> None:
+def test_the_page_has_this_table() -> None:
     table = rendered()
-    if os.environ.get("UPDATE_README"):
-        write(table)
-    assert in_readme() == table, "run `make servers-table`"
+    if os.environ.get("UPDATE_PAGES"):
+        SERVERS.write(table)
+    assert SERVERS.stored() == table, "run `make servers-table`"

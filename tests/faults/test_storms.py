@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.asyncio, every_cloud]
 
 DEADLINE = 1.0
-MOST_TRIES = 10  # what the README promises of one request
+MOST_TRIES = 10  # what core/README.md promises of one request
 LONGEST_WAIT = 2.0
 
 STORMS: dict[str, tuple[type[errors.StateBucketError], str]] = {

@@ -1,4 +1,4 @@
-"""Which test shows which promise: the table in the README is made from this one.
+"""Which test shows which promise: the table in tests/README.md is made from this one.
 
 A case has the number that it has among the twenty-five; promises beyond those have none. A test is
 named by its module and name; one of the contract suite, ``contract.versions:test_…``, runs on every
@@ -7,17 +7,12 @@ server.
 
 from __future__ import annotations
 
-import re
 from importlib import import_module
 from inspect import getmembers, isclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-README = Path(__file__).parents[2] / "README.md"
-_PLACE = re.compile(r"(<!-- promises -->\n).*?(<!-- /promises -->)", re.DOTALL)
 
 _RACES = "faults.test_expiry_races"
 _BESIDE = "faults.test_metadata_and_tags"
@@ -337,7 +332,7 @@ def found(test: str) -> list[Any]:
 
 
 def servers(tests: Iterable[str]) -> str:
-    """The servers that tests run on, as the README names them."""
+    """The servers that tests run on, as the page names them."""
     names: list[str] = []
     for test in tests:
         if test.startswith("contract."):
@@ -385,20 +380,7 @@ def _file(test: str) -> str:
     place, _, _ = test.partition(":")
     if place.startswith("contract."):
         name = place.removeprefix("contract.")
-        return f"[contract/{name}](core/statebucket/testing/contract/{name}.py)"
+        return f"[contract/{name}](../core/statebucket/testing/contract/{name}.py)"
     folder, _, module = place.rpartition(".")
     folder = folder.replace(".", "/")
-    return f"[{folder}/{module.removeprefix('test_')}](tests/{folder}/{module}.py)"
-
-
-def in_readme() -> str:
-    """The table that the README has."""
-    place = _PLACE.search(README.read_text())
-    assert place is not None, "the README has no place for the table"
-    return place[0].split("\n", 1)[1].rsplit("\n", 1)[0] + "\n"
-
-
-def write(table: str) -> None:
-    """Puts the table into the README."""
-    text = README.read_text()
-    README.write_text(_PLACE.sub(lambda place: place[1] + table + place[2], text))
+    return f"[{folder}/{module.removeprefix('test_')}]({folder}/{module}.py)"

@@ -1,11 +1,9 @@
-"""Measures the requests of each call on each cloud, for the README's table."""
+"""Measures the requests of each call on each cloud, for the table in core/README.md."""
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from statebucket import ExecutionId, ExecutionSnapshot, ExecutionState, TenantId, Version, errors
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-README = Path(__file__).parents[2] / "README.md"
-_PLACE = re.compile(r"(<!-- requests -->\n).*?(<!-- /requests -->)", re.DOTALL)
 KEYS = 20
 
 
@@ -33,7 +29,7 @@ def snapshot(number: int, execution_id: str = "e1") -> ExecutionSnapshot:
 
 
 async def measure(target: Target) -> dict[str, int]:
-    """The requests of each call, by what the README calls it."""
+    """The requests of each call, by what the page calls it."""
     counts: dict[str, int] = {}
 
     async def count(label: str, call: Callable[[], Awaitable[object]]) -> None:
@@ -118,16 +114,3 @@ def rendered(by_cloud: Mapping[str, Mapping[str, int]]) -> str:
         ),
     ]
     return "\n".join(lines) + "\n"
-
-
-def in_readme() -> str:
-    """The table that the README has."""
-    found = _PLACE.search(README.read_text())
-    assert found is not None, "the README has no place for the table"
-    return found[0].split("\n", 1)[1].rsplit("\n", 1)[0] + "\n"
-
-
-def write(table: str) -> None:
-    """Puts the table into the README."""
-    text = README.read_text()
-    README.write_text(_PLACE.sub(lambda found: found[1] + table + found[2], text))

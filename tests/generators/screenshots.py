@@ -1,4 +1,4 @@
-"""Makes the README's screenshots, which ``make screenshots`` runs.
+"""Makes the pages' screenshots, which ``make screenshots`` runs.
 
 What a terminal got is drawn by rich. A command that is still running shows its bar as it stood.
 """

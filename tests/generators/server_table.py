@@ -1,4 +1,4 @@
-"""What was verified on which server, and of what kind that is: the table in the README.
+"""What was verified on which server, and of what kind that is: the table in tests/README.md.
 
 A row names the tests that show it; what can be read from them (engines, what the server does
 otherwise, whether faults are tested there) is.
@@ -10,16 +10,13 @@ import json
 import re
 from fnmatch import fnmatchcase
 from importlib import import_module
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from consistency.test_linearizable import SERVERS as WITH_HISTORIES
+from generators.pages import ROOT
 from generators.promises import found
 from support.selection import LEFT
 
-ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
-_PLACE = re.compile(r"(<!-- servers -->\n).*?(<!-- /servers -->)", re.DOTALL)
 _ENGINES = {"sdk": "SDK", "http": "http"}
 
 
@@ -254,24 +251,11 @@ def _contract(row: Row) -> str:
 def _target(row: Row) -> str:
     """What of make runs the contract suite, or what else a row shows."""
     tests = [f"{test}::a_test" for test in row.contract] or [test for _, test in row.shown]
-    names = [f"{_file(test)}::{test.partition(':')[2]}".removeprefix("tests/") for test in tests]
+    names = [f"{_file(test)}::{test.partition(':')[2]}" for test in tests]
     left = all(any(fnmatchcase(name, one.pattern) for one in LEFT) for name in names)
     return "test-all" if left else "test"
 
 
 def _file(test: str) -> str:
-    """The file of a test."""
-    return f"tests/{test.partition(':')[0].replace('.', '/')}.py"
-
-
-def in_readme() -> str:
-    """The table that the README has."""
-    place = _PLACE.search(README.read_text())
-    assert place is not None, "the README has no place for the table"
-    return place[0].split("\n", 1)[1].rsplit("\n", 1)[0] + "\n"
-
-
-def write(table: str) -> None:
-    """Puts the table into the README."""
-    text = README.read_text()
-    README.write_text(_PLACE.sub(lambda place: place[1] + table + place[2], text))
+    """The file of a test, from the folder of all tests."""
+    return f"{test.partition(':')[0].replace('.', '/')}.py"

@@ -125,6 +125,7 @@ def test_the_sdist_holds_what_a_packager_needs_and_no_tests(dist: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml"} <= names
+    assert {"CONTRIBUTING.md", "SECURITY.md"} <= names
     assert "terraform/aws/bucket.tf" in names
     assert {name.partition("/")[0] for name in names if "/" in name} == {
         "adapters",

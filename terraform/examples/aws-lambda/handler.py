@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from statebucket import ExecutionSnapshot, ExecutionState, Version
+from statebucket import ExecutionState, Version
 from statebucket.sync import open_store
 
 STEPS = ["fetch", "transform", "publish"]
@@ -24,8 +24,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         event: Has ``tenant_id`` and ``execution_id``.
         _context: Lambda's context object, not used.
     """
-    tenant = store.tenant(event["tenant_id"])
-    stored = tenant.load_stored(event["execution_id"])
+    execution = store.tenant(event["tenant_id"]).execution(event["execution_id"])
+    stored = execution.load_stored()
     before = stored.value if stored else None
     if before is not None and before.state.is_terminal:
         return {"state": "done", "outputs": before.step_outputs}
@@ -35,11 +35,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     outputs[step] = f"{step} of {event['execution_id']}"
     finished = len(outputs) == len(STEPS)
 
-    # Raises VersionConflict if another invocation has done this step in the meantime.
-    tenant.save_snapshot(
-        ExecutionSnapshot(
-            tenant_id=event["tenant_id"],
-            execution_id=event["execution_id"],
+    # VersionConflict if another invocation has done this step in the meantime.
+    execution.save(
+        execution.snapshot(
             state=ExecutionState.COMPLETED if finished else ExecutionState.RUNNING,
             step_outputs=outputs,
             sequence_number=len(outputs),

@@ -12,7 +12,7 @@ from typing import Any
 
 import azure.functions as func
 
-from statebucket import ExecutionSnapshot, ExecutionState, Version
+from statebucket import ExecutionState, Version
 from statebucket.sync import open_store
 
 STEPS = ["fetch", "transform", "publish"]
@@ -27,8 +27,8 @@ def next_step(request: dict[str, Any]) -> dict[str, Any]:
     Args:
         request: ``tenant_id`` and ``execution_id``.
     """
-    tenant = store.tenant(request["tenant_id"])
-    stored = tenant.load_stored(request["execution_id"])
+    execution = store.tenant(request["tenant_id"]).execution(request["execution_id"])
+    stored = execution.load_stored()
     before = stored.value if stored else None
     if before is not None and before.state.is_terminal:
         return {"state": "done", "outputs": before.step_outputs}
@@ -38,11 +38,9 @@ def next_step(request: dict[str, Any]) -> dict[str, Any]:
     outputs[step] = f"{step} of {request['execution_id']}"
     finished = len(outputs) == len(STEPS)
 
-    # Raises VersionConflict if another invocation has done this step in the meantime.
-    tenant.save_snapshot(
-        ExecutionSnapshot(
-            tenant_id=request["tenant_id"],
-            execution_id=request["execution_id"],
+    # VersionConflict if another invocation has done this step in the meantime.
+    execution.save(
+        execution.snapshot(
             state=ExecutionState.COMPLETED if finished else ExecutionState.RUNNING,
             step_outputs=outputs,
             sequence_number=len(outputs),

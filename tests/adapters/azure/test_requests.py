@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("engine")]
 
-# The README's table of requests is this one.
+# The table of requests in core/README.md is this one.
 REQUESTS: dict[str, tuple[Any, int]] = {
     "put": (lambda b: b.put(write("new"), None), 1),
     "put with a TTL": (lambda b: b.put(write("new", expiry=Expiry(1, 4)), None), 1),

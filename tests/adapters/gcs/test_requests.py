@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.asyncio
 
-# The README's table of requests is this one.
+# The table of requests in core/README.md is this one.
 REQUESTS: dict[str, tuple[Any, int]] = {
     "put": (lambda b: b.put(write("new"), None), 1),
     "put, conditional": (lambda b: b.put(write("new"), Version.ABSENT), 1),

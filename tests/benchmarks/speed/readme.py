@@ -1,6 +1,6 @@
 """``make bench-readme``: what the documentation shows of what was measured.
 
-The README has the aims and a chart, and results.md, beside this package, the tables.
+tests/README.md has the aims and a chart, and results.md, beside this package, the tables.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 from benchmarks.speed import aims
 from benchmarks.speed.chart import draw
 from benchmarks.speed.report import CLOUDS, FLOOR, TUNED, Results, cpu, rate, spread, wall
+from generators.pages import BENCH, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ROOT = Path(__file__).parents[3]
 _HERE = Path(__file__).parents[1]
-_BEGIN, _END = "<!-- bench -->\n", "<!-- /bench -->\n"
 _SHOWN = [
     "save 1 KiB, 1 at a time",
     "load 1 KiB, 1 at a time",
@@ -38,8 +37,8 @@ _WHOLE = ("list 10,000", "clean 10,000")
 
 
 def section(results: Results) -> Iterator[str]:
-    """The README's part between its markers."""
-    yield "![processor time of a call, ours and others](tests/benchmarks/cpu.svg)"
+    """The page's part between its markers."""
+    yield "![processor time of a call, ours and others](benchmarks/cpu.svg)"
     yield ""
     yield _how(results)
     yield ""
@@ -53,7 +52,7 @@ def page(results: Results) -> Iterator[str]:
     yield _how(results)
     yield (
         f"Figures are ratios to {FLOOR}'s processor time in the same round unless said otherwise, "
-        "with their quartiles; the [README](../../README.md#performance) says what was measured."
+        "with their quartiles; [what was tested](../README.md#performance) says what was measured."
     )
     for cloud in results.clouds():
         yield from _cloud(results, cloud)
@@ -141,8 +140,8 @@ def _growth(results: Results) -> Iterator[str]:
 
 
 def main() -> None:
-    """Replaces what stands between the README's markers, the chart, and the page of tables."""
-    measured = _ROOT / "dist/bench/results.json"
+    """Replaces what stands between the page's markers, the chart, and the page of tables."""
+    measured = ROOT / "dist/bench/results.json"
     if not measured.exists():
         raise SystemExit("nothing measured yet: make bench")
     results = Results(json.loads(measured.read_text()))
@@ -151,10 +150,7 @@ def main() -> None:
     ):
         raise SystemExit(f"nothing to compare with: make bench, with {FLOOR} among its subjects")
     text = "\n".join(section(results)) + "\n"
-    readme = _ROOT / "README.md"
-    before, _, rest = readme.read_text().partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    readme.write_text(before + _BEGIN + text + _END + after)
+    BENCH.write(text)
     (_HERE / "results.md").write_text("\n".join(page(results)) + "\n")
     draw(results, _HERE / "cpu.svg")
     sys.stdout.write(text)

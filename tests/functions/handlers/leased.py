@@ -6,7 +6,7 @@ import time
 from datetime import timedelta
 from typing import Any
 
-from statebucket import ExecutionSnapshot, ExecutionState
+from statebucket import ExecutionState
 from statebucket.sync import open_store
 
 store = open_store()  # STATEBUCKET_URL
@@ -16,11 +16,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Does one step, numbered by its event.
 
     Raises:
-        LeaseHeld: Another invocation is at it; the queue delivers the event again, later.
+        LeaseHeld: Another invocation is working on it; the queue delivers the event again later.
     """
-    tenant, execution_id = store.tenant(event["tenant_id"]), event["execution_id"]
-    with tenant.lease(execution_id, ttl=timedelta(seconds=30)) as lease:
-        before = tenant.load_snapshot(execution_id)
+    execution = store.tenant(event["tenant_id"]).execution(event["execution_id"])
+    with execution.lease(ttl=timedelta(seconds=30)) as lease:
+        before = execution.load()
         if before is not None and before.sequence_number >= event["number"]:
             return {"done": before.step_outputs}  # delivered twice
 
@@ -28,10 +28,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         outputs[event["step"]] = charge(event, lease.fence)
 
         # LeaseLost if this process was frozen past its lease and another has taken over.
-        tenant.save_snapshot(
-            ExecutionSnapshot(
-                tenant_id=event["tenant_id"],
-                execution_id=execution_id,
+        execution.save(
+            execution.snapshot(
                 state=ExecutionState.RUNNING,
                 step_outputs=outputs,
                 sequence_number=event["number"],

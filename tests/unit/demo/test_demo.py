@@ -105,5 +105,5 @@ def test_a_folder_without_text_is_refused(tmp_path: Path) -> None:
 
 def test_a_store_that_cannot_be_reached_is_said(folder: Path, moto: Server) -> None:
     code, said = demo(folder, f"s3://no-such-bucket?endpoint_url={moto.url}&region=us-east-1")
-    assert code == 3  # refused, as the README's table says
+    assert code == 3  # refused, as the table of exit codes says
     assert "BucketNotFound" in said

@@ -1,0 +1,59 @@
+"""The pages of the documentation, and the tables in them that are made from the tests."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("adapters", "core", "terraform", "tests")
+PAGES = sorted(
+    page
+    for page in (
+        *ROOT.glob("*.md"),
+        *(file for room in ROOMS for file in ROOT.glob(f"{room}/**/*.md")),
+    )
+    if not {".terraform", "node_modules"} & set(page.parts)
+)
+"""Every page, by its path."""
+
+
+def path(page: Path) -> str:
+    """A page's path in the repository."""
+    return page.relative_to(ROOT).as_posix()
+
+
+class Table(NamedTuple):
+    """A table in a page, between two comments that name it.
+
+    Attributes:
+        page: The page's path in the repository.
+        name: What the comments name it.
+    """
+
+    page: str
+    name: str
+
+    def stored(self) -> str:
+        """The table as the page has it."""
+        place = self._place().search((ROOT / self.page).read_text())
+        assert place is not None, f"{self.page} has no place for the table {self.name}"
+        return place[2]
+
+    def write(self, table: str) -> None:
+        """Puts the table into the page."""
+        file = ROOT / self.page
+        file.write_text(
+            self._place().sub(lambda place: place[1] + table + place[3], file.read_text())
+        )
+
+    def _place(self) -> re.Pattern[str]:
+        return re.compile(rf"(<!-- {self.name} -->\n)(.*?)(<!-- /{self.name} -->)", re.DOTALL)
+
+
+REQUESTS = Table("core/README.md", "requests")
+PROMISES = Table("tests/README.md", "promises")
+SERVERS = Table("tests/README.md", "servers")
+BENCH = Table("tests/README.md", "bench")
+METHODS = Table("README.md", "methods")
