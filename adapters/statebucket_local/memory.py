@@ -76,7 +76,7 @@ class MemoryBucket:
 
     async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
         """See `statebucket.port.bucket.Bucket.delete_many`."""
-        return [Deletion(name, await self.delete(name) is not False) for name in names]
+        return [Deletion(name, await self.delete(name)) for name in names]
 
     async def list(
         self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None

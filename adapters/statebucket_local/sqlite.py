@@ -125,17 +125,18 @@ class SQLiteBucket:
         gone, left = await self._run(statement)
         if left:
             raise PreconditionFailed("the object is at a different version")
-        try:
-            return _info(gone[0]) if gone else False
-        except CorruptObject:
-            return True
+        return _gone(gone[0]) if gone else False
 
     async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
         """See `statebucket.port.bucket.Bucket.delete_many`."""
         marks = ", ".join("?" * len(names))
-        sql = f"DELETE FROM statebucket_objects WHERE name IN ({marks}) RETURNING name"  # noqa: S608  (marks only)
-        gone = await self._run(lambda db: {row[0] for row in db.execute(sql, list(names))})
-        return [Deletion(name, name in gone) for name in names]
+        sql = (
+            f"DELETE FROM statebucket_objects WHERE name IN ({marks}) "  # noqa: S608  (marks only)
+            "RETURNING name, version, metadata, NULL, length(body)"
+        )
+        rows = await self._run(lambda db: db.execute(sql, list(names)).fetchall())
+        gone = {row[0]: _gone(row) for row in rows}
+        return [Deletion(name, gone.get(name, False)) for name in names]
 
     async def list(
         self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
@@ -239,6 +240,14 @@ def _info(row: Sequence[Any]) -> ObjectInfo:
     except msgspec.DecodeError as error:
         raise CorruptObject("its metadata cannot be read", object_name=name) from error
     return ObjectInfo(name, Version(version), size, decoded, _written_at(version))
+
+
+def _gone(row: Sequence[Any]) -> ObjectInfo | bool:
+    """What was deleted, or only that it was there."""
+    try:
+        return _info(row)
+    except CorruptObject:
+        return True
 
 
 def _new_version() -> str:

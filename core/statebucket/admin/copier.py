@@ -1,10 +1,11 @@
 """One copy of tenants from one store to another; `statebucket.admin.copy` runs it.
 
 Each object is read, written on condition of what was seen at the destination, and read back. An
-execution is copied as one, with its keys that were set without a tenant: where the destination's
-snapshot is newer, nothing of it is touched; else its keys are made those of the source, and the
-snapshot follows last, so that a snapshot at the destination says that its keys are there; where a
-key could not be copied, the snapshot waits. A key of no execution has nothing that tells older from
+execution is copied as one: where the destination's snapshot is newer, nothing of it is touched;
+else its keys are made those of the source, and the snapshot follows last, so that a snapshot at the
+destination says that its keys are there; where a key could not be copied, the snapshot waits. Its
+keys that were set without a tenant go with the first of its tenants, unless any tenant's snapshot
+of it is newer at the destination. A key of no execution has nothing that tells older from
 newer: one that differs stays as it is, unless the caller says otherwise.
 
 What is there already and equal is not written again, so that an interrupted copy is gone on with by
@@ -20,8 +21,8 @@ import msgspec
 
 from statebucket.admin.copy_report import CopyReport
 from statebucket.admin.object_copier import OPERATION, ObjectCopier
+from statebucket.contract.callbacks import called
 from statebucket.errors import (
-    AmbiguousExecution,
     CorruptObject,
     InvalidKey,
     RequestRejected,
@@ -32,7 +33,7 @@ from statebucket.errors import (
 from statebucket.store.tasks import AtMost
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Collection
 
     from statebucket.store.context import StoreContext
     from statebucket.store.layout import Place
@@ -41,7 +42,6 @@ _AT_ONCE = 16
 
 # Any other error is the store's, not this object's: it ends the copy, to be gone on with later.
 _OF_ONE_OBJECT = (
-    AmbiguousExecution,
     CorruptObject,
     InvalidKey,
     RequestRejected,
@@ -59,7 +59,7 @@ class Copier:
         replace_keys: Replace keys of no execution that differ.
         dry_run: Write nothing.
         total: Objects to copy, for the report.
-        tenants: Tenants to copy, for the report.
+        tenants: The tenants that are copied.
         progress: Called after each object with what was done so far.
     """
 
@@ -71,17 +71,18 @@ class Copier:
         replace_keys: bool,
         dry_run: bool,
         total: int,
-        tenants: int,
+        tenants: Collection[str],
         progress: Callable[[CopyReport], None] | None,
     ) -> None:
         self._source = source
-        self._copier = ObjectCopier(source, target, dry_run=dry_run)
+        self._copier = ObjectCopier(source, target, tenants=tenants, dry_run=dry_run)
         self._replace_keys = replace_keys
         self._progress = progress
         self._failures: dict[str, str] = {}
         self._along: set[str] | None = None
-        self._done: set[str] = set()  # executions whose keys without a tenant `tenant` copied
-        self._report = CopyReport(total=total, tenants=tenants, failures=self._failures)
+        # Of the executions whose keys without a tenant were copied: whether nothing went wrong.
+        self._done: dict[str, bool] = {}
+        self._report = CopyReport(total=total, tenants=len(tenants), failures=self._failures)
 
     @property
     def report(self) -> CopyReport:
@@ -102,15 +103,12 @@ class Copier:
                 if place.execution is None:
                     continue
                 seen.add(place.execution)
-                scopes: list[str | None] = [tenant_id]
-                if place.execution in along:
-                    scopes.append(None)
-                await tasks.start(self._execution(place.execution, scopes, snapshot=place))
-            self._done |= seen & along
+                shared = place.execution in along
+                await tasks.start(self._execution(tenant_id, place, shared=shared))
             # Executions that have keys, but no snapshot (yet, or any more).
             async for execution_id in self._executions(tenant_id):
                 if execution_id not in seen:
-                    await tasks.start(self._execution(execution_id, [tenant_id]))
+                    await tasks.start(self._keys_of(execution_id, tenant_id))
         await self._keys(tenant_id)
 
     async def shared(self) -> None:
@@ -119,8 +117,8 @@ class Copier:
             return
         self._at(None)
         async with AtMost(_AT_ONCE) as tasks:
-            for execution_id in sorted(await self._shared_executions() - self._done):
-                await tasks.start(self._execution(execution_id, [None]))
+            for execution_id in sorted(await self._shared_executions() - self._done.keys()):
+                await tasks.start(self._keys_of(execution_id, None))
         await self._keys(None)
 
     async def _shared_executions(self) -> set[str]:
@@ -146,15 +144,33 @@ class Copier:
             async for place in self._places(self._source.layout.keys(tenant_id)):
                 await tasks.start(self._one(place, replace=self._replace_keys))
 
-    async def _execution(
-        self, execution_id: str, scopes: list[str | None], *, snapshot: Place | None = None
-    ) -> None:
+    async def _execution(self, tenant_id: str, snapshot: Place, *, shared: bool) -> None:
         """Copies an execution.
 
         Args:
+            tenant_id: Its tenant.
+            snapshot: Its snapshot.
+            shared: Whether it has keys that were set without a tenant.
+        """
+        assert snapshot.execution is not None  # noqa: S101  (a snapshot is of one)
+        execution_id = snapshot.execution
+        whole = await self._keys_of(execution_id, tenant_id)
+        if shared:
+            if execution_id not in self._done:
+                self._done[execution_id] = await self._keys_of(execution_id, None)
+            whole = self._done[execution_id] and whole
+        if whole:
+            await self._one(snapshot, replace=True)
+        else:
+            # The snapshot says that its keys are there.
+            self._count(seen=1, failed=1)
+
+    async def _keys_of(self, execution_id: str, scope: str | None) -> bool:
+        """Copies an execution's keys, and returns whether nothing went wrong.
+
+        Args:
             execution_id: The execution.
-            scopes: The tenants (None: no tenant) whose keys of the execution to copy.
-            snapshot: Its snapshot, where there is one.
+            scope: The tenant whose keys of it to copy; None for those that were set without one.
         """
         whole = True
         stay: dict[str, int] | None = None
@@ -165,34 +181,27 @@ class Copier:
                 whole = False
 
         async with AtMost(_AT_ONCE) as tasks:
-            for scope in scopes:
-                prefix = self._source.layout.execution(scope, execution_id)
-                async for place in self._places(prefix):
-                    if stay is None:
-                        stay = await self._staying(execution_id, scopes[0])
-                        whole = "failed" not in stay
-                    if stay:
-                        self._count(seen=1, **stay)
-                    else:
-                        await tasks.start(key(place))
-        if snapshot is None:
-            return
-        if whole:
-            await self._one(snapshot, replace=True)
-        else:
-            # The snapshot says that its keys are there.
-            self._count(seen=1, failed=1)
+            async for place in self._places(self._source.layout.execution(scope, execution_id)):
+                if stay is None:
+                    stay = await self._staying(execution_id, scope)
+                    whole = "failed" not in stay
+                if stay:
+                    self._count(seen=1, **stay)
+                else:
+                    await tasks.start(key(place))
+        return whole
 
-    async def _staying(self, execution_id: str, tenant_id: str | None) -> dict[str, int]:
+    async def _staying(self, execution_id: str, scope: str | None) -> dict[str, int]:
         """What each key of an execution counts as that is not to be copied; nothing else."""
+        layout = self._source.layout
         try:
-            ahead = await self._copier.is_ahead(execution_id, tenant_id)
-        except _OF_ONE_OBJECT as error:
-            layout = self._source.layout
-            if tenant_id is None:
+            if scope is None:
                 blamed = layout.execution(None, execution_id)
+                ahead = await self._copier.is_ahead_for_any(execution_id)
             else:
-                blamed = layout.snapshot(tenant_id, execution_id)
+                blamed = layout.snapshot(scope, execution_id)
+                ahead = await self._copier.is_ahead(execution_id, scope)
+        except _OF_ONE_OBJECT as error:
             self._failures[blamed] = _described(error)
             return {"failed": 1}
         return {"newer": 1} if ahead else {}
@@ -228,7 +237,7 @@ class Copier:
     def _set(self, **fields: int | str | None) -> None:
         self._report = msgspec.structs.replace(self._report, **fields)
         if self._progress is not None:
-            self._progress(self._report)
+            called("copy: progress", self._progress, self._report)
 
 
 def _described(error: StateBucketError) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from statebucket.admin.copier import Copier
 from statebucket.admin.copy_report import CopyReport
 from statebucket.admin.inventory import keeps_owner_records, of_shared, of_tenants
 from statebucket.admin.opened import context_of
-from statebucket.contract.progress import check_progress
+from statebucket.contract.callbacks import check_progress
 from statebucket.errors import InvalidArgument, UnsupportedOperation, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from statebucket.contract.state_store import StateStore
 
@@ -30,8 +31,10 @@ async def copy(
 
     Each object is read, written on condition of what was seen at the destination, read back and
     compared. Expiry is kept to the millisecond. A snapshot never replaces a newer one, and the keys
-    of an execution, also those set without a tenant, go or stay with its snapshot, which is written
-    last. A key of no execution that differs at the destination stays as it is there.
+    of an execution go or stay with its snapshot, which is written last. Those of its keys that were
+    set without a tenant go with the first of its tenants; they stay behind where any tenant's
+    snapshot of the execution is newer at the destination, or is of a tenant that is not copied. A
+    key of no execution that differs at the destination stays as it is there.
 
     Nothing is deleted at either store, and leases are not copied. What is at the destination
     already and equal is not written again: a copy that was interrupted, or that ends with an error,
@@ -57,12 +60,13 @@ async def copy(
 
     Raises:
         UnsupportedOperation: One of the stores is bound to a tenant.
-        InvalidArgument: One of them is no store of `statebucket.open_store`, ``tenants`` is a
-            string, or ``progress`` no plain function.
+        InvalidArgument: One of them is no store of `statebucket.open_store`, ``tenants`` is no
+            list, or ``progress`` no plain function.
         StateBucketError: A store could not be reached, or refused the call.
 
     Requests: 1 for every 1,000 objects to count them and 1 to list them, then at least 2 for an
-    object (a read at each store) and 4 for one that is copied.
+    object (a read at each store) and 4 for one that is copied. An execution that has keys takes 2
+    or 3 more, one that has keys without a tenant 1, and 1 or 2 for each tenant that has it there.
     """
     here, there = context_of(source), context_of(target)
     if here.tenant is not None or there.tenant is not None:
@@ -72,6 +76,10 @@ async def copy(
         )
     if isinstance(tenants, str):
         raise InvalidArgument(f"tenants={shown(tenants)}: write tenants=[{shown(tenants)}]")
+    if tenants is not None and not isinstance(tenants, Iterable):
+        raise InvalidArgument(
+            f"tenants must be a list of tenant ids, as in tenants=['acme']: {shown(tenants)}"
+        )
     check_progress(progress)
     every = tenants is None
     if tenants is None:
@@ -91,7 +99,7 @@ async def copy(
         replace_keys=replace_keys,
         dry_run=dry_run,
         total=sum(one.snapshots + one.keys for one in held) + shared,
-        tenants=len(names),
+        tenants=names,
         progress=progress,
     )
     for name in names:

@@ -19,6 +19,8 @@ from statebucket.port.expiry import Expiry
 from statebucket.store.envelope import expires_ms
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from statebucket.store.context import StoreContext
     from statebucket.store.envelope import Found
     from statebucket.store.layout import Place
@@ -33,36 +35,52 @@ class ObjectCopier:
     Args:
         source: What to copy from.
         target: Where to.
+        tenants: The tenants that are copied.
         dry_run: Write nothing.
     """
 
-    def __init__(self, source: StoreContext, target: StoreContext, *, dry_run: bool) -> None:
+    def __init__(
+        self,
+        source: StoreContext,
+        target: StoreContext,
+        *,
+        tenants: Collection[str],
+        dry_run: bool,
+    ) -> None:
         self._source = source
         self._target = target
+        self._tenants = frozenset(tenants)
         self._dry_run = dry_run
 
-    async def is_ahead(self, execution_id: str, tenant_id: str | None) -> bool:
-        """Whether the destination's snapshot of an execution is newer than the source's.
-
-        Args:
-            execution_id: The execution.
-            tenant_id: Its tenant at the source; None where nothing says whose it is.
-        """
+    async def is_ahead(self, execution_id: str, tenant_id: str) -> bool:
+        """Whether the destination's snapshot of a tenant's execution is newer than the source's."""
         source, target = self._source, self._target
-        owner = tenant_id
-        if owner is None and target.owners is not None:
-            owner = await target.owners.tenant_of(target.call(OPERATION), execution_id)
-        if owner is None:
-            return False
-        there = target.layout.snapshot(owner, execution_id)
+        there = target.layout.snapshot(tenant_id, execution_id)
         theirs = await target.objects.get(target.call(OPERATION), there)
         if theirs is None:
             return False
-        mine = None
-        if tenant_id is not None:
-            name = source.layout.snapshot(tenant_id, execution_id)
-            mine = await source.objects.get(source.call(OPERATION), name)
+        name = source.layout.snapshot(tenant_id, execution_id)
+        mine = await source.objects.get(source.call(OPERATION), name)
         return mine is None or _sequence_number(theirs) > _sequence_number(mine)
+
+    async def is_ahead_for_any(self, execution_id: str) -> bool:
+        """Whether an execution's keys without a tenant are the destination's business.
+
+        So they are where the snapshot of any tenant that has the execution there is newer than the
+        source's, or is of a tenant that is not copied.
+        """
+        target = self._target
+        if target.owners is None:
+            return False
+        for tenant_id in await target.owners.tenants_of(target.call(OPERATION), execution_id):
+            if tenant_id in self._tenants:
+                if await self.is_ahead(execution_id, tenant_id):
+                    return True
+            else:
+                name = target.layout.snapshot(tenant_id, execution_id)
+                if await target.objects.head(target.call(OPERATION), name) is not None:
+                    return True
+        return False
 
     async def copy(self, place: Place, *, replace: bool) -> dict[str, int]:
         """Copies the object at a place, with its owner record where it is a snapshot.

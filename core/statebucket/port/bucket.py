@@ -82,12 +82,13 @@ class Deletion(msgspec.Struct, frozen=True):
 
     Attributes:
         name: The whole object name.
-        existed: Whether there was something to delete; None where the service does not say.
+        existed: Whether there was something to delete; None where the service does not say. Where
+            the service shows what it has deleted, that, as for `Bucket.delete`.
         error: Why the object is still there, or None when it is gone.
     """
 
     name: str
-    existed: bool | None = None
+    existed: ObjectInfo | bool | None = None
     error: StateBucketError | None = None
 
 

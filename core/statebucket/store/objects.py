@@ -225,7 +225,7 @@ class Objects:
             gone = await self.send(
                 call, lambda: self.bucket.delete(name, condition), name, writes=True
             )
-            existed = not self._surely_expired(gone) if isinstance(gone, ObjectInfo) else gone
+            existed = self._existed(gone, lost=False)
         except PreconditionFailed as failed:
             info, found = await self._looked(call, name, with_get=look_with_get)
             if info is not None and info.version == condition:
@@ -254,9 +254,11 @@ class Objects:
             sent = set(left)
             lost = call.outcome == "unknown"  # a reply before: its request may have deleted them
             # What is said of other objects answers another request, and is not acted on.
-            results = [one for one in await self.bucket.delete_many(left) if one.name in sent]
-            if lost:
-                results = [Deletion(one.name, one.existed or None, one.error) for one in results]
+            results = [
+                Deletion(one.name, self._existed(one.existed, lost=lost), one.error)
+                for one in await self.bucket.delete_many(left)
+                if one.name in sent
+            ]
             done.update((result.name, result) for result in results)
             errors = [result.error for result in results if result.error is not None]
             again = [error for error in errors if error.transient]
@@ -366,6 +368,16 @@ class Objects:
         """
         at_ms = expires_ms(info)
         return at_ms is not None and at_ms <= self.now_ms()
+
+    def _existed(self, gone: ObjectInfo | bool | None, *, lost: bool) -> bool | None:  # noqa: FBT001  (the port's)
+        """Whether what a service says that it deleted existed: what has expired does not.
+
+        Args:
+            gone: What it says.
+            lost: Whether a request before may have deleted it, whose reply was lost.
+        """
+        existed = not self._surely_expired(gone) if isinstance(gone, ObjectInfo) else gone
+        return None if lost and not existed else existed
 
     def _surely_expired(self, info: ObjectInfo) -> bool:
         try:

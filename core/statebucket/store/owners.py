@@ -97,17 +97,7 @@ class OwnerIndex:
         Raises:
             AmbiguousExecution: Several tenants have it.
         """
-        tenants: list[str] = []
-        prefix = self._layout.owners_of(execution_id)
-        self._holders.pop(execution_id)
-        async for page in self._objects.pages_within(call, prefix):
-            for info in page:
-                place = self._layout.parse(info.name)
-                if place is not None and place.tenant is not None:
-                    tenants.append(place.tenant)
-                    self._listed(execution_id, place.tenant, info.version)
-            if len(tenants) > 1:
-                break
+        tenants = await self.tenants_of(call, execution_id, at_least=2)
         if len(tenants) > 1:
             message = (
                 f"{call.operation}: more than one tenant has execution {shown(execution_id)}, "
@@ -123,10 +113,32 @@ class OwnerIndex:
                 )
             raise AmbiguousExecution(
                 message,
-                object_name=prefix,
+                object_name=self._layout.owners_of(execution_id),
                 outcome=call.outcome,
             )
         return tenants[0] if tenants else None
+
+    async def tenants_of(
+        self, call: Call, execution_id: str, *, at_least: int | None = None
+    ) -> list[str]:
+        """The tenants that have an execution, by a listing of its records: 1 request per 1,000.
+
+        Args:
+            call: The call it belongs to.
+            execution_id: The execution.
+            at_least: Stop behind the page that brings so many.
+        """
+        tenants: list[str] = []
+        self._holders.pop(execution_id)
+        async for page in self._objects.pages_within(call, self._layout.owners_of(execution_id)):
+            for info in page:
+                place = self._layout.parse(info.name)
+                if place is not None and place.tenant is not None:
+                    tenants.append(place.tenant)
+                    self._listed(execution_id, place.tenant, info.version)
+            if at_least is not None and len(tenants) >= at_least:
+                break
+        return tenants
 
     def _hold(self, execution_id: str, tenant_id: str) -> None:
         """Takes down that a tenant has an execution."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from statebucket.contract.progress import check_progress
+from statebucket.contract.callbacks import called, check_progress
 from statebucket.contract.reports import DeletionReport
 from statebucket.errors import DeleteIncomplete, StateBucketError
 from statebucket.store.tasks import AtMost
@@ -202,7 +202,7 @@ class Remover:
 
     def _report_progress(self) -> None:
         if self._progress is not None:
-            self._progress(self._so_far())
+            called(f"{self._operation}: progress", self._progress, self._so_far())
 
     def _count(self, deletion: Deletion) -> None:
         size = self._sizes.pop(deletion.name, None)

@@ -35,7 +35,8 @@ async def swapped(
         name: The object.
         change: Takes the live object, or None, and returns what writes its next value on the
             version it is given, with a look at the winner where it loses
-            (``Objects.put(…, look_with_get=True)``). Its own errors are the caller's.
+            (``Objects.put(…, look_with_get=True)``). Its own errors are the caller's. Where the
+            object expires while it runs, it is called again with None.
 
     Returns:
         What the last writing returned.
@@ -50,6 +51,8 @@ async def swapped(
         # What has expired does not exist, but stands in the way of a create: it is replaced.
         live = None if found is None or objects.expired(found.info) else found
         write = change(live)
+        if live is not None and objects.expired(live.info):
+            write = change(None)  # it has expired while the caller's function ran
         try:
             return await write(Version.ABSENT if found is None else found.info.version)
         except VersionConflict as lost:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from statebucket.contract.progress import check_progress
+from statebucket.contract.callbacks import called, check_progress
 from statebucket.contract.reports import SweepReport
 from statebucket.errors import (
     CorruptObject,
@@ -64,6 +64,7 @@ class Sweeper:
         self._dry_run = dry_run
         check_progress(progress)
         self._progress = progress
+        self._of_caller: StateBucketError | None = None  # what ``progress`` has raised
         self._report = SweepReport()
         self._failures: dict[str, StateBucketError] = {}
         self._with_keys: set[Execution] = set()  # whose snapshots are still to be looked for
@@ -78,7 +79,7 @@ class Sweeper:
             try:
                 await self._prefix(prefix)
             except StateBucketError as error:
-                if not self._report.scanned:
+                if error is self._of_caller or not self._report.scanned:
                     raise  # nothing was done: this, and no more, is what is wrong
                 self._failures.setdefault(error.object_name or prefix, error)
                 break
@@ -98,11 +99,18 @@ class Sweeper:
                     self._count(scanned=1)
                     await tasks.start(self._guarded(info.name, self._judge, info))
             await self._examine(self._complete(page))
-            if self._progress is not None:
-                self._progress(self._report)
+            self._report_progress()
         await self._examine(set(self._with_keys))
-        if self._progress is not None:
-            self._progress(self._report)
+        self._report_progress()
+
+    def _report_progress(self) -> None:
+        if self._progress is None:
+            return
+        try:
+            called("sweep: progress", self._progress, self._report)
+        except StateBucketError as error:
+            self._of_caller = error
+            raise
 
     def _complete(self, page: list[ObjectInfo]) -> set[Execution]:
         """The executions of which no more keys are listed than up to this page."""

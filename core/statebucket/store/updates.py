@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from statebucket.contract.callbacks import called, check_function
 from statebucket.errors import (
-    InvalidArgument,
     InvalidSnapshot,
     InvalidValue,
     TenantMismatch,
@@ -46,7 +46,7 @@ class Updates(KeyValues):
     ) -> bytes | None:
         def changed(found: Found | None) -> tuple[bytes | None, bytes | None]:
             old = None if found is None else bytes(found.body)
-            new = function(old)
+            new = called("update: function", function, old)
             if new is None:
                 return None, old
             body = value_bytes(new)
@@ -64,7 +64,8 @@ class Updates(KeyValues):
         wanted = decoder(type, "update_json")
 
         def changed(found: Found | None) -> tuple[bytes | None, Any]:
-            new = function(None if found is None else decode_json(wanted, found, "update_json"))
+            old = None if found is None else decode_json(wanted, found, "update_json")
+            new = called("update_json: function", function, old)
             if new is None:  # it may have changed its argument in place: that is not stored
                 old = None if found is None else decode_json(wanted, found, "update_json")
                 return None, old
@@ -99,7 +100,7 @@ class Updates(KeyValues):
             ttl: The caller's.
         """
         name = self._key(operation, key)
-        _check_function(operation, function)
+        check_function(operation, function)
         self.context.expiry(ttl)  # refuses what is no TTL before the first request
         call = self.context.call(operation)
 
@@ -129,11 +130,11 @@ class Updates(KeyValues):
         function: Callable[[ExecutionSnapshot | None], ExecutionSnapshot | None],
     ) -> ExecutionSnapshot | None:
         self._check_execution(execution_id)
-        _check_function("update_snapshot", function)
+        check_function("update_snapshot", function)
         call = self.context.call("update_snapshot")
         tenant_id = await self.context.owner_of(call, execution_id)
         if tenant_id is None:  # no one owns it yet: the first snapshot says who does
-            first = function(None)
+            first = called("update_snapshot: function", function, None)
             if first is None:
                 return None
             tenant_id = _checked(first, execution_id).tenant_id
@@ -155,7 +156,7 @@ class Updates(KeyValues):
         def change(
             found: Found | None,
         ) -> Callable[[Version], Awaitable[ExecutionSnapshot | None]]:
-            new = function(load(found))
+            new = called("update_snapshot: function", function, load(found))
             if new is not None:
                 new = _checked(new, execution_id)
                 if new.tenant_id != tenant_id:
@@ -192,18 +193,3 @@ def _checked(snapshot: object, execution_id: str) -> ExecutionSnapshot:
             f"is for {execution_id!r}"
         )
     return snapshot
-
-
-def _check_function(operation: str, function: object) -> None:
-    """Returns if it is one that can be called to change a value.
-
-    Raises:
-        InvalidArgument: It cannot be called, or returns a coroutine.
-    """
-    from inspect import iscoroutinefunction  # noqa: PLC0415  (off the cold-start path: 8 ms)
-
-    if not callable(function) or iscoroutinefunction(function):
-        raise InvalidArgument(
-            f"{operation}: function must be a plain function of the stored value, as in "
-            f"lambda old: …; what it has to await, await before the call: {shown(function)}"
-        )

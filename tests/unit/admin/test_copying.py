@@ -181,7 +181,7 @@ async def test_another_tenants_execution_of_the_same_id_is_none_of_the_copys(sto
     assert (await target.tenant("globex").load_snapshot("e1")).sequence_number == 7
 
 
-async def test_keys_without_a_tenant_of_an_execution_that_several_have_are_a_failure(
+async def test_keys_without_a_tenant_of_an_execution_that_others_have_by_now_stay(
     stores: Any,
 ) -> None:
     source, target = stores
@@ -189,9 +189,85 @@ async def test_keys_without_a_tenant_of_an_execution_that_several_have_are_a_fai
     for tenant in ("acme", "globex"):
         await target.save_snapshot(snapshot("e1", tenant))
     report = await copy_store(source, target)
-    assert (report.ok, report.failed) == (False, 1)
-    assert "AmbiguousExecution" in report.failures["shared/executions/e1/"]
+    assert (report.ok, report.seen, report.newer) == (True, 1, 1)
     assert await target.get("exec:e1:k") is None
+    await target.tenant("acme").delete_snapshot("e1")  # whose owner record stays
+    assert (await copy_store(source, target)).newer == 1
+    await target.tenant("globex").delete_snapshot("e1")
+    assert (await copy_store(source, target)).copied == 1
+    assert await target.get("exec:e1:k") == b"source"
+
+
+async def test_keys_without_a_tenant_of_an_execution_that_several_have_are_copied_once(
+    stores: Any,
+) -> None:
+    source, target = stores
+    for tenant in ("acme", "globex"):
+        await source.save_snapshot(snapshot("e1", tenant))
+        await source.tenant(tenant).set("exec:e1:own", b"1")
+    await source.set("exec:e1:k", b"1")
+    report = await copy_store(source, target)
+    assert (report.total, report.seen, report.copied, report.ok) == (5, 5, 5, True)
+    report = await copy_store(source, target)
+    assert (report.seen, report.same) == (5, 5)
+
+
+@pytest.mark.parametrize("ahead", ["acme", "globex"])
+async def test_keys_without_a_tenant_stay_where_any_tenants_snapshot_is_newer(
+    stores: Any, ahead: str
+) -> None:
+    source, target = stores
+    for tenant in ("acme", "globex"):
+        await source.save_snapshot(snapshot("e1", tenant, 5))
+        await target.save_snapshot(snapshot("e1", tenant, 7 if tenant == ahead else 3))
+    await source.set("exec:e1:k", b"source")
+    await target.set("exec:e1:k", b"target")
+    report = await copy_store(source, target, replace_keys=True)
+    assert (report.ok, report.copied, report.newer) == (True, 1, 2)
+    assert await target.get("exec:e1:k") == b"target"
+
+
+async def test_keys_without_a_tenant_stay_where_a_tenant_has_them_that_is_not_copied(
+    stores: Any,
+) -> None:
+    source, target = stores
+    for store in stores:
+        await store.save_snapshot(snapshot("e1", "globex", 5))
+        await store.set("exec:e1:k", b"source" if store is source else b"target")
+    await source.save_snapshot(snapshot("e1"))
+    report = await copy(source, target)
+    assert (report.ok, report.copied, report.newer) == (True, 1, 1)
+    assert await target.get("exec:e1:k") == b"target"
+
+
+async def test_each_tenants_snapshot_waits_for_the_keys_without_a_tenant(stores: Any) -> None:
+    source, target = stores
+    for tenant in ("acme", "globex"):
+        await source.save_snapshot(snapshot("e1", tenant))
+    await source.set("exec:e1:k", b"1")
+    put = target.context.objects.bucket.put
+
+    async def refusing(write: Any, condition: Any) -> Any:
+        if write.name == "shared/executions/e1/k":
+            raise errors.RequestRejected("not this one")
+        return await put(write, condition)
+
+    target.context.objects.bucket.put = refusing
+    report = await copy_store(source, target)
+    assert (report.seen, report.copied, report.failed) == (3, 0, 3)
+    target.context.objects.bucket.put = put
+    assert (await copy_store(source, target)).copied == 3
+
+
+@pytest.mark.parametrize("tenants", [5, {"acme": 1}.values, "acme"])
+async def test_what_is_no_list_of_tenants_is_refused(stores: Any, tenants: Any) -> None:
+    source, target = stores
+    with pytest.raises(errors.InvalidArgument, match="tenants"):
+        await copy_store(source, target, tenants=tenants)
+    wrong: Any
+    for wrong in ([5], [None], b"acme"):
+        with pytest.raises(errors.InvalidKey, match="tenant id must be a string"):
+            await copy_store(source, target, tenants=wrong)
 
 
 async def test_what_is_damaged_on_the_way_is_found(stores: Any) -> None:

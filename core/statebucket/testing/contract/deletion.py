@@ -137,6 +137,21 @@ class DeletionContract(Contract):
         report = await store.delete_many(iter(keys))
         assert (report.keys, report.unreported) in {(0, 0), (0, 4)}
 
+    async def test_of_many_keys_those_that_have_expired_were_not_there(
+        self, store: StateStore, target: Target, clock: Clock
+    ) -> None:
+        await store.set("old", b"v", 60)
+        await store.set("new", b"v")
+        clock.advance(60)
+        alone = await store.delete("old")
+        await store.set("old", b"v", 1)
+        clock.advance(1)
+        report = await store.delete_many(["old", "new", "missing"])
+        # As `delete` has it: services that show what they delete do not count it.
+        expected = {False: (1, 0), True: (2, 0), None: (0, 3)}[alone]
+        assert (report.keys, report.unreported) == expected
+        assert target.raw_names() == []
+
     async def test_more_keys_than_a_batch_are_deleted(
         self, acme: StateStore, target: Target
     ) -> None:

@@ -199,6 +199,56 @@ class UpdateContract(Contract):
         assert await acme.get("k") == b"1"
         assert (await acme.load_snapshot(E1)) is not None
 
+    async def test_what_expires_while_the_function_runs_does_not_exist(
+        self, acme: StateStore, clock: Clock
+    ) -> None:
+        await acme.set("k", b"9", 60)
+        await acme.save_snapshot(snapshot(number=9), ttl=60)
+        seen: list[object] = []
+
+        def slow(value: Any) -> Any:  # noqa: ANN401
+            seen.append(value)
+            clock.advance(30)
+            return value
+
+        def slow_more(value: bytes | None) -> bytes:
+            return _more(slow(value))
+
+        clock.advance(30)
+        assert await acme.update("k", slow_more) == b"1"
+        assert seen == [b"9", None]
+        assert (await acme.get_stored("k")).expires_at is None  # type: ignore[union-attr]  # it is there
+        await acme.set_json("j", 9, 60)
+        clock.advance(30)
+        assert await acme.update_json("j", lambda n: (slow(n) or 0) + 1, ttl=60) == 1
+        await acme.save_snapshot(snapshot(number=9), ttl=60)
+        clock.advance(30)
+        renewed = await acme.update_snapshot(E1, lambda current: _next(slow(current)))
+        assert renewed is not None
+        assert renewed.sequence_number == 1
+        assert await acme.load_snapshot(E1) == renewed
+
+    @pytest.mark.parametrize("kind", [StopIteration, StopAsyncIteration])
+    async def test_a_function_that_is_out_of_items_says_so(
+        self, acme: StateStore, kind: type[Exception]
+    ) -> None:
+        def ends(_: object) -> None:
+            raise kind
+
+        # Python lets StopIteration out of no coroutine.
+        expected = errors.InvalidArgument if kind is StopIteration else kind
+        await acme.save_snapshot(snapshot())
+        for call in (
+            acme.update("k", ends),
+            acme.update_json("k", ends),
+            acme.update_snapshot(E1, ends),
+            acme.update_snapshot("new", ends),
+        ):
+            with pytest.raises(expected) as caught:
+                await call
+            if kind is StopIteration:
+                assert "function raised StopIteration" in str(caught.value)
+
     async def test_the_function_is_a_plain_one(self, acme: StateStore, target: Target) -> None:
         async def later(value: Any) -> Any:  # noqa: ANN401
             return value

@@ -1,4 +1,4 @@
-"""A callback for progress that no one would await is refused before anything is done."""
+"""Callbacks for progress: which are refused, what they get, and what they raise."""
 
 from __future__ import annotations
 
@@ -48,3 +48,37 @@ async def test_a_plain_function_gets_the_reports(store: StateStore, call: str) -
     reports: list[object] = []
     await CALLS[call](store, reports.append)
     assert reports
+
+
+@pytest.mark.parametrize("at", [1, 2])
+@pytest.mark.parametrize("kind", [errors.CorruptObject, errors.AccessDenied, ZeroDivisionError])
+@pytest.mark.parametrize("call", CALLS)
+async def test_what_it_raises_reaches_the_caller(
+    store: StateStore, call: str, kind: type[Exception], at: int
+) -> None:
+    execution = store.tenant("acme").execution("e1")
+    await execution.set("k", b"1")
+    await execution.save(execution.snapshot())
+    reports: list[object] = []
+    theirs = kind("theirs")
+
+    def stop(report: object) -> None:
+        reports.append(report)
+        if len(reports) == at:
+            raise theirs
+
+    with pytest.raises(kind) as caught:
+        await CALLS[call](store, stop)
+    assert caught.value is theirs
+    assert len(reports) == at
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_its_stop_iteration_is_explained(store: StateStore, call: str) -> None:
+    def ends(_: object) -> None:
+        next(iter(()))
+
+    execution = store.tenant("acme").execution("e1")
+    await execution.save(execution.snapshot())
+    with pytest.raises(errors.InvalidArgument, match="progress raised StopIteration"):
+        await CALLS[call](store, ends)
