@@ -71,6 +71,7 @@ def aws_lambda(
     *,
     folder: Path = EXAMPLES / "aws-lambda",
     handler: str = "handler.handler",
+    seconds: float = 30,
 ) -> Iterator[Started]:
     """Lambda: its runtime client asks a Runtime API for events; the process is killed at the end.
 
@@ -79,10 +80,11 @@ def aws_lambda(
         memory: The most bytes that it may fill, with the lowest priority; None for no limit.
         folder: Where the handler's module is.
         handler: The module and function, as Lambda is configured.
+        seconds: The function's timeout, as it is told.
     """
     command = [sys.executable, "-m", "awslambdaric", handler]
     with (
-        RuntimeAPI() as api,
+        RuntimeAPI(seconds) as api,
         _process(
             command if memory is None else [sys.executable, "-c", _SMALL, str(memory), *command],
             folder,

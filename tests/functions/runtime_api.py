@@ -25,11 +25,15 @@ class FunctionFailed(Exception):
 class RuntimeAPI:
     """The API, for one process of one function.
 
+    Args:
+        seconds: How long an invocation may take, as the function is told.
+
     Attributes:
         address: What AWS_LAMBDA_RUNTIME_API is to say.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 30) -> None:
+        self._seconds = seconds
         self._events: Queue[tuple[str, bytes] | None] = Queue()
         self._answers: Queue[tuple[str, bytes]] = Queue()
         self._server = ThreadingHTTPServer((HOST, 0), self._handler())
@@ -78,7 +82,8 @@ class RuntimeAPI:
                 request_id, body = found
                 self.send_response(200)
                 self.send_header("Lambda-Runtime-Aws-Request-Id", request_id)
-                self.send_header("Lambda-Runtime-Deadline-Ms", str(int(time.time() + 30) * 1000))
+                deadline = time.time() + api._seconds
+                self.send_header("Lambda-Runtime-Deadline-Ms", str(int(deadline * 1000)))
                 self.send_header(
                     "Lambda-Runtime-Invoked-Function-Arn",
                     "arn:aws:lambda:us-east-1:123456789012:function:step",

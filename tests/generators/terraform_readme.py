@@ -36,7 +36,8 @@ resource "aws_iam_role_policy" "state" {
 ```
 
 Give the function `STATEBUCKET_URL = module.state.store_url`. A whole function is in
-[examples/aws-lambda](../examples/aws-lambda).
+[examples/aws-lambda](../examples/aws-lambda), one that handles each event once, with AWS Lambda
+Powertools, in [examples/aws-idempotency](../examples/aws-idempotency).
 """,
     "gcp": """\
 A Cloud Storage bucket for execution state: private, with IAM alone deciding, encrypted, with the

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2] / "terraform"
 MODULES = ("aws", "gcp", "azure")
-EXAMPLES = ("aws-lambda", "gcp-function", "azure-function")
+EXAMPLES = ("aws-lambda", "aws-idempotency", "gcp-function", "azure-function")
 
 _BLOCK = "__is_block__"
 

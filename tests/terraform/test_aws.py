@@ -91,11 +91,16 @@ def test_the_example_has_its_role_and_its_store(made: Made) -> None:
     assert function["Role"].endswith(":role/statebucket-example")
 
 
+@pytest.mark.parametrize("example", ["aws-lambda", "aws-idempotency"])
 def test_the_example_is_a_root_module_that_takes_the_rest_from_the_environment(
-    server: Server, mirror: Path | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server,
+    mirror: Path | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    example: str,
 ) -> None:
     shutil.copytree(ROOT, tmp_path / "terraform")
-    folder = tmp_path / "terraform/examples/aws-lambda"
+    folder = tmp_path / "terraform/examples" / example
     values = {"name": "statebucket-root", "package": "handler.py"}
     (folder / "terraform.tfvars.json").write_text(json.dumps(values))
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)

@@ -24,6 +24,7 @@ SCHEMAS = {
     "gcp": "google",
     "azure": "azurerm",
     "examples/aws-lambda": "aws",
+    "examples/aws-idempotency": "aws",
     "examples/gcp-function": "google",
     "examples/azure-function": "azurerm",
 }
