@@ -109,7 +109,7 @@ servers-table: $(VENV)/.dev  ## Writes the table of servers in tests/README.md f
 	UPDATE_PAGES=1 $(PYTEST) -n 0 tests/docs/test_server_table.py
 
 # Every extra but durable, whose boto3 aioboto3 does not admit.
-LOCKED := s3 aiobotocore http gcs azure cli keyvalue langgraph claude powertools testing testing-s3
+LOCKED := s3 aiobotocore http gcs azure cli keyvalue langgraph claude powertools strands testing testing-s3
 
 lock: | $(BIN)/python  ## Pins what the tests and checks install, with hashes, from pyproject.toml
 	$(BIN)/python -m pip install --quiet $(UV)

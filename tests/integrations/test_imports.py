@@ -19,6 +19,7 @@ FRAMEWORKS = {
         "aws_durable_execution_sdk_python",
         "from statebucket_aws import StatebucketSerDes",
     ),
+    "strands": ("strands.storage", "import statebucket_strands"),
 }
 
 

@@ -15,12 +15,15 @@ from statebucket_aws import StatebucketPersistenceLayer
 from statebucket_claude import StatebucketSessionStore
 from statebucket_keyvalue import StatebucketStore
 from statebucket_langgraph import AsyncStatebucketSaver, StatebucketSaver
+from statebucket_strands import StatebucketSessionManager, StatebucketStorage
 
 Taker = Callable[[Any], object]
 ASYNCHRONOUS: dict[str, Taker] = {
     "StatebucketStore": lambda store: StatebucketStore(store=store),
     "StatebucketSessionStore": StatebucketSessionStore,
     "AsyncStatebucketSaver": AsyncStatebucketSaver,
+    "StatebucketStorage": StatebucketStorage,
+    "StatebucketSessionManager": lambda store: StatebucketSessionManager("s", store),
 }
 T: Any = {"configurable": {"thread_id": "t"}}
 
@@ -65,6 +68,18 @@ def test_a_saver_refuses_a_ttl_when_it_is_made(ttl: Any) -> None:
         AsyncStatebucketSaver(statebucket.open_store("memory://"), ttl=ttl)
     with pytest.raises(errors.InvalidArgument, match="ttl must be a positive"):
         StatebucketSaver(sync.open_store("memory://"), ttl=ttl)
+
+
+@pytest.mark.parametrize("ttl", [0, -1, timedelta(0), float("nan"), True, "30"])
+def test_sessions_and_a_storage_refuse_a_duration_when_they_are_made(ttl: Any) -> None:
+    store = statebucket.open_store("memory://")
+    with pytest.raises(errors.InvalidArgument, match="ttl must be a positive"):
+        StatebucketStorage(store, ttl=ttl)
+    for name in ("ttl", "lease_ttl", "wait"):
+        with pytest.raises(errors.InvalidArgument, match=f"{name} must be a positive"):
+            StatebucketSessionManager("s", store, **{name: ttl})
+    with pytest.raises(errors.InvalidArgument, match=r"lease_ttl .* at most 86400 s"):
+        StatebucketSessionManager("s", store, lease_ttl=timedelta(days=2))
 
 
 def test_a_blocking_run_on_the_asynchronous_saver_names_what_to_use() -> None:

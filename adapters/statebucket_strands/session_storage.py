@@ -1,0 +1,109 @@
+"""The storage of a session: what it writes replaces what it has read, and nothing else."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from statebucket import Version, errors
+from statebucket_strands.storage import StatebucketStorage
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from datetime import timedelta
+
+    from statebucket import StateStore
+
+_ONLY_NEWS: ContextVar[bool] = ContextVar("statebucket_strands_only_news", default=False)
+
+
+class SessionStorage(StatebucketStorage):
+    """A storage that knows the version of each value that it has read or written.
+
+    A write is conditional on that version, so that a worker that was paused, or that has read the
+    session before another continued it, overwrites nothing. A value that was neither read nor
+    written is written as it is: those have names of their own.
+
+    Args:
+        store: As for `StatebucketStorage`.
+        ttl: See there.
+        session_id: The session, for messages.
+        check: Raises if a write must not be tried.
+        failed: Called when a write has failed.
+    """
+
+    def __init__(
+        self,
+        store: StateStore,
+        *,
+        ttl: timedelta | float | None,
+        session_id: str,
+        check: Callable[[], None],
+        failed: Callable[[], Awaitable[None]],
+    ) -> None:
+        super().__init__(store, ttl=ttl)
+        self.session_id = session_id
+        self._check = check
+        self._failed = failed
+        self._versions: dict[str, Version] = {}
+
+    @property
+    def store(self) -> StateStore:
+        """The tenant's view."""
+        return self._store
+
+    @contextmanager
+    def only_news(self) -> Iterator[None]:
+        """Has reads return None where the value is the one that was read or written last."""
+        token = _ONLY_NEWS.set(True)
+        try:
+            yield
+        finally:
+            _ONLY_NEWS.reset(token)
+
+    async def write(self, key: str, data: bytes) -> None:
+        """Stores a value over the one that was read or written last: 1 request.
+
+        Raises:
+            VersionConflict: Another is stored.
+            LeaseLost: The lease of the invocation is lost.
+            StorageError: The write failed.
+        """
+        try:
+            await super().write(key, data)
+        except BaseException:
+            await self._failed()
+            raise
+
+    async def _get(self, name: str) -> bytes | None:
+        stored = await self._store.get_stored(name)
+        version = Version.ABSENT if stored is None else stored.version
+        known = self._versions.get(name, Version.ABSENT)
+        if _ONLY_NEWS.get():
+            if version == known:
+                return None
+            if stored is None:
+                raise errors.VersionConflict(
+                    f"the session {self.session_id!r} was deleted or has expired since this agent "
+                    "has loaded it: make the agent again",
+                    object_name=name,
+                )
+        self._versions[name] = version
+        return None if stored is None else stored.value
+
+    async def _set(self, name: str, data: bytes) -> None:
+        self._check()
+        known = self._versions.get(name)
+        try:
+            version = await self._store.set(name, data, self._ttl, if_version=known)
+        except errors.VersionConflict as error:
+            raise errors.VersionConflict(
+                f"another worker has saved or deleted the session {self.session_id!r} since this "
+                "agent has loaded it, and nothing was stored: invoke the agent again, which loads "
+                "what is there",
+                object_name=error.object_name,
+                outcome=error.outcome,
+            ) from error
+        if known is not None:
+            self._versions[name] = version
