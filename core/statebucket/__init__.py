@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from statebucket.contract.lease import Lease as Lease
     from statebucket.contract.lifecycle import LifecyclePlan as LifecyclePlan
     from statebucket.contract.lifecycle import LifecycleReport as LifecycleReport
+    from statebucket.contract.partition import Partition as Partition
     from statebucket.contract.writer import SnapshotWriter as SnapshotWriter
 
 __version__ = "0.1.0"
@@ -62,6 +63,7 @@ _LATER = {
     "Lease": "statebucket.contract.lease",
     "LifecyclePlan": "statebucket.contract.lifecycle",
     "LifecycleReport": "statebucket.contract.lifecycle",
+    "Partition": "statebucket.contract.partition",
     "SnapshotWriter": "statebucket.contract.writer",
 }
 

@@ -242,15 +242,23 @@ class DeleteIncomplete(StateBucketError):
 
     Attributes:
         failures: The error for each object that is still there, by object name (by key after
-            `delete_many`), and for a prefix whose listing ended in one.
+            `delete_many`), and for a prefix whose listing ended in one: the first 100, but after
+            `delete_many` all.
+        failed: How many there are, with those that ``failures`` leaves out.
         report: What was removed.
     """
 
     def __init__(
-        self, message: str, *, failures: Mapping[str, StateBucketError], report: DeletionReport
+        self,
+        message: str,
+        *,
+        failures: Mapping[str, StateBucketError],
+        report: DeletionReport,
+        failed: int | None = None,
     ) -> None:
         super().__init__(message, outcome="unknown")
         self.failures = failures
+        self.failed = len(failures) if failed is None else failed
         self.report = report
 
 

@@ -26,6 +26,7 @@ from typing import Any, Self, TypeVar, overload
 from statebucket.contract.entries import KeyEntry, SnapshotEntry
 from statebucket.contract.ids import ExecutionId, TenantId
 from statebucket.contract.lifecycle import LifecyclePlan, LifecycleReport
+from statebucket.contract.partition import Partition
 from statebucket.contract.reports import DeletionReport, SweepReport
 from statebucket.contract.snapshot import ExecutionSnapshot
 from statebucket.contract.state_store import MARGIN

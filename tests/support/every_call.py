@@ -179,6 +179,10 @@ DRIVERS: dict[str, list[Callable[[StateStore, Ids], Any]]] = {
         lambda store, ids: store.delete_tenant(ids.tenant),
         lambda store, _: store.delete_tenant("acme"),
     ],
+    "partitions": [
+        lambda store, _: store.partitions(2),
+        lambda store, ids: store.partitions(2, tenant=ids.tenant),
+    ],
     "sweep": [
         lambda store, _: store.sweep(margin=timedelta(0)),
         lambda store, _: store.sweep(orphans=True, margin=timedelta(0)),

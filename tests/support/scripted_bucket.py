@@ -215,6 +215,6 @@ def take(seconds: float) -> Step:
     return step
 
 
-def opened(bucket: ScriptedBucket, **options: Any) -> StateStore:
+def opened(bucket: Bucket, **options: Any) -> StateStore:
     """A store on it, found as a third party's is; needs the fixture ``_scripted``."""
     return open_store("scripted://host/p", bucket=bucket, **options)

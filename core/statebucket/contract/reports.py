@@ -1,8 +1,23 @@
-"""What clean-ups report."""
+"""What clean-ups report. Reports of several partitions add up: ``first + second``."""
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import msgspec
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+
+def added(first: R, second: R) -> R:
+    """The sum of two reports, whose fields are numbers; one that is not known leaves none."""
+    fields = {
+        name: None
+        if getattr(first, name) is None or getattr(second, name) is None
+        else getattr(first, name) + getattr(second, name)
+        for name in first.__struct_fields__
+    }
+    return type(first)(**fields)
 
 
 class DeletionReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +41,9 @@ class DeletionReport(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int = 0
     foreign: int = 0
     unreported: int = 0
+
+    def __add__(self, other: DeletionReport) -> DeletionReport:
+        return added(self, other)
 
 
 class SweepReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,3 +72,6 @@ class SweepReport(msgspec.Struct, frozen=True, kw_only=True):
     orphans: int = 0
     orphan_keys: int = 0
     bytes: int = 0
+
+    def __add__(self, other: SweepReport) -> SweepReport:
+        return added(self, other)

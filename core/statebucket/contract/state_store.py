@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from statebucket.contract.ids import ExecutionId, TenantId
     from statebucket.contract.lease import Lease
     from statebucket.contract.lifecycle import LifecyclePlan, LifecycleReport
+    from statebucket.contract.partition import Partition
     from statebucket.contract.reports import DeletionReport, SweepReport
     from statebucket.contract.snapshot import ExecutionSnapshot
     from statebucket.contract.stats import Stats
@@ -836,6 +837,7 @@ class StateStore(StorageBackend, Protocol):
         self,
         tenant_id: TenantId | str,
         *,
+        partition: Partition | None = None,
         progress: Callable[[DeletionReport], None] | None = None,
     ) -> DeletionReport:
         """Removes all that belongs to a tenant: off-boarding.
@@ -847,10 +849,40 @@ class StateStore(StorageBackend, Protocol):
 
         Args:
             tenant_id: The tenant.
+            partition: Remove only what lies in this part; see `partitions`.
             progress: Called with what was removed so far, after each owner record and each batch.
 
         Raises:
             DeleteIncomplete: Some objects could not be removed.
+            TenantMismatch: This store is bound to another tenant.
+        """
+        ...
+
+    @declare(Kind.CALL, tenant="tenant", concurrent=True)
+    async def partitions(self, n: int, *, tenant: TenantId | str | None = None) -> list[Partition]:
+        """Divides what is stored into parts of about the same number of objects.
+
+        For `sweep`, `delete_tenant` and the copies and inventories of `statebucket.admin`, several
+        at a time, on one machine or on many: each takes ``partition=``, and the reports add up.
+        Together the parts leave nothing out, also of what is written later; a call may be made
+        twice for one of them, or for two that overlap. Workers must take their parts from one
+        division: two made at different times have their borders in different places.
+
+        The numbers are estimated from samples of the names, so that parts differ in size. An
+        execution is never divided. A service that does not list in order is not divided.
+
+        Some 30 requests for each of the larger tenants, 1 for each other (of up to 1,000 of them),
+        1 per 1,000 tenants, and up to 10 a part.
+
+        Args:
+            n: How many parts to make; there are fewer where fewer can be told apart.
+            tenant: Divide what this tenant has.
+
+        Returns:
+            The parts, in order; owner records come last.
+
+        Raises:
+            InvalidArgument: ``n`` is not from 1 to 100,000.
             TenantMismatch: This store is bound to another tenant.
         """
         ...
@@ -863,6 +895,7 @@ class StateStore(StorageBackend, Protocol):
         dry_run: bool = False,
         orphans: bool = False,
         margin: timedelta | float = MARGIN,
+        partition: Partition | None = None,
         progress: Callable[[SweepReport], None] | None = None,
     ) -> SweepReport:
         """Removes expired objects now, each only at the version that was seen expired.
@@ -890,6 +923,7 @@ class StateStore(StorageBackend, Protocol):
                 for each key.
             margin: How long an object must have been expired, for clocks that differ, as a
                 `timedelta` or in seconds.
+            partition: Sweep only what lies in this part; see `partitions`.
             progress: Called with what was done so far, after each page of a listing.
 
         Raises:

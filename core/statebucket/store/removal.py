@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 from statebucket.contract.callbacks import called, check_progress
 from statebucket.contract.reports import DeletionReport
+from statebucket.contract.segments import encode
 from statebucket.errors import DeleteIncomplete, StateBucketError
+from statebucket.store.extent import TENANTS, Extent, Piece
+from statebucket.store.failures import Failures
 from statebucket.store.tasks import AtMost
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 
+    from statebucket.contract.partition import Partition
     from statebucket.port.bucket import Deletion, ObjectInfo
     from statebucket.store.context import StoreContext
     from statebucket.store.layout import Place
@@ -54,7 +58,7 @@ class Remover:
         check_progress(progress)
         self._progress = progress
         self._sizes: dict[str, int] = {}
-        self._failures: dict[str, StateBucketError] = {}
+        self._failures = Failures()
         self._unlisted: StateBucketError | None = None
         self._sent = False
         self._snapshots: int | None = 0
@@ -83,27 +87,28 @@ class Remover:
                 place.kind == "key" and place.execution == execution_id and place.tenant in within
             )
 
-        await self._remove(self._listed(prefixes), first, inside)
+        await self._remove(self._listed(map(Piece, prefixes)), first, inside)
         # Last, and only when all else is gone: a run through the store finds the tenant by it.
         if self._owners is not None and tenant_id is not None and not self._failures:
             await self._remove_owner(execution_id, tenant_id)
         return self._report()
 
-    async def tenant(self, tenant_id: str) -> DeletionReport:
-        """Removes a tenant's owner records, then everything in its prefix.
+    async def tenant(self, tenant_id: str, partition: Partition | None) -> DeletionReport:
+        """Removes a tenant's owner records, then everything in its prefix, or a part of both.
 
         The records go first here: a run that is cut short finds by the listing what it left, which
         would not name the executions any more if their objects had gone before their records.
         """
+        extent = Extent.of(self._context, tenant_id, partition)
         if self._owners is not None:
             # One after the other: an execution with a snapshot and keys is in both.
-            for executions in (self._with_snapshot(tenant_id), self._with_keys(tenant_id)):
+            for executions in self._executions(tenant_id, extent):
                 async with AtMost(_OWNERS_AT_ONCE) as tasks:
                     async for execution_id in executions:
                         await tasks.start(self._remove_owner(execution_id, tenant_id))
         # What another run can finish is left to it. A record that will never go keeps nothing else.
-        if not any(error.transient for error in self._failures.values()):
-            listed = self._listed([self._layout.tenant(tenant_id)])
+        if not self._failures.transient:
+            listed = self._listed(extent.pieces())
             await self._remove(listed, [], lambda place: place.tenant == tenant_id)
         return self._report()
 
@@ -113,8 +118,11 @@ class Remover:
         Args:
             names: Their object names, with the key that each stands for.
         """
+        self._failures = Failures(limit=None)
         await self._remove(_no_pages(), list(names), lambda _: True)
-        self._failures = {names[name]: error for name, error in self._failures.items()}
+        self._failures.sample = {
+            names[name]: error for name, error in self._failures.sample.items()
+        }
         return self._report("keys")
 
     async def _remove_owner(self, execution_id: str, tenant_id: str) -> None:
@@ -123,16 +131,28 @@ class Remover:
         try:
             removed = await self._owners.remove(self._call(), execution_id, tenant_id)
         except StateBucketError as error:
-            self._failures[self._layout.owner(execution_id, tenant_id)] = error
+            self._failures.add(self._layout.owner(execution_id, tenant_id), error)
         else:
             self._removed_owners += removed
             self._report_progress()
 
-    async def _with_snapshot(self, tenant_id: str) -> AsyncIterator[str]:
-        async for page in self._listed([self._layout.snapshots(tenant_id)]):
+    def _executions(self, tenant_id: str, extent: Extent) -> Iterator[AsyncIterator[str]]:
+        """The executions of a tenant that have a snapshot, and those that have keys."""
+        ids = extent.ids(TENANTS, encode(tenant_id, what="tenant id"))
+        if ids is None:
+            return
+        yield self._named(Piece(self._layout.snapshots(tenant_id), *ids))
+        executions = Piece(self._layout.executions(tenant_id), *ids, nested=True)
+        # A listing of prefixes cannot begin in the middle.
+        yield self._named(executions) if executions.bounded else self._with_keys(tenant_id)
+
+    async def _named(self, piece: Piece) -> AsyncIterator[str]:
+        last = None
+        async for page in self._listed([piece]):
             for info in page:
                 place = self._layout.parse(info.name)
-                if place is not None and place.execution is not None:
+                if place is not None and place.execution not in {None, last}:
+                    last = place.execution
                     yield place.execution
 
     async def _with_keys(self, tenant_id: str) -> AsyncIterator[str]:
@@ -143,10 +163,10 @@ class Remover:
             if execution_id is not None:
                 yield execution_id
 
-    async def _listed(self, prefixes: list[str]) -> AsyncIterator[list[ObjectInfo]]:
-        for prefix in prefixes:
-            pages = self._objects.all_pages(self._operation, prefix, self._context.deadline)
-            async for page in self._noted(pages, prefix):
+    async def _listed(self, pieces: Iterable[Piece]) -> AsyncIterator[list[ObjectInfo]]:
+        for piece in pieces:
+            pages = piece.pages(self._objects, self._operation, self._context.deadline)
+            async for page in self._noted(pages, piece.folder):
                 yield page
 
     async def _noted(self, listing: AsyncIterator[T], prefix: str) -> AsyncIterator[T]:
@@ -157,7 +177,8 @@ class Remover:
             async for item in listing:
                 yield item
         except StateBucketError as error:
-            self._failures[prefix] = self._unlisted = error
+            self._failures.add(prefix, error)
+            self._unlisted = error
 
     async def _remove(
         self,
@@ -207,7 +228,7 @@ class Remover:
     def _count(self, deletion: Deletion) -> None:
         size = self._sizes.pop(deletion.name, None)
         if deletion.error is not None:
-            self._failures[deletion.name] = deletion.error
+            self._failures.add(deletion.name, deletion.error)
             return
         # What was listed existed, whatever the service says of its deletion.
         existed = size is not None or deletion.existed
@@ -247,13 +268,14 @@ class Remover:
         if self._unlisted is not None and not self._sent:
             raise self._unlisted  # nothing was done: this, and no more, is what is wrong
         if self._failures:
-            name, error = next(iter(self._failures.items()))
-            left = f"{len(self._failures)} {what} are still there, among them {name!r}"
+            name, error = self._failures.first
+            left = f"{self._failures.count:,} {what} are still there, among them {name!r}"
             if self._unlisted is not None:
                 left, error = "not everything was listed", self._unlisted
             raise DeleteIncomplete(
                 f"{self._operation}: {left}: {error.message}",
-                failures=self._failures,
+                failures=self._failures.sample,
+                failed=self._failures.count,
                 report=report,
             ) from error
         return report

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from statebucket.contract.ids import ExecutionId, TenantId
     from statebucket.contract.lease import Lease
     from statebucket.contract.lifecycle import LifecyclePlan, LifecycleReport
+    from statebucket.contract.partition import Partition
     from statebucket.contract.reports import DeletionReport, SweepReport
     from statebucket.contract.snapshot import ExecutionSnapshot
     from statebucket.contract.writer import SnapshotWriter
@@ -228,11 +229,12 @@ class ObjectStateStore(Updates, Listings):
         self,
         tenant_id: TenantId | str,
         *,
+        partition: Partition | None = None,
         progress: Callable[[DeletionReport], None] | None = None,
     ) -> DeletionReport:
         self._layout.tenant(tenant_id)
         self.context.check_tenant(tenant_id)
-        return await self._remover("delete_tenant", progress).tenant(tenant_id)
+        return await self._remover("delete_tenant", progress).tenant(tenant_id, partition)
 
     async def sweep(
         self,
@@ -241,15 +243,13 @@ class ObjectStateStore(Updates, Listings):
         dry_run: bool = False,
         orphans: bool = False,
         margin: timedelta | float = MARGIN,
+        partition: Partition | None = None,
         progress: Callable[[SweepReport], None] | None = None,
     ) -> SweepReport:
+        from statebucket.store.extent import Extent  # noqa: PLC0415  (see the top)
         from statebucket.store.sweep import Sweeper  # noqa: PLC0415  (see the top)
 
-        if tenant is None:
-            tenant = self._tenant
-        else:
-            self._layout.tenant(tenant)
-            self.context.check_tenant(tenant)
+        extent = Extent.of(self.context, tenant, partition)
         sweeper = Sweeper(
             self.context,
             margin_ms=span_ms(margin, "margin"),
@@ -257,7 +257,19 @@ class ObjectStateStore(Updates, Listings):
             dry_run=dry_run,
             progress=progress,
         )
-        return await sweeper.run(tenant)
+        return await sweeper.run(extent)
+
+    async def partitions(self, n: int, *, tenant: TenantId | str | None = None) -> list[Partition]:
+        from statebucket.contract.partition import divided  # noqa: PLC0415  (see the top)
+        from statebucket.store.cutting import check_number, cut  # noqa: PLC0415  (see the top)
+
+        check_number(n)
+        if tenant is None:
+            tenant = self._tenant
+        else:
+            self._layout.tenant(tenant)
+            self.context.check_tenant(tenant)
+        return divided(await cut(self.context, n, tenant), tenant)
 
     def _remover(
         self, operation: str, progress: Callable[[DeletionReport], None] | None

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from statebucket.port.bucket import ObjectInfo
     from statebucket.store.context import StoreContext
     from statebucket.store.envelope import Found
+    from statebucket.store.extent import Extent, Piece
     from statebucket.store.layout import Place
     from statebucket.store.owners import OwnerIndex
     from statebucket.store.retry import Call
@@ -72,16 +73,15 @@ class Sweeper:
             context, margin_ms=margin_ms, removes=orphans, dry_run=dry_run, count=self._count
         )
 
-    async def run(self, tenant_id: str | None) -> SweepReport:
-        """Sweeps one tenant, or everything of the store."""
-        areas = self._layout.areas
-        for prefix in areas if tenant_id is None else [self._layout.tenant(tenant_id)]:
+    async def run(self, extent: Extent) -> SweepReport:
+        """Sweeps one tenant, everything of the store, or a part of either."""
+        for piece in extent.pieces():
             try:
-                await self._prefix(prefix)
+                await self._piece(piece)
             except StateBucketError as error:
                 if error is self._of_caller or not self._report.scanned:
                     raise  # nothing was done: this, and no more, is what is wrong
-                self._failures.setdefault(error.object_name or prefix, error)
+                self._failures.setdefault(error.object_name or piece.folder, error)
                 break
         if self._failures:
             name, first = next(iter(self._failures.items()))
@@ -92,8 +92,8 @@ class Sweeper:
             ) from first
         return self._report
 
-    async def _prefix(self, prefix: str) -> None:
-        async for page in self._objects.all_pages("sweep", prefix, self._context.deadline):
+    async def _piece(self, piece: Piece) -> None:
+        async for page in piece.pages(self._objects, "sweep", self._context.deadline):
             async with AtMost(_AT_ONCE) as tasks:
                 for info in page:
                     self._count(scanned=1)

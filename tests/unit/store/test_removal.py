@@ -378,3 +378,22 @@ def test_what_a_batchs_answer_says_of_other_objects_is_not_acted_on() -> None:
         assert await store.tenant("other").get("k") == b"v"
 
     run(work())
+
+
+def test_of_many_refused_objects_some_errors_are_kept_and_all_are_counted() -> None:
+    bucket = Stubborn(lambda _: errors.AccessDenied("no"))
+
+    async def work() -> None:
+        store = opened(bucket)
+        view = store.tenant(ACME)
+        for n in range(250):
+            await view.set(f"k{n}", b"v")
+        with pytest.raises(errors.DeleteIncomplete, match="250 objects are still there") as caught:
+            await store.delete_tenant(ACME)
+        assert (len(caught.value.failures), caught.value.failed) == (100, 250)
+        keys = [f"k{n}" for n in range(250)]
+        with pytest.raises(errors.DeleteIncomplete) as caught:  # the caller named each of them
+            await view.delete_many(keys)
+        assert set(caught.value.failures) == set(keys)
+
+    run(work())

@@ -1,0 +1,147 @@
+"""A part of what a store holds, for one of several workers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import msgspec
+
+from statebucket.contract.segments import decode, encode
+from statebucket.errors import InvalidArgument, shown
+
+AREAS = ("tenants", "shared", "owners")
+"""The areas of a store in the order in which partitions divide them: owner records come last."""
+
+MAX_PARTITIONS = 100_000
+
+
+class Position(NamedTuple):
+    """A place in the order that partitions divide: an id or key of one scope.
+
+    Attributes:
+        area: The index in `AREAS`.
+        tenant: The tenant's segment in object names; empty in the other areas.
+        id: The segment of the execution's id, or of a key that belongs to none.
+    """
+
+    area: int
+    tenant: str
+    id: str
+
+    @property
+    def text(self) -> str:
+        """The form that `position` reads."""
+        tenant = f"{self.tenant}/" if self.tenant else ""
+        return f"{AREAS[self.area]}/{tenant}{self.id}"
+
+
+class Partition(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the parts into which `StateStore.partitions` divides a store, or a tenant.
+
+    An execution lies in one part as a whole: its snapshot, its keys and its lease. What a call
+    decides about it therefore does not depend on how a store is divided. (The keys of an execution
+    that were set without a tenant, and owner records, have parts of their own; what decides about
+    them looks at the rest of the execution wherever it lies.)
+
+    Attributes:
+        index: Its number, from 0.
+        count: How many there are.
+        start: The position behind which it begins, such as ``tenants/acme/exec-5``; None for the
+            beginning of the store.
+        end: The position with which it ends; None for the end of the store.
+        tenant: The tenant that is divided; None for the whole store.
+    """
+
+    index: int
+    count: int
+    start: str | None = None
+    end: str | None = None
+    tenant: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses what `StateStore.partitions` does not return."""
+        for what, value in (("index", self.index), ("count", self.count)):
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise InvalidArgument(f"a partition's {what} must be an int: {shown(value)}")
+        if not 0 <= self.index < self.count <= MAX_PARTITIONS:
+            raise InvalidArgument(
+                f"a partition's index must be at least 0 and below its count, and that at most "
+                f"{MAX_PARTITIONS:,}: index {self.index}, count {self.count}"
+            )
+        if self.tenant is not None:
+            encode(self.tenant, what="a partition's tenant")
+        start = None if self.start is None else position(self.start)
+        end = None if self.end is None else position(self.end)
+        if start is not None and end is not None and end <= start:
+            raise InvalidArgument(
+                f"a partition's end must come after its start: {shown(self.start)}, "
+                f"{shown(self.end)}"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The partition as values that JSON has."""
+        fields: dict[str, Any] = msgspec.to_builtins(self)
+        return fields
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Partition:
+        """The partition that `to_dict` has written.
+
+        Raises:
+            InvalidArgument: It is not one.
+        """
+        if not isinstance(fields, Mapping):
+            raise InvalidArgument(f"a partition must be a dict: {shown(fields)}")
+        unknown = set(fields) - set(cls.__struct_fields__)
+        if unknown:
+            raise InvalidArgument(f"a partition has no field {shown(min(map(str, unknown)))}")
+        try:
+            return msgspec.convert(dict(fields), cls)
+        except msgspec.ValidationError as error:
+            cause = error.__cause__
+            text = cause.message if isinstance(cause, InvalidArgument) else str(error)
+            raise InvalidArgument(f"not a partition: {text}") from error
+
+
+def position(text: str) -> Position:
+    """The position of its text form.
+
+    Raises:
+        InvalidArgument: It is not one.
+    """
+    parts = text.split("/") if isinstance(text, str) else []
+    match parts:
+        case ["tenants", tenant, segment]:
+            area, tenant_segment = 0, tenant
+        case ["shared" | "owners" as name, segment]:
+            area, tenant_segment = AREAS.index(name), ""
+        case _:
+            raise _no_position(text)
+    if decode(segment) is None or (tenant_segment and decode(tenant_segment) is None):
+        raise _no_position(text)
+    if area == 0 and not tenant_segment:
+        raise _no_position(text)
+    return Position(area, tenant_segment, segment)
+
+
+def divided(ends: list[Position], tenant: str | None) -> list[Partition]:
+    """The partitions between positions, in order; they leave nothing out.
+
+    Args:
+        ends: Where one ends and the next begins, rising.
+        tenant: The tenant that is divided; None for the whole store.
+    """
+    texts = [None, *(end.text for end in ends), None]
+    return [
+        Partition(index=index, count=len(ends) + 1, start=start, end=end, tenant=tenant)
+        for index, (start, end) in enumerate(pairwise(texts))
+    ]
+
+
+def _no_position(text: object) -> InvalidArgument:
+    return InvalidArgument(
+        "a partition's start and end must read 'tenants/TENANT/ID', 'shared/ID' or 'owners/ID', "
+        f"as partitions() has written them: {shown(text)}"
+    )

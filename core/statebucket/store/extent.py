@@ -1,0 +1,281 @@
+"""What a call works on: the whole of a store, one tenant, or a partition of either.
+
+Partitions divide by ids, while an object's name goes on behind the id with a slash. The order of
+names is not quite that of ids then: ``a-b/key`` comes before ``a/key``, although ``a`` comes before
+``a-b``. So a range of ids is a range of names, and the names of a few ids that come late: of the
+last id, and of those that it begins with.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from statebucket.contract.partition import AREAS, Position, position
+from statebucket.contract.segments import encode
+from statebucket.errors import InvalidArgument, shown
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from statebucket.contract.partition import Partition
+    from statebucket.port.bucket import ObjectInfo
+    from statebucket.store.context import StoreContext
+    from statebucket.store.layout import Layout
+    from statebucket.store.objects import Objects
+
+TENANTS, SHARED, OWNERS = range(len(AREAS))
+
+_LAST = "\x7f"
+"""Behind whatever a segment may hold."""
+
+
+class Piece(NamedTuple):
+    """A range of the segments below a folder.
+
+    Attributes:
+        folder: What the names begin with.
+        after: The segment behind which the range begins; None for the first.
+        until: The segment with which it ends; None for the last.
+        open_end: Whether ``until`` itself is left out.
+        nested: Whether names go on behind the segment.
+        besides: Folders within, whose content is not part of the piece.
+    """
+
+    folder: str
+    after: str | None = None
+    until: str | None = None
+    open_end: bool = False
+    nested: bool = False
+    besides: tuple[str, ...] = ()
+
+    @property
+    def bounded(self) -> bool:
+        """Whether it is less than the whole folder."""
+        return self.after is not None or self.until is not None
+
+    def holds(self, segment: str) -> bool:
+        """Whether a segment is in the range."""
+        if self.after is not None and segment <= self.after:
+            return False
+        return not self.is_past(segment)
+
+    def is_past(self, segment: str) -> bool:
+        """Whether a segment comes behind the range."""
+        if self.until is None:
+            return False
+        return segment > self.until or (self.open_end and segment == self.until)
+
+    def late(self) -> list[str]:
+        """The segments of the range whose names may come behind those of others past its end."""
+        end = self.until
+        if end is None or not self.nested:
+            return []
+        found = [end[:at] for at in range(1, len(end)) if end[at] < "/"]
+        return [one for one in (*found, end) if self.holds(one)]
+
+    async def pages(
+        self, objects: Objects, operation: str, seconds: float
+    ) -> AsyncIterator[list[ObjectInfo]]:
+        """The objects of the piece, expired ones too: 1 request a page, and 1 a late segment."""
+        if self.besides:
+            async for page in self._besides(objects, operation, seconds):
+                yield page
+            return
+        late = self.late()
+        start = None if self.after is None else self.folder + self.after
+        done = False
+        async for page in objects.all_pages(operation, self.folder, seconds, start_after=start):
+            if not self.bounded:
+                yield page
+                continue
+            kept: list[ObjectInfo] = []
+            for info in page:
+                segment, slash, _ = info.name[len(self.folder) :].partition("/")
+                if self.holds(segment):
+                    if not (slash and segment in late):
+                        kept.append(info)
+                elif self.is_past(segment) and objects.bucket.limits.lists_in_order:
+                    done = True
+                    break
+            yield kept
+            if done:
+                break
+        for segment in late:
+            prefix = f"{self.folder}{segment}/"
+            async for page in objects.all_pages(operation, prefix, seconds):
+                yield page
+
+    async def _besides(
+        self, objects: Objects, operation: str, seconds: float
+    ) -> AsyncIterator[list[ObjectInfo]]:
+        """What lies in the folder outside the folders within: 1 request for each of those."""
+        left = list(self.besides)
+        start: str | None = None
+        while True:
+            within: str | None = None
+            pages = objects.all_pages(operation, self.folder, seconds, 2, start_after=start)
+            async for page in pages:
+                kept: list[ObjectInfo] = []
+                for info in page:
+                    inside = next((one for one in self.besides if info.name.startswith(one)), None)
+                    if inside is None:
+                        kept.append(info)
+                    elif inside in left:
+                        within = inside
+                        break
+                yield kept
+                if within is not None:
+                    break
+            if within is None:
+                return
+            left.remove(within)
+            start = within + _LAST
+
+
+class Extent:
+    """What a call works on.
+
+    Args:
+        layout: The store's.
+        tenant_id: The only tenant to work on; None for the whole store.
+        partition: The part of it; None for all.
+
+    Raises:
+        InvalidArgument: The partition is none, or of another tenant.
+    """
+
+    def __init__(
+        self, layout: Layout, tenant_id: str | None = None, partition: Partition | None = None
+    ) -> None:
+        self._layout = layout
+        self._tenant = tenant_id
+        start, end = bounds(partition)
+        self._start = start
+        self._end = end
+
+    @classmethod
+    def of(
+        cls, context: StoreContext, tenant_id: str | None, partition: Partition | None
+    ) -> Extent:
+        """The extent of a call on a store, for its own tenant, the one given, or the partition's.
+
+        Raises:
+            InvalidArgument: The partition is none, or of another tenant.
+            TenantMismatch: The store is bound to another tenant.
+        """
+        check_partition(partition)
+        theirs = None if partition is None else partition.tenant
+        if tenant_id is None:
+            tenant_id = theirs if context.tenant is None else context.tenant
+        if theirs is not None and tenant_id != theirs:
+            raise InvalidArgument(
+                f"the partition is one of tenant {shown(theirs)}, the call is for "
+                f"{shown(tenant_id)}"
+            )
+        if tenant_id is not None:
+            context.layout.tenant(tenant_id)
+            context.check_tenant(tenant_id)
+        return cls(context.layout, tenant_id, partition)
+
+    def pieces(self) -> Iterator[Piece]:
+        """The ranges that hold everything of the extent, once each; owner records come last.
+
+        Of one tenant they are what lies in its prefix.
+        """
+        layout = self._layout
+        if self._tenant is not None:
+            segment = encode(self._tenant, what="tenant id")
+            yield from self.scope(TENANTS, segment)
+            return
+        yield from self._tenants()
+        if layout.owner_index:
+            yield from self.scope(SHARED)
+            owners = self.ids(OWNERS)
+            if owners is not None:
+                yield Piece(layout.owners, *owners, nested=True)
+
+    def _tenants(self) -> Iterator[Piece]:
+        area = self._layout.tenants
+        first = self._start if self._start is not None and self._start.area == TENANTS else None
+        if self._start is not None and self._start.area > TENANTS:
+            return
+        last = self._end if self._end is not None and self._end.area == TENANTS else None
+        if first is not None and last is not None and first.tenant == last.tenant:
+            yield from self.scope(TENANTS, first.tenant)
+            return
+        if first is not None:
+            yield from self.scope(TENANTS, first.tenant)
+        yield Piece(
+            area,
+            None if first is None else first.tenant,
+            None if last is None else last.tenant,
+            open_end=True,
+            nested=True,
+        )
+        if last is not None:
+            yield from self.scope(TENANTS, last.tenant)
+
+    def scope(self, area: int, tenant: str = "") -> Iterator[Piece]:
+        """The ranges of a tenant (by its segment), or of what belongs to none, in the extent."""
+        ids = self.ids(area, tenant)
+        if ids is None:
+            return
+        layout = self._layout
+        folder = layout.shared if area == SHARED else f"{layout.tenants}{tenant}/"
+        after, until = ids
+        if after is None and until is None:
+            yield Piece(folder)
+            return
+        folders = FOLDERS if area == TENANTS else FOLDERS[:2]
+        for name in folders:
+            yield Piece(f"{folder}{name}/", after, until, nested=name == "executions")
+        if after is None:
+            yield Piece(folder, besides=tuple(f"{folder}{name}/" for name in folders))
+
+    def ids(self, area: int, tenant: str = "") -> tuple[str | None, str | None] | None:
+        """The ids of a scope in the extent: behind which, until which; None where there are none.
+
+        Args:
+            area: The area.
+            tenant: The tenant's segment, in the area of tenants.
+        """
+        scope = (area, tenant)
+        after = until = None
+        if self._start is not None:
+            if self._start[:2] > scope:
+                return None
+            if self._start[:2] == scope:
+                after = self._start.id
+        if self._end is not None:
+            if self._end[:2] < scope:
+                return None
+            if self._end[:2] == scope:
+                until = self._end.id
+        return after, until
+
+
+FOLDERS = ("executions", "keys", "leases", "snapshots")
+"""The folders of a tenant; the first two are those of what belongs to no tenant, too."""
+
+
+def check_partition(partition: Partition | None) -> None:
+    """Returns if it is a partition, or None.
+
+    Raises:
+        InvalidArgument: It is something else.
+    """
+    from statebucket.contract.partition import Partition as Contract  # noqa: PLC0415  (for its type)
+
+    if partition is not None and not isinstance(partition, Contract):
+        raise InvalidArgument(
+            "partition must be one of store.partitions(…), or what Partition.from_dict returns: "
+            f"{shown(partition)}"
+        )
+
+
+def bounds(partition: Partition | None) -> tuple[Position | None, Position | None]:
+    """Where a partition begins and ends."""
+    if partition is None:
+        return None, None
+    start, end = partition.start, partition.end
+    return None if start is None else position(start), None if end is None else position(end)

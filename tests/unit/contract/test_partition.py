@@ -1,0 +1,65 @@
+"""Partitions as values: what they take, and their way through JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from statebucket import Partition, errors
+
+WHOLE: dict[str, Any] = {"index": 0, "count": 1, "start": None, "end": None, "tenant": None}
+
+
+@pytest.mark.parametrize(
+    "partition",
+    [
+        Partition(index=0, count=1),
+        Partition(index=1, count=3, start="tenants/acme/e1", end="shared/k~2F1"),
+        Partition(index=2, count=3, start="owners/e1", tenant="a:ü"),
+    ],
+)
+def test_a_partition_goes_through_json_unchanged(partition: Partition) -> None:
+    text = json.dumps(partition.to_dict())
+    assert Partition.from_dict(json.loads(text)) == partition
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"index": -1}, "at least 0"),
+        ({"index": 1}, "below its count"),
+        ({"index": True}, "int"),
+        ({"index": 0.5}, "int"),
+        ({"index": "0"}, "int"),
+        ({"count": 100_001}, "at most 100,000"),
+        ({"start": ""}, "as partitions\\(\\) has written them"),
+        ({"start": "tenants/acme"}, "as partitions"),
+        ({"start": "tenants//e1"}, "as partitions"),
+        ({"start": "tenants/acme/e1/k"}, "as partitions"),
+        ({"start": "shared/a b"}, "as partitions"),
+        ({"start": "../x"}, "as partitions"),
+        ({"end": "owners/"}, "as partitions"),
+        ({"end": 3}, "str"),
+        ({"start": "tenants/b/e", "end": "tenants/a/e"}, "end must come after its start"),
+        ({"start": "owners/e", "end": "tenants/a/e"}, "end must come after its start"),
+        ({"start": "shared/e", "end": "shared/e"}, "end must come after its start"),
+        ({"tenant": ""}, "tenant must not be empty"),
+        ({"more": 1}, "no field 'more'"),
+    ],
+)
+def test_what_is_no_partition_is_refused_by_name(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(errors.InvalidArgument, match=message):
+        Partition.from_dict(WHOLE | fields)
+
+
+@pytest.mark.parametrize("value", [None, "tenants/acme/e1", 3, [], [("index", 0)]])
+def test_what_is_no_dictionary_is_refused(value: Any) -> None:
+    with pytest.raises(errors.InvalidArgument, match="must be a dict"):
+        Partition.from_dict(value)
+
+
+def test_a_missing_field_is_named() -> None:
+    with pytest.raises(errors.InvalidArgument, match="count"):
+        Partition.from_dict({"index": 0})
