@@ -19,18 +19,18 @@ OPTIONAL = ("if-match", "if-none-match", TAGGING, "x-amz-server-side-encryption"
 MISSING = frozenset({"NoSuchKey", "NoSuchVersion"})
 """The codes that say that there is no such object (not: no such bucket or endpoint)."""
 
-_CREDENTIALS = frozenset(
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
+"""The codes that say that a temporary key has expired."""
+
+_CREDENTIALS = EXPIRED | frozenset(
     {
         "AuthorizationHeaderMalformed",
-        "ExpiredToken",
-        "ExpiredTokenException",
         "InvalidAccessKeyId",
         "InvalidClientTokenId",
         "InvalidSecurity",
         "InvalidToken",
         "RequestTimeTooSkewed",
         "SignatureDoesNotMatch",
-        "TokenRefreshRequired",
         "UnrecognizedClientException",
     }
 )

@@ -31,6 +31,7 @@ class Replies(NamedTuple):
         buckets: ``ListBuckets``.
         policy: ``GetBucketPolicy``.
         date: The ``Date`` header of a reply of the bucket's; None where it had none.
+        origin: Where the keys come from, as far as that is known.
     """
 
     caller: Mapping[str, Any]
@@ -39,6 +40,7 @@ class Replies(NamedTuple):
     buckets: Mapping[str, Any]
     policy: Mapping[str, Any]
     date: str | None
+    origin: str = ""
 
 
 def findings_of(bucket: str, replies: Replies) -> Sequence[Finding]:
@@ -49,7 +51,11 @@ def findings_of(bucket: str, replies: Replies) -> Sequence[Finding]:
         replies: What was answered about it.
     """
     caller = replies.caller
-    found = [_identity(caller), _versions(replies.versioning), _public(replies.public)]
+    found = [
+        _identity(caller, replies.origin),
+        _versions(replies.versioning),
+        _public(replies.public),
+    ]
     if "Buckets" in replies.buckets:
         found.append(_excess("s3:ListAllMyBuckets: it can list the account's buckets"))
     if _is_policy(replies.policy.get("Policy")) or _code(replies.policy) == "NoSuchBucketPolicy":
@@ -82,21 +88,24 @@ def _is_policy(said: object) -> bool:
     return text.lstrip().startswith("{")
 
 
-def _identity(reply: Mapping[str, Any]) -> Finding:
+def _identity(reply: Mapping[str, Any], origin: str = "") -> Finding:
     arn = str(reply.get("Arn", ""))
+    source = f"; the keys are of {origin}" if origin else ""
     if not arn:
         said = _code(reply) or "its answer names no identity"
-        return Finding(check="identity", status="unknown", message=f"STS does not say: {said}")
+        return Finding(
+            check="identity", status="unknown", message=f"STS does not say: {said}{source}"
+        )
     if arn.endswith(":root"):
         return Finding(
             check="identity",
             status="warning",
-            message=f"{arn}: the account's root user, whom no policy limits",
+            message=f"{arn}: the account's root user, whom no policy limits{source}",
             remedy=Remedy(
                 advice="use a role with this policy", terraform=REMEDIES.rights.terraform
             ),
         )
-    return Finding(check="identity", status="ok", message=arn)
+    return Finding(check="identity", status="ok", message=f"{arn}{source}")
 
 
 def _out_of_sight(arn: str, bucket: str) -> Finding:

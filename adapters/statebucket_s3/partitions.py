@@ -14,10 +14,25 @@ SUFFIXES = (  # by the prefix of their regions, the longest first where one begi
     ("", "amazonaws.com"),
 )
 
+_DUALSTACK = {  # where they are reached over IPv6, too
+    "amazonaws.com": "api.aws",
+    "amazonaws.com.cn": "api.amazonwebservices.com.cn",
+    "amazonaws.eu": "api.amazonwebservices.eu",
+    "c2s.ic.gov": "api.aws.ic.gov",
+    "sc2s.sgov.gov": "api.aws.scloud",
+    "cloud.adc-e.uk": "api.cloud-aws.adc-e.uk",
+    "csp.hci.ic.gov": "api.aws.hci.ic.gov",
+}
+
 
 def suffix_of(region: str) -> str:
     """The domain below which AWS's services of a region are."""
     return next(suffix for prefix, suffix in SUFFIXES if region.startswith(prefix))
+
+
+def dualstack_suffix_of(region: str) -> str:
+    """The domain below which they are reached over IPv6, too; S3 is not."""
+    return _DUALSTACK[suffix_of(region)]
 
 
 def is_foreign(endpoint_url: str | None) -> bool:

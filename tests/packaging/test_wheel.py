@@ -139,10 +139,15 @@ def test_the_http_engine_needs_a_package_for_some_credentials_only(
 ) -> None:
     url = "s3://bkt/p?region=us-east-1&endpoint_url=http://127.0.0.1:1&engine=http"
     keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    (tmp_path / "config").write_text("[default]\nsso_account_id = 1\n")
     none = f"import os; [os.environ.pop(name, None) for name in {keys}]\n"
-    (output,) = run(bare, none + USE, f"{url}&deadline=60", cwd=tmp_path)
+    login = f"{none}os.environ['AWS_CONFIG_FILE'] = 'config'\n"
+    (output,) = run(bare, login + USE, f"{url}&deadline=60", cwd=tmp_path)
     assert output.startswith("AdapterNotInstalled")
     assert "pip install botocore" in output
+    role = "os.environ['AWS_CONTAINER_CREDENTIALS_FULL_URI'] = 'http://127.0.0.1:1/task'\n"
+    (output,) = run(bare, none + role + USE, f"{url}&deadline=0.5", cwd=tmp_path)
+    assert output.startswith(("Unavailable", "DeadlineExceeded"))
     some = f"import os; os.environ |= dict.fromkeys({keys}, 'key')\n"
     (output,) = run(bare, some + USE, f"{url}&deadline=0.5", cwd=tmp_path)
     assert output.startswith(("Unavailable", "DeadlineExceeded"))

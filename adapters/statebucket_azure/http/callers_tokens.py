@@ -10,14 +10,21 @@ from typing import Any
 from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
 
 from statebucket.errors import InvalidCredentials, StateBucketError, Unavailable
-from statebucket.port.renewal import RENEW_BEFORE, Token, TokenSource, copy_of, sendable
+from statebucket.port.renewal import (
+    RENEW_BEFORE,
+    SPARE,
+    Pauses,
+    Token,
+    TokenSource,
+    copy_of,
+    sendable,
+)
 from statebucket_azure.causes import chained
 from statebucket_azure.codes import HINTS
 from statebucket_azure.http.access import TokenAccess
 from statebucket_azure.http.token_services import RESOURCE
 
 _SCOPE = f"{RESOURCE}/.default"
-_SPARE = 10.0  # seconds that a token must still last to be sent
 
 
 def access_by(credential: Any) -> TokenAccess:  # noqa: ANN401  (of many kinds)
@@ -54,6 +61,7 @@ class CallersTokens:
     def __init__(self, credential: Any) -> None:  # noqa: ANN401  (as above)
         self._credential = credential
         self._kept: Token | None = None
+        self._pauses = Pauses()
         self._asks: dict[asyncio.AbstractEventLoop, asyncio.Task[Token]] = {}
 
     async def get(self) -> str:
@@ -65,12 +73,12 @@ class CallersTokens:
         """
         kept = self._kept
         left = 0.0 if kept is None else kept.ends - time.time()
-        if kept is None or left <= _SPARE:
+        if kept is None or left <= SPARE:
             try:  # a caller that is cancelled takes no token from the others
                 return (await asyncio.shield(self._asking())).value
             except StateBucketError as error:
                 raise copy_of(error) from error.__cause__
-        if left <= RENEW_BEFORE:
+        if left <= RENEW_BEFORE and self._pauses.over():
             self._asking()
         return kept.value
 
@@ -93,13 +101,21 @@ class CallersTokens:
         return asking
 
     async def _ask(self) -> Token:
+        token = None
+        try:
+            token = self._kept = await self._given()
+        finally:
+            left = 0.0 if token is None else token.ends - time.time()
+            self._pauses.note(lasts=left > RENEW_BEFORE)
+        return token
+
+    async def _given(self) -> Token:
         try:
             given = await self._credential.get_token(_SCOPE)
         except AzureError as error:
             failure = _failure(error)
         else:
-            token = self._kept = sendable(Token(given.token, float(given.expires_on)))
-            return token
+            return sendable(Token(given.token, float(given.expires_on)))
         raise failure
 
 

@@ -16,10 +16,9 @@ import msgspec
 from statebucket.errors import InvalidCredentials, Unavailable, excerpt
 from statebucket.port.endpoint import is_private_link, require_tls
 from statebucket.port.renewal import Token
-from statebucket.port.waiting import step
 from statebucket_azure.http.target import AUTHORITIES
+from statebucket_http.credential_services import CredentialService, decoded, lacking
 from statebucket_http.endpoints import endpoint_at
-from statebucket_http.transport import Transport
 from statebucket_http.wire import Request
 
 if TYPE_CHECKING:
@@ -33,8 +32,6 @@ RESOURCE = "https://storage.azure.com"
 IMDS = "http://169.254.169.254"
 """The instance metadata service of a virtual machine."""
 
-_PATIENCE = 9.0  # a transport gives up what does not move for a third of it
-_MAX_REPLY = 256 * 1024
 _OK = 200
 _SERVER = 500
 _FORM = "application/x-www-form-urlencoded"
@@ -77,18 +74,16 @@ class TokenService:
         if not near:
             require_tls(url)
         self._name = name
-        self._endpoint = endpoint_at(f"{parts.scheme}://{parts.netloc}", f"the URL of {name}")
+        endpoint = endpoint_at(f"{parts.scheme}://{parts.netloc}", f"the URL of {name}")
         self._path = parts.path or "/"
         self._transient = transient
-        self._transport = Transport(
+        self._service = CredentialService(
             name,
-            min(deadline, _PATIENCE),
-            None,
-            1,
+            endpoint,
+            deadline,
+            near=near,
             ca_setting="SSL_CERT_FILE",
             authorities=AUTHORITIES,
-            max_body=_MAX_REPLY,
-            direct=near,
         )
 
     def ask(self, query: Mapping[str, str], headers: Mapping[str, str]) -> Token:
@@ -109,11 +104,10 @@ class TokenService:
 
     def _token(self, request: Request, headers: Mapping[str, str]) -> Token:
         asked = time.time()
-        sent = {"host": self._endpoint.host, **headers}
         try:
-            reply = step(self._transport.send(self._endpoint, request, sent))
+            reply = self._service.ask(request, headers)
         except Unavailable as error:
-            raise Unavailable(f"no access token: {error.message}", outcome=error.outcome) from error
+            raise lacking("no access token", error) from error
         if reply.status in self._transient or reply.status >= _SERVER:
             raise Unavailable(
                 f"no access token: {self._name} answered {reply.status}",
@@ -121,12 +115,10 @@ class TokenService:
             )
         if reply.status != _OK:
             raise _refusal(self._name, reply)
-        try:
-            granted = msgspec.json.decode(reply.body, type=_Granted)
-            ends = _ends(granted, asked)
-        except (msgspec.MsgspecError, UnicodeError, ValueError, RecursionError):
-            # Its text may hold a part of a token.
-            raise Unavailable(f"no access token: {self._name}'s reply is malformed") from None
+        granted = decoded(reply, _Granted)
+        ends = None if granted is None else _ends(granted, asked)
+        if granted is None or ends is None:
+            raise Unavailable(f"no access token: {self._name}'s reply is malformed")
         return Token(granted.access_token, ends)
 
 
@@ -157,20 +149,14 @@ def _refusal(name: str, reply: Reply) -> InvalidCredentials:
 
 def _said(reply: Reply) -> _Refused:
     """What a reply that is no success says; nothing, if it is not of a service of tokens."""
+    return decoded(reply, _Refused) or _Refused()
+
+
+def _ends(granted: _Granted, asked: float) -> float | None:
+    """When a token ends, in seconds since the epoch; None where the reply does not say."""
     try:
-        return msgspec.json.decode(reply.body, type=_Refused)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return _Refused()
-
-
-def _ends(granted: _Granted, asked: float) -> float:
-    """When a token ends, in seconds since the epoch.
-
-    Raises:
-        ValueError: The reply does not say.
-    """
-    if granted.expires_on:
-        return float(granted.expires_on)
-    if granted.expires_in:
-        return asked + float(granted.expires_in)
-    raise ValueError("no end")
+        if granted.expires_on:
+            return float(granted.expires_on)
+        return asked + float(granted.expires_in) if granted.expires_in else None
+    except ValueError:
+        return None

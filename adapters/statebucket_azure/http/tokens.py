@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from statebucket.errors import AdapterNotInstalled, InvalidCredentials, Unavailable, excerpt
+from statebucket.port.token_files import token_in
 from statebucket_azure.http.token_services import IMDS, RESOURCE, TokenService, no_token
 from statebucket_azure.options import CONNECTION_STRING
 
@@ -132,9 +133,8 @@ class Tokens:
         """A token in exchange for that of a file, as of a pod of Kubernetes."""
         path = os.environ["AZURE_FEDERATED_TOKEN_FILE"]
         try:
-            with open(path, encoding="ascii") as file:  # noqa: PTH123  (pathlib costs 5 ms)
-                assertion = file.read().strip()
-        except (OSError, UnicodeError) as error:
+            assertion = token_in(path)
+        except (OSError, ValueError) as error:
             raise no_token(
                 f"AZURE_FEDERATED_TOKEN_FILE cannot be read ({type(error).__name__})"
             ) from None

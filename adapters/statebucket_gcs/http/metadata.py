@@ -15,11 +15,10 @@ import msgspec
 
 from statebucket.errors import InvalidCredentials, StateBucketError, Unavailable, excerpt
 from statebucket.port.renewal import Token
-from statebucket.port.waiting import step
 from statebucket_gcs.errors import HINT
 from statebucket_gcs.options import SCOPE
+from statebucket_http.credential_services import CredentialService, decoded, lacking
 from statebucket_http.endpoints import endpoint_at
-from statebucket_http.transport import Transport
 from statebucket_http.wire import Request
 
 if TYPE_CHECKING:
@@ -34,8 +33,6 @@ _ADDRESS = "169.254.169.254"
 _GOOGLES = ("K_SERVICE", "CLOUD_RUN_JOB", "FUNCTION_TARGET", "GAE_ENV")
 _PRODUCT = "/sys/class/dmi/id/product_name"
 _ACCOUNT = "/computeMetadata/v1/instance/service-accounts/default"
-_PATIENCE = 9.0  # a transport gives up what does not move for a third of it
-_MAX_REPLY = 64 * 1024
 _OK = 200
 _TOO_MANY = 429
 _SERVER = 500
@@ -62,13 +59,8 @@ class MetadataServer:
         self._expected = named is not None or _on_google()
         self._asked = named is not None or os.environ.get("NO_GCE_CHECK", "").lower() != "true"
         self._endpoint = endpoint_at(f"http://{named or _ADDRESS}", _HOST_VARIABLES[0])
-        self._transport = Transport(
-            "the metadata server",
-            min(deadline, _PATIENCE),
-            None,
-            1,
-            max_body=_MAX_REPLY,
-            direct=True,
+        self._service = CredentialService(
+            "the metadata server", self._endpoint, deadline, near=True
         )
 
     def token(self) -> Token:
@@ -80,11 +72,9 @@ class MetadataServer:
         """
         asked = time.time()
         reply = self._ask(f"{_ACCOUNT}/token", f"scopes={quote(SCOPE, safe='')}")
-        try:
-            granted = msgspec.json.decode(reply.body, type=_Granted)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            # Its text may hold a part of a token.
-            raise Unavailable("no access token: the metadata server's reply is malformed") from None
+        granted = decoded(reply, _Granted)
+        if granted is None:
+            raise Unavailable("no access token: the metadata server's reply is malformed")
         return Token(granted.access_token, asked + granted.expires_in)
 
     def email(self) -> str:
@@ -98,12 +88,12 @@ class MetadataServer:
     def _ask(self, path: str, query: str = "") -> Reply:
         if not self._asked:
             raise _none("NO_GCE_CHECK excludes the metadata server")
-        headers = {"host": self._endpoint.host, "metadata-flavor": "Google"}
+        request = Request("GET", path, query)
         try:
-            reply = step(self._transport.send(self._endpoint, Request("GET", path, query), headers))
+            reply = self._service.ask(request, {"metadata-flavor": "Google"})
         except Unavailable as error:
             if self._expected:
-                raise Unavailable(f"no access token: {error.message}") from error
+                raise lacking("no access token", error) from error
             raise _none(error.message) from error
         status = reply.status
         if status in {_TOO_MANY, _TIMEOUT} or status >= _SERVER:

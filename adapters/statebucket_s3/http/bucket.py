@@ -11,7 +11,7 @@ from statebucket_http.transport import Transport
 from statebucket_s3 import versions
 from statebucket_s3.http import replies
 from statebucket_s3.http.credentials import CredentialSource
-from statebucket_s3.http.endpoints import endpoint_of
+from statebucket_s3.http.endpoints import AUTHORITIES, endpoint_of
 from statebucket_s3.http.requests import S3Requests
 from statebucket_s3.http.settings import read_settings
 from statebucket_s3.http.signing import S3Signer
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from statebucket.port.remedies import Remedies
     from statebucket_http.wire import Reply, Request
     from statebucket_s3.http.options import HTTPOptions
+    from statebucket_s3.http.signing import Credentials
 
-_AUTHORITIES = (b"Amazon", b"Starfield")  # who issues the certificates of AWS's own endpoints
+_EXPIRED = 400
 
 
 class HTTPBucket:
@@ -55,14 +56,14 @@ class HTTPBucket:
         require_tls(url, insecure=options.insecure_endpoint)
         self._requests = S3Requests(options)
         self._signer = S3Signer()
-        self._credentials = CredentialSource(options)
+        self._credentials = CredentialSource(options, self._settings, location.deadline)
         self._transport = Transport(
             "S3",
             location.deadline,
             self._settings.ca_bundle,
             location.max_in_flight,
             ca_setting="AWS_CA_BUNDLE",
-            authorities=_AUTHORITIES if self._settings.endpoint_url is None else (),
+            authorities=AUTHORITIES if self._settings.endpoint_url is None else (),
         )
 
     async def put(self, write: Write, condition: Version | None) -> Version:
@@ -130,7 +131,9 @@ class HTTPBucket:
         from statebucket_s3.http.examination import examine  # noqa: PLC0415  (for the doctor only)
 
         credentials = await self._credentials.get()
-        return await examine(self._bucket, self._settings, credentials, self._once)
+        return await examine(
+            self._bucket, self._settings, credentials, self._credentials.origin, self._once
+        )
 
     @property
     def removal(self) -> Removal:
@@ -195,7 +198,15 @@ class HTTPBucket:
         raise error
 
     async def _once(self, request: Request) -> Reply:
-        endpoint = self._endpoint
         credentials = await self._credentials.get()
+        reply = await self._signed(request, credentials)
+        if reply.status == _EXPIRED and replies.expired(reply):
+            other = await self._credentials.instead_of(credentials)
+            if other is not None:  # nothing was done, and it may be sent again
+                reply = await self._signed(request, other)
+        return reply
+
+    async def _signed(self, request: Request, credentials: Credentials) -> Reply:
+        endpoint = self._endpoint
         headers = self._signer.headers(endpoint, request, credentials)
         return await self._transport.send(endpoint, request, headers)

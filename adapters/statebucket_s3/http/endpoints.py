@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING
 from statebucket.errors import InvalidArgument
 from statebucket_http.endpoints import endpoint_at
 from statebucket_http.wire import Endpoint
-from statebucket_s3.partitions import is_foreign, suffix_of
+from statebucket_s3.partitions import dualstack_suffix_of, is_foreign, suffix_of
 
 if TYPE_CHECKING:
     from statebucket_s3.http.settings import Settings
 
+AUTHORITIES = (b"Amazon", b"Starfield")
+"""Who issues the certificates of AWS's own endpoints."""
+
 _GLOBAL = "us-east-1"  # whose host has no region in its name, and which no region stands for
+_ANY = "aws-global"
+_FIRST_OF_STS = re.compile(
+    r"ap-(northeast-1|south-1|southeast-[12])|ca-central-1|eu-(central-1|north-1|west-[123])|"
+    r"sa-east-1|us-(east|west)-[12]"
+)
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{1,61})[a-z0-9]")
 _LABELS = re.compile(r"(?=.{3,63}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
@@ -33,10 +41,9 @@ def endpoint_of(bucket: str, settings: Settings, style: str) -> Endpoint:
         InvalidArgument: There is none for these settings.
     """
     region = settings.region or _GLOBAL
-    if region == "aws-global":
+    if region == _ANY:
         region = _GLOBAL
-    if not _REGION.fullmatch(region):
-        raise InvalidArgument(f"{region!r} is not a valid region")
+    _check(region)
     if bucket.endswith(_OTHER_PROTOCOLS):
         raise InvalidArgument(
             f"engine=http does not support this type of bucket, {bucket!r}: use the default engine"
@@ -77,6 +84,36 @@ def sts_of(settings: Settings) -> Endpoint:
         return s3
     service = "sts-fips" if settings.fips else "sts"
     return Endpoint("https", f"{service}.{s3.region}.{suffix_of(s3.region)}", "", s3.region)
+
+
+def token_service_of(settings: Settings, *, legacy: bool) -> Endpoint:
+    """The endpoint of STS that gives keys for tokens.
+
+    Args:
+        settings: Region and, for STS, endpoint.
+        legacy: Whether the regions that STS had at first are served by the one without a region.
+
+    Raises:
+        InvalidArgument: There is none for these settings.
+    """
+    if settings.endpoint_url is not None:
+        return endpoint_at(settings.endpoint_url, "the endpoint of STS")
+    region = settings.region or _ANY
+    _check(region)
+    plain = not (settings.fips or settings.dualstack)
+    if plain and (region == _ANY or (legacy and _FIRST_OF_STS.fullmatch(region))):
+        return Endpoint("https", "sts.amazonaws.com", "", _GLOBAL)
+    if region == _ANY:
+        region = _GLOBAL
+    gov = region.startswith("us-gov-") and not settings.dualstack
+    service = "sts-fips" if settings.fips and not gov else "sts"
+    suffix = dualstack_suffix_of(region) if settings.dualstack else suffix_of(region)
+    return Endpoint("https", f"{service}.{region}.{suffix}", "", region)
+
+
+def _check(region: str) -> None:
+    if not _REGION.fullmatch(region):
+        raise InvalidArgument(f"{region!r} is not a valid region")
 
 
 def _given(bucket: str, settings: Settings, style: str, region: str) -> Endpoint:

@@ -33,6 +33,7 @@ async def examine(
     bucket: str,
     settings: Settings,
     credentials: Credentials,
+    origin: str,
     send: Callable[[Request], Awaitable[Reply]],
 ) -> Sequence[Finding]:
     """Looks at identity, versioning, public access, excess rights and the clock: 5 requests.
@@ -41,6 +42,7 @@ async def examine(
         bucket: The bucket's name.
         settings: Region, endpoint and trust.
         credentials: What signs requests to the account.
+        origin: Where they come from.
         send: Sends a request to the bucket.
     """
     account, sts = account_of(settings), sts_of(settings)
@@ -60,6 +62,7 @@ async def examine(
         buckets=_answer(buckets, "ListAllMyBucketsResult"),
         policy=_policy(policy),
         date=None if isinstance(versioning, StateBucketError) else versioning.headers.get("date"),
+        origin=origin,
     )
     return findings_of(bucket, replies)
 

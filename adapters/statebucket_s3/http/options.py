@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 class HTTPOptions(BucketOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The options of every engine, and where the credentials come from.
 
+    Without a key or a session they come from the first of these that is configured, in botocore's
+    order: the environment (``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``,
+    ``AWS_SESSION_TOKEN``); a role of the profile; a web identity
+    (``AWS_WEB_IDENTITY_TOKEN_FILE``, ``AWS_ROLE_ARN``), as IAM roles for service accounts have it;
+    the profile's SSO, keys, login or program; the container (``AWS_CONTAINER_CREDENTIALS_*``), as
+    ECS and EKS Pod Identity have it; the instance, by version 2 of its metadata service alone.
+    What a profile names, other than a web identity, needs botocore; the rest needs nothing.
+
     Attributes:
         access_key_id: A static key, as a keyword only; it goes with ``secret_access_key``.
         secret_access_key: Its secret.

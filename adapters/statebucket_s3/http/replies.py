@@ -14,7 +14,7 @@ from statebucket.port.dates import from_iso
 from statebucket.port.retry_after import seconds_of
 from statebucket_http.xml_documents import parse
 from statebucket_s3 import batch, listing
-from statebucket_s3.codes import MISSING, of_code, unreadable
+from statebucket_s3.codes import EXPIRED, MISSING, of_code, unreadable
 from statebucket_s3.http.requests import requested_of
 
 if TYPE_CHECKING:
@@ -84,6 +84,11 @@ class Answer:
 def answer_of(reply: Reply, request: Request) -> Answer | None:
     """What went wrong, according to the reply to a request; None for a success."""
     return None if reply.status in _OK else Answer(reply, request)
+
+
+def expired(reply: Reply) -> bool:
+    """Whether a reply of 400 says that the key that signed the request has expired."""
+    return _error(reply.body).get("Code") in EXPIRED
 
 
 def _error(body: bytes) -> dict[str, str]:

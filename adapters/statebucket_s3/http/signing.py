@@ -23,11 +23,19 @@ _UNSIGNED = "UNSIGNED-PAYLOAD"
 
 
 class Credentials(NamedTuple):
-    """A key that requests are signed with."""
+    """A key that requests are signed with.
+
+    Attributes:
+        access_key_id: Its public part.
+        secret_access_key: Its secret part.
+        session_token: What is sent with a temporary key.
+        ends: When it ends, in seconds since the epoch; infinite for a static key.
+    """
 
     access_key_id: str
     secret_access_key: str
     session_token: str | None = None
+    ends: float = float("inf")
 
     def __repr__(self) -> str:
         return f"Credentials({self.access_key_id!r}, …)"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from statebucket.errors import InvalidCredentials, StateBucketError, Unavailable
 from statebucket.port.forks import new_lock
@@ -18,15 +18,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
+
+class Lasting(Protocol):
+    """What ends.
+
+    Attributes:
+        ends: When, in seconds since the epoch: a clock that goes on while the machine sleeps.
+    """
+
+    @property
+    def ends(self) -> float:
+        """See above."""
+
+
 T = TypeVar("T")
+L = TypeVar("L", bound=Lasting)
 
 RENEW_BEFORE = 225.0
 """Seconds before its end from which a token is renewed beside the calls. A machine's metadata
 server gives the same token until five minutes before its end."""
 
-_SPARE = 10.0  # seconds that a token must still last to be sent: the way takes time, clocks differ
+SPARE = 10.0
+"""Seconds that a key or token must still last to be sent: the way takes time, and clocks differ."""
+
 _LONGEST = 60.0  # seconds of a load that others wait for
-_PAUSE = 1.0  # seconds from a renewal that brought no token that lasts to the next
+_PAUSE = 1.0  # seconds from a renewal that brought nothing that lasts to the next; at first
+_LONGEST_PAUSE = 30.0
 
 
 class Token(NamedTuple):
@@ -116,6 +133,103 @@ def copy_of(error: StateBucketError) -> StateBucketError:
     return type(error)(error.message, code=error.code)
 
 
+class Pauses:
+    """The pauses between renewals that bring nothing that lasts: each twice as long as the last."""
+
+    def __init__(self) -> None:
+        self._pause = _PAUSE
+        self._until = 0.0
+
+    def over(self) -> bool:
+        """Whether another may begin."""
+        return time.monotonic() >= self._until
+
+    def note(self, *, lasts: bool) -> None:
+        """Takes note of how one has ended."""
+        if lasts:
+            self._pause = _PAUSE
+            return
+        self._until = time.monotonic() + self._pause
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+
+
+class RenewingSource(Generic[L]):
+    """What is renewed before it ends.
+
+    Args:
+        load: Loads it, within a caller's patience; blocks.
+        name: The name of the thread that does.
+        before: Seconds before its end from which it is renewed beside the calls.
+        share: How much of the time that a new one lasts this may be at most.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], L],
+        name: str,
+        before: float = RENEW_BEFORE,
+        share: float = 1.0,
+    ) -> None:
+        self._load = load
+        self._loader = Loader(self._renew, name)
+        self._before = before
+        self._share = share
+        self._kept: tuple[L, float] | None = None  # and when it is due, for threads to see both
+        self._pauses = Pauses()
+
+    def current(self) -> L | None:
+        """The last one loaded, if it can be sent now; its renewal is started where it is due."""
+        kept = self._kept
+        if kept is None:
+            return None
+        now = time.time()
+        value, due = kept
+        if now < due:
+            return value
+        if value.ends - now <= SPARE:
+            return None
+        if self._pauses.over():
+            self._loader.start()
+        return value
+
+    async def load(self) -> L:
+        """A new one, for who has found no current one; all who wait for it share one load.
+
+        Raises:
+            StateBucketError: There is none; what ``load`` has raised.
+        """
+        return await loaded(self._loader.start())
+
+    def keep(self, value: L) -> None:
+        """Takes one that was loaded otherwise."""
+        self._kept = (value, self._due(value))
+
+    def drop(self, value: L) -> None:
+        """Forgets one that the service has refused, unless there is another by now."""
+        kept = self._kept
+        if kept is not None and kept[0] == value:
+            self._kept = None
+
+    def _renew(self) -> L:
+        kept = self._kept
+        if kept is not None and time.time() < kept[1]:
+            return kept[0]  # loaded since the caller looked
+        lasts = False
+        try:
+            value = self._load()
+            due = self._due(value)
+            lasts = due > time.time()
+        finally:
+            self._pauses.note(lasts=lasts)
+        self._kept = (value, due)
+        return value
+
+    def _due(self, value: L) -> float:
+        """When it is to be renewed."""
+        left = max(0.0, value.ends - time.time())
+        return value.ends - max(SPARE, min(self._before, self._share * left))
+
+
 class TokenSource:
     """A token that is renewed before it ends.
 
@@ -124,10 +238,7 @@ class TokenSource:
     """
 
     def __init__(self, load: Callable[[], Token]) -> None:
-        self._load = load
-        self._loader = Loader(self._renew, "statebucket-token")
-        self._kept: Token | None = None
-        self._tried = -_PAUSE
+        self._source = RenewingSource(lambda: sendable(load()), "statebucket-token")
 
     async def get(self) -> str:
         """A token that can be sent now.
@@ -137,34 +248,16 @@ class TokenSource:
         Raises:
             StateBucketError: There is none; what ``load`` has raised.
         """
-        kept = self._kept
-        left = 0.0 if kept is None else kept.ends - time.time()
-        if kept is not None and left > RENEW_BEFORE:
-            return kept.value
-        if kept is not None and left > _SPARE:
-            if time.monotonic() - self._tried >= _PAUSE:
-                self._loader.start()
-            return kept.value
-        return (await loaded(self._loader.start())).value
+        token = self._source.current()
+        if token is None:
+            token = await self._source.load()
+        return token.value
 
     def drop(self, value: str) -> None:
         """Forgets a token that the service has refused, unless there is another by now."""
-        kept = self._kept
-        if kept is not None and kept.value == value:
-            self._kept = None
-
-    def _renew(self) -> Token:
-        kept = self._kept
-        if kept is not None and kept.ends - time.time() > RENEW_BEFORE:
-            return kept  # loaded since the caller looked
-        token = None
-        try:
-            token = sendable(self._load())
-        finally:
-            if token is None or token.ends - time.time() <= RENEW_BEFORE:
-                self._tried = time.monotonic()
-        self._kept = token
-        return token
+        token = self._source.current()
+        if token is not None and token.value == value:
+            self._source.drop(token)
 
 
 def sendable(token: Token) -> Token:

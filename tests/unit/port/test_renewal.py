@@ -12,7 +12,7 @@ import pytest
 from rich.pretty import pretty_repr
 
 from statebucket.errors import InvalidCredentials, StateBucketError, Unavailable
-from statebucket.port.renewal import RENEW_BEFORE, Token, TokenSource
+from statebucket.port.renewal import RENEW_BEFORE, SPARE, Pauses, RenewingSource, Token, TokenSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -212,3 +212,49 @@ async def test_a_token_that_no_header_holds_is_refused_and_not_shown(value: str)
 def test_no_repr_shows_a_token() -> None:
     token = Token("hunter2", 1.0)
     assert "hunter2" not in f"{token!r} {token} {pretty_repr([token])}"
+
+
+@pytest.mark.asyncio
+async def test_what_lasts_for_a_short_time_is_renewed_within_a_share_of_it() -> None:
+    service = Service()
+    service.lasts = SPARE + 21
+    source = RenewingSource(service.load, "test", before=900, share=0.95)
+    assert (await source.load()).value == "token-1"
+    for _ in range(20):
+        assert source.current() is not None  # not due for a second and a half
+    assert service.asked == 1
+    await asyncio.sleep(1.7)
+    assert source.current() is not None
+    assert service.asked_by(2)
+
+
+@pytest.mark.asyncio
+async def test_what_is_at_hand_needs_no_load() -> None:
+    service = Service()
+    source = RenewingSource(service.load, "test")
+    assert source.current() is None
+    source.keep(Token("given", float("inf")))
+    for _ in range(3):
+        assert source.current() == Token("given", float("inf"))
+    source.keep(Token("given", time.time() + SPARE / 2))
+    assert source.current() is None  # it may end on its way
+    assert service.asked == 0
+
+
+def test_the_pauses_grow_until_something_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    pauses = Pauses()
+    found = []
+    for _ in range(7):
+        began = now
+        pauses.note(lasts=False)
+        while not pauses.over():
+            now += 0.5
+        found.append(now - began)
+    assert found == [1, 2, 4, 8, 16, 30, 30]
+    pauses.note(lasts=True)
+    assert pauses.over()
+    pauses.note(lasts=False)
+    now += 1
+    assert pauses.over()

@@ -86,10 +86,11 @@ class Blocking:
 
     def __init__(self) -> None:
         self.asked = 0
+        self.lasts = 3600
         self.error: Exception | None = None
 
     def get_token(self, *_: str) -> AccessToken:
         self.asked += 1
         if self.error is not None:
             raise self.error
-        return AccessToken("of-the-caller", int(time.time()) + 3600)
+        return AccessToken("of-the-caller", int(time.time()) + self.lasts)

@@ -73,7 +73,9 @@ async def test_an_asynchronous_one_is_renewed_beside_the_calls(blobs: FaultProxy
 
     given.put_nowait(AccessToken("t-1", int(time.time()) + 100))
     async with opened(blobs, credential=Slow()) as store:
-        for _ in range(3):
+        await store.get("a")
+        await asyncio.sleep(1.1)  # a token that comes with so little left is not renewed at once
+        for _ in range(2):
             await store.get("a")
         assert asked == 2
         given.put_nowait(AccessToken("t-2", int(time.time()) + 3600))
@@ -82,6 +84,22 @@ async def test_an_asynchronous_one_is_renewed_beside_the_calls(blobs: FaultProxy
     assert bearers(blobs)[:3] == ["Bearer t-1"] * 3
     assert bearers(blobs)[-1] == "Bearer t-2"
     assert asked == 2
+
+
+async def test_an_asynchronous_one_that_fails_is_not_asked_with_each_call(
+    blobs: FaultProxy,
+) -> None:
+    credential = Asynchronous()
+    credential.lasts = 100
+    async with opened(blobs, credential=credential) as store:
+        await store.get("a")
+        credential.error = ServiceRequestError("no way")
+        began = time.monotonic()
+        for _ in range(50):
+            await store.get("a")
+            await asyncio.sleep(0.03)
+    assert 2 <= credential.asked <= 2 + (time.monotonic() - began)
+    assert set(bearers(blobs)) == {"Bearer of-the-caller"}
 
 
 async def test_a_key_or_signature_of_the_callers_may_be_exchanged(blobs: FaultProxy) -> None:

@@ -64,7 +64,11 @@ ANSWERS: dict[str, tuple[Fault, type[errors.StateBucketError], str]] = {
         "malformed",
     ),
     "cut": (Answer(200, JSON, b'{"access_token": "hunter2'), errors.Unavailable, "malformed"),
-    "no text": (Answer(200, JSON, b'{"access_token": "\xff'), errors.Unavailable, "malformed"),
+    "no text": (
+        Answer(200, JSON, b'{"access_token": "hunter2\xff'),
+        errors.Unavailable,
+        "malformed",
+    ),
     "nested": (Answer(200, JSON, b"[" * 5000), errors.Unavailable, "malformed"),
     "an empty token": (
         Answer(200, JSON, b'{"access_token": "", "expires_in": 9}'),
@@ -144,12 +148,15 @@ async def test_a_token_file_that_cannot_be_read(
     blobs: FaultProxy, service: FaultProxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     application(monkeypatch, service)
-    for content in (None, b"\xff"):
+    for content in (None, b"", b"hunter2\xff", b"hunter2\nx"):
         path = tmp_path / "token"
         if content is not None:
             path.write_bytes(content)
         monkeypatch.setenv("AZURE_FEDERATED_TOKEN_FILE", str(path))
         async with opened(blobs) as store:
-            with pytest.raises(errors.InvalidCredentials, match="AZURE_FEDERATED_TOKEN_FILE"):
+            with pytest.raises(
+                errors.InvalidCredentials, match="AZURE_FEDERATED_TOKEN_FILE"
+            ) as caught:
                 await store.get("a")
+        assert SECRET not in "".join(texts(caught.value))
     assert service.count() == 0

@@ -140,6 +140,11 @@ FAILURES: dict[str, tuple[Fault, type[errors.StateBucketError], str]] = {
         "malformed",
     ),
     "another encoding": (Answer(200, GOOGLES, b"\xff\xfe"), errors.Unavailable, "malformed"),
+    "no text": (
+        Answer(200, GOOGLES, b'{"access_token": "s3cr3t\xff"}'),
+        errors.Unavailable,
+        "malformed",
+    ),
     "a line break": (granted("s3cr3t\r\nx: y"), errors.InvalidCredentials, "line break"),
     "nothing": (granted(""), errors.InvalidCredentials, "empty"),
     "no reply": (DropReply(), errors.Unavailable, "was lost"),

@@ -39,7 +39,7 @@ def keys_of(proxy: FaultProxy) -> list[str]:
 
 
 async def test_the_environment_needs_no_botocore(
-    target: S3Target, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+    target: S3Target, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "botocore.session", None)
     monkeypatch.setenv("AWS_SESSION_TOKEN", "a token")
@@ -52,7 +52,11 @@ async def test_the_environment_needs_no_botocore(
     assert tokens == ["a token", None]
     for name in KEYS:
         monkeypatch.delenv(name)
-    with pytest.raises(errors.AdapterNotInstalled, match="pip install botocore"):
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    (tmp_path / "config").write_text("[default]\ncredential_process = x\n")
+    with pytest.raises(
+        errors.AdapterNotInstalled, match=r"credential_process .* pip install botocore"
+    ):
         await target.open().get("k")
 
 
@@ -106,34 +110,38 @@ class Session:
         return self.chain
 
 
-async def test_a_temporary_key_is_renewed_before_it_ends_and_once(
+async def test_a_temporary_key_that_is_about_to_end_is_renewed_once(
     target: S3Target, proxy: FaultProxy
 ) -> None:
     session = Session()
+    session.chain._expiry_time = datetime.now(UTC) + timedelta(seconds=5)
     async with target.open(session=session) as store:
-        await store.get("k")
-        await store.get("k")
-        session.chain._expiry_time = datetime.now(UTC) + timedelta(minutes=5)
         await asyncio.gather(*(store.get("k") for _ in range(4)))
-    assert keys_of(proxy) == ["key-1"] * 2 + ["key-2"] * 4
+        await store.get("k")
+    assert keys_of(proxy) == ["key-2"] * 5
+    assert session.made == 2
 
 
-async def test_a_key_that_still_lasts_is_used_while_it_is_renewed(
-    target: S3Target, proxy: FaultProxy
+@pytest.mark.parametrize("hangs", [True, False])
+async def test_a_key_that_still_lasts_is_used_while_it_is_renewed_or_cannot_be(
+    target: S3Target, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, *, hangs: bool
 ) -> None:
+    monkeypatch.setattr("statebucket_s3.http.credentials._SHARE", 1.0)
     session = Session()
+    quarter = timedelta(minutes=15, seconds=2)  # from its last 15 minutes on it is renewed
+    session.chain._expiry_time = datetime.now(UTC) + quarter
     hung = threading.Event()
     tries: list[float] = []
 
     def hanging() -> dict[str, Any]:
         tries.append(time.monotonic())
-        hung.wait(10)
+        hung.wait(10 if hangs else 0)
         raise OSError("the metadata service is away")
 
     async with target.open(session=session, deadline=2) as store:
         await store.get("k")
-        session.chain._expiry_time = datetime.now(UTC) + timedelta(minutes=12)
         session.chain._refresh_using = hanging
+        await asyncio.sleep(3)
         try:
             await asyncio.gather(*(store.get("k") for _ in range(8)))
         finally:

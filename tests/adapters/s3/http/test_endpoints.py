@@ -16,7 +16,7 @@ from botocore.session import get_session
 
 from statebucket import open_store
 from statebucket.errors import InvalidArgument
-from statebucket_s3.http.endpoints import endpoint_of
+from statebucket_s3.http.endpoints import endpoint_of, token_service_of
 from statebucket_s3.http.settings import Settings, read_settings
 from statebucket_s3.options import BucketOptions
 from support.competing_processes import environ
@@ -245,3 +245,32 @@ def test_a_home_that_is_nobody_s_or_another_s_holds_no_settings(tmp_path: Path) 
     subprocess.run(
         [sys.executable, "-c", ELSEWHERE, str(tmp_path)], env=environ({}), check=True, timeout=30
     )
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_where_sts_gives_keys_for_tokens(region: str | None) -> None:
+    for fips, dualstack, legacy in product((False, True), repeat=3):
+        if dualstack and region in NO_DUALSTACK:
+            continue
+        if region in {None, "aws-global"} and (fips or dualstack):
+            continue  # botocore asks for a host that there is not
+        SESSION.set_config_variable("sts_regional_endpoints", "legacy" if legacy else "regional")
+        config = Config(use_fips_endpoint=fips, use_dualstack_endpoint=dualstack)
+        client = SESSION.create_client(
+            "sts",
+            region_name=region or "aws-global",
+            aws_access_key_id="a",
+            aws_secret_access_key="b",
+            config=config,
+        )
+        seen: list[str] = []
+
+        def instead(request: Any, seen: list[str] = seen, **_: Any) -> AWSResponse:
+            seen.append(request.url)
+            raise Asked
+
+        client.meta.events.register("before-send.sts", instead)
+        with pytest.raises(Asked):
+            client.get_caller_identity()
+        endpoint = token_service_of(Settings(region, None, fips, dualstack, None), legacy=legacy)
+        assert f"{endpoint.scheme}://{endpoint.host}/" == seen[0], (fips, dualstack, legacy)

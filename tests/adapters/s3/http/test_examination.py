@@ -80,7 +80,7 @@ async def lost(_: Request) -> Reply:
     ("send", "code"), [(refused, "AccessDenied"), (malformed, "not XML"), (lost, "Unavailable")]
 )
 async def test_what_is_not_told_is_unknown_and_no_error(send: Any, code: str) -> None:
-    findings = {one.check: one for one in await examine("b", NOWHERE, Credentials(*KEY), send)}
+    findings = {one.check: one for one in await examine("b", NOWHERE, Credentials(*KEY), "", send)}
     for check in ("versions", "public"):
         assert findings[check].status == "unknown"
         assert findings[check].message.endswith(f"({code})")

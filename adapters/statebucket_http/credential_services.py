@@ -1,0 +1,102 @@
+"""Services that give keys and tokens: requests that block, and are few."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from statebucket.port.waiting import step
+from statebucket_http.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from statebucket.errors import Unavailable
+    from statebucket_http.wire import Endpoint, Reply, Request
+
+T = TypeVar("T")
+
+PATIENCE = 9.0
+"""Seconds that such a service has at most: a third of it, where nothing moves."""
+
+_MAX_REPLY = 256 * 1024
+
+
+class CredentialService:
+    """One such service. No reply of its own is read as one of the store's.
+
+    Args:
+        name: Its name, for errors.
+        endpoint: Where it is.
+        patience: Seconds that a caller has for it, at most `PATIENCE`; after a third of them in
+            which nothing moves the connection is given up.
+        near: Whether it is this machine's own, which no proxy of the environment stands before.
+        ca_bundle: As for `statebucket_http.transport.Transport`, and so the next two.
+        ca_setting: Where that is set.
+        authorities: Who issues its certificates.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        endpoint: Endpoint,
+        patience: float,
+        *,
+        near: bool,
+        ca_bundle: str | None = None,
+        ca_setting: str = "",
+        authorities: Sequence[bytes] = (),
+    ) -> None:
+        self.name = name
+        self._endpoint = endpoint
+        self._transport = Transport(
+            name,
+            min(patience, PATIENCE),
+            ca_bundle,
+            1,
+            ca_setting=ca_setting,
+            authorities=authorities,
+            max_body=_MAX_REPLY,
+            direct=near,
+        )
+
+    def ask(self, request: Request, headers: Mapping[str, str]) -> Reply:
+        """Sends a request once; blocks.
+
+        Args:
+            request: The request; its own headers are not sent.
+            headers: The headers but for ``host``.
+
+        Raises:
+            StateBucketError: As of `statebucket_http.transport.Transport.send`.
+        """
+        sent = {"host": self._endpoint.host, **headers}
+        return step(self._transport.send(self._endpoint, request, sent))
+
+    def close(self) -> None:
+        """Closes its connection; the next request opens another."""
+        step(self._transport.close())
+
+
+def lacking(what: str, error: Unavailable, hint: str = "") -> Unavailable:
+    """The error for what a service would have given, of the same kind: it may be for good.
+
+    Args:
+        what: What there is none of, for the message.
+        error: Why the service did not answer.
+        hint: What to look at, for the message.
+    """
+    text = f"{what}: {error.message}{hint and f' ({hint})'}"
+    return type(error)(text, outcome=error.outcome, code=error.code)
+
+
+def decoded(reply: Reply, kind: type[T]) -> T | None:
+    """The JSON that a service has replied; None where it is not of this kind.
+
+    No error comes with it, since that of a decoder may show a part of a token.
+    """
+    try:
+        return msgspec.json.decode(reply.body, type=kind)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None

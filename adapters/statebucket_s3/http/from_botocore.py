@@ -1,0 +1,100 @@
+"""Keys of what is left to botocore: profiles, SSO, other programs, and sessions of the caller's."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from statebucket.errors import AdapterNotInstalled, StateBucketError, Unavailable
+from statebucket_s3.codes import of_code
+from statebucket_s3.http.given_keys import no_keys
+from statebucket_s3.http.signing import Credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_FOREVER = float("inf")
+_LONGEST = 2**20  # seconds; AWS has no key that lasts longer and ends
+
+
+class BotocoreKeys:
+    """The keys of a session of botocore's, which is loaded for them.
+
+    Args:
+        session: A session of the caller's; None for one of our own.
+        what: What needs it, for errors.
+    """
+
+    name = "botocore's chain"
+
+    def __init__(self, session: Any, what: str) -> None:  # noqa: ANN401  (botocore need not be there)
+        self._session = session
+        self._what = what
+        self._found: Any = None
+
+    def at_hand(self) -> Credentials | None:
+        """None: its keys are always to be loaded."""
+        return None
+
+    def load(self) -> Credentials:
+        """A key; blocks.
+
+        Raises:
+            AdapterNotInstalled: botocore is missing.
+            InvalidCredentials: There is none.
+            Unavailable: Who gives it cannot be reached.
+        """
+        try:
+            from botocore import exceptions as sdk  # noqa: PLC0415  (120 ms)
+            from botocore.session import get_session  # noqa: PLC0415
+        except ModuleNotFoundError as error:
+            raise AdapterNotInstalled(
+                f"engine=http leaves {self._what} to botocore: pip install botocore. Keys in the "
+                "environment, the roles of functions, containers and instances, and web "
+                "identities need nothing"
+            ) from error
+        try:
+            if self._found is None:
+                session = get_session() if self._session is None else self._session
+                self._found = session.get_credentials()
+            frozen = None if self._found is None else self._found.get_frozen_credentials()
+        except (sdk.HTTPClientError, sdk.ConnectionError) as error:
+            raise Unavailable(
+                f"the source of the AWS credentials cannot be reached ({type(error).__name__})"
+            ) from error
+        except sdk.ClientError as error:
+            raise _refused(error.response, error) from error
+        except Exception as error:  # providers raise what they like, and any may be plugged in
+            raise no_keys(type(error).__name__) from error
+        if frozen is None or not frozen.access_key or not frozen.secret_key:
+            raise no_keys("NoCredentialsError")
+        return Credentials(
+            frozen.access_key, frozen.secret_key, frozen.token or None, _ends(self._found)
+        )
+
+
+def _ends(found: Any) -> float:  # noqa: ANN401  (of many kinds)
+    """When a key ends, to the second.
+
+    botocore does not say, but only whether it does so within some seconds: twenty questions.
+    """
+    needed = getattr(found, "refresh_needed", None)
+    if needed is None or not needed(_LONGEST):
+        return _FOREVER
+    lasts, ended = 0, _LONGEST
+    while ended - lasts > 1:
+        middle = (lasts + ended) // 2
+        if needed(middle):
+            ended = middle
+        else:
+            lasts = middle
+    return time.time() + lasts
+
+
+def _refused(response: Mapping[str, Any], error: Exception) -> StateBucketError:
+    """The error for an answer of AWS's token services, where they give no key."""
+    code = str(response.get("Error", {}).get("Code", ""))
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if of_code(code, "", status).transient:
+        return Unavailable(f"the source of the AWS credentials answered {code}")
+    return no_keys(f"{type(error).__name__}: {code}")

@@ -1,0 +1,148 @@
+"""What services give as keys, and the errors for what is none."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from statebucket.errors import InvalidCredentials, Unavailable, excerpt
+from statebucket.port.dates import from_iso
+from statebucket_http.credential_services import decoded, lacking
+from statebucket_s3.http.signing import Credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from statebucket_http.credential_services import CredentialService
+    from statebucket_http.wire import Reply, Request
+
+_NONE = "no AWS credentials"
+_OK = 200
+_TIMEOUT = 408
+_TOO_MANY = 429
+_SERVER = 500
+
+
+class _Given(msgspec.Struct, rename="pascal"):
+    """A key as containers and instances get it, or what they get instead."""
+
+    access_key_id: str = ""
+    secret_access_key: str = ""
+    token: str = ""
+    expiration: str = ""
+    code: str = "Success"
+
+
+class _Refused(msgspec.Struct):
+    code: str = ""
+
+
+def no_keys(reason: str, code: str | None = None) -> InvalidCredentials:
+    """The error for sources that give no key."""
+    return InvalidCredentials(
+        f"no usable AWS credentials ({reason}): set AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or give the function a role",
+        code=code,
+    )
+
+
+def asked(service: CredentialService, request: Request, headers: Mapping[str, str]) -> Reply:
+    """What a service replies; blocks.
+
+    Raises:
+        Unavailable: It cannot be reached, or does not answer.
+    """
+    try:
+        return service.ask(request, headers)
+    except Unavailable as error:
+        raise lacking(_NONE, error) from error
+
+
+def answered(service: str, reply: Reply) -> bool:
+    """Whether a service has given what it was asked for.
+
+    Raises:
+        Unavailable: It fails, and may not the next time.
+    """
+    status = reply.status
+    if status in {_TIMEOUT, _TOO_MANY} or status >= _SERVER:
+        raise Unavailable(f"{_NONE}: {service} answered {status}", code=str(status))
+    return status == _OK
+
+
+def refused(service: str, reply: Reply, hint: str = "") -> InvalidCredentials:
+    """The error for a refusal, with the service's code and no more of what it says."""
+    said = decoded(reply, _Refused)
+    code = "" if said is None else excerpt(said.code)
+    text = f"{service} answered {reply.status}{code and f' {code}'}{hint and f'; {hint}'}"
+    return no_keys(text, code or str(reply.status))
+
+
+def malformed(service: str) -> Unavailable:
+    """The error for a reply that is none of its; the text of one may hold a part of a key."""
+    return Unavailable(f"{_NONE}: {service}'s reply is malformed")
+
+
+def key_of(service: str, reply: Reply) -> Credentials:
+    """The key in a reply.
+
+    Raises:
+        InvalidCredentials: The reply says why there is none.
+        Unavailable: The reply is malformed.
+    """
+    given = decoded(reply, _Given)
+    if given is None:
+        raise malformed(service)
+    if given.code != "Success":
+        code = excerpt(given.code)
+        raise no_keys(f"{service} says {code}", code)
+    return made_key(
+        service, given.access_key_id, given.secret_access_key, given.token, given.expiration
+    )
+
+
+def made_key(service: str, key: str, secret: str, token: str, ends: str) -> Credentials:
+    """A temporary key.
+
+    Raises:
+        Unavailable: A part of it is missing, or its end is no date.
+    """
+    moment = from_iso(ends)
+    if not (key and secret and token and moment):
+        raise malformed(service)
+    return Credentials(key, secret, token, moment.timestamp())
+
+
+def lasting(service: str, key: Credentials) -> Credentials:
+    """A key that has not ended yet.
+
+    Raises:
+        Unavailable: It has.
+    """
+    if key.ends <= time.time():
+        raise Unavailable(
+            f"{_NONE}: the key that {service} gives has already expired (is this "
+            "machine's clock right?)"
+        )
+    return key
+
+
+def sendable(credentials: Credentials, source: str) -> Credentials:
+    """The credentials, if requests can be signed and sent with them.
+
+    Raises:
+        InvalidCredentials: One holds what no header does; the message shows none of it.
+    """
+    token = credentials.session_token or ""
+    sent = credentials.access_key_id + token
+    try:
+        credentials.secret_access_key.encode()
+    except UnicodeEncodeError:
+        sent = "\n"
+    if not (sent.isascii() and sent.isprintable()):
+        raise InvalidCredentials(
+            f"the AWS credentials of {source} contain a line break or another invalid character"
+        )
+    return credentials

@@ -1,0 +1,168 @@
+"""Keys of an EC2 instance's role, from the instance metadata service, version 2.
+
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
+
+Version 1, which hands keys to whoever can make the instance send a GET, is not asked.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from statebucket.errors import InvalidArgument, Unavailable
+from statebucket.port.endpoint import is_private_link
+from statebucket.port.url import without_query
+from statebucket_http.credential_services import CredentialService, lacking
+from statebucket_http.endpoints import endpoint_at
+from statebucket_http.wire import Request
+from statebucket_s3.http.given_keys import answered, asked, key_of, malformed, no_keys, refused
+from statebucket_s3.http.settings import yes
+
+if TYPE_CHECKING:
+    from statebucket_http.wire import Endpoint, Reply
+    from statebucket_s3.http.profiles import Profile
+    from statebucket_s3.http.signing import Credentials
+
+_DISABLED = "AWS_EC2_METADATA_DISABLED"
+_ENDPOINT = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
+_MODE = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"
+_TIMEOUT = "AWS_METADATA_SERVICE_TIMEOUT"
+_IPV4 = "http://169.254.169.254"
+_IPV6 = "http://[fd00:ec2::254]"
+_TOKEN_PATH = "/latest/api/token"  # noqa: S105
+_ROLES = "/latest/meta-data/iam/security-credentials/"
+_SECONDS = "21600"  # that a token lasts, at most
+_NAME = "the instance metadata service"
+_HOPS = "from within a container the instance's HttpPutResponseHopLimit must be 2 or more"
+_NO_KEYS = 404
+_UNAUTHORIZED = 401
+_EXTENDED = 15 * 60  # seconds for which a key is used that the service does not renew
+_SPREAD = (2 * 60, 10 * 60)  # and as many more, so that a fleet does not ask at one time
+_VENDOR = "/sys/class/dmi/id/sys_vendor"
+_HYPERVISOR = "/sys/hypervisor/uuid"
+
+
+class InstanceRole:
+    """The role of the EC2 instance that this is.
+
+    Args:
+        profile: The profile in use, whose settings the environment's replace.
+        patience: Seconds that a caller has.
+
+    Raises:
+        InvalidArgument: A setting is not what it may be.
+    """
+
+    name = "the instance's role"
+
+    def __init__(self, profile: Profile, patience: float) -> None:
+        endpoint, chosen = _endpoint(profile)
+        self._expected = chosen or _on_ec2()
+        timeout = 3 * _timeout(profile)  # a third of it is how long nothing may move
+        self._service = CredentialService(_NAME, endpoint, min(patience, timeout), near=True)
+
+    def load(self) -> Credentials:
+        """A key: three requests; blocks.
+
+        A key that the service should have renewed by now is used for another quarter of an hour and
+        more, as AWS asks of its SDKs: S3 may still accept it while the service fails.
+
+        Raises:
+            InvalidCredentials: There is no metadata service, it is disabled, or it gives no key.
+            Unavailable: It cannot be reached, or fails.
+        """
+        if os.environ.get(_DISABLED, "").lower() == "true":
+            raise no_keys(f"{_DISABLED} excludes {_NAME}")
+        try:
+            key = self._load()
+        finally:
+            self._service.close()
+        self._expected = True
+        extended = time.time() + _EXTENDED + random.uniform(*_SPREAD)  # noqa: S311  (no secret)
+        return key if key.ends > extended else key._replace(ends=extended)
+
+    def _load(self) -> Credentials:
+        headers = {"x-aws-ec2-metadata-token": self._token()}
+        roles = asked(self._service, Request("GET", _ROLES), headers)
+        if not _answered(roles):
+            hint = "has the instance a role?" if roles.status == _NO_KEYS else ""
+            raise refused(_NAME, roles, hint)
+        role = roles.body.decode("ascii", "replace").partition("\n")[0].strip()
+        if not role.isprintable() or not role.isascii() or " " in role:
+            raise malformed(_NAME)
+        if not role:
+            raise no_keys("the instance has no role")
+        reply = asked(self._service, Request("GET", f"{_ROLES}{role}"), headers)
+        if not _answered(reply):
+            raise refused(_NAME, reply)
+        return key_of(_NAME, reply)
+
+    def _token(self) -> str:
+        """The token that this session of requests takes."""
+        headers = {"x-aws-ec2-metadata-token-ttl-seconds": _SECONDS}
+        try:
+            reply = self._service.ask(Request("PUT", _TOKEN_PATH), headers)
+        except Unavailable as error:
+            if error.outcome == "none" and not self._expected:
+                raise no_keys(f"no other source is configured, and {error.message}") from error
+            hint = _HOPS if error.outcome == "unknown" else ""  # it took the request
+            raise lacking("no AWS credentials", error, hint) from error
+        if not answered(_NAME, reply):
+            raise refused(_NAME, reply, "it must be enabled, and offer version 2 (IMDSv2)")
+        token = reply.body.decode("ascii", "replace").strip()
+        if not token or not token.isprintable() or not token.isascii():
+            raise malformed(_NAME)
+        return token
+
+
+def _answered(reply: Reply) -> bool:
+    """See `answered`; a token that is refused is another's, and there is a new one each time."""
+    if reply.status == _UNAUTHORIZED:
+        raise Unavailable(f"no AWS credentials: {_NAME} refused its own token", code="401")
+    return answered(_NAME, reply)
+
+
+def _endpoint(profile: Profile) -> tuple[Endpoint, bool]:
+    """Where the service is, and whether it was chosen."""
+    environ = os.environ
+    url = environ.get(_ENDPOINT) or profile.get("ec2_metadata_service_endpoint")
+    if url:
+        parts = urlsplit(url)
+        if not is_private_link(parts.hostname or "") and parts.scheme != "https":
+            raise InvalidArgument(
+                f"{_ENDPOINT} must be https://, or http:// to this machine or its own link: "
+                f"{without_query(url)!r}"
+            )
+        return endpoint_at(url, _ENDPOINT), True
+    mode = environ.get(_MODE) or profile.get("ec2_metadata_service_endpoint_mode")
+    if mode is None:
+        six = yes(environ.get("AWS_IMDS_USE_IPV6") or profile.get("imds_use_ipv6"))
+        mode = "ipv6" if six else "ipv4"
+    if mode.lower() not in {"ipv4", "ipv6"}:
+        raise InvalidArgument(f"{_MODE} must be IPv4 or IPv6: {mode!r}")
+    return endpoint_at(_IPV6 if mode.lower() == "ipv6" else _IPV4, _MODE), False
+
+
+def _timeout(profile: Profile) -> float:
+    text = os.environ.get(_TIMEOUT) or profile.get("metadata_service_timeout") or "1"
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise InvalidArgument(f"{_TIMEOUT} must be a number of seconds above 0: {text!r}")
+    return seconds
+
+
+def _on_ec2() -> bool:
+    """Whether this is known to be an instance, whose metadata service is only late."""
+    for path, start in ((_VENDOR, "amazon ec2"), (_HYPERVISOR, "ec2")):
+        with suppress(OSError), open(path, encoding="ascii", errors="replace") as file:  # noqa: PTH123  (pathlib costs 5 ms)
+            if file.read(16).lower().startswith(start):
+                return True
+    return False

@@ -1,0 +1,111 @@
+"""The profile in use, of AWS's two configuration files."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from statebucket.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_CONFIG = "AWS_CONFIG_FILE", "~/.aws/config"
+_SHARED = "AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"
+_READ = frozenset(
+    {
+        "ca_bundle",
+        "ec2_metadata_service_endpoint",
+        "ec2_metadata_service_endpoint_mode",
+        "endpoint_url",
+        "ignore_configured_endpoint_urls",
+        "imds_use_ipv6",
+        "metadata_service_timeout",
+        "region",
+        "role_arn",
+        "role_session_name",
+        "services",
+        "sts_regional_endpoints",
+        "use_dualstack_endpoint",
+        "use_fips_endpoint",
+        "web_identity_token_file",
+    }
+)
+
+
+class Profile:
+    """The profile in use: what both files have of it, the one with the keys first.
+
+    Raises:
+        InvalidArgument: A file cannot be read as one of AWS's.
+
+    Attributes:
+        name: Its name.
+        missing: Whether the environment names it, and neither file has it.
+        settings: The names of all its settings; no secret is kept.
+    """
+
+    def __init__(self) -> None:
+        environ = os.environ
+        given = environ.get("AWS_DEFAULT_PROFILE") or environ.get("AWS_PROFILE")
+        self.name = name = given or "default"
+        self._sections = parsed(path_of(*_CONFIG))
+        shared = parsed(path_of(*_SHARED))
+        config = self._sections.get(f"profile {name}")
+        if config is None and name == "default":
+            config = self._sections.get(name)
+        self.missing = given is not None and config is None and name not in shared
+        found = {**(config or {}), **shared.get(name, {})}
+        self.settings = frozenset(found)
+        self._values = {key: value for key, value in found.items() if key in _READ}
+
+    def get(self, name: str) -> str | None:
+        """A setting; None where it is not set, or not one that is read here."""
+        return self._values.get(name)
+
+    def service(self, service: str, name: str) -> str | None:
+        """A setting of one service: ``name = …``, indented below ``service =``."""
+        section = self._sections.get(f"services {self._values.get('services')}", {})
+        for line in section.get(service, "").splitlines():
+            key, _, value = line.partition("=")
+            if key.strip() == name:
+                return value.strip()
+        return None
+
+
+def path_of(variable: str, usual: str) -> str:
+    """Where a file is: as the environment names it, else where it usually is."""
+    return os.environ.get(variable) or usual
+
+
+def parsed(name: str) -> Mapping[str, Mapping[str, str]]:
+    """The sections of a file; none where it does not exist or is out of reach, as for the SDK.
+
+    In a container the user may have no home, or that of another.
+
+    Raises:
+        InvalidArgument: It is not a file of sections.
+    """
+    try:
+        # Without pathlib, which takes 3 ms of a cold start to import.
+        with open(os.path.expanduser(name), encoding="utf-8") as file:  # noqa: PTH111, PTH123
+            text = file.read()
+    except OSError:  # also where the user has no home
+        return {}
+    except UnicodeDecodeError:
+        raise _unreadable(name) from None
+    if not text:
+        return {}
+    from configparser import Error, RawConfigParser  # noqa: PLC0415  (only where there is a file)
+
+    parser = RawConfigParser(default_section="", strict=False)
+    try:
+        parser.read_string(text)
+    except Error:
+        raise _unreadable(name) from None
+    return {section.replace('"', ""): dict(parser.items(section)) for section in parser.sections()}
+
+
+def _unreadable(name: str) -> InvalidArgument:
+    """The error for a file that is none of AWS's; its cause would show lines, and so secrets."""
+    return InvalidArgument(f"AWS's configuration file {name!r} cannot be read")

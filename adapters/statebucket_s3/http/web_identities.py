@@ -1,0 +1,151 @@
+"""Keys in exchange for a token of another issuer, as of a pod of Kubernetes, from STS.
+
+https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from statebucket.errors import InvalidArgument, Unavailable, excerpt
+from statebucket.port.endpoint import require_tls
+from statebucket.port.token_files import token_in
+from statebucket_http.credential_services import CredentialService
+from statebucket_http.wire import Request
+from statebucket_http.xml_documents import parse
+from statebucket_s3.codes import of_code
+from statebucket_s3.http.endpoints import AUTHORITIES, token_service_of
+from statebucket_s3.http.given_keys import asked, lasting, made_key, malformed, no_keys
+from statebucket_s3.http.settings import configured_endpoint
+
+if TYPE_CHECKING:
+    from statebucket_http.wire import Reply
+    from statebucket_s3.http.profiles import Profile
+    from statebucket_s3.http.settings import Settings
+    from statebucket_s3.http.signing import Credentials
+
+_FILE = "AWS_WEB_IDENTITY_TOKEN_FILE"
+_ROLE = "AWS_ROLE_ARN"
+_SESSION = "AWS_ROLE_SESSION_NAME"
+_REGIONAL = "AWS_STS_REGIONAL_ENDPOINTS"
+_NAME = "STS"
+_OK = 200
+_FORM = "application/x-www-form-urlencoded"
+_SESSION_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{2,64}")
+_PASSING = frozenset({"IDPCommunicationError", "InternalFailure"})
+_ELEMENTS = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
+
+
+def token_file_of(profile: Profile) -> str | None:
+    """The file with the token, where one is configured: the environment's, else the profile's."""
+    return os.environ.get(_FILE, profile.get("web_identity_token_file")) or None
+
+
+class WebIdentity:
+    """The role that a token of another issuer may take.
+
+    Args:
+        profile: The profile in use, whose settings the environment's replace.
+        settings: Region and trust.
+        patience: Seconds that a caller has.
+        insecure: Whether STS may be reached over plain HTTP on another machine.
+
+    Raises:
+        InvalidArgument: A setting is not what it may be.
+        InvalidCredentials: No role is configured.
+    """
+
+    name = "a web identity's role"
+
+    def __init__(
+        self, profile: Profile, settings: Settings, patience: float, *, insecure: bool
+    ) -> None:
+        environ = os.environ
+        self._file = str(token_file_of(profile))
+        self._role = environ.get(_ROLE, profile.get("role_arn"))
+        if not self._role:
+            raise no_keys(f"{_FILE} requires {_ROLE}")
+        self._session = environ.get(_SESSION, profile.get("role_session_name"))
+        if self._session is not None and not _SESSION_NAME.fullmatch(self._session):
+            raise InvalidArgument(
+                f"{_SESSION} must be 2 to 64 letters, digits and _+=,.@- : {self._session!r}"
+            )
+        mode = environ.get(_REGIONAL) or profile.get("sts_regional_endpoints") or "regional"
+        if mode not in {"regional", "legacy"}:
+            raise InvalidArgument(f"{_REGIONAL} must be regional or legacy: {mode!r}")
+        own = configured_endpoint(profile, "sts")
+        settings = settings._replace(endpoint_url=own)
+        endpoint = token_service_of(settings, legacy=mode == "legacy")
+        require_tls(f"{endpoint.scheme}://{endpoint.host}", insecure=insecure)
+        self._service = CredentialService(
+            _NAME,
+            endpoint,
+            patience,
+            near=False,
+            ca_bundle=settings.ca_bundle,
+            ca_setting="AWS_CA_BUNDLE",
+            authorities=AUTHORITIES if own is None else (),
+        )
+
+    def load(self) -> Credentials:
+        """A key: one request, with the token that the file holds now; blocks.
+
+        Raises:
+            InvalidCredentials: There is no token, or STS refuses it or the role.
+            Unavailable: STS cannot be reached, or fails.
+        """
+        form = {
+            "Action": "AssumeRoleWithWebIdentity",
+            "Version": "2011-06-15",
+            "RoleArn": str(self._role),
+            "RoleSessionName": self._session or f"statebucket-{int(time.time())}",
+            "WebIdentityToken": self._token(),
+        }
+        request = Request("POST", "/", "", {}, urlencode(form).encode())
+        try:
+            reply = asked(self._service, request, {"content-type": _FORM})
+        finally:
+            self._service.close()
+        if reply.status != _OK:
+            raise _refusal(reply)
+        given = _elements(reply, "AssumeRoleWithWebIdentityResult", "Credentials")
+        return lasting(_NAME, made_key(_NAME, *[given.get(name, "") for name in _ELEMENTS]))
+
+    def _token(self) -> str:
+        try:
+            return token_in(self._file)
+        except (OSError, ValueError) as error:
+            raise no_keys(f"{_FILE} cannot be read: {type(error).__name__}") from None
+
+
+def _refusal(reply: Reply) -> Exception:
+    """The error for a refusal, with STS's code and no more of its text, which may quote a token."""
+    try:
+        code = excerpt(_elements(reply, "Error").get("Code", ""))
+    except Unavailable:
+        code = ""
+    text = f"{_NAME} answered {reply.status}{code and f' {code}'}"
+    if code in _PASSING or of_code(code, "", reply.status).transient:
+        return Unavailable(f"no AWS credentials: {text}", code=code or str(reply.status))
+    return no_keys(f"{text} to the token of {_FILE} for {_ROLE}", code or str(reply.status))
+
+
+def _elements(reply: Reply, *path: str) -> dict[str, str]:
+    """The texts below an element of a reply.
+
+    Raises:
+        Unavailable: The reply has no such element.
+    """
+    try:
+        _, found = parse(reply.body)
+    except ValueError:
+        raise malformed(_NAME) from None
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    if not isinstance(found, dict):
+        raise malformed(_NAME)
+    return {name: text for name, text in found.items() if isinstance(text, str)}
