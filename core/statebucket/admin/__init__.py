@@ -11,5 +11,6 @@
 
 from statebucket.admin.copy_report import CopyReport
 from statebucket.admin.copying import copy
+from statebucket.admin.counting import Inventory, inventory
 
-__all__ = ["CopyReport", "copy"]
+__all__ = ["CopyReport", "Inventory", "copy", "inventory"]

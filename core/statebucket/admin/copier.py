@@ -30,6 +30,7 @@ from statebucket.errors import (
     UnsupportedOperation,
     VersionConflict,
 )
+from statebucket.store.failures import MAX_SAMPLE
 from statebucket.store.tasks import AtMost
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Copier:
         replace_keys: Replace keys of no execution that differ.
         dry_run: Write nothing.
         total: Objects to copy, for the report.
-        tenants: The tenants that are copied.
+        tenants: The tenants that are copied; None for all.
         progress: Called after each object with what was done so far.
     """
 
@@ -71,7 +72,7 @@ class Copier:
         replace_keys: bool,
         dry_run: bool,
         total: int,
-        tenants: Collection[str],
+        tenants: Collection[str] | None,
         progress: Callable[[CopyReport], None] | None,
     ) -> None:
         self._source = source
@@ -82,7 +83,7 @@ class Copier:
         self._along: set[str] | None = None
         # Of the executions whose keys without a tenant were copied: whether nothing went wrong.
         self._done: dict[str, bool] = {}
-        self._report = CopyReport(total=total, tenants=len(tenants), failures=self._failures)
+        self._report = CopyReport(total=total, tenants=len(tenants or ()), failures=self._failures)
 
     @property
     def report(self) -> CopyReport:
@@ -108,7 +109,7 @@ class Copier:
             # Executions that have keys, but no snapshot (yet, or any more).
             async for execution_id in self._executions(tenant_id):
                 if execution_id not in seen:
-                    await tasks.start(self._keys_of(execution_id, tenant_id))
+                    await tasks.start(self.keys_of(execution_id, tenant_id))
         await self._keys(tenant_id)
 
     async def shared(self) -> None:
@@ -118,7 +119,7 @@ class Copier:
         self._at(None)
         async with AtMost(_AT_ONCE) as tasks:
             for execution_id in sorted(await self._shared_executions() - self._done.keys()):
-                await tasks.start(self._keys_of(execution_id, None))
+                await tasks.start(self.keys_of(execution_id, None))
         await self._keys(None)
 
     async def _shared_executions(self) -> set[str]:
@@ -142,7 +143,7 @@ class Copier:
         """Copies a scope's keys that belong to no execution."""
         async with AtMost(_AT_ONCE) as tasks:
             async for place in self._places(self._source.layout.keys(tenant_id)):
-                await tasks.start(self._one(place, replace=self._replace_keys))
+                await tasks.start(self.key(place))
 
     async def _execution(self, tenant_id: str, snapshot: Place, *, shared: bool) -> None:
         """Copies an execution.
@@ -154,18 +155,21 @@ class Copier:
         """
         assert snapshot.execution is not None  # noqa: S101  (a snapshot is of one)
         execution_id = snapshot.execution
-        whole = await self._keys_of(execution_id, tenant_id)
+        whole = await self.keys_of(execution_id, tenant_id)
         if shared:
             if execution_id not in self._done:
-                self._done[execution_id] = await self._keys_of(execution_id, None)
+                self._done[execution_id] = await self.keys_of(execution_id, None)
             whole = self._done[execution_id] and whole
+        await self.snapshot(snapshot, whole=whole)
+
+    async def snapshot(self, place: Place, *, whole: bool) -> None:
+        """Copies a snapshot, if its keys are there (``whole``): it says that they are."""
         if whole:
-            await self._one(snapshot, replace=True)
+            await self._one(place, replace=True)
         else:
-            # The snapshot says that its keys are there.
             self._count(seen=1, failed=1)
 
-    async def _keys_of(self, execution_id: str, scope: str | None) -> bool:
+    async def keys_of(self, execution_id: str, scope: str | None) -> bool:
         """Copies an execution's keys, and returns whether nothing went wrong.
 
         Args:
@@ -202,16 +206,20 @@ class Copier:
                 blamed = layout.snapshot(scope, execution_id)
                 ahead = await self._copier.is_ahead(execution_id, scope)
         except _OF_ONE_OBJECT as error:
-            self._failures[blamed] = _described(error)
+            self._fail(blamed, error)
             return {"failed": 1}
         return {"newer": 1} if ahead else {}
+
+    async def key(self, place: Place) -> None:
+        """Copies a key that belongs to no execution."""
+        await self._one(place, replace=self._replace_keys)
 
     async def _one(self, place: Place, *, replace: bool) -> bool:
         """Copies one object, and returns whether nothing went wrong."""
         try:
             result = await self._copier.copy(place, replace=replace)
         except _OF_ONE_OBJECT as error:
-            self._failures[self._source.layout.name(place)] = _described(error)
+            self._fail(self._source.layout.name(place), error)
             self._count(seen=1, failed=1)
             return False
         self._count(seen=1, **result)
@@ -226,6 +234,10 @@ class Copier:
                 if place is not None:
                     yield place
 
+    def _fail(self, name: str, error: StateBucketError) -> None:
+        if len(self._failures) < MAX_SAMPLE:
+            self._failures[name] = f"{type(error).__name__}: {error}"
+
     def _count(self, **more: int) -> None:
         # No await between reading and writing: many tasks count at once.
         numbers = {name: getattr(self._report, name) + number for name, number in more.items()}
@@ -238,7 +250,3 @@ class Copier:
         self._report = msgspec.structs.replace(self._report, **fields)
         if self._progress is not None:
             called("copy: progress", self._progress, self._report)
-
-
-def _described(error: StateBucketError) -> str:
-    return f"{type(error).__name__}: {error}"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import msgspec
+
+from statebucket.store.failures import MAX_SAMPLE
 
 
 class CopyReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +26,8 @@ class CopyReport(msgspec.Struct, frozen=True, kw_only=True):
         gone: Those that expired or were deleted meanwhile.
         failed: Those that could not be copied, with those of the same execution that wait for them.
         bytes: The size of the values that were written.
-        failures: What was wrong, by the name at the source of the object that is to blame.
+        failures: What was wrong, by the name at the source of the object that is to blame: of the
+            first 100 of them.
     """
 
     total: int = 0
@@ -43,3 +48,14 @@ class CopyReport(msgspec.Struct, frozen=True, kw_only=True):
     def ok(self) -> bool:
         """Whether the destination has all that it should have."""
         return self.failed == 0 and not self.missing
+
+    def __add__(self, other: CopyReport) -> CopyReport:
+        numbers = {name: getattr(self, name) + getattr(other, name) for name in _NUMBERS}
+        failures = dict(islice((self.failures | other.failures).items(), MAX_SAMPLE))
+        missing = self.missing + other.missing
+        return CopyReport(**numbers, failures=failures, missing=missing)
+
+
+_NUMBERS = tuple(
+    name for name in CopyReport.__struct_fields__ if name not in {"tenant", "missing", "failures"}
+)

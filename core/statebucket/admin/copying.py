@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from statebucket.admin.copied_part import copy_part
 from statebucket.admin.copier import Copier
 from statebucket.admin.copy_report import CopyReport
-from statebucket.admin.inventory import keeps_owner_records, of_shared, of_tenants
+from statebucket.admin.holdings import keeps_owner_records, of_shared, of_tenants
 from statebucket.admin.opened import context_of
 from statebucket.contract.callbacks import check_progress
 from statebucket.errors import InvalidArgument, UnsupportedOperation, shown
+from statebucket.store.extent import Extent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from statebucket.contract.partition import Partition
     from statebucket.contract.state_store import StateStore
 
 
@@ -25,6 +28,7 @@ async def copy(
     tenants: Iterable[str] | None = None,
     replace_keys: bool = False,
     dry_run: bool = False,
+    partition: Partition | None = None,
     progress: Callable[[CopyReport], None] | None = None,
 ) -> CopyReport:
     """Copies tenants, with all their executions and keys, from one store to another.
@@ -50,6 +54,10 @@ async def copy(
         tenants: The tenants to copy. None: all of them, and the keys that belong to no tenant.
         replace_keys: Whether a key of no execution that differs at the destination is replaced.
         dry_run: Whether to write nothing, and to report what would be copied.
+        partition: Copy only what lies in this part of the source, as ``source.partitions(…)``
+            returns it: of one tenant, where that was divided, with ``tenants`` None. An execution
+            is copied by the part that holds its snapshot. Nothing is counted beforehand then, and
+            the reports of several parts add up.
         progress: Called with the report so far, before the first object and after each one. What
             it raises ends the copy.
 
@@ -61,12 +69,13 @@ async def copy(
     Raises:
         UnsupportedOperation: One of the stores is bound to a tenant.
         InvalidArgument: One of them is no store of `statebucket.open_store`, ``tenants`` is no
-            list, or ``progress`` no plain function.
+            list, or given with a partition, or ``progress`` is no plain function.
         StateBucketError: A store could not be reached, or refused the call.
 
     Requests: 1 for every 1,000 objects to count them and 1 to list them, then at least 2 for an
     object (a read at each store) and 4 for one that is copied. An execution that has keys takes 2
     or 3 more, one that has keys without a tenant 1, and 1 or 2 for each tenant that has it there.
+    Of a partition, each execution takes 1 or 2 more.
     """
     here, there = context_of(source), context_of(target)
     if here.tenant is not None or there.tenant is not None:
@@ -81,6 +90,24 @@ async def copy(
             f"tenants must be a list of tenant ids, as in tenants=['acme']: {shown(tenants)}"
         )
     check_progress(progress)
+    if partition is not None:
+        if tenants is not None:
+            raise InvalidArgument(
+                "copy takes tenants or a partition, not both: divide one tenant with "
+                "source.partitions(n, tenant=…)"
+            )
+        extent = Extent.of(here, None, partition)
+        part = Copier(
+            here,
+            there,
+            replace_keys=replace_keys,
+            dry_run=dry_run,
+            total=0,
+            tenants=None if partition.tenant is None else [partition.tenant],
+            progress=progress,
+        )
+        await copy_part(part, here, extent)
+        return part.report
     every = tenants is None
     if tenants is None:
         names = [str(one) async for one in source.iter_tenants()]

@@ -35,7 +35,7 @@ class ObjectCopier:
     Args:
         source: What to copy from.
         target: Where to.
-        tenants: The tenants that are copied.
+        tenants: The tenants that are copied; None for all.
         dry_run: Write nothing.
     """
 
@@ -44,12 +44,12 @@ class ObjectCopier:
         source: StoreContext,
         target: StoreContext,
         *,
-        tenants: Collection[str],
+        tenants: Collection[str] | None,
         dry_run: bool,
     ) -> None:
         self._source = source
         self._target = target
-        self._tenants = frozenset(tenants)
+        self._tenants = None if tenants is None else frozenset(tenants)
         self._dry_run = dry_run
 
     async def is_ahead(self, execution_id: str, tenant_id: str) -> bool:
@@ -73,7 +73,7 @@ class ObjectCopier:
         if target.owners is None:
             return False
         for tenant_id in await target.owners.tenants_of(target.call(OPERATION), execution_id):
-            if tenant_id in self._tenants:
+            if self._tenants is None or tenant_id in self._tenants:
                 if await self.is_ahead(execution_id, tenant_id):
                     return True
             else:

@@ -6,7 +6,7 @@ import msgspec
 import typer
 from rich.table import Table
 
-from statebucket.admin.inventory import lists_expiry
+from statebucket.admin.holdings import lists_expiry
 from statebucket.cli.options import After, Json, Limit, ListedTenant, Prefix, Url
 from statebucket.cli.screen import Screen, age, expiry, plain, size
 from statebucket.cli.session import on_store

@@ -8,7 +8,7 @@ import msgspec
 import typer
 from rich.progress import Progress
 
-from statebucket.admin.inventory import (
+from statebucket.admin.holdings import (
     Holdings,
     keeps_owner_records,
     of_execution,

@@ -13,7 +13,7 @@ from rich.highlighter import JSONHighlighter
 from rich.table import Table
 from rich.text import Text
 
-from statebucket.admin.inventory import Holdings, of_tenants
+from statebucket.admin.holdings import Holdings, of_tenants
 from statebucket.admin.loading import get_keys, load_snapshots
 from statebucket.cli.exits import Exit
 from statebucket.cli.options import (

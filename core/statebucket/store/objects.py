@@ -230,7 +230,7 @@ class Objects:
             info, found = await self._looked(call, name, with_get=look_with_get)
             if info is not None and info.version == condition:
                 raise not_understood(call, name, condition, failed) from failed
-            if info is not None and not self._surely_expired(info):
+            if info is not None and not self.surely_expired(info):
                 message = f"{call.operation}: the object has changed since that version"
                 raise lost_to(message, call, name, found) from failed
             existed = False
@@ -295,7 +295,7 @@ class Objects:
             start_after: Only objects whose names come behind this one.
         """
         async for page in self.all_pages(operation, prefix, seconds, limit, start_after):
-            yield [info for info in page if not self._surely_expired(info)]
+            yield [info for info in page if not self.surely_expired(info)]
 
     async def all_pages(
         self,
@@ -376,10 +376,11 @@ class Objects:
             gone: What it says.
             lost: Whether a request before may have deleted it, whose reply was lost.
         """
-        existed = not self._surely_expired(gone) if isinstance(gone, ObjectInfo) else gone
+        existed = not self.surely_expired(gone) if isinstance(gone, ObjectInfo) else gone
         return None if lost and not existed else existed
 
-    def _surely_expired(self, info: ObjectInfo) -> bool:
+    def surely_expired(self, info: ObjectInfo) -> bool:
+        """Whether an object is past its expiry, as far as that can be read."""
         try:
             return self.expired(info)
         except CorruptObject:

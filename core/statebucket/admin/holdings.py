@@ -41,6 +41,16 @@ class Holdings(msgspec.Struct, frozen=True, kw_only=True):
         """How many objects of ours these are."""
         return self.snapshots + self.keys + self.leases
 
+    def __add__(self, other: Holdings) -> Holdings:
+        return Holdings(
+            name=self.name,
+            snapshots=self.snapshots + other.snapshots,
+            keys=self.keys + other.keys,
+            leases=self.leases + other.leases,
+            bytes=self.bytes + other.bytes,
+            foreign=self.foreign + other.foreign,
+        )
+
 
 def keeps_owner_records(store: StateStore) -> bool:
     """Whether a store keeps owner records, and keys without a tenant: 0 requests."""

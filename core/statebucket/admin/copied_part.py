@@ -1,0 +1,89 @@
+"""Copying one part of a store, beside others who copy the rest.
+
+Each execution is copied by one of them: by the part that holds its snapshot, or where it has none,
+by the part that holds its keys. Nothing is remembered of what others do, nor of what was copied.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from statebucket.admin.object_copier import OPERATION
+from statebucket.store.tasks import AtMost
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from statebucket.admin.copier import Copier
+    from statebucket.store.context import StoreContext
+    from statebucket.store.extent import Extent
+    from statebucket.store.layout import Place
+
+_AT_ONCE = 16
+
+
+async def copy_part(copier: Copier, source: StoreContext, extent: Extent) -> None:
+    """Copies what lies in an extent of the source.
+
+    Beside the copies, 1 request to look for keys of executions without a tenant; where there are
+    any, 1 more for each snapshot; and 1 for each execution that has keys (2 or more for keys
+    without a tenant).
+    """
+    along = await _has_shared_executions(source)
+    last: tuple[str | None, str | None] | None = None
+    async with AtMost(_AT_ONCE) as tasks:
+        async for place in _places(source, extent):
+            if place.kind == "snapshot" and place.execution is not None:
+                scopes: list[str | None] = [place.tenant, None] if along else [place.tenant]
+                await tasks.start(_execution(copier, place, scopes))
+            elif place.kind == "key" and place.execution is None:
+                await tasks.start(copier.key(place))
+            elif place.kind == "key" and (place.tenant, place.execution) != last:
+                last = (place.tenant, place.execution)
+                await tasks.start(_keys_alone(copier, source, place))
+
+
+async def _execution(copier: Copier, snapshot: Place, scopes: list[str | None]) -> None:
+    assert snapshot.execution is not None  # noqa: S101  (a snapshot is of one)
+    whole = [await copier.keys_of(snapshot.execution, scope) for scope in scopes]
+    await copier.snapshot(snapshot, whole=all(whole))
+
+
+async def _keys_alone(copier: Copier, source: StoreContext, key: Place) -> None:
+    """Copies the keys of an execution that has no snapshot for them to go with."""
+    assert key.execution is not None  # noqa: S101  (see above)
+    owners = await _owners(source, key.execution) if key.tenant is None else [key.tenant]
+    for owner in owners:
+        snapshot = source.layout.snapshot(owner, key.execution)
+        if await source.objects.head(source.call(OPERATION), snapshot) is not None:
+            return
+    await copier.keys_of(key.execution, key.tenant)
+
+
+async def _owners(source: StoreContext, execution_id: str) -> list[str]:
+    prefix = source.layout.owners_of(execution_id)
+    pages = source.objects.all_pages(OPERATION, prefix, source.deadline)
+    places = [source.layout.parse(info.name) async for page in pages for info in page]
+    return [place.tenant for place in places if place is not None and place.tenant is not None]
+
+
+async def _has_shared_executions(source: StoreContext) -> bool:
+    if source.owners is None:
+        return False
+    prefix = source.layout.executions(None)
+    async for page in source.objects.all_pages(OPERATION, prefix, source.deadline, limit=1):
+        if page:
+            return True
+    return False
+
+
+async def _places(source: StoreContext, extent: Extent) -> AsyncIterator[Place]:
+    """The places of the objects of ours in an extent."""
+    for piece in extent.pieces():
+        if piece.folder == source.layout.owners:
+            continue  # a record is written with its snapshot
+        async for page in piece.pages(source.objects, OPERATION, source.deadline):
+            for info in page:
+                place = source.layout.parse(info.name)
+                if place is not None and not source.objects.surely_expired(info):
+                    yield place

@@ -1,0 +1,123 @@
+"""Counting what is in a store, or in a part of it, by listings alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from statebucket.admin.holdings import OPERATION, Holdings
+from statebucket.admin.opened import context_of
+from statebucket.contract.callbacks import called, check_progress
+from statebucket.store.extent import Extent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from statebucket.contract.partition import Partition
+    from statebucket.contract.state_store import StateStore
+    from statebucket.store.layout import Place
+
+
+class Inventory(msgspec.Struct, frozen=True, kw_only=True):
+    """What a store holds, expired objects that are still there included.
+
+    Attributes:
+        listed: Objects seen so far, of ours or not.
+        tenants: What each tenant has, by its id.
+        shared: Keys that were set without a tenant.
+        owners: Owner records.
+        foreign: Objects outside the tenants' and the shared prefix's folders, of another program.
+    """
+
+    listed: int = 0
+    tenants: dict[str, Holdings] = {}
+    shared: Holdings = Holdings(name="")
+    owners: int = 0
+    foreign: int = 0
+
+    @property
+    def objects(self) -> int:
+        """How many objects of ours these are, owner records included."""
+        return sum(one.objects for one in self.tenants.values()) + self.shared.objects + self.owners
+
+    def __add__(self, other: Inventory) -> Inventory:
+        tenants = dict(self.tenants)
+        for name, more in other.tenants.items():
+            tenants[name] = tenants[name] + more if name in tenants else more
+        return Inventory(
+            listed=self.listed + other.listed,
+            tenants=tenants,
+            shared=self.shared + other.shared,
+            owners=self.owners + other.owners,
+            foreign=self.foreign + other.foreign,
+        )
+
+
+async def inventory(
+    store: StateStore,
+    *,
+    tenant: str | None = None,
+    partition: Partition | None = None,
+    progress: Callable[[Inventory], None] | None = None,
+) -> Inventory:
+    """Counts what a store holds: 1 request per 1,000 objects. Memory grows with tenants alone.
+
+    Args:
+        store: The store, or a tenant's view of it.
+        tenant: Count what this tenant has.
+        partition: Count only what lies in this part, as ``store.partitions(…)`` returns it. The
+            results of several parts add up.
+        progress: Called after each page with ``listed`` and nothing else.
+
+    Raises:
+        InvalidArgument: It is no store of `statebucket.open_store`, or no partition.
+        TenantMismatch: The store is bound to another tenant.
+        StateBucketError: The store could not be reached, or refused the call.
+    """
+    context = context_of(store)
+    check_progress(progress)
+    counts: dict[str | None, Counter[str]] = {}
+    extent = Extent.of(context, tenant, partition)
+    totals: Counter[str] = Counter()
+    for piece in extent.pieces():
+        async for page in piece.pages(context.objects, OPERATION, context.deadline):
+            for info in page:
+                place = context.layout.parse(info.name)
+                _count(counts, totals, place, info.size)
+            totals["listed"] += len(page)
+            if progress is not None:
+                called("inventory: progress", progress, Inventory(listed=totals["listed"]))
+    return Inventory(
+        listed=totals["listed"],
+        tenants={
+            name: _holdings(name, counted) for name, counted in counts.items() if name is not None
+        },
+        shared=_holdings("", counts.get(None, Counter())),
+        owners=totals["owner"],
+        foreign=totals["foreign"],
+    )
+
+
+def _count(
+    counts: dict[str | None, Counter[str]], totals: Counter[str], place: Place | None, size: int
+) -> None:
+    if place is None:
+        totals["foreign"] += 1
+    elif place.kind == "owner":
+        totals["owner"] += 1
+    else:
+        counted = counts.setdefault(place.tenant, Counter())
+        counted[place.kind] += 1
+        counted["bytes"] += size
+
+
+def _holdings(name: str, counted: Counter[str]) -> Holdings:
+    return Holdings(
+        name=name,
+        snapshots=counted["snapshot"],
+        keys=counted["key"],
+        leases=counted["lease"],
+        bytes=counted["bytes"],
+    )
