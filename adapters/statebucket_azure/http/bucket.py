@@ -10,9 +10,10 @@ from statebucket.port.bucket import Limits, Location, Object, ObjectInfo
 from statebucket_azure.codes import ERRORS, READS, BlobNotFound, malformed, refusal
 from statebucket_azure.http import replies
 from statebucket_azure.http.requests import TAGS, BlobRequests
-from statebucket_azure.http.signing import Clock
+from statebucket_azure.http.signing import http_date
 from statebucket_azure.http.target import AUTHORITIES, target_of
 from statebucket_azure.versions import version_of
+from statebucket_http.signing import SecondClock
 from statebucket_http.transport import Transport
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class HTTPBucket:
         self._base = f"{target.endpoint.path}/{container}"
         self._endpoint = target.endpoint._replace(path=self._base)
         self._requests = BlobRequests(options)
-        self._clock = Clock()
+        self._clock = SecondClock(http_date)
         self._knows_beginnings = True
         self._transport = Transport(
             "Azure Blob",
@@ -120,7 +121,7 @@ class HTTPBucket:
         from statebucket_azure.batch import deletions_of  # noqa: PLC0415  (rarely needed)
 
         def batch(grant: Grant) -> Request:
-            return self._requests.delete_many(names, grant, self._base, self._clock.date())
+            return self._requests.delete_many(names, grant, self._base, self._clock.now())
 
         reply = await self._send_by(batch, self._endpoint)
         return deletions_of(reply.headers.get("content-type", ""), reply.body, names)
@@ -243,7 +244,7 @@ class HTTPBucket:
             "host": endpoint.host,
             **request.headers,
             _REQUEST_ID: sent_id,
-            "x-ms-date": self._clock.date(),
+            "x-ms-date": self._clock.now(),
         }
         sent = grant.authorize(request, headers, endpoint.path)
         try:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from statebucket.contract.versions import Version
-from statebucket.errors import RequestRejected
 from statebucket.port.expiry import TAG
+from statebucket_http.paths import path_of
 from statebucket_http.wire import Request
 from statebucket_http.xml_documents import text_of
 from statebucket_s3.codes import OPTIONAL, TAGGING, Requested
@@ -53,10 +53,11 @@ class S3Requests:
         headers = {"content-type": write.content_type, **self._encryption}
         if write.expiry is not None and write.expiry.days is not None and self._options.ttl_tags:
             headers[TAGGING] = f"{TAG}={write.expiry.days}"
-        if condition == Version.ABSENT:
-            headers["if-none-match"] = "*"
-        elif condition is not None:
-            headers["if-match"] = if_match(condition, self._options)
+        if condition is not None:
+            if condition == Version.ABSENT:
+                headers["if-none-match"] = "*"
+            else:
+                headers["if-match"] = if_match(condition, self._options)
         for name, value in write.metadata.items():
             headers[f"x-amz-meta-{name}"] = value
         return Request("PUT", path_of(write.name), "", headers, write.body)
@@ -123,20 +124,6 @@ def _of_xml(method: str, query: str, body: bytes, more: Mapping[str, str] = {}) 
     return Request(
         method, "", query, {"content-type": "application/xml", "content-md5": digest, **more}, body
     )
-
-
-def path_of(name: str) -> str:
-    """An object's path.
-
-    Raises:
-        RequestRejected: A segment is ``.`` or ``..``, which HTTP clients resolve: the request
-            would be about another object.
-    """
-    if "./" in name or name.endswith("."):
-        for segment in name.split("/"):
-            if segment in {".", ".."}:
-                raise RequestRejected(f"object names must not contain the segment {segment!r}")
-    return f"/{quote(name, safe='/~')}"
 
 
 def requested_of(request: Request) -> Requested:

@@ -5,12 +5,13 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-re
 
 from __future__ import annotations
 
-import hmac
 import time
 from base64 import b64encode
 from binascii import crc32
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
+
+from statebucket_http.signing import SecondClock, SigningKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +51,7 @@ class Signer:
 
     def __init__(self, service: str) -> None:
         self._service = service
-        self._kept: tuple[tuple[str, str, str], hmac.HMAC] | None = None
+        self._kept: _DayKey | None = None  # replaced whole, so that threads see one or the other
 
     def authorization(
         self,
@@ -78,29 +79,41 @@ class Signer:
         """
         names = sorted(headers)
         signed = ";".join(names)
-        lines = "\n".join([f"{name}:{' '.join(headers[name].split())}" for name in names])
+        lines = "\n".join([f"{name}:{headers[name]}" for name in names])
+        if " " in lines or "\t" in lines:
+            lines = "\n".join([f"{name}:{' '.join(headers[name].split())}" for name in names])
         canonical = f"{method}\n{path or '/'}\n{query}\n{lines}\n\n{signed}\n{payload}"
-        day = moment[:8]
-        scope = f"{day}/{region}/{self._service}/aws4_request"
+        kept = self._kept
+        secret, day = credentials.secret_access_key, moment[:8]
+        if kept is None or kept.secret != secret or kept.day != day or kept.region != region:
+            kept = self._kept = _DayKey.of(secret, day, region, self._service)
         digest = sha256(canonical.encode()).hexdigest()
-        mac = self._mac(credentials.secret_access_key, day, region).copy()
-        mac.update(f"{_ALGORITHM}\n{moment}\n{scope}\n{digest}".encode())
+        signature = kept.key.sign(f"{_ALGORITHM}\n{moment}\n{kept.scope}\n{digest}".encode()).hex()
         return (
-            f"{_ALGORITHM} Credential={credentials.access_key_id}/{scope}, "
-            f"SignedHeaders={signed}, Signature={mac.hexdigest()}"
+            f"{_ALGORITHM} Credential={credentials.access_key_id}/{kept.scope}, "
+            f"SignedHeaders={signed}, Signature={signature}"
         )
 
-    def _mac(self, secret: str, day: str, region: str) -> hmac.HMAC:
-        """What the key of the day signs with, to be copied: that costs half of making it."""
-        kept = self._kept  # one pair, so that threads see both or neither
-        if kept is not None and kept[0] == (secret, day, region):
-            return kept[1]
+
+class _DayKey(NamedTuple):
+    """The key of a day, and what it is for."""
+
+    secret: str
+    day: str
+    region: str
+    scope: str
+    key: SigningKey
+
+    @classmethod
+    def of(cls, secret: str, day: str, region: str, service: str) -> _DayKey:
+        """The key of a day."""
         key = f"AWS4{secret}".encode()
-        for part in (day, region, self._service, "aws4_request"):
-            key = hmac.digest(key, part.encode(), "sha256")
-        mac = hmac.new(key, digestmod="sha256")
-        self._kept = ((secret, day, region), mac)
-        return mac
+        for part in (day, region, service, "aws4_request"):
+            key = SigningKey(key).sign(part.encode())
+        return cls(secret, day, region, f"{day}/{region}/{service}/aws4_request", SigningKey(key))
+
+    def __repr__(self) -> str:
+        return f"_DayKey({self.scope!r}, …)"
 
 
 class S3Signer:
@@ -108,6 +121,7 @@ class S3Signer:
 
     def __init__(self) -> None:
         self._signer = Signer("s3")
+        self._clock = SecondClock(timestamp)
 
     def headers(
         self, endpoint: Endpoint, request: Request, credentials: Credentials
@@ -122,7 +136,7 @@ class S3Signer:
         headers = {
             **request.headers,
             "host": endpoint.host,
-            "x-amz-date": timestamp(time.time()),
+            "x-amz-date": self._clock.now(),
         }
         if body:
             headers["x-amz-sdk-checksum-algorithm"] = "CRC32"  # what some services go by

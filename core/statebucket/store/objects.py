@@ -102,7 +102,7 @@ class Objects:
             RequestRejected: It holds, and the service refuses it again and again.
         """
         write_id = os.urandom(8).hex()
-        creating = condition == Version.ABSENT
+        creating = condition is not None and condition == Version.ABSENT
         write: Write | None = None
 
         async def send() -> Version:

@@ -1,0 +1,60 @@
+"""What signatures need: HMAC-SHA-256 with a key that is used again, and the time of this second."""
+
+from __future__ import annotations
+
+import time
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_BLOCK = 64  # bytes that SHA-256 takes at a time
+_INNER = bytes(byte ^ 0x36 for byte in range(256))  # RFC 2104
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
+
+
+class SigningKey:
+    """A key of HMAC-SHA-256, its two hashes begun.
+
+    To go on from copies of them takes a third of the time that `hmac` does.
+
+    Args:
+        secret: The key.
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, secret: bytes) -> None:
+        block = (sha256(secret).digest() if len(secret) > _BLOCK else secret).ljust(_BLOCK, b"\0")
+        self._inner = sha256(block.translate(_INNER))
+        self._outer = sha256(block.translate(_OUTER))
+
+    def sign(self, text: bytes) -> bytes:
+        """The code of a text."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(text)
+        outer.update(inner.digest())
+        return outer.digest()
+
+
+class SecondClock:
+    """The time as requests are dated, written once a second.
+
+    Args:
+        written: Writes a moment, given in whole seconds since the epoch.
+    """
+
+    __slots__ = ("_kept", "_written")
+
+    def __init__(self, written: Callable[[int], str]) -> None:
+        self._written = written
+        self._kept = (-1, "")  # one pair, so that threads see both or neither
+
+    def now(self) -> str:
+        """The moment now."""
+        second = int(time.time())
+        kept = self._kept
+        if kept[0] != second:
+            kept = self._kept = (second, self._written(second))
+        return kept[1]
