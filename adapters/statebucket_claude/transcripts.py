@@ -98,20 +98,20 @@ async def read(execution: ExecutionStore, root: str, after: str = "") -> Transcr
     for _ in range(_LOOKS):
         behind = f"{root}{_PART}{after}" if after else None
         keys = [key async for key in execution.iter_keys(prefix=root, after=behind)]
-        bodies = await each(keys, execution.get)
-        parts = _all_parts(root, keys, bodies)
+        bodies = await execution.get_many(keys)
+        parts = _all_parts(root, bodies)
         loose = sum(key.startswith(root + _PART) for key in keys)
-        missing = {key for key, body in zip(keys, bodies, strict=True) if body is None}
+        missing = {key for key, body in bodies.items() if body is None}
         if missing <= gone:  # nothing has gone since the last look: what is missing has expired
             break
         gone |= missing
     return Transcript(dict(sorted(parts.items())), loose)
 
 
-def _all_parts(root: str, keys: list[str], bodies: list[bytes | None]) -> dict[str, Entries]:
+def _all_parts(root: str, bodies: dict[str, bytes | None]) -> dict[str, Entries]:
     """What is in parts and packs; None is one that is gone."""
     parts: dict[str, Entries] = {}
-    for key, body in zip(keys, bodies, strict=True):
+    for key, body in bodies.items():
         name = key[len(root) :]
         if body is None:
             continue
@@ -147,7 +147,7 @@ async def pack(execution: ExecutionStore, root: str) -> int:
     packed = 0
     for group in _groups(loose):
         keys = [entry.key for entry in group]
-        parts = _all_parts(root, keys, await each(keys, execution.get))
+        parts = _all_parts(root, await execution.get_many(keys))
         if not parts:
             continue
         key = f"{root}{_PACK}{max(parts)}-{secrets.token_hex(4)}"

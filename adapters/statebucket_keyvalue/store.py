@@ -180,12 +180,9 @@ class StatebucketStore(
     async def _get_managed_entries(
         self, *, collection: str, keys: Sequence[str]
     ) -> list[ManagedEntry | None]:
-        once = list(dict.fromkeys(keys))
-        found = await _each(
-            once, lambda key: self._get_managed_entry(collection=collection, key=key)
-        )
-        entries = dict(zip(once, found, strict=True))
-        return [entries[key] for key in keys]
+        those = [names.entry_name(collection, key) for key in keys]
+        found = await self._store.get_many_stored(those)
+        return [None if (one := found[name]) is None else self._loaded(one) for name in those]
 
     async def _delete_managed_entry(self, *, key: str, collection: str) -> bool:
         name = names.entry_name(collection, key)

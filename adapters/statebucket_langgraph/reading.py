@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from statebucket_langgraph import names
 from statebucket_langgraph.memory import NO_HEAD, Head
 from statebucket_langgraph.records import decode_checkpoint, decode_writes
-from statebucket_langgraph.requests import ask, ask_all, request
+from statebucket_langgraph.requests import ask, ask_all, get_all, request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from statebucket import Stored
     from statebucket_langgraph.records import CheckpointRecord, WritesRecord
-    from statebucket_langgraph.requests import Request, Steps
+    from statebucket_langgraph.requests import Steps
 
 
 class Reference(NamedTuple):
@@ -59,8 +59,8 @@ def read_writes(thread: str, namespace: str, checkpoint_id: str) -> Steps[list[W
     """What tasks have written on a checkpoint: 1 request, and 1 for each task, these at once."""
     prefix = names.writes_prefix(namespace, checkpoint_id)
     keys = yield from ask(thread, "iter_keys", prefix=prefix)
-    bodies = yield from ask_all([request(thread, "get", key) for key in keys])
-    return [decode_writes(body) for body in bodies if body is not None]
+    bodies = yield from get_all((thread, key) for key in keys)
+    return [decode_writes(body) for body in bodies.values() if body is not None]
 
 
 def list_checkpoints(
@@ -87,14 +87,14 @@ def list_checkpoints(
         ]
     # Before the listing: a head that becomes an earlier checkpoint meanwhile is then in both, and
     # not in neither.
-    bodies = yield from ask_all([_get(thread, key) for key in heads])
+    bodies = yield from get_all((thread, key) for key in heads)
     listed = yield from ask_all(
         [request(thread, "iter_keys", prefix=prefix) for prefix in prefixes]
     )
     return _in_order(
         thread,
         [name for keys in listed for name in names.read(keys)],
-        [decode_checkpoint(body) for body in bodies if body is not None],
+        [decode_checkpoint(body) for body in bodies.values() if body is not None],
         checkpoint_id,
     )
 
@@ -133,25 +133,19 @@ def _in_order(
 
 
 def load(references: Sequence[Reference]) -> Steps[list[CheckpointRecord | None]]:
-    """The checkpoints of these references: 1 request for each that is not a head, all at once."""
-    asked = [_get(one.thread, one.key) for one in references if one.key is not None]
-    bodies = iter((yield from ask_all(asked)))
+    """The checkpoints of these references: 1 request for each that is not a head, many at once."""
+    bodies = yield from get_all((one.thread, one.key) for one in references if one.key is not None)
     loaded: list[CheckpointRecord | None] = []
-    for reference in references:
-        body = None if reference.key is None else next(bodies)
-        loaded.append(reference.record if body is None else decode_checkpoint(body))
+    for one in references:
+        body = None if one.key is None else bodies[one.thread, one.key]
+        loaded.append(one.record if body is None else decode_checkpoint(body))
     return loaded
 
 
 def load_writes(references: Sequence[Reference]) -> Steps[list[list[WritesRecord]]]:
-    """The writes on these: 1 request for each task's, all at once."""
-    asked = [_get(one.thread, key) for one in references for key in one.writes]
-    bodies = iter((yield from ask_all(asked)))
+    """The writes on these: 1 request for each task's, many at once."""
+    bodies = yield from get_all((one.thread, key) for one in references for key in one.writes)
     return [
-        [decode_writes(body) for _ in one.writes if (body := next(bodies)) is not None]
+        [decode_writes(body) for key in one.writes if (body := bodies[one.thread, key]) is not None]
         for one in references
     ]
-
-
-def _get(thread: str, key: str) -> Request:
-    return request(thread, "get", key)

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from statebucket import StateStore
     from statebucket.sync import BlockingStateStore
@@ -55,6 +55,30 @@ def ask_all(requests: Sequence[Request]) -> Steps[list[Any]]:
     Each has been answered or has failed when the first error is raised.
     """
     return (yield list(requests)) if requests else []
+
+
+def get_all(
+    places: Iterable[tuple[str, str]],
+) -> Steps[dict[tuple[str, str], bytes | None]]:
+    """What is under keys of threads: 1 request for each, many at once.
+
+    Args:
+        places: The thread and the key of each.
+    """
+    threads: dict[str, list[str]] = {}
+    for thread, key in places:
+        threads.setdefault(thread, []).append(key)
+    # One alone needs no event loop in a blocking store.
+    asked = [
+        request(thread, "get_many", keys) if len(keys) > 1 else request(thread, "get", keys[0])
+        for thread, keys in threads.items()
+    ]
+    answers = yield from ask_all(asked)
+    return {
+        (thread, key): value
+        for (thread, keys), answer in zip(threads.items(), answers, strict=True)
+        for key, value in (answer if len(keys) > 1 else {keys[0]: answer}).items()
+    }
 
 
 async def answer(store: StateStore, steps: Steps[T]) -> T:

@@ -70,7 +70,7 @@ class BlockingStateStore:
         Call it on a tenant's view, unless the execution's keys are those that no tenant owns.
 
         Args:
-            execution_id: The execution; here it may hold a ``:``.
+            execution_id: The execution. It may hold a ``:``, whose keys are reached here only.
 
         Raises:
             InvalidKey: The id cannot name an execution.
@@ -322,6 +322,29 @@ class BlockingStateStore:
 
         The ``version`` is what ``if_version=`` takes to replace or delete just this value.
         """
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, bytes | None]:
+        """Many values: 1 request for each key, up to 32 of them at one time.
+
+        The services have no call that reads several objects, so that this saves time and no
+        request. Each key has a deadline of its own. All keys are checked before the first request,
+        and all values are held in memory at once.
+
+        Args:
+            keys: The keys, of any executions and of none; one that comes twice is read once. They
+                are those that `get` sees.
+
+        Returns:
+            The value of each key, in the order given; None for one that does not exist or has
+            expired. They are not of one moment: each is read by itself.
+
+        Raises:
+            InvalidArgument: ``keys`` is no list of keys.
+            InvalidKey: One of them cannot name an object; nothing was read.
+        """
+
+    def get_many_stored(self, keys: Iterable[str]) -> dict[str, Stored[bytes] | None]:
+        """As `get_many`, with the version, expiry and size of each: 1 request for each key."""
 
     def update(
         self,
@@ -655,7 +678,8 @@ class BlockingStateStore:
         without one.
 
         Args:
-            execution_id: The execution.
+            execution_id: The execution; for one whose id holds a ``:``, take
+                ``execution(execution_id).iter_keys()``.
             prefix: Only keys that begin with this text: those of an execution as a whole, so that
                 it is ``exec:{execution_id}:`` and more. One that ends in ``.`` takes 1 request
                 more.
@@ -666,7 +690,8 @@ class BlockingStateStore:
         Raises:
             InvalidArgument: ``limit`` is negative, or ``prefix`` or ``after`` is of other keys than
                 those that are listed.
-            InvalidKey: ``prefix`` or ``after`` is no text that a key can begin with, or be.
+            InvalidKey: ``prefix`` or ``after`` is no text that a key can begin with, or be; or the
+                id holds a ``:``, and its keys have no text form.
         """
 
     def scan_keys(
@@ -954,6 +979,24 @@ class BlockingExecutionStore:
 
     def get_stored(self, key: str) -> Stored[bytes] | None:
         """As `get`, with the version, expiry and size."""
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, bytes | None]:
+        """Many values: 1 request for each key, up to 32 of them at one time.
+
+        Args:
+            keys: Keys of this execution, as they are; one that comes twice is read once.
+
+        Returns:
+            The value of each key, in the order given; None for one that does not exist or has
+            expired. See `StateStore.get_many`.
+
+        Raises:
+            InvalidArgument: ``keys`` is no list of keys.
+            InvalidKey: One of them cannot name an object; nothing was read.
+        """
+
+    def get_many_stored(self, keys: Iterable[str]) -> dict[str, Stored[bytes] | None]:
+        """As `get_many`, with the version, expiry and size of each: 1 request for each key."""
 
     def update(
         self,

@@ -27,10 +27,10 @@ class ExecutionStore(ABC):
     """A `StateStore` bound to one execution; made by ``store.execution(execution_id)``.
 
     Its calls are the store's, with the same arguments, requests and errors. They take keys as they
-    are: ``set("k", …)`` stores what the store itself calls ``exec:{execution_id}:k``. The id may
-    hold a ``:``, which ends the id in that form; the keys of such an execution are reached here
-    only. Without a tenant bound, its snapshot is that of the tenant that has the execution, and its
-    keys are those that were set without a tenant.
+    are: ``set("k", …)`` stores what the store itself calls ``exec:{execution_id}:k``. The keys of
+    an execution whose id holds a ``:``, which ends the id in that form, are reached here only.
+    Without a tenant bound, its snapshot is that of the tenant that has the execution, and its keys
+    are those that were set without a tenant.
 
     ``delete("k")`` deletes one key. ``delete()``, without any argument, removes the execution.
     """
@@ -145,6 +145,28 @@ class ExecutionStore(ABC):
     @declare(Kind.CALL)
     async def get_stored(self, key: str) -> Stored[bytes] | None:
         """As `get`, with the version, expiry and size."""
+
+    @abstractmethod
+    @declare(Kind.CALL, concurrent=True)
+    async def get_many(self, keys: Iterable[str]) -> dict[str, bytes | None]:
+        """Many values: 1 request for each key, up to 32 of them at one time.
+
+        Args:
+            keys: Keys of this execution, as they are; one that comes twice is read once.
+
+        Returns:
+            The value of each key, in the order given; None for one that does not exist or has
+            expired. See `StateStore.get_many`.
+
+        Raises:
+            InvalidArgument: ``keys`` is no list of keys.
+            InvalidKey: One of them cannot name an object; nothing was read.
+        """
+
+    @abstractmethod
+    @declare(Kind.CALL, concurrent=True)
+    async def get_many_stored(self, keys: Iterable[str]) -> dict[str, Stored[bytes] | None]:
+        """As `get_many`, with the version, expiry and size of each: 1 request for each key."""
 
     @abstractmethod
     @declare(Kind.CALL)

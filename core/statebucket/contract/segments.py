@@ -105,17 +105,21 @@ def encode_execution(execution_id: str) -> str:
     return encode(execution_id, what="execution id")
 
 
-def check_execution(execution_id: str) -> None:
-    """Returns if an execution can be named by its id alone, and in the text of its keys.
+def check_text_form(operation: str, execution_id: str) -> None:
+    """Returns if the keys of an execution can be written as ``exec:{execution_id}:{rest}``.
+
+    Args:
+        operation: The public call, for the error.
+        execution_id: The execution.
 
     Raises:
-        InvalidKey: It is empty, no string, or holds a ``:``.
+        InvalidKey: It is empty, no string, or holds a ``:``, which ends the id in that form.
     """
     encode_execution(execution_id)
     if ":" in execution_id:
         raise InvalidKey(
-            "an execution id must not contain ':', except in store.execution(id) and in a "
-            f"snapshot: {shown(execution_id)}"
+            f"{operation}: the id {shown(execution_id)} holds a ':', which ends the id in keys of "
+            f"the form exec:ID:KEY; list its keys by store.execution(…).{operation}()"
         )
 
 

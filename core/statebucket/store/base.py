@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from statebucket.contract.ids import TenantId
-from statebucket.contract.segments import check_execution
 from statebucket.contract.snapshot import ExecutionSnapshot
 from statebucket.contract.state_store import StateStore
 from statebucket.errors import InvalidSnapshot, UnsupportedOperation
@@ -60,10 +59,6 @@ class ContextStore(StateStore):
     @property
     def tenant_id(self) -> TenantId | None:
         return None if self._tenant is None else TenantId(self._tenant)
-
-    def _check_execution(self, execution_id: str) -> None:
-        """Returns if callers may name an execution so."""
-        check_execution(execution_id)
 
     def snapshot(
         self,

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from statebucket.contract.execution import ExecutionStore
 from statebucket.contract.ids import ExecutionId
-from statebucket.contract.segments import encode_execution
 from statebucket.errors import InvalidArgument, InvalidSnapshot
 from statebucket.store.store import ObjectStateStore
 
@@ -34,9 +33,6 @@ class _Inside(ObjectStateStore):
     def __init__(self, context: StoreContext, execution_id: str) -> None:
         super().__init__(context)
         self.execution_id = execution_id
-
-    def _check_execution(self, execution_id: str) -> None:
-        encode_execution(execution_id)
 
     def _key(self, operation: str, key: str) -> str:
         self.context.check_scope(operation)
@@ -167,6 +163,12 @@ class StoreExecution(ExecutionStore):
 
     async def get_stored(self, key: str) -> Stored[bytes] | None:
         return await self._store.get_stored(key)
+
+    async def get_many(self, keys: Iterable[str]) -> dict[str, bytes | None]:
+        return await self._store.get_many(keys)
+
+    async def get_many_stored(self, keys: Iterable[str]) -> dict[str, Stored[bytes] | None]:
+        return await self._store.get_many_stored(keys)
 
     async def update(
         self,

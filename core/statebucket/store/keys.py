@@ -15,12 +15,15 @@ from statebucket.store.base import ContextStore
 from statebucket.store.conflicts import ShowingCurrent
 from statebucket.store.decoding import decode_json, decoder
 from statebucket.store.envelope import stored
+from statebucket.store.tasks import in_order
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from statebucket.contract.reports import DeletionReport
     from statebucket.store.envelope import Found
+
+_GETS_AT_ONCE = 32
 
 
 class KeyValues(ContextStore):
@@ -89,6 +92,41 @@ class KeyValues(ContextStore):
         )
         return None if found is None else stored(found, bytes(found.body))
 
+    async def get_many(self, keys: Iterable[str]) -> dict[str, bytes | None]:
+        found = await self._get_many("get_many", keys)
+        return {key: None if one is None else bytes(one.body) for key, one in found.items()}
+
+    async def get_many_stored(self, keys: Iterable[str]) -> dict[str, Stored[bytes] | None]:
+        found = await self._get_many("get_many_stored", keys)
+        return {
+            key: None if one is None else stored(one, bytes(one.body)) for key, one in found.items()
+        }
+
+    async def _get_many(self, operation: str, keys: Iterable[str]) -> dict[str, Found | None]:
+        names = self._names_of(operation, keys)
+        # More than are in flight would wait with their deadlines running.
+        at_once = min(_GETS_AT_ONCE, self._objects.max_in_flight)
+        read = await in_order(
+            lambda name: self._objects.get(self.context.call(operation), name),
+            list(names.values()),
+            at_once=at_once,
+        )
+        return dict(zip(names, read, strict=True))
+
+    def _names_of(self, operation: str, keys: Iterable[str]) -> dict[str, str]:
+        """Each key once, with its object's name.
+
+        Raises:
+            InvalidArgument: They are no keys, but one or none.
+            InvalidKey: One of them cannot name an object.
+        """
+        if isinstance(keys, str | bytes) or not isinstance(keys, Iterable):
+            raise InvalidArgument(
+                f"{operation} takes a list of keys, as in {operation}([key]); "
+                f"{operation.partition('_')[0]}(key) takes one: {shown(keys)}"
+            )
+        return {key: self._key(operation, key) for key in keys}
+
     async def get_json(self, key: str, type: Any = Any) -> Any:  # noqa: A002, ANN401
         found = await self._get_json("get_json", key, type)
         return None if found is None else found.value
@@ -114,13 +152,10 @@ class KeyValues(ContextStore):
     async def delete_many(self, keys: Iterable[str]) -> DeletionReport:
         from statebucket.store.removal import Remover  # noqa: PLC0415  (off the cold-start path)
 
-        if isinstance(keys, str | bytes) or not isinstance(keys, Iterable):
-            raise InvalidArgument(
-                "delete_many takes a list of keys, as in delete_many([key]); delete(key) takes "
-                f"one: {shown(keys)}"
-            )
-        names = {self._key("delete_many", key): key for key in keys}
-        return await Remover(self.context, "delete_many").keys(names)
+        names = self._names_of("delete_many", keys)
+        return await Remover(self.context, "delete_many").keys(
+            {name: key for key, name in names.items()}
+        )
 
     async def exists(self, key: str) -> bool:
         name = self._key("exists", key)

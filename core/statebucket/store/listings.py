@@ -8,6 +8,7 @@ import msgspec
 
 from statebucket.contract.entries import KeyEntry, SnapshotEntry
 from statebucket.contract.ids import ExecutionId, TenantId
+from statebucket.contract.segments import check_text_form
 from statebucket.errors import CorruptObject, UnsupportedOperation
 from statebucket.port.expiry import from_ms
 from statebucket.store.base import ContextStore
@@ -176,7 +177,7 @@ class Listings(ContextStore):
             return self._selected(
                 operation, self._layout.keys(self._tenant), chosen.of_no_execution()
             )
-        self._check_execution(execution_id)
+        check_text_form(operation, execution_id)
         folder = self._layout.execution(self._tenant, execution_id)
         return self._selected(operation, folder, chosen.of_execution(execution_id))
 

@@ -114,7 +114,7 @@ class ObjectStateStore(Updates, Listings):
         return await self._load("load_stored", execution_id)
 
     async def _load(self, operation: str, execution_id: str) -> Stored[ExecutionSnapshot] | None:
-        self._check_execution(execution_id)
+        encode_execution(execution_id)
         call = self.context.call(operation)
         if self._tenant is not None:
             found = await self.context.snapshots.load(call, self._tenant, execution_id)
@@ -142,7 +142,7 @@ class ObjectStateStore(Updates, Listings):
         if_version: Version | None = None,
         want_current: bool = False,
     ) -> bool | None:
-        self._check_execution(execution_id)
+        encode_execution(execution_id)
         check_deletion("delete_snapshot", if_version)
         call = self.context.call("delete_snapshot")
         tenant_id = await self.context.owner_of(call, execution_id)
@@ -164,7 +164,7 @@ class ObjectStateStore(Updates, Listings):
     ) -> AsyncIterator[Lease]:
         from statebucket.store.leases import StoreLease, lease_milliseconds  # noqa: PLC0415  (see the top)
 
-        self._check_execution(execution_id)
+        encode_execution(execution_id)
         lease_milliseconds(ttl)
         wait_ms = 0 if wait is None else span_ms(wait, "wait")
         tenant_id = await self.context.owner_of(self.context.call("lease"), execution_id)
@@ -197,7 +197,7 @@ class ObjectStateStore(Updates, Listings):
     ) -> SnapshotWriter:
         from statebucket.store.writer import StoreWriter  # noqa: PLC0415  (see the top)
 
-        self._check_execution(execution_id)
+        encode_execution(execution_id)
         return StoreWriter(
             lambda snapshot: self.save_snapshot(
                 snapshot, ttl=ttl, only_newer=only_newer, lease=lease
@@ -214,7 +214,7 @@ class ObjectStateStore(Updates, Listings):
         *,
         progress: Callable[[DeletionReport], None] | None = None,
     ) -> DeletionReport:
-        self._check_execution(execution_id)
+        encode_execution(execution_id)
         remover = self._remover("delete_execution_state", progress)
         if self._tenant is not None:
             return await remover.execution(execution_id, self._tenant, [self._tenant])

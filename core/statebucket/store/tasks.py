@@ -113,14 +113,16 @@ def _semaphore(size: int) -> asyncio.Semaphore:
     return asyncio.Semaphore(size)
 
 
-async def in_order(work: Callable[[A], Awaitable[R]], items: Sequence[A]) -> list[R]:
+async def in_order(
+    work: Callable[[A], Awaitable[R]], items: Sequence[A], *, at_once: int = _ITEMS_AT_ONCE
+) -> list[R]:
     """The results of ``work`` on each item, in the items' order; the requests' bound applies."""
     results: dict[int, R] = {}
 
     async def one(at: int) -> None:
         results[at] = await work(items[at])
 
-    async with AtMost(_ITEMS_AT_ONCE) as tasks:
+    async with AtMost(at_once) as tasks:
         for at in range(len(items)):
             await tasks.start(one(at))
     return [results[at] for at in range(len(items))]

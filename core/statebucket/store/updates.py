@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from statebucket.contract.callbacks import called, check_function
+from statebucket.contract.segments import encode_execution
 from statebucket.errors import (
     InvalidSnapshot,
     InvalidValue,
@@ -129,7 +130,7 @@ class Updates(KeyValues):
         execution_id: ExecutionId | str,
         function: Callable[[ExecutionSnapshot | None], ExecutionSnapshot | None],
     ) -> ExecutionSnapshot | None:
-        self._check_execution(execution_id)
+        encode_execution(execution_id)
         check_function("update_snapshot", function)
         call = self.context.call("update_snapshot")
         tenant_id = await self.context.owner_of(call, execution_id)

@@ -9,7 +9,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from statebucket import errors
-from statebucket.contract.segments import check_execution, decode
+from statebucket.contract.segments import check_text_form, decode
 from statebucket.store import layout
 from statebucket.store.layout import Layout
 from support.texts import texts
@@ -120,9 +120,9 @@ def test_a_whole_name_has_1024_bytes_at_most(
 
 
 @given(texts, texts)
-def test_an_execution_that_is_named_by_its_id_alone_has_no_colon(left: str, right: str) -> None:
+def test_keys_of_an_execution_with_a_colon_have_no_text_form(left: str, right: str) -> None:
     with pytest.raises(errors.InvalidKey, match=r"store\.execution"):
-        check_execution(f"{left}:{right}")
+        check_text_form("iter_keys", f"{left}:{right}")
 
 
 @given(executions.filter(lambda id_: ":" not in id_), texts)

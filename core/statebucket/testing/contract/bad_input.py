@@ -64,7 +64,7 @@ NO_KEYS: list[Any] = [
     "exec::k",
     "exec:e:",
 ]
-NO_EXECUTIONS: list[Any] = ["", "a:b", ":", "\ud800", None, 3, b"e", "x" * 1100, "€" * 400]
+NO_EXECUTIONS: list[Any] = ["", "\ud800", None, 3, b"e", "x" * 1100, "€" * 400]
 NO_TENANTS: list[Any] = ["", "\ud800", None, 3, b"t", "x" * 1100]
 NO_JSON: list[Any] = [
     float("nan"),
@@ -132,9 +132,8 @@ class BadInputContract(Contract):
             if execution_id is not None:
                 with pytest.raises(errors.InvalidKey):
                     _ = [key async for key in view.iter_keys(execution_id)]
-        if execution_id not in {"a:b", ":"}:  # which a snapshot may have
-            with pytest.raises((errors.InvalidSnapshot, errors.InvalidKey)):
-                await store.save_snapshot(snapshot(execution_id))
+        with pytest.raises((errors.InvalidSnapshot, errors.InvalidKey)):
+            await store.save_snapshot(snapshot(execution_id))
         assert not target.requests()
 
     @pytest.mark.parametrize("tenant_id", NO_TENANTS, ids=lambda value: repr(value)[:20])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -49,6 +49,59 @@ class Event:
 
 class KeyContract(Contract):
     """``set``, ``get``, ``exists``, ``delete``, ``set_json``, ``get_json``."""
+
+    async def test_many_values_at_once(
+        self, store: StateStore, acme: StateStore, clock: Clock
+    ) -> None:
+        for view, value in ((store, b"shared"), (acme, b"acme")):
+            for key in ("a", "b/c", "exec:e1:a"):
+                await view.set(key, value + key.encode())
+        await acme.set("old", b"v", 60)
+        await acme.set("empty", b"")
+        clock.advance(60)
+        keys = ["b/c", "missing", "a", "exec:e1:a", "old", "a", "empty"]
+        found = await acme.get_many(keys)
+        assert found == {
+            "b/c": b"acmeb/c",
+            "missing": None,
+            "a": b"acmea",
+            "exec:e1:a": b"acmeexec:e1:a",
+            "old": None,
+            "empty": b"",
+        }
+        assert list(found) == list(dict.fromkeys(keys))
+        assert await store.get_many(iter(["a", "empty"])) == {"a": b"shareda", "empty": None}
+        execution = acme.execution("e1")
+        assert await execution.get_many(["a", "exec:e1:a"]) == {
+            "a": b"acmeexec:e1:a",
+            "exec:e1:a": None,
+        }
+        stored = await acme.get_many_stored(["a", "missing"])
+        assert stored == {"a": await acme.get_stored("a"), "missing": None}
+        assert await execution.get_many_stored(["a"]) == {"a": await execution.get_stored("a")}
+        assert await acme.get_many([]) == {} == await acme.get_many_stored([])
+
+    async def test_more_values_than_go_at_one_time(self, acme: StateStore, target: Target) -> None:
+        target.raw_put_many(f"tenants/acme/keys/k{number:03}" for number in range(100))
+        keys = [f"k{number:03}" for number in range(101)]
+        found = await acme.get_many(keys)
+        assert list(found) == keys
+        assert [key for key, value in found.items() if value is None] == ["k100"]
+
+    async def test_of_many_keys_to_get_all_are_checked_first(
+        self, acme: StateStore, target: Target
+    ) -> None:
+        target.requests()
+        for view in (acme, acme.execution("e1")):
+            wrong: Any
+            for wrong in (["k", ""], ["k", 3], [None]):
+                for call in (view.get_many(wrong), view.get_many_stored(wrong)):
+                    with pytest.raises(errors.InvalidKey):
+                        await call
+            for wrong in ("k", b"k", None, 3):
+                with pytest.raises(errors.InvalidArgument, match=r"get_many\(\[key\]\)"):
+                    await view.get_many(wrong)
+        assert not target.requests()
 
     @pytest.mark.parametrize(
         "value",

@@ -177,6 +177,13 @@ class RequestCountContract(Contract):
         assert seen == [b"1", b"5"]
         assert target.requests() == 4
 
+    async def test_getting_many_keys(self, acme: StateStore, target: Target) -> None:
+        target.requests()
+        await acme.get_many(["a", "b", "c", "a"])
+        assert target.requests() == 3
+        await acme.execution(E1).get_many_stored(["a", "b"])
+        assert target.requests() == 2
+
     async def test_deleting_many_keys(self, acme: StateStore, target: Target) -> None:
         target.raw_put_many(f"tenants/acme/keys/k{number}" for number in range(20))
         target.requests()
