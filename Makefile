@@ -25,9 +25,6 @@ FLOORS := tests/unit --ignore tests/unit/support --ignore tests/unit/telemetry \
 	tests/adapters/s3/test_contract.py::TestMoto tests/adapters/s3/test_contract.py::TestMotoHTTP \
 	tests/adapters/gcs/test_contract.py::TestFakeGCS tests/adapters/gcs/test_contract.py::TestFakeGCSHTTP \
 	tests/adapters/gcs/http tests/adapters/azure/test_contract.py::TestAzurite
-# pdoc looks for the types of a NamedTuple's fields in another module.
-NAMED_TUPLE := ignore:Error parsing type annotation ForwardRef('Bucket') for statebucket.port.bucket.OpenedBucket
-DOCS := statebucket statebucket.sync statebucket.contract.entries statebucket.contract.execution statebucket.contract.lease statebucket.contract.writer statebucket.contract.lifecycle statebucket.contract.remedies statebucket.contract.reports statebucket.contract.stats statebucket.telemetry statebucket.port.bucket statebucket.port.lifecycle statebucket.lifecycle.rules statebucket.lifecycle.manager statebucket.admin statebucket.admin.doctor statebucket.port.findings statebucket.port.remedies statebucket.testing statebucket.testing.contract statebucket_pytest
 
 .PHONY: help demo test test-all test-fast test-floors test-aiobotocore test-terraform test-rgw test-localstack soak bench-cold bench-large bench bench-readme check format docs screenshots stubs request-table promises-table servers-table lock clean
 
@@ -89,8 +86,8 @@ format: $(VENV)/.dev  ## Formats the code and fixes what can be fixed
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
 
-docs: $(VENV)/.dev  ## Builds the API reference in dist/docs; a warning is an error
-	$(BIN)/python -W error -W "$(NAMED_TUPLE)" -m pdoc --docformat google --output-directory dist/docs $(DOCS)
+docs: $(VENV)/.docs  ## Builds the site of these pages and the API in dist/docs; a warning is an error
+	PYTHONPATH=tests $(VENV)/docs/bin/python -m generators.site.build
 
 screenshots: $(VENV)/.dev  ## Draws the screenshots of the command line again
 	PYTHONPATH=tests $(BIN)/python tests/generators/screenshots.py
@@ -174,6 +171,13 @@ $(VENV)/.aws: pyproject.toml $(VENV)/.dev
 	$(PYTHON) -m venv --clear $(VENV)/aws
 	$(BIN)/uv pip install --quiet --python $(VENV)/aws/bin/python \
 		--editable ".[http,powertools,durable]" --group aws
+	@touch "$@"
+
+# The same: the site is built from the pages and the code as text, and needs neither our packages nor theirs.
+$(VENV)/.docs: pyproject.toml | $(BIN)/python
+	$(PYTHON) -m venv --clear $(VENV)/docs
+	$(VENV)/docs/bin/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
+	$(VENV)/docs/bin/python -m pip install --quiet --group docs
 	@touch "$@"
 
 $(VENV)/.bench: pyproject.toml $(VENV)/.dev

@@ -14,7 +14,7 @@ PAGES = sorted(
         *ROOT.glob("*.md"),
         *(file for room in ROOMS for file in ROOT.glob(f"{room}/**/*.md")),
     )
-    if not {".terraform", "node_modules"} & set(page.parts)
+    if not {".terraform", "node_modules", "site"} & set(page.relative_to(ROOT).parts)
 )
 """Every page, by its path."""
 
