@@ -1,7 +1,7 @@
 """Puts the site's pages together and builds it: ``make docs`` runs it.
 
-The pages are those of the repository, in the same folders, so that links between them hold; a link to
-any other file leads into the repository. A page that no one put in order here is an error.
+The pages are those of the repository, in the same folders, so that links between them hold; a link
+to any other file leads into the repository. A page that no one put in order here is an error.
 """
 
 from __future__ import annotations
@@ -131,7 +131,9 @@ def main() -> None:
     file.write_text(json.dumps(configuration(), indent=1))
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--clean", "-f", str(file)]
     raise SystemExit(
-        subprocess.run(command, check=False, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}).returncode
+        subprocess.run(
+            command, check=False, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+        ).returncode
     )
 
 
