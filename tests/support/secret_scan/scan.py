@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from reprlib import Repr
 from typing import TYPE_CHECKING, Any
 
 from statebucket.errors import StateBucketError
@@ -29,6 +30,13 @@ SECRETS = {
     "a password": re.escape("hunter2"),
 }
 _ANY = re.compile("|".join(f"({pattern})" for pattern in SECRETS.values()))
+
+
+# A memory bucket holds thousands of objects, and each view of its store is scanned.
+_MAX_ENTRIES = 20
+_REPR = Repr()
+_REPR.maxdict = _REPR.maxlist = _REPR.maxset = _REPR.maxtuple = _MAX_ENTRIES
+_REPR.maxstring = _REPR.maxother = 1_000_000
 
 
 def secret_in(text: str) -> str | None:
@@ -85,7 +93,8 @@ class SecretScanner(logging.Handler):
     def scan_store(self, store: ObjectStateStore) -> None:
         """Hear the reprs of a store, of its bucket and of what that holds."""
         bucket = store.context.objects.bucket
-        self.scan("a repr", f"{store!r}\n{bucket!r}\n{getattr(bucket, '__dict__', '')!r}")
+        held = _REPR.repr(getattr(bucket, "__dict__", {}))
+        self.scan("a repr", f"{store!r}\n{bucket!r}\n{held}")
 
     def open(self) -> None:
         """Begin to listen."""
