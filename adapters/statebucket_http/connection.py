@@ -43,6 +43,7 @@ class Connection:
         fd: The socket's number.
         reader: Reads its replies.
         sent: Whether a byte of the request may have left.
+        unsent: Whether something that was written has not been handed to the system yet.
         session_due: Whether its TLS session is still to be noted for the next connection.
         moved: Counts what arrived and left: what stands still is stalled.
         generation: By which its pool knows whether it is to be kept.
@@ -66,6 +67,7 @@ class Connection:
         "since",
         "sock",
         "step",
+        "unsent",
         "unused",
         "unused_since",
         "writer",
@@ -77,6 +79,7 @@ class Connection:
         self.reader = ReplyReader(max_body)
         self.sent = False
         self.session_due = False
+        self.unsent = False
         self.moved = 0
         self.generation = 0
         self.unused = False
@@ -91,11 +94,6 @@ class Connection:
         self.seen = 0
         self.queue = -1
         self._poll: select.poll | None = None
-
-    @property
-    def unsent(self) -> bool:
-        """Whether something that was written has not been handed to the system yet."""
-        return False
 
     def write(self, data: memoryview | bytes) -> int:
         """Sends as much as goes without waiting, and returns how much that was.
@@ -159,13 +157,17 @@ class Connection:
 
     def open(self) -> bool:
         """Whether the peer has neither closed it, as far as one can see, nor sent anything."""
-        if _POLL:
-            poll = self._poll
-            if poll is None:
-                poll = self._poll = select.poll()
-                poll.register(self.fd, select.POLLIN)
-            return not poll.poll(0) or self.expected()
-        return not select.select([self.fd], [], [], 0)[0] or self.expected()
+        return not self.readable_within(0) or self.expected()
+
+    def readable_within(self, seconds: float) -> bool:
+        """Waits until something has arrived, or the peer has closed it, for at most so long."""
+        if not _POLL:
+            return bool(select.select([self.fd], [], [], seconds)[0])
+        poll = self._poll
+        if poll is None:
+            poll = self._poll = select.poll()
+            poll.register(self.fd, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
 
     def close(self) -> None:
         """Closes it at once, whatever is under way; can be called again."""

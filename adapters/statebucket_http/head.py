@@ -22,8 +22,9 @@ _BREAKS = 2  # bytes at the end of each line
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _STATUS = re.compile(r"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: .*)?")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_LENGTH = re.compile(r"[0-9]{1,18}")
+_MAX_DIGITS = 18
 _MAX_NAMES = 512
+_USUAL_LINE = 80
 _FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
 
 
@@ -49,6 +50,7 @@ class Head(NamedTuple):
     persists: bool
 
 
+_statuses: dict[str, tuple[int, bool]] = {}  # the first lines seen
 _names: dict[str, str] = {}  # the spellings seen, valid ones only, in lower case
 
 
@@ -61,27 +63,16 @@ def read_head(raw: bytes) -> Head:
     Raises:
         BadReply: It is not an HTTP/1.1 response, or its length is ambiguous.
     """
-    try:
-        lines = raw.decode("ascii").split("\r\n")
-        pairs = [line.split(": ", 1) for line in lines[1:]]
-        fields = {_names[name]: value for name, value in pairs}
-        # The lines' own breaks, and no other byte that does not stand for itself.
-        rest = len(raw.translate(None, _VERBATIM))
-        plain = rest == _BREAKS * len(pairs)
-        plain = plain and b" \r\n" not in raw and b":  " not in raw and not raw.endswith(b" ")
-    except (KeyError, ValueError):
-        plain, fields, pairs = False, {}, []
-    if not plain:
-        lines, pairs = _careful(raw)
-    if not plain or len(fields) != len(pairs):
+    read = _usual(raw)
+    if read is None:
+        first, pairs = _careful(raw)
         fields = _joined(pairs)
-    status = _STATUS.fullmatch(lines[0])
-    if status is None:
-        raise BadReply("it is not an HTTP/1.1 response")
-    newer = status[1] == "1"
+    else:
+        first, fields = read
+    status, newer = _statuses.get(first) or _status(first)
     length = fields.get("content-length")
     coding = fields.get("transfer-encoding")
-    if length is not None and not _LENGTH.fullmatch(length):
+    if length is not None and not (length.isdecimal() and len(length) <= _MAX_DIGITS):
         raise BadReply("its content-length is not a number")
     if coding is not None:
         if length is not None:
@@ -90,7 +81,7 @@ def read_head(raw: bytes) -> Head:
             raise BadReply("its transfer-encoding is not chunked")
     connection = fields.get("connection")
     return Head(
-        int(status[2]),
+        status,
         fields,
         None if length is None else int(length),
         coding is not None,
@@ -98,13 +89,47 @@ def read_head(raw: bytes) -> Head:
     )
 
 
+def _usual(raw: bytes) -> tuple[str, dict[str, str]] | None:
+    """The first line of a head and its fields; None where something in it is unusual.
+
+    Unusual are a name not seen yet, one that comes twice, white space around a value other than the
+    one blank before it, and any byte but printable ASCII and the lines' own breaks.
+    """
+    if b" \r\n" in raw or b":  " in raw or raw[-1:] == b" ":
+        return None
+    fields = {}
+    try:
+        first, *lines = raw.decode("ascii").split("\r\n")
+        for line in lines:
+            name, colon, value = line.partition(": ")
+            if not colon:
+                return None
+            fields[_names[name]] = value
+    except (KeyError, UnicodeDecodeError):
+        return None
+    count = len(lines)
+    breaks = len(raw.translate(None, _VERBATIM))
+    return (first, fields) if breaks == _BREAKS * count and len(fields) == count else None
+
+
+def _status(line: str) -> tuple[int, bool]:
+    """The status in the first line of a head, and whether it is of HTTP/1.1, not 1.0."""
+    found = _STATUS.fullmatch(line)
+    if found is None:
+        raise BadReply("it is not an HTTP/1.1 response")
+    status = (int(found[2]), found[1] == "1")
+    if len(_statuses) < _MAX_NAMES and len(line) <= _USUAL_LINE:
+        _statuses[line] = status
+    return status
+
+
 def _persists(connection: str, *, newer: bool) -> bool:
     options = {option.strip() for option in connection.lower().split(",")}
     return "close" not in options and (newer or "keep-alive" in options)
 
 
-def _careful(raw: bytes) -> tuple[list[str], list[list[str]]]:
-    """The lines of a head that has a name not seen yet, or something unusual, and its fields."""
+def _careful(raw: bytes) -> tuple[str, list[list[str]]]:
+    """The first line of a head that has something unusual, and its fields."""
     lines = raw.decode("latin-1").split("\r\n")
     pairs: list[list[str]] = []
     for line in lines:
@@ -116,7 +141,7 @@ def _careful(raw: bytes) -> tuple[list[str], list[list[str]]]:
         if not colon or key is None:
             raise BadReply("its head has a line that is not a header field")
         pairs.append([key, value.strip(" \t")])
-    return lines, pairs
+    return lines[0], pairs
 
 
 def _joined(pairs: list[list[str]]) -> dict[str, str]:

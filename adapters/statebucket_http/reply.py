@@ -107,6 +107,11 @@ class ReplyReader:
 
     def _read_body(self, head: Head, rest: memoryview) -> bool:
         length = 0 if self._bodiless or head.status in _BODILESS else head.length
+        if length == len(rest):  # as most replies do, it has come whole and alone
+            self.reply = Reply(head.status, head.fields, bytes(rest))
+            self.surplus = False
+            self.reusable = head.persists
+            return True
         if length is None:
             if not head.chunked:
                 self._body = OpenBody(rest, self._max_body)

@@ -148,14 +148,17 @@ class Exchange:
         connection.sent = False
         connection.reader.begin(bodiless=bodiless)
         self._pieces: Sequence[bytes | memoryview]
-        if more and len(body) + sum(map(len, more)) <= _SMALL:
-            self._pieces = [b"".join((head, body, *more))]
-        elif len(body) <= _SMALL:
-            self._pieces = [head + body, *[memoryview(part) for part in more]]
-        else:
+        if len(body) > _SMALL:
             rest = memoryview(body)[_SMALL:]
             self._pieces = [head + body[:_SMALL], rest, *[memoryview(part) for part in more]]
-        self._at = 0  # in the first of the pieces
+        elif not more:
+            self._pieces = [head + body if body else head]
+        elif len(body) + sum(map(len, more)) <= _SMALL:
+            self._pieces = [b"".join((head, body, *more))]
+        else:
+            self._pieces = [head + body, *[memoryview(part) for part in more]]
+        self._next = 0  # the piece that is sent now
+        self._at = 0  # the byte in it
         self._broken: OSError | None = None
         self.writing = True
 
@@ -190,15 +193,16 @@ class Exchange:
 
     def _write(self) -> None:
         connection = self._connection
-        while self._pieces:
-            piece = self._pieces[0]
+        pieces = self._pieces
+        while self._next < len(pieces):
+            piece = pieces[self._next]
             count = connection.write(piece[self._at :] if self._at else piece)
             self._at += count
             if self._at < len(piece):
                 if not count or connection.unsent:
                     return
                 continue
-            self._pieces = self._pieces[1:]
+            self._next += 1
             self._at = 0
         if connection.unsent:
             connection.write(b"")

@@ -28,7 +28,7 @@ class TLSConnection(Connection):
         max_body: The longest body of a reply, in bytes.
     """
 
-    __slots__ = ("_in", "_out", "_received", "_request_written", "_unsent", "tls")
+    __slots__ = ("_in", "_left", "_out", "_received", "_request_written", "tls")
 
     def __init__(
         self,
@@ -44,13 +44,8 @@ class TLSConnection(Connection):
         self._in = incoming
         self._out = outgoing
         self._received = memoryview(bytearray(_ROOM))
-        self._unsent = memoryview(b"")
+        self._left: bytes | memoryview = b""  # what is encrypted and not sent yet
         self._request_written = False  # what is sent before that is the handshake's
-
-    @property
-    def unsent(self) -> bool:
-        """See `Connection.unsent`."""
-        return bool(self._unsent) or bool(self._out.pending)
 
     def session(self) -> tuple[SSLContext, SSLSession] | None:
         """See `Connection.session`."""
@@ -60,10 +55,11 @@ class TLSConnection(Connection):
     def write(self, data: memoryview | bytes) -> int:
         """See `Connection.write`."""
         count = 0
-        if data and not self._unsent:
-            view = memoryview(data)[:_RECORDS]
-            while count < len(view):
-                count += self.tls.write(view[count:])
+        if data and not self._left:
+            part = data if len(data) <= _RECORDS else memoryview(data)[:_RECORDS]
+            count = self.tls.write(part)
+            while count < len(part):
+                count += self.tls.write(memoryview(part)[count:])
         self._request_written = True
         self.flush()
         return count
@@ -71,17 +67,19 @@ class TLSConnection(Connection):
     def flush(self) -> None:
         """Sends what is encrypted, as far as it goes without waiting."""
         while True:
-            if not self._unsent:
-                if not self._out.pending:
-                    return
-                self._unsent = memoryview(self._out.read())
+            left = self._left or self._out.read()
+            if not left:
+                self.unsent = False
+                return
             try:
-                count = self.sock.send(self._unsent)
+                count = self.sock.send(left)
             except (BlockingIOError, InterruptedError):
+                self._left = left
+                self.unsent = True
                 return
             self.moved += 1
             self.sent = self._request_written
-            self._unsent = self._unsent[count:]
+            self._left = b"" if count == len(left) else memoryview(left)[count:]
 
     def receive(self) -> int:
         """Takes what has arrived from the socket; 0 where the peer has closed it.

@@ -132,7 +132,11 @@ def wait(connection: Connection, step: Step, limit: float, deadline: float = flo
         left = deadline - time.monotonic()
         if left <= 0:
             raise DeadlinePassed
-        readable, writable = _ready(connection.fd, min(seconds, left), writing=step.writing)
+        pause = min(seconds, left)
+        if step.writing:
+            readable, writable = _ready(connection.fd, pause)
+        else:
+            readable, writable = connection.readable_within(pause), False
         if (writable and step.writable()) or (readable and step.readable()):
             return
         if not (readable or writable) and stalled(connection, time.monotonic()):
@@ -195,15 +199,14 @@ class SteppedWaits:
         function()
 
 
-def _ready(fd: int, seconds: float, *, writing: bool) -> tuple[bool, bool]:
+def _ready(fd: int, seconds: float) -> tuple[bool, bool]:
     """Whether a socket can be read and written, after at most so many seconds."""
     if not _POLL:
-        wanted = [fd] if writing else []
         # On Windows, where poll is missing, a failed connect is reported as an exception.
-        read, written, failed = select.select([fd], wanted, wanted, seconds)
+        read, written, failed = select.select([fd], [fd], [fd], seconds)
         return bool(read), bool(written or failed)
     poll = select.poll()
-    poll.register(fd, select.POLLIN | select.POLLOUT if writing else select.POLLIN)
+    poll.register(fd, select.POLLIN | select.POLLOUT)
     found = poll.poll(seconds * 1000)
     events = found[0][1] if found else 0
-    return bool(events & ~select.POLLOUT), bool(events & ~select.POLLIN) and writing
+    return bool(events & ~select.POLLOUT), bool(events & ~select.POLLIN)

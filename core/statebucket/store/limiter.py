@@ -100,28 +100,28 @@ class _ForThreads:
     """A call that is stepped is never urgent: what is renewed beside others needs a loop."""
 
     def __init__(self, size: int) -> None:
-        from queue import SimpleQueue  # noqa: PLC0415  (for the blocking store only)
+        from queue import Empty, SimpleQueue  # noqa: PLC0415  (for the blocking store only)
 
+        self._empty = Empty
         self._free: SimpleQueue[None] = SimpleQueue()
         for _ in range(size):
             self._free.put(None)
 
     def take(self) -> bool:
-        return self._taken(None)
+        try:
+            self._free.get(block=False)
+        except self._empty:
+            return False
+        return True
 
     async def turn(self, *, urgent: bool) -> None:  # noqa: ARG002  (see the class)
         call = stepping()
-        if call is None or not self._taken(call.left()):
+        if call is None:
             raise DeadlinePassed
-
-    def _taken(self, seconds: float | None) -> bool:
-        from queue import Empty  # noqa: PLC0415  (as above)
-
         try:
-            self._free.get(block=seconds is not None, timeout=seconds)
-        except Empty:
-            return False
-        return True
+            self._free.get(timeout=call.left())
+        except self._empty:
+            raise DeadlinePassed from None
 
     def give(self) -> None:
         self._free.put(None)
