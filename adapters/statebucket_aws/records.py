@@ -19,7 +19,8 @@ class Record(msgspec.Struct, omit_defaults=True):
     Attributes:
         status: As Powertools calls it.
         expiration: When it expires, in seconds since the epoch.
-        in_progress_expiration: When whoever is at it must have ended, in milliseconds.
+        in_progress_expiration: When whoever is at it must have ended, in milliseconds; None where
+            that is not known, and once it has ended.
         data: The function's result, as JSON.
         validation: A hash of that part of the payload which must be the same.
     """
@@ -34,7 +35,7 @@ class Record(msgspec.Struct, omit_defaults=True):
     def abandoned(self) -> bool:
         """Whether its holder must have ended without finishing or removing it."""
         until = self.in_progress_expiration
-        return self.status == IN_PROGRESS and until is not None and until < int(time.time() * 1000)
+        return until is not None and until < int(time.time() * 1000)
 
 
 def name_of(idempotency_key: str) -> str:

@@ -65,9 +65,10 @@ def test_a_small_function_is_enough(place: Place) -> None:
 def test_an_event_delivered_twice_at_once_is_charged_once(place: Place, proxy: FaultProxy) -> None:
     with started(place) as one, started(place) as two, ThreadPoolExecutor(1) as pool:
         two.invoke({**EVENT, "order_id": "8"})  # has started
+        proxy.clear()
         proxy.plan(Pass(), Delay(4))
         first = pool.submit(one.invoke, EVENT)
-        proxy.wait_for(lambda _: not proxy.pending)
+        proxy.wait_for(lambda _: proxy.count() == 2)
         with pytest.raises(FunctionFailed, match="IdempotencyAlreadyInProgressError"):
             two.invoke(EVENT)
         receipt = first.result()
@@ -79,7 +80,7 @@ def test_what_was_killed_is_taken_over_after_its_timeout(place: Place, proxy: Fa
         with started(place, seconds=2) as killed:
             proxy.plan(Pass(), BlackHole())
             first = pool.submit(killed.invoke, EVENT)
-            proxy.wait_for(lambda _: not proxy.pending)
+            proxy.wait_for(lambda _: proxy.count() == 2)
             with pytest.raises(FunctionFailed, match="IdempotencyAlreadyInProgressError"):
                 next_one.invoke(EVENT)
             killed.process.kill()

@@ -6,6 +6,7 @@ values go.
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -28,10 +29,11 @@ from aws_durable_execution_sdk_python.serdes import (
 )
 from aws_durable_execution_sdk_python.waits import WaitForConditionConfig, WaitForConditionDecision
 from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
+from aws_lambda_powertools.utilities.idempotency import IdempotencyConfig, idempotent
 
 from statebucket import errors
 from statebucket.sync import BlockingStateStore, open_store
-from statebucket_aws import StatebucketSerDes
+from statebucket_aws import StatebucketPersistenceLayer, StatebucketSerDes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,10 +61,12 @@ class Run:
         requests: How many requests it took.
     """
 
-    def __init__(self, store: BlockingStateStore, handler: Callable[[Any, Any], Any]) -> None:
+    def __init__(
+        self, store: BlockingStateStore, handler: Callable[[Any, Any], Any], event: str = "{}"
+    ) -> None:
         before = store.stats().requests
         with DurableFunctionTestRunner(durable_execution(handler), poll_interval=0.02) as runner:
-            self.arn: str = runner.run_async(input="{}", execution_timeout=60)
+            self.arn: str = runner.run_async(input=event, execution_timeout=60)
             self.result = runner.wait_for_result(self.arn, timeout=60)
         self.requests = store.stats().requests - before
 
@@ -104,8 +108,10 @@ def test_an_execution_that_is_removed_leaves_nothing(store: BlockingStateStore) 
     first, second = Run(store, handler), Run(store, handler)
     assert len(keys(store, first.arn)) == 3
     assert sorted(store.iter_executions()) == sorted([first.arn, second.arn])
+    before = store.stats().requests
     report = store.execution(first.arn).delete()
     assert report.keys == 3
+    assert store.stats().requests - before == 3
     assert keys(store, first.arn) == []
     assert len(keys(store, second.arn)) == 3
 
@@ -195,16 +201,35 @@ def test_a_step_is_tried_again_after_it_failed(store: BlockingStateStore) -> Non
     assert len(keys(store, run.arn)) == 1
 
 
+def test_an_idempotent_durable_function_runs_once(store: BlockingStateStore) -> None:
+    layer = StatebucketPersistenceLayer(store)
+    config = IdempotencyConfig(event_key_jmespath="order")
+    charged: list[str] = []
+
+    @idempotent(persistence_store=layer, config=config)
+    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        step = StepConfig(serdes=StatebucketSerDes(store, over=10))
+        context.step(lambda _context: charged.append(event["order"]), config=step)
+        context.wait(SECOND)
+        return {"charged": event["order"]}
+
+    for _ in range(2):
+        run = Run(store, handler, '{"order": "7"}')
+        assert run.result.status is InvocationStatus.SUCCEEDED, run.result.error
+        assert run.result.result == '{"charged": "7"}'
+    assert charged == ["7"]
+
+
 def test_the_bound_is_in_bytes_of_utf8(store: BlockingStateStore) -> None:
-    serdes = StatebucketSerDes(store, over=100, serdes=JsonSerDes())
-    at_the_bound = "x" * 98
-    assert serdes.serialize(at_the_bound, PLACE) == f'"{at_the_bound}"'
+    serdes = StatebucketSerDes(store, over=100, serdes=Compact())
+    for at_the_bound in ("x" * 98, "\u00e4" * 49):
+        assert serdes.serialize(at_the_bound, PLACE) == f'"{at_the_bound}"'
     assert keys(store, ARN) == []
-    for value in ("x" * 99, "\u00e4" * 50):
+    for value in ("x" * 99, "\u00e4" * 50, "\ud83d" * 40):
         pointer = serdes.serialize(value, PLACE)
         assert pointer.startswith('{"statebucket":{"sha256":')
-        assert StatebucketSerDes(store, serdes=JsonSerDes()).deserialize(pointer, PLACE) == value
-    assert len(keys(store, ARN)) == 2
+        assert StatebucketSerDes(store, serdes=Compact()).deserialize(pointer, PLACE) == value
+    assert len(keys(store, ARN)) == 3
 
 
 def test_a_small_value_is_as_without_it(store: BlockingStateStore) -> None:
@@ -225,10 +250,10 @@ def test_what_looks_like_a_pointer_is_stored(store: BlockingStateStore) -> None:
 
 
 class Compact(JsonSerDes):  # type: ignore[misc]  # no SDK where types are checked
-    """JSON without white space, whatever the value."""
+    """JSON without white space or escapes."""
 
-    def serialize(self, value: Any, context: SerDesContext) -> str:
-        return str(super().serialize(value, context)).replace(" ", "")
+    def serialize(self, value: Any, _: SerDesContext) -> str:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def test_an_earlier_value_of_an_operation_stays(store: BlockingStateStore) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from statebucket.sync import BlockingStateStore
 
-    Handler = Callable[[dict[str, Any], "Context"], Any]
+    Handler = Callable[[dict[str, Any], "Context | Replayed"], Any]
 
 ORDER: dict[str, Any] = {"order": "7", "amount": 30}
 
@@ -26,6 +26,16 @@ class Context:
 
     def get_remaining_time_in_millis(self) -> int:
         return self._milliseconds
+
+
+class Replayed:
+    """What Powertools looks for in the context of a durable function that is replayed."""
+
+    operations = ("execution", "wait")
+
+    def __init__(self, lambda_context: Context) -> None:
+        self.lambda_context = lambda_context
+        self.state = self
 
 
 class Died(BaseException):

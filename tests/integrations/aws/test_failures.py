@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,10 +12,10 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
     IdempotencyPersistenceLayerError,
 )
 
-from integrations.aws.orders import ORDER, Charges, Context, handler
+from integrations.aws.orders import ORDER, Charges, Context, Died, handler
 from statebucket import errors
 from support.fault_proxy.answers import s3_error
-from support.fault_proxy.proxy import DropReply, Pass
+from support.fault_proxy.proxy import Delay, DropReply, Pass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,6 +89,25 @@ def test_a_service_that_is_away_says_whether_it_may_have_written(
     assert isinstance(found, errors.Unavailable | errors.DeadlineExceeded)
     assert found.outcome == "unknown"
     assert charges.done == 0
+
+
+def test_of_two_that_take_over_one_runs(store: BlockingStateStore, counted: FaultProxy) -> None:
+    def dying(_event: dict[str, Any]) -> None:
+        raise Died
+
+    charges = Charges()
+    with pytest.raises(Died):
+        handler(store, dying)(ORDER, Context(0))
+    time.sleep(0.01)
+    with ThreadPoolExecutor(1) as pool:
+        counted.clear()
+        counted.plan(Pass(), Pass(), Delay(2))  # it has seen what was left, and writes
+        late = pool.submit(handler(store, charges), ORDER, Context())
+        counted.wait_for(lambda _: counted.count() == 3)
+        assert handler(store, charges)(ORDER, Context())["receipt"] == 1
+        assert not late.done()
+        assert late.result()["receipt"] == 1
+    assert charges.done == 1
 
 
 @pytest.mark.parametrize("lost", [0, 1], ids=["create", "result"])

@@ -15,7 +15,7 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
     IdempotencyValidationError,
 )
 
-from integrations.aws.orders import ORDER, Charges, Context, Died, handler
+from integrations.aws.orders import ORDER, Charges, Context, Died, Replayed, handler
 from statebucket import errors
 
 if TYPE_CHECKING:
@@ -150,6 +150,29 @@ def test_a_holder_that_is_late_overwrites_nothing(store: BlockingStateStore, end
         assert isinstance(caught.value.__cause__, errors.VersionConflict)
     assert handler(store, charges)(ORDER, Context()) == {"charged": 30, "receipt": 1}
     assert charges.done == 1
+
+
+@on_sqlite
+def test_a_durable_functions_replay_that_is_late_overwrites_nothing(
+    store: BlockingStateStore,
+) -> None:
+    def suspended(_event: dict[str, Any]) -> None:
+        raise Died
+
+    charges = Charges()
+
+    def taken_over(event: dict[str, Any]) -> dict[str, Any]:
+        time.sleep(0.5)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(handler(store, charges), event, Context()).result()
+        return {"charged": 0}
+
+    with pytest.raises(Died):
+        handler(store, suspended)(ORDER, Context(400))
+    with pytest.raises(IdempotencyPersistenceLayerError) as caught:
+        handler(store, taken_over)(ORDER, Replayed(Context(0)))
+    assert isinstance(caught.value.__cause__, errors.VersionConflict)
+    assert handler(store, charges)(ORDER, Context()) == {"charged": 30, "receipt": 1}
 
 
 def test_a_record_expires_when_powertools_says_so(deployment: Deployment) -> None:
