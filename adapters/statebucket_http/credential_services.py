@@ -24,14 +24,14 @@ _MAX_REPLY = 256 * 1024
 
 
 class CredentialService:
-    """One such service. No reply of its own is read as one of the store's.
+    """One such service.
 
     Args:
         name: Its name, for errors.
         endpoint: Where it is.
         patience: Seconds that a caller has for it, at most `PATIENCE`; after a third of them in
             which nothing moves the connection is given up.
-        near: Whether it is this machine's own, which no proxy of the environment stands before.
+        near: Whether it is this machine's own, so that proxies of the environment are not used.
         ca_bundle: As for `statebucket_http.transport.Transport`, and so the next two.
         ca_setting: Where that is set.
         authorities: Who issues its certificates.

@@ -74,9 +74,9 @@ class BotocoreKeys:
 
 
 def _ends(found: Any) -> float:  # noqa: ANN401  (of many kinds)
-    """When a key ends, to the second.
+    """When a key ends, in seconds since the epoch, at most a second too early.
 
-    botocore does not say, but only whether it does so within some seconds: twenty questions.
+    botocore says only whether it ends within some seconds, so that is asked some twenty times.
     """
     needed = getattr(found, "refresh_needed", None)
     if needed is None or not needed(_LONGEST):

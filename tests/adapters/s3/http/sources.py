@@ -144,7 +144,6 @@ class Source(NamedTuple):
 
 SOURCES = {
     "container": Source(container, of_container),
-    "pod": Source(pod, of_container),
     "instance": Source(machine, of_instance, 3),
     "web identity": Source(web_identity, of_sts),
 }

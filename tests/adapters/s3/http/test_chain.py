@@ -200,7 +200,7 @@ def test_the_keys_are_those_that_botocore_chooses(
             assert ours() in {found, None}
         if chosen.get("AWS_ACCESS_KEY_ID") and expected is None and found is not None:
             # botocore misses the profile, which keys in the environment do not need.
-            assert chosen["AWS_PROFILE"] == "missing"
+            assert "AWS_PROFILE" in chosen
             assert found.access_key_id == "of-environment"
         else:
             assert found == expected
@@ -265,9 +265,7 @@ def test_the_order(
 
 
 @pytest.mark.parametrize("variable", ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])
-def test_a_profile_that_is_missing_is_told(
-    service: FaultProxy, folder: Path, variable: str
-) -> None:
+def test_a_missing_profile_is_reported(service: FaultProxy, folder: Path, variable: str) -> None:
     for name in SECTIONS:
         (folder / name).write_text("[dev]\nregion = eu-west-1\n" if name == "config" else "")
     with surrounded(service, folder, {variable: "dev"}):  # a section that is no profile

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,11 +14,16 @@ from adapters.s3.http.sources import (
     container,
     keys_of,
     machine,
+    moment,
+    opened,
     pod,
     port_of,
     web_identity,
 )
 from statebucket import errors
+from statebucket_s3.http.containers import ContainerRole
+from statebucket_s3.http.options import HTTPOptions
+from statebucket_s3.http.settings import read_settings
 from support.error_texts import texts
 from support.servers.ports import free_port
 
@@ -206,4 +213,79 @@ async def test_the_metadata_service_is_on_the_machines_own_link(
     machine(monkeypatch, service, tmp_path)
     monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://metadata.example")
     with pytest.raises(errors.InvalidArgument, match="AWS_EC2_METADATA_SERVICE_ENDPOINT"):
+        await port_of(bucket).get("a")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://169.254.170.2/x", "http://169.254.170.23/v1/credentials", "http://[fd00:ec2::23]/x"],
+)
+async def test_the_agents_of_ecs_and_eks_are_asked_in_clear_text(
+    service: FaultProxy, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url)
+    assert ContainerRole(read_settings(HTTPOptions()), 1.0).name == "the container's role"
+    assert service.count() == 0
+
+
+async def test_no_proxy_stands_before_an_agent(
+    service: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials/a-1")
+    monkeypatch.setenv("http_proxy", service.url)
+    role = ContainerRole(read_settings(HTTPOptions()), 0.3)
+    with pytest.raises(errors.StateBucketError):  # there is no such agent here
+        await asyncio.to_thread(role.load)
+    assert service.count() == 0
+
+
+@pytest.mark.usefixtures("service")
+async def test_keys_in_the_environment_that_end_are_read_again(
+    bucket: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("statebucket_s3.http.credentials._SHARE", 1.0)  # due at once
+
+    def put(key: str, seconds: float) -> None:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+        monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", moment(seconds))
+
+    put("K1", 60)
+    async with opened(bucket) as store:
+        await store.get("a")
+        put("K2", 3600)
+        began = time.monotonic()
+        while keys_of(bucket)[-1] == "K1":
+            await store.get("a")
+            await asyncio.sleep(0.01)
+            assert time.monotonic() - began < 60
+    put("K3", -1)
+    async with opened(bucket) as store:
+        with pytest.raises(NONE, match=r"expired at .* \(AWS_CREDENTIAL_EXPIRATION\)"):
+            await store.get("a")
+        put("K4", 3600)
+        await store.get("a")
+    assert keys_of(bucket)[-1] == "K4"
+
+
+@pytest.mark.usefixtures("service")
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("AWS_SECRET_ACCESS_KEY", "", "must be set together"),
+        ("AWS_CREDENTIAL_EXPIRATION", "soon", "is not a date and time with a time zone: 'soon'"),
+        ("AWS_CREDENTIAL_EXPIRATION", "2099-01-01T00:00:00", "with a time zone"),
+    ],
+)
+async def test_keys_in_the_environment_that_are_none(
+    bucket: FaultProxy, monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "K1")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(NONE, match=words) as caught:
+        await port_of(bucket).get("a")
+    assert SECRET not in "".join(texts(caught.value))
+    monkeypatch.delenv(name)
+    if name == "AWS_CREDENTIAL_EXPIRATION":
         await port_of(bucket).get("a")
