@@ -24,7 +24,8 @@ class Project(NamedTuple):
 
     def session(self, session_id: str) -> ExecutionStore:
         """A session's snapshot, which has its summary, and keys, which have its transcripts."""
-        return self.view.execution(self.prefix + session_id)
+        # Where the summary is not written yet, or has gone, the transcripts are no orphans.
+        return self.view.execution(self.prefix + session_id, keep=True)
 
 
 def project_in(store: StateStore, project_key: str) -> Project:

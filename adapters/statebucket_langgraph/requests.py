@@ -142,5 +142,5 @@ def _answer_blocking(store: BlockingStateStore, request: Request) -> Any:  # noq
 
 
 def _call(store: Any, request: Request) -> Any:  # noqa: ANN401  (either kind of store)
-    execution = store.execution(request.thread)
+    execution = store.execution(request.thread, keep=True)  # a thread has no snapshot
     return getattr(execution, request.method)(*request.args, **request.options)

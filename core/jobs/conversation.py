@@ -15,7 +15,7 @@ class Message(TypedDict):
 
 def say(tenant: BlockingStateStore, thread: str, message: Message) -> list[Message]:
     """Adds a message to a conversation, and returns all of it; kept for 30 days."""
-    messages: list[Message] = tenant.execution(thread).update_json(
+    messages: list[Message] = tenant.execution(thread, keep=True).update_json(
         "messages", lambda said: [*(said or []), message], ttl=timedelta(days=30)
     )
     return messages

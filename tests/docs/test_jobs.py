@@ -187,7 +187,7 @@ def test_cleaning_up_takes_ids_with_a_colon_and_spares_what_has_no_snapshot(
     order.save(order.snapshot())
     order.set("rows", b"1")
     conversation.say(acme, "slack:C1:17", {"role": "user", "text": "hello"})
-    large_value.put(acme.execution("report"), BytesIO(b"1"))
+    large_value.put(acme.execution("report", keep=True), BytesIO(b"1"))
     assert clean_up.clean_up(acme, timedelta(microseconds=1)) == ["order:17"]
     assert sorted(acme.iter_executions()) == ["report", "slack:C1:17"]
 

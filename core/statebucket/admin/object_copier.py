@@ -16,7 +16,7 @@ from statebucket.errors import (
 )
 from statebucket.port.bucket import BYTES, JSON
 from statebucket.port.expiry import Expiry
-from statebucket.store.envelope import expires_ms
+from statebucket.store.envelope import expires_ms, is_kept
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -158,11 +158,17 @@ class ObjectCopier:
             content_type=_content_type(body),
             expiry=self._expiry(mine),
             condition=condition,
+            kept=is_kept(mine.info),
         )
 
 
 def _equal(mine: Found, theirs: Found) -> bool:
-    return mine.body == theirs.body and expires_ms(mine.info) == expires_ms(theirs.info)
+    """Whether a copy is what it should be; one that is kept here may not be there."""
+    return (
+        mine.body == theirs.body
+        and expires_ms(mine.info) == expires_ms(theirs.info)
+        and is_kept(mine.info) <= is_kept(theirs.info)
+    )
 
 
 def _sequence_number(found: Found) -> int:

@@ -128,8 +128,8 @@ def sweep(
         typer.Option(
             "--orphans",
             help="Remove the keys of executions without a live snapshot, too, where all were "
-            "written longer ago than --margin. LangGraph's threads are such executions: not for "
-            "a tenant that holds them.",
+            "written longer ago than --margin. Those that are kept, as LangGraph's threads are, "
+            "stay.",
         ),
     ] = False,
     margin: Annotated[
@@ -148,7 +148,7 @@ def sweep(
     For TTLs below a day and for SQLite; on a cloud, lifecycle rules do the rest.
     Running it again is safe at any time.
     An execution may have set keys and not saved yet: with --orphans, let --margin be longer.
-    LangGraph's threads and the like never have a snapshot: keep --orphans off their tenants.
+    State of yours that never has a snapshot stays if it is set by execution(…, keep=True).
     [dim]statebucket sweep --dry-run[/]
     [dim]statebucket sweep --tenant acme --yes --json[/]
     [dim]statebucket sweep --orphans --margin 604800[/]

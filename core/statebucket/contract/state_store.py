@@ -114,7 +114,7 @@ class StateStore(StorageBackend, Protocol):
         ...
 
     @declare(Kind.VIEW)
-    def execution(self, execution_id: ExecutionId | str) -> ExecutionStore:
+    def execution(self, execution_id: ExecutionId | str, *, keep: bool = False) -> ExecutionStore:
         """The same store bound to one execution: 0 requests.
 
         Its calls need not name the execution, and take its keys without ``exec:{execution_id}:``.
@@ -122,6 +122,10 @@ class StateStore(StorageBackend, Protocol):
 
         Args:
             execution_id: The execution. It may hold a ``:``, whose keys are reached here only.
+            keep: For an execution whose keys are all that there is, as a framework's thread. What
+                is set through it is marked, in the object's metadata, at no request more; while one
+                key that is marked lives, ``sweep(orphans=True)`` leaves the whole execution, and
+                counts it as no orphan.
 
         Raises:
             InvalidKey: The id cannot name an execution.
@@ -937,8 +941,9 @@ class StateStore(StorageBackend, Protocol):
         each object. Running it again is safe at any time.
 
         An execution that has keys and no live snapshot is an orphan, and is counted. It may be one
-        that has not saved yet, or state that never has a snapshot, as LangGraph's threads, so that
-        its keys stay unless ``orphans`` is set.
+        that has not saved yet, or state that never has a snapshot, so that its keys stay unless
+        ``orphans`` is set. One that is kept (``execution(…, keep=True)``), as LangGraph's threads
+        and the Claude Agent SDK's sessions are, is no orphan.
 
         Args:
             tenant: Sweep this tenant only; owner records are then written where they were lost, but
@@ -947,9 +952,8 @@ class StateStore(StorageBackend, Protocol):
             orphans: Remove the keys of each orphan, if all of them were written longer ago than
                 ``margin``, by the service's clock: make that longer than an execution works before
                 it saves. Each key goes only at the version that was listed; once one has been
-                written again the others stay. Not for a tenant whose state has keys and never a
-                snapshot, as LangGraph's threads: they would be removed. 2 requests an orphan and 1
-                for each key.
+                written again the others stay. State that has keys and never a snapshot is removed
+                unless it is kept. 2 requests an orphan and 1 for each key.
             margin: How long an object must have been expired, for clocks that differ, as a
                 `timedelta` or in seconds.
             partition: Sweep only what lies in this part; see `partitions`.

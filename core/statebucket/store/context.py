@@ -38,6 +38,7 @@ class StoreContext(NamedTuple):
         finished_ttl: A TTL for snapshots in a terminal state that are saved without one.
         retention: The TTL, in seconds, of whatever else is written without one.
         tenant: The tenant that the store is bound to, or None.
+        keep: Whether keys are written as those of an execution that a sweep is to leave.
     """
 
     objects: Objects
@@ -49,6 +50,7 @@ class StoreContext(NamedTuple):
     finished_ttl: timedelta | float | None = None
     retention: float | None = None
     tenant: str | None = None
+    keep: bool = False
 
     @classmethod
     def of(

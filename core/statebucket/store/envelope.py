@@ -4,6 +4,7 @@
 * metadata ``expiresat``: the moment of expiry, in milliseconds since the epoch;
 * metadata ``tail``: how many bytes at the end of the body are a nonce, where the service's
   versions are hashes of the body; white space where the body is JSON, so that it still parses;
+* metadata ``kept``: that a sweep is to leave the key's execution, though it have no snapshot;
 * metadata ``format``: the layout's number; absent is 1, the only one so far.
 """
 
@@ -49,6 +50,7 @@ def sealed(
     expiry: Expiry | None,
     write_id: str,
     nonce: bool,
+    kept: bool = False,
 ) -> Write:
     """A value with what is written beside it.
 
@@ -59,8 +61,11 @@ def sealed(
         expiry: When it expires.
         write_id: The id of this write.
         nonce: Whether the body ends in a nonce, for a service whose versions are hashes of it.
+        kept: Whether a sweep is to leave the key's execution.
     """
     metadata = {"writeid": write_id}
+    if kept:
+        metadata["kept"] = "1"
     if expiry is not None:
         metadata["expiresat"] = str(expiry.at_ms)
     if nonce:
@@ -84,6 +89,11 @@ def expires_ms(info: ObjectInfo) -> int | None:
         if at_ms <= LAST_MS:
             return at_ms
     raise CorruptObject(f"its expiresat is not a time: {shown(text)}", object_name=info.name)
+
+
+def is_kept(info: ObjectInfo) -> bool:
+    """Whether a key was written as one of an execution that a sweep is to leave."""
+    return "kept" in info.metadata
 
 
 def value_of(found: Object) -> bytes | memoryview:

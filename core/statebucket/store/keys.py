@@ -80,6 +80,7 @@ class KeyValues(ContextStore):
             expiry=self.context.expiry(ttl),
             condition=condition,
             look_with_get=want_current,
+            kept=self.context.keep,
         )
 
     async def get(self, key: str) -> bytes | None:

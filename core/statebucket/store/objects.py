@@ -84,6 +84,7 @@ class Objects:
         expiry: Expiry | None = None,
         condition: Version | None = None,
         look_with_get: bool = False,
+        kept: bool = False,
     ) -> Version:
         """Stores an object and returns its version: 1 request, 2 when a condition fails.
 
@@ -96,6 +97,7 @@ class Objects:
             condition: None writes always, `Version.ABSENT` creates, a version replaces it.
             look_with_get: Look into a failed condition with a GET, not a HEAD, for a caller that
                 wants to know the value that won, from `ConflictingObject`.
+            kept: Whether a sweep is to leave the key's execution.
 
         Raises:
             VersionConflict: The condition does not hold.
@@ -115,6 +117,7 @@ class Objects:
                     expiry=expiry,
                     write_id=write_id,
                     nonce=not self.bucket.limits.unique_versions,
+                    kept=kept,
                 )
             self.counter.add("bytes_sent", len(write.body))
             return await self.bucket.put(write, condition)

@@ -52,13 +52,13 @@ class ObjectStateStore(Updates, Listings):
         self.context.check_tenant(tenant_id)
         return ObjectStateStore(self.context._replace(tenant=tenant_id))
 
-    def execution(self, execution_id: ExecutionId | str) -> ExecutionStore:
+    def execution(self, execution_id: ExecutionId | str, *, keep: bool = False) -> ExecutionStore:
         from statebucket.store.execution import StoreExecution  # noqa: PLC0415  (see the top)
 
         encode_execution(execution_id)
         if self._tenant is not None:
             self._layout.snapshot(self._tenant, execution_id)  # it is not too long
-        return StoreExecution(self.context, execution_id)
+        return StoreExecution(self.context._replace(keep=keep), execution_id)
 
     def with_deadline(self, deadline: timedelta | float) -> ObjectStateStore:
         read = duration(deadline, "a deadline", longest=DAY)

@@ -15,7 +15,7 @@ from statebucket.errors import (
     VersionConflict,
 )
 from statebucket.port.expiry import Expiry
-from statebucket.store.envelope import expires_ms
+from statebucket.store.envelope import expires_ms, is_kept
 from statebucket.store.orphans import Execution, OrphanFinder
 from statebucket.store.owners import OwnerRecord
 from statebucket.store.tasks import AtMost
@@ -69,6 +69,7 @@ class Sweeper:
         self._report = SweepReport()
         self._failures: dict[str, StateBucketError] = {}
         self._with_keys: set[Execution] = set()  # whose snapshots are still to be looked for
+        self._kept: set[Execution] = set()  # those of them that say that they are no orphans
         self._orphans = OrphanFinder(
             context, margin_ms=margin_ms, removes=orphans, dry_run=dry_run, count=self._count
         )
@@ -121,6 +122,8 @@ class Sweeper:
 
     async def _examine(self, executions: set[Execution]) -> None:
         self._with_keys -= executions
+        executions, kept = executions - self._kept, executions & self._kept
+        self._kept -= kept
         async with AtMost(_AT_ONCE) as tasks:
             for execution in executions:
                 name = self._layout.execution(*execution)
@@ -151,7 +154,10 @@ class Sweeper:
         elif place is None:
             return
         elif place.kind == "key" and place.execution is not None:
-            self._with_keys.add(Execution(place.tenant, place.execution))
+            execution = Execution(place.tenant, place.execution)
+            self._with_keys.add(execution)
+            if is_kept(info):
+                self._kept.add(execution)
         elif self._owners is not None and place.kind == "owner":
             await self._owner_record(place, self._owners)
         elif self._owners is not None and place.kind == "snapshot":

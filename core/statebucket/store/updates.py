@@ -17,6 +17,7 @@ from statebucket.errors import (
 )
 from statebucket.port.bucket import BYTES, JSON
 from statebucket.store.decoding import decode_json, decoder
+from statebucket.store.envelope import is_kept
 from statebucket.store.keys import KeyValues, value_bytes, value_json
 from statebucket.store.snapshots import check_snapshot
 from statebucket.store.swap import swapped
@@ -118,6 +119,7 @@ class Updates(KeyValues):
                         expiry=self.context.expiry_after(found, ttl),
                         condition=condition,
                         look_with_get=True,
+                        kept=self.context.keep or (found is not None and is_kept(found.info)),
                     )
                 return result
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -56,6 +57,19 @@ async def test_entries_come_back_as_they_were(state_store: StateStore) -> None:
     await store.append(KEY, awkward)
     assert await store.load(KEY) == awkward
     assert await titles(store) == {"s1": "half \ud83d"}
+
+
+async def test_a_sweep_of_orphans_leaves_a_session_without_its_summary(
+    state_store: StateStore, deployment: Deployment
+) -> None:
+    store = StatebucketSessionStore(state_store)
+    await store.append(KEY, [entry(1)])
+    tenant = state_store.tenant(KEY["project_key"])
+    await tenant.delete_snapshot(KEY["session_id"])
+    later = deployment.open(clock=lambda: datetime.now(UTC).timestamp() + 86_400)
+    async with later:
+        assert (await later.sweep(orphans=True)).orphans == 0
+    assert await store.load(KEY) == [entry(1)]
 
 
 async def test_a_repeated_entry_counts_once_and_one_without_an_id_each_time(

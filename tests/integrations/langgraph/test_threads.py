@@ -53,6 +53,16 @@ async def test_a_thread_lives_for_its_ttl_after_the_last_save() -> None:
         assert await saver.aget_tuple(thread()) is not None
 
 
+async def test_a_sweep_of_orphans_leaves_threads() -> None:
+    clock = Clock()
+    async with open_store("memory://", clock=clock) as store:
+        saver = AsyncStatebucketSaver(store)
+        await saver.aput(thread(), checkpoint(), metadata(), {})
+        clock.advance(24 * HOUR)
+        assert (await store.sweep(orphans=True)).orphans == 0
+        assert await saver.aget_tuple(thread()) is not None
+
+
 async def test_pending_writes_are_in_the_order_of_their_paths_not_of_their_tasks() -> None:
     async with open_store("memory://") as store:
         saver = AsyncStatebucketSaver(store)

@@ -259,6 +259,18 @@ async def test_each_tenants_snapshot_waits_for_the_keys_without_a_tenant(stores:
     assert (await copy_store(source, target)).copied == 3
 
 
+async def test_a_kept_execution_is_kept_in_the_copy(stores: Any) -> None:
+    source, target = stores
+    await source.tenant("acme").execution("e1").set("k", b"v")
+    assert (await copy(source, target)).copied == 1
+    await source.tenant("acme").execution("e1", keep=True).set("k", b"v")
+    assert (await copy(source, target)).copied == 1
+    later = open_store("memory://", clock=lambda: datetime.now(UTC).timestamp() + 7200)
+    later.context.objects.bucket = target.context.objects.bucket
+    assert (await later.sweep(orphans=True)).orphans == 0
+    assert await target.tenant("acme").execution("e1").get("k") == b"v"
+
+
 @pytest.mark.parametrize("tenants", [5, {"acme": 1}.values, "acme"])
 async def test_what_is_no_list_of_tenants_is_refused(stores: Any, tenants: Any) -> None:
     source, target = stores

@@ -177,6 +177,14 @@ class RequestCountContract(Contract):
         assert seen == [b"1", b"5"]
         assert target.requests() == 4
 
+    async def test_keeping_an_execution(self, acme: StateStore, target: Target) -> None:
+        kept = acme.execution(E1, keep=True)
+        target.requests()
+        await kept.set("k", b"v")
+        assert target.requests() == 1
+        await kept.update("k", lambda _: b"w")
+        assert target.requests() == 2
+
     async def test_getting_many_keys(self, acme: StateStore, target: Target) -> None:
         target.requests()
         await acme.get_many(["a", "b", "c", "a"])

@@ -212,6 +212,27 @@ class SweepContract(Contract):
         ]
         assert (await store.sweep(orphans=True)).orphans == 0
 
+    async def test_an_execution_that_is_kept_is_no_orphan(
+        self, store: StateStore, acme: StateStore, target: Target, clock: Clock
+    ) -> None:
+        for view in (store, acme):
+            await view.execution("e1").set("a", b"v")
+            await view.execution("e1", keep=True).set("b", b"v")
+            await view.execution("e1").set("c", b"v")
+            await view.execution("a:b", keep=True).update_json("k", lambda _: 1)
+            await view.execution("a:b").update_json("k", lambda n: n + 1)  # it stays kept
+            await view.execution("gone", keep=True).set("k", b"v", MINUTE)
+            await view.execution("other").set("k", b"v")
+        clock.advance(60 * MINUTE)
+        kept = [name for name in target.raw_names() if "/e1/" in name or "/a~3Ab/" in name]
+        report = await store.sweep(orphans=True)
+        assert (report.orphans, report.orphan_keys, report.removed) == (2, 2, 2)
+        assert target.raw_names() == kept
+        for execution_id in ("e1", "a:b"):
+            await store.execution(execution_id).delete()  # whoever wants to remove it can
+            await acme.execution(execution_id).delete()
+        assert target.raw_names() == []
+
     async def test_keys_set_without_a_tenant_are_orphans_of_no_tenants_snapshot(
         self, store: StateStore, acme: StateStore, target: Target, clock: Clock
     ) -> None:
