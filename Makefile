@@ -26,7 +26,7 @@ FLOORS := tests/unit --ignore tests/unit/support --ignore tests/unit/telemetry \
 	tests/adapters/gcs/test_contract.py::TestFakeGCS tests/adapters/gcs/test_contract.py::TestFakeGCSHTTP \
 	tests/adapters/gcs/http tests/adapters/azure/test_contract.py::TestAzurite
 
-.PHONY: help demo test test-all test-fast test-floors test-aiobotocore test-terraform test-rgw test-localstack soak bench-cold bench-large bench bench-readme check format docs screenshots stubs request-table promises-table servers-table lock clean
+.PHONY: help demo test test-all test-fast test-floors test-aiobotocore test-terraform test-rgw test-localstack soak bench-cold bench-large bench bench-readme check format docs screenshots stubs request-table promises-table servers-table sizes lock clean
 
 help:  ## Shows this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -104,6 +104,9 @@ promises-table: $(VENV)/.dev  ## Writes the table of promises in tests/README.md
 
 servers-table: $(VENV)/.dev  ## Writes the table of servers in tests/README.md from what the tests show on each
 	UPDATE_PAGES=1 $(PYTEST) -n 0 tests/docs/test_server_table.py
+
+sizes: $(VENV)/.dev  ## Prints what each extra installs, in MiB
+	PYTHONPATH=tests $(BIN)/python -m generators.sizes
 
 # Every extra but durable, whose boto3 aioboto3 does not admit.
 LOCKED := s3 aiobotocore http gcs azure cli keyvalue langgraph claude powertools strands testing testing-s3

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import tarfile
+import tomllib
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,10 +14,10 @@ import pytest
 from support.targets.azure import raw_container
 from support.targets.gcs_bucket import Around
 from support.targets.s3 import BUCKET
-from support.wheel_environment import Environment
+from support.wheel_environment import ROOT, Environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from support.servers import Server
@@ -51,9 +53,121 @@ def test_what_s3_needs_is_in_another_extra(request):
 """
 
 
+# What a program does with each extra on SQLite; the clouds' engines are used on their servers.
+SNAPSHOT = """
+from statebucket.sync import open_store
+
+with open_store("sqlite:///state.db") as store:
+    acme = store.tenant("acme")
+    acme.save_snapshot(acme.snapshot("e1", sequence_number=1))
+    print(acme.load_snapshot("e1").sequence_number)
+"""
+ON_SQLITE = {
+    "s3": f"import aioboto3{SNAPSHOT}",
+    "aiobotocore": f"import aiobotocore.session{SNAPSHOT}",
+    "gcs": f"import google.cloud.storage{SNAPSHOT}",
+    "azure": f"import azure.storage.blob.aio, azure.identity{SNAPSHOT}",
+    "http": f"import statebucket_http{SNAPSHOT}",
+    "cli": f"import typer, rich{SNAPSHOT}",
+    "all": f"import aioboto3, google.cloud.storage, azure.storage.blob, typer{SNAPSHOT}",
+    "testing": f"import statebucket.testing{SNAPSHOT}",
+    "testing-s3": f"import moto.server{SNAPSHOT}",
+    "keyvalue": """
+import asyncio
+from statebucket_keyvalue import StatebucketStore
+
+async def main():
+    async with StatebucketStore("sqlite:///state.db") as store:
+        await store.put("k", {"n": 1})
+        print((await store.get("k"))["n"])
+
+asyncio.run(main())
+""",
+    "langgraph": """
+from langgraph.checkpoint.base import empty_checkpoint
+from statebucket_langgraph import StatebucketSaver
+
+thread = {"configurable": {"thread_id": "t", "checkpoint_ns": ""}}
+with StatebucketSaver.from_conn_string("sqlite:///state.db") as saver:
+    saver.put(thread, empty_checkpoint(), {"step": 1}, {})
+    print(saver.get_tuple(thread).metadata["step"])
+""",
+    "claude": """
+import asyncio
+from statebucket import open_store
+from statebucket_claude import StatebucketSessionStore
+
+async def main():
+    async with open_store("sqlite:///state.db") as store:
+        sessions = StatebucketSessionStore(store)
+        key = {"project_key": "p", "session_id": "s"}
+        await sessions.append(key, [{"type": "user", "n": 1}])
+        print((await sessions.load(key))[0]["n"])
+
+asyncio.run(main())
+""",
+    "strands": """
+import asyncio
+from statebucket import open_store
+from statebucket_strands import StatebucketStorage
+
+async def main():
+    storage = StatebucketStorage(open_store("sqlite:///state.db"))
+    await storage.write("k", b"1")
+    print((await storage.read("k")).decode())
+
+asyncio.run(main())
+""",
+    "powertools": """
+import os
+os.environ["POWERTOOLS_SERVICE_NAME"] = "test"
+from aws_lambda_powertools.utilities.idempotency import idempotent_function
+from statebucket.sync import open_store
+from statebucket_aws import StatebucketPersistenceLayer
+
+calls = []
+
+@idempotent_function(
+    data_keyword_argument="order",
+    persistence_store=StatebucketPersistenceLayer(open_store("sqlite:///state.db")),
+)
+def charge(order):
+    calls.append(order)
+    return len(calls)
+
+charge(order="7")
+print(charge(order="7"))
+""",
+    "durable": """
+from aws_durable_execution_sdk_python.serdes import SerDesContext
+from statebucket.sync import open_store
+from statebucket_aws import StatebucketSerDes
+
+place = SerDesContext("op-1", "arn:aws:lambda:eu-west-1:123456789012:function:f:1/e/1")
+serdes = StatebucketSerDes(open_store("sqlite:///state.db"), over=0)
+print(serdes.deserialize(serdes.serialize(1, place), place))
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def environments(
+    wheel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Environment]:
+    """An environment for each extra, made once."""
+
+    @cache
+    def make(extra: str) -> Environment:
+        return Environment(tmp_path_factory.mktemp(extra) / "venv", wheel, extra)
+
+    return make
+
+
 @pytest.fixture
-def place(request: pytest.FixtureRequest, tmp_path: Path, wheel: Path) -> Environment:
-    return Environment(tmp_path / "venv", wheel, request.param)
+def place(
+    request: pytest.FixtureRequest, environments: Callable[[str], Environment]
+) -> Environment:
+    return environments(request.param)
 
 
 @pytest.fixture
@@ -69,6 +183,17 @@ def bucket(request: pytest.FixtureRequest) -> Iterator[tuple[str, dict[str, str]
         server = request.getfixturevalue("azurite")
         with raw_container(server) as raw:
             yield f"az://{raw.container_name}/wheel", server.environ
+
+
+def test_every_extra_is_used() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert set(ON_SQLITE) == set(project["optional-dependencies"])
+
+
+@pytest.mark.parametrize(("place", "code"), ON_SQLITE.items(), indirect=["place"], ids=ON_SQLITE)
+def test_an_extra_alone(place: Environment, code: str, tmp_path: Path) -> None:
+    output = place.run("-W", "error::ResourceWarning", "-c", code, cwd=tmp_path)
+    assert "1" in output.splitlines()
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,13 @@ import subprocess
 import sys
 import textwrap
 import tomllib
-import venv
 import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
 
 from statebucket.opening import BUILT_IN
-from support.wheel_environment import ROOT, outside
+from support.wheel_environment import ROOT, Environment, outside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,16 +73,13 @@ def built(source: Path, out: Path) -> Path:
 def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of an environment with that wheel, a third party's, and no SDK."""
     folder = tmp_path_factory.mktemp("bare")
-    venv.create(folder / "venv", with_pip=True)
-    python = folder / "venv" / "bin" / "python"
+    environment = Environment(folder / "venv", wheel, "")
     package = folder / "dummy" / "statebucket_dummy"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text(ADAPTER)
     (folder / "dummy" / "pyproject.toml").write_text(PROJECT)
-    other = built(folder / "dummy", folder / "out")
-    install = [str(python), "-m", "pip", "install", "--quiet", str(wheel), str(other)]
-    subprocess.run(install, check=True, capture_output=True)
-    return python
+    environment.install(str(built(folder / "dummy", folder / "out")))
+    return environment.python
 
 
 def run(python: Path, script: str, *arguments: str, cwd: Path) -> list[str]:
@@ -105,7 +101,7 @@ def test_it_holds_our_packages_only(wheel: Path) -> None:
         names = archive.namelist()
     tops = {name.split("/")[0] for name in names}
     adapters = {"azure", "gcs", "http", "local", "s3"}
-    frameworks = {"aws", "claude", "keyvalue", "langgraph"}
+    frameworks = {"aws", "claude", "keyvalue", "langgraph", "strands"}
     beside = {f"statebucket_{name}" for name in (*adapters, *frameworks, "pytest")}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"statebucket", *beside}
     assert {f"{package}/py.typed" for package in ("statebucket", *beside)} <= set(names)

@@ -90,6 +90,7 @@ LEFT = (
     Left("docs/test_request_table.py::*", "each adapter's contract counts its requests"),
     Left("benchmarks/*", "nothing of it is shipped"),
     Left("packaging/test_extras.py::test_a_cloud*", "the wheel alone is tried"),
+    Left("packaging/test_extras.py::test_an_extra_alone*", "the wheel alone is tried"),
     Left("soak/*", "a mixed load of a minute and more"),
     Left("integrations/langgraph/test_conformance.py::*-ministack*", "moto"),
     Left("integrations/langgraph/test_conformance.py::*-gcs+http]", "S3 and SQLite"),

@@ -1,29 +1,21 @@
-"""An environment with the wheel, what one of its extras asks for, and nothing else.
+"""An environment with the wheel, what its extras ask for, and nothing else.
 
-pip would take minutes to install five of them. What it would choose is here already: the wheel's
-requirements are followed through the metadata of the distributions in this environment, whose files
-are linked one by one, so that namespace packages show no more than belongs to the extra.
+uv installs it as a user's installer would, at the releases that `make lock` has pinned: those are
+in its cache, so that an environment takes seconds. ``durable`` needs a boto3 that the lock has not.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-import venv
-import zipfile
-from email import message_from_bytes
-from importlib.metadata import distribution
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-_SECONDS = 120
+_SECONDS = 300
 ROOT = Path(__file__).parents[2]
+_UV = Path(sys.executable).with_name("uv")
+# A wheel of it holds the command line that it starts, 80 MiB, which no test needs.
+_FROM_SOURCE = ("--no-binary", "claude-agent-sdk")
 
 
 def outside() -> dict[str, str]:
@@ -34,29 +26,37 @@ def outside() -> dict[str, str]:
 class Environment:
     """An environment without pip.
 
+    Attributes:
+        python: Its interpreter.
+
     Args:
         folder: Where to make it.
-        wheel: statebucket's wheel.
-        extra: The one extra.
+        wheel: statebucket's wheel, or another.
+        extras: Its extras, with a comma between two.
+        as_users_do: Install the newest releases, as wheels, and compile them, as pip does.
     """
 
-    def __init__(self, folder: Path, wheel: Path, extra: str) -> None:
-        venv.create(folder, with_pip=False, symlinks=True)
-        self._python = folder / "bin" / "python"
-        (packages,) = folder.glob("lib/python*/site-packages")
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(packages)  # what installing a pure wheel does, but for scripts
-            (path,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-            asked = message_from_bytes(archive.read(path)).get_all("Requires-Dist", [])
-        for name in needed(asked, extra, set()):
-            _link(name, packages)
+    def __init__(
+        self, folder: Path, wheel: Path, extras: str, *, as_users_do: bool = False
+    ) -> None:
+        self._folder = folder
+        self.python = folder / "bin" / "python"
+        _uv("venv", str(folder), "--python", sys.executable)
+        pinned = () if "durable" in extras else ("--constraint", "tests/requirements.txt")
+        how = ("--compile-bytecode",) if as_users_do else (*pinned, *_FROM_SOURCE)
+        wanted = f"statebucket[{extras}] @ {wheel.as_uri()}" if extras else str(wheel)
+        self.install(*how, wanted)
+
+    def install(self, *what: str) -> None:
+        """Adds a wheel, say."""
+        _uv("pip", "install", "--python", str(self.python), *what)
 
     def run(
         self, *command: str, cwd: Path, code: int = 0, env: dict[str, str] | None = None
     ) -> str:
         """Runs Python with these arguments; what it printed."""
         done = subprocess.run(
-            [str(self._python), *command],
+            [str(self.python), *command],
             cwd=cwd,
             env=outside() | (env or {}),
             capture_output=True,
@@ -68,32 +68,20 @@ class Environment:
         assert done.returncode == code, output
         return output
 
-
-def needed(requirements: Iterable[str], extra: str, seen: set[tuple[str, str]]) -> set[str]:
-    """The distributions that a list of requirements asks for, and what they ask for in turn."""
-    found: set[str] = set()
-    for text in requirements:
-        requirement = Requirement(text)
-        name = canonicalize_name(requirement.name)
-        if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
-            continue
-        there = distribution(name)
-        assert requirement.specifier.contains(there.version, prereleases=True), text
-        found.add(name)
-        for further in ("", *requirement.extras):
-            if (name, further) not in seen:
-                seen.add((name, further))
-                found |= needed(there.requires or (), further, seen)
-    return found
+    def size(self) -> int:
+        """The bytes of what is installed."""
+        (packages,) = self._folder.glob("lib/python*/site-packages")
+        return sum(file.stat().st_size for file in packages.rglob("*") if file.is_file())
 
 
-def _link(name: str, packages: Path) -> None:
-    there = distribution(name)
-    for file in there.files or ():
-        # Scripts lie outside, and bytecode is made again.
-        if file.parts[0] == ".." or file.suffix == ".pyc":
-            continue
-        link = packages / file
-        link.parent.mkdir(parents=True, exist_ok=True)
-        if not link.exists():
-            link.symlink_to(str(there.locate_file(file)))
+def _uv(*command: str) -> None:
+    done = subprocess.run(
+        [_UV, *command],
+        cwd=ROOT,
+        env=outside(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_SECONDS,
+    )
+    assert done.returncode == 0, done.stderr
