@@ -18,12 +18,7 @@ store = open_store()  # STATEBUCKET_URL; here, so that warm invocations keep its
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Runs the next step of the execution that the event names.
-
-    Args:
-        event: Has ``tenant_id`` and ``execution_id``.
-        _context: Lambda's context object, not used.
-    """
+    """Runs the next step of the execution that the event names, with its tenant."""
     execution = store.tenant(event["tenant_id"]).execution(event["execution_id"])
     stored = execution.load_stored()
     before = stored.value if stored else None
