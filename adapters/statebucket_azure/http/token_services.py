@@ -108,6 +108,8 @@ class TokenService:
             reply = self._service.ask(request, headers)
         except Unavailable as error:
             raise lacking("no access token", error) from error
+        finally:
+            self._service.close()  # the next token is hours away
         if reply.status in self._transient or reply.status >= _SERVER:
             raise Unavailable(
                 f"no access token: {self._name} answered {reply.status}",

@@ -95,6 +95,8 @@ class MetadataServer:
             if self._expected:
                 raise lacking("no access token", error) from error
             raise _none(error.message) from error
+        finally:
+            self._service.close()  # the next token is most of an hour away
         status = reply.status
         if status in {_TOO_MANY, _TIMEOUT} or status >= _SERVER:
             raise Unavailable(

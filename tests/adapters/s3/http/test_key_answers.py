@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from adapters.s3.http.sources import (
     sts_error,
 )
 from statebucket import errors
+from statebucket.sync import open_store as open_blocking
 from support.error_texts import texts
 from support.fault_proxy.messages import Reply
 from support.fault_proxy.proxy import Answer, BlackHole, DropReply, FaultProxy, HangBeforeReply
@@ -70,6 +72,7 @@ ANSWERS: dict[str, Outcome] = {
     "no such path": ("container", Answer(404, (), b"hunter2"), NONE, "answered 404"),
     "a redirection": ("container", Answer(302, (("Location", "x"),)), NONE, "answered 302"),
     "nothing": ("container", Answer(200, JSON), AWAY, "malformed"),
+    "a flood": ("container", Answer(200, JSON, b" " * 300_000), AWAY, "is longer than"),
     "a page": ("container", Answer(200, (), b"<html>hunter2"), AWAY, "malformed"),
     "a list": ("container", Answer(200, JSON, b"[]"), AWAY, "malformed"),
     "cut": ("container", Answer(200, JSON, b'{"AccessKeyId": "hunter2'), AWAY, "malformed"),
@@ -197,7 +200,12 @@ async def test_a_service_that_hangs_ends_with_the_deadline(
     async with opened(bucket, deadline=0.6) as store:
         with pytest.raises((errors.DeadlineExceeded, errors.Unavailable)):
             await store.set("a", b"v")
-    assert time.monotonic() - begun < 8
+    url = f"s3://bucket/app?endpoint_url={bucket.url}&engine=http"
+    blocking = open_blocking(url, deadline=0.6)
+    with pytest.raises((errors.DeadlineExceeded, errors.Unavailable)):
+        await asyncio.to_thread(blocking.set, "a", b"v")
+    blocking.shutdown()
+    assert time.monotonic() - begun < 15
     assert bucket.count() == 0
     service.heal()
     service.always(source.granted("K1"))
