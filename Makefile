@@ -8,6 +8,8 @@ EXTRA := $(strip $(if $(filter s3://%,$(STATEBUCKET_URL)),$(or $(LEAN),[s3])) \
 	$(if $(filter gs://%,$(STATEBUCKET_URL)),$(or $(LEAN),[gcs])) \
 	$(if $(filter az://%,$(STATEBUCKET_URL)),$(or $(LEAN),[azure])))
 PYTEST := $(BIN)/python -m pytest
+# tests/support/order.py says in which order.
+WORKERS := -n 2 --dist loadscope --no-loadscope-reorder
 # Where this is set, each of the hundreds of processes that tests start compiles the SDK again.
 unexport PYTHONDONTWRITEBYTECODE
 UV := uv==0.13.9
@@ -35,10 +37,10 @@ demo: $(VENV)/.demo$(EXTRA)  ## The main job on SQLite, or on STATEBUCKET_URL; D
 	@$(BIN)/python -m statebucket.demo
 
 test: $(VENV)/.dev $(VENV)/.fastmcp $(VENV)/.aws  ## The tests: every behaviour on at least one server of each cloud, in minutes
-	$(PYTEST) -n 2 --dist loadscope $(ALL)
+	$(PYTEST) $(WORKERS) $(ALL)
 
 test-all: $(VENV)/.dev $(VENV)/.fastmcp $(VENV)/.aws  ## Every test on every server and engine (Terraform's apart), as CI runs them
-	$(PYTEST) -n 2 --dist loadscope --everything $(ALL)
+	$(PYTEST) $(WORKERS) --everything $(ALL)
 
 test-fast: $(VENV)/.dev  ## Memory, SQLite and an S3 (ministack), in about a minute
 	$(PYTEST) -n 2 -m "not slow" tests/unit tests/adapters/local/test_contract.py tests/adapters/s3/test_contract.py::TestMinistackHTTP --ignore tests/unit/support

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from support import selection
+from support import order, selection
 from support.missing import need
 from support.secret_scan.plugin import SecretScan
 from support.servers import azurite as azurite_server
@@ -87,12 +87,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if all("::" in argument for argument in config.args):
         return
     if Path(config.args[0]).resolve() == TESTS and not config.getoption("keyword"):
-        unused = selection.unused(items)
+        unused = selection.unused(items) + order.unused(items)
         if unused:
-            raise pytest.UsageError(f"tests/support/selection.py names no test: {unused}")
+            raise pytest.UsageError(f"selection.py or order.py of tests/support: no test {unused}")
     if not config.getoption(selection.OPTION):
         items[:], left = selection.choose(items)
         config.hook.pytest_deselected(items=left)
+    if hasattr(config, "workerinput"):  # of pytest-xdist, which hands them out in this order
+        order.longest_first(items)
 
 
 def _with_bucket(server: Server) -> Server:
