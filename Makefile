@@ -111,7 +111,7 @@ sizes: $(VENV)/.dev  ## Prints what each extra installs, in MiB
 	PYTHONPATH=tests $(BIN)/python -m generators.sizes
 
 # Every extra but durable, whose boto3 aioboto3 does not admit.
-LOCKED := s3 aiobotocore http gcs azure cli keyvalue langgraph claude powertools strands testing testing-s3
+LOCKED := s3 aiobotocore http gcs azure cli keyvalue langgraph claude powertools strands dask testing testing-s3
 
 lock: | $(BIN)/python  ## Pins what the tests and checks install, with hashes, from pyproject.toml
 	$(BIN)/python -m pip install --quiet $(UV)

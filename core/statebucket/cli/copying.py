@@ -1,16 +1,23 @@
 """The command that copies tenants from one store to another."""
 
+import os
 from typing import Annotated
 
 import typer
+from rich.progress import Progress
 from rich.table import Table
 
 from statebucket.admin import CopyReport
 from statebucket.admin import copy as copy_store
 from statebucket.cli.exits import Exit
 from statebucket.cli.options import DryRun, Json
+from statebucket.cli.parts import Dask, Jobs, PartOf, Run, Spread, run_job
 from statebucket.cli.screen import Screen, Stop, counted, plain, size
 from statebucket.cli.session import conclude, opened
+from statebucket.contract.state_store import StateStore
+from statebucket.errors import InvalidArgument
+from statebucket.scale.arrays import share
+from statebucket.scale.jobs import Job, checked
 
 _MAX_FAILURES = 10
 _FIELDS = (
@@ -54,6 +61,10 @@ def copy(
         ),
     ] = False,
     dry_run: DryRun = False,
+    jobs: Jobs = 1,
+    partition: PartOf = None,
+    run: Run = None,
+    dask: Dask = None,
     as_json: Json = False,
 ) -> None:
     """Copies tenants between clouds, or to SQLite for a laptop copy of production.
@@ -64,13 +75,45 @@ def copy(
     Nothing is deleted. After an interruption, run it again: it carries on.
 
     [dim]statebucket copy s3://bucket/app sqlite:///laptop.db --tenant acme[/]
+    [dim]statebucket copy s3://bucket/app gs://bucket/app --jobs 2[/]
     """
     if source == target:
         raise typer.BadParameter("SRC and DST are the same store")
+    spread = Spread(jobs, partition, run, dask)
+
+    async def in_parts(
+        screen: Screen, bar: Progress, here: StateStore, there: StateStore
+    ) -> CopyReport:
+        if tenant is not None and len(tenant) > 1:
+            raise InvalidArgument("in parts, a copy takes one --tenant, or none for all")
+        job = Job(
+            command="copy",
+            url=source,
+            target=target,
+            tenant=None if tenant is None else tenant[0],
+            replace_keys=replace_keys,
+            dry_run=dry_run,
+        )
+        task = bar.add_task("copying", total=None)
+        outcome = await run_job(
+            job,
+            spread,
+            here,
+            screen,
+            target=there,
+            progress=lambda done: bar.update(task, completed=done),
+        )
+        report = checked(job, outcome)
+        assert isinstance(report, CopyReport)  # noqa: S101  (that of a copy)
+        return report
 
     async def work(screen: Screen) -> None:
         async with opened(source) as here, opened(target, creates=True) as there:
             with screen.progress("objects") as bar:
+                if spread != Spread() or share(os.environ) is not None:
+                    report = await in_parts(screen, bar, here, there)
+                    _report(screen, report, dry_run=dry_run)
+                    return
                 task = bar.add_task("counting", total=None)
 
                 def advance(report: CopyReport) -> None:

@@ -1,7 +1,7 @@
 """Commands that remove: rm-execution, rm-tenant, sweep."""
 
+import os
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Annotated
 
 import msgspec
@@ -26,12 +26,15 @@ from statebucket.cli.options import (
     Url,
     Yes,
 )
+from statebucket.cli.parts import Dask, Jobs, PartOf, Run, Spread, run_job
 from statebucket.cli.screen import Screen, Stop, counted, plain, size
 from statebucket.cli.session import on_store
 from statebucket.cli.show import no_state
 from statebucket.contract.reports import DeletionReport, SweepReport
 from statebucket.contract.state_store import StateStore
-from statebucket.errors import UnsupportedOperation
+from statebucket.errors import InvalidArgument, UnsupportedOperation
+from statebucket.scale.arrays import share
+from statebucket.scale.jobs import Job, checked
 
 _MAX_MARGIN = 100 * 365 * 86_400  # a hundred years
 
@@ -90,6 +93,10 @@ def rm_tenant(
     *,
     dry_run: DryRun = False,
     yes: Yes = False,
+    jobs: Jobs = 1,
+    partition: PartOf = None,
+    run: Run = None,
+    dask: Dask = None,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
@@ -98,8 +105,18 @@ def rm_tenant(
     After an interruption, run it again: it carries on with what is left.
     [dim]statebucket rm-tenant acme --dry-run[/]
     """
+    spread = Spread(jobs, partition, run, dask)
+    job = Job(command="delete_tenant", url=url or "", tenant=tenant)
 
     async def work(store: StateStore, screen: Screen) -> None:
+        if spread != Spread() or share(os.environ) is not None:
+            # Another machine may have been quicker: nothing is counted, nothing need be there.
+            if dry_run:
+                raise InvalidArgument("--dry-run counts a tenant as a whole, in one process")
+            screen.sure(f"Remove tenant {tenant!r}? This cannot be undone.", yes=yes)
+            with screen.progress("objects") as bar:
+                _removed(screen, await _in_parts(job, spread, store, screen, bar))
+            return
         with screen.err.status("counting…"):
             held = await of_tenant(store, tenant)
         if held.objects == 0:
@@ -110,12 +127,30 @@ def rm_tenant(
         with screen.progress("objects") as bar:
             # Each snapshot has an owner record, which goes before it.
             records = held.snapshots if keeps_owner_records(store) else 0
-            progress = _bar(bar, held.objects + records)
-            report = await store.delete_tenant(tenant, progress=progress)
+            total = held.objects + records
+            report = await _in_parts(job, spread, store, screen, bar, total)
             _filled(bar)
         _removed(screen, report)
 
     on_store(work, url, as_json=as_json)
+
+
+async def _in_parts(
+    job: Job,
+    spread: Spread,
+    store: StateStore,
+    screen: Screen,
+    bar: Progress,
+    total: int | None = None,
+) -> DeletionReport:
+    task = bar.add_task("removing", total=total)
+
+    def advance(done: int) -> None:
+        bar.update(task, completed=done if total is None else min(done, total))
+
+    report = checked(job, await run_job(job, spread, store, screen, progress=advance))
+    assert isinstance(report, DeletionReport)  # noqa: S101  (that of a removal)
+    return report
 
 
 def sweep(
@@ -140,6 +175,10 @@ def sweep(
             help="Leave what expired, or was written, less than this many seconds ago.",
         ),
     ] = 60,
+    jobs: Jobs = 1,
+    partition: PartOf = None,
+    run: Run = None,
+    dask: Dask = None,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
@@ -152,14 +191,33 @@ def sweep(
     [dim]statebucket sweep --dry-run[/]
     [dim]statebucket sweep --tenant acme --yes --json[/]
     [dim]statebucket sweep --orphans --margin 604800[/]
+    A large store, on two cores, on 20 machines of an array job, or on a Dask cluster:
+    [dim]statebucket sweep --yes --jobs 2[/]
+    [dim]statebucket sweep --yes --partition 3/20 --run 2026-11-28[/]
+    [dim]statebucket sweep --yes --dask tcp://scheduler:8786[/]
     """
-    late = timedelta(seconds=margin)
+    spread = Spread(jobs, partition, run, dask)
+    job = Job(command="sweep", url=url or "", tenant=tenant, orphans=orphans, margin=float(margin))
 
     async def work(store: StateStore, screen: Screen) -> None:
+        async def swept(job: Job, bar: Progress, total: int | None = None) -> SweepReport:
+            task = bar.add_task("looking" if job.dry_run else "sweeping", total=total)
+            outcome = await run_job(
+                job,
+                spread,
+                store,
+                screen,
+                progress=lambda done: bar.update(task, completed=done),
+            )
+            report = checked(job, outcome)
+            assert isinstance(report, SweepReport)  # noqa: S101  (that of a sweep)
+            bar.update(task, completed=report.scanned, total=report.scanned)
+            return report
+
         expected: SweepReport | None = None
         if dry_run or not yes:
-            with screen.err.status("looking for what has expired…"):
-                expected = await store.sweep(dry_run=True, orphans=orphans, margin=late)
+            with screen.progress("objects") as bar:
+                expected = await swept(msgspec.structs.replace(job, dry_run=True), bar)
             what = _swept(expected)
             if dry_run:
                 screen.show(
@@ -176,14 +234,7 @@ def sweep(
                 return
             screen.sure(f"Remove {what}?", yes=yes)
         with screen.progress("objects") as bar:
-            total = None if expected is None else expected.scanned
-            task = bar.add_task("sweeping", total=total)
-            report = await store.sweep(
-                orphans=orphans,
-                margin=late,
-                progress=lambda so_far: bar.update(task, completed=so_far.scanned),
-            )
-            bar.update(task, completed=report.scanned, total=report.scanned)
+            report = await swept(job, bar, None if expected is None else expected.scanned)
         screen.show(report, lambda: plain(f"Removed: {_swept(report)}.", "green"))
         _note_orphans(screen, report, removed=orphans)
 

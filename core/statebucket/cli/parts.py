@@ -1,0 +1,130 @@
+"""The options by which a command runs on parts of a store, and the running of it."""
+
+import os
+from collections.abc import Callable
+from typing import Annotated, NamedTuple
+
+import typer
+
+from statebucket.cli.screen import Screen, counted
+from statebucket.contract.state_store import StateStore
+from statebucket.errors import InvalidArgument
+from statebucket.scale.arrays import share
+from statebucket.scale.jobs import Job, Outcome, Stores
+from statebucket.scale.on_dask import Cluster
+from statebucket.scale.parallel import PARTS_AT_ONCE, in_processes, in_this_process
+from statebucket.scale.plan import agreed, of_worker
+
+_PANEL = "Several processes or machines"
+
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs", "-j", min=1, max=256, rich_help_panel=_PANEL, help="Processes on this machine."
+    ),
+]
+PartOf = Annotated[
+    str | None,
+    typer.Option(
+        "--partition",
+        metavar="I/N",
+        show_default=False,
+        rich_help_panel=_PANEL,
+        help="Only this part, as one of N machines, from 1/N. By default as STATEBUCKET_PARTITION "
+        "says, or an array job of Cloud Run, AWS Batch, Kubernetes, Google's Batch or Slurm. "
+        "1/1 is all.",
+    ),
+]
+Run = Annotated[
+    str | None,
+    typer.Option(
+        "--run",
+        envvar="STATEBUCKET_RUN",
+        show_default=False,
+        rich_help_panel=_PANEL,
+        help="With --partition: a name, the same on all machines and another for each run. Array "
+        "jobs have one.",
+    ),
+]
+Dask = Annotated[
+    str | None,
+    typer.Option(
+        "--dask",
+        metavar="ADDRESS",
+        show_default=False,
+        rich_help_panel=_PANEL,
+        help="Run on the workers of this scheduler, as in tcp://scheduler:8786.",
+    ),
+]
+
+
+class Spread(NamedTuple):
+    """Where a command is run.
+
+    Attributes:
+        jobs: Processes on this machine.
+        partition: The part that is this machine's, I/N.
+        run: The name of the run.
+        dask: The address of a cluster.
+    """
+
+    jobs: int = 1
+    partition: str | None = None
+    run: str | None = None
+    dask: str | None = None
+
+    def check(self) -> None:
+        """Returns if the options go together.
+
+        Raises:
+            InvalidArgument: They do not.
+        """
+        if self.dask is not None and (self.jobs > 1 or self.partition is not None):
+            raise InvalidArgument("--dask goes with neither --jobs nor --partition")
+
+
+async def run_job(
+    job: Job,
+    spread: Spread,
+    source: StateStore,
+    screen: Screen,
+    *,
+    target: StateStore | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Outcome:
+    """Runs a job on the parts that are this command's, where its options say.
+
+    Args:
+        job: The job.
+        spread: Where to run it.
+        source: The store, open.
+        screen: Where to say which part it is, and what has died.
+        target: The store that a copy goes to, open.
+        progress: Called with the number of objects worked on so far.
+    """
+    spread.check()
+    stores = Stores(job, source, target)
+    if spread.dask is not None:
+        async with Cluster(spread.dask) as cluster:
+            threads = await cluster.threads()
+            screen.note(f"{counted(threads, 'thread')} at {spread.dask}", "dim")
+            parts = await source.partitions(PARTS_AT_ONCE * threads, tenant=job.tenant)
+            return await cluster.run(job, parts, progress)
+    mine = share(os.environ, spread.partition, spread.run)
+    if mine is not None and mine.count > 1:
+        screen.note(mine.text, "dim")
+        parts = await agreed(
+            source,
+            source if target is None else target,
+            workers=mine.count,
+            tenant=job.tenant,
+            run=mine.run,
+        )
+        parts = of_worker(parts, mine.index, mine.count)
+    else:
+        parts = await source.partitions(PARTS_AT_ONCE * spread.jobs, tenant=job.tenant)
+    if spread.jobs == 1:
+        return await in_this_process(stores, parts, progress)
+    return await in_processes(
+        job, parts, spread.jobs, progress=progress, note=lambda text: screen.note(text, "yellow")
+    )

@@ -1,0 +1,141 @@
+"""Which part of a job this machine is to run, as array jobs say it in the environment.
+
+Cloud Run Jobs, AWS Batch arrays, Kubernetes' indexed Jobs, Google's Batch and Slurm start the same
+command many times, and tell each its number.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from statebucket.contract.partition import MAX_PARTITIONS
+from statebucket.errors import InvalidArgument, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OWN = "STATEBUCKET_PARTITION"
+OWN_RUN = "STATEBUCKET_RUN"
+
+
+class Share(msgspec.Struct, frozen=True):
+    """The part that a worker of an array job has.
+
+    Attributes:
+        index: Its number, from 0.
+        count: How many there are.
+        run: What the workers of one run have in common, and no other run has; empty if unknown.
+        source: Where this was found.
+    """
+
+    index: int
+    count: int
+    run: str
+    source: str
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        run = f", run {self.run}" if self.run else ""
+        return f"part {self.index + 1} of {self.count} ({self.source}{run})"
+
+
+class _Array(msgspec.Struct, frozen=True):
+    """The variables of a service.
+
+    Attributes:
+        index: The worker's number.
+        count: How many there are.
+        run: What the run is called.
+        first: The number of the first worker, where that is not 0.
+        suffix: What of the run's name is the worker's own.
+    """
+
+    index: str
+    count: str
+    run: str
+    first: str = ""
+    suffix: str = ""
+
+
+ARRAYS = (
+    _Array("CLOUD_RUN_TASK_INDEX", "CLOUD_RUN_TASK_COUNT", "CLOUD_RUN_EXECUTION"),
+    _Array(
+        "AWS_BATCH_JOB_ARRAY_INDEX",
+        "AWS_BATCH_JOB_ARRAY_SIZE",
+        "AWS_BATCH_JOB_ID",
+        suffix=r":\d+",
+    ),
+    _Array("BATCH_TASK_INDEX", "BATCH_TASK_COUNT", "BATCH_JOB_UID"),
+    _Array(
+        "SLURM_ARRAY_TASK_ID",
+        "SLURM_ARRAY_TASK_COUNT",
+        "SLURM_ARRAY_JOB_ID",
+        first="SLURM_ARRAY_TASK_MIN",
+    ),
+    # Kubernetes does not say of how many: the manifest does. The host's name is the job's, and a
+    # number.
+    _Array("JOB_COMPLETION_INDEX", "JOB_COMPLETIONS", "HOSTNAME", suffix=r"-\d+"),
+)
+
+
+def share(
+    environment: Mapping[str, str], given: str | None = None, run: str | None = None
+) -> Share | None:
+    """The part that this process is to run; None where it is all.
+
+    What is given comes first, then STATEBUCKET_PARTITION, then the variables of the services.
+
+    Args:
+        environment: The process's.
+        given: I/N, from 1/N to N/N.
+        run: What the run is called; by default STATEBUCKET_RUN, then as the service calls it.
+
+    Raises:
+        InvalidArgument: It is none, or the environment says only half of it.
+    """
+    run = run or environment.get(OWN_RUN) or ""
+    for text, source in ((given, "--partition"), (environment.get(OWN), OWN)):
+        if text:
+            return Share(*_read(text, source), run, source)
+    for array in ARRAYS:
+        if array.index in environment:
+            found = _found(environment, array)
+            return msgspec.structs.replace(found, run=run or found.run) if found.count > 1 else None
+    return None
+
+
+def _read(text: str, source: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+    number, count = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 1 <= number <= count <= MAX_PARTITIONS:
+        raise InvalidArgument(
+            f"{source} must read I/N, from 1/N to N/N, N at most {MAX_PARTITIONS:,}: {shown(text)}"
+        )
+    return number - 1, count
+
+
+def _found(environment: Mapping[str, str], array: _Array) -> Share:
+    texts = [environment[array.index], environment.get(array.count, "")]
+    if not texts[1]:
+        raise InvalidArgument(
+            f"{array.index} is set, but not of how many: set {array.count} to the number of "
+            "workers, or pass --partition"
+        )
+    first = environment.get(array.first, "0") if array.first else "0"
+    if not all(text.isdecimal() for text in (*texts, first)):
+        raise InvalidArgument(
+            f"{array.index} and {array.count} must be numbers: {shown(texts[0])}, {shown(texts[1])}"
+        )
+    index, count = int(texts[0]) - int(first), int(texts[1])
+    if not 0 <= index < count <= MAX_PARTITIONS:
+        raise InvalidArgument(
+            f"{array.index} must be below {array.count}, and that at most {MAX_PARTITIONS:,}: "
+            f"{texts[0]}, {texts[1]}"
+        )
+    name = environment.get(array.run, "")
+    run = re.sub(f"{array.suffix}$", "", name) if array.suffix else name
+    return Share(index, count, run, array.index)

@@ -1,0 +1,193 @@
+"""One command on the parts of a store, as a value that other processes and machines can run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import msgspec
+
+from statebucket.admin.copy_report import CopyReport
+from statebucket.admin.copying import copy
+from statebucket.admin.counting import Inventory, inventory
+from statebucket.contract.reports import DeletionReport, SweepReport
+from statebucket.errors import DeleteIncomplete, StateBucketError, SweepIncomplete
+from statebucket.opening import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from statebucket.contract.partition import Partition
+    from statebucket.contract.state_store import StateStore
+
+Report: TypeAlias = SweepReport | DeletionReport | CopyReport | Inventory
+Command: TypeAlias = Literal["sweep", "delete_tenant", "copy", "inventory"]
+
+MAX_ERRORS = 100
+
+REPORTS: dict[str, type[Report]] = {
+    "sweep": SweepReport,
+    "delete_tenant": DeletionReport,
+    "copy": CopyReport,
+    "inventory": Inventory,
+}
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """A command, and what it works on.
+
+    Attributes:
+        command: Which.
+        url: The store; a process of its own opens it.
+        target: Of a copy: the store to copy to.
+        tenant: The only tenant to work on. Required where one is removed.
+        dry_run: Change nothing.
+        orphans: Of a sweep: see `StateStore.sweep`.
+        margin: Of a sweep: the same, in seconds.
+        replace_keys: Of a copy: see `statebucket.admin.copy`.
+    """
+
+    command: Command
+    url: str
+    target: str = ""
+    tenant: str | None = None
+    dry_run: bool = False
+    orphans: bool = False
+    margin: float = 60
+    replace_keys: bool = False
+
+    @property
+    def empty(self) -> Report:
+        """The report of nothing done."""
+        return REPORTS[self.command]()
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a job, or of some parts of it. Outcomes add up.
+
+    Attributes:
+        report: What was done.
+        failed: How many objects or parts something was wrong with.
+        errors: What was wrong, for the first 100 of them.
+    """
+
+    report: Report
+    failed: int = 0
+    errors: tuple[StateBucketError, ...] = ()
+
+    def __add__(self, other: Outcome) -> Outcome:
+        total: Any = self.report
+        return Outcome(
+            report=total + other.report,
+            failed=self.failed + other.failed,
+            errors=(self.errors + other.errors)[:MAX_ERRORS],
+        )
+
+
+class Stores:
+    """The stores that a job works on, opened once for all its parts.
+
+    Args:
+        job: The job.
+        source: The store, where it is open already.
+        target: The same for that of a copy.
+    """
+
+    def __init__(
+        self, job: Job, source: StateStore | None = None, target: StateStore | None = None
+    ) -> None:
+        self.job = job
+        self.source = open_store(job.url) if source is None else source
+        self.target = open_store(job.target) if target is None and job.target else target
+
+    async def close(self) -> None:
+        """Closes them."""
+        await self.source.shutdown()
+        if self.target is not None:
+            await self.target.shutdown()
+
+    async def run(
+        self, partition: Partition, progress: Callable[[Report], None] | None = None
+    ) -> Outcome:
+        """Runs the job on one part; what goes wrong is in the outcome.
+
+        Args:
+            partition: The part.
+            progress: Called with what was done of it so far.
+        """
+        try:
+            return Outcome(report=await self._report(partition, progress))
+        except (SweepIncomplete, DeleteIncomplete) as error:
+            failed = max(len(error.failures), getattr(error, "failed", 0))
+            return Outcome(report=error.report, failed=failed, errors=_some(error.failures))
+        except StateBucketError as error:
+            return Outcome(report=self.job.empty, failed=1, errors=(error,))
+
+    async def _report(self, partition: Partition, progress: Callable[[Any], None] | None) -> Report:
+        job, store = self.job, self.source
+        if job.command == "sweep":
+            return await store.sweep(
+                tenant=job.tenant,
+                dry_run=job.dry_run,
+                orphans=job.orphans,
+                margin=job.margin,
+                partition=partition,
+                progress=progress,
+            )
+        if job.command == "delete_tenant":
+            return await store.delete_tenant(
+                job.tenant or "", partition=partition, progress=progress
+            )
+        if job.command == "inventory":
+            return await inventory(store, tenant=job.tenant, partition=partition, progress=progress)
+        assert self.target is not None  # noqa: S101  (a copy has one)
+        return await copy(
+            store,
+            self.target,
+            replace_keys=job.replace_keys,
+            dry_run=job.dry_run,
+            partition=partition,
+            progress=progress,
+        )
+
+
+def checked(job: Job, outcome: Outcome) -> Report:
+    """The report of a job that went well.
+
+    Raises:
+        StateBucketError: What was wrong: `SweepIncomplete`, `DeleteIncomplete`, or where nothing
+            was done, the first error.
+    """
+    report = outcome.report
+    if not outcome.failed:
+        return report
+    first = outcome.errors[0]
+    if done(report) == 0:
+        raise first
+    failures = {error.object_name or f"{at}": error for at, error in enumerate(outcome.errors)}
+    text = f"{job.command}: {outcome.failed:,} failures, among them: {first}"
+    if isinstance(report, SweepReport):
+        raise SweepIncomplete(text, failures=failures, report=report) from first
+    if isinstance(report, DeletionReport):
+        raise DeleteIncomplete(
+            text, failures=failures, failed=outcome.failed, report=report
+        ) from first
+    raise first
+
+
+def done(report: Report) -> int:
+    """How many objects a report is about."""
+    if isinstance(report, SweepReport):
+        return report.scanned
+    if isinstance(report, CopyReport):
+        return report.seen
+    if isinstance(report, Inventory):
+        return report.listed
+    return (report.snapshots or 0) + report.keys + report.leases + report.owners
+
+
+def _some(failures: Any) -> tuple[StateBucketError, ...]:  # noqa: ANN401  (a mapping of errors)
+    errors = list(failures.values())[:MAX_ERRORS]
+    for name, error in failures.items():
+        if error.object_name is None:
+            error.object_name = name
+    return tuple(errors)

@@ -1,0 +1,215 @@
+"""Running a job on several parts at a time: in this process, or in several of this machine.
+
+Each part is run until it is done, whatever becomes of the process that had it: where one dies,
+another takes its parts. Nothing needs to be kept for that: a part may be run twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import pickle
+import sys
+from collections import deque
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+
+from statebucket.errors import Unavailable
+from statebucket.scale.jobs import Job, Outcome, Stores, done
+from statebucket.store.tasks import AtMost
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+    from collections.abc import Callable, Sequence
+
+    from statebucket.contract.partition import Partition
+    from statebucket.scale.jobs import Report
+
+    Progress: TypeAlias = Callable[[int], None]
+
+PARTS_AT_ONCE = 8
+"""Parts that one process works on at a time, within the store's bound on its requests."""
+
+MAX_TRIES = 3
+"""Processes that may die over a part before it is given up."""
+
+
+class Tally:
+    """What is done of all parts, reported as one number.
+
+    Args:
+        progress: Called with how many objects were worked on so far.
+    """
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._done: dict[int, int] = {}
+
+    def note(self, part: int, number: int) -> None:
+        """Takes down how many objects of a part were worked on so far."""
+        self._done[part] = number
+        if self._progress is not None:
+            self._progress(sum(self._done.values()))
+
+
+async def in_this_process(
+    stores: Stores, partitions: Sequence[Partition], progress: Progress | None = None
+) -> Outcome:
+    """Runs a job on parts, several at a time; see `statebucket.scale.jobs`.
+
+    Args:
+        stores: What the job works on.
+        partitions: The parts.
+        progress: Called with the number of objects worked on so far.
+    """
+    tally = Tally(progress)
+    total = Outcome(report=stores.job.empty)
+
+    async def one(partition: Partition) -> None:
+        nonlocal total
+
+        def note(report: Report) -> None:
+            tally.note(partition.index, done(report))
+
+        outcome = await stores.run(partition, note)
+        tally.note(partition.index, done(outcome.report))
+        total += outcome
+
+    async with AtMost(PARTS_AT_ONCE) as tasks:
+        for partition in partitions:
+            await tasks.start(one(partition))
+    return total
+
+
+async def in_processes(
+    job: Job,
+    partitions: Sequence[Partition],
+    number: int,
+    *,
+    progress: Progress | None = None,
+    note: Callable[[str], None] | None = None,
+) -> Outcome:
+    """Runs a job on parts, in processes of this machine; each opens the store for itself.
+
+    Args:
+        job: What to run.
+        partitions: The parts.
+        number: How many processes.
+        progress: Called with the number of objects worked on so far.
+        note: Called with a line for people where a process has died, and another goes on.
+    """
+    pool = _Pool(job, partitions, progress, note)
+    running = [asyncio.create_task(pool.keep_running()) for _ in range(number)]
+    try:
+        await asyncio.gather(*running)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+    return pool.total
+
+
+class _Pool:
+    def __init__(
+        self,
+        job: Job,
+        partitions: Sequence[Partition],
+        progress: Progress | None,
+        note: Callable[[str], None] | None,
+    ) -> None:
+        self._job = job
+        self._waiting = deque(partitions)
+        self._tries: dict[int, int] = {}
+        self._tally = Tally(progress)
+        self._note = note
+        self.total = Outcome(report=job.empty)
+
+    async def keep_running(self) -> None:
+        """Runs parts in a process, and in another where that has died."""
+        while self._waiting:
+            taken: dict[int, Partition] = {}
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "statebucket.scale.worker",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                limit=1 << 26,
+            )
+            try:
+                await self._converse(process, taken)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+            if taken:
+                self._lost(process, taken)
+
+    async def _converse(self, process: Process, taken: dict[int, Partition]) -> None:
+        """Gives a process parts until there are none, and takes what it reports of them."""
+        assert process.stdin is not None  # noqa: S101  (they are pipes)
+        assert process.stdout is not None  # noqa: S101
+        with contextlib.suppress(ConnectionError):  # it has died: its output ends, too
+            process.stdin.write(msgspec.json.encode(self._job) + b"\n")
+            while True:
+                while self._waiting and len(taken) < PARTS_AT_ONCE:
+                    partition = self._waiting.popleft()
+                    taken[partition.index] = partition
+                    process.stdin.write(msgspec.json.encode(partition.to_dict()) + b"\n")
+                if not taken:
+                    return
+                await process.stdin.drain()
+                line = await process.stdout.readline()
+                if not line.endswith(b"\n"):
+                    return
+                said = msgspec.json.decode(line, type=Said)
+                self._tally.note(said.part, said.done)
+                if said.outcome is not None:
+                    del taken[said.part]
+                    self.total += unpacked(said.outcome)
+
+    def _lost(self, process: Process, taken: dict[int, Partition]) -> None:
+        """Takes back what a process had that has died."""
+        if self._note is not None:
+            parts = "part" if len(taken) == 1 else "parts"
+            self._note(
+                f"worker {process.pid} ended with {process.returncode}; its {len(taken)} {parts} "
+                "will be run again"
+            )
+        for index, partition in taken.items():
+            self._tries[index] = self._tries.get(index, 0) + 1
+            if self._tries[index] < MAX_TRIES:
+                self._waiting.append(partition)
+                continue
+            error = Unavailable(
+                f"{self._job.command}: {MAX_TRIES} worker processes died over part {index + 1} of "
+                f"{partition.count}"
+            )
+            self.total += Outcome(report=self._job.empty, failed=1, errors=(error,))
+
+
+class Said(msgspec.Struct):
+    """What a process says of a part: how far it is, or what became of it.
+
+    Attributes:
+        part: Its index.
+        done: Objects worked on.
+        outcome: Its outcome, packed; None where it goes on.
+    """
+
+    part: int
+    done: int
+    outcome: str | None = None
+
+
+def packed(outcome: Outcome) -> str:
+    """An outcome as text, with the errors as they are."""
+    return base64.b64encode(pickle.dumps(outcome)).decode()
+
+
+def unpacked(text: str) -> Outcome:
+    """The outcome that one of our own processes has packed."""
+    outcome: Outcome = pickle.loads(base64.b64decode(text))  # noqa: S301  (from a pipe of ours)
+    return outcome

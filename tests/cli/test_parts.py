@@ -1,0 +1,172 @@
+"""Commands on parts of a store: on array jobs, in several processes, and killed at any moment."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from statebucket import open_store
+from statebucket.scale.plan import KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+OBJECTS = 300
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A store, half of whose keys have expired."""
+    url = f"sqlite:///{tmp_path}/state.db"
+
+    async def fill() -> None:
+        async with open_store(url, clock=lambda: time.time() - 7200) as store:
+            for tenant in ("acme", "b"):
+                view = store.tenant(tenant)
+                for at in range(OBJECTS):
+                    await view.set(f"k{at}", b"v", 60 if at % 2 else None)
+                for at in range(OBJECTS // 10):
+                    await view.save_snapshot(view.snapshot(f"e{at}"))
+
+    asyncio.run(fill())
+    return url
+
+
+def start(*words: str, **environment: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "statebucket", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | environment,
+    )
+
+
+def answer(process: subprocess.Popen[bytes], code: int = 0) -> tuple[Any, str]:
+    out, err = process.communicate(timeout=110)
+    assert process.returncode == code, err.decode()
+    return json.loads(out), err.decode()
+
+
+def kubernetes(index: int, count: int) -> dict[str, str]:
+    return {
+        "JOB_COMPLETION_INDEX": str(index),
+        "JOB_COMPLETIONS": str(count),
+        "HOSTNAME": f"sweep-{index}",
+    }
+
+
+def batch(index: int, count: int) -> dict[str, str]:
+    return {
+        "AWS_BATCH_JOB_ARRAY_INDEX": str(index),
+        "AWS_BATCH_JOB_ARRAY_SIZE": str(count),
+        "AWS_BATCH_JOB_ID": f"3f2a:{index}",
+    }
+
+
+def names(url: str) -> list[str]:
+    async def listed() -> list[str]:
+        async with open_store(url) as store:
+            bucket: Any = store.context.objects.bucket
+            page = await bucket.list("", after=None, limit=1000)
+            return [info.name for info in page.objects if KEY.rstrip(":") not in info.name]
+
+    return asyncio.run(listed())
+
+
+@pytest.mark.parametrize("service", [kubernetes, batch])
+def test_the_workers_of_an_array_job_sweep_all_of_a_store_between_them(
+    url: str, service: Callable[[int, int], dict[str, str]]
+) -> None:
+    command = ("sweep", "--yes", "--json", "--url", url)
+    processes = [start(*command, **service(index, 3)) for index in range(3)]
+    answers = [answer(process) for process in processes]
+    assert sum(report["removed"] for report, _ in answers) == OBJECTS
+    assert [err.splitlines()[0].partition(" (")[0] for _, err in answers] == [
+        f"part {number} of 3" for number in (1, 2, 3)
+    ]
+    assert answer(start(*command))[0]["removed"] == 0
+
+
+def test_a_worker_that_was_killed_is_run_again_with_the_same_part(url: str) -> None:
+    """As a service does with a task that fails; the others know nothing of it."""
+    command = ("sweep", "--yes", "--json", "--url", url)
+    killed = start(*command, **batch(1, 2))
+    time.sleep(0.6)  # somewhere in the start, the division or the sweep: any moment is right
+    killed.kill()
+    killed.communicate()
+    removed = [answer(start(*command, **batch(index, 2)))[0]["removed"] for index in (0, 1)]
+    assert 0 < sum(removed) <= OBJECTS
+    assert answer(start(*command))[0]["removed"] == 0
+
+
+def test_one_process_and_two_leave_the_same_store(url: str, tmp_path: Path) -> None:
+    copied = [f"sqlite:///{tmp_path}/{name}.db" for name in ("one", "two")]
+    for target, jobs in zip(copied, ("1", "2"), strict=True):
+        report, _ = answer(start("copy", url, target, "--jobs", jobs, "--json"))
+        assert (report["ok"], report["failed"]) == (True, 0)
+        command = ("rm-tenant", "b", "--yes", "--jobs", jobs, "--json", "--url", target)
+        assert answer(start(*command))[0]["keys"] == OBJECTS // 2
+    assert names(copied[0]) == names(copied[1])
+    assert any("tenants/acme/" in name for name in names(copied[0]))
+    assert not any("tenants/b/" in name for name in names(copied[0]))
+    report, _ = answer(start("inventory", "--jobs", "2", "--json", "--url", copied[1]))
+    assert list(report["tenants"]) == ["acme"]
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_removal_that_was_killed_is_finished_by_the_same_command(url: str, jobs: str) -> None:
+    command = ("rm-tenant", "b", "--yes", "--jobs", jobs, "--json", "--url", url)
+    for after in (0.4, 0.7, 1.0):
+        process = start(*command)
+        time.sleep(after)
+        process.kill()
+        process.communicate()
+    last = start(*command)
+    out, _ = last.communicate(timeout=110)
+    assert last.returncode == 0 or json.loads(out)["error"]["kind"] == "NotFound"
+    assert not any("tenants/b/" in name or name.endswith("/b") for name in names(url))
+
+
+def test_ctrl_c_ends_all_processes_and_says_so(url: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "statebucket", "sweep", "-y", "-j", "2", "--json", "--url", url],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not psutil.Process(process.pid).children() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers have it, too
+    out, err = process.communicate(timeout=60)  # which ends once no one holds the pipes
+    assert b"Traceback" not in err
+    assert process.returncode in {0, 130}
+    assert process.returncode == 0 or json.loads(out)["error"]["kind"] == "Interrupted"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--partition", "0/3"), "from 1/N to N/N"),
+        (("--partition", "1/3"), "pass --run"),
+        (("--dask", "tcp://127.0.0.1:1", "--jobs", "2"), "goes with neither"),
+    ],
+)
+def test_options_that_say_no_part_are_wrong_usage(
+    url: str, words: tuple[str, ...], message: str
+) -> None:
+    process = start("sweep", "--yes", "--json", "--url", url, *words)
+    error, _ = answer(process, code=2)
+    assert message in error["error"]["message"]

@@ -1,0 +1,135 @@
+"""Parts in this process and in several, of which some die."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sqlite3
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from statebucket import errors, open_store
+from statebucket.admin import inventory
+from statebucket.scale.jobs import Job, Stores, checked
+from statebucket.scale.parallel import in_processes, in_this_process
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
+
+OBJECTS = 800
+
+
+@pytest_asyncio.fixture
+async def url(tmp_path: Path) -> str:
+    """A store whose objects have expired."""
+    url = f"sqlite:///{tmp_path}/state.db"
+    async with open_store(url, clock=lambda: time.time() - 7200) as store:
+        acme = store.tenant("acme")
+        for at in range(OBJECTS):
+            await acme.set(f"k{at}", b"v", 60)
+    return url
+
+
+def workers() -> list[psutil.Process]:
+    children = psutil.Process().children(recursive=True)
+    return [one for one in children if "statebucket.scale.worker" in one.cmdline()]
+
+
+async def left(url: str) -> int:
+    async with open_store(url) as store:
+        return (await inventory(store)).listed
+
+
+async def test_parts_in_one_process_add_up(url: str) -> None:
+    job = Job(command="sweep", url=url)
+    stores = Stores(job)
+    seen: list[int] = []
+    parts = await stores.source.partitions(5)
+    report: Any = checked(job, await in_this_process(stores, parts, seen.append))
+    await stores.close()
+    assert (report.removed, seen[-1], sorted(seen)) == (OBJECTS, OBJECTS, seen)
+    assert await left(url) == 0
+
+
+async def test_a_worker_that_dies_is_told_and_another_runs_its_parts(url: str) -> None:
+    job = Job(command="sweep", url=url)
+    notes: list[str] = []
+
+    def kill(_: int) -> None:
+        if not notes and (running := workers()):
+            running[0].kill()
+
+    async with open_store(url) as store:
+        parts = await store.partitions(16)
+    outcome = await in_processes(job, parts, 2, progress=kill, note=notes.append)
+    assert outcome.failed == 0
+    assert any("ended with -9" in note and "run again" in note for note in notes)
+    assert await left(url) == 0
+    assert not workers()
+
+
+async def test_parts_over_which_workers_always_die_are_given_up(url: str) -> None:
+    job = Job(command="inventory", url=f"{url}&no=such" if "?" in url else f"{url}?no=such")
+    async with open_store(url) as store:
+        parts = await store.partitions(3)
+    outcome = await in_processes(job, parts, 2, note=lambda _: None)
+    assert outcome.failed == len(parts)
+    with pytest.raises(errors.Unavailable, match="3 worker processes died over part"):
+        checked(job, outcome)
+
+
+async def test_errors_of_the_parts_come_back_as_they_are(tmp_path: Path) -> None:
+    job = Job(command="inventory", url=f"sqlite:///{tmp_path}/none/state.db")
+    store = open_store("memory://")
+    outcome = await in_processes(job, await store.partitions(1), 1)
+    with pytest.raises(errors.StateBucketError) as caught:
+        checked(job, outcome)
+    assert type(caught.value) is type(outcome.errors[0])
+
+
+async def test_a_call_that_is_cancelled_ends_its_workers(url: str) -> None:
+    job = Job(command="sweep", url=url)
+    begun = asyncio.Event()
+    async with open_store(url) as store:
+        parts = await store.partitions(16)
+    task = asyncio.create_task(in_processes(job, parts, 2, progress=lambda _: begun.set()))
+    await begun.wait()
+    running = workers()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    _, alive = psutil.wait_procs(running, timeout=20)
+    assert running
+    assert not alive
+
+
+async def test_workers_end_with_whoever_started_them(url: str) -> None:
+    """As where the command is killed, and can end nothing."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "statebucket", "sweep", "--yes", "--jobs", "2", "--url", url),
+        stderr=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    command = psutil.Process(process.pid)
+    deadline = time.monotonic() + 60
+    while not (children := command.children(recursive=True)) and time.monotonic() < deadline:
+        time.sleep(0.02)  # noqa: ASYNC251  (nothing else runs in this loop)
+    process.send_signal(signal.SIGKILL)
+    await process.wait()
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert children
+    assert not alive
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as database:
+        database.execute("pragma integrity_check")
+    job = Job(command="sweep", url=url)
+    stores = Stores(job)
+    checked(job, await in_this_process(stores, await stores.source.partitions(4)))
+    await stores.close()
+    assert await left(url) == 0
