@@ -121,7 +121,8 @@ class StatebucketSerDes(SerDes[Any]):
         return body.decode("utf-8", "surrogatepass")
 
     def _execution(self, context: SerDesContext) -> BlockingExecutionStore:
-        return self._store.execution(context.durable_execution_arn)
+        # Kept by a sweep of orphans: an execution has no snapshot.
+        return self._store.execution(context.durable_execution_arn, keep=True)
 
 
 def _key(context: SerDesContext, digest: str) -> str:

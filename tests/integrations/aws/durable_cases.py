@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -114,6 +115,25 @@ def test_an_execution_that_is_removed_leaves_nothing(store: BlockingStateStore) 
     assert store.stats().requests - before == 3
     assert keys(store, first.arn) == []
     assert len(keys(store, second.arn)) == 3
+
+
+def test_without_a_tenant_an_execution_is_removed_as_well() -> None:
+    with open_store(os.environ["STATEBUCKET_URL"], deadline=30) as shared:
+        place = SerDesContext("op-1", f"{ARN}{uuid4()}")
+        StatebucketSerDes(shared, over=0).serialize("value", place)
+        before = shared.stats().requests
+        assert shared.execution(place.durable_execution_arn).delete().keys == 1
+        assert shared.stats().requests - before == 3
+
+
+def test_a_sweep_of_orphans_leaves_a_running_execution_alone(store: BlockingStateStore) -> None:
+    serdes = StatebucketSerDes(store, over=0)
+    pointer = serdes.serialize("value", PLACE)
+    store.execution("gone").set("k", b"an orphan")
+    time.sleep(0.1)
+    store.sweep(orphans=True, margin=0.05)
+    assert list(store.iter_executions()) == [ARN]
+    assert StatebucketSerDes(store).deserialize(pointer, PLACE) == "value"
 
 
 def test_branches_and_items_at_a_time(store: BlockingStateStore) -> None:
