@@ -71,7 +71,7 @@ bench-cold: $(VENV)/.bench  ## From a process's start to its first load, beside 
 bench-large: $(VENV)/.dev  ## What a large value adds to a process's memory, on SQLite and S3
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.large_value
 
-bench: $(VENV)/.bench  ## Our store beside other libraries, some 10 minutes; BENCH="--rounds 9 --clouds s3 --tls"
+bench: $(VENV)/.bench  ## Our store beside other libraries, some 12 minutes; BENCH="--rounds 9 --clouds s3 --tls"
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.speed $(BENCH)
 
 bench-readme: $(VENV)/.bench  ## Writes the figures of tests/README.md from what make bench has measured

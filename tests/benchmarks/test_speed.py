@@ -74,5 +74,29 @@ def test_an_aim_that_is_missed_is_in_bold_and_one_that_was_not_measured_is_left_
     found = [record("statebucket, engine=http", "save", 3), record("obstore", "save", 2)]
     found += [record("statebucket, engine=http", "load", 1), record("obstore", "load", 2)]
     _, _, *rows = aims.table(Results({"about": {}, "records": found}))
-    lean = "| S3: statebucket, engine=http / obstore | 0.50 | **1.50** | 0.50 |" + " - |" * 6
-    assert rows == [lean]
+    lean = "| S3: statebucket, engine=http / obstore | 0.50, 0.60 | **1.50** (1.50) | 0.50 (0.50) |"
+    assert rows == [lean + " - |" * 6]
+
+
+def test_the_aims_tell_over_tls_and_bulk_from_the_rest_and_minima_from_medians() -> None:
+    lean, floor = "statebucket, engine=http", "obstore"
+    times = {
+        "get 1 KiB, 32 at a time, over TLS": ([3.0, 9.0, 5.0], [6.0, 10.0, 9.0]),
+        "load 10 MiB, 1 at a time, over TLS": ([5.0], [4.0]),
+        "set 64 KiB, 1 at a time": ([1.0], [2.0]),
+        "list 10,000": ([3.0], [2.0]),
+        "clean 10,000": ([3.0], [2.0]),
+    }
+    found = [
+        {"cloud": "azure", "subject": subject, "case": case, "round": number}
+        | {"cpu": value, "wall": value, "operations": 1}
+        for case, both in times.items()
+        for subject, values in zip((lean, floor), both, strict=True)
+        for number, value in enumerate(values)
+    ]
+    rows = "\n".join(aims.table(Results({"about": {}, "records": found}))).splitlines()
+    base = f"| Azure Blob: {lean} / {floor}"
+    assert f"{base}, over TLS | 0.50, 0.60 |" + " - |" * 7 + " 0.56 (0.50) |" in rows
+    assert f"{base}, 64 KiB | 0.60 | - | - | 0.50 (0.50) |" + " - |" * 5 in rows
+    assert f"{base}, 10 MiB, over TLS | 1.20 | - | **1.25** (1.25) |" + " - |" * 6 in rows
+    assert f"{base} | 1.50 (1.50) | **1.50** (1.50) |" in rows

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.server.process import running
-from benchmarks.speed.aims import LEAN, OURS, OVER_TLS
+from benchmarks.speed.aims import BLOCKING, FLOOR_BLOCKING, LEAN, OVER_TLS
 from benchmarks.speed.load import raw_rate
 from benchmarks.speed.output import write_all
-from benchmarks.speed.report import FLOOR, TUNED
+from benchmarks.speed.report import FLOOR
 from benchmarks.speed.subjects import SUBJECTS, installed
 from benchmarks.speed.work import SIZES, Case, cases
 
@@ -188,16 +188,21 @@ def write(
     write_all(Path(given.output), {"about": about, "records": records})
 
 
-def over_tls(server: Server, rounds: int, names: list[str]) -> list[dict[str, Any]]:
-    """Large bodies over TLS, by those who are compared there."""
+def over_tls(
+    server: Server, cloud: str, given: argparse.Namespace, names: list[str]
+) -> list[dict[str, Any]]:
+    """The calls over TLS, by those who are compared there; large bodies one at a time."""
     with ExitStack() as stack:
         workers = []
         for name in names:
-            if name in {OURS, LEAN, TUNED, FLOOR}:
-                workers.append(Worker(server, "s3", name, "tls"))
+            if name in {LEAN, BLOCKING, FLOOR, FLOOR_BLOCKING}:
+                workers.append(Worker(server, cloud, name, "tls"))
                 stack.callback(workers[-1].close)
-        run = Run(server, workers, "s3", OVER_TLS)
-        run.rounds([case for case in cases(["10 MiB"]) if case.concurrency == 1], rounds)
+        run = Run(server, workers, cloud, OVER_TLS)
+        chosen = cases(given.sizes)
+        run.rounds(
+            [one for one in chosen if one.concurrency == 1 or one.size == "1 KiB"], given.rounds
+        )
     return run.records
 
 
@@ -263,8 +268,8 @@ def main() -> None:
                 if "growth" in given.only and "statebucket" in names:
                     run.growth(min(given.rounds, 3))
                 records += run.records
-            if "tls" in given.only and cloud == "s3" and kind == "plain":
-                records += over_tls(server, given.rounds, names)
+            if "tls" in given.only and kind == "plain":
+                records += over_tls(server, cloud, given, names)
             # After each service, so that an interrupted run has something to show.
             write(given, floors, records)
 

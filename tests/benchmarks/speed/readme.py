@@ -30,6 +30,8 @@ _SHOWN = [
     "load 1 MiB, 1 at a time",
     "save 10 MiB, 1 at a time",
     "load 10 MiB, 1 at a time",
+    "save 1 KiB, 1 at a time, over TLS",
+    "load 1 KiB, 1 at a time, over TLS",
     "save 10 MiB, 1 at a time, over TLS",
     "load 10 MiB, 1 at a time, over TLS",
 ]
