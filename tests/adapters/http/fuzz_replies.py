@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MAX_BODY = 1000
 FIRST_READ = 16 * 1024  # a body that came with its head, before anyone asked how long it is
 MAX_REPLIES = 4
+MAX_SINGLE = 300  # bytes that are read one by one, too
 
 
 def check(data: bytes) -> None:
@@ -46,6 +47,18 @@ def check(data: bytes) -> None:
         assert number or reply == first
         if reply is None or not used.reusable:
             break
+    if len(received) <= MAX_SINGLE:
+        check_end(received, bodiless)
+
+
+def check_end(received: bytes, bodiless: int) -> None:
+    """Reads a reply byte by byte and in one piece: what comes after it spoils the connection."""
+    one, whole = new_reader(), new_reader()
+    rest = [bytes([byte]) for byte in received]
+    reply = read(one, rest, bodiless)
+    assert reply == read(whole, [received] if received else [], bodiless)
+    if reply is not None:
+        assert whole.reusable == (one.reusable and not rest)
 
 
 def split(received: bytes, sizes: bytes) -> Iterator[bytes]:
