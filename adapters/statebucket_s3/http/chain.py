@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from statebucket.errors import InvalidCredentials
 from statebucket.port.dates import from_iso
-from statebucket_s3.http.given_keys import no_keys
 from statebucket_s3.http.profiles import Profile, parsed
 from statebucket_s3.http.signing import Credentials
+from statebucket_s3.http.usable_keys import no_keys
 
 if TYPE_CHECKING:
     from statebucket_s3.http.settings import Settings

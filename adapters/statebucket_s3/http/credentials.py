@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from statebucket.port.renewal import RenewingSource
 from statebucket_s3.http.chain import Chain
-from statebucket_s3.http.given_keys import sendable
 from statebucket_s3.http.signing import Credentials
+from statebucket_s3.http.usable_keys import sendable
 
 if TYPE_CHECKING:
     from statebucket_s3.http.from_botocore import BotocoreKeys

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from statebucket.errors import AdapterNotInstalled, StateBucketError, Unavailable
 from statebucket_s3.codes import of_code
-from statebucket_s3.http.given_keys import no_keys
 from statebucket_s3.http.signing import Credentials
+from statebucket_s3.http.usable_keys import no_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

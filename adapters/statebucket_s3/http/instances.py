@@ -20,8 +20,9 @@ from statebucket.port.url import without_query
 from statebucket_http.credential_services import CredentialService, lacking
 from statebucket_http.endpoints import endpoint_at
 from statebucket_http.wire import Request
-from statebucket_s3.http.given_keys import answered, asked, key_of, malformed, no_keys, refused
+from statebucket_s3.http.key_replies import answered, asked, key_of, malformed, refused
 from statebucket_s3.http.settings import yes
+from statebucket_s3.http.usable_keys import no_keys
 
 if TYPE_CHECKING:
     from statebucket_http.wire import Endpoint, Reply

@@ -19,8 +19,9 @@ from statebucket_http.wire import Request
 from statebucket_http.xml_documents import parse
 from statebucket_s3.codes import of_code
 from statebucket_s3.http.endpoints import AUTHORITIES, token_service_of
-from statebucket_s3.http.given_keys import asked, lasting, made_key, malformed, no_keys
+from statebucket_s3.http.key_replies import asked, lasting, made_key, malformed
 from statebucket_s3.http.settings import configured_endpoint
+from statebucket_s3.http.usable_keys import no_keys
 
 if TYPE_CHECKING:
     from statebucket_http.wire import Reply

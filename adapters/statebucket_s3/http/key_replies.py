@@ -1,4 +1,4 @@
-"""What services give as keys, and the errors for what is none."""
+"""What services reply where keys are asked of them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from statebucket.errors import InvalidCredentials, Unavailable, excerpt
+from statebucket.errors import Unavailable, excerpt
 from statebucket.port.dates import from_iso
 from statebucket_http.credential_services import decoded, lacking
 from statebucket_s3.http.signing import Credentials
+from statebucket_s3.http.usable_keys import no_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from statebucket.errors import InvalidCredentials
     from statebucket_http.credential_services import CredentialService
     from statebucket_http.wire import Reply, Request
 
@@ -37,15 +39,6 @@ class _Given(msgspec.Struct, rename="pascal"):
 
 class _Refused(msgspec.Struct):
     code: str = ""
-
-
-def no_keys(reason: str, code: str | None = None) -> InvalidCredentials:
-    """The error for sources that give no key."""
-    return InvalidCredentials(
-        f"no usable AWS credentials ({reason}): set AWS_ACCESS_KEY_ID and "
-        "AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or give the function a role",
-        code=code,
-    )
 
 
 def asked(service: CredentialService, request: Request, headers: Mapping[str, str]) -> Reply:
@@ -127,22 +120,3 @@ def lasting(service: str, key: Credentials) -> Credentials:
             "machine's clock right?)"
         )
     return key
-
-
-def sendable(credentials: Credentials, source: str) -> Credentials:
-    """The credentials, if requests can be signed and sent with them.
-
-    Raises:
-        InvalidCredentials: One holds what no header does; the message shows none of it.
-    """
-    token = credentials.session_token or ""
-    sent = credentials.access_key_id + token
-    try:
-        credentials.secret_access_key.encode()
-    except UnicodeEncodeError:
-        sent = "\n"
-    if not (sent.isascii() and sent.isprintable()):
-        raise InvalidCredentials(
-            f"the AWS credentials of {source} contain a line break or another invalid character"
-        )
-    return credentials

@@ -1,0 +1,38 @@
+"""Which keys requests can be signed and sent with, and the error where there are none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from statebucket.errors import InvalidCredentials
+
+if TYPE_CHECKING:
+    from statebucket_s3.http.signing import Credentials
+
+
+def no_keys(reason: str, code: str | None = None) -> InvalidCredentials:
+    """The error for sources that give no key."""
+    return InvalidCredentials(
+        f"no usable AWS credentials ({reason}): set AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or give the function a role",
+        code=code,
+    )
+
+
+def sendable(credentials: Credentials, source: str) -> Credentials:
+    """The credentials, if requests can be signed and sent with them.
+
+    Raises:
+        InvalidCredentials: One holds what no header does; the message shows none of it.
+    """
+    token = credentials.session_token or ""
+    sent = credentials.access_key_id + token
+    try:
+        credentials.secret_access_key.encode()
+    except UnicodeEncodeError:
+        sent = "\n"
+    if not (sent.isascii() and sent.isprintable()):
+        raise InvalidCredentials(
+            f"the AWS credentials of {source} contain a line break or another invalid character"
+        )
+    return credentials
