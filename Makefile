@@ -77,7 +77,7 @@ bench: $(VENV)/.bench  ## Our store beside other libraries, some 12 minutes; BEN
 bench-readme: $(VENV)/.bench  ## Writes the figures of tests/README.md from what make bench has measured
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.speed.readme
 
-check: $(VENV)/.dev  ## Format, lint, types, and who may import whom
+check: $(VENV)/.check  ## Format, lint, types, and who may import whom
 	$(BIN)/ruff format --check $(CODE) terraform
 	$(BIN)/ruff check $(CODE) terraform
 	$(BIN)/mypy $(CODE)
@@ -113,11 +113,13 @@ sizes: $(VENV)/.dev  ## Prints what each extra installs, in MiB
 # Every extra but durable, whose boto3 aioboto3 does not admit.
 LOCKED := s3 aiobotocore http gcs azure cli keyvalue langgraph claude powertools strands dask testing testing-s3
 
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+
 lock: | $(BIN)/python  ## Pins what the tests and checks install, with hashes, from pyproject.toml
 	$(BIN)/python -m pip install --quiet $(UV)
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-		--no-binary claude-agent-sdk --emit-build-options \
-		$(addprefix --extra ,$(LOCKED)) --group test --group check --output-file tests/requirements.txt pyproject.toml
+	$(COMPILE) --no-binary claude-agent-sdk --emit-build-options \
+		$(addprefix --extra ,$(LOCKED)) --group test --output-file tests/requirements.txt pyproject.toml
+	$(COMPILE) --constraint tests/requirements.txt --group check --output-file tests/requirements-check.txt
 
 clean:  ## Removes .venv and what tools have left
 	rm -rf $(VENV) dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
@@ -151,6 +153,11 @@ $(VENV)/.dev: pyproject.toml tests/requirements.txt | $(BIN)/python
 	$(INSTALL) --no-deps --editable .
 	$(if $(NODE),$(INSTALL) $(NODE))
 	@touch "$@" "$(VENV)/.demo" "$(VENV)/.demo[s3]" "$(VENV)/.demo[http]" "$(VENV)/.demo[gcs]" "$(VENV)/.demo[azure]"
+
+# What checks is large, and no test needs it.
+$(VENV)/.check: tests/requirements-check.txt $(VENV)/.dev
+	$(INSTALL) --require-hashes --requirement tests/requirements-check.txt
+	@touch "$@"
 
 # Environments of their own, since the one of all other tests has each dependency once, pinned.
 $(VENV)/.floors: pyproject.toml $(VENV)/.dev
