@@ -725,7 +725,14 @@ class BlockingStateStore:
             InvalidKey: As for `iter_keys`.
         """
 
-    def iter_executions(self, tenant_id: TenantId | str | None = None) -> Iterator[ExecutionId]:
+    def iter_executions(
+        self,
+        tenant_id: TenantId | str | None = None,
+        *,
+        prefix: str = "",
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[ExecutionId]:
         """The executions of a tenant that have keys or a snapshot, each once.
 
         1 request per 1,000 with keys and 1 per 1,000 snapshots. In the order of their names, each
@@ -735,8 +742,16 @@ class BlockingStateStore:
         Args:
             tenant_id: The tenant; by default that which this store is bound to. Without either,
                 the executions whose keys were set without a tenant.
+            prefix: Only executions whose id begins with this text. One that ends in ``.`` takes 2
+                requests more.
+            after: Only those behind this id in the order above, which need not exist: the last of
+                a listing goes on where that ended. What comes before it is listed too, and costs
+                its requests.
+            limit: At most so many.
 
         Raises:
+            InvalidArgument: ``limit`` is negative.
+            InvalidKey: ``prefix`` or ``after`` is no text that an id can begin with, or be.
             TenantMismatch: This store is bound to another tenant.
         """
 

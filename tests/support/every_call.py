@@ -175,6 +175,7 @@ DRIVERS: dict[str, list[Callable[[StateStore, Ids], Any]]] = {
     "iter_executions": [
         lambda store, _: store.iter_executions(),
         lambda store, ids: store.iter_executions(ids.tenant),
+        lambda store, ids: store.iter_executions(prefix=ids.execution, after=ids.rest, limit=2),
     ],
     "delete_execution_state": [lambda store, ids: store.delete_execution_state(ids.execution)],
     "iter_tenants": [lambda store, _: store.iter_tenants()],

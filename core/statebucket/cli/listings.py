@@ -26,7 +26,13 @@ def register(app: typer.Typer) -> None:
 
 
 def executions(
-    *, tenant: ListedTenant = None, limit: Limit = 100, url: Url = None, as_json: Json = False
+    *,
+    tenant: ListedTenant = None,
+    prefix: Prefix = "",
+    after: After = None,
+    limit: Limit = 100,
+    url: Url = None,
+    as_json: Json = False,
 ) -> None:
     """Lists the executions that have keys or a snapshot: 1 request per 1,000 of either.
 
@@ -36,12 +42,10 @@ def executions(
     """
 
     async def work(store: StateStore, screen: Screen) -> None:
-        found: list[str] = []
         with screen.err.status("listing executions…"):
-            async for execution in store.iter_executions():
-                found.append(execution)
-                if len(found) > limit:  # one more than is shown, to know whether there are more
-                    break
+            # One more than is shown, to know whether there are more.
+            listed = store.iter_executions(prefix=prefix, after=after, limit=limit + 1)
+            found: list[str] = [execution async for execution in listed]
         shown, more = found[:limit], len(found) > limit
         screen.show(
             {"tenant": tenant, "more": more, "executions": shown},
@@ -50,7 +54,7 @@ def executions(
             ),
         )
         if more:
-            screen.note("There are more: raise --limit.", "dim")
+            screen.note(f"There are more: raise --limit, or pass --after {shown[-1]!r}.", "dim")
 
     on_store(work, url, as_json=as_json, tenant=tenant)
 

@@ -811,7 +811,12 @@ class StateStore(StorageBackend, Protocol):
 
     @declare(Kind.ITERATOR, tenant="tenant_id")
     def iter_executions(
-        self, tenant_id: TenantId | str | None = None
+        self,
+        tenant_id: TenantId | str | None = None,
+        *,
+        prefix: str = "",
+        after: str | None = None,
+        limit: int | None = None,
     ) -> AsyncIterator[ExecutionId]:
         """The executions of a tenant that have keys or a snapshot, each once.
 
@@ -822,8 +827,16 @@ class StateStore(StorageBackend, Protocol):
         Args:
             tenant_id: The tenant; by default that which this store is bound to. Without either,
                 the executions whose keys were set without a tenant.
+            prefix: Only executions whose id begins with this text. One that ends in ``.`` takes 2
+                requests more.
+            after: Only those behind this id in the order above, which need not exist: the last of
+                a listing goes on where that ended. What comes before it is listed too, and costs
+                its requests.
+            limit: At most so many.
 
         Raises:
+            InvalidArgument: ``limit`` is negative.
+            InvalidKey: ``prefix`` or ``after`` is no text that an id can begin with, or be.
             TenantMismatch: This store is bound to another tenant.
         """
         ...

@@ -140,7 +140,12 @@ class Listings(ContextStore):
             )
 
     async def iter_executions(
-        self, tenant_id: TenantId | str | None = None
+        self,
+        tenant_id: TenantId | str | None = None,
+        *,
+        prefix: str = "",
+        after: str | None = None,
+        limit: int | None = None,
     ) -> AsyncIterator[ExecutionId]:
         from statebucket.store.executions import with_state  # noqa: PLC0415  (see store.py)
 
@@ -150,7 +155,8 @@ class Listings(ContextStore):
         else:
             self._layout.tenant(tenant_id)
             self.context.check_tenant(tenant_id)
-        async for execution_id in with_state(self.context, "iter_executions", tenant_id):
+        chosen = Selection(prefix, after, limit).check()
+        async for execution_id in with_state(self.context, "iter_executions", tenant_id, chosen):
             yield ExecutionId(execution_id)
 
     async def iter_tenants(self) -> AsyncIterator[TenantId]:

@@ -300,6 +300,32 @@ class ListingContract(Contract):
         assert await _all(store.iter_executions()) == ["shared"]
         assert await _all(store.iter_executions("nobody")) == []
 
+    async def test_a_part_of_the_executions(self, store: StateStore, acme: StateStore) -> None:
+        for name in ("a", "a-b", "a.", "a.b", "b/c", "b"):
+            await acme.execution(name).set("k", b"v")
+            await store.execution(name).set("k", b"v")
+        for name in ("a", "a.", "a.c", "b-c", "z:1"):
+            await acme.save_snapshot(snapshot(name))
+        for view in (acme, store):
+            listed = await _all(view.iter_executions())
+            for prefix in ("", "a", "a.", "a.b", "b", "b/", "z:", "none"):
+                some = [one for one in listed if one.startswith(prefix)]
+                assert await _all(view.iter_executions(prefix=prefix)) == some
+                for at, after in enumerate(some):
+                    rest = view.iter_executions(prefix=prefix, after=after)
+                    assert await _all(rest) == some[at + 1 :]
+            assert await _all(view.iter_executions(limit=0)) == []
+            assert await _all(view.iter_executions(limit=3)) == listed[:3]
+            assert await _all(view.iter_executions(after=listed[1], limit=2)) == listed[2:4]
+        assert await _all(store.iter_executions(ACME, prefix="z:")) == ["z:1"]
+        wrong: dict[str, Any]
+        for wrong in ({"limit": -1}, {"limit": True}):
+            with pytest.raises(errors.InvalidArgument, match="limit"):
+                await _all(acme.iter_executions(**wrong))
+        for wrong in ({"after": ""}, {"after": 3}, {"prefix": None}):
+            with pytest.raises(errors.InvalidKey, match=next(iter(wrong))):
+                await _all(acme.iter_executions(**wrong))
+
     async def test_without_an_owner_index_a_tenant_is_needed(self, target: Target) -> None:
         async with target.open(owner_index=False) as store:
             await store.tenant(ACME).set("exec:e1:k", b"v")
