@@ -136,7 +136,7 @@ class StatebucketPersistenceLayer(BasePersistenceLayer):
             records.stored_form(record),
             records.ttl_of(record),
             if_version=condition,
-            want_current=True,
+            want_current=condition is not None,
         )
 
     def _remember(self, idempotency_key: str, version: Version) -> None:

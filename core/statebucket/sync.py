@@ -244,6 +244,15 @@ class _Blocking:
         return _in_this_thread if self.__steps__ else _in_the_loop
 
 
+class _Block(_Blocking):
+    """What is entered by ``with``; in place of what is inside, it says so."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  (never returns)
+        return getattr(self.__wrapped__, name)  # which has no such thing before it is entered
+
+
 def _blocking(value: Any, same: _Blocking | None = None) -> Any:  # noqa: ANN401
     """What an asynchronous call returned, for a blocking caller."""
     if same is not None and value is same.__wrapped__:
@@ -359,7 +368,7 @@ async def _schedule(method: Callable[[], T]) -> T:
 _GIVE: dict[Kind, Callable[[_Runner, Callable[[], Any]], Any]] = {
     Kind.CALL: lambda runner, method: runner.run(method()),
     Kind.ITERATOR: lambda runner, method: _Items(runner.iterate(method())),
-    Kind.CONTEXT: lambda _, method: _Blocking(method()),
+    Kind.CONTEXT: lambda _, method: _Block(method()),
     Kind.VIEW: lambda _, method: _blocking(method()),
     Kind.PLAIN: lambda _, method: method(),
     Kind.SCHEDULED: lambda runner, method: runner.run(_schedule(method)),

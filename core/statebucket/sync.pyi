@@ -141,7 +141,8 @@ class BlockingStateStore:
                 from a load or save.
             lease: Write only over the version that was there when this lease was taken, or that
                 was loaded or saved under it since; see `lease`.
-            want_current: Have the snapshot that won in the error's ``current``, at no request more.
+            want_current: Have the snapshot that won in the error's ``current``, at no request more;
+                with ``if_version``, ``only_newer`` or ``lease``.
 
         Returns:
             The version that was written.
@@ -189,7 +190,8 @@ class BlockingStateStore:
             execution_id: The execution.
             if_version: Delete only this version, as a load or save returned it; by default
                 whatever is there. `Version.ABSENT` is refused.
-            want_current: Have what won in the error's ``current``, at no request more.
+            want_current: Have what won in the error's ``current``, at no request more; with
+                ``if_version``.
 
         Returns:
             Whether there was one; see `delete`.
@@ -300,7 +302,8 @@ class BlockingStateStore:
             if_version: None replaces whatever is there. `Version.ABSENT` only creates, over an
                 expired value too. A version, as a load or save returned it, replaces only that
                 one.
-            want_current: Have what won in the error's ``current``, as bytes, at no request more.
+            want_current: Have what won in the error's ``current``, as bytes, at no request more;
+                with ``if_version``.
 
         Returns:
             The version that was written.
@@ -453,7 +456,8 @@ class BlockingStateStore:
             key: As for `set`: a view deletes its tenant's, a store without a tenant a shared one.
             if_version: Delete only this version, as a load or save returned it; by default
                 whatever is there. `Version.ABSENT` is refused.
-            want_current: Have what won in the error's ``current``, at no request more.
+            want_current: Have what won in the error's ``current``, at no request more; with
+                ``if_version``.
 
         Returns:
             Whether there was something. None if that is not known: S3 does not say, and after a
@@ -517,7 +521,7 @@ class BlockingStateStore:
                 expired value too. A version, as a load or save returned it, replaces only that
                 one.
             want_current: Have what won in the error's ``current``, decoded from JSON, at no request
-                more.
+                more; with ``if_version``.
 
         Returns:
             The version that was written.

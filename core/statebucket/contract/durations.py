@@ -37,7 +37,10 @@ def duration(
             another type. It is of the type ``error``.
     """
     read = _read(value)
-    if read is None or read > longest or read < timedelta(0) or (not zero and not read):
+    if (read is not None and read > longest) or (read is None and _is_too_long(value)):
+        limit = "" if longest == timedelta.max else f", over {longest.total_seconds():.0f} s"
+        raise error(f"{name} is too long{limit}: {shown(value)}; a number is in seconds")
+    if read is None or read < timedelta(0) or (not zero and not read):
         kind = "0, or a positive" if zero else "a positive"
         limit = "" if longest == timedelta.max else f" and at most {longest.total_seconds():.0f} s"
         raise error(
@@ -45,6 +48,13 @@ def duration(
             f"timedelta(seconds=30) or 30: {shown(value)}"
         )
     return read
+
+
+def _is_too_long(value: object) -> bool:
+    """Whether it is a number of seconds that no `timedelta` can be."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return _TOO_LONG_S <= value < float("inf")
 
 
 def _read(value: object) -> timedelta | None:

@@ -99,7 +99,8 @@ def _builtin(value: Any, path: str, typed: Callable[[Any], Any] | None) -> Any: 
             return base(value)
     kind = type(value)
     if callable(getattr(kind, "model_dump", None)):  # a model of pydantic's
-        return _fields(value.model_dump(), path, 'model_dump(mode="json") of it', typed)
+        dumped = value.model_dump()
+        return _fields(kind, dumped, path, 'model_dump(mode="json") of it', typed)
     if typed is not None and any(hasattr(kind, mark) for mark in _DECLARES_FIELDS):
         return typed(value)
     to_builtins = "msgspec.to_builtins of it"
@@ -107,14 +108,30 @@ def _builtin(value: Any, path: str, typed: Callable[[Any], Any] | None) -> Any: 
         from dataclasses import fields  # noqa: PLC0415  (loaded already: there is one)
 
         values = {field.name: getattr(value, field.name) for field in fields(value)}
-        return _fields(values, path, to_builtins, typed)
+        return _fields(kind, values, path, to_builtins, typed)
     hint = awaiting(value)
     if any(hasattr(kind, mark) for mark in _DECLARES_FIELDS):
-        hint = f"; pass {to_builtins}"
+        hint = f"; for the {kind.__name__} as a whole pass {to_builtins}"
+    elif not hint:
+        hint = _plain_form(value)
     raise InvalidValue(f"{path} is not JSON-serializable: {kind.__name__} {shown(value)}{hint}")
 
 
+def _plain_form(value: object) -> str:
+    """What a caller may store in place of a value of a common type."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return "; pass text, as base64 or hex, or store bytes alone with set"
+    if isinstance(value, set | frozenset):
+        return "; pass a list"
+    if isinstance(value, Enum):
+        return "; pass its value"
+    if callable(getattr(value, "isoformat", None)):
+        return "; pass its isoformat()"
+    return ""
+
+
 def _fields(
+    kind: type[Any],
     values: Any,  # noqa: ANN401  (a dict, or what a model without a dict holds)
     path: str,
     call: str,
@@ -128,7 +145,8 @@ def _fields(
     try:
         return _json_value(values, path, typed)
     except InvalidValue as error:
-        raise InvalidValue(f"{error.message}; pass {call}, if its JSON will do") from None
+        hint = f"for the {kind.__name__} as a whole pass {call}, if its JSON will do"
+        raise InvalidValue(f"{error.message}; {hint}") from None
 
 
 def _json_key(key: object, path: str) -> str:

@@ -53,7 +53,9 @@ class Expiry(msgspec.Struct, frozen=True):
         """
         ttl_ms = to_milliseconds(ttl)
         if now_ms + ttl_ms > LAST_MS:
-            raise InvalidTTL(f"a TTL must end before the year 10000: {shown(ttl)}")
+            raise InvalidTTL(
+                f"a TTL must end before the year 10000: {shown(ttl)}; a number is in seconds"
+            )
         return cls(now_ms + ttl_ms, class_of(ttl_ms))
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -30,8 +31,9 @@ def decoder(kind: Any, operation: str) -> msgspec.json.Decoder[Any]:  # noqa: AN
         try:
             return _decoder(kind)
         except (TypeError, NameError):
+            why = _not_a_type(kind) or excerpt(error)
             raise InvalidArgument(
-                f"{operation}: cannot decode to the type {shown(kind)}: {excerpt(error)}"
+                f"{operation}: cannot decode to the type {shown(kind)}: {why}"
             ) from None
 
 
@@ -48,6 +50,15 @@ def decode_json(wanted: msgspec.json.Decoder[Any], found: Found, operation: str)
             f"{operation}: not JSON of the requested type: {excerpt(error)}",
             object_name=found.info.name,
         ) from error
+
+
+def _not_a_type(kind: object) -> str:
+    """What a caller has probably meant who gives a value for a type."""
+    if isinstance(kind, int | float | timedelta):
+        return "it is no type; a TTL is passed by name, as in ttl=60"
+    if isinstance(kind, str):
+        return "it is no type; pass the type itself, not its name"
+    return ""
 
 
 def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401

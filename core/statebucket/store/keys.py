@@ -72,6 +72,8 @@ class KeyValues(ContextStore):
         want_current: bool,
     ) -> Version:
         check_condition(condition)
+        if want_current:
+            check_wanted(operation, condition)
         return await self._objects.put(
             self.context.call(operation),
             self._key(operation, key),
@@ -145,6 +147,8 @@ class KeyValues(ContextStore):
         self, key: str, *, if_version: Version | None = None, want_current: bool = False
     ) -> bool | None:
         check_deletion("delete", if_version)
+        if want_current:
+            check_wanted("delete", if_version)
         name = self._key("delete", key)
         call = self.context.call("delete")
         with ShowingCurrent(self._objects):
@@ -178,6 +182,19 @@ def check_condition(condition: object) -> None:
         if hasattr(condition, "version"):
             hint = "; write if_version=stored.version"
         raise InvalidArgument(f"if_version must be a Version or None: {shown(condition)}{hint}")
+
+
+def check_wanted(operation: str, condition: Version | None) -> None:
+    """Returns if there is a condition that may fail, for a caller who wants to know what won.
+
+    Raises:
+        InvalidArgument: There is none.
+    """
+    if condition is None:
+        raise InvalidArgument(
+            f"{operation}: want_current is about a condition that fails: pass if_version as well, "
+            "or leave it out"
+        )
 
 
 def check_deletion(operation: str, condition: object) -> None:

@@ -43,9 +43,10 @@ class Selection(NamedTuple):
         """
         for what, text in (("prefix", self.prefix), ("after", self.after or "")):
             if text.startswith(EXECUTION_KEY):
+                id_ = text[len(EXECUTION_KEY) :].partition(":")[0] or "ID"
                 raise InvalidArgument(
                     f"{what}={shown(text)}: a key that begins with {EXECUTION_KEY!r} belongs to an "
-                    "execution, whose keys are listed by its id"
+                    f"execution, whose keys are listed by its id: pass {shown(id_)} as well"
                 )
         return self
 
@@ -59,7 +60,7 @@ class Selection(NamedTuple):
         prefix, after = self.prefix, self.after
         if not (prefix.startswith(head) or head.startswith(prefix)):
             raise _of_another("prefix", prefix, head)
-        if after is not None and not after.startswith(head):
+        if after is not None and (after == head or not after.startswith(head)):
             raise _of_another("after", after, head)
         return self._replace(
             prefix=prefix[len(head) :], after=None if after is None else after[len(head) :]
@@ -77,7 +78,15 @@ def check_limit(limit: object) -> None:
 
 
 def _of_another(what: str, text: str, head: str) -> InvalidArgument:
-    return InvalidArgument(
-        f"{what}={shown(text)}: the keys of this execution begin with {shown(head)}; pass "
-        f"{what}={shown(head + text)}"
-    )
+    if text == head:
+        hint = f"the keys of this execution are longer; leave {what} out to list them all"
+    elif text.startswith(EXECUTION_KEY):
+        hint = (
+            f"it is of another execution; the keys of this one begin with {shown(head)}, and those "
+            "of another are listed by its id"
+        )
+    else:
+        hint = (
+            f"the keys of this execution begin with {shown(head)}; pass {what}={shown(head + text)}"
+        )
+    return InvalidArgument(f"{what}={shown(text)}: {hint}")

@@ -17,10 +17,12 @@ from statebucket.errors import (
     InvalidArgument,
     UnsupportedOperation,
     VersionConflict,
+    shown,
 )
 from statebucket.port.expiry import span_ms
 from statebucket.store.conflicts import ShowingCurrent
-from statebucket.store.keys import check_condition, check_deletion
+from statebucket.store.keys import check_condition, check_deletion, check_wanted
+from statebucket.store.lease_block import ENTER, LeaseBlock
 from statebucket.store.listings import Listings
 from statebucket.store.snapshots import check_snapshot
 from statebucket.store.updates import Updates
@@ -28,6 +30,7 @@ from statebucket.telemetry.observe import observed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
     from datetime import timedelta
 
     from statebucket.contract.execution import ExecutionStore
@@ -80,6 +83,8 @@ class ObjectStateStore(Updates, Listings):
         tenant_id, execution_id = snapshot.tenant_id, snapshot.execution_id
         self.context.check_tenant(tenant_id)
         check_condition(if_version)
+        if want_current and not (only_newer or lease):
+            check_wanted("save_snapshot", if_version)
         name = self._layout.snapshot(tenant_id, execution_id)  # the owner record's is shorter
         expiry = self.context.snapshot_expiry(snapshot, ttl)
         held = None if lease is None else _own(lease, snapshot, if_version)
@@ -144,6 +149,8 @@ class ObjectStateStore(Updates, Listings):
     ) -> bool | None:
         encode_execution(execution_id)
         check_deletion("delete_snapshot", if_version)
+        if want_current:
+            check_wanted("delete_snapshot", if_version)
         call = self.context.call("delete_snapshot")
         tenant_id = await self.context.owner_of(call, execution_id)
         if tenant_id is None:
@@ -154,13 +161,22 @@ class ObjectStateStore(Updates, Listings):
         self.context.note(tenant_id, execution_id, Version.ABSENT)
         return existed
 
-    @contextlib.asynccontextmanager
-    async def lease(
+    def lease(
         self,
         execution_id: ExecutionId | str,
         *,
         ttl: timedelta | float,
         wait: timedelta | float | None = None,
+    ) -> AbstractAsyncContextManager[Lease]:
+        return LeaseBlock(self._leased(execution_id, ttl=ttl, wait=wait))
+
+    @contextlib.asynccontextmanager
+    async def _leased(
+        self,
+        execution_id: str,
+        *,
+        ttl: timedelta | float,
+        wait: timedelta | float | None,
     ) -> AsyncIterator[Lease]:
         from statebucket.store.leases import StoreLease, lease_milliseconds  # noqa: PLC0415  (see the top)
 
@@ -308,7 +324,12 @@ def _own(lease: Lease, snapshot: ExecutionSnapshot, if_version: Version | None) 
     from statebucket.store.leases import StoreLease  # noqa: PLC0415  (see the top)
 
     if not isinstance(lease, StoreLease):
-        raise InvalidArgument(f"lease must be an object returned by store.lease(…): {lease!r}")
+        if hasattr(type(lease), "__aenter__"):
+            raise InvalidArgument(f"lease: {ENTER}")
+        raise InvalidArgument(
+            "lease must be what a block of store.lease(…) gives, as in `async with "
+            f"store.lease(…) as lease:`: {shown(lease)}"
+        )
     if if_version is not None:
         raise InvalidArgument(
             "if_version and lease cannot be combined: a lease already sets the condition"

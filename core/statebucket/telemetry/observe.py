@@ -151,6 +151,20 @@ class _Entered:
     ) -> bool | None:
         return await self._manager.__aexit__(kind, error, trace)
 
+    if not TYPE_CHECKING:  # what is not entered says so, as the manager does
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._manager, name)
+
+        def __await__(self) -> object:
+            return self._manager.__await__()
+
+        def __enter__(self) -> object:
+            return self._manager.__enter__()
+
+        def __exit__(self, *error: object) -> None:
+            """Is never called: the block is not entered."""
+
 
 def _learn(observation: Observation, result: Any) -> None:  # noqa: ANN401  (any method's)
     """Takes the tenant from a snapshot that was loaded without one."""

@@ -141,7 +141,9 @@ def test_models_and_dataclasses_of_plain_values_become_dicts(value: Any, plain: 
 def test_what_would_come_back_as_something_else_is_refused_with_what_to_call(
     value: Any, path: str, call: str
 ) -> None:
-    with pytest.raises(InvalidSnapshot, match=f"^{path}.*; {call}"):
+    with pytest.raises(
+        InvalidSnapshot, match=f"^{path}.*; for the {type(value).__name__} as a whole {call}"
+    ):
         snapshot(variables={"v": value})
 
 

@@ -110,6 +110,20 @@ async def test_the_tenant_is_told_when_it_is_given_by_keyword(
     assert tenants == ["acme", "acme"]
 
 
+async def test_a_lease_that_is_not_entered_says_so(store: ObjectStateStore, told: Told) -> None:
+    assert told is not None
+    acme = store.tenant("acme")
+    block: Any = acme.lease("e1", ttl=5)
+    with pytest.raises(AttributeError, match=r"async with store\.lease"):
+        _ = block.fence
+    with pytest.raises(errors.InvalidArgument, match=r"async with store\.lease"):
+        await acme.save_snapshot(acme.snapshot("e1"), lease=block)
+    with pytest.raises(errors.UnsupportedOperation, match=r"async with store\.lease"), block:
+        pass
+    with pytest.raises(errors.UnsupportedOperation, match=r"async with store\.lease"):
+        await block
+
+
 async def test_conflicts_and_expired_reads_are_metrics(
     store: ObjectStateStore, clock: Clock, told: Told
 ) -> None:

@@ -136,6 +136,36 @@ class BadInputContract(Contract):
             await store.save_snapshot(snapshot(execution_id))
         assert not target.requests()
 
+    async def test_what_cannot_be_meant_is_refused(
+        self, store: StateStore, acme: StateStore, target: Target
+    ) -> None:
+        target.requests()
+        saved = snapshot()
+        for call in (
+            store.set("k", b"v", want_current=True),
+            store.set_json("k", 1, want_current=True),
+            store.delete("k", want_current=True),
+            acme.save_snapshot(saved, want_current=True),
+            acme.delete_snapshot(E1, want_current=True),
+            acme.execution(E1).set("k", b"v", want_current=True),
+        ):
+            with pytest.raises(errors.InvalidArgument, match=r"want_current.* pass if_version"):
+                await call
+        seconds: Any
+        for seconds in (60, 60.0, timedelta(minutes=1)):
+            with pytest.raises(errors.InvalidArgument, match="ttl=60"):
+                await store.update_json("k", lambda _: 1, seconds)
+        block: Any = acme.lease(E1, ttl=5)
+        with pytest.raises(errors.InvalidArgument, match=r"async with store\.lease"):
+            await acme.save_snapshot(saved, lease=block)
+        with pytest.raises(AttributeError, match=r"fence.*async with store\.lease"):
+            _ = block.fence
+        with pytest.raises(errors.InvalidArgument, match="leave after out"):
+            _ = [key async for key in acme.iter_keys(E1, after="exec:e1:")]
+        with pytest.raises(errors.InvalidArgument, match="of another execution"):
+            _ = [key async for key in acme.iter_keys(E1, prefix="exec:e2:")]
+        assert not target.requests()
+
     @pytest.mark.parametrize("tenant_id", NO_TENANTS, ids=lambda value: repr(value)[:20])
     async def test_bad_tenants(self, store: StateStore, target: Target, tenant_id: Any) -> None:  # noqa: ANN401
         target.requests()

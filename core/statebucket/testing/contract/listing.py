@@ -208,7 +208,7 @@ class ListingContract(Contract):
                 await _all(lists_some(after="k" * 1024))
             assert await _all(lists_some(prefix="k" * 1024)) == []
         for prefix in ("row", "exec:e2:", "exec:e1"[1:]):
-            with pytest.raises(errors.InvalidArgument, match="prefix='exec:e1:"):
+            with pytest.raises(errors.InvalidArgument, match="exec:e1:"):
                 await _all(acme.iter_keys(E1, prefix=prefix))
         with pytest.raises(errors.InvalidArgument, match="after='exec:e1:row'"):
             await _all(acme.iter_keys(E1, after="row"))
