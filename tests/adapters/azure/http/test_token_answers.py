@@ -21,13 +21,13 @@ from statebucket import errors
 from statebucket.port.bucket import Location
 from statebucket_azure import open_bucket_over_http
 from support.error_texts import texts
-from support.fault_proxy.proxy import Answer, DropReply, HangBeforeReply
+from support.fault_proxy.proxy import Answer, DropReply, FaultProxy, HangBeforeReply
 from support.servers.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.fault_proxy.proxy import Fault, FaultProxy
+    from support.fault_proxy.proxy import Fault
 
 pytestmark = pytest.mark.asyncio
 
@@ -130,6 +130,18 @@ async def test_a_service_that_hangs_ends_with_the_deadline(
         with pytest.raises((errors.DeadlineExceeded, errors.Unavailable)):
             await store.set("a", b"v")
     assert time.monotonic() - begun < 5
+    assert blobs.count() == 0
+
+
+async def test_a_certificate_that_is_not_trusted_is_no_passing_failure(
+    blobs: FaultProxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with FaultProxy("127.0.0.1", 1, tls="untrusted") as other:
+        SOURCES["federated"](monkeypatch, other, tmp_path)
+        async with opened(blobs) as store:
+            with pytest.raises(errors.UntrustedCertificate, match="SSL_CERT_FILE") as caught:
+                await store.get("a")
+    assert SECRET not in "".join(texts(caught.value))
     assert blobs.count() == 0
 
 

@@ -1,13 +1,7 @@
-"""Roles of containers, instances and web identities: what is asked, when, and how often."""
+"""Roles of containers, instances and web identities: what is asked of whom."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import subprocess
-import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -22,7 +16,6 @@ from adapters.s3.http.sources import (
     SESSION_TOKEN,
     SOURCES,
     TOKEN_PATH,
-    Source,
     body,
     container,
     instance,
@@ -36,16 +29,12 @@ from adapters.s3.http.sources import (
     port_of,
     web_identity,
 )
-from statebucket import errors
-from statebucket.sync import open_store as open_blocking
-from support.competing_processes import environ
 from support.fault_proxy.messages import Reply
-from support.fault_proxy.proxy import Answer, BlackHole, Delay, Together, s3_error
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.fault_proxy.proxy import Fault, FaultProxy
+    from support.fault_proxy.proxy import FaultProxy
 
 
 @pytest.mark.asyncio
@@ -174,129 +163,6 @@ async def test_a_web_identity(
         "WebIdentityToken": [f"{SECRET}.jwt"],
     }
     assert parse_qs(second.body.decode())["WebIdentityToken"] == ["another"]
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("name", ["container", "web identity"])
-async def test_a_key_is_renewed_beside_the_calls_and_once(
-    bucket: FaultProxy,
-    service: FaultProxy,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    name: str,
-) -> None:
-    source = SOURCES[name]
-    source.environment(monkeypatch, service, tmp_path)
-    due_at_once(monkeypatch)
-    service.plan(source.granted("K1", 60))
-    service.always(Together((Delay(0.3), source.granted("K2"))))
-    async with opened(bucket) as store:
-        await store.get("a")
-        began = time.monotonic()
-        while keys_of(bucket)[-1] == "K1":
-            await asyncio.gather(*(store.get("a") for _ in range(4)))
-            await asyncio.sleep(0.05)
-            assert time.monotonic() - began < 60
-    assert service.count() == 2
-
-
-def due_at_once(patch: pytest.MonkeyPatch) -> None:
-    """Has keys renewed as soon as they end within the quarter of an hour."""
-    patch.setattr("statebucket_s3.http.credentials._SHARE", 1.0)
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("fault", [Answer(503), Answer(401), BlackHole()])
-async def test_a_renewal_that_fails_or_hangs_is_no_error_while_the_key_lasts(
-    bucket: FaultProxy,
-    service: FaultProxy,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    fault: Fault,
-) -> None:
-    container(monkeypatch, service, tmp_path)
-    due_at_once(monkeypatch)
-    service.plan(of_container("K1", 60))
-    service.always(fault)
-    async with opened(bucket) as store:
-        await store.get("a")
-        began = time.monotonic()
-        while time.monotonic() - began < 1.5:
-            await asyncio.gather(*(store.get("a") for _ in range(4)))
-            await asyncio.sleep(0.01)
-    assert set(keys_of(bucket)) == {"K1"}
-    assert 2 <= service.count() <= 2 + (time.monotonic() - began)
-
-
-def test_all_loops_and_threads_share_one_load(
-    bucket: FaultProxy, service: FaultProxy, source: Source
-) -> None:
-    service.always(Together((Delay(0.1), source.granted("K1"))))
-    store = opened(bucket)
-    blocking = open_blocking(f"s3://bucket/app?endpoint_url={bucket.url}&engine=http")
-
-    async def several() -> None:
-        await asyncio.gather(*(store.get(f"a{number}") for number in range(4)))
-
-    with ThreadPoolExecutor(4) as pool:
-        calls = [pool.submit(asyncio.run, several()) for _ in range(3)]
-        for blocked in [pool.submit(blocking.get, "a") for _ in range(2)]:
-            blocked.result(60)
-        for call in calls:
-            call.result(60)
-    assert keys_of(bucket) == ["K1"] * 14
-    assert service.count() == 2 * source.requests  # of two stores
-    blocking.shutdown()
-
-
-FORKED = """
-import os, sys
-from statebucket.sync import open_store
-store = open_store(sys.argv[1])
-store.get("a")
-child = os.fork()
-if not child:
-    store.get("a")
-    os._exit(0)
-print(os.waitpid(child, 0)[1], "botocore" in sys.modules, "asyncio" in sys.modules)
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_blocking_store_in_a_fork_imports_neither_botocore_nor_asyncio(
-    bucket: FaultProxy, service: FaultProxy, source: Source
-) -> None:
-    service.always(source.granted("K1"))
-    url = f"s3://bucket/app?endpoint_url={bucket.url}&engine=http"
-    run = subprocess.run(
-        [sys.executable, "-c", FORKED, url],
-        env=environ({}),
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert run.stdout == "0 False False\n"
-    assert keys_of(bucket) == ["K1"] * 2
-    assert service.count() == source.requests
-
-
-@pytest.mark.asyncio
-async def test_a_key_that_s3_calls_expired_is_replaced_once(
-    bucket: FaultProxy, service: FaultProxy, source: Source
-) -> None:
-    service.plan(*[source.granted("K1")] * source.requests)
-    service.always(source.granted("K2"))
-    bucket.plan(s3_error(400, "ExpiredToken"))
-    async with opened(bucket) as store:
-        assert await store.get("a") is None
-        assert keys_of(bucket) == ["K1", "K2"]
-        bucket.clear()
-        bucket.plan(s3_error(400, "ExpiredToken"))
-        with pytest.raises(errors.InvalidCredentials, match="ExpiredToken"):
-            await store.get("a")
-    assert keys_of(bucket) == ["K2"]  # not sent again with the same
-    assert service.count() == 3 * source.requests
 
 
 @pytest.mark.asyncio
