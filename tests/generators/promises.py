@@ -209,7 +209,7 @@ CASES = [
     ),
     Case(
         19,
-        "Metadata is small, plain ASCII; that of others is not minded; a refusal is typed",
+        "Metadata is small, plain ASCII; metadata of others is ignored; a refusal is a typed error",
         (
             f"{_BESIDE}:test_what_is_written_fits_every_service",
             f"{_BESIDE}:test_metadata_that_others_added_is_not_minded",
@@ -238,7 +238,8 @@ CASES = [
     ),
     Case(
         22,
-        "Refused, expired, renewed credentials and missing buckets are told apart; none is made",
+        "Refused, expired, renewed credentials and missing buckets have errors of their own; "
+        "no bucket is created",
         (
             "faults.test_credentials:*",
             "faults.test_same_errors:test_one_mistake_one_error",
