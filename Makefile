@@ -28,7 +28,7 @@ FLOORS := tests/unit --ignore tests/unit/support --ignore tests/unit/telemetry \
 	tests/adapters/gcs/test_contract.py::TestFakeGCS tests/adapters/gcs/test_contract.py::TestFakeGCSHTTP \
 	tests/adapters/gcs/http tests/adapters/azure/test_contract.py::TestAzurite
 
-.PHONY: help demo test test-all test-fast test-floors test-aiobotocore test-terraform test-rgw test-localstack soak bench-cold bench-large bench bench-readme check format docs screenshots stubs request-table promises-table servers-table sizes lock clean
+.PHONY: help demo test test-all test-fast test-floors test-aiobotocore test-terraform test-rgw test-localstack soak bench-cold bench-large bench bench-readme bench-langgraph check format docs screenshots stubs request-table promises-table servers-table sizes lock clean
 
 help:  ## Shows this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -66,16 +66,19 @@ soak: $(VENV)/.dev  ## An hour of mixed load with faults on; SOAK_SECONDS= for l
 	SOAK_SECONDS=$${SOAK_SECONDS:-3600} $(PYTEST) -s tests/soak
 
 bench-cold: $(VENV)/.bench  ## From a process's start to its first load, beside other libraries
-	PYTHONPATH=tests $(BIN)/python -m benchmarks.cold
+	PYTHONPATH=tests $(VENV)/bench/bin/python -m benchmarks.cold
 
 bench-large: $(VENV)/.dev  ## What a large value adds to a process's memory, on SQLite and S3
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.large_value
 
 bench: $(VENV)/.bench  ## Our store beside other libraries, some 12 minutes; BENCH="--rounds 9 --clouds s3 --tls"
-	PYTHONPATH=tests $(BIN)/python -m benchmarks.speed $(BENCH)
+	PYTHONPATH=tests $(VENV)/bench/bin/python -m benchmarks.speed $(BENCH)
 
 bench-readme: $(VENV)/.bench  ## Writes the figures of tests/README.md from what make bench has measured
-	PYTHONPATH=tests $(BIN)/python -m benchmarks.speed.readme
+	PYTHONPATH=tests $(VENV)/bench/bin/python -m benchmarks.speed.readme
+
+bench-langgraph: $(VENV)/.bench-langgraph  ## LangGraph's savers beside each other, some 8 minutes; writes the table of the saver's page
+	PYTHONPATH=tests $(VENV)/bench-langgraph/bin/python -m benchmarks.savers
 
 check: $(VENV)/.check  ## Format, lint, types, and who may import whom
 	$(BIN)/ruff format --check $(CODE) terraform
@@ -192,6 +195,16 @@ $(VENV)/.docs: pyproject.toml | $(BIN)/python
 	$(VENV)/docs/bin/python -m pip install --quiet --group docs
 	@touch "$@"
 
+# The same: what is compared with us pins older releases than the tests do.
 $(VENV)/.bench: pyproject.toml $(VENV)/.dev
-	$(BIN)/python -m pip install --quiet --group bench
+	$(PYTHON) -m venv --clear $(VENV)/bench
+	$(BIN)/uv pip install --quiet --python $(VENV)/bench/bin/python \
+		--editable ".[all,testing-s3]" --group tools --group bench
+	@touch "$@"
+
+# The same, of LangGraph's newest release; the benchmark's server needs a library of the extra gcs.
+$(VENV)/.bench-langgraph: pyproject.toml $(VENV)/.dev
+	$(PYTHON) -m venv --clear $(VENV)/bench-langgraph
+	$(BIN)/uv pip install --quiet --python $(VENV)/bench-langgraph/bin/python \
+		--editable ".[langgraph,http,gcs]" --group bench-langgraph
 	@touch "$@"

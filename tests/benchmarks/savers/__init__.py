@@ -1,0 +1,1 @@
+"""LangGraph's checkpoint savers beside each other: `make bench-langgraph`."""
