@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # Where one of many writers wins: moto now and then lets two through on one version.
 STRICT = ["sqlite", "ministack+http", "gcs+http", "azure+http"]
+on_each_service = pytest.mark.parametrize("deployment", STRICT, indirect=True)
 on_sqlite = pytest.mark.parametrize("deployment", ["sqlite"], indirect=True)
 RECORD = "idempotency/test-func.integrations.aws.orders.handler.<locals>.handle#"
 
@@ -98,7 +99,7 @@ def test_what_died_is_taken_over_once_its_time_is_up(store: BlockingStateStore) 
 
 
 @pytest.mark.parametrize("left", [False, True], ids=["new", "left in progress"])
-@pytest.mark.parametrize("deployment", STRICT, indirect=True)
+@on_each_service
 def test_of_twenty_at_once_one_runs(store: BlockingStateStore, *, left: bool) -> None:
     charges = Charges()
     all_tried = threading.Barrier(20)
@@ -130,7 +131,7 @@ def test_of_twenty_at_once_one_runs(store: BlockingStateStore, *, left: bool) ->
     assert [answer for answer in answers if answer] == [{"charged": 30, "receipt": 1}]
 
 
-@pytest.mark.parametrize("deployment", STRICT, indirect=True)
+@on_each_service
 @pytest.mark.parametrize("end", ["returns", "raises"])
 def test_a_holder_that_is_late_overwrites_nothing(store: BlockingStateStore, end: str) -> None:
     charges = Charges()
@@ -175,6 +176,7 @@ def test_a_durable_functions_replay_that_is_late_overwrites_nothing(
     assert handler(store, charges)(ORDER, Context()) == {"charged": 30, "receipt": 1}
 
 
+@on_each_service
 def test_a_record_expires_when_powertools_says_so(deployment: Deployment) -> None:
     later = timedelta(0)
     charges = Charges()
@@ -194,6 +196,7 @@ def test_a_record_expires_when_powertools_says_so(deployment: Deployment) -> Non
         assert charges.done == 2
 
 
+@on_each_service
 def test_a_function_that_outlives_its_record_keeps_its_answer(deployment: Deployment) -> None:
     later = timedelta(0)
     charges = Charges()
@@ -219,6 +222,7 @@ def test_a_record_that_expires_at_once_is_no_error(store: BlockingStateStore) ->
     assert handle(ORDER, Context())["receipt"] == 2
 
 
+@on_each_service
 def test_an_answer_may_have_megabytes(store: BlockingStateStore) -> None:
     rows = [f"row {number} \U0001f600" for number in range(250_000)]
     handle = handler(store, lambda _event: {"rows": rows})
@@ -239,6 +243,7 @@ def test_an_answer_may_be_anything_json_holds(store: BlockingStateStore, answer:
     assert replayed == (answer or None)
 
 
+@on_each_service
 @pytest.mark.parametrize("cache", [False, True], ids=["", "local cache"])
 def test_another_payload_under_the_same_key_is_refused(
     store: BlockingStateStore, *, cache: bool
