@@ -28,7 +28,7 @@ FLOORS := tests/unit --ignore tests/unit/support --ignore tests/unit/telemetry \
 	tests/adapters/gcs/test_contract.py::TestFakeGCS tests/adapters/gcs/test_contract.py::TestFakeGCSHTTP \
 	tests/adapters/gcs/http tests/adapters/azure/test_contract.py::TestAzurite
 
-.PHONY: help demo test test-all test-fast test-floors test-aiobotocore test-terraform test-rgw test-localstack soak bench-cold bench-large bench bench-readme bench-langgraph check format docs screenshots stubs request-table promises-table servers-table sizes lock clean
+.PHONY: help demo test test-all test-fast test-floors test-aiobotocore test-terraform test-rgw test-localstack soak bench-cold bench-large bench-scale bench bench-readme bench-langgraph check format docs screenshots stubs request-table promises-table servers-table sizes lock clean
 
 help:  ## Shows this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -73,6 +73,9 @@ bench-large: $(VENV)/.dev  ## What a large value adds to a process's memory, on 
 
 bench: $(VENV)/.bench  ## Our store beside other libraries, some 12 minutes; BENCH="--rounds 9 --clouds s3 --tls"
 	PYTHONPATH=tests $(VENV)/bench/bin/python -m benchmarks.speed $(BENCH)
+
+bench-scale: $(VENV)/.dev  ## Sweep, copy, removal, inventory of SCALE="--objects 1000000", by processes and Dask
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.scale $(SCALE)
 
 bench-readme: $(VENV)/.bench  ## Writes the figures of tests/README.md from what make bench has measured
 	PYTHONPATH=tests $(VENV)/bench/bin/python -m benchmarks.speed.readme

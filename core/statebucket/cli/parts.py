@@ -1,5 +1,6 @@
 """The options by which a command runs on parts of a store, and the running of it."""
 
+import logging
 import os
 from collections.abc import Callable
 from typing import Annotated, NamedTuple
@@ -105,6 +106,8 @@ async def run_job(
     spread.check()
     stores = Stores(job, source, target)
     if spread.dask is not None:
+        # At its end a connection that is closed would be told there with a traceback.
+        logging.getLogger("distributed.batched").setLevel(logging.WARNING)
         async with Cluster(spread.dask) as cluster:
             threads = await cluster.threads()
             screen.note(f"{counted(threads, 'thread')} at {spread.dask}", "dim")

@@ -85,29 +85,33 @@ class Cluster:
             tally.note(*event[1])
 
         client.subscribe_topic(topic, heard)
-        tasks = {
+        tasks = [
             client.submit(
                 run_part, job, part.to_dict(), topic, key=f"{topic}-{part.index}", retries=_RETRIES
-            ): part
+            )
             for part in partitions
-        }
+        ]
         total = Outcome(report=job.empty)
+
+        async def one(task: Any, part: Partition) -> None:  # noqa: ANN401  (a future of Dask's)
+            nonlocal total
+            try:
+                outcome = await task.result()
+            except Exception as error:  # noqa: BLE001  (the cluster's, or of a worker's code)
+                lost = Unavailable(
+                    f"part {part.index + 1} of {part.count} did not end on the cluster: "
+                    f"{type(error).__name__}: {error}"
+                )
+                outcome = Outcome(report=job.empty, failed=1, errors=(lost,))
+            tally.note(part.index, done(outcome.report))
+            total += outcome
+
         try:
-            async for task in distributed().as_completed(list(tasks)):
-                part = tasks[task]
-                try:
-                    outcome = await task.result()
-                except Exception as error:  # noqa: BLE001  (the cluster's, or of a worker's code)
-                    lost = Unavailable(
-                        f"part {part.index + 1} of {part.count} did not end on the cluster: "
-                        f"{type(error).__name__}: {error}"
-                    )
-                    outcome = Outcome(report=job.empty, failed=1, errors=(lost,))
-                tally.note(part.index, done(outcome.report))
-                total += outcome
-        finally:
-            client.unsubscribe_topic(topic)
-            await client.cancel(list(tasks), force=True)
+            await asyncio.gather(*map(one, tasks, partitions))
+        except BaseException:
+            await client.cancel(tasks, force=True)
+            raise
+        client.unsubscribe_topic(topic)
         return total
 
 

@@ -1,0 +1,102 @@
+"""Parts on a real Dask cluster, of whose workers one dies."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import distributed
+import psutil
+import pytest
+
+from statebucket import errors, open_store
+from statebucket.admin import inventory
+from statebucket.scale.jobs import Job, checked
+from statebucket.scale.on_dask import Cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dask")]
+
+OBJECTS = 600
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A scheduler and two workers, processes of their own with a thread each."""
+    with distributed.LocalCluster(  # type: ignore[no-untyped-call]
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
+        yield cluster
+
+
+async def filled(url: str) -> None:
+    async with open_store(url, clock=lambda: time.time() - 7200) as store:
+        acme = store.tenant("acme")
+        for at in range(OBJECTS):
+            await acme.set(f"k{at}", b"v", 60)
+
+
+def workers(cluster: Any) -> list[psutil.Process]:
+    found = psutil.Process().children(recursive=True)
+    pids = {worker.pid for worker in cluster.workers.values()}
+    return [one for one in found if one.pid in pids]
+
+
+def test_a_worker_that_dies_loses_nothing(cluster: Any, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/state.db"
+    job = Job(command="sweep", url=url)
+    killed: list[int] = []
+    seen: list[int] = []
+
+    def progress(done: int) -> None:
+        seen.append(done)
+        if not killed:
+            victim = workers(cluster)[0]
+            killed.append(victim.pid)
+            victim.kill()
+
+    async def work() -> None:
+        await filled(url)
+        async with Cluster(cluster.scheduler_address) as connected, open_store(url) as store:
+            parts = await store.partitions(12)
+            outcome = await connected.run(job, parts, progress)
+            report: Any = checked(job, outcome)
+            # What the one that died had removed of a part is not reported: no one knows.
+            assert 0 < report.removed <= OBJECTS
+            assert (await inventory(store)).listed == 0
+            assert await store.sweep() == report.__class__()
+
+    asyncio.run(work())
+    assert killed
+    assert seen
+
+
+def test_a_job_on_a_cluster_reports_as_one_process_does(cluster: Any, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/state.db"
+
+    async def work() -> None:
+        await filled(url)
+        async with Cluster(cluster.scheduler_address) as connected, open_store(url) as store:
+            assert await connected.threads() >= 1
+            parts = await store.partitions(4)
+            outcome = await connected.run(Job(command="inventory", url=url), parts)
+            assert outcome.report == await inventory(store)
+
+    asyncio.run(work())
+
+
+def test_errors_of_a_worker_come_back_as_they_are(cluster: Any, tmp_path: Path) -> None:
+    job = Job(command="inventory", url=f"sqlite:///{tmp_path}/none/state.db")
+
+    async def work() -> None:
+        async with Cluster(cluster.scheduler_address) as connected:
+            outcome = await connected.run(job, await open_store("memory://").partitions(1))
+            with pytest.raises(errors.StateBucketError) as caught:
+                checked(job, outcome)
+            assert type(caught.value) is not errors.Unavailable
+
+    asyncio.run(work())
