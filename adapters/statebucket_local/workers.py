@@ -102,6 +102,8 @@ class Workers:
                 self._put(connection)
         except sqlite3.Error as error:
             raise _translated(error, self._path) from error
+        except UnicodeDecodeError as error:  # SQLite quotes what a damaged file has for text
+            raise CorruptObject(f"not a database that SQLite can read: {self._path!r}") from error
         except OverflowError as error:  # over 2 GiB, which Python does not hand to SQLite
             raise RequestRejected(f"too large for the SQLite file {self._path!r}") from error
 
@@ -181,7 +183,7 @@ class Workers:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(_SCHEMA)
-        except sqlite3.Error:
+        except (sqlite3.Error, UnicodeDecodeError):
             connection.close()
             raise
         self._connections.append(connection)

@@ -194,6 +194,19 @@ async def test_a_file_that_was_cut_short_is_corrupt_and_left(tmp_path: Path, sha
 
 
 @pytest.mark.asyncio
+async def test_a_damaged_name_that_sqlite_quotes_is_corrupt(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    async with open_store(f"sqlite:///{path}") as store:
+        await store.set("k", b"v")
+    # No text in UTF-8, and so no error of SQLite's that Python can read.
+    damaged = path.read_bytes().replace(b"statebucket_objects", b"\x80tatebucket_objects", 1)
+    path.write_bytes(damaged)
+    async with open_store(f"sqlite:///{path}") as store:
+        with pytest.raises(errors.CorruptObject, match="can read"):
+            await store.get("k")
+
+
+@pytest.mark.asyncio
 async def test_metadata_that_cannot_be_read_is_corrupt(tmp_path: Path) -> None:
     target = SQLiteTarget(tmp_path)
     async with target.open() as store:

@@ -166,7 +166,7 @@ class ExecutionContract(Contract):
     async def test_calls_that_name_an_execution_take_an_id_with_a_colon(
         self, store: StateStore, acme: StateStore, target: Target
     ) -> None:
-        id_ = "arn:aws:states:eu-west-1:1:execution:import:1"
+        id_ = "urn:flows:eu-west-1:1:execution:import:1"
         for view in (acme, store):
             await acme.save_snapshot(snapshot(id_))
             await view.execution(id_).set("k", b"v")
