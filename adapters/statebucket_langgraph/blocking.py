@@ -37,14 +37,8 @@ T = TypeVar("T")
 class StatebucketSaver(NoAsynchronousCalls, Saver):
     """A LangGraph checkpointer over a store, for graphs that are run without an event loop.
 
-    Args:
-        store: A store, or a tenant's view of one; a store's tenant is then "langgraph". It is not
-            closed.
-        ttl: How long a checkpoint and what belongs to it can be read after it was saved, a
-            `timedelta` or seconds; by default the store's ``retention``, else for ever.
-        history: Whether earlier checkpoints are kept. Without them a thread takes the space of one
-            checkpoint; it cannot be forked from the past.
-        serde: What turns values into bytes; LangGraph's own by default.
+    It is `AsyncStatebucketSaver` with blocking calls and a store of `statebucket.sync`: the same
+    arguments, objects, requests and errors, which are described there.
 
     Raises:
         InvalidArgument: The store is not of this kind, or the TTL is not positive.
@@ -76,31 +70,21 @@ class StatebucketSaver(NoAsynchronousCalls, Saver):
     ) -> Iterator[Self]:
         """Opens a store, and closes it at the end of ``with``.
 
-        Args:
-            url: The store's URL.
-            tenant: The tenant whose threads these are; by default the URL's, if it has one.
-            ttl: As for the class; likewise the next two.
-            history: See there.
-            serde: See there.
-            options: Those of `statebucket.open_store`.
+        Takes what `AsyncStatebucketSaver.from_conn_string` takes.
         """
         with open_store(url, **options) as store:
             view = store if tenant == TENANT else store.tenant(tenant)
             yield cls(view, ttl=ttl, history=history, serde=serde)
 
     def setup(self) -> None:
-        """Returns if the bucket can be reached: 1 request. There is nothing to set up."""
+        """As `AsyncStatebucketSaver.setup`."""
         self._store.health_check()
 
     def _answer(self, steps: Steps[T]) -> T:
         return answer_blocking(self._store, steps)
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """A thread's newest checkpoint, or the one that the config names.
-
-        2 requests, 1 of them lists, and 1 for each task with pending writes; 2 more, 1 of them
-        lists, for a checkpoint that is not the newest. 1 where there is no thread.
-        """
+        """As `AsyncStatebucketSaver.aget_tuple`."""
         return self._answer(self._get_tuple(config))
 
     def list(
@@ -111,11 +95,7 @@ class StatebucketSaver(NoAsynchronousCalls, Saver):
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
-        """A thread's checkpoints, the newest first; without a config those of all threads.
-
-        3 requests a thread, 2 of them list 1,000 objects each, then 1 for each checkpoint but the
-        newest and 1 for each task that has written on one.
-        """
+        """As `AsyncStatebucketSaver.alist`."""
         threads = list(self.list_threads()) if config is None else [place_in(config).thread]
         for thread in threads:
             found = self._answer(self._list(thread, config, before))
@@ -127,7 +107,7 @@ class StatebucketSaver(NoAsynchronousCalls, Saver):
                     limit = None if limit is None else limit - 1
 
     def list_threads(self) -> Iterator[str]:
-        """The threads that there are: 2 lists, of 1,000 objects each."""
+        """As `AsyncStatebucketSaver.alist_threads`."""
         for thread in self._store.iter_executions():
             yield str(thread)
 
@@ -138,11 +118,7 @@ class StatebucketSaver(NoAsynchronousCalls, Saver):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,  # noqa: ARG002  (all values are in the checkpoint)
     ) -> RunnableConfig:
-        """Saves a checkpoint: 2 requests; 1 for a thread's first; 1 more if it was not read before.
-
-        Raises:
-            CheckpointConflict: Another run has continued the thread meanwhile; nothing was stored.
-        """
+        """As `AsyncStatebucketSaver.aput`."""
         return self._answer(self._put(config, checkpoint, metadata))
 
     def put_writes(
@@ -152,65 +128,30 @@ class StatebucketSaver(NoAsynchronousCalls, Saver):
         task_id: str,
         task_path: str = "",
     ) -> None:
-        """Saves what a task has written: 1 request, 3 if it has written on this checkpoint before.
-
-        Where an index is written twice the first stays, but for LangGraph's special channels.
-        """
+        """As `AsyncStatebucketSaver.aput_writes`."""
         self._answer(self._put_writes(config, writes, task_id, task_path))
 
     def delete_thread(self, thread_id: str) -> None:
-        """Deletes a thread: 1 list and 1 batch per 1,000 objects, and 2 more requests.
-
-        A run that is under way on it is refused at its next save.
-        """
+        """As `AsyncStatebucketSaver.adelete_thread`."""
         self._answer(delete_thread(self._memory, str(thread_id)))
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
-        """Deletes the checkpoints that runs have saved, in all threads.
-
-        All threads are looked through, with 1 list and 1 request for each namespace of each, and
-        those for what goes. A thread's newest
-        checkpoint is then the newest that is left. Do not delete a run that a `DeltaChannel` of a
-        later checkpoint needs.
-
-        Raises:
-            VersionConflict: Another run has continued such a thread meanwhile. Call it again.
-        """
+        """As `AsyncStatebucketSaver.adelete_for_runs`."""
         threads = list(self.list_threads())
         for thread in threads:
             self._answer(delete_runs(self._memory, thread, run_ids, self._ttl))
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
-        """Copies a thread, all of its checkpoints and writes: 3 lists and 2 an object.
-
-        The newest checkpoint is copied last: until then, and where the copy is interrupted, the
-        target loads as it was before.
-        """
+        """As `AsyncStatebucketSaver.acopy_thread`."""
         self._answer(self._copy(source_thread_id, target_thread_id))
 
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
-        """Deletes the earlier checkpoints of threads, also while graphs run on them.
-
-        For each thread 1 list, 1 request for each namespace and 1 batch per 1,000 objects; with a
-        `DeltaChannel` 2 for each ancestor that it needs.
-        What a `DeltaChannel` of the newest checkpoint is rebuilt from stays.
-
-        Args:
-            thread_ids: The threads.
-            strategy: "keep_latest" keeps the newest checkpoint of each namespace, "delete" none.
-
-        Raises:
-            InvalidArgument: There is no such strategy.
-        """
+        """As `AsyncStatebucketSaver.aprune`."""
         for thread in thread_ids:
             self._answer(prune(self._memory, str(thread), strategy, self.serde))
 
     def get_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, DeltaChannelHistory]:
-        """What a checkpoint's ancestors have written to channels.
-
-        3 requests, 2 of them list 1,000 objects each, then for each ancestor 1 and 1 for each task
-        that has written on it.
-        """
+        """As `AsyncStatebucketSaver.aget_delta_channel_history`."""
         return self._answer(history(self.serde, place_in(config), channels))

@@ -172,9 +172,8 @@ class AsyncStatebucketSaver(NoBlockingCalls, Saver):
         """Deletes the checkpoints that runs have saved, in all threads.
 
         All threads are looked through, with 1 list and 1 request for each namespace of each, and
-        those for what goes. A thread's newest
-        checkpoint is then the newest that is left. Do not delete a run that a `DeltaChannel` of a
-        later checkpoint needs.
+        those for what goes. A thread's newest checkpoint is then the newest that is left. Do not
+        delete a run that a `DeltaChannel` of a later checkpoint needs.
 
         Raises:
             VersionConflict: Another run has continued such a thread meanwhile. Call it again.
