@@ -193,6 +193,9 @@ class Layout:
         """
         if len(name) > MAX_NAME_BYTES or not name.startswith(self.root):
             return None
+        tenant, prefix = self._latest
+        if prefix and name.startswith(prefix):  # as all of a tenant's listing does
+            return _parse_scope(tenant, name[len(prefix) :].split("/"))
         match name[len(self.root) :].split("/"):
             case ["tenants", segment, *rest]:
                 tenant_id = decode(segment)

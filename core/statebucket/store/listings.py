@@ -72,7 +72,12 @@ class Listings(ContextStore):
             "list_snapshots", folder, self.context.deadline, limit=min(limit, PAGE)
         )
         async for page in pages:
-            found += [ExecutionId(one.text) for one in self._ours(page)]
+            places = [self._layout.parse(info.name) for info in page]
+            found += [
+                ExecutionId(place.execution)
+                for place in places
+                if place is not None and place.execution is not None
+            ]
             if len(found) >= limit:
                 break
         return found[:limit]

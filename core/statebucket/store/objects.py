@@ -298,7 +298,11 @@ class Objects:
             start_after: Only objects whose names come behind this one.
         """
         async for page in self.all_pages(operation, prefix, seconds, limit, start_after):
-            yield [info for info in page if not self.surely_expired(info)]
+            yield [
+                info
+                for info in page
+                if "expiresat" not in info.metadata or not self.surely_expired(info)
+            ]
 
     async def all_pages(
         self,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from statebucket.contract.partition import Partition
     from statebucket.port.bucket import Deletion, ObjectInfo
     from statebucket.store.context import StoreContext
-    from statebucket.store.layout import Place
+    from statebucket.store.layout import Kind, Place
     from statebucket.store.retry import Call
 
 T = TypeVar("T")
@@ -57,7 +57,7 @@ class Remover:
         self._operation = operation
         check_progress(progress)
         self._progress = progress
-        self._sizes: dict[str, int] = {}
+        self._found: dict[str, tuple[int, Kind]] = {}  # what was listed: its size and kind
         self._failures = Failures()
         self._unlisted: StateBucketError | None = None
         self._sent = False
@@ -206,7 +206,7 @@ class Remover:
                     if place is None or not inside(place):
                         self._foreign += 1
                         continue
-                    self._sizes[info.name] = info.size
+                    self._found[info.name] = (info.size, place.kind)
                     waiting.append(info.name)
                 while len(waiting) > size:
                     batch, waiting = waiting[:size], waiting[size:]
@@ -226,7 +226,7 @@ class Remover:
             called(f"{self._operation}: progress", self._progress, self._so_far())
 
     def _count(self, deletion: Deletion) -> None:
-        size = self._sizes.pop(deletion.name, None)
+        size, kind = self._found.pop(deletion.name, None) or (None, None)
         if deletion.error is not None:
             self._failures.add(deletion.name, deletion.error)
             return
@@ -235,8 +235,9 @@ class Remover:
         if existed is False:
             return
         self._bytes += size or 0
-        place = self._layout.parse(deletion.name)
-        kind = None if place is None else place.kind
+        if kind is None:
+            place = self._layout.parse(deletion.name)
+            kind = None if place is None else place.kind
         if kind == "snapshot":
             if existed is None or self._snapshots is None:
                 self._snapshots = None
