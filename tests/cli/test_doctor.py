@@ -247,7 +247,7 @@ async def test_expired_objects_that_pile_up_are_found(tmp_path: Path) -> None:
 def test_a_file_is_fit(cli: Callable[..., Any]) -> None:
     answer = cli("doctor", "--write", "--json")
     assert (answer.code, answer.json["ok"]) == (0, True)
-    assert {one["status"] for one in answer.json["findings"]} <= {"ok", "note"}
+    assert [one for one in answer.json["findings"] if one["status"] not in {"ok", "note"}] == []
     assert "save" in of(answer, "latency")[0]["message"]
 
 

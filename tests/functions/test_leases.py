@@ -156,6 +156,7 @@ async def test_a_lease_that_cannot_be_renewed_is_lost(place: Place) -> None:
     assert place.proxy is not None
     async with place.open() as store:
         acme = store.tenant(ACME)
+        await acme.exists("warm")  # making a client takes time of its own
         async with acme.lease(E1, ttl=TTL) as lease:
             await acme.save_snapshot(snapshot(1), lease=lease)
             place.proxy.always(BlackHole())

@@ -37,7 +37,7 @@ async def test_the_loop_goes_on_while_requests_are_under_way(
 ) -> None:
     bucket = opened(proxy.url, around.bucket)
     await bucket.put(write("a"), None)
-    proxy.always(DelayReply(0.8))
+    proxy.always(DelayReply(1.6))
     longest = 0.0
 
     async def beat() -> None:
@@ -50,14 +50,14 @@ async def test_the_loop_goes_on_while_requests_are_under_way(
     heart = asyncio.create_task(beat())
     await asyncio.gather(*(bucket.get("a") for _ in range(8)), bucket.put(write("b"), None))
     heart.cancel()
-    assert longest < 0.4
+    assert longest < 1.2
 
 
 @pytest.mark.asyncio
 async def test_after_a_freeze_one_try_fails_and_the_next_has_a_new_connection(
     proxy: FaultProxy, around: Around, opened: Opened
 ) -> None:
-    bucket = opened(proxy.url, around.bucket, deadline=0.9)
+    bucket = opened(proxy.url, around.bucket, deadline=2.4)
     await bucket.put(write("a"), None)
     proxy.always(DelayReply(0.1))
     await asyncio.gather(*(bucket.get("a") for _ in range(6)))
@@ -67,7 +67,7 @@ async def test_after_a_freeze_one_try_fails_and_the_next_has_a_new_connection(
     with pytest.raises(Unavailable):
         await bucket.get("a")
     assert await bucket.get("a") is not None  # though five more dead ones were in the pool
-    assert time.monotonic() - started < 0.6
+    assert time.monotonic() - started < 1.6  # a third of the deadline each
 
 
 @pytest.mark.asyncio

@@ -132,7 +132,7 @@ async def test_the_event_loop_does_not_wait_for_anothers_lock(tmp_path: Path) ->
         started_at = time.monotonic()
         with pytest.raises((errors.Throttled, errors.DeadlineExceeded)):
             await store.set("k", b"new")
-        assert time.monotonic() - started_at < 1.1
+        assert time.monotonic() - started_at < 3
         assert await store.get("k") == b"old"  # readers do not wait for writers
         other.execute("ROLLBACK")
     task.cancel()

@@ -38,7 +38,7 @@ async def test_what_a_batch_says_of_no_object_leaves_all_open(
     async with engine.open() as store:
         await store.exists("warm")  # making a client takes time of its own
         with pytest.raises(errors.DeleteIncomplete) as caught:
-            await store.with_deadline(0.6).tenant("acme").delete_execution_state("e1")
+            await store.with_deadline(1.2).tenant("acme").delete_execution_state("e1")
     failure = caught.value.failures[engine.prefix + name]
     assert isinstance(failure, errors.Unavailable | errors.DeadlineExceeded)
     assert failure.outcome == "unknown"
@@ -59,7 +59,7 @@ async def test_an_error_without_its_object_leaves_what_has_its_own_error(
     async with engine.open() as store:
         await store.exists("warm")  # making a client takes time of its own
         with pytest.raises(errors.DeleteIncomplete) as caught:
-            await store.with_deadline(0.6).tenant("acme").delete_execution_state("e1")
+            await store.with_deadline(1.2).tenant("acme").delete_execution_state("e1")
     failures = caught.value.failures
     assert isinstance(failures[engine.prefix + own], errors.AccessDenied)
     assert failures[engine.prefix + other].outcome == "unknown"
