@@ -55,6 +55,14 @@ def test_a_command_of_ours_works(
     assert not ended.value.code, capsys.readouterr()
 
 
+@pytest.mark.parametrize("line", [line for line in LINES if " -m pytest " in line])
+def test_pytest_finds_what_a_command_names(line: str) -> None:
+    (named,) = (word for word in line.split() if word.startswith("tests/"))
+    file, _, name = named.partition("::")
+    assert not name or re.search(rf"^class {name}\b", (ROOT / file).read_text(), re.MULTILINE)
+    assert (ROOT / file).exists()
+
+
 @pytest.mark.parametrize("line", [line for line in LINES if line.startswith("make ")])
 def test_make_has_the_target(line: str) -> None:
     target = line.split()[1]
