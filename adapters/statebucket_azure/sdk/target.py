@@ -70,10 +70,11 @@ class Target:
         try:
             client = connect(self.credential)
         except (TypeError, ValueError):
-            # Without the SDK's text, which may quote a secret.
+            client = None
+        if client is None:  # out of the handler: the SDK's text may quote a secret
             if secret:
-                raise no_connection_string() from None
-            raise InvalidArgument("credential is not supported by the Azure SDK") from None
+                raise no_connection_string()
+            raise InvalidArgument("credential is not supported by the Azure SDK")
         where = CONNECTION_STRING if secret else "endpoint_url"
         options.check_account(settings.get("accountname") or _account_of(client), where)
         if self.make_credential is None:

@@ -93,19 +93,21 @@ def parsed(name: str) -> Mapping[str, Mapping[str, str]]:
     except OSError:  # also where the user has no home
         return {}
     except UnicodeDecodeError:
-        raise _unreadable(name) from None
-    if not text:
-        return {}
+        found = None
+    else:
+        found = _sections(text) if text else {}
+    if found is None:  # out of the handlers, whose errors show lines, and so secrets
+        raise InvalidArgument(f"AWS's configuration file {name!r} cannot be read")
+    return found
+
+
+def _sections(text: str) -> Mapping[str, Mapping[str, str]] | None:
+    """The sections in a text; None where it is none of a file of AWS's."""
     from configparser import Error, RawConfigParser  # noqa: PLC0415  (only where there is a file)
 
     parser = RawConfigParser(default_section="", strict=False)
     try:
         parser.read_string(text)
     except Error:
-        raise _unreadable(name) from None
+        return None
     return {section.replace('"', ""): dict(parser.items(section)) for section in parser.sections()}
-
-
-def _unreadable(name: str) -> InvalidArgument:
-    """The error for a file that is none of AWS's; its cause would show lines, and so secrets."""
-    return InvalidArgument(f"AWS's configuration file {name!r} cannot be read")
