@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from strands import Agent, tool
 from strands.agent import NullConversationManager
+from strands.hooks import BeforeToolCallEvent
 from strands.multiagent import GraphBuilder
 from strands.types.content import ContentBlock
 
@@ -134,6 +135,33 @@ def test_a_graph_goes_on_at_the_node_that_failed(local: StateStore) -> None:
     assert [node.node_id for node in done.execution_order][-1] == "second"
     assert runs == ["second"]
     assert local.tenant("strands").name == "memory"
+
+
+def test_an_answer_to_an_interrupt_reaches_the_agent_of_another_process(local: StateStore) -> None:
+    paid: list[str] = []
+
+    @tool
+    def pay() -> str:
+        """Asks first."""
+        paid.append("once")
+        return "paid"
+
+    def ask(event: BeforeToolCallEvent) -> None:
+        if event.interrupt("approval", reason="pay?") != "yes":
+            event.cancel_tool = "refused"
+
+    def made(model: Scripted) -> Agent:
+        found = agent(StatebucketSessionManager("s", local), model, tools=[pay])
+        found.hooks.add_callback(BeforeToolCallEvent, ask)
+        return found
+
+    stopped = made(Scripted(tools=("pay",)))("one")
+    assert (stopped.stop_reason, paid) == ("interrupt", [])
+    assert stopped.interrupts is not None
+    [interrupt] = stopped.interrupts
+    answer: Any = {"interruptResponse": {"interruptId": interrupt.id, "response": "yes"}}
+    assert made(Scripted())([answer]).stop_reason == "end_turn"
+    assert paid == ["once"]
 
 
 def test_agents_of_one_session_are_apart_and_share_its_lease(local: StateStore) -> None:
