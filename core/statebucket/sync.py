@@ -23,6 +23,7 @@ import functools
 import os
 import sys
 import threading
+import types
 import weakref
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
 
@@ -30,7 +31,7 @@ from statebucket.contract.calls import Kind, declared
 from statebucket.contract.execution import ExecutionStore
 from statebucket.contract.lease import Lease
 from statebucket.contract.state_store import StateStore
-from statebucket.contract.wording import for_blocking
+from statebucket.contract.wording import for_blocking, types_for_blocking
 from statebucket.contract.writer import SnapshotWriter
 from statebucket.errors import UnsupportedOperation
 from statebucket.opening import open_store as _open_store
@@ -280,7 +281,17 @@ def _method(name: str, source: Callable[..., Any], declaration: Declaration) -> 
                 runner = _in_the_loop
         return give(runner, functools.partial(getattr(target, name), *args, **kwargs))
 
+    return _described(call, source)
+
+
+def _described(call: Callable[..., Any], source: Callable[..., Any]) -> Callable[..., Any]:
+    """A blocking call that says of itself what the asynchronous one does, in its own types."""
     call.__doc__ = for_blocking(source.__doc__)
+    # What `inspect.signature`, and so `help`, looks at: the same arguments, with other types.
+    twin = types.FunctionType(source.__code__, {}, source.__name__, source.__defaults__)
+    twin.__kwdefaults__ = source.__kwdefaults__
+    twin.__annotations__ = call.__annotations__ = types_for_blocking(source.__annotations__)
+    vars(call)["__wrapped__"] = twin
     return call
 
 
@@ -429,4 +440,4 @@ def open_store(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (the stub say
     return BlockingStateStore(store)
 
 
-open_store.__doc__ = for_blocking(_open_store.__doc__)
+_described(open_store, _open_store)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ast
-from importlib import import_module
 from pathlib import Path
 
-from statebucket.contract.calls import Kind, declared
-from statebucket.contract.wording import for_blocking
+from statebucket.contract.wording import BLOCKING_TYPES, for_blocking
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 CORE = Path(__file__).parents[2] / "core" / "statebucket"
@@ -49,30 +47,14 @@ CLASSES = {
     "BlockingLease": [("contract/lease.py", "Lease")],
     "BlockingSnapshotWriter": [("contract/writer.py", "SnapshotWriter")],
 }
-NAMES = {
-    "StateStore": "BlockingStateStore",
-    "ObjectStateStore": "BlockingStateStore",
-    "ExecutionStore": "BlockingExecutionStore",
-    "Lease": "BlockingLease",
-    "SnapshotWriter": "BlockingSnapshotWriter",
-    "__aenter__": "__enter__",
-    "__aexit__": "__exit__",
-}
-# What a call of a kind is annotated with, in the blocking form.
-TYPES = {
-    Kind.ITERATOR: {"AsyncIterator": "Iterator"},
-    Kind.CONTEXT: {"AbstractAsyncContextManager": "AbstractContextManager"},
-}
+NAMES = BLOCKING_TYPES | {"__aenter__": "__enter__", "__aexit__": "__exit__"}
 
 
 class _Blocking(ast.NodeTransformer):
-    """Turns the signature of an asynchronous call of a kind into the blocking one."""
-
-    def __init__(self, kind: Kind | None = None) -> None:
-        self._names = NAMES | ({} if kind is None else TYPES.get(kind, {}))
+    """Turns the signature of an asynchronous call into the blocking one."""
 
     def visit_Name(self, node: ast.Name) -> ast.Name:
-        return ast.Name(self._names.get(node.id, node.id), node.ctx)
+        return ast.Name(NAMES.get(node.id, node.id), node.ctx)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
         return self.visit_FunctionDef(ast.FunctionDef(**dict(ast.iter_fields(node))))
@@ -139,14 +121,11 @@ def stub() -> str:
         for file, source in sources:
             node = _definition(file, source)
             assert isinstance(node, ast.ClassDef)
-            module = import_module(f"statebucket.{file.removesuffix('.py').replace('/', '.')}")
-            calls = declared(getattr(module, source))
             for member in node.body:
                 if isinstance(member, ast.AnnAssign):
                     attributes += f"    {ast.unparse(member)}\n"
                 elif isinstance(member, _FUNCTIONS) and _public(member):
-                    call = calls.get(member.name)
-                    body.append(_Blocking(call and call.kind).visit(member))
+                    body.append(_Blocking().visit(member))
         body = _without_implementations(body)
         text = ast.unparse(ast.fix_missing_locations(ast.ClassDef(name, [], [], body, [])))
         head, _, rest = text.partition("\n")

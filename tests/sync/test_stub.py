@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import pydoc
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -51,8 +54,47 @@ def test_every_call_has_the_same_signature_and_docstring(source: type, blocking:
         assert ours.__doc__ == for_blocking(theirs.__doc__)
         assert theirs.__doc__, name
         if inspect.isfunction(theirs):
-            assert inspect.signature(ours) == inspect.signature(theirs)
+            of_ours, of_theirs = inspect.signature(ours), inspect.signature(theirs)
+            assert list(of_ours.parameters) == list(of_theirs.parameters)
+            for parameter in of_ours.parameters.values():
+                same = of_theirs.parameters[parameter.name]
+                assert (parameter.kind, parameter.default) == (same.kind, same.default)
             assert not inspect.iscoroutinefunction(ours)
+
+
+@pytest.mark.parametrize("blocking", [blocking for _, blocking in PAIRS])
+def test_help_shows_the_types_of_the_stub(blocking: type) -> None:
+    stub = next(
+        node
+        for node in ast.parse(STUB.read_text()).body
+        if isinstance(node, ast.ClassDef) and node.name == blocking.__name__
+    )
+    methods = {node.name: node for node in stub.body if isinstance(node, ast.FunctionDef)}
+    overloaded = Counter(node.name for node in stub.body if isinstance(node, ast.FunctionDef))
+    checked = 0
+    for name, node in methods.items():
+        ours = inspect.getattr_static(blocking, name)
+        if name.startswith("_") or overloaded[name] > 1 or not inspect.isfunction(ours):
+            continue
+        arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        expected = {one.arg: ast.unparse(one.annotation) for one in arguments if one.annotation}
+        if node.args.kwarg is not None and node.args.kwarg.annotation is not None:
+            expected[node.args.kwarg.arg] = ast.unparse(node.args.kwarg.annotation)
+        assert node.returns is not None
+        shown = {key: _plain(text) for key, text in ours.__annotations__.items()}
+        assert shown == expected | {"return": ast.unparse(node.returns)}, name
+        assert inspect.signature(ours).return_annotation == ours.__annotations__["return"]
+        checked += 1
+    assert checked
+    shown_by_help = pydoc.plain(pydoc.render_doc(blocking)).splitlines()
+    assert any("(self" in line for line in shown_by_help)
+    # An `async with` over the blocking store is refused by a method that is one.
+    wrong = [line for line in shown_by_help if re.search(r"Async|\basync\b", line)]
+    assert [line for line in wrong if "__a" not in line] == []
+
+
+def _plain(annotation: str) -> str:
+    return ast.unparse(ast.parse(annotation, mode="eval"))
 
 
 def test_the_blocking_store_speaks_of_no_waiting_but_its_own() -> None:

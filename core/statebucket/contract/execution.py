@@ -72,43 +72,120 @@ class ExecutionStore(ABC):
         lease: Lease | None = None,
         want_current: bool = False,
     ) -> Version:
-        """Keeps the latest snapshot of this execution; see `StateStore.save_snapshot`.
+        """Keeps the latest snapshot of this execution.
+
+        Best effort, and not the source of truth. 1 request; 2 where this process has neither loaded
+        nor saved the execution, or last over a minute ago; 1 more when a condition fails.
+
+        Args:
+            snapshot: What to keep. It is validated again before the first request.
+            if_version: None replaces whatever is there. `Version.ABSENT` only creates, over an
+                expired snapshot too. A version, as a load or save returned it, replaces only that
+                one.
+            ttl: How long it can be loaded, a `timedelta` or seconds; by default the store's
+                ``finished_ttl`` for a finished execution, else its ``retention``, else for ever.
+            only_newer: Never replace a snapshot with a higher ``sequence_number``.
+            lease: Write only over what was there when this lease was taken, or was loaded or saved
+                under it since.
+            want_current: Have the snapshot that won in the error's ``current``.
+
+        Returns:
+            The version that was written.
 
         Raises:
             InvalidSnapshot: It is that of another execution, or is not valid any more.
-            VersionConflict: The condition does not hold.
+            VersionConflict: The condition does not hold; what is stored is left as it is.
+            StaleSnapshot: ``only_newer``, and a newer snapshot is stored.
+            LeaseLost: The lease ran out, or its next holder has saved.
+            TenantMismatch: It is of another tenant than the store is bound to.
         """
 
     @abstractmethod
     @declare(Kind.CALL)
     async def load(self) -> ExecutionSnapshot | None:
-        """The latest snapshot, or None; see `StateStore.load_snapshot`."""
+        """The latest snapshot, or None if there is none or it has expired.
+
+        1 request; 2 where no tenant is bound and this process has not seen the execution within a
+        minute. The caller checks its ``sequence_number`` against the event log.
+
+        Raises:
+            AmbiguousExecution: No tenant is bound, and several have the execution.
+            CorruptObject: What is stored is no snapshot of this execution.
+        """
 
     @abstractmethod
     @declare(Kind.CALL)
     async def load_stored(self) -> Stored[ExecutionSnapshot] | None:
-        """As `load`, with the version, expiry and size."""
+        """As `load`, with the version, expiry and size.
+
+        The ``version`` is what ``save(…, if_version=)`` and ``delete_snapshot(if_version=)`` take,
+        to replace or delete just this snapshot.
+        """
 
     @abstractmethod
     @declare(Kind.CALL)
     async def update_snapshot(
         self, function: Callable[[ExecutionSnapshot | None], ExecutionSnapshot | None]
     ) -> ExecutionSnapshot | None:
-        """Loads, calls, and saves on that version; see `StateStore.update_snapshot`."""
+        """Loads the snapshot, has a function change it, and saves that on the version it loaded.
+
+        It begins again where another worker was quicker, until the deadline. 2 requests where none
+        is; 1 more where there is no snapshot yet, and 1 without a tenant bound.
+
+        Args:
+            function: Takes the latest snapshot, or None if there is none or it has expired, and
+                returns what to save: mostly ``snapshot.advance(…)``. None leaves all as it is. A
+                plain function; it may be called several times.
+
+        Returns:
+            The snapshot that is stored then, or None.
+
+        Raises:
+            InvalidSnapshot: It has returned something else, or another execution's snapshot.
+            VersionConflict: Others were quicker until the deadline.
+            AmbiguousExecution: No tenant is bound, and several have the execution.
+        """
 
     @abstractmethod
     @declare(Kind.CALL)
     async def delete_snapshot(
         self, *, if_version: Version | None = None, want_current: bool = False
     ) -> bool | None:
-        """Deletes the snapshot, and no key; see `StateStore.delete_snapshot`."""
+        """Deletes the snapshot, and neither a key nor the owner record.
+
+        1 request, 2 without a tenant bound; 1 more when the condition fails.
+
+        Args:
+            if_version: Delete only this version, as a load or save returned it.
+            want_current: Have what won in the error's ``current``; with ``if_version``.
+
+        Returns:
+            Whether there was one; None where the service does not say.
+
+        Raises:
+            VersionConflict: A snapshot of another version is stored, and stays.
+            AmbiguousExecution: No tenant is bound, and several have the execution.
+        """
 
     @abstractmethod
     @declare(Kind.CONTEXT)
     def lease(
         self, *, ttl: timedelta | float, wait: timedelta | float | None = None
     ) -> AbstractAsyncContextManager[Lease]:
-        """Holds the execution for one worker at a time; see `StateStore.lease`."""
+        """Holds the execution for one worker at a time, for ``async with``.
+
+        3 requests to take it (4 without a tenant bound), 1 at each third of ``ttl``, 1 to give it
+        up. A lease saves double work; ``save(…, lease=lease)`` is what never overwrites a
+        successor's save.
+
+        Args:
+            ttl: How long after the last renewal another process may take the lease over, at most a
+                day.
+            wait: How long to wait for another holder; not at all by default.
+
+        Raises:
+            LeaseHeld: Another holder has it.
+        """
 
     @abstractmethod
     @declare(Kind.VIEW)
@@ -119,7 +196,16 @@ class ExecutionStore(ABC):
         only_newer: bool = False,
         lease: Lease | None = None,
     ) -> SnapshotWriter:
-        """A writer that coalesces many saves; see `StateStore.writer`."""
+        """A writer that coalesces many saves of this execution, for ``async with``.
+
+        At most one save is in flight; of the snapshots that come meanwhile the latest is written.
+        Leaving the block writes the last one.
+
+        Args:
+            ttl: As for `save`.
+            only_newer: Never replace a snapshot with a higher ``sequence_number``.
+            lease: Write only what this lease allows, as for `save`.
+        """
 
     # Its keys.
 
@@ -134,17 +220,44 @@ class ExecutionStore(ABC):
         if_version: Version | None = None,
         want_current: bool = False,
     ) -> Version:
-        """Stores a value under a key of this execution; see `StateStore.set`."""
+        """Stores a value under a key of this execution: 1 request, 2 when a condition fails.
+
+        Args:
+            key: The key as it is, without ``exec:``.
+            value: The bytes. A bytearray or memoryview is copied before the first request.
+            ttl: How long it can be read, a `timedelta` or seconds; by default the store's
+                ``retention``, else for ever.
+            if_version: None replaces whatever is there. `Version.ABSENT` only creates, over an
+                expired value too. A version, as a load or save returned it, replaces only that
+                one.
+            want_current: Have what won in the error's ``current``; with ``if_version``.
+
+        Returns:
+            The version that was written.
+
+        Raises:
+            InvalidKey: The key cannot name an object.
+            InvalidTTL: ``ttl`` is not a positive duration.
+            InvalidValue: ``value`` is not bytes.
+            VersionConflict: The condition does not hold; what is stored is left as it is.
+        """
 
     @abstractmethod
     @declare(Kind.CALL)
     async def get(self, key: str) -> bytes | None:
-        """A value, or None if it does not exist or has expired; see `StateStore.get`."""
+        """A value of this execution, or None if it does not exist or has expired: 1 request.
+
+        Args:
+            key: The key as it is, without ``exec:``.
+        """
 
     @abstractmethod
     @declare(Kind.CALL)
     async def get_stored(self, key: str) -> Stored[bytes] | None:
-        """As `get`, with the version, expiry and size."""
+        """As `get`, with the version, expiry and size: 1 request.
+
+        The ``version`` is what ``if_version=`` takes to replace or delete just this value.
+        """
 
     @abstractmethod
     @declare(Kind.CALL, concurrent=True)
@@ -176,7 +289,25 @@ class ExecutionStore(ABC):
         function: Callable[[bytes | None], bytes | bytearray | memoryview | None],
         ttl: timedelta | float | None = None,
     ) -> bytes | None:
-        """Loads, calls, and writes on that version; see `StateStore.update`."""
+        """Loads a value, has a function change it, and writes that on the version it loaded.
+
+        It begins again where another writer was quicker, until the deadline: no update is lost and
+        none is done twice. 2 requests where no one else writes, 2 or 3 more for each lost race.
+
+        Args:
+            key: The key as it is, without ``exec:``.
+            function: Takes the value, or None if it does not exist or has expired, and returns
+                what to store. None leaves all as it is. A plain function that returns soon; it may
+                be called several times.
+            ttl: How long the value can be read from now on; by default the moment of expiry stays.
+
+        Returns:
+            The value that is stored then, or None.
+
+        Raises:
+            InvalidValue: ``function`` has returned something else than bytes.
+            VersionConflict: Others were quicker until the deadline.
+        """
 
     @abstractmethod
     @declare(Kind.CALL)
@@ -189,7 +320,24 @@ class ExecutionStore(ABC):
         if_version: Version | None = None,
         want_current: bool = False,
     ) -> Version:
-        """As `set`, for a value that JSON carries; see `StateStore.set_json`."""
+        """As `set`, for a value that JSON carries: plain, a Struct, a dataclass, a pydantic model.
+
+        1 request, 2 when a condition fails.
+
+        Args:
+            key: The key as it is, without ``exec:``.
+            value: The value; `StateStore.set_json` says how each kind is stored and read.
+            ttl: As for `set`.
+            if_version: As for `set`.
+            want_current: Have what won in the error's ``current``, decoded; with ``if_version``.
+
+        Returns:
+            The version that was written.
+
+        Raises:
+            InvalidValue: JSON would not carry it unchanged; the message says where and what to do.
+            VersionConflict: The condition does not hold; what is stored is left as it is.
+        """
 
     @overload
     async def get_json(self, key: str) -> Any: ...  # noqa: ANN401
@@ -200,7 +348,16 @@ class ExecutionStore(ABC):
     @abstractmethod
     @declare(Kind.CALL)
     async def get_json(self, key: str, type: Any = Any) -> Any:  # noqa: A002
-        """As `get`, decoded and checked against a type; see `StateStore.get_json`."""
+        """As `get`, decoded from JSON and checked against a type: 1 request.
+
+        Args:
+            key: The key as it is, without ``exec:``.
+            type: What to decode to, as `msgspec.json.decode` takes it; by default plain values.
+
+        Raises:
+            InvalidArgument: ``type`` is none that msgspec decodes to.
+            CorruptObject: What is stored is not JSON, or of another type.
+        """
 
     @overload
     async def get_json_stored(self, key: str) -> Stored[Any] | None: ...
@@ -211,7 +368,12 @@ class ExecutionStore(ABC):
     @abstractmethod
     @declare(Kind.CALL)
     async def get_json_stored(self, key: str, type: Any = Any) -> Any:  # noqa: A002
-        """As `get_json`, with the version, expiry and size."""
+        """As `get_json`, with the version, expiry and size: 1 request.
+
+        Args:
+            key: The key as it is, without ``exec:``.
+            type: As for `get_json`.
+        """
 
     @overload
     async def update_json(
@@ -240,19 +402,48 @@ class ExecutionStore(ABC):
         type: Any = Any,  # noqa: A002
         ttl: timedelta | float | None = None,
     ) -> Any:
-        """As `update`, for a JSON value; see `StateStore.update_json`."""
+        """As `update`, for a JSON value: ``update_json("n", lambda n: (n or 0) + 1)`` counts.
+
+        Args:
+            key: The key as it is, without ``exec:``.
+            function: Takes the value and returns what to store.
+            type: What to decode the value to; what ``function`` returns must fit it.
+            ttl: As for `update`.
+
+        Returns:
+            The value that is stored then, as `get_json` returns it.
+
+        Raises:
+            InvalidValue: ``function`` has returned what JSON would not carry, or of another type.
+            VersionConflict: Others were quicker until the deadline.
+            CorruptObject: What is stored is not JSON, or of another type.
+        """
 
     @abstractmethod
     @declare(Kind.CALL)
     async def exists(self, key: str) -> bool:
-        """Whether a key exists; an expired one does not; see `StateStore.exists`."""
+        """Whether a key exists; an expired one does not: 1 request.
+
+        On S3 this call cannot distinguish a missing bucket from a missing key.
+        """
 
     @abstractmethod
     @declare(Kind.CALL)
     async def delete_many(self, keys: Iterable[str]) -> DeletionReport:
-        """Deletes keys by the batch, and no keys where there are none in ``keys``.
+        """Deletes keys by the batch: 1 request for up to 1,000 on S3, 100 on GCS, 256 on Azure.
 
-        See `StateStore.delete_many`.
+        All are checked before the first request. Where ``keys`` is empty nothing is deleted.
+
+        Args:
+            keys: Keys of this execution, as they are; one that comes twice counts once.
+
+        Returns:
+            How many there were, as ``keys``, and as ``unreported`` how many are gone of which it is
+            not known whether they were there.
+
+        Raises:
+            InvalidKey: One of them cannot name an object; nothing was deleted.
+            DeleteIncomplete: Some could not be deleted: its ``failures`` has the error of each.
         """
 
     @abstractmethod
@@ -296,12 +487,16 @@ class ExecutionStore(ABC):
     def scan_keys(
         self, *, prefix: str = "", after: str | None = None, limit: int | None = None
     ) -> AsyncIterator[KeyEntry]:
-        """As `iter_keys`, with the size and times that the listing shows.
+        """As `iter_keys`, with the size and times that the listing shows: no request more.
 
         Args:
-            prefix: As for `iter_keys`; likewise the other arguments.
-            after: See there.
-            limit: See there.
+            prefix: Only keys that begin with this text.
+            after: Only those behind this key, in the order of `StateStore.iter_keys`.
+            limit: At most so many.
+
+        Returns:
+            For each key its `KeyEntry`: ``key``, ``size``, ``modified_at`` and, where the listing
+            shows it, ``expires_at``.
         """
 
     @overload

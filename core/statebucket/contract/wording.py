@@ -1,6 +1,8 @@
-"""The words of a docstring for callers who wait: the blocking store has its methods' in its own."""
+"""Docstrings and types of the asynchronous store, as the blocking one has them."""
 
 from __future__ import annotations
+
+import re
 
 # What is said of the asynchronous store, and what stands for it. A test holds that nothing else
 # in the blocking store's docstrings is about awaiting.
@@ -19,3 +21,25 @@ def for_blocking(doc: str | None) -> str | None:
         for words, instead in _BLOCKING.items():
             doc = doc.replace(words, instead)
     return doc
+
+
+BLOCKING_TYPES = {
+    "AsyncIterator": "Iterator",
+    "AbstractAsyncContextManager": "AbstractContextManager",
+    "StateStore": "BlockingStateStore",
+    "ObjectStateStore": "BlockingStateStore",
+    "ExecutionStore": "BlockingExecutionStore",
+    "Lease": "BlockingLease",
+    "SnapshotWriter": "BlockingSnapshotWriter",
+}
+"""What stands for a type of the asynchronous store in an annotation of the blocking one."""
+
+_TYPE = re.compile(rf"\b(?:{'|'.join(BLOCKING_TYPES)})\b")
+
+
+def types_for_blocking(annotations: dict[str, str]) -> dict[str, str]:
+    """The annotations of an asynchronous call, as those of the blocking one."""
+    return {
+        name: _TYPE.sub(lambda found: BLOCKING_TYPES[found[0]], text)
+        for name, text in annotations.items()
+    }
