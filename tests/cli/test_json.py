@@ -143,6 +143,40 @@ def test_an_execution_of_several_tenants_takes_a_tenant(cli: Callable[..., Any],
     assert cli("show", "e1", "--json").json["tenant"] == "acme"
 
 
+@pytest.mark.parametrize("command", ["snapshots", "executions"])
+def test_a_tenant_is_an_option_of_every_command_and_an_argument_of_those(
+    cli: Callable[..., Any], command: str
+) -> None:
+    by_option = cli(command, "-t", "acme", "--json").json
+    assert by_option == cli(command, "acme", "--json").json
+    assert by_option == cli(command, "acme", "--tenant", "acme", "--json").json
+    assert by_option["tenant"] == "acme"
+    assert by_option[command]
+    answer = cli(command, "acme", "-t", "globex")
+    assert (answer.code, "pass one of them" in answer.text) == (2, True)
+
+
+@pytest.mark.parametrize("command", ["snapshots", "rm-tenant"])
+def test_a_command_that_needs_a_tenant_says_how(cli: Callable[..., Any], command: str) -> None:
+    answer = cli(command)
+    assert answer.code == 2
+    assert "--tenant acme" in " ".join(answer.text.split())
+
+
+def test_a_tenant_to_remove_may_be_an_option(cli: Callable[..., Any]) -> None:
+    expected = cli("rm-tenant", "acme", "-n", "--json").json
+    assert cli("rm-tenant", "-t", "acme", "-n", "--json").json == expected
+    assert expected["name"] == "acme"
+
+
+def test_executions_are_listed_in_pages(cli: Callable[..., Any]) -> None:
+    every = cli("executions", "-t", "acme", "--json").json["executions"]
+    first = cli("executions", "-t", "acme", "--limit", "1", "--json").json
+    assert (first["more"], first["executions"]) == (True, every[:1])
+    rest = cli("executions", "-t", "acme", "--after", every[0], "--json").json["executions"]
+    assert rest == every[1:]
+
+
 def test_get_tells_text_from_bytes(cli: Callable[..., Any]) -> None:
     assert cli("get", "settings", "-t", "acme", "--json").json["value"] == "{}"
     assert cli("get", "banner", "--json").json["base64"] == "AP8="

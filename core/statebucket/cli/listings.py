@@ -8,7 +8,17 @@ from rich.table import Table
 
 from statebucket.admin import Inventory
 from statebucket.admin.holdings import lists_expiry
-from statebucket.cli.options import After, Json, Limit, ListedTenant, OnlyTenant, Prefix, Url
+from statebucket.cli.options import (
+    After,
+    Json,
+    Limit,
+    ListedTenant,
+    NamedTenant,
+    OnlyTenant,
+    Prefix,
+    Url,
+    one_tenant,
+)
 from statebucket.cli.parts import Dask, Jobs, PartOf, Run, Spread, run_job
 from statebucket.cli.screen import Screen, age, counted, expiry, plain, size
 from statebucket.cli.session import on_store
@@ -26,6 +36,7 @@ def register(app: typer.Typer) -> None:
 
 
 def executions(
+    name: NamedTenant = None,
     *,
     tenant: ListedTenant = None,
     prefix: Prefix = "",
@@ -40,6 +51,7 @@ def executions(
     [dim]statebucket executions -t acme[/]
     [dim]statebucket executions -t acme --json | jq -r '.executions[]'[/]
     """
+    tenant = one_tenant(name, tenant)
 
     async def work(store: StateStore, screen: Screen) -> None:
         with screen.err.status("listing executions…"):

@@ -34,7 +34,11 @@ ListedTenant = Annotated[
 OnlyTenant = Annotated[str | None, _tenant("Only this tenant; by default, the whole store.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would be done.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
-TenantId = Annotated[str, typer.Argument(metavar="TENANT", show_default=False)]
+NamedTenant = Annotated[
+    str | None,
+    typer.Argument(metavar="TENANT", show_default=False, help="The same as --tenant."),
+]
+WholeTenant = Annotated[str | None, _tenant("The tenant.")]
 ExecutionId = Annotated[str, typer.Argument(metavar="EXECUTION", show_default=False)]
 Key = Annotated[
     str,
@@ -52,3 +56,26 @@ After = Annotated[
     str | None,
     typer.Option("--after", show_default=False, help="Only those behind this one: the next page."),
 ]
+
+
+def one_tenant(argument: str | None, option: str | None) -> str | None:
+    """The tenant of a command that takes it as an argument and as --tenant.
+
+    Raises:
+        BadParameter: The two differ.
+    """
+    if None not in {argument, option} and argument != option:
+        raise typer.BadParameter(f"TENANT is {argument!r}, --tenant {option!r}: pass one of them")
+    return option if argument is None else argument
+
+
+def required_tenant(command: str, argument: str | None, option: str | None) -> str:
+    """As `one_tenant`, for a command that needs one.
+
+    Raises:
+        BadParameter: There is none, or the two differ.
+    """
+    tenant = one_tenant(argument, option)
+    if tenant is None:
+        raise typer.BadParameter(f"pass the tenant, as in statebucket {command} --tenant acme")
+    return tenant

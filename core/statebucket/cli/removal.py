@@ -21,10 +21,12 @@ from statebucket.cli.options import (
     ExecutionId,
     ItsTenant,
     Json,
+    NamedTenant,
     OnlyTenant,
-    TenantId,
     Url,
+    WholeTenant,
     Yes,
+    required_tenant,
 )
 from statebucket.cli.parts import Dask, Jobs, PartOf, Run, Spread, run_job
 from statebucket.cli.screen import Screen, Stop, counted, plain, size
@@ -89,8 +91,9 @@ def rm_execution(
 
 
 def rm_tenant(
-    tenant: TenantId,
+    name: NamedTenant = None,
     *,
+    tenant: WholeTenant = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     jobs: Jobs = 1,
@@ -105,24 +108,25 @@ def rm_tenant(
     After an interruption, run it again: it carries on with what is left.
     [dim]statebucket rm-tenant acme --dry-run[/]
     """
+    tenant_id = required_tenant("rm-tenant", name, tenant)
     spread = Spread(jobs, partition, run, dask)
-    job = Job(command="delete_tenant", url=url or "", tenant=tenant)
+    job = Job(command="delete_tenant", url=url or "", tenant=tenant_id)
 
     async def work(store: StateStore, screen: Screen) -> None:
         if spread != Spread() or share(os.environ) is not None:
             # Another machine may have been quicker: nothing is counted, nothing need be there.
             if dry_run:
                 raise InvalidArgument("--dry-run counts a tenant as a whole, in one process")
-            screen.sure(f"Remove tenant {tenant!r}? This cannot be undone.", yes=yes)
+            screen.sure(f"Remove tenant {tenant_id!r}? This cannot be undone.", yes=yes)
             with screen.progress("objects") as bar:
                 _removed(screen, await _in_parts(job, spread, store, screen, bar))
             return
         with screen.err.status("counting…"):
-            held = await of_tenant(store, tenant)
+            held = await of_tenant(store, tenant_id)
         if held.objects == 0:
-            screen.fail("NotFound", f"there is no state of tenant {tenant!r}", Exit.NO)
+            screen.fail("NotFound", f"there is no state of tenant {tenant_id!r}", Exit.NO)
             raise Stop(Exit.NO)
-        if _dry_run_or_confirm(screen, held, f"tenant {tenant!r}", dry_run=dry_run, yes=yes):
+        if _dry_run_or_confirm(screen, held, f"tenant {tenant_id!r}", dry_run=dry_run, yes=yes):
             return
         with screen.progress("objects") as bar:
             # Each snapshot has an owner record, which goes before it.

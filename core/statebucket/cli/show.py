@@ -22,9 +22,11 @@ from statebucket.cli.options import (
     ItsTenant,
     Json,
     Limit,
+    NamedTenant,
     Prefix,
-    TenantId,
     Url,
+    WholeTenant,
+    required_tenant,
 )
 from statebucket.cli.screen import Screen, Stop, age, counted, expiry, plain, safe_json, size
 from statebucket.cli.session import on_store
@@ -119,8 +121,9 @@ def tenants(*, url: Url = None, as_json: Json = False) -> None:
 
 
 def snapshots(
-    tenant: TenantId,
+    name: NamedTenant = None,
     *,
+    tenant: WholeTenant = None,
     prefix: Prefix = "",
     after: After = None,
     limit: Limit = 100,
@@ -130,11 +133,12 @@ def snapshots(
     """Lists a tenant's snapshots by name: 1 request, plus 1 for each.
 
     One that cannot be read is shown as corrupt, and the exit code is 1.
-    [dim]statebucket snapshots acme --prefix import- --limit 20[/]
+    [dim]statebucket snapshots --tenant acme --prefix import- --limit 20[/]
     """
+    tenant_id = required_tenant("snapshots", name, tenant)
 
     async def work(store: StateStore, screen: Screen) -> None:
-        view = store.tenant(tenant)
+        view = store.tenant(tenant_id)
         with screen.err.status("loading snapshots…"):
             # One more than is shown, to know whether there are more.
             listed = view.iter_snapshots(prefix=prefix, after=after, limit=limit + 1)
@@ -150,12 +154,12 @@ def snapshots(
         more = len(names) > limit
         rows = [one if isinstance(one, _Corrupt) else _row(one) for one in live]
         screen.show(
-            {"tenant": tenant, "more": more, "snapshots": rows},
+            {"tenant": tenant_id, "more": more, "snapshots": rows},
             lambda: (
                 _snapshots(live, screen.out.width)
                 if live
                 else plain(
-                    f"Tenant {tenant!r} has no {'such ' if prefix or after else ''}snapshots."
+                    f"Tenant {tenant_id!r} has no {'such ' if prefix or after else ''}snapshots."
                 )
             ),
         )
