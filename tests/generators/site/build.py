@@ -1,7 +1,7 @@
 """Puts the site's pages together and builds it: ``make docs`` runs it.
 
 The pages are those of the repository, in the same folders, so that links between them hold; a link
-to any other file leads into the repository. A page that no one put in order here is an error.
+to any other file leads into the repository. A page that has no place in the order here comes last.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ NAV: list[Any] = [
             {"AWS": "terraform/aws/README.md"},
             {"Google Cloud": "terraform/gcp/README.md"},
             {"Azure": "terraform/azure/README.md"},
+            {"At scale": "core/scale.md"},
             {"Command line": "core/command-line.md"},
             {"Telemetry": "core/telemetry.md"},
             {"Security": "SECURITY.md"},
@@ -79,6 +80,13 @@ NAV: list[Any] = [
         ]
     },
 ]
+
+
+def navigation() -> list[Any]:
+    """The order of all pages; those that have no place in it are a section of their own."""
+    placed = json.dumps(NAV)
+    others = [path(page) for page in PAGES if f'"{path(page)}"' not in placed]
+    return [*NAV, {"More": others}] if others else NAV
 
 
 def assemble() -> None:
@@ -115,7 +123,7 @@ def configuration() -> dict[str, Any]:
         "INHERIT": str(HERE / "mkdocs.yml"),
         "docs_dir": str(SOURCE),
         "site_dir": str(TARGET),
-        "nav": NAV,
+        "nav": navigation(),
         "plugins": {
             "mkdocstrings": {
                 "handlers": {"python": {"paths": [str(ROOT / "core"), str(ROOT / "adapters")]}}
