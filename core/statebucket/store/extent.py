@@ -8,11 +8,13 @@ last id, and of those that it begins with.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from statebucket.contract.partition import AREAS, Position, position
 from statebucket.contract.segments import encode
 from statebucket.errors import InvalidArgument, shown
+from statebucket.store.objects import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -27,6 +29,13 @@ TENANTS, SHARED, OWNERS = range(len(AREAS))
 
 _LAST = "\x7f"
 """Behind whatever a segment may hold."""
+
+
+class _Ending(Enum):
+    """Why no more is read of a listing: of what lies before the range, or behind it."""
+
+    BEFORE = 1
+    END = 2
 
 
 class Piece(NamedTuple):
@@ -81,29 +90,50 @@ class Piece(NamedTuple):
             async for page in self._besides(objects, operation, seconds):
                 yield page
             return
-        late = self.late()
-        start = None if self.after is None else self.folder + self.after
-        done = False
-        async for page in objects.all_pages(operation, self.folder, seconds, start_after=start):
-            if not self.bounded:
+        if not self.bounded:
+            async for page in objects.all_pages(operation, self.folder, seconds):
                 yield page
-                continue
-            kept: list[ObjectInfo] = []
-            for info in page:
-                segment, slash, _ = info.name[len(self.folder) :].partition("/")
-                if self.holds(segment):
-                    if not (slash and segment in late):
-                        kept.append(info)
-                elif self.is_past(segment) and objects.bucket.limits.lists_in_order:
-                    done = True
+            return
+        late = set(self.late())
+        start = None if self.after is None else self.folder + self.after
+        # What lies within the segment behind which we begin may be much, and is passed over.
+        before = f"{start}/" if self.nested and start is not None else None
+        ordered = objects.bucket.limits.lists_in_order
+        ending: _Ending | None = None
+        while ending is not _Ending.END:
+            limit = PAGE if before is None else 2
+            async for page in objects.all_pages(operation, self.folder, seconds, limit, start):
+                kept, ending = self._of_page(page, late, before, ordered=ordered)
+                yield kept
+                if ending is not None:
                     break
-            yield kept
-            if done:
+            if before is None or ending is not _Ending.BEFORE:
                 break
-        for segment in late:
+            start, before = before + _LAST, None
+        for segment in sorted(late):  # those that were not met on the way
             prefix = f"{self.folder}{segment}/"
             async for page in objects.all_pages(operation, prefix, seconds):
                 yield page
+
+    def _of_page(
+        self, page: list[ObjectInfo], late: set[str], before: str | None, *, ordered: bool
+    ) -> tuple[list[ObjectInfo], _Ending | None]:
+        """What of a page lies in the range; of an ordered one, up to where that ends.
+
+        The late segments that are met are taken off ``late``.
+        """
+        kept: list[ObjectInfo] = []
+        for info in page:
+            segment, slash, _ = info.name[len(self.folder) :].partition("/")
+            if self.holds(segment):
+                kept.append(info)
+                if slash:
+                    late.discard(segment)  # all its names come in a row
+            elif ordered and self.is_past(segment):
+                return kept, _Ending.END
+            elif ordered and before is not None and info.name.startswith(before):
+                return kept, _Ending.BEFORE
+        return kept, None
 
     async def _besides(
         self, objects: Objects, operation: str, seconds: float

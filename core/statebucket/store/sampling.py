@@ -76,8 +76,11 @@ class Sampler:
         self._stretches: list[_Stretch] = []
 
     async def begin(self) -> None:
-        """Looks at the first names: 1 request."""
+        """Looks at the first names: 1 request, or 2 where there are more than 1,000."""
         names, complete = await self._listed("")
+        if not complete:
+            more, complete = await self._listed(names[-1])
+            names += more
         self._stretches = [_Stretch(names, _END, complete)] if names else []
 
     @property

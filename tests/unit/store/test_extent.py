@@ -91,6 +91,23 @@ def test_each_object_lies_in_one_part_and_an_execution_in_the_same(
     run(work())
 
 
+def test_what_lies_before_a_part_is_not_listed_with_it() -> None:
+    own = [f"p/tenants/{tenant}/keys/k{at:05d}" for tenant in ("a", "b", "c") for at in range(9000)]
+    bucket = ManyNames([*own, *(f"p/tenants/a/executions/e/k{at:05d}" for at in range(9000))])
+    parts = divided(["tenants/a/e", "tenants/a/k04499", "tenants/b/k08000"])
+
+    async def work() -> None:
+        store = opened(bucket)
+        for part, objects, most in zip(
+            parts, (9000, 4500, 12_501, 9999), (22, 14, 28, 18), strict=True
+        ):
+            before = bucket.listings
+            assert (await store.sweep(partition=part, dry_run=True)).scanned == objects
+            assert bucket.listings - before <= most
+
+    run(work())
+
+
 async def filled(store: StateStore, clock: Clock) -> None:
     """State of two tenants, half of it expired, an orphan, and a lost owner record."""
     for tenant in (ACME, "acme-eu"):
