@@ -40,7 +40,7 @@ def wrapped(value: Any) -> Any:
         "BlockingExecutionStore": AwaitedExecution,
         "BlockingLease": AwaitedLease,
         "BlockingSnapshotWriter": AwaitedWriter,
-        "_Blocking": Awaited,
+        "_Block": Awaited,
     }
     kind = kinds.get(type(value).__name__)
     return value if kind is None else kind(value)
