@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2] / "terraform"
 MODULES = ("aws", "gcp", "azure")
-EXAMPLES = ("aws-lambda", "aws-idempotency", "gcp-function", "azure-function")
+EXAMPLES = (
+    "aws-lambda",
+    "aws-idempotency",
+    "gcp-function",
+    "azure-function",
+    "aws-sweep",
+    "gcp-sweep",
+    "azure-sweep",
+)
 
 _BLOCK = "__is_block__"
 

@@ -91,7 +91,7 @@ def test_the_example_has_its_role_and_its_store(made: Made) -> None:
     assert function["Role"].endswith(":role/statebucket-example")
 
 
-@pytest.mark.parametrize("example", ["aws-lambda", "aws-idempotency"])
+@pytest.mark.parametrize("example", ["aws-lambda", "aws-idempotency", "aws-sweep"])
 def test_the_example_is_a_root_module_that_takes_the_rest_from_the_environment(
     server: Server,
     mirror: Path | None,
