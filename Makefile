@@ -43,7 +43,7 @@ test-all: $(VENV)/.dev $(VENV)/.fastmcp $(VENV)/.aws  ## Every test on every ser
 	$(PYTEST) $(WORKERS) --everything $(ALL)
 
 test-fast: $(VENV)/.dev  ## Memory, SQLite and an S3 (ministack), in about a minute
-	$(PYTEST) -n 2 -m "not slow" tests/unit tests/adapters/local/test_contract.py tests/adapters/s3/test_contract.py::TestMinistackHTTP --ignore tests/unit/support
+	$(PYTEST) -n 2 -m "not slow" tests/unit tests/adapters/local/test_contract.py tests/adapters/s3/test_contract.py::TestMinistackHTTP $(addprefix --ignore tests/unit/,support pytest_plugin demo)
 
 test-floors: $(VENV)/.floors  ## With each dependency at its lowest release that pyproject.toml admits
 	$(VENV)/floors/bin/python -m pytest -n 2 --dist loadscope --everything -m "not slow" $(FLOORS)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 OPTIONS = (
     *("-p", "statebucket_pytest", "-p", "pytest_asyncio", "-p", "no:cacheprovider"),
     *("-o", "asyncio_default_fixture_loop_scope=function", "-W", "error"),
+    *("-p", "no:langsmith_plugin"),  # it is here for other tests, and takes a second
 )
 
 USER = """
