@@ -1,6 +1,6 @@
 """The coalescing writer, on a bucket as slow and as faulty as each test wants it.
 
-Time is the event loop's own and runs as fast as the tests do: `Hurried` skips what no one waits
+Time is the event loop's own and runs as fast as the tests do: `VirtualLoop` skips what no one waits
 for.
 """
 
@@ -14,6 +14,7 @@ import pytest
 from statebucket import ExecutionSnapshot, errors
 from support.places import ACME, E1, snapshot
 from support.slow_bucket import SlowBucket
+from support.virtual_time import VirtualLoop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,29 +23,12 @@ if TYPE_CHECKING:
     from statebucket.contract.writer import SnapshotWriter
 
 
-class Hurried(asyncio.SelectorEventLoop):
-    """An event loop that does not wait for its timers, but moves its clock on to the next."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._ahead = 0.0
-
-    def time(self) -> float:
-        return super().time() + self._ahead
-
-    def _run_once(self) -> None:
-        ready, scheduled = self._ready, self._scheduled  # type: ignore[attr-defined]
-        if not ready and scheduled:
-            self._ahead += max(0.0, scheduled[0].when() - self.time())
-        super()._run_once()  # type: ignore[misc]
-
-
 Body = "Callable[[StateStore, SlowBucket], Awaitable[None]]"
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Runs a coroutine with a store on a bucket, in hurried time."""
+    """Runs a coroutine with a store on a bucket, in virtual time."""
 
     def running(
         body: Callable[[StateStore, SlowBucket], Awaitable[None]], **options: float
@@ -55,7 +39,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             async with bucket.store(monkeypatch) as store:
                 await body(store.tenant(ACME), bucket)
 
-        with asyncio.Runner(loop_factory=Hurried) as runner:
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
             runner.run(main())
 
     return running
