@@ -69,6 +69,7 @@ ON_SQLITE = {
     "azure": f"import azure.storage.blob.aio, azure.identity{SNAPSHOT}",
     "http": f"import statebucket_http{SNAPSHOT}",
     "cli": f"import typer, rich{SNAPSHOT}",
+    "dask": f"from statebucket.scale.on_dask import distributed; distributed().Client{SNAPSHOT}",
     "all": f"import aioboto3, google.cloud.storage, azure.storage.blob, typer{SNAPSHOT}",
     "testing": f"import statebucket.testing{SNAPSHOT}",
     "testing-s3": f"import moto.server{SNAPSHOT}",
