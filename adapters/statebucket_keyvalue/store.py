@@ -62,8 +62,8 @@ class StatebucketStore(
         default_collection: The collection of calls that name none.
 
     Raises:
-        InvalidArgument: Both ``url`` and ``store`` are given, or a URL or another kind of store as
-            ``store``.
+        InvalidArgument: Both ``url`` and ``store`` are given, a store as ``url``, or a URL or
+            another kind of store as ``store``.
         StateBucketError: As `statebucket.open_store`; calls raise the errors of
             `statebucket.StateStore`.
     """
@@ -77,6 +77,12 @@ class StatebucketStore(
     ) -> None:
         if url is not None and store is not None:
             raise errors.InvalidArgument("give url or store, not both: a store has its URL already")
+        given: object = url
+        if not isinstance(given, str | None):
+            raise errors.InvalidArgument(
+                f"StatebucketStore takes a URL first; this is {type(given).__name__}: pass a store "
+                "as store="
+            )
         self._owned = store is None
         self._store = (
             open_store(url) if store is None else asynchronous_store(store, "StatebucketStore")

@@ -212,6 +212,21 @@ def test_wrong_usage_is_a_document_too(cli: Callable[..., Any], command: tuple[s
     assert answer.json["error"]["exit"] == 2
 
 
+@pytest.mark.parametrize("command", [("snapshots",), ("lifecycle", "check")])
+def test_a_name_that_begins_with_a_dash_is_said_to_come_after_two(
+    cli: Callable[..., Any], command: tuple[str, ...]
+) -> None:
+    answer = cli(*command, "-var-app", "--json")
+    assert answer.code == 2
+    assert "statebucket snapshots -- -" in answer.json["error"]["message"]
+    assert "after two dashes" in " ".join(cli(*command, "-var-app").text.split())
+    assert "after two dashes" not in cli(*command, "--nonesuch").text
+
+
+def test_a_tenant_whose_name_begins_with_a_dash_is_found(cli: Callable[..., Any]) -> None:
+    assert cli("snapshots", "--json", "--", "-home-ada-app").code == 0
+
+
 BESIDE = """
 import signal, sys, threading
 from statebucket.cli import main

@@ -47,6 +47,12 @@ def test_what_awaits_takes_an_asynchronous_store_only(name: str) -> None:
             take(given)
 
 
+def test_a_store_in_place_of_a_url_is_refused_with_what_to_write() -> None:
+    given: Any = statebucket.open_store("memory://")
+    with pytest.raises(errors.InvalidArgument, match=r"takes a URL.*pass a store as store=$"):
+        StatebucketStore(given)
+
+
 @pytest.mark.parametrize("take", [StatebucketSaver, StatebucketPersistenceLayer])
 def test_what_blocks_takes_a_blocking_store_only(take: Taker) -> None:
     with sync.open_store("memory://") as store:

@@ -13,6 +13,10 @@ from statebucket.cli.screen import Screen
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_DASH = (
+    "An argument that begins with a dash, as the name of a tenant may, comes after two dashes: "
+    "statebucket snapshots -- -home-ada-app"
+)
 _USAGE: Any = typer.BadParameter.__mro__[1]  # the base of all errors of usage, wherever it lives
 
 
@@ -31,3 +35,14 @@ class Group(TyperGroup):
             code = error.exit_code
             Screen(as_json=True).fail("UsageError", error.format_message(), code)
         sys.exit(code if isinstance(code, int) else 0)
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401
+        """Runs a command; where a letter after one dash is no option, says what else it may be."""
+        try:
+            return super().invoke(ctx)
+        except _USAGE as error:
+            # Of errors of usage, one for an unknown option has both of these attributes.
+            unknown = hasattr(error, "option_name") and hasattr(error, "possibilities")
+            if unknown and not error.option_name.startswith("--"):
+                error.message += f". {_DASH}"
+            raise

@@ -204,10 +204,10 @@ class StoreLease(Lease):
             left_ms = record.expires_ms + SKEW_MS - now
             # No lease lasts longer than a day, so that one that says so is void.
             if 0 < left_ms <= MAX_TTL_MS + 2 * SKEW_MS:
-                left = left_ms / 1000
+                left, skew = math.ceil(left_ms / 1000), SKEW_MS // 1000
                 raise LeaseHeld(
-                    f"the lease is held by another worker; it expires in {left:.3f} s unless "
-                    "renewed",
+                    "the lease is held by another worker; unless renewed, it can be taken in "
+                    f"{left} s, which includes {skew} s for clocks that differ",
                     object_name=self._name,
                 )
             previous = record.fence

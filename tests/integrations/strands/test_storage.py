@@ -199,3 +199,19 @@ async def test_a_session_of_snapshots_goes_on_with_a_lease_and_back(
     await agent(StatebucketSessionManager("s", store), Scripted()).invoke_async("two")
     last = agent(SnapshotSessionManager("s", storage=storage))
     assert texts(last.messages) == ["one", "ONE", "two", "TWO"]
+
+
+async def test_a_sweep_of_orphans_leaves_what_has_no_snapshot() -> None:
+    clock = Clock()
+    async with open_store("memory://", clock=clock) as store:
+        storage = StatebucketStorage(store)
+        await storage.write("exec:e1:notes", b"kept")
+        manager = StatebucketSessionManager("s", store, snapshot_trigger=lambda **_: True)
+        speaker = agent(manager)
+        await speaker.invoke_async("one")
+        clock.advance(timedelta(days=30))
+        swept = await store.sweep(orphans=True)
+        assert swept.orphans == 0
+        assert await storage.read("exec:e1:notes") == b"kept"
+        assert agent(StatebucketSessionManager("s", store)).messages == speaker.messages
+        assert len(await manager.list_snapshot_ids(speaker)) == 1

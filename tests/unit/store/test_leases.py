@@ -147,11 +147,21 @@ def test_a_record_that_ends_later_than_any_lease_may_is_void(
         info = msgspec.structs.replace(some.info, name="p/tenants/acme/leases/e1")
         bucket.inner._objects[info.name] = Object(info, record)
         if held:
-            with pytest.raises(errors.LeaseHeld):
+            with pytest.raises(errors.LeaseHeld, match="which includes 2 s for clocks that differ"):
                 await hold(store)
         else:
             async with store.lease(E1, ttl=TTL) as lease:
                 assert lease.fence > 7
                 lease.check()
+
+    run(work())
+
+
+def test_one_who_waits_is_told_when_the_lease_ends_in_whole_seconds() -> None:
+    async def work() -> None:
+        store = opened(ScriptedBucket(), clock=Clock()).tenant(ACME)
+        async with store.lease(E1, ttl=timedelta(seconds=60)):
+            with pytest.raises(errors.LeaseHeld, match=r"in 62 s, which includes 2 s for clocks"):
+                await hold(store)
 
     run(work())
