@@ -9,6 +9,7 @@ from statebucket.testing.contract.keys import KeyContract
 from statebucket.testing.contract.leases import LeaseContract, WriterContract
 from statebucket.testing.contract.listing import ListingContract
 from statebucket.testing.contract.names import NameContract
+from statebucket.testing.contract.partitions import PartitionContract
 from statebucket.testing.contract.removal import RemovalContract
 from statebucket.testing.contract.requests import RequestCountContract
 from statebucket.testing.contract.snapshots import SnapshotContract
@@ -33,6 +34,7 @@ class StateStoreContract(
     ExecutionContract,
     RemovalContract,
     SweepContract,
+    PartitionContract,
     LeaseContract,
     WriterContract,
     CorruptContract,
