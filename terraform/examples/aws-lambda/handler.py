@@ -30,7 +30,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     outputs[step] = f"{step} of {event['execution_id']}"
     finished = len(outputs) == len(STEPS)
 
-    # VersionConflict if another invocation has done this step in the meantime.
+    # VersionConflict if another invocation has done this step: the event, tried again, goes on.
     execution.save(
         execution.snapshot(
             state=ExecutionState.COMPLETED if finished else ExecutionState.RUNNING,

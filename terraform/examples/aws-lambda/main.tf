@@ -73,7 +73,8 @@ resource "aws_lambda_function" "step" {
 
   environment {
     variables = {
-      STATEBUCKET_URL = module.state.store_url
+      STATEBUCKET_URL    = module.state.store_url
+      STATEBUCKET_ENGINE = "http" # no SDK: a small package, a quick cold start
     }
   }
 }

@@ -131,6 +131,7 @@ resource "azurerm_linux_function_app" "step" {
     AZURE_CLIENT_ID                 = azurerm_user_assigned_identity.function.client_id
     AzureWebJobsStorage__clientId   = azurerm_user_assigned_identity.function.client_id
     AzureWebJobsStorage__credential = "managedidentity"
+    STATEBUCKET_ENGINE              = "http" # no SDK: a small package, a quick cold start
     STATEBUCKET_URL                 = module.state.store_url
     WEBSITE_RUN_FROM_PACKAGE        = "1"
   }
