@@ -38,7 +38,7 @@ def next_step(request: dict[str, Any]) -> dict[str, Any]:
     outputs[step] = f"{step} of {request['execution_id']}"
     finished = len(outputs) == len(STEPS)
 
-    # VersionConflict if another invocation has done this step in the meantime.
+    # VersionConflict if another invocation has done this step: the event, tried again, goes on.
     execution.save(
         execution.snapshot(
             state=ExecutionState.COMPLETED if finished else ExecutionState.RUNNING,
