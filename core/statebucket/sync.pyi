@@ -875,7 +875,9 @@ class BlockingStateStore:
                 ``margin``, by the service's clock: make that longer than an execution works before
                 it saves. Each key goes only at the version that was listed; once one has been
                 written again the others stay. State that has keys and never a snapshot is removed
-                unless it is kept. 2 requests an orphan and 1 for each key.
+                unless it is kept. 2 requests an orphan and 1 for each key. The keys of an execution
+                that were set without a tenant are removed only by a sweep of the whole store, which
+                has first written the owner records that were lost; one of a part counts them.
             margin: How long an object must have been expired, for clocks that differ, as a
                 `timedelta` or in seconds.
             partition: Sweep only what lies in this part; see `partitions`.

@@ -156,6 +156,25 @@ def test_ctrl_c_ends_all_processes_and_says_so(url: str) -> None:
     assert process.returncode == 0 or json.loads(out)["error"]["kind"] == "Interrupted"
 
 
+def test_what_orphans_have_without_a_tenant_goes_in_one_process_alone(url: str) -> None:
+    async def more() -> None:
+        async with open_store(url) as store:
+            for at in range(OBJECTS // 10):
+                await store.set(f"exec:e{at}:k", b"v")  # of executions that are live
+                await store.set(f"exec:gone{at}:k", b"v")
+            bucket: Any = store.context.objects.bucket
+            await bucket.delete("owners/e7/acme")
+            await bucket.delete("owners/e7/b")
+
+    asyncio.run(more())
+    command = ("sweep", "--orphans", "--margin", "0", "--yes", "--json", "--url", url)
+    report, _ = answer(start(*command, "--jobs", "2"))
+    assert report["orphan_keys"] == 0
+    report, _ = answer(start(*command))
+    assert (report["orphans"], report["orphan_keys"]) == (OBJECTS // 10, OBJECTS // 10)
+    assert "shared/executions/e7/k" in names(url)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -125,7 +125,10 @@ async def run_job(
         )
         parts = of_worker(parts, mine.index, mine.count)
     else:
-        parts = await source.partitions(PARTS_AT_ONCE * spread.jobs, tenant=job.tenant)
+        # What orphans have without a tenant only a sweep of the whole store removes.
+        whole = job.orphans and job.tenant is None and spread.jobs == 1
+        n = 1 if whole else PARTS_AT_ONCE * spread.jobs
+        parts = await source.partitions(n, tenant=job.tenant)
     if spread.jobs == 1:
         return await in_this_process(stores, parts, progress)
     return await in_processes(

@@ -168,7 +168,7 @@ def sweep(
             "--orphans",
             help="Remove the keys of executions without a live snapshot, too, where all were "
             "written longer ago than --margin. Those that are kept, as LangGraph's threads are, "
-            "stay.",
+            "stay. With --jobs, --partition or --dask, keys without a tenant stay too.",
         ),
     ] = False,
     margin: Annotated[

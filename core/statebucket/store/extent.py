@@ -207,6 +207,11 @@ class Extent:
             context.check_tenant(tenant_id)
         return cls(context.layout, tenant_id, partition)
 
+    @property
+    def whole(self) -> bool:
+        """Whether this is all that the store holds."""
+        return self._tenant is None and self._start is None and self._end is None
+
     def pieces(self) -> Iterator[Piece]:
         """The ranges that hold everything of the extent, once each; owner records come last.
 

@@ -31,7 +31,6 @@ class OrphanFinder:
     Args:
         context: The store's.
         margin_ms: How long ago a key must have been written, and a snapshot have expired.
-        removes: Whether to remove what is found.
         dry_run: Only count it.
         count: Takes what is to be added to the sweep's report.
     """
@@ -41,7 +40,6 @@ class OrphanFinder:
         context: StoreContext,
         *,
         margin_ms: int,
-        removes: bool,
         dry_run: bool,
         count: Callable[..., None],
     ) -> None:
@@ -49,20 +47,24 @@ class OrphanFinder:
         self._objects = context.objects
         self._layout = context.layout
         self._margin_ms = margin_ms
-        self._removes = removes
         self._dry_run = dry_run
         self._count = count
 
-    async def examine(self, execution: Execution) -> None:
+    async def examine(self, execution: Execution, *, removes: bool) -> None:
         """Counts an execution without a live snapshot, and removes its keys.
 
         1 request to find out, but 1 and 1 a tenant for keys set without one; to remove them 2 lists
         and 1 request a key, at the version that was listed.
+
+        Args:
+            execution: The execution. Whose it is that has keys without a tenant, its owner records
+                tell, and nothing else.
+            removes: Whether to remove its keys.
         """
         if await self._has_live_snapshot(execution):
             return
         self._count(orphans=1)
-        if not self._removes or not await self._all_old(execution):
+        if not removes or not await self._all_old(execution):
             return
         async for page in self._keys(execution):
             # Written since: someone works on the execution, and needs the other keys too.

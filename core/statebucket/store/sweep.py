@@ -70,13 +70,19 @@ class Sweeper:
         self._failures: dict[str, StateBucketError] = {}
         self._with_keys: set[Execution] = set()  # whose snapshots are still to be looked for
         self._kept: set[Execution] = set()  # those of them that say that they are no orphans
+        self._removes_orphans = orphans
+        self._lost: set[str] = set()  # executions whose owner record was not written again
+        self._records_hold = False  # whether all tenants were seen to have their owner records
         self._orphans = OrphanFinder(
-            context, margin_ms=margin_ms, removes=orphans, dry_run=dry_run, count=self._count
+            context, margin_ms=margin_ms, dry_run=dry_run, count=self._count
         )
 
     async def run(self, extent: Extent) -> SweepReport:
         """Sweeps one tenant, everything of the store, or a part of either."""
         for piece in extent.pieces():
+            # The owner records alone tell whose an execution is whose keys have no tenant. Where
+            # the tenants are (partly) another call's, records may be lost that no one has repaired.
+            self._records_hold = extent.whole and not self._failures
             try:
                 await self._piece(piece)
             except StateBucketError as error:
@@ -127,7 +133,14 @@ class Sweeper:
         async with AtMost(_AT_ONCE) as tasks:
             for execution in executions:
                 name = self._layout.execution(*execution)
-                await tasks.start(self._guarded(name, self._orphans.examine, execution))
+                await tasks.start(self._guarded(name, self._orphan, execution))
+
+    async def _orphan(self, execution: Execution) -> None:
+        """Counts an execution's keys if they are left over, and removes them if that is certain."""
+        if execution.tenant is None and execution.id in self._lost:
+            return  # it has a live snapshot
+        certain = execution.tenant is not None or self._records_hold
+        await self._orphans.examine(execution, removes=self._removes_orphans and certain)
 
     async def _guarded(self, name: str, work: Callable[[T], Awaitable[None]], item: T) -> None:
         try:
@@ -214,11 +227,17 @@ class Sweeper:
         name = self._layout.owner(execution_id, tenant_id)
         if await self._objects.head(self._call(), name) is not None:
             return
-        if not self._dry_run:
-            owners.forget(execution_id, tenant_id)
+        try:
             at_ms = expires_ms(info)
-            expiry = None if at_ms is None else Expiry.until(at_ms, self._objects.now_ms())
-            await owners.ensure(self._call(), execution_id, tenant_id, expiry)
+            if self._dry_run:
+                self._lost.add(execution_id)
+            else:
+                owners.forget(execution_id, tenant_id)
+                expiry = None if at_ms is None else Expiry.until(at_ms, self._objects.now_ms())
+                await owners.ensure(self._call(), execution_id, tenant_id, expiry)
+        except StateBucketError:
+            self._lost.add(execution_id)
+            raise
         self._count(repaired=1)
 
     def _count(self, **more: int) -> None:

@@ -205,3 +205,81 @@ def test_keys_of_an_execution_of_several_tenants_are_no_orphans_while_one_has_a_
         assert bucket.inner._names == []
 
     run(work())
+
+
+async def with_lost_record(bucket: ScriptedBucket, clock: Clock) -> StateStore:
+    """A store with a live execution that has keys without a tenant, and no owner record."""
+    store = opened(bucket, clock=clock)
+    for at in range(9):
+        await store.tenant(ACME).set(f"k{at}", b"v")
+        await store.set(f"k{at}", b"v")
+    await store.set("exec:e1:k", b"v")
+    await store.save_snapshot(snapshot())
+    await bucket.inner.delete("p/owners/e1/acme")
+    clock.advance(HOUR)
+    return store
+
+
+@pytest.mark.parametrize("n", [1, 2, 4, 8])
+def test_no_order_of_parts_takes_a_live_execution_for_an_orphan(n: int) -> None:
+    bucket, clock = ScriptedBucket(), Clock()
+
+    async def work() -> None:
+        store = await with_lost_record(bucket, clock)
+        for part in reversed(await store.partitions(n)):
+            assert (await store.sweep(orphans=True, partition=part)).orphan_keys == 0
+        assert await store.get("exec:e1:k") == b"v"
+
+    run(work())
+
+
+def test_a_part_counts_an_orphans_keys_without_a_tenant_and_the_whole_removes_them() -> None:
+    bucket, clock = ScriptedBucket(), Clock()
+
+    async def work() -> None:
+        store = opened(bucket, clock=clock)
+        await store.set("exec:e1:k", b"v")
+        for at in range(9):
+            await store.tenant(ACME).set(f"k{at}", b"v")
+        clock.advance(HOUR)
+        parts = [
+            await store.sweep(orphans=True, partition=part) for part in await store.partitions(4)
+        ]
+        assert len(parts) > 1
+        assert sum(report.orphans for report in parts) == 1
+        assert sum(report.orphan_keys for report in parts) == 0
+        assert (await store.sweep(orphans=True)).orphan_keys == 1
+
+    run(work())
+
+
+def test_without_having_written_a_lost_record_again_a_sweep_leaves_the_execution() -> None:
+    bucket, clock = ScriptedBucket(), Clock()
+
+    async def work() -> None:
+        store = await with_lost_record(bucket, clock)
+        report = await store.sweep(orphans=True, dry_run=True)
+        assert (report.repaired, report.orphans, report.orphan_keys) == (1, 0, 0)
+        bucket.refuse("put", after=0, kind=errors.AccessDenied)
+        with pytest.raises(errors.SweepIncomplete) as caught:
+            await store.sweep(orphans=True)
+        assert caught.value.report.orphan_keys == 0
+        assert await store.get("exec:e1:k") == b"v"
+
+    run(work())
+
+
+def test_the_keys_of_a_snapshot_whose_expiry_cannot_be_read_stay_without_its_record() -> None:
+    bucket, clock = ScriptedBucket(), Clock()
+
+    async def work() -> None:
+        store = await with_lost_record(bucket, clock)
+        name = "p/tenants/acme/snapshots/e1"
+        found = bucket.inner._objects[name]
+        info = msgspec.structs.replace(found.info, metadata={"expiresat": "soon"})
+        bucket.inner._objects[name] = Object(info, found.body)
+        report = await store.sweep(orphans=True)
+        assert (report.corrupt, report.orphan_keys) == (1, 0)
+        assert await store.get("exec:e1:k") == b"v"
+
+    run(work())
