@@ -1,7 +1,8 @@
 """Every Python block of the pages runs as it stands, on SQLite in an empty folder.
 
 Where a block of the language ``text`` follows, the program prints just that. A line ``$ python …``
-in it is one more run of the program, in the same folder.
+in it is one more run of the program, in the same folder. A block of the language ``py`` needs what
+no test has, as a model: it is only compiled.
 """
 
 from __future__ import annotations
@@ -66,9 +67,10 @@ def runs(printed: str | None) -> list[str | None]:
 
 
 _ALL = [block for page in PAGES for block in blocks(page)]
-# Run in an environment of their own, by integrations/aws/test_durable.py.
-ELSEWHERE = [block for block in _ALL if "from aws_durable_execution_sdk_python" in block.code]
-BLOCKS = [block for block in _ALL if block not in ELSEWHERE]
+# These run in environments of their own, by test_durable.py and test_fastmcp.py of integrations.
+DURABLE = [block for block in _ALL if "from aws_durable_execution_sdk_python" in block.code]
+FASTMCP = [block for block in _ALL if "from fastmcp" in block.code]
+BLOCKS = [block for block in _ALL if block not in DURABLE + FASTMCP]
 
 
 def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -105,6 +107,12 @@ def test_a_block_runs_and_prints_what_the_page_says(block: Block, tmp_path: Path
         done = run(block.code, tmp_path)
         assert done.returncode == 0, f"{block.where}\n{done.stdout}{done.stderr}"
         assert printed in {None, done.stdout}, block.where
+
+
+@pytest.mark.parametrize("page", PAGES, ids=path)
+def test_a_block_that_is_not_run_compiles(page: Path) -> None:
+    for code in re.findall(r"^```py\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE):
+        compile(code, path(page), "exec")
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from docs.test_blocks import FASTMCP, Block
 from support.missing import need
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from support.targets.deployments import Deployment
 
 APP = Path(__file__).with_name("fastmcp_app.py")
@@ -27,15 +30,16 @@ def missing() -> str | None:
     return None
 
 
-def run(deployment: Deployment, *before: str) -> str:
-    """What a server says that is started, called and stopped."""
+def run(*arguments: object, env: Mapping[str, str], cwd: Path | None = None) -> str:
+    """What a program says that starts a server, calls and stops it."""
     done = subprocess.run(
-        [ENVIRONMENT / "bin" / "python", APP, deployment.url, *before],
+        [ENVIRONMENT / "bin" / "python", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
         timeout=100,
-        env={**os.environ, **deployment.environ, "FASTMCP_LOG_ENABLED": "false"},
+        cwd=cwd,
+        env={**os.environ, **env, "FASTMCP_LOG_ENABLED": "false"},
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -47,8 +51,16 @@ def run(deployment: Deployment, *before: str) -> str:
 )
 def test_a_server_goes_on_where_another_process_ended(deployment: Deployment) -> None:
     need(missing)
-    first = run(deployment)
+    first = run(APP, deployment.url, env=deployment.environ)
     assert json.loads(first)["number"] == 1
-    second: dict[str, Any] = json.loads(run(deployment, first))
+    second: dict[str, Any] = json.loads(run(APP, deployment.url, first, env=deployment.environ))
     assert second == {**json.loads(first), "number": 2}
     assert second["client"] == "editor"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", FASTMCP, ids=[block.where for block in FASTMCP])
+def test_a_block_of_the_page_prints_what_the_page_says(block: Block, tmp_path: Path) -> None:
+    need(missing)
+    (tmp_path / "block.py").write_text(block.code)
+    assert block.runs == [run("-W", "error", "block.py", env={}, cwd=tmp_path)], block.where
