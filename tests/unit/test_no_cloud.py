@@ -28,8 +28,8 @@ ALLOWED = {
     "opening.py": "the table of the built-in schemes, and the extra that each needs",
     "cli/options.py": "the help of --url shows a URL of each scheme",
     "port/url.py": "the message for a URL without a scheme shows one",
-    "scale/arrays.py": "the variables in which each runner of array jobs says which part is whose",
-    "cli/parts.py": "the help of --partition names those runners",
+    "scale/arrays.py": "the table of the variables of batch platforms, which run this program "
+    "whatever cloud its store is on: no adapter could bring them, and nothing else names them",
 }
 """The files whose texts may name a cloud, and why."""
 

@@ -10,7 +10,7 @@ import typer
 from statebucket.cli.screen import Screen, counted
 from statebucket.contract.state_store import StateStore
 from statebucket.errors import InvalidArgument
-from statebucket.scale.arrays import share
+from statebucket.scale.arrays import SERVICES, share
 from statebucket.scale.jobs import Job, Outcome, Stores
 from statebucket.scale.on_dask import Cluster
 from statebucket.scale.parallel import PARTS_AT_ONCE, in_processes, in_this_process
@@ -32,8 +32,7 @@ PartOf = Annotated[
         show_default=False,
         rich_help_panel=_PANEL,
         help="Only this part, as one of N machines, from 1/N. By default as STATEBUCKET_PARTITION "
-        "says, or an array job of Cloud Run, AWS Batch, Kubernetes, Google's Batch or Slurm. "
-        "1/1 is all.",
+        f"says, or an array job ({SERVICES}). 1/1 is all.",
     ),
 ]
 Run = Annotated[

@@ -1,7 +1,8 @@
 """Which part of a job this machine is to run, as array jobs say it in the environment.
 
-Cloud Run Jobs, AWS Batch arrays, Kubernetes' indexed Jobs, Google's Batch and Slurm start the same
-command many times, and tell each its number.
+Cloud Run Jobs, AWS Batch arrays, Google's Batch, Slurm and Kubernetes' indexed Jobs start the same
+command many times, and tell each its number. That table is all the core knows of them: they run
+this program whatever cloud its store is on, so that no adapter could bring their variables.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class _Array(msgspec.Struct, frozen=True):
     """The variables of a service.
 
     Attributes:
+        service: What it is called.
         index: The worker's number.
         count: How many there are.
         run: What the run is called.
@@ -54,6 +56,7 @@ class _Array(msgspec.Struct, frozen=True):
         suffix: What of the run's name is the worker's own.
     """
 
+    service: str
     index: str
     count: str
     run: str
@@ -62,15 +65,17 @@ class _Array(msgspec.Struct, frozen=True):
 
 
 ARRAYS = (
-    _Array("CLOUD_RUN_TASK_INDEX", "CLOUD_RUN_TASK_COUNT", "CLOUD_RUN_EXECUTION"),
+    _Array("Cloud Run", "CLOUD_RUN_TASK_INDEX", "CLOUD_RUN_TASK_COUNT", "CLOUD_RUN_EXECUTION"),
     _Array(
+        "AWS Batch",
         "AWS_BATCH_JOB_ARRAY_INDEX",
         "AWS_BATCH_JOB_ARRAY_SIZE",
         "AWS_BATCH_JOB_ID",
         suffix=r":\d+",
     ),
-    _Array("BATCH_TASK_INDEX", "BATCH_TASK_COUNT", "BATCH_JOB_UID"),
+    _Array("Google's Batch", "BATCH_TASK_INDEX", "BATCH_TASK_COUNT", "BATCH_JOB_UID"),
     _Array(
+        "Slurm",
         "SLURM_ARRAY_TASK_ID",
         "SLURM_ARRAY_TASK_COUNT",
         "SLURM_ARRAY_JOB_ID",
@@ -78,8 +83,11 @@ ARRAYS = (
     ),
     # Kubernetes does not say of how many: the manifest does. The host's name is the job's, and a
     # number.
-    _Array("JOB_COMPLETION_INDEX", "JOB_COMPLETIONS", "HOSTNAME", suffix=r"-\d+"),
+    _Array("Kubernetes", "JOB_COMPLETION_INDEX", "JOB_COMPLETIONS", "HOSTNAME", suffix=r"-\d+"),
 )
+
+SERVICES = ", ".join(array.service for array in ARRAYS)
+"""What they are called, for people."""
 
 
 def share(
