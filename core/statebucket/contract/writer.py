@@ -42,8 +42,8 @@ class SnapshotWriter(ABC):
 
         Raises:
             InvalidSnapshot: It is of another execution.
-            UnsupportedOperation: The writer's block has ended, or belongs to the process that this
-                one is a fork of; no one would wait for it.
+            UnsupportedOperation: The writer's block has not begun, has ended, or belongs to the
+                process that this one is a fork of; no one would wait for it.
             StateBucketError: The snapshot before could not be written: its error, which is raised
                 once. This one was not taken: hand it over again, or give up.
         """

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from statebucket.contract.versions import Version
 
 
+ENTER = (
+    "store.writer(…) is used in its block: write `async with store.writer(…) as writer:` (`with` "
+    "on the blocking store), and call writer.save inside it"
+)
+
+
 class StoreWriter(SnapshotWriter):
     """A writer of a store.
 
@@ -45,6 +51,7 @@ class StoreWriter(SnapshotWriter):
         self._error: Exception | None = None
         self._task: asyncio.Task[None] | None = None
         self._next = 0.0
+        self._entered = False
         self._left = False
         self._pid = os.getpid()
 
@@ -56,6 +63,9 @@ class StoreWriter(SnapshotWriter):
                 f"the writer is for {self._execution_id!r}, the snapshot of "
                 f"{snapshot.execution_id!r}"
             )
+        if not self._entered:
+            # It would be written, but no one would wait for the last one, or hear of its error.
+            raise UnsupportedOperation(f"save: {ENTER}")
         if self._left or self._pid != os.getpid():
             raise UnsupportedOperation(
                 "save: the writer is closed or was created in another process"
@@ -75,7 +85,7 @@ class StoreWriter(SnapshotWriter):
 
     async def __aenter__(self) -> Self:
         running_loop()
-        self._left = False
+        self._entered, self._left = True, False
         return self
 
     async def __aexit__(
@@ -98,6 +108,17 @@ class StoreWriter(SnapshotWriter):
                 self._task.cancel()
                 with shielded():
                     await asyncio.wait({self._task})
+
+    if not TYPE_CHECKING:  # for a type checker it has none of these
+
+        def __await__(self) -> object:
+            raise UnsupportedOperation(ENTER)
+
+        def __enter__(self) -> object:
+            raise UnsupportedOperation(ENTER)
+
+        def __exit__(self, *error: object) -> None:
+            """Is never called: the block is not entered."""
 
     async def _write(self) -> None:
         loop = running_loop()

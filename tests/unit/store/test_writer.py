@@ -196,12 +196,26 @@ def test_a_throttled_save_is_tried_again_and_then_raised(run: Callable[..., None
 def test_what_is_no_error_of_ours_is_raised_too(run: Callable[..., None]) -> None:
     async def body(store: StateStore, bucket: SlowBucket) -> None:
         bucket.failures = [TypeError("a bug of an adapter")]
-        writer = store.writer(E1)
-        writer.save(snapshot(1))
-        await asyncio.sleep(1)
-        with pytest.raises(TypeError):
-            await writer.flush()
+        async with store.writer(E1) as writer:
+            writer.save(snapshot(1))
+            await asyncio.sleep(1)
+            with pytest.raises(TypeError):
+                await writer.flush()
         assert writer.failed == 1
+
+    run(body, seconds=0.1)
+
+
+def test_a_writer_that_is_not_entered_says_so(run: Callable[..., None]) -> None:
+    async def body(store: StateStore, bucket: SlowBucket) -> None:
+        writer: Any = store.writer(E1)
+        with pytest.raises(errors.UnsupportedOperation, match=r"save: .*async with store\.writer"):
+            writer.save(snapshot(1))
+        with pytest.raises(errors.UnsupportedOperation, match=r"async with store\.writer"):
+            await writer
+        with pytest.raises(errors.UnsupportedOperation, match=r"async with store\.writer"), writer:
+            pass
+        assert handed(writer) == len(bucket.started) == 0
 
     run(body, seconds=0.1)
 

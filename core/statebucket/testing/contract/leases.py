@@ -218,11 +218,11 @@ class WriterContract(Contract):
     async def test_an_error_is_told(self, acme: StateStore, target: Target) -> None:
         async with target.open() as other:
             await other.save_snapshot(snapshot(number=9))
-        writer = acme.writer(E1, only_newer=True)
-        writer.save(snapshot(number=1))
-        with pytest.raises(errors.StaleSnapshot):
-            await writer.flush()
-        await writer.flush()  # told once
+        async with acme.writer(E1, only_newer=True) as writer:
+            writer.save(snapshot(number=1))
+            with pytest.raises(errors.StaleSnapshot):
+                await writer.flush()
+            await writer.flush()  # told once
         assert (await _loaded(acme)) == 9
 
     async def test_it_is_for_one_execution(self, acme: StateStore) -> None:
@@ -231,6 +231,16 @@ class WriterContract(Contract):
                 writer.save(snapshot("e2"))
             with pytest.raises(errors.InvalidSnapshot):
                 writer.save({})  # type: ignore[arg-type]  # that is the point
+
+    async def test_it_is_used_in_its_block(self, acme: StateStore, target: Target) -> None:
+        writer = acme.writer(E1)
+        with pytest.raises(errors.UnsupportedOperation, match=r"async with store\.writer"):
+            writer.save(snapshot())
+        async with writer:
+            pass
+        with pytest.raises(errors.UnsupportedOperation, match="closed"):
+            writer.save(snapshot())
+        assert target.raw_names() == []
 
     async def test_what_was_handed_over_is_written_when_the_block_fails(
         self, acme: StateStore
