@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from statebucket.contract.reports import DeletionReport, SweepReport
     from statebucket.contract.versions import Stored
@@ -167,7 +167,25 @@ class TenantMismatch(StateBucketError):
 
 
 class AmbiguousExecution(StateBucketError):
-    """Several tenants have the execution: call it on a tenant's view; nothing was written."""
+    """Several tenants have the execution: call it on a tenant's view; nothing was written.
+
+    Attributes:
+        execution_id: The execution.
+        tenants: Some of those that have it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        object_name: str | None = None,
+        outcome: Outcome = "none",
+        execution_id: str = "",
+        tenants: Sequence[str] = (),
+    ) -> None:
+        super().__init__(message, object_name=object_name, outcome=outcome)
+        self.execution_id = execution_id
+        self.tenants = tuple(tenants)
 
 
 # Opening a store.

@@ -139,8 +139,36 @@ def test_an_execution_of_several_tenants_takes_a_tenant(cli: Callable[..., Any],
     for command in ("show", "rm-execution"):
         answer = cli(command, "e1", "--json")
         assert (answer.code, answer.json["error"]["kind"]) == (2, "AmbiguousExecution")
+        message = answer.json["error"]["message"]
+        assert "'acme' and 'globex': pass -t TENANT" in message
+        assert ("--shared-keys" in message) == (command == "rm-execution")
+        assert "store." not in message
     assert cli("rm-execution", "e1", "-t", "globex", "-y", "--json").json["owners"] == 1
     assert cli("show", "e1", "--json").json["tenant"] == "acme"
+
+
+def test_keys_of_no_tenant_are_removed_of_an_execution_of_several(
+    cli: Callable[..., Any], url: str
+) -> None:
+    with sync.open_store(url) as store:
+        store.tenant("globex").execution("e1").save(store.tenant("globex").snapshot("e1"))
+        for key in ("a", "b"):
+            store.execution("e1").set(key, b"value")
+    command = ("rm-execution", "e1", "--shared-keys", "--json")
+    assert cli(*command, "--dry-run").json["keys"] == 2
+    assert cli(*command).code == 2  # no one to ask
+    answer = cli(*command, "--yes").json
+    assert (answer["snapshots"], answer["keys"], answer["owners"]) == (0, 2, 0)
+    for tenant, keys in (("acme", 1), ("globex", 0)):
+        assert len(cli("show", "e1", "-t", tenant, "--json").json["keys"]) == keys
+    answer = cli(*command, "--yes")
+    assert (answer.code, answer.json["error"]["kind"]) == (1, "NotFound")
+    text = cli(*command, "--yes", "-t", "acme").text
+    assert "leave --tenant out" in " ".join(text.split())
+    for option in ("tenant=acme", "owner_index=false"):
+        answer = cli(*command, "--yes", "-u", f"{url}?{option}")
+        assert (answer.code, answer.json["error"]["kind"]) == (2, "UnsupportedOperation")
+    assert len(cli("show", "e1", "-t", "acme", "--json").json["keys"]) == 1
 
 
 @pytest.mark.parametrize("command", ["snapshots", "executions"])

@@ -1,7 +1,7 @@
 """Commands that remove: rm-execution, rm-tenant, sweep."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import msgspec
@@ -34,7 +34,7 @@ from statebucket.cli.session import on_store
 from statebucket.cli.show import no_state
 from statebucket.contract.reports import DeletionReport, SweepReport
 from statebucket.contract.state_store import StateStore
-from statebucket.errors import InvalidArgument, UnsupportedOperation
+from statebucket.errors import AmbiguousExecution, InvalidArgument, UnsupportedOperation
 from statebucket.scale.arrays import share
 from statebucket.scale.jobs import Job, checked
 
@@ -51,6 +51,13 @@ def rm_execution(
     execution: ExecutionId,
     *,
     tenant: ItsTenant = None,
+    shared_keys: Annotated[
+        bool,
+        typer.Option(
+            "--shared-keys",
+            help="Remove only its keys that were set without a tenant, whoever has the execution.",
+        ),
+    ] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     url: Url = None,
@@ -58,10 +65,17 @@ def rm_execution(
 ) -> None:
     """Removes an execution: its snapshot, every key, its owner record.
 
+    Where several tenants have it, pass --tenant for each, and --shared-keys for what is no one's.
     After an interruption, run it again: it carries on with what is left.
     [dim]statebucket rm-execution exec-1 --dry-run[/]
     [dim]statebucket rm-execution exec-1 --tenant acme --yes[/]
+    [dim]statebucket rm-execution exec-1 --shared-keys[/]
     """
+    if shared_keys:
+        if tenant is not None:
+            raise typer.BadParameter("--shared-keys are those of no tenant: leave --tenant out")
+        on_store(_rm_shared_keys(execution, dry_run=dry_run, yes=yes), url, as_json=as_json)
+        return
 
     async def work(store: StateStore, screen: Screen) -> None:
         if tenant is None and not keeps_owner_records(store):
@@ -69,7 +83,11 @@ def rm_execution(
                 "the tenant cannot be looked up with owner_index=false: pass --tenant"
             )
         # An expired record counts: it is what is left of an execution.
-        recorded = await recorded_owner(store, execution)
+        try:
+            recorded = await recorded_owner(store, execution)
+        except AmbiguousExecution as error:
+            error.add_note("Its keys that were set without a tenant go by --shared-keys")
+            raise
         owner = recorded if tenant is None else tenant
         held = await of_execution(store, execution, owner)
         # The record goes last: it may be all that an interrupted removal has left.
@@ -88,6 +106,30 @@ def rm_execution(
         _removed(screen, report)
 
     on_store(work, url, as_json=as_json, tenant=tenant)
+
+
+def _rm_shared_keys(
+    execution: str, *, dry_run: bool, yes: bool
+) -> Callable[[StateStore, Screen], Awaitable[None]]:
+    async def work(store: StateStore, screen: Screen) -> None:
+        if store.tenant_id is not None or not keeps_owner_records(store):
+            raise UnsupportedOperation(
+                "--shared-keys needs the whole store: a URL without tenant= and owner_index=false"
+            )
+        held = await of_execution(store, execution, None)
+        whose = f"execution {execution!r}, set without a tenant"
+        if held.objects == 0:
+            screen.fail("NotFound", f"there are no keys of {whose}", Exit.NO)
+            raise Stop(Exit.NO)
+        if _dry_run_or_confirm(screen, held, whose, dry_run=dry_run, yes=yes):
+            return
+        with screen.progress("objects") as bar:
+            progress = _bar(bar, held.objects)
+            report = await store.execution(execution).delete_keys(progress=progress)
+            _filled(bar)
+        _removed(screen, report)
+
+    return work
 
 
 def rm_tenant(

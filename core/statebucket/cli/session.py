@@ -16,7 +16,13 @@ import typer
 
 from statebucket.cli.exits import Exit, exit_of
 from statebucket.cli.screen import Screen, Stop
-from statebucket.errors import BucketNotFound, InvalidURL, StateBucketError
+from statebucket.errors import (
+    AmbiguousExecution,
+    BucketNotFound,
+    InvalidURL,
+    StateBucketError,
+    shown,
+)
 from statebucket.opening import open_store
 
 if TYPE_CHECKING:
@@ -82,7 +88,7 @@ def conclude(work: Callable[[Screen], Awaitable[None]], *, as_json: bool) -> Non
     except StateBucketError as error:
         code = exit_of(error)
         more = {} if error.object_name is None else {"object": error.object_name}
-        screen.fail(type(error).__name__, str(error), code, outcome=error.outcome, **more)
+        screen.fail(type(error).__name__, _text(error), code, outcome=error.outcome, **more)
         raise typer.Exit(code) from None
     except OSError as error:  # of stdout: a store's are errors of ours
         if error.errno == errno.EPIPE:
@@ -97,6 +103,19 @@ def conclude(work: Callable[[Screen], Awaitable[None]], *, as_json: bool) -> Non
         else:
             screen.note(f"Interrupted. {text}")
         raise typer.Exit(Exit.INTERRUPTED) from None
+
+
+def _text(error: StateBucketError) -> str:
+    """What an error says, with the options to pass in place of the calls that a program makes."""
+    text = str(error)
+    if isinstance(error, AmbiguousExecution):
+        tenants = " and ".join(map(shown, error.tenants))
+        text = (
+            f"more than one tenant has execution {shown(error.execution_id)}, among them "
+            f"{tenants}: pass -t TENANT. A tenant whose state has gone counts until rm-execution "
+            "-t TENANT, or sweep, removes its owner record"
+        )
+    return ". ".join((text, *getattr(error, "__notes__", ())))
 
 
 async def _awaited(work: Awaitable[T]) -> T:

@@ -115,6 +115,8 @@ class OwnerIndex:
                 message,
                 object_name=self._layout.owners_of(execution_id),
                 outcome=call.outcome,
+                execution_id=execution_id,
+                tenants=tenants[:2],
             )
         return tenants[0] if tenants else None
 
