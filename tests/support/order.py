@@ -49,7 +49,8 @@ _USUAL_S = 0.12  # of any other test
 
 def _scope(item: pytest.Item) -> str:
     """What ``--dist loadscope`` gives to one worker: a class, or a module's functions."""
-    return item.nodeid.removeprefix("tests/").rpartition("::")[0]
+    without_parameters = item.nodeid.partition("[")[0]  # which may hold "::"
+    return without_parameters.removeprefix("tests/").rpartition("::")[0]
 
 
 def longest_first(items: list[pytest.Item]) -> None:

@@ -87,7 +87,8 @@ def test_the_example_has_its_role_and_its_store(made: Made) -> None:
     )
     function = client.get_function_configuration(FunctionName="statebucket-example")
     variables = function["Environment"]["Variables"]
-    assert variables == {"STATEBUCKET_URL": made.example["store_url"]}
+    url = made.example["store_url"]
+    assert variables == {"STATEBUCKET_URL": url, "STATEBUCKET_ENGINE": "http"}
     assert function["Role"].endswith(":role/statebucket-example")
 
 
