@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from statebucket_s3.http.options import HTTPOptions
     from statebucket_s3.http.signing import Credentials
 
-_EXPIRED = 400
-
 
 class HTTPBucket:
     """One bucket.
@@ -200,7 +198,7 @@ class HTTPBucket:
     async def _once(self, request: Request) -> Reply:
         credentials = await self._credentials.get()
         reply = await self._signed(request, credentials)
-        if reply.status == _EXPIRED and replies.expired(reply):
+        if replies.expired(reply, request, credentials, self._endpoint):
             other = await self._credentials.instead_of(credentials)
             if other is not None:  # nothing was done, and it may be sent again
                 reply = await self._signed(request, other)

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 
     from statebucket.port.bucket import Deletion
     from statebucket.port.lifecycle import Lifecycle
-    from statebucket_http.wire import Reply, Request
+    from statebucket_http.wire import Endpoint, Reply, Request
+    from statebucket_s3.http.signing import Credentials
 
 _OK = range(200, 300)
 _PARTIAL = 206
+_BAD_REQUEST = 400
 _NOT_FOUND = 404
 _META = "x-amz-meta-"
 _ELSEWHERE = frozenset({301, 302, 307, 400})
@@ -86,9 +88,18 @@ def answer_of(reply: Reply, request: Request) -> Answer | None:
     return None if reply.status in _OK else Answer(reply, request)
 
 
-def expired(reply: Reply) -> bool:
-    """Whether a reply of 400 says that the key that signed the request has expired."""
-    return _error(reply.body).get("Code") in EXPIRED
+def expired(reply: Reply, request: Request, key: Credentials, endpoint: Endpoint) -> bool:
+    """Whether a reply says that the key that signed the request has expired, or may say so.
+
+    S3 says it with a 400 and a code in the body. The reply to a HEAD has no body, so that for a
+    temporary key each 400 may mean it, but for one that names another region.
+    """
+    if reply.status != _BAD_REQUEST:
+        return False
+    if request.method != "HEAD" or reply.body:
+        return _error(reply.body).get("Code") in EXPIRED
+    region = reply.headers.get("x-amz-bucket-region", endpoint.region)
+    return key.session_token is not None and region == endpoint.region
 
 
 def _error(body: bytes) -> dict[str, str]:

@@ -186,3 +186,53 @@ async def test_a_key_that_s3_calls_expired_is_replaced_once(
             await store.get("a")
     assert keys_of(bucket) == ["K2"]  # not sent again with the same
     assert service.count() == 3 * source.requests
+
+
+@pytest.mark.asyncio
+async def test_a_key_that_s3_refuses_to_a_head_without_a_word_is_replaced(
+    bucket: FaultProxy, service: FaultProxy, source: Source
+) -> None:
+    service.plan(*[source.granted("K1")] * source.requests)
+    service.always(source.granted("K2"))
+    bucket.plan(Answer(400))
+    async with opened(bucket).tenant("a") as store:
+        assert not await store.exists("a")
+        assert keys_of(bucket) == ["K1", "K2"]
+        bucket.clear()
+        bucket.plan(Answer(400))
+        with pytest.raises(errors.RequestRejected):
+            await store.exists("a")
+    assert keys_of(bucket) == ["K2"]  # not sent again with the same
+    assert service.count() == 3 * source.requests
+
+
+@pytest.mark.asyncio
+async def test_a_region_that_s3_names_to_a_head_asks_for_no_other_key(
+    bucket: FaultProxy, service: FaultProxy, source: Source
+) -> None:
+    service.plan(*[source.granted("K1")] * source.requests)
+    service.always(source.granted("K2"))
+    bucket.plan(Answer(400, (("x-amz-bucket-region", "eu-north-1"),)))
+    async with opened(bucket).tenant("a") as store:
+        assert not await store.exists("a")
+    assert keys_of(bucket) == ["K1", "K1"]
+    assert service.count() == source.requests
+
+
+@pytest.mark.asyncio
+async def test_a_snapshot_last_seen_long_ago_is_saved_though_its_key_has_expired(
+    bucket: FaultProxy, service: FaultProxy, source: Source
+) -> None:
+    service.plan(*[source.granted("K1")] * source.requests)
+    service.always(source.granted("K2"))
+    now = time.time()
+    bucket.heal()
+    bucket.always(Answer(200, (("ETag", '"e"'), ("Content-Length", "9"))))
+    async with opened(bucket, clock=lambda: now).tenant("a") as store:
+        await store.save_snapshot(store.snapshot("e"))
+        now += 61
+        bucket.clear()
+        bucket.plan(Answer(400))
+        await store.save_snapshot(store.snapshot("e"))
+    assert [one.method for one in bucket.requests][:2] == ["HEAD"] * 2
+    assert keys_of(bucket)[:2] == ["K1", "K2"]
