@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from statebucket.port.renewal import RenewingSource
+from statebucket.port.renewal import Pauses, RenewingSource
 from statebucket_s3.http.chain import Chain
 from statebucket_s3.http.signing import Credentials
 from statebucket_s3.http.usable_keys import sendable
@@ -46,6 +46,8 @@ class CredentialSource:
 
             self._source = BotocoreKeys(options.session, "the keys of a session")
         self._keys = RenewingSource(self._load, "statebucket-keys", _RENEW_BEFORE, _SHARE)
+        self._again: Credentials | None = None  # what S3 refused and its source gave again
+        self._pauses = Pauses()
 
     @property
     def origin(self) -> str:
@@ -71,13 +73,20 @@ class CredentialSource:
     async def instead_of(self, refused: Credentials) -> Credentials | None:
         """Other credentials than those that S3 has just called expired; None where there are none.
 
-        This machine's clock may be late, or a key taken back before its end.
+        This machine's clock may be late, or a key taken back before its end. A source that gives
+        the same key again is asked once more only after a pause.
         """
         if self._static is not None:
             return None
+        again = self._again is not None and self._again.same(refused)
+        if again and not self._pauses.over() and self._source.at_hand() is None:
+            return None
         self._keys.drop(refused)
         other = await self.get()
-        return None if other == refused else other
+        again = other.same(refused)
+        self._again = other if again else None
+        self._pauses.note(lasts=not again)
+        return None if again else other
 
     async def _new(self) -> Credentials:
         found = self._source.at_hand()

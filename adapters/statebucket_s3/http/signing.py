@@ -38,6 +38,10 @@ class Credentials(NamedTuple):
     session_token: str | None = None
     ends: float = float("inf")
 
+    def same(self, other: Credentials) -> bool:
+        """Whether another is the same key, which may be said to end at another time."""
+        return self[:3] == other[:3]
+
     def __repr__(self) -> str:
         return f"Credentials({self.access_key_id!r}, …)"
 

@@ -236,3 +236,21 @@ async def test_a_snapshot_last_seen_long_ago_is_saved_though_its_key_has_expired
         await store.save_snapshot(store.snapshot("e"))
     assert [one.method for one in bucket.requests][:2] == ["HEAD"] * 2
     assert keys_of(bucket)[:2] == ["K1", "K2"]
+
+
+@pytest.mark.asyncio
+async def test_a_refused_key_that_its_source_gives_again_is_not_sent_again(
+    bucket: FaultProxy, service: FaultProxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    source = SOURCES["instance"]
+    source.environment(monkeypatch, service, tmp_path)
+    monkeypatch.setattr("statebucket.port.renewal._PAUSE", 600.0)
+    service.always(source.granted("K1", -60))  # the instance's key is extended, to another end
+    bucket.heal()
+    bucket.always(s3_error(400, "ExpiredToken"))
+    async with opened(bucket) as store:
+        for calls in 1, 2, 3:
+            with pytest.raises(errors.InvalidCredentials, match="ExpiredToken"):
+                await store.get("a")
+            assert keys_of(bucket) == ["K1"] * calls
+    assert service.count() == 2 * source.requests
