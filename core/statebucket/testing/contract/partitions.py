@@ -129,8 +129,8 @@ async def _fill(store: StateStore, target: Target) -> None:
         store.tenant(ACME).set("a/k", b"v"),
         store.tenant(ACME).set("k", b"v"),
         store.tenant(EU).set("k", b"v"),
-        store.tenant(EU).execution("alone").set("k", b"v"),  # an orphan
         store.execution("a").set("k", b"v"),
+        store.execution("alone").set("k", b"v"),
         store.set("a-b-c", b"v"),
         store.set("expiring", b"v", HOUR),
     )
