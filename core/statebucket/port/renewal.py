@@ -221,7 +221,9 @@ class RenewingSource(Generic[L]):
             lasts = due > time.time()
         finally:
             self._pauses.note(lasts=lasts)
-        self._kept = (value, due)
+        newer = self._kept  # of a load that began later, where this one has hung
+        if newer is None or newer[1] <= due:
+            self._kept = (value, due)
         return value
 
     def _due(self, value: L) -> float:

@@ -258,3 +258,30 @@ def test_the_pauses_grow_until_something_lasts(monkeypatch: pytest.MonkeyPatch) 
     pauses.note(lasts=False)
     now += 1
     assert pauses.over()
+
+
+@pytest.mark.asyncio
+async def test_a_load_that_ends_behind_a_later_one_does_not_replace_what_that_brought(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("statebucket.port.renewal._LONGEST", 0.0)  # another may begin at once
+    hung, asked = threading.Event(), 0
+
+    def load() -> Token:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            hung.wait(20)
+            return Token("the first", time.time() + 600)
+        return Token("the second", time.time() + 3600)
+
+    source = RenewingSource(load, "test")
+    first = asyncio.create_task(source.load())
+    await asyncio.sleep(0.1)
+    assert (await source.load()).value == "the second"
+    hung.set()
+    assert (await first).value == "the first"
+    current = source.current()
+    assert current is not None
+    assert current.value == "the second"
+    assert asked == 2
