@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from statebucket.contract.callbacks import called, check_progress
 from statebucket.contract.reports import DeletionReport
 from statebucket.contract.segments import encode
+from statebucket.contract.versions import Version
 from statebucket.errors import DeleteIncomplete, StateBucketError
 from statebucket.store.extent import TENANTS, Extent, Piece
 from statebucket.store.failures import Failures
@@ -88,6 +89,8 @@ class Remover:
             )
 
         await self._remove(self._listed(map(Piece, prefixes)), first, inside)
+        if tenant_id is not None and not self._failures:
+            self._context.note(tenant_id, execution_id, Version.ABSENT)
         # Last, and only when all else is gone: a run through the store finds the tenant by it.
         if self._owners is not None and tenant_id is not None and not self._failures:
             await self._remove_owner(execution_id, tenant_id)

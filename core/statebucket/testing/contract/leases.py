@@ -44,6 +44,14 @@ class LeaseContract(Contract):
             await acme.update_snapshot(E1, lambda current: current and current.advance())
             await acme.save_snapshot(snapshot(number=5), lease=lease)
 
+    async def test_after_its_execution_was_deleted_the_holder_saves_a_new_one(
+        self, acme: StateStore
+    ) -> None:
+        async with acme.lease(E1, ttl=HOUR) as lease:
+            await acme.save_snapshot(snapshot(), lease=lease)
+            await acme.delete_execution_state(E1)
+            await acme.save_snapshot(snapshot(number=2), lease=lease)
+
     async def test_only_one_holder_at_a_time(self, acme: StateStore, target: Target) -> None:
         async with acme.lease(E1, ttl=HOUR) as lease:
             lease.check()
