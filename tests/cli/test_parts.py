@@ -180,7 +180,9 @@ def test_what_orphans_have_without_a_tenant_goes_in_one_process_alone(url: str) 
     [
         (("--partition", "0/3"), "from 1/N to N/N"),
         (("--partition", "1/3"), "pass --run"),
+        (("--partition", ""), "from 1/N to N/N"),
         (("--dask", "tcp://127.0.0.1:1", "--jobs", "2"), "goes with neither"),
+        (("--dask", "tcp://127.0.0.1:1"), "--jobs instead of --dask"),
     ],
 )
 def test_options_that_say_no_part_are_wrong_usage(
@@ -189,3 +191,42 @@ def test_options_that_say_no_part_are_wrong_usage(
     process = start("sweep", "--yes", "--json", "--url", url, *words)
     error, _ = answer(process, code=2)
     assert message in error["error"]["message"]
+
+
+def test_a_removal_in_parts_keeps_its_division_outside_of_the_tenant(url: str) -> None:
+    command = ("rm-tenant", "b", "--yes", "--json", "--run", "r", "--partition")
+    error, _ = answer(start(*command, "1/2", "--url", f"{url}?tenant=b"), code=2)
+    assert "leave tenant= out of the URL" in error["error"]["message"]
+    answers = [answer(start(*command, part, "--url", url))[0] for part in ("2/2", "1/2")]
+    assert sum(report["keys"] for report in answers) == OBJECTS
+    assert not any("tenants/b/" in name or name.endswith("/b") for name in names(url))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("rm-tenant", "nosuch", "--yes", "--jobs", "2", "--url"),
+        ("rm-tenant", "nosuch", "--yes", "--partition", "1/2", "--run", "r", "--url"),
+        ("copy", "-t", "nosuch", "--jobs", "2"),
+    ],
+)
+def test_a_tenant_that_has_nothing_is_told_in_parts_too(
+    url: str, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    target = (f"sqlite:///{tmp_path}/target.db",) if command[0] == "copy" else ()
+    error, _ = answer(start(*command, url, *target, "--json"), code=1)
+    assert error["error"]["kind"] == "NotFound"
+
+
+def test_no_machine_creates_the_database_that_a_copy_goes_to(url: str, tmp_path: Path) -> None:
+    target = f"sqlite:///{tmp_path}/target.db"
+    error, _ = answer(
+        start("copy", url, target, "--partition", "1/2", "--run", "r", "--json"), code=3
+    )
+    assert "no SQLite file" in error["error"]["message"]
+    assert not (tmp_path / "target.db").exists()
+
+
+def test_the_name_of_a_run_alone_changes_no_command(url: str) -> None:
+    command = ("rm-tenant", "b", "--dry-run", "--json", "--url", url)
+    assert answer(start(*command, STATEBUCKET_RUN="r"))[0]["keys"] == OBJECTS

@@ -81,6 +81,17 @@ async def recorded_owner(store: StateStore, execution_id: str) -> str | None:
     return None if found is None else context.tenant
 
 
+async def has_state(store: StateStore, tenant_id: str) -> bool:
+    """Whether a tenant has anything: 1 request."""
+    context = context_of(store)
+    context.check_tenant(tenant_id)
+    prefix = context.layout.tenant(tenant_id)
+    async for page in context.objects.all_pages(OPERATION, prefix, context.deadline):
+        if any(context.layout.parse(info.name) is not None for info in page):
+            return True
+    return False
+
+
 async def of_tenant(store: StateStore, tenant_id: str) -> Holdings:
     """Counts what a tenant has: 1 request per 1,000 objects, and 1 where there are none."""
     context = context_of(store)

@@ -1,6 +1,5 @@
 """The command that copies tenants from one store to another."""
 
-import os
 from typing import Annotated
 
 import typer
@@ -16,7 +15,6 @@ from statebucket.cli.screen import Screen, Stop, counted, plain, size
 from statebucket.cli.session import conclude, opened
 from statebucket.contract.state_store import StateStore
 from statebucket.errors import InvalidArgument
-from statebucket.scale.arrays import share
 from statebucket.scale.jobs import Job, checked
 
 _MAX_FAILURES = 10
@@ -108,9 +106,9 @@ def copy(
         return report
 
     async def work(screen: Screen) -> None:
-        async with opened(source) as here, opened(target, creates=True) as there:
+        async with opened(source) as here, opened(target, creates=spread.creates) as there:
             with screen.progress("objects") as bar:
-                if spread != Spread() or share(os.environ) is not None:
+                if spread.divided:
                     report = await in_parts(screen, bar, here, there)
                     _report(screen, report, dry_run=dry_run)
                     return

@@ -161,7 +161,7 @@ def inventory(
             {"objects": report.objects, **msgspec.to_builtins(report)}, lambda: _held(report)
         )
 
-    on_store(work, url, as_json=as_json, tenant=tenant)
+    on_store(work, url, as_json=as_json)
 
 
 def _held(report: Inventory) -> Table:

@@ -7,14 +7,16 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from statebucket.cli.screen import Screen, counted
+from statebucket.admin.holdings import has_state
+from statebucket.cli.exits import Exit
+from statebucket.cli.screen import Screen, Stop, counted
 from statebucket.contract.state_store import StateStore
 from statebucket.errors import InvalidArgument
-from statebucket.scale.arrays import SERVICES, share
+from statebucket.scale.arrays import OWN, SERVICES, share
 from statebucket.scale.jobs import Job, Outcome, Stores
 from statebucket.scale.on_dask import Cluster
 from statebucket.scale.parallel import PARTS_AT_ONCE, in_processes, in_this_process
-from statebucket.scale.plan import agreed, of_worker
+from statebucket.scale.plan import agreed, keeper, of_worker
 
 _PANEL = "Several processes or machines"
 
@@ -73,6 +75,19 @@ class Spread(NamedTuple):
     run: str | None = None
     dask: str | None = None
 
+    @property
+    def divided(self) -> bool:
+        """Whether an option, or the environment, says that there are several workers."""
+        if self.jobs > 1 or self.partition is not None or self.dask is not None:
+            return True
+        return share(os.environ) is not None
+
+    @property
+    def creates(self) -> bool:
+        """Whether a database of this machine's may be created: it is not one of several."""
+        mine = share(os.environ, self.partition)
+        return self.dask is None and (mine is None or mine.count == 1)
+
     def check(self) -> None:
         """Returns if the options go together.
 
@@ -81,6 +96,8 @@ class Spread(NamedTuple):
         """
         if self.dask is not None and (self.jobs > 1 or self.partition is not None):
             raise InvalidArgument("--dask goes with neither --jobs nor --partition")
+        if self.dask is not None and OWN in os.environ:
+            raise InvalidArgument(f"--dask does not go with a part: unset {OWN}")
 
 
 async def run_job(
@@ -104,7 +121,13 @@ async def run_job(
     """
     spread.check()
     stores = Stores(job, source, target)
+
+    async def first() -> None:
+        await _check_tenant(job, source, screen)
+
     if spread.dask is not None:
+        _check_shared(job, source, target)
+        await first()
         # At its end a connection that is closed would be told there with a traceback.
         logging.getLogger("distributed.batched").setLevel(logging.WARNING)
         async with Cluster(spread.dask) as cluster:
@@ -117,19 +140,43 @@ async def run_job(
         screen.note(mine.text, "dim")
         parts = await agreed(
             source,
-            source if target is None else target,
+            keeper(job, source if target is None else target),
             workers=mine.count,
             tenant=job.tenant,
             run=mine.run,
+            first=first,
         )
         parts = of_worker(parts, mine.index, mine.count)
     else:
+        if spread.divided:
+            await first()
         # What orphans have without a tenant only a sweep of the whole store removes.
         whole = job.orphans and job.tenant is None and spread.jobs == 1
         n = 1 if whole else PARTS_AT_ONCE * spread.jobs
         parts = await source.partitions(n, tenant=job.tenant)
     if spread.jobs == 1:
         return await in_this_process(stores, parts, progress)
+    if target is not None:
+        await target.health_check()  # it creates the file that the processes are to open
     return await in_processes(
         job, parts, spread.jobs, progress=progress, note=lambda text: screen.note(text, "yellow")
     )
+
+
+def _check_shared(job: Job, source: StateStore, target: StateStore | None) -> None:
+    for url, store in ((job.url, source), (job.target, target)):
+        if store is not None and not store.requires_network:
+            raise InvalidArgument(
+                f"{url} is a file of this machine, which the workers of a cluster do not have: use "
+                "--jobs instead of --dask"
+            )
+
+
+async def _check_tenant(job: Job, source: StateStore, screen: Screen) -> None:
+    """Ends the command where the tenant that it names has nothing."""
+    if job.tenant is None or job.command not in {"delete_tenant", "copy"}:
+        return
+    if not await has_state(source, job.tenant):
+        whose = "the source has" if job.command == "copy" else "there is"
+        screen.fail("NotFound", f"{whose} no state of tenant {job.tenant!r}", Exit.NO)
+        raise Stop(Exit.NO)

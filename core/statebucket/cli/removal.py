@@ -1,6 +1,5 @@
 """Commands that remove: rm-execution, rm-tenant, sweep."""
 
-import os
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
@@ -35,7 +34,6 @@ from statebucket.cli.show import no_state
 from statebucket.contract.reports import DeletionReport, SweepReport
 from statebucket.contract.state_store import StateStore
 from statebucket.errors import AmbiguousExecution, InvalidArgument, UnsupportedOperation
-from statebucket.scale.arrays import share
 from statebucket.scale.jobs import Job, checked
 
 _MAX_MARGIN = 100 * 365 * 86_400  # a hundred years
@@ -155,8 +153,8 @@ def rm_tenant(
     job = Job(command="delete_tenant", url=url or "", tenant=tenant_id)
 
     async def work(store: StateStore, screen: Screen) -> None:
-        if spread != Spread() or share(os.environ) is not None:
-            # Another machine may have been quicker: nothing is counted, nothing need be there.
+        if spread.divided:
+            # Another machine may have been quicker: nothing is counted.
             if dry_run:
                 raise InvalidArgument("--dry-run counts a tenant as a whole, in one process")
             screen.sure(f"Remove tenant {tenant_id!r}? This cannot be undone.", yes=yes)
@@ -284,7 +282,7 @@ def sweep(
         screen.show(report, lambda: plain(f"Removed: {_swept(report)}.", "green"))
         _note_orphans(screen, report, removed=orphans)
 
-    on_store(work, url, as_json=as_json, tenant=tenant)
+    on_store(work, url, as_json=as_json)
 
 
 def _bar(bar: Progress, total: int) -> Callable[[DeletionReport], None]:

@@ -8,9 +8,7 @@ import errno
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
 
 import typer
 
@@ -18,12 +16,12 @@ from statebucket.cli.exits import Exit, exit_of
 from statebucket.cli.screen import Screen, Stop
 from statebucket.errors import (
     AmbiguousExecution,
-    BucketNotFound,
     InvalidURL,
     StateBucketError,
     shown,
 )
 from statebucket.opening import open_store
+from statebucket.scale.existing import open_existing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -52,12 +50,7 @@ def opened(url: str | None, *, creates: bool = False) -> StateStore:
             "memory:// lives and dies with one process, so a command would find nothing in it: "
             "use sqlite:///state.db"
         )
-    store = open_store(url)  # it reads the URL, and touches nothing
-    read = urlsplit(url)
-    path = read.path.removeprefix("/")
-    if read.scheme == "sqlite" and path and not creates and not Path(path).exists():
-        raise BucketNotFound(f"there is no SQLite file {path!r}")
-    return store
+    return open_store(url) if creates else open_existing(url)
 
 
 def on_store(

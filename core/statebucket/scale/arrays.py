@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from statebucket.contract.partition import MAX_PARTITIONS
 from statebucket.errors import InvalidArgument, shown
+from statebucket.scale.plan import MAX_WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,8 @@ class _Array(msgspec.Struct, frozen=True):
         count: How many there are.
         run: What the run is called.
         first: The number of the first worker, where that is not 0.
-        suffix: What of the run's name is the worker's own.
+        suffix: What comes before the worker's number at the end of the run's name; without both,
+            that is another name.
     """
 
     service: str
@@ -71,7 +72,7 @@ ARRAYS = (
         "AWS_BATCH_JOB_ARRAY_INDEX",
         "AWS_BATCH_JOB_ARRAY_SIZE",
         "AWS_BATCH_JOB_ID",
-        suffix=r":\d+",
+        suffix=":",
     ),
     _Array("Google's Batch", "BATCH_TASK_INDEX", "BATCH_TASK_COUNT", "BATCH_JOB_UID"),
     _Array(
@@ -83,7 +84,7 @@ ARRAYS = (
     ),
     # Kubernetes does not say of how many: the manifest does. The host's name is the job's, and a
     # number.
-    _Array("Kubernetes", "JOB_COMPLETION_INDEX", "JOB_COMPLETIONS", "HOSTNAME", suffix=r"-\d+"),
+    _Array("Kubernetes", "JOB_COMPLETION_INDEX", "JOB_COMPLETIONS", "HOSTNAME", suffix="-"),
 )
 
 SERVICES = ", ".join(array.service for array in ARRAYS)
@@ -107,7 +108,7 @@ def share(
     """
     run = run or environment.get(OWN_RUN) or ""
     for text, source in ((given, "--partition"), (environment.get(OWN), OWN)):
-        if text:
+        if text is not None:
             return Share(*_read(text, source), run, source)
     for array in ARRAYS:
         if array.index in environment:
@@ -117,11 +118,11 @@ def share(
 
 
 def _read(text: str, source: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+    match = re.fullmatch("([0-9]{1,9})/([0-9]{1,9})", text)
     number, count = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not 1 <= number <= count <= MAX_PARTITIONS:
+    if not 1 <= number <= count <= MAX_WORKERS:
         raise InvalidArgument(
-            f"{source} must read I/N, from 1/N to N/N, N at most {MAX_PARTITIONS:,}: {shown(text)}"
+            f"{source} must read I/N, from 1/N to N/N, N at most {MAX_WORKERS:,}: {shown(text)}"
         )
     return number - 1, count
 
@@ -134,16 +135,19 @@ def _found(environment: Mapping[str, str], array: _Array) -> Share:
             "workers, or pass --partition"
         )
     first = environment.get(array.first, "0") if array.first else "0"
-    if not all(text.isdecimal() for text in (*texts, first)):
+    if not all(text.isascii() and text.isdecimal() for text in (*texts, first)):
         raise InvalidArgument(
             f"{array.index} and {array.count} must be numbers: {shown(texts[0])}, {shown(texts[1])}"
         )
     index, count = int(texts[0]) - int(first), int(texts[1])
-    if not 0 <= index < count <= MAX_PARTITIONS:
+    if not 0 <= index < count <= MAX_WORKERS:
         raise InvalidArgument(
-            f"{array.index} must be below {array.count}, and that at most {MAX_PARTITIONS:,}: "
+            f"{array.index} must be below {array.count}, and that at most {MAX_WORKERS:,}: "
             f"{texts[0]}, {texts[1]}"
         )
-    name = environment.get(array.run, "")
-    run = re.sub(f"{array.suffix}$", "", name) if array.suffix else name
+    run = environment.get(array.run, "")
+    if array.suffix:
+        own = array.suffix + texts[0]
+        # Any other name may be this worker's alone: a host's, with its domain.
+        run = run.removesuffix(own) if run.endswith(own) else ""
     return Share(index, count, run, array.index)

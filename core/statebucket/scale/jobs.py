@@ -11,7 +11,7 @@ from statebucket.admin.copying import copy
 from statebucket.admin.counting import Inventory, inventory
 from statebucket.contract.reports import DeletionReport, SweepReport
 from statebucket.errors import DeleteIncomplete, StateBucketError, SweepIncomplete
-from statebucket.opening import open_store
+from statebucket.scale.existing import open_existing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +84,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stores:
-    """The stores that a job works on, opened once for all its parts.
+    """The stores that a job works on, opened once for all its parts; no database is created.
 
     Args:
         job: The job.
@@ -96,8 +96,8 @@ class Stores:
         self, job: Job, source: StateStore | None = None, target: StateStore | None = None
     ) -> None:
         self.job = job
-        self.source = open_store(job.url) if source is None else source
-        self.target = open_store(job.target) if target is None and job.target else target
+        self.source = open_existing(job.url) if source is None else source
+        self.target = open_existing(job.target) if target is None and job.target else target
 
     async def close(self) -> None:
         """Closes them."""
@@ -148,6 +148,13 @@ class Stores:
             partition=partition,
             progress=progress,
         )
+
+
+def broken(job: Job, partition: Partition, error: Exception) -> Outcome:
+    """The outcome of a part that has raised what no store raises."""
+    number = f"part {partition.index + 1} of {partition.count}"
+    wrong = StateBucketError(f"{job.command}: {number}: {type(error).__name__}: {error}")
+    return Outcome(report=job.empty, failed=1, errors=(wrong,))
 
 
 def checked(job: Job, outcome: Outcome) -> Report:

@@ -9,12 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from statebucket.contract.partition import Partition
+from statebucket.admin.holdings import keeps_owner_records
+from statebucket.admin.opened import context_of
+from statebucket.contract.partition import MAX_PARTITIONS, Partition
 from statebucket.contract.versions import Version
-from statebucket.errors import CorruptObject, InvalidArgument, VersionConflict
+from statebucket.errors import CorruptObject, InvalidArgument, VersionConflict, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from statebucket.contract.state_store import StateStore
+    from statebucket.scale.jobs import Job
 
 KEY = "statebucket-partitions:"
 KEPT = 14 * 86_400
@@ -22,18 +27,27 @@ KEPT = 14 * 86_400
 
 PARTS_A_WORKER = 8
 
+MAX_WORKERS = MAX_PARTITIONS // PARTS_A_WORKER
+
 
 async def agreed(
-    source: StateStore, kept_at: StateStore, *, workers: int, tenant: str | None, run: str
+    source: StateStore,
+    kept_at: StateStore,
+    *,
+    workers: int,
+    tenant: str | None,
+    run: str,
+    first: Callable[[], Awaitable[None]] | None = None,
 ) -> list[Partition]:
     """The division of a run: 1 request, or that of `StateStore.partitions` and 2 for the first.
 
     Args:
         source: The store to divide.
-        kept_at: The store to keep the division in, among the keys that belong to no tenant.
+        kept_at: The store to keep the division in, as `keeper` says.
         workers: How many workers there are.
         tenant: Divide what this tenant has.
         run: What all workers of the run have in common, and no other run has.
+        first: Called before the store is divided, by the worker that does.
 
     Raises:
         InvalidArgument: The run has no name.
@@ -48,6 +62,8 @@ async def agreed(
     key = f"{KEY}{run}:{workers}:{'' if tenant is None else tenant}"
     found = await kept_at.get_json(key)
     if found is None:
+        if first is not None:
+            await first()
         parts = await source.partitions(workers * PARTS_A_WORKER, tenant=tenant)
         try:
             await kept_at.set_json(
@@ -58,6 +74,34 @@ async def agreed(
         else:
             return parts
     return _read(key, found)
+
+
+def keeper(job: Job, store: StateStore) -> StateStore:
+    """Where a run's division is kept: outside of what the run removes.
+
+    That is among the keys that belong to no tenant. Where a store has none, or is bound to a
+    tenant, it is among the keys of the tenant that is worked on.
+
+    Args:
+        job: What the run does.
+        store: The store, or a copy's target.
+
+    Raises:
+        InvalidArgument: Those of the tenant are removed.
+    """
+    bound = context_of(store).tenant
+    if bound is None and keeps_owner_records(store):
+        return store
+    if job.command == "delete_tenant":
+        reason = (
+            f"the URL is bound to tenant {shown(bound)}, and what the machines agree on would be "
+            "removed with its keys: leave tenant= out of the URL"
+            if bound is not None
+            else "with owner_index=false there is no place outside of the tenant for what the "
+            "machines agree on: leave --partition out, and use --jobs or --dask"
+        )
+        raise InvalidArgument(f"rm-tenant in parts on several machines: {reason}")
+    return store if bound is not None or job.tenant is None else store.tenant(job.tenant)
 
 
 def of_worker(partitions: list[Partition], index: int, count: int) -> list[Partition]:

@@ -13,12 +13,13 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from statebucket.contract.partition import Partition
-from statebucket.scale.jobs import Job, Stores, done
+from statebucket.scale.jobs import Job, Stores, broken, done
 from statebucket.scale.parallel import Said, packed
 
 if TYPE_CHECKING:
@@ -62,7 +63,11 @@ async def _one(stores: Stores, partition: Partition) -> None:
             at = time.monotonic()
             _say(Said(partition.index, done(report)))
 
-    outcome = await stores.run(partition, note)
+    try:
+        outcome = await stores.run(partition, note)
+    except Exception as error:  # noqa: BLE001  (whoever waits for the part must hear of it)
+        traceback.print_exc()
+        outcome = broken(stores.job, partition, error)
     _say(Said(partition.index, done(outcome.report), packed(outcome)))
 
 

@@ -57,11 +57,43 @@ def test_a_job_of_one_task_has_everything() -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["0/3", "4/3", "1", "1/", "a/b", "1/0", "-1/3", "1/1000000", "1/3/5"]
+    "given",
+    [
+        "0/3",
+        "4/3",
+        "1",
+        "1/",
+        "a/b",
+        "1/0",
+        "-1/3",
+        "1/1000000",
+        "1/3/5",
+        "",
+        "\u0663/\u0665",
+        "1/12501",
+    ],
 )
 def test_a_part_that_is_none_is_refused(given: str) -> None:
     with pytest.raises(errors.InvalidArgument, match="must read I/N"):
         share({}, given)
+
+
+def test_a_part_of_our_variable_that_is_empty_is_not_the_whole() -> None:
+    with pytest.raises(errors.InvalidArgument, match="STATEBUCKET_PARTITION must read I/N"):
+        share({"STATEBUCKET_PARTITION": ""})
+
+
+@pytest.mark.parametrize(
+    "host", ["sweep-9-3.sweep.ns.svc.cluster.local", "ip-10-0-1-17", "sweep-9-13", "sweep-9-4", ""]
+)
+def test_a_host_s_name_that_does_not_end_with_the_number_names_no_run(host: str) -> None:
+    """Pods of one job would each have a run, and a division, of their own."""
+    alone = share(KUBERNETES | {"HOSTNAME": host})
+    assert alone is not None
+    assert alone.run == ""
+    assert share(KUBERNETES | {"HOSTNAME": host, "STATEBUCKET_RUN": "r"}) == Share(
+        3, 4, "r", "JOB_COMPLETION_INDEX"
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,6 +103,7 @@ def test_a_part_that_is_none_is_refused(given: str) -> None:
         (KUBERNETES | {"JOB_COMPLETIONS": "3"}, "must be below JOB_COMPLETIONS"),
         (CLOUD_RUN | {"CLOUD_RUN_TASK_INDEX": "-1"}, "must be numbers"),
         (CLOUD_RUN | {"CLOUD_RUN_TASK_COUNT": "many"}, "must be numbers"),
+        (CLOUD_RUN | {"CLOUD_RUN_TASK_INDEX": "\u0663"}, "must be numbers"),
         (SLURM | {"SLURM_ARRAY_TASK_ID": "0"}, "must be below"),
     ],
 )

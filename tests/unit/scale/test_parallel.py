@@ -133,3 +133,30 @@ async def test_workers_end_with_whoever_started_them(url: str) -> None:
     checked(job, await in_this_process(stores, await stores.source.partitions(4)))
     await stores.close()
     assert await left(url) == 0
+
+
+async def test_a_part_that_raises_what_no_store_raises_is_told_and_holds_up_nothing(
+    url: str,
+) -> None:
+    job = Job(command="copy", url=url)  # without a target, which no command makes
+    async with open_store(url) as store:
+        parts = await store.partitions(5)
+    outcome = await asyncio.wait_for(in_processes(job, parts, 2), 100)
+    assert outcome.failed == len(parts)
+    with pytest.raises(errors.StateBucketError, match=r"copy: part \d of \d: AssertionError"):
+        checked(job, outcome)
+
+
+async def test_no_process_creates_the_database_that_it_is_to_work_on(tmp_path: Path) -> None:
+    job = Job(command="sweep", url=f"sqlite:///{tmp_path}/none.db")
+    with pytest.raises(errors.BucketNotFound):
+        Stores(job)
+    copy = Job(command="copy", url=f"sqlite:///{tmp_path}/none.db", target="memory://")
+    with pytest.raises(errors.BucketNotFound):
+        Stores(copy)
+    async with open_store("memory://") as source:
+        to = Job(command="copy", url="memory://", target=f"sqlite:///{tmp_path}/none.db")
+        with pytest.raises(errors.BucketNotFound):
+            Stores(to, source)
+    with pytest.raises(errors.BucketNotFound):  # still
+        Stores(job)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from statebucket import errors, open_store
-from statebucket.scale.plan import KEY, agreed, of_worker
+from statebucket.scale.jobs import Job
+from statebucket.scale.plan import KEY, agreed, keeper, of_worker
 
 if TYPE_CHECKING:
     from statebucket import Partition, StateStore
@@ -65,3 +66,20 @@ async def test_a_division_with_a_gap_is_never_used(value: object) -> None:
     await store.set_json(f"{KEY}r1:3:", value)
     with pytest.raises(errors.CorruptObject, match=r"no division|leaves something out"):
         await division(store)
+
+
+async def test_a_division_is_kept_outside_of_what_the_run_removes() -> None:
+    store = open_store("memory://")
+    for command in ("sweep", "delete_tenant", "inventory"):
+        job = Job(command=command, url="memory://", tenant="acme")
+        assert keeper(job, store) is store
+    sweep = Job(command="sweep", url="memory://", tenant="acme")
+    removal = Job(command="delete_tenant", url="memory://", tenant="acme")
+    bound, recordless = store.tenant("acme"), open_store("memory://?owner_index=false")
+    assert keeper(sweep, bound) is bound
+    await agreed(recordless, keeper(sweep, recordless), workers=2, tenant="acme", run="r")
+    assert await recordless.tenant("acme").exists(f"{KEY}r:2:acme")
+    with pytest.raises(errors.InvalidArgument, match="leave tenant= out of the URL"):
+        keeper(removal, bound)
+    with pytest.raises(errors.InvalidArgument, match="use --jobs or --dask"):
+        keeper(removal, recordless)

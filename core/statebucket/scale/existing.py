@@ -1,0 +1,27 @@
+"""Opening the store of a URL, and never a database that this would create."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from statebucket.errors import BucketNotFound
+from statebucket.opening import open_store
+
+if TYPE_CHECKING:
+    from statebucket.contract.state_store import StateStore
+
+
+def open_existing(url: str) -> StateStore:
+    """Opens a store: 0 requests. A mistyped file's name would pass for an empty store.
+
+    Raises:
+        BucketNotFound: There is no such SQLite file.
+    """
+    store = open_store(url)  # it reads the URL, and touches nothing
+    read = urlsplit(url)
+    path = read.path.removeprefix("/")
+    if read.scheme == "sqlite" and path and not Path(path).exists():
+        raise BucketNotFound(f"there is no SQLite file {path!r}")
+    return store
