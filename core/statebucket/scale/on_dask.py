@@ -11,7 +11,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, Self
 
 from statebucket.contract.partition import Partition
-from statebucket.errors import AdapterNotInstalled, Unavailable
+from statebucket.errors import AdapterNotInstalled, StateBucketError, Unavailable
 from statebucket.scale.jobs import Job, Outcome, Stores, done
 from statebucket.scale.parallel import Tally
 
@@ -134,7 +134,10 @@ def run_part(job: Job, fields: dict[str, Any], topic: str) -> Outcome:
             worker.log_event(topic, (partition.index, done(report)))
 
     async def run() -> Outcome:
-        stores = Stores(job)
+        try:
+            stores = Stores(job)
+        except StateBucketError as error:
+            return Outcome(report=job.empty, failed=1, errors=(error,))
         try:
             return await stores.run(partition, note)
         finally:

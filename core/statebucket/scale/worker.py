@@ -14,16 +14,13 @@ import sys
 import threading
 import time
 import traceback
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from statebucket.contract.partition import Partition
-from statebucket.scale.jobs import Job, Stores, broken, done
+from statebucket.errors import StateBucketError
+from statebucket.scale.jobs import Job, Outcome, Report, Stores, broken, done
 from statebucket.scale.parallel import Said, packed
-
-if TYPE_CHECKING:
-    from statebucket.scale.jobs import Report
 
 _INTERVAL = 0.2  # seconds between two reports of a part
 
@@ -46,15 +43,18 @@ async def _serve(job: Job) -> None:
         os._exit(0)
 
     threading.Thread(target=read, daemon=True).start()
-    stores = Stores(job)
+    try:
+        stores: Stores | StateBucketError = Stores(job)
+    except StateBucketError as error:
+        stores = error  # the answer for each part
     running: set[asyncio.Task[None]] = set()
     while True:
-        task = asyncio.create_task(_one(stores, await partitions.get()))
+        task = asyncio.create_task(_one(job, stores, await partitions.get()))
         running.add(task)
         task.add_done_callback(running.discard)
 
 
-async def _one(stores: Stores, partition: Partition) -> None:
+async def _one(job: Job, stores: Stores | StateBucketError, partition: Partition) -> None:
     at = time.monotonic()
 
     def note(report: Report) -> None:
@@ -64,10 +64,13 @@ async def _one(stores: Stores, partition: Partition) -> None:
             _say(Said(partition.index, done(report)))
 
     try:
-        outcome = await stores.run(partition, note)
+        if isinstance(stores, StateBucketError):
+            outcome = Outcome(report=job.empty, failed=1, errors=(stores,))
+        else:
+            outcome = await stores.run(partition, note)
     except Exception as error:  # noqa: BLE001  (whoever waits for the part must hear of it)
         traceback.print_exc()
-        outcome = broken(stores.job, partition, error)
+        outcome = broken(job, partition, error)
     _say(Said(partition.index, done(outcome.report), packed(outcome)))
 
 

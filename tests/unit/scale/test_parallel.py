@@ -158,5 +158,6 @@ async def test_no_process_creates_the_database_that_it_is_to_work_on(tmp_path: P
         to = Job(command="copy", url="memory://", target=f"sqlite:///{tmp_path}/none.db")
         with pytest.raises(errors.BucketNotFound):
             Stores(to, source)
-    with pytest.raises(errors.BucketNotFound):  # still
-        Stores(job)
+    outcome = await in_processes(job, await open_store("memory://").partitions(1), 1)
+    with pytest.raises(errors.BucketNotFound):
+        checked(job, outcome)
