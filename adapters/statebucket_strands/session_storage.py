@@ -22,8 +22,8 @@ class SessionStorage(StatebucketStorage):
     """A storage that knows the version of each value that it has read or written.
 
     A write is conditional on that version, so that a worker that was paused, or that has read the
-    session before another continued it, overwrites nothing. A value that was neither read nor
-    written is written as it is: those have names of their own.
+    session before another continued it, overwrites nothing. What it has deleted it creates again.
+    A value that was neither read nor written is written as it is: those have names of their own.
 
     Args:
         store: As for `StatebucketStorage`.
@@ -91,6 +91,11 @@ class SessionStorage(StatebucketStorage):
                 )
         self._versions[name] = version
         return None if stored is None else stored.value
+
+    async def _delete(self, name: str) -> None:
+        await super()._delete(name)
+        if name in self._versions:
+            self._versions[name] = Version.ABSENT
 
     async def _set(self, name: str, data: bytes) -> None:
         self._check()

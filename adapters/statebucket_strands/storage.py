@@ -109,7 +109,10 @@ class StatebucketStorage(Storage):
         """
         normalized = _key(key)
         with _failure("delete", key):
-            await self._store.delete(self._name(normalized))
+            await self._delete(self._name(normalized))
+
+    async def _delete(self, name: str) -> None:
+        await self._store.delete(name)
 
     async def list(self, query: str = "") -> builtins.list[str]:
         """The keys that begin with a text, in the order of their characters: 1 request per 1,000.

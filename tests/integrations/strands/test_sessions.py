@@ -13,7 +13,7 @@ from strands.multiagent import GraphBuilder
 from strands.types.content import ContentBlock
 
 from integrations.strands.app import Scripted, agent, texts
-from statebucket import open_store
+from statebucket import errors, open_store
 from statebucket_strands import StatebucketSessionManager, StatebucketStorage
 
 if TYPE_CHECKING:
@@ -75,6 +75,24 @@ async def test_earlier_states_are_kept_listed_and_restored(deployment: Deploymen
         await manager.delete_session()
         assert agent(StatebucketSessionManager("s", store)).messages == []
         assert len(agent(StatebucketSessionManager("other", store)).messages) == 2
+
+
+@pytest.mark.asyncio
+async def test_a_session_that_its_own_manager_has_deleted_is_saved_again(local: StateStore) -> None:
+    manager = StatebucketSessionManager("s", local)
+    first = agent(manager)
+    await first.invoke_async("one")
+    await manager.delete_session()
+    await first.invoke_async("two")
+    await manager.delete_session()
+    await manager.save_snapshot(first, is_latest=True)
+    goes_on = agent(StatebucketSessionManager("s", local))
+    assert texts(goes_on.messages) == ["one", "ONE", "two", "TWO"]
+    await goes_on.invoke_async("three")
+    await manager.delete_session()
+    await StatebucketSessionManager("s", local).save_snapshot(goes_on, is_latest=True)
+    with pytest.raises(errors.VersionConflict):  # another's
+        await manager.save_snapshot(first, is_latest=True)
 
 
 def test_each_message_is_saved_where_that_is_asked_for(local: StateStore) -> None:
