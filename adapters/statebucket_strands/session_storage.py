@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from statebucket import Version, errors
@@ -47,6 +48,7 @@ class SessionStorage(StatebucketStorage):
         self._check = check
         self._failed = failed
         self._versions: dict[str, Version] = {}
+        self._unsure: dict[str, set[bytes]] = {}  # hashes of what may have been stored unheard of
 
     @property
     def store(self) -> StateStore:
@@ -63,10 +65,10 @@ class SessionStorage(StatebucketStorage):
             _ONLY_NEWS.reset(token)
 
     async def write(self, key: str, data: bytes) -> None:
-        """Stores a value over the one that was read or written last: 1 request.
+        """Stores a value over the one that was read or written last: 1 request, 3 after a lost one.
 
         Raises:
-            VersionConflict: Another is stored.
+            VersionConflict: Another is stored; not one of this storage's own whose reply was lost.
             LeaseLost: The lease of the invocation is lost.
             StorageError: The write failed.
         """
@@ -89,6 +91,8 @@ class SessionStorage(StatebucketStorage):
                     "has loaded it: make the agent again",
                     object_name=name,
                 )
+        if version != known:
+            self._unsure.pop(name, None)
         self._versions[name] = version
         return None if stored is None else stored.value
 
@@ -98,10 +102,13 @@ class SessionStorage(StatebucketStorage):
             self._versions[name] = Version.ABSENT
 
     async def _set(self, name: str, data: bytes) -> None:
-        self._check()
         known = self._versions.get(name)
+        if known is None:
+            self._check()
+            await self._store.set(name, data, self._ttl)
+            return
         try:
-            version = await self._store.set(name, data, self._ttl, if_version=known)
+            self._versions[name] = await self._replace(name, data, known)
         except errors.VersionConflict as error:
             raise errors.VersionConflict(
                 f"another worker has saved or deleted the session {self.session_id!r} since this "
@@ -110,5 +117,30 @@ class SessionStorage(StatebucketStorage):
                 object_name=error.object_name,
                 outcome=error.outcome,
             ) from error
-        if known is not None:
-            self._versions[name] = version
+        self._unsure.pop(name, None)
+
+    async def _replace(self, name: str, data: bytes, known: Version) -> Version:
+        """Writes over a version, or over what was written on it and never answered."""
+        try:
+            return await self._write_on(name, data, known)
+        except errors.VersionConflict as error:
+            current = error.current
+            if current is None or _hash(current.value) not in self._unsure.get(name, ()):
+                raise
+            return await self._write_on(name, data, current.version)
+
+    async def _write_on(self, name: str, data: bytes, version: Version) -> Version:
+        self._check()
+        try:
+            return await self._store.set(
+                name, data, self._ttl, if_version=version, want_current=True
+            )
+        except BaseException as error:
+            # A cancelled call may have stored it, too.
+            if not isinstance(error, errors.StateBucketError) or error.outcome == "unknown":
+                self._unsure.setdefault(name, set()).add(_hash(data))
+            raise
+
+
+def _hash(data: bytes) -> bytes:
+    return sha256(data).digest()

@@ -11,10 +11,12 @@ from strands.agent import NullConversationManager
 from strands.hooks import BeforeToolCallEvent
 from strands.multiagent import GraphBuilder
 from strands.types.content import ContentBlock
+from strands.types.exceptions import StorageError
 
 from integrations.strands.app import Scripted, agent, texts
 from statebucket import errors, open_store
 from statebucket_strands import StatebucketSessionManager, StatebucketStorage
+from support.fault_proxy.proxy import HangBeforeReply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from strands.multiagent.graph import Graph
 
     from statebucket import StateStore
+    from support.fault_proxy.proxy import FaultProxy
     from support.targets.deployments import Deployment
 
 
@@ -93,6 +96,30 @@ async def test_a_session_that_its_own_manager_has_deleted_is_saved_again(local: 
     await StatebucketSessionManager("s", local).save_snapshot(goes_on, is_latest=True)
     with pytest.raises(errors.VersionConflict):  # another's
         await manager.save_snapshot(first, is_latest=True)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("deployment", ["s3+http"], indirect=True)
+async def test_a_save_that_was_stored_unheard_of_is_replaced_by_the_next(
+    deployment: Deployment, counted: FaultProxy
+) -> None:
+    async with deployment.open(counted.url, deadline=3) as store:
+        manager = StatebucketSessionManager("s", store)
+        first = agent(manager)
+        await first.invoke_async("one")
+        first.state.set("seat", 1)
+        counted.always(HangBeforeReply())
+        with pytest.raises(StorageError, match="deadline"):
+            await manager.save_snapshot(first, is_latest=True)
+        counted.heal()
+        for seat in 2, 3:
+            first.state.set("seat", seat)
+            await manager.save_snapshot(first, is_latest=True)
+        other = agent(StatebucketSessionManager("s", store))
+        assert other.state.get("seat") == 3
+        await other.invoke_async("two")
+        with pytest.raises(errors.VersionConflict, match="another worker"):
+            await manager.save_snapshot(first, is_latest=True)
 
 
 def test_each_message_is_saved_where_that_is_asked_for(local: StateStore) -> None:
