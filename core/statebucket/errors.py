@@ -279,22 +279,35 @@ class DeleteIncomplete(StateBucketError):
         self.failed = len(failures) if failed is None else failed
         self.report = report
 
+    def __str__(self) -> str:
+        return self.message  # the report says what has happened
+
 
 class SweepIncomplete(StateBucketError):
     """A sweep could not do all that it found to do; running it again goes on where it stopped.
 
     Attributes:
         failures: The error for each object, by object name, and for a prefix whose listing ended
-            in one.
+            in one: the first 100.
+        failed: How many there are, with those that ``failures`` leaves out.
         report: What was done.
     """
 
     def __init__(
-        self, message: str, *, failures: Mapping[str, StateBucketError], report: SweepReport
+        self,
+        message: str,
+        *,
+        failures: Mapping[str, StateBucketError],
+        report: SweepReport,
+        failed: int | None = None,
     ) -> None:
         super().__init__(message, outcome="unknown")
         self.failures = failures
+        self.failed = len(failures) if failed is None else failed
         self.report = report
+
+    def __str__(self) -> str:
+        return self.message  # the report says what has happened
 
 
 # Lost races.

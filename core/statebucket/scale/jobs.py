@@ -117,8 +117,7 @@ class Stores:
         try:
             return Outcome(report=await self._report(partition, progress))
         except (SweepIncomplete, DeleteIncomplete) as error:
-            failed = max(len(error.failures), getattr(error, "failed", 0))
-            return Outcome(report=error.report, failed=failed, errors=_some(error.failures))
+            return Outcome(report=error.report, failed=error.failed, errors=_some(error.failures))
         except StateBucketError as error:
             return Outcome(report=self.job.empty, failed=1, errors=(error,))
 
@@ -173,7 +172,9 @@ def checked(job: Job, outcome: Outcome) -> Report:
     failures = {error.object_name or f"{at}": error for at, error in enumerate(outcome.errors)}
     text = f"{job.command}: {outcome.failed:,} failures, among them: {first}"
     if isinstance(report, SweepReport):
-        raise SweepIncomplete(text, failures=failures, report=report) from first
+        raise SweepIncomplete(
+            text, failures=failures, failed=outcome.failed, report=report
+        ) from first
     if isinstance(report, DeletionReport):
         raise DeleteIncomplete(
             text, failures=failures, failed=outcome.failed, report=report

@@ -16,6 +16,7 @@ from statebucket.errors import (
 )
 from statebucket.port.expiry import Expiry
 from statebucket.store.envelope import expires_ms, is_kept
+from statebucket.store.failures import Failures
 from statebucket.store.orphans import Execution, OrphanFinder
 from statebucket.store.owners import OwnerRecord
 from statebucket.store.tasks import AtMost
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _AT_ONCE = 64
-MAX_FAILURES = 100
 
 
 class Sweeper:
@@ -67,7 +67,8 @@ class Sweeper:
         self._progress = progress
         self._of_caller: StateBucketError | None = None  # what ``progress`` has raised
         self._report = SweepReport()
-        self._failures: dict[str, StateBucketError] = {}
+        self._failures = Failures()
+        self._stopped: StateBucketError | None = None  # the failure that has ended the sweep
         self._with_keys: set[Execution] = set()  # whose snapshots are still to be looked for
         self._kept: set[Execution] = set()  # those of them that say that they are no orphans
         self._removes_orphans = orphans
@@ -88,13 +89,15 @@ class Sweeper:
             except StateBucketError as error:
                 if error is self._of_caller or not self._report.scanned:
                     raise  # nothing was done: this, and no more, is what is wrong
-                self._failures.setdefault(error.object_name or piece.folder, error)
+                if error is not self._stopped:
+                    self._failures.add(error.object_name or piece.folder, error)
                 break
         if self._failures:
-            name, first = next(iter(self._failures.items()))
+            name, first = self._failures.first
             raise SweepIncomplete(
-                f"sweep: {len(self._failures)} failures, among them {name!r}: {first.message}",
-                failures=self._failures,
+                f"sweep: {self._failures.count:,} failures, among them {name!r}: {first.message}",
+                failures=self._failures.sample,
+                failed=self._failures.count,
                 report=self._report,
             ) from first
         return self._report
@@ -148,9 +151,10 @@ class Sweeper:
         except CorruptObject:
             self._count(corrupt=1)  # it stays, and reading it raises the error
         except StateBucketError as error:
-            self._failures[name] = error
-            if error.transient or len(self._failures) >= MAX_FAILURES:
-                raise  # the service is in trouble, or every object is refused
+            self._failures.add(name, error)
+            if error.transient:  # the service is in trouble
+                self._stopped = self._stopped or error
+                raise
 
     async def _judge(self, listed: ObjectInfo) -> None:
         place = self._layout.parse(listed.name)
