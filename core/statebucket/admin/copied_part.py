@@ -26,16 +26,17 @@ async def copy_part(copier: Copier, source: StoreContext, extent: Extent) -> Non
     """Copies what lies in an extent of the source.
 
     Beside the copies, 1 request to look for keys of executions without a tenant; where there are
-    any, 1 more for each snapshot; and 1 for each execution that has keys (2 or more for keys
-    without a tenant).
+    any, 1 more for each snapshot, and 2 or more for each that has some; and 1 for each execution
+    that has keys (2 or more for keys without a tenant).
     """
     along = await _has_shared_executions(source)
     last: tuple[str | None, str | None] | None = None
     async with AtMost(_AT_ONCE) as tasks:
         async for place in _places(source, extent):
+            if place.kind in {"snapshot", "key"}:
+                copier.meet(place.tenant)
             if place.kind == "snapshot" and place.execution is not None:
-                scopes: list[str | None] = [place.tenant, None] if along else [place.tenant]
-                await tasks.start(_execution(copier, place, scopes))
+                await tasks.start(_execution(copier, source, place, along=along))
             elif place.kind == "key" and place.execution is None:
                 await tasks.start(copier.key(place))
             elif place.kind == "key" and (place.tenant, place.execution) != last:
@@ -43,10 +44,29 @@ async def copy_part(copier: Copier, source: StoreContext, extent: Extent) -> Non
                 await tasks.start(_keys_alone(copier, source, place))
 
 
-async def _execution(copier: Copier, snapshot: Place, scopes: list[str | None]) -> None:
-    assert snapshot.execution is not None  # noqa: S101  (a snapshot is of one)
-    whole = [await copier.keys_of(snapshot.execution, scope) for scope in scopes]
-    await copier.snapshot(snapshot, whole=all(whole))
+async def _execution(copier: Copier, source: StoreContext, snapshot: Place, *, along: bool) -> None:
+    execution_id = snapshot.execution
+    assert execution_id is not None  # noqa: S101  (a snapshot is of one)
+    whole = await copier.keys_of(execution_id, snapshot.tenant)
+    if along:
+
+        async def first() -> bool:
+            return await _is_first(source, snapshot)
+
+        whole = await copier.keys_of(execution_id, None, counts=first) and whole
+    await copier.snapshot(snapshot, whole=whole)
+
+
+async def _is_first(source: StoreContext, snapshot: Place) -> bool:
+    """Whether a snapshot is that of the first of its execution's tenants."""
+    assert snapshot.execution is not None  # noqa: S101  (see above)
+    for owner in await _owners(source, snapshot.execution):
+        if owner == snapshot.tenant:
+            return True
+        name = source.layout.snapshot(owner, snapshot.execution)
+        if await source.objects.head(source.call(OPERATION), name) is not None:
+            return False
+    return True
 
 
 async def _keys_alone(copier: Copier, source: StoreContext, key: Place) -> None:

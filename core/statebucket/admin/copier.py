@@ -34,7 +34,7 @@ from statebucket.store.failures import MAX_SAMPLE
 from statebucket.store.tasks import AtMost
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
     from statebucket.store.context import StoreContext
     from statebucket.store.layout import Place
@@ -62,6 +62,7 @@ class Copier:
         total: Objects to copy, for the report.
         tenants: The tenants that are copied; None for all.
         progress: Called after each object with what was done so far.
+        in_part: Whether the tenants are counted as they are met.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Copier:
         total: int,
         tenants: Collection[str] | None,
         progress: Callable[[CopyReport], None] | None,
+        in_part: bool = False,
     ) -> None:
         self._source = source
         self._copier = ObjectCopier(source, target, tenants=tenants, dry_run=dry_run)
@@ -83,12 +85,24 @@ class Copier:
         self._along: set[str] | None = None
         # Of the executions whose keys without a tenant were copied: whether nothing went wrong.
         self._done: dict[str, bool] = {}
-        self._report = CopyReport(total=total, tenants=len(tenants or ()), failures=self._failures)
+        self._met: set[str] = set()
+        self._report = CopyReport(
+            total=total,
+            tenants=0 if in_part else len(tenants or ()),
+            failures=self._failures,
+            names=self._met,
+        )
 
     @property
     def report(self) -> CopyReport:
         """What was done so far."""
         return self._report
+
+    def meet(self, tenant_id: str | None) -> None:
+        """Takes down that a tenant has something in the part."""
+        if tenant_id is not None and tenant_id not in self._met:
+            self._met.add(tenant_id)
+            self._set(tenants=len(self._met))
 
     async def tenant(self, tenant_id: str) -> None:
         """Copies a tenant: its executions, with those of their keys that have no tenant; its keys.
@@ -169,19 +183,26 @@ class Copier:
         else:
             self._count(seen=1, failed=1)
 
-    async def keys_of(self, execution_id: str, scope: str | None) -> bool:
+    async def keys_of(
+        self,
+        execution_id: str,
+        scope: str | None,
+        *,
+        counts: Callable[[], Awaitable[bool]] | None = None,
+    ) -> bool:
         """Copies an execution's keys, and returns whether nothing went wrong.
 
         Args:
             execution_id: The execution.
             scope: The tenant whose keys of it to copy; None for those that were set without one.
+            counts: Asked, where there are any, whether they are to be counted; by default they are.
         """
-        whole = True
+        whole = counted = True
         stay: dict[str, int] | None = None
 
         async def key(place: Place) -> None:
             nonlocal whole
-            if not await self._one(place, replace=True):
+            if not await self._one(place, replace=True, counted=counted):
                 whole = False
 
         async with AtMost(_AT_ONCE) as tasks:
@@ -189,9 +210,10 @@ class Copier:
                 if stay is None:
                     stay = await self._staying(execution_id, scope)
                     whole = "failed" not in stay
-                if stay:
+                    counted = counts is None or await counts()
+                if stay and counted:
                     self._count(seen=1, **stay)
-                else:
+                elif not stay:
                     await tasks.start(key(place))
         return whole
 
@@ -214,16 +236,18 @@ class Copier:
         """Copies a key that belongs to no execution."""
         await self._one(place, replace=self._replace_keys)
 
-    async def _one(self, place: Place, *, replace: bool) -> bool:
+    async def _one(self, place: Place, *, replace: bool, counted: bool = True) -> bool:
         """Copies one object, and returns whether nothing went wrong."""
         try:
             result = await self._copier.copy(place, replace=replace)
         except _OF_ONE_OBJECT as error:
             self._fail(self._source.layout.name(place), error)
-            self._count(seen=1, failed=1)
-            return False
-        self._count(seen=1, **result)
-        return True
+            result, whole = {"failed": 1}, False
+        else:
+            whole = True
+        if counted:
+            self._count(seen=1, **result)
+        return whole
 
     async def _places(self, prefix: str) -> AsyncIterator[Place]:
         """The places of the objects of ours below a prefix of the source."""

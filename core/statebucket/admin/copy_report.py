@@ -14,7 +14,7 @@ class CopyReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         total: Objects that the source had when the copy began.
-        tenants: Tenants that are copied.
+        tenants: Tenants that are copied; of a part, those that have something in it.
         tenant: The tenant that is being copied, or was last; None for what has no tenant.
         missing: Tenants that were asked for and have nothing at the source. Then no tenant is
             copied.
@@ -28,6 +28,8 @@ class CopyReport(msgspec.Struct, frozen=True, kw_only=True):
         bytes: The size of the values that were written.
         failures: What was wrong, by the name at the source of the object that is to blame: of the
             first 100 of them.
+        names: Of a part: the tenants that have something in it, so that ``tenants`` of several
+            parts counts each once.
     """
 
     total: int = 0
@@ -43,6 +45,7 @@ class CopyReport(msgspec.Struct, frozen=True, kw_only=True):
     failed: int = 0
     bytes: int = 0
     failures: dict[str, str] = {}
+    names: set[str] = set()
 
     @property
     def ok(self) -> bool:
@@ -53,9 +56,14 @@ class CopyReport(msgspec.Struct, frozen=True, kw_only=True):
         numbers = {name: getattr(self, name) + getattr(other, name) for name in _NUMBERS}
         failures = dict(islice((self.failures | other.failures).items(), MAX_SAMPLE))
         missing = self.missing + other.missing
-        return CopyReport(**numbers, failures=failures, missing=missing)
+        names = self.names | other.names
+        if names:
+            numbers["tenants"] = len(names)
+        return CopyReport(**numbers, failures=failures, missing=missing, names=names)
 
 
 _NUMBERS = tuple(
-    name for name in CopyReport.__struct_fields__ if name not in {"tenant", "missing", "failures"}
+    name
+    for name in CopyReport.__struct_fields__
+    if name not in {"tenant", "missing", "failures", "names"}
 )

@@ -57,7 +57,8 @@ async def copy(
         partition: Copy only what lies in this part of the source, as ``source.partitions(…)``
             returns it: of one tenant, where that was divided, with ``tenants`` None. An execution
             is copied by the part that holds its snapshot. Nothing is counted beforehand then, and
-            the reports of several parts add up.
+            the reports of several parts add up. Keys without a tenant count once, in the part of
+            the first of their execution's tenants, also where another part has written them.
         progress: Called with the report so far, before the first object and after each one. What
             it raises ends the copy.
 
@@ -105,6 +106,7 @@ async def copy(
             total=0,
             tenants=None if partition.tenant is None else [partition.tenant],
             progress=progress,
+            in_part=True,
         )
         await copy_part(part, here, extent)
         return part.report

@@ -87,6 +87,30 @@ async def test_of_many_failures_some_are_kept_and_all_are_counted() -> None:
     assert (total.failed, len(total.failures), total.ok) == (250, 100, False)
 
 
+@pytest.mark.parametrize("n", [1, 2, 5])
+async def test_what_several_tenants_share_is_counted_once_and_so_is_each_tenant(n: int) -> None:
+    source = open_store("memory://")
+    for at in range(8):
+        for tenant in ("a", "b", "c"):
+            view = source.tenant(tenant)
+            await view.save_snapshot(view.snapshot(f"e{at}"))
+        await source.set(f"exec:e{at}:k", b"v")
+    await source.tenant("a").delete_snapshot("e0")
+    expected = await copy(source, open_store("memory://"))
+    target = open_store("memory://")
+    parts = await source.partitions(n)
+    total = reduce(add, [await copy(source, target, partition=part) for part in parts])
+    assert (total.tenants, total.seen, total.copied) == (3, expected.seen, expected.copied)
+    assert (total.same, total.bytes) == (0, expected.bytes)
+    again = reduce(add, [await copy(source, target, partition=part) for part in parts])
+    assert (again.seen, again.same) == (expected.seen, expected.seen)
+    alone = [
+        await copy(source, target, partition=part)
+        for part in await source.partitions(n, tenant="b")
+    ]
+    assert reduce(add, alone).tenants == 1
+
+
 @pytest.mark.parametrize("n", [1, 3, 7])
 async def test_inventories_of_the_parts_add_up(n: int) -> None:
     store = await filled()
