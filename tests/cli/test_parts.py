@@ -230,3 +230,21 @@ def test_no_machine_creates_the_database_that_a_copy_goes_to(url: str, tmp_path:
 def test_the_name_of_a_run_alone_changes_no_command(url: str) -> None:
     command = ("rm-tenant", "b", "--dry-run", "--json", "--url", url)
     assert answer(start(*command, STATEBUCKET_RUN="r"))[0]["keys"] == OBJECTS
+
+
+def test_numbers_without_what_a_process_did_that_died_are_said_to_be_a_lower_bound(
+    url: str,
+) -> None:
+    process = start("sweep", "--yes", "--jobs", "2", "--json", "--url", url)
+    deadline = time.monotonic() + 60
+    workers: list[psutil.Process] = []
+    while not workers and time.monotonic() < deadline:
+        children = psutil.Process(process.pid).children()
+        workers = [one for one in children if "statebucket.scale.worker" in one.cmdline()]
+        time.sleep(0.01)
+    workers[0].kill()
+    report, err = answer(process)
+    assert report["at_least"] is True
+    assert "The numbers are at least these" in err
+    assert report["removed"] <= OBJECTS
+    assert "at_least" not in answer(start("sweep", "--yes", "--json", "--url", url))[0]

@@ -158,9 +158,15 @@ async def run_job(
         return await in_this_process(stores, parts, progress)
     if target is not None:
         await target.health_check()  # it creates the file that the processes are to open
-    return await in_processes(
+    outcome = await in_processes(
         job, parts, spread.jobs, progress=progress, note=lambda text: screen.note(text, "yellow")
     )
+    if outcome.repeated:
+        screen.at_least = True
+        screen.note(
+            "The numbers are at least these: without what a process did that died.", "yellow"
+        )
+    return outcome
 
 
 def _check_shared(job: Job, source: StateStore, target: StateStore | None) -> None:

@@ -55,6 +55,7 @@ class Screen:
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
+        self.at_least = False  # whether a result's numbers are a lower bound; JSON says so
         # What goes into a pipe or file is not folded or cut to the width of a terminal.
         self.out = Console(highlight=False, width=None if sys.stdout.isatty() else _UNFOLDED)
         self.err = Console(
@@ -64,7 +65,8 @@ class Screen:
     def show(self, value: Any, view: Callable[[], RenderableType]) -> None:  # noqa: ANN401
         """Prints a result: the value as JSON, or the view of it."""
         if self.as_json:
-            self.print_json(value)
+            more = {**msgspec.to_builtins(value), "at_least": True} if self.at_least else value
+            self.print_json(more)
         else:
             shown = view()
             self.out.print(shown, soft_wrap=isinstance(shown, Text))

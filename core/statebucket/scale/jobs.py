@@ -68,11 +68,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         report: What was done.
         failed: How many objects or parts something was wrong with.
         errors: What was wrong, for the first 100 of them.
+        repeated: How many parts were given to another process, since one had died. What that had
+            done of them is not in the report, whose numbers are a lower bound then.
     """
 
     report: Report
     failed: int = 0
     errors: tuple[StateBucketError, ...] = ()
+    repeated: int = 0
 
     def __add__(self, other: Outcome) -> Outcome:
         total: Any = self.report
@@ -80,6 +83,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
             report=total + other.report,
             failed=self.failed + other.failed,
             errors=(self.errors + other.errors)[:MAX_ERRORS],
+            repeated=self.repeated + other.repeated,
         )
 
 

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import contextlib
 import pickle
+import signal
 import sys
 from collections import deque
 from typing import TYPE_CHECKING, TypeAlias
@@ -172,10 +173,11 @@ class _Pool:
 
     def _lost(self, process: Process, taken: dict[int, Partition]) -> None:
         """Takes back what a process had that has died."""
+        self.total += Outcome(report=self._job.empty, repeated=len(taken))
         if self._note is not None:
             parts = "part" if len(taken) == 1 else "parts"
             self._note(
-                f"worker {process.pid} ended with {process.returncode}; its {len(taken)} {parts} "
+                f"worker {process.pid} {_ended(process.returncode)}; its {len(taken)} {parts} "
                 "will be run again"
             )
         for index, partition in taken.items():
@@ -188,6 +190,16 @@ class _Pool:
                 f"{partition.count}"
             )
             self.total += Outcome(report=self._job.empty, failed=1, errors=(error,))
+
+
+def _ended(code: int | None) -> str:
+    if code is None or code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        name = f" ({signal.Signals(-code).name})"
+    except ValueError:
+        name = ""
+    return f"was ended by signal {-code}{name}"
 
 
 class Said(msgspec.Struct):
