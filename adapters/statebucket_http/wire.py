@@ -27,6 +27,9 @@ class Request(NamedTuple):
     body: bytes = b""
     more: Sequence[bytes] = ()
 
+    def __repr__(self) -> str:
+        return f"Request({self.method!r}, {self.path!r}, …)"  # logged with a frame's locals
+
 
 class Reply(NamedTuple):
     """One reply, whole.
@@ -43,6 +46,9 @@ class Reply(NamedTuple):
     headers: dict[str, str]
     body: bytes
     framed: bool = True
+
+    def __repr__(self) -> str:
+        return f"Reply({self.status}, …)"  # as above
 
 
 class Endpoint(NamedTuple):

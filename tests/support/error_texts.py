@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from traceback import walk_tb
+
 
 def texts(error: BaseException | None) -> list[str]:
     """The texts and reprs of an error and of all behind it, those that are hidden too."""
     found: list[str] = []
     while error is not None:
         found += [str(error), repr(error)]
+        error = error.__cause__ or error.__context__
+    return found
+
+
+def locals_behind(error: BaseException | None) -> list[str]:
+    """What a logger shows that adds the locals of frames of the adapters' own modules.
+
+    Those of `statebucket_http`, which has what it sends and receives, are left out.
+    """
+    found: list[str] = []
+    while error is not None:
+        for frame, _ in walk_tb(error.__traceback__):
+            module = frame.f_globals.get("__name__", "")
+            if module.startswith(("statebucket_s3.", "statebucket_azure.", "statebucket_gcs.")):
+                name = frame.f_code.co_qualname
+                found += [f"{name} {of}={value!r}" for of, value in frame.f_locals.items()]
         error = error.__cause__ or error.__context__
     return found

@@ -42,6 +42,9 @@ class _Granted(msgspec.Struct):
     expires_on: int | str | None = None
     expires_in: int | str | None = None
 
+    def __repr__(self) -> str:
+        return "_Granted(…)"  # logged with a frame's locals
+
 
 class _Refused(msgspec.Struct):
     error: str = ""
@@ -86,26 +89,28 @@ class TokenService:
             authorities=AUTHORITIES,
         )
 
-    def ask(self, query: Mapping[str, str], headers: Mapping[str, str]) -> Token:
-        """A token of the identity of this machine; errors as for `post`."""
-        return self._token(Request("GET", self._path, urlencode(query)), headers)
+    def query(self, values: Mapping[str, str], headers: Mapping[str, str]) -> Request:
+        """The request for a token of the identity of this machine."""
+        return Request("GET", self._path, urlencode(values), headers)
 
-    def post(self, form: Mapping[str, str]) -> Token:
-        """A token in exchange for what a form holds.
+    def form(self, values: Mapping[str, str]) -> Request:
+        """The request for a token in exchange for what a form holds."""
+        return Request("POST", self._path, "", {"content-type": _FORM}, urlencode(values).encode())
+
+    def ask(self, request: Request) -> Token:
+        """A token.
+
+        A logger may show the locals of each frame that an error comes through: what is secret of a
+        request is in that alone, whose ``repr`` shows none of it.
 
         Raises:
             InvalidCredentials: There is none; the message holds nothing that was sent.
             Unavailable: The service cannot be reached now, or fails; its ``outcome`` is of the
                 request for the token.
         """
-        body = urlencode(form).encode()
-        request = Request("POST", self._path, "", {}, body)
-        return self._token(request, {"content-type": _FORM})
-
-    def _token(self, request: Request, headers: Mapping[str, str]) -> Token:
         asked = time.time()
         try:
-            reply = self._service.ask(request, headers)
+            reply = self._service.ask(request, request.headers)
         except Unavailable as error:
             raise lacking("no access token", error) from error
         finally:

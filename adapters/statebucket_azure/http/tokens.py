@@ -17,7 +17,7 @@ from statebucket_azure.http.token_services import IMDS, RESOURCE, TokenService, 
 from statebucket_azure.options import CONNECTION_STRING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from statebucket.port.renewal import Token
 
@@ -94,14 +94,15 @@ class Tokens:
 
     def _app_service(self) -> Token:
         """A token of the managed identity of a function or web app."""
-        environ = os.environ
         service = TokenService(
             "the managed identity's endpoint",
-            environ["IDENTITY_ENDPOINT"],
+            os.environ["IDENTITY_ENDPOINT"],
             self._deadline,
         )
         query = {"api-version": "2019-08-01", "resource": RESOURCE, **_client_id()}
-        return service.ask(query, {"x-identity-header": environ["IDENTITY_HEADER"]})
+        return service.ask(
+            service.query(query, {"x-identity-header": os.environ["IDENTITY_HEADER"]})
+        )
 
     def _imds(self) -> Token:
         """A token of the managed identity of a virtual machine."""
@@ -131,38 +132,25 @@ class Tokens:
 
     def _federated(self) -> Token:
         """A token in exchange for that of a file, as of a pod of Kubernetes."""
-        path = os.environ["AZURE_FEDERATED_TOKEN_FILE"]
-        try:
-            assertion = token_in(path)
-        except (OSError, ValueError) as error:
-            raise no_token(
-                f"AZURE_FEDERATED_TOKEN_FILE cannot be read ({type(error).__name__})"
-            ) from None
-        return self._entra({"client_assertion": assertion, "client_assertion_type": _ASSERTION})
+        service = self._entra()
+        return service.ask(service.form(_assertion()))
 
     def _client_secret(self) -> Token:
         """A token in exchange for an application's secret."""
-        return self._entra({"client_secret": os.environ["AZURE_CLIENT_SECRET"]})
+        service = self._entra()
+        return service.ask(
+            service.form({**_application(), "client_secret": os.environ["AZURE_CLIENT_SECRET"]})
+        )
 
-    def _entra(self, proof: Mapping[str, str]) -> Token:
-        """A token of Microsoft Entra.
-
-        Args:
-            proof: What shows that it is for this application.
-        """
+    def _entra(self) -> TokenService:
+        """Microsoft Entra, which gives a token for a proof that it is for this application."""
         environ = os.environ
         authority = environ.get("AZURE_AUTHORITY_HOST") or _AUTHORITY
         if "://" not in authority:
             authority = f"https://{authority}"
         tenant = quote(environ["AZURE_TENANT_ID"].strip(), safe="")
         url = f"{authority.rstrip('/')}/{tenant}/oauth2/v2.0/token"
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": environ["AZURE_CLIENT_ID"],
-            "scope": _SCOPE,
-            **proof,
-        }
-        return TokenService("Microsoft Entra", url, self._deadline).post(form)
+        return TokenService("Microsoft Entra", url, self._deadline)
 
     def _from_sdk(self, what: str) -> Callable[[], Token]:
         """Leaves a source to azure-identity."""
@@ -187,6 +175,29 @@ class Tokens:
         return asked(self._default)
 
 
+def _application() -> dict[str, str]:
+    return {
+        "grant_type": "client_credentials",
+        "client_id": os.environ["AZURE_CLIENT_ID"],
+        "scope": _SCOPE,
+    }
+
+
+def _assertion() -> dict[str, str]:
+    """A form with the token of a file."""
+    try:
+        assertion = token_in(os.environ["AZURE_FEDERATED_TOKEN_FILE"])
+    except (OSError, ValueError) as error:
+        raise no_token(
+            f"AZURE_FEDERATED_TOKEN_FILE cannot be read ({type(error).__name__})"
+        ) from None
+    return {
+        **_application(),
+        "client_assertion": assertion,
+        "client_assertion_type": _ASSERTION,
+    }
+
+
 def _ask_imds(deadline: float) -> Token:
     host = os.environ.get("AZURE_POD_IDENTITY_AUTHORITY_HOST") or IMDS
     service = TokenService(
@@ -196,7 +207,7 @@ def _ask_imds(deadline: float) -> Token:
         _IMDS_STATUSES,
     )
     query = {"api-version": "2018-02-01", "resource": RESOURCE, **_client_id()}
-    return service.ask(query, {"metadata": "true"})
+    return service.ask(service.query(query, {"metadata": "true"}))
 
 
 def _client_id() -> dict[str, str]:

@@ -43,6 +43,9 @@ class _Granted(msgspec.Struct):
     access_token: str
     expires_in: float
 
+    def __repr__(self) -> str:
+        return "_Granted(…)"  # logged with a frame's locals
+
 
 class MetadataServer:
     """The metadata server of this machine. Its calls block.

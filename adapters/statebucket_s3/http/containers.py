@@ -23,6 +23,7 @@ from statebucket_s3.http.usable_keys import no_keys
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
+    from statebucket_http.wire import Reply
     from statebucket_s3.http.settings import Settings
     from statebucket_s3.http.signing import Credentials
 
@@ -80,14 +81,18 @@ class ContainerRole:
             InvalidCredentials: There is none.
             Unavailable: The endpoint cannot be reached, or fails.
         """
-        headers = {"accept": "application/json", **_authorization()}
-        try:
-            reply = asked(self._service, self._request, headers)
-        finally:
-            self._service.close()
+        reply = self._answer()
         if not answered(_NAME, reply):
             raise refused(_NAME, reply, f"see {RELATIVE}, {FULL} and {_TOKEN}")
         return lasting(_NAME, key_of(_NAME, reply))
+
+    def _answer(self) -> Reply:
+        headers = {"accept": "application/json"}
+        request = self._request._replace(headers=headers | _authorization())
+        try:
+            return asked(self._service, request)
+        finally:
+            self._service.close()
 
 
 def _split(url: str, variable: str) -> SplitResult:

@@ -88,23 +88,23 @@ class InstanceRole:
         return key if key.ends > extended else key._replace(ends=extended)
 
     def _load(self) -> Credentials:
-        headers = {"x-aws-ec2-metadata-token": self._token()}
-        roles = asked(self._service, Request("GET", _ROLES), headers)
+        request = Request("GET", _ROLES, "", self._session())
+        roles = asked(self._service, request)
         if not _answered(roles):
             hint = "has the instance a role?" if roles.status == _NO_KEYS else ""
             raise refused(_NAME, roles, hint)
-        role = roles.body.decode("ascii", "replace").partition("\n")[0].strip()
-        if not role.isprintable() or not role.isascii() or " " in role:
+        role = _line(roles.body.partition(b"\n")[0])
+        if role is None:
             raise malformed(_NAME)
         if not role:
             raise no_keys("the instance has no role")
-        reply = asked(self._service, Request("GET", f"{_ROLES}{role}"), headers)
+        reply = asked(self._service, request._replace(path=f"{_ROLES}{role}"))
         if not _answered(reply):
             raise refused(_NAME, reply)
         return key_of(_NAME, reply)
 
-    def _token(self) -> str:
-        """The token that this session of requests takes."""
+    def _session(self) -> dict[str, str]:
+        """The header with the token that this session of requests takes."""
         headers = {"x-aws-ec2-metadata-token-ttl-seconds": _SECONDS}
         try:
             reply = self._service.ask(Request("PUT", _TOKEN_PATH), headers)
@@ -115,10 +115,15 @@ class InstanceRole:
             raise lacking("no AWS credentials", error, hint) from error
         if not answered(_NAME, reply):
             raise refused(_NAME, reply, "it must be enabled, and offer version 2 (IMDSv2)")
-        token = reply.body.decode("ascii", "replace").strip()
-        if not token or not token.isprintable() or not token.isascii():
+        if not _line(reply.body):
             raise malformed(_NAME)
-        return token
+        return {"x-aws-ec2-metadata-token": reply.body.decode("ascii").strip()}
+
+
+def _line(body: bytes) -> str | None:
+    """The word that a body is, or an empty text; None where it is anything else."""
+    text = body.decode("ascii", "replace").strip()
+    return text if text.isprintable() and text.isascii() and " " not in text else None
 
 
 def _answered(reply: Reply) -> bool:

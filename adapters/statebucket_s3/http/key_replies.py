@@ -14,8 +14,6 @@ from statebucket_s3.http.signing import Credentials
 from statebucket_s3.http.usable_keys import no_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from statebucket.errors import InvalidCredentials
     from statebucket_http.credential_services import CredentialService
     from statebucket_http.wire import Reply, Request
@@ -36,19 +34,25 @@ class _Given(msgspec.Struct, rename="pascal"):
     expiration: str = ""
     code: str = "Success"
 
+    def __repr__(self) -> str:
+        return f"_Given({self.code!r}, …)"  # logged with a frame's locals
+
 
 class _Refused(msgspec.Struct):
     code: str = ""
 
 
-def asked(service: CredentialService, request: Request, headers: Mapping[str, str]) -> Reply:
+def asked(service: CredentialService, request: Request) -> Reply:
     """What a service replies; blocks.
+
+    A logger may show the locals of each frame that an error comes through: what is secret of a
+    request is in that alone, whose ``repr`` shows none of it.
 
     Raises:
         Unavailable: It cannot be reached, or does not answer.
     """
     try:
-        return service.ask(request, headers)
+        return service.ask(request, request.headers)
     except Unavailable as error:
         raise lacking(_NONE, error) from error
 
@@ -91,20 +95,20 @@ def key_of(service: str, reply: Reply) -> Credentials:
     if given.code != "Success":
         code = excerpt(given.code)
         raise no_keys(f"{service} says {code}", code)
-    return made_key(
-        service, given.access_key_id, given.secret_access_key, given.token, given.expiration
-    )
+    key = made_key(given.access_key_id, given.secret_access_key, given.token, given.expiration)
+    if key is None:
+        raise malformed(service)
+    return key
 
 
-def made_key(service: str, key: str, secret: str, token: str, ends: str) -> Credentials:
-    """A temporary key.
+def made_key(key: str, secret: str, token: str, ends: str) -> Credentials | None:
+    """A temporary key; None where a part of it is missing, or its end is no date.
 
-    Raises:
-        Unavailable: A part of it is missing, or its end is no date.
+    It raises nothing: a logger may show a frame's locals, and here these are the key's parts.
     """
     moment = from_iso(ends)
     if not (key and secret and token and moment):
-        raise malformed(service)
+        return None
     return Credentials(key, secret, token, moment.timestamp())
 
 

@@ -25,14 +25,17 @@ def sendable(credentials: Credentials, source: str) -> Credentials:
     Raises:
         InvalidCredentials: One holds what no header does; the message shows none of it.
     """
-    token = credentials.session_token or ""
-    sent = credentials.access_key_id + token
-    try:
-        credentials.secret_access_key.encode()
-    except UnicodeEncodeError:
-        sent = "\n"
-    if not (sent.isascii() and sent.isprintable()):
+    if not _sendable(credentials):
         raise InvalidCredentials(
             f"the AWS credentials of {source} contain a line break or another invalid character"
         )
     return credentials
+
+
+def _sendable(credentials: Credentials) -> bool:
+    try:
+        credentials.secret_access_key.encode()
+    except UnicodeEncodeError:
+        return False
+    sent = credentials.access_key_id + (credentials.session_token or "")
+    return sent.isascii() and sent.isprintable()

@@ -99,6 +99,23 @@ class WebIdentity:
             InvalidCredentials: There is no token, or STS refuses it or the role.
             Unavailable: STS cannot be reached, or fails.
         """
+        reply = self._answer()
+        if reply.status != _OK:
+            raise _refusal(reply)
+        key = _key_in(reply)
+        if key is None:
+            raise malformed(_NAME)
+        return lasting(_NAME, key)
+
+    def _answer(self) -> Reply:
+        request = self._request()
+        try:
+            return asked(self._service, request)
+        finally:
+            self._service.close()
+
+    def _request(self) -> Request:
+        """The request; no frame that an error comes through has its form, which has the token."""
         form = {
             "Action": "AssumeRoleWithWebIdentity",
             "Version": "2011-06-15",
@@ -106,21 +123,19 @@ class WebIdentity:
             "RoleSessionName": self._session or f"statebucket-{int(time.time())}",
             "WebIdentityToken": self._token(),
         }
-        request = Request("POST", "/", "", {}, urlencode(form).encode())
-        try:
-            reply = asked(self._service, request, {"content-type": _FORM})
-        finally:
-            self._service.close()
-        if reply.status != _OK:
-            raise _refusal(reply)
-        given = _elements(reply, "AssumeRoleWithWebIdentityResult", "Credentials")
-        return lasting(_NAME, made_key(_NAME, *[given.get(name, "") for name in _ELEMENTS]))
+        return Request("POST", "/", "", {"content-type": _FORM}, urlencode(form).encode())
 
     def _token(self) -> str:
         try:
             return token_in(self._file)
         except (OSError, ValueError) as error:
             raise no_keys(f"{_FILE} cannot be read: {type(error).__name__}") from None
+
+
+def _key_in(reply: Reply) -> Credentials | None:
+    """The key in a reply; None where a part of it is missing. See `made_key`."""
+    given = _elements(reply, "AssumeRoleWithWebIdentityResult", "Credentials")
+    return made_key(*[given.get(name, "") for name in _ELEMENTS])
 
 
 def _refusal(reply: Reply) -> Exception:

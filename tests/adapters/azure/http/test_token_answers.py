@@ -20,7 +20,7 @@ from adapters.azure.http.sources import (
 from statebucket import errors
 from statebucket.port.bucket import Location
 from statebucket_azure import open_bucket_over_http
-from support.error_texts import texts
+from support.error_texts import locals_behind, texts
 from support.fault_proxy.proxy import Answer, DropReply, FaultProxy, HangBeforeReply
 from support.servers.ports import free_port
 
@@ -92,6 +92,7 @@ async def test_what_an_answer_means(blobs: FaultProxy, service: FaultProxy, answ
         assert type(caught.value) is kind
         assert caught.value.outcome == "none"
         assert SECRET not in "".join(texts(caught.value))
+        assert [one for one in locals_behind(caught.value) if SECRET in one] == []
     assert service.count() == 2
     assert blobs.count() == 0
     await bucket.close()

@@ -27,7 +27,7 @@ from adapters.s3.http.sources import (
 )
 from statebucket import errors
 from statebucket.sync import open_store as open_blocking
-from support.error_texts import texts
+from support.error_texts import locals_behind, texts
 from support.fault_proxy.messages import Reply
 from support.fault_proxy.proxy import Answer, BlackHole, DropReply, FaultProxy, HangBeforeReply
 
@@ -181,6 +181,8 @@ async def test_what_an_answer_means(
         assert words in caught.value.message
         assert caught.value.outcome == "none"
         assert SECRET not in "".join(texts(caught.value))
+        leaked = [one for one in locals_behind(caught.value) if SECRET in one]
+        assert all("=Credentials(" in one for one in leaked), leaked  # the key's public part
     assert [one.target for one in service.requests].count(service.requests[0].target) == 2
     assert bucket.count() == 0
     await store.close()
