@@ -79,6 +79,13 @@ class Partition(msgspec.Struct, frozen=True, kw_only=True):
                 f"a partition's end must come after its start: {shown(self.start)}, "
                 f"{shown(self.end)}"
             )
+        for bound in (start, end):
+            theirs = None if bound is None or not bound.tenant else decode(bound.tenant)
+            if self.tenant is not None and bound is not None and theirs != self.tenant:
+                raise InvalidArgument(
+                    f"a partition of tenant {shown(self.tenant)} must lie among what that has: "
+                    f"{shown(bound.text)}"
+                )
 
     def to_dict(self) -> dict[str, Any]:
         """The partition as values that JSON has."""

@@ -17,7 +17,7 @@ WHOLE: dict[str, Any] = {"index": 0, "count": 1, "start": None, "end": None, "te
     [
         Partition(index=0, count=1),
         Partition(index=1, count=3, start="tenants/acme/e1", end="shared/k~2F1"),
-        Partition(index=2, count=3, start="owners/e1", tenant="a:ü"),
+        Partition(index=2, count=3, start="tenants/a~3A~C3~BC/e1", tenant="a:ü"),
     ],
 )
 def test_a_partition_goes_through_json_unchanged(partition: Partition) -> None:
@@ -52,6 +52,16 @@ def test_a_partition_goes_through_json_unchanged(partition: Partition) -> None:
 def test_what_is_no_partition_is_refused_by_name(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(errors.InvalidArgument, match=message):
         Partition.from_dict(WHOLE | fields)
+
+
+@pytest.mark.parametrize("bound", ["tenants/acme/e5", "shared/e5", "owners/e5"])
+@pytest.mark.parametrize("side", ["start", "end"])
+def test_a_part_of_a_tenant_lies_among_what_that_has(bound: str, side: str) -> None:
+    """Changed on the way, it would leave out all that the tenant has, or do all of it."""
+    with pytest.raises(errors.InvalidArgument, match="must lie among what that has"):
+        Partition.from_dict({"index": 0, "count": 2, "tenant": "b", side: bound})
+    theirs = {"index": 0, "count": 2, "tenant": "a b", side: "tenants/a~20b/e5"}
+    assert Partition.from_dict(theirs).tenant == "a b"
 
 
 @pytest.mark.parametrize("value", [None, "tenants/acme/e1", 3, [], [("index", 0)]])
