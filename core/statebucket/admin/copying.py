@@ -58,7 +58,9 @@ async def copy(
             returns it: of one tenant, where that was divided, with ``tenants`` None. An execution
             is copied by the part that holds its snapshot. Nothing is counted beforehand then, and
             the reports of several parts add up. Keys without a tenant count once, in the part of
-            the first of their execution's tenants, also where another part has written them.
+            the first of their execution's tenants, also where another part has written them. Those
+            of an execution that are set after its snapshot was copied stay behind until the copy
+            is run again.
         progress: Called with the report so far, before the first object and after each one. What
             it raises ends the copy.
 

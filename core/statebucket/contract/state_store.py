@@ -914,9 +914,10 @@ class StateStore(StorageBackend, Protocol):
 
         For `sweep`, `delete_tenant` and the copies and inventories of `statebucket.admin`, several
         at a time, on one machine or on many: each takes ``partition=``, and the reports add up.
-        Together the parts leave nothing out, also of what is written later; a call may be made
-        twice for one of them, or for two that overlap. Workers must take their parts from one
-        division: two made at different times have their borders in different places.
+        Together the parts leave nothing out, also of what is written later (but see
+        `statebucket.admin.copy`); a call may be made twice for one of them, or for two that
+        overlap. Workers must take their parts from one division: two made at different times have
+        their borders in different places.
 
         The numbers are estimated from samples of the names, so that parts differ in size. An
         execution is never divided. A service that does not list in order is not divided.
