@@ -38,11 +38,15 @@ class S3Error(Exception):
     """What S3 answered, in the form that its SDK gives it; the cause of an error of ours."""
 
     def __init__(self, code: str, message: str, status: int) -> None:
-        super().__init__(f"{code} ({status}): {message}")
+        super().__init__(code, message, status)  # all of them: what pickles causes, too, needs them
         self.response = {
             "Error": {"Code": code, "Message": message},
             "ResponseMetadata": {"HTTPStatusCode": status},
         }
+
+    def __str__(self) -> str:
+        code, message, status = self.args
+        return f"{code} ({status}): {message}"
 
 
 class Answer:

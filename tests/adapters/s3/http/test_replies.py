@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -134,6 +135,9 @@ async def test_the_service_s_words_are_the_error_s_cause(
             await store.get("k")
         cause: Any = told.value.__cause__
         assert cause.response["Error"] == {"Code": "Odd", "Message": "why"}
+        # Dask's workers send an error's causes, too.
+        again = pickle.loads(pickle.dumps(cause))
+        assert (str(again), again.response) == ("Odd (400): why", cause.response)
         proxy.heal()
         with pytest.raises(errors.VersionConflict):
             await store.set("k", b"v", if_version=Version('"no \r\n version"'))
