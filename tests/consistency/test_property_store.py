@@ -145,7 +145,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(scope=scopes, chosen=st.lists(keys, max_size=3))
     def delete_many(self, scope: str | None, chosen: list[str]) -> None:
         report = self.run(self.view(scope).delete_many(chosen))
-        stored = {key for key in chosen if self.keys.pop((scope, key), None) is not None}
+        stored = {key for key in chosen if self.live(self.keys.pop((scope, key), None))}
         assert (report.keys, report.unreported) == (len(stored), 0)
 
     @rule(scope=scopes, key=keys, value=st.none() | values, ttl=ttls)

@@ -26,6 +26,9 @@ class Awaited:
     def __repr__(self) -> str:
         return repr(self.blocking)
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.blocking, name)  # or the error that it raises
+
     async def __aenter__(self) -> Any:
         return wrapped(await asyncio.to_thread(self.blocking.__enter__))
 

@@ -34,6 +34,10 @@ SEAWEEDFS: Differences = {
     "test_a_tenant_goes_whole_and_alone": Difference(
         "lists a tenant for some seconds after its last object has gone", always=False
     ),
+    "test_a_part_of_the_executions": Difference(
+        "lists prefixes in the order of folders' names, S3 in that of the names with their /, so "
+        "that what begins behind an execution leaves out those whose names go on with - or ."
+    ),
 }
 
 _CONDITIONAL_DELETES = (
