@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from statebucket.errors import UnsupportedOperation
@@ -81,7 +82,8 @@ class LoopWaiting:
         if self._timer is not None:
             self._timer.cancel()
         self._due = at
-        self._timer = self.loop.call_at(at, self._check)
+        # In a context of its own: the caller's would keep what the call held, until the timer ends.
+        self._timer = self.loop.call_at(at, self._check, context=Context())
 
     def _check(self) -> None:
         """Ends the scopes whose deadline has come, and waits for the next one's."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+import weakref
+from contextvars import ContextVar
 
 import pytest
 
@@ -70,3 +73,26 @@ def test_each_loop_has_its_own() -> None:
 
     for _ in range(3):
         assert 0.04 < asyncio.run(work()) < 20
+
+
+class Held:
+    """What a caller's context holds."""
+
+
+def test_what_the_caller_s_context_holds_is_not_kept_for_the_timer() -> None:
+    held: ContextVar[Held] = ContextVar("held")
+
+    async def call() -> weakref.ref[Held]:
+        value = Held()
+        held.set(value)
+        with here().until(here().time() + 60):
+            await asyncio.sleep(0)
+        return weakref.ref(value)
+
+    async def work() -> None:
+        left = await asyncio.create_task(call())
+        await asyncio.sleep(0)  # the loop itself lets go of the task
+        gc.collect()
+        assert left() is None
+
+    asyncio.run(work())
