@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def blocking(url: str, options: dict[str, Any]) -> StateStore:
-    return AwaitedStore(sync.open_store(url, **options))  # type: ignore[return-value]  # made of it
+    return AwaitedStore(sync.open_store(url, **options))
 
 
 class BlockingMemory(MemoryTarget):
