@@ -194,10 +194,14 @@ class Worker:
             What this worker saw in each.
         """
         found = []
-        for program in todo:
-            register = Register(self._store, program)
-            barrier.wait()
-            found.append(await self._take_part(register, program))
+        try:
+            for program in todo:
+                register = Register(self._store, program)
+                barrier.wait()
+                found.append(await self._take_part(register, program))
+        except BaseException:
+            barrier.abort()  # the others would wait for this one
+            raise
         return found
 
     async def _take_part(self, register: Register, program: Program) -> list[Operation]:

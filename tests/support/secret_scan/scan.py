@@ -34,7 +34,15 @@ _ANY = re.compile("|".join(f"({pattern})" for pattern in SECRETS.values()))
 
 # A memory bucket holds thousands of objects, and each view of its store is scanned.
 _MAX_ENTRIES = 20
-_REPR = Repr()
+
+
+class _Repr(Repr):
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        # Other threads of a test may write to a memory bucket meanwhile.
+        return super().repr_dict(x.copy(), level)
+
+
+_REPR = _Repr()
 _REPR.maxdict = _REPR.maxlist = _REPR.maxset = _REPR.maxtuple = _MAX_ENTRIES
 _REPR.maxstring = _REPR.maxother = 1_000_000
 
