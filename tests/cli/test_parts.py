@@ -139,7 +139,8 @@ def test_a_removal_that_was_killed_is_finished_by_the_same_command(url: str, job
     assert not any("tenants/b/" in name or name.endswith("/b") for name in names(url))
 
 
-def test_ctrl_c_ends_all_processes_and_says_so(url: str) -> None:
+@pytest.mark.parametrize("after", [0, 0.05, 0.1, 0.2])  # seconds: a worker starts, then works
+def test_ctrl_c_ends_all_processes_and_says_so(url: str, after: float) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "statebucket", "sweep", "-y", "-j", "2", "--json", "--url", url],
         stdout=subprocess.PIPE,
@@ -149,7 +150,8 @@ def test_ctrl_c_ends_all_processes_and_says_so(url: str) -> None:
     deadline = time.monotonic() + 60
     while not psutil.Process(process.pid).children() and time.monotonic() < deadline:
         time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers have it, too
+    time.sleep(after)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     out, err = process.communicate(timeout=60)  # which ends once no one holds the pipes
     assert b"Traceback" not in err
     assert process.returncode in {0, 130}

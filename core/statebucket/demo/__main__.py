@@ -9,17 +9,18 @@ import sys
 import sysconfig
 import tempfile
 import time
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from statebucket import ExecutionId, ExecutionSnapshot, TenantId, errors, open_store
-from statebucket.cli.exits import exit_of
+from statebucket.cli.exits import Exit, exit_of
 from statebucket.demo.job import STEPS, run, text_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from statebucket import StateStore
 
@@ -47,6 +48,9 @@ def main() -> int:
         except errors.StateBucketError as error:
             say(f"\n{type(error).__name__}: {error}")
             return exit_of(error)
+        except KeyboardInterrupt:
+            say("\nInterrupted.")
+            return Exit.INTERRUPTED
 
 
 async def story(url: str, folder: Path, files: list[Path]) -> int:
@@ -76,14 +80,11 @@ async def _show_steps(
 ) -> bool:
     (first, execution), (second, other) = jobs
     say(f"1. A worker starts {execution}: {STEPS} steps, a snapshot after each.")
-    killed = subprocess.Popen(  # noqa: ASYNC220, S603  (our own module)
-        _worker(url, first, execution, folder, KILLED_IN), stdout=subprocess.PIPE, text=True
-    )
-    assert killed.stdout is not None  # noqa: S101  (it is piped)
-    await asyncio.to_thread(killed.stdout.readline)
-    killed.kill()
-    code = await asyncio.to_thread(killed.wait)
-    killed.stdout.close()
+    with _worker(url, first, execution, folder, KILLED_IN) as killed:
+        assert killed.stdout is not None  # noqa: S101  (it is piped)
+        await asyncio.to_thread(killed.stdout.readline)
+        killed.kill()
+        code = await asyncio.to_thread(killed.wait)
     left = await store.load_snapshot(execution)
     if left is None:
         say("   The worker left no snapshot.")
@@ -92,13 +93,9 @@ async def _show_steps(
     say(f"   Its snapshot stands at sequence number {left.sequence_number}, {_state(left)}.\n")
 
     say("2. A second process goes on from the snapshot; another tenant's job runs beside it.")
-    workers = [
-        subprocess.Popen(  # noqa: ASYNC220, S603  (our own module)
-            _worker(url, tenant, id_, folder), stdout=subprocess.DEVNULL
-        )
-        for tenant, id_ in jobs
-    ]
-    codes = [await asyncio.to_thread(worker.wait) for worker in workers]
+    with ExitStack() as stack:
+        workers = [stack.enter_context(_worker(url, *job, folder)) for job in jobs]
+        codes = [await asyncio.to_thread(worker.wait) for worker in workers]
     resumed = await store.load_snapshot(execution)
     async with open_store("memory://") as elsewhere:
         whole = await run(elsewhere, first, execution, files)
@@ -154,11 +151,20 @@ async def _clean_up(store: StateStore, jobs: Iterable[tuple[TenantId, ExecutionI
     table(("execution", "keys removed", "bytes", "nothing left"), rows)
 
 
+@contextmanager
 def _worker(
     url: str, tenant: str, execution: str, folder: Path, hold_in: int | None = None
-) -> list[str]:
+) -> Iterator[subprocess.Popen[str]]:
+    """A worker's process, which ends with the block: Ctrl-C is for the demo, not for its workers."""
     arguments = [url, tenant, execution, str(folder)] + ([] if hold_in is None else [str(hold_in)])
-    return [sys.executable, "-m", "statebucket.demo.worker", *arguments]
+    command = [sys.executable, "-m", "statebucket.demo.worker", *arguments]
+    with subprocess.Popen(  # noqa: S603  (our own module)
+        command, stdout=subprocess.PIPE, text=True, process_group=0
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def _state(snapshot: ExecutionSnapshot) -> str:

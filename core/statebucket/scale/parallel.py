@@ -138,6 +138,7 @@ class _Pool:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 limit=1 << 26,
+                process_group=0,  # Ctrl-C ends us, and our end theirs; it may meet one that starts
             )
             try:
                 await self._converse(process, taken)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
+from statebucket.sync import open_store as open_sync_store
 
 from support.targets.azure import AzureTarget, raw_container
 from support.targets.gcs import GCSTarget
@@ -54,6 +57,31 @@ def test_on_sqlite(folder: Path) -> None:
     assert "equals that of a run without interruption: yes" in said
     assert "b'for a moment'" in said
     assert said.endswith("All as it should be.\n")
+
+
+@pytest.mark.parametrize("after", ["1. A worker", "2. A second", "4. A value"])
+def test_ctrl_c_removes_what_it_has_made_and_says_so(
+    folder: Path, tmp_path: Path, after: str
+) -> None:
+    url = f"sqlite:///{tmp_path}/state.db"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "statebucket.demo"],
+        env=os.environ | {"DEMO_INPUT": str(folder), "STATEBUCKET_URL": url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    while (line := process.stdout.readline()) and not line.startswith(after):
+        pass
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    said, _ = process.communicate(timeout=60)
+    assert "Traceback" not in said
+    assert said.endswith("\nInterrupted.\n")
+    assert process.returncode == 130
+    with open_sync_store(url) as store:
+        assert list(store.iter_tenants()) == []
 
 
 def test_it_removes_as_many_keys_as_it_shows(folder: Path) -> None:
