@@ -155,7 +155,7 @@ async def _clean_up(store: StateStore, jobs: Iterable[tuple[TenantId, ExecutionI
 def _worker(
     url: str, tenant: str, execution: str, folder: Path, hold_in: int | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """A worker's process, which ends with the block: Ctrl-C is for the demo, not for its workers."""
+    """A worker, which ends with the block: Ctrl-C is for the demo, not for its workers."""
     arguments = [url, tenant, execution, str(folder)] + ([] if hold_in is None else [str(hold_in)])
     command = [sys.executable, "-m", "statebucket.demo.worker", *arguments]
     with subprocess.Popen(  # noqa: S603  (our own module)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from bisect import bisect_left, insort
 from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import count
+
+from sortedcontainers import SortedSet
 
 _END = "\U0010ffff"
 _generation = count(1_700_000_000_000_001)
@@ -54,45 +55,44 @@ class Container:
 
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
-        self._names: list[str] = []
+        self._names: SortedSet[str] = SortedSet()
 
     def put(self, name: str, entry: Entry) -> None:
-        if name not in self.entries:
-            insort(self._names, name)
+        self._names.add(name)
         self.entries[name] = entry
 
     def put_many(self, names: list[str], entry: Entry) -> None:
         """Stores the same body under many names."""
+        self._names.update(names)
         self.entries.update(dict.fromkeys(names, entry))
-        self._names = sorted(self.entries)
 
     def delete(self, name: str) -> bool:
-        if self.entries.pop(name, None) is None:
-            return False
-        del self._names[bisect_left(self._names, name)]
-        return True
+        self._names.discard(name)
+        return self.entries.pop(name, None) is not None
 
     def list(self, prefix: str, after: str, limit: int, delimiter: str) -> Listed:
         """The names below a prefix, from behind ``after`` on."""
-        names = self._names
-        at = bisect_left(names, max(prefix, after))
-        if at < len(names) and names[at] == after:
-            at += 1
         found: list[str] = []
         prefixes: list[str] = []
         last = ""
-        while at < len(names) and names[at].startswith(prefix):
-            if len(found) + len(prefixes) == limit:
-                return Listed(found, prefixes, last)
-            last = names[at]
-            cut = last.find(delimiter, len(prefix)) if delimiter else -1
-            if cut < 0:
-                found.append(last)
-                at += 1
-            else:
-                prefixes.append(last[: cut + 1])
-                last = prefixes[-1] + _END
-                at = bisect_left(names, last)
+        start: str | None = max(prefix, after)
+        while start is not None:
+            names, start = self._names.irange(start), None
+            for name in names:
+                if name == after:
+                    continue
+                if not name.startswith(prefix):
+                    break
+                if len(found) + len(prefixes) == limit:
+                    return Listed(found, prefixes, last)
+                cut = name.find(delimiter, len(prefix)) if delimiter else -1
+                if cut < 0:
+                    found.append(name)
+                    last = name
+                else:
+                    prefixes.append(name[: cut + 1])
+                    last = start = prefixes[-1] + _END
+                    break
         return Listed(found, prefixes, None)
 
 

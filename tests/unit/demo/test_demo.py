@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from statebucket.sync import open_store as open_sync_store
-
 from support.targets.azure import AzureTarget, raw_container
 from support.targets.gcs import GCSTarget
 from support.targets.s3 import S3Target, raw_client
