@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.server.process import running
+from benchmarks.speed import chart
 from benchmarks.speed.aims import BLOCKING, FLOOR_BLOCKING, LEAN, OVER_TLS
 from benchmarks.speed.load import raw_rate
 from benchmarks.speed.output import write_all
@@ -106,7 +107,7 @@ class Run:
         self._server, self._workers, self._cloud, self._suffix = server, workers, cloud, suffix
         self.records: list[dict[str, Any]] = []
 
-    def rounds(self, chosen: list[Case], rounds: int) -> None:
+    def rounds(self, chosen: list[Case], rounds: int, among: set[str] | None = None) -> None:
         """Saves, loads, sets and gets, after a run of each subject that does not count."""
         for case in chosen:
             size = SIZES[case.size]
@@ -114,6 +115,7 @@ class Run:
                 worker
                 for worker in self._workers
                 if self._able(worker, case.operation) and case.concurrency <= self._most(worker)
+                if among is None or worker.name in among
             ]
             for worker in able:
                 worker.order("prepare", case=case, size=size)
@@ -191,18 +193,18 @@ def write(
 def over_tls(
     server: Server, cloud: str, given: argparse.Namespace, names: list[str]
 ) -> list[dict[str, Any]]:
-    """The calls over TLS, by those who are compared there; large bodies one at a time."""
+    """The calls over TLS: the chart's by all, the others by those whom an aim compares."""
     with ExitStack() as stack:
         workers = []
         for name in names:
-            if name in {LEAN, BLOCKING, FLOOR, FLOOR_BLOCKING}:
-                workers.append(Worker(server, cloud, name, "tls"))
-                stack.callback(workers[-1].close)
+            workers.append(Worker(server, cloud, name, "tls"))
+            stack.callback(workers[-1].close)
         run = Run(server, workers, cloud, OVER_TLS)
-        chosen = cases(given.sizes)
-        run.rounds(
-            [one for one in chosen if one.concurrency == 1 or one.size == "1 KiB"], given.rounds
-        )
+        for case in cases(given.sizes):
+            if case.title + OVER_TLS in chart.SHOWN:
+                run.rounds([case], given.rounds)
+            elif case.concurrency == 1 or case.size == "1 KiB":  # large bodies one at a time
+                run.rounds([case], given.rounds, {LEAN, BLOCKING, FLOOR, FLOOR_BLOCKING})
     return run.records
 
 

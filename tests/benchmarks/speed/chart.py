@@ -12,11 +12,13 @@ if TYPE_CHECKING:
 
     from benchmarks.speed.report import Results
 
-_SHOWN = {
-    "save 1 KiB, 1 at a time": "save 1 KiB",
-    "load 1 KiB, 1 at a time": "load 1 KiB",
+SHOWN = {
+    "save 1 KiB, 1 at a time, over TLS": "save 1 KiB over TLS",
+    "load 1 KiB, 1 at a time, over TLS": "load 1 KiB over TLS",
     "clean 10,000": "clean up 10,000",
 }
+"""The cases of the chart, with their titles in it."""
+
 _OURS, _OTHERS = "#1f6feb", "#b8bfc8"
 _LONGEST = 2.2  # times the second longest: a bar beyond is cut off, and its figure tells
 
@@ -34,19 +36,19 @@ def draw(results: Results, *paths: Path) -> None:
     mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "statebucket", "font.size": 9})
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
-    clouds = [c for c in results.clouds() if set(_SHOWN) & set(results.cases(c))]
+    clouds = [c for c in results.clouds() if set(SHOWN) & set(results.cases(c))]
     if not clouds:  # nothing that was chosen could be measured
         return
-    most = [max(len(results.subjects(cloud, case)) for case in _SHOWN) for cloud in clouds]
+    most = [max(len(results.subjects(cloud, case)) for case in SHOWN) for cloud in clouds]
     figure, rows = plt.subplots(
         len(clouds),
-        len(_SHOWN),
-        figsize=(4 * len(_SHOWN), sum(0.22 * n + 0.5 for n in most)),
+        len(SHOWN),
+        figsize=(4 * len(SHOWN), sum(0.22 * n + 0.5 for n in most)),
         height_ratios=[n + 0.5 for n in most],
         squeeze=False,
     )
     for cloud, row in zip(clouds, rows, strict=True):
-        for (case, title), axis in zip(_SHOWN.items(), row, strict=True):
+        for (case, title), axis in zip(SHOWN.items(), row, strict=True):
             times = {
                 name: median(results.values(cloud, case, name, cpu))
                 for name in results.subjects(cloud, case)
