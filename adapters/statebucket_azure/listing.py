@@ -10,6 +10,7 @@ from statebucket.port.dates import from_http
 from statebucket_azure.versions import version_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from xml.etree.ElementTree import Element
 
 
@@ -26,8 +27,14 @@ def page_of(root: Element, container: str, prefix: str, after: str | None) -> Pa
         ValueError: It is no such page, or that of another request.
         Unavailable: A blob has no version.
     """
+    return page_with(map(_read, root.iterfind("Blobs/Blob")), root, container, prefix, after)
+
+
+def page_with(
+    found: Iterable[ObjectInfo], root: Element, container: str, prefix: str, after: str | None
+) -> Page:
+    """A page of blobs that were read already; the other arguments are those of `page_of`."""
     _check(root, container, prefix)
-    found = [_read(blob) for blob in root.iterfind("Blobs/Blob")]
     # Accounts with a hierarchical namespace list a directory as a blob.
     objects = [info for info in found if info.metadata.get("hdi_isfolder") != "true"]
     return Page(objects, _following(root, after))

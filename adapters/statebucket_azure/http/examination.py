@@ -115,7 +115,7 @@ def _account(reply: Reply) -> Account:
 
 
 def _kept_days(reply: Reply) -> int | None:
-    root = root_of(reply)
+    root = root_of(reply.body)
     if root.tag != "StorageServiceProperties":
         raise ValueError("no settings")
     policy = root.find("DeleteRetentionPolicy")
@@ -134,13 +134,13 @@ def _container(reply: Reply) -> Container:
 
 
 def _is_listing(reply: Reply) -> bool:
-    if root_of(reply).tag != "EnumerationResults":
+    if root_of(reply.body).tag != "EnumerationResults":
         raise ValueError("no listing")
     return True
 
 
 def _blobs(reply: Reply) -> list[Blob]:
-    root = root_of(reply)
+    root = root_of(reply.body)
     if root.tag != "EnumerationResults":
         raise ValueError("no listing")
     return [

@@ -72,9 +72,15 @@ def _decoded(body: bytes, coding: str) -> bytes:
 def page_of(reply: Reply, container: str, prefix: str, after: str | None) -> Page:
     """A page of blobs; the arguments are those of `statebucket_azure.listing.page_of`."""
     from statebucket_azure import listing  # noqa: PLC0415  (not on the way of a first load)
+    from statebucket_azure.http import entries  # noqa: PLC0415  (as above)
 
     try:
-        return listing.page_of(root_of(reply), container, prefix, after)
+        read = entries.read(reply.body)
+        if read is not None:
+            root = root_of(read.rest)
+            if read.stands_in(root):
+                return listing.page_with(read.objects(), root, container, prefix, after)
+        return listing.page_of(root_of(reply.body), container, prefix, after)
     except ValueError as error:
         raise malformed(excerpt(error)) from error
 
@@ -84,24 +90,24 @@ def prefixes_of(reply: Reply, container: str, prefix: str, after: str | None) ->
     from statebucket_azure import listing  # noqa: PLC0415  (as above)
 
     try:
-        return listing.prefixes_of(root_of(reply), container, prefix, after)
+        return listing.prefixes_of(root_of(reply.body), container, prefix, after)
     except ValueError as error:
         raise malformed(excerpt(error)) from error
 
 
-def root_of(reply: Reply) -> Element:
-    """The root of the document in a reply.
+def root_of(body: bytes) -> Element:
+    """The root of the document in a reply's body.
 
     Raises:
         ValueError: There is no document, or one that declares a type.
     """
     from xml.etree.ElementTree import ParseError, fromstring  # noqa: PLC0415  (as above)
 
-    if b"<!DOCTYPE" in reply.body:
+    if b"<!DOCTYPE" in body:
         raise ValueError("a document type, which Azure never declares")
-    if b"\0" in reply.body:  # as in UTF-16, in which a document type would not be seen
+    if b"\0" in body:  # as in UTF-16, in which a document type would not be seen
         raise ValueError("a zero byte, which Azure's UTF-8 never contains")
     try:
-        return fromstring(reply.body)  # noqa: S314  (without a document type there is no entity)
+        return fromstring(body)  # noqa: S314  (without a document type there is no entity)
     except (ParseError, LookupError) as error:  # LookupError: of an unknown encoding
         raise ValueError(f"not valid XML: {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from binascii import crc32
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
@@ -18,7 +19,7 @@ from statebucket_s3.codes import EXPIRED, MISSING, of_code, unreadable
 from statebucket_s3.http.requests import requested_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from statebucket.port.bucket import Deletion
     from statebucket.port.lifecycle import Lifecycle
@@ -31,6 +32,7 @@ _BAD_REQUEST = 400
 _NOT_FOUND = 404
 _META = "x-amz-meta-"
 _ELSEWHERE = frozenset({301, 302, 307, 400})
+_WANTED = {"Key", "LastModified", "ETag", "Size"}
 _HASHES = {"x-amz-checksum-sha256": "sha256", "x-amz-checksum-sha1": "sha1"}
 
 
@@ -187,30 +189,49 @@ def page_of(reply: Reply, prefix: str, after: str | None) -> Page:
         prefix: The prefix requested.
         after: The token that requested this page.
     """
-    values = _values(reply, "ListBucketResult", {"Contents"})
-    decoded = _decoder(values)
-    _check_prefix(values, prefix)
+    from statebucket_http.xml_entries import read_entries  # noqa: PLC0415  (off the cold start)
+
+    read = read_entries(reply.body, "Contents", _WANTED)
+    if read is not None and all(set(group.keys) == _WANTED for group in read.groups):
+        values = _values(read.rest, "ListBucketResult", {"Contents"})
+        if values.get("Contents") == [""]:
+            groups = [group.columns() for group in read.groups]
+            return _page(values, groups, prefix, after)
+    values = _values(reply.body, "ListBucketResult", {"Contents"})
+    entries = [_texts(entry) for entry in values.get("Contents", ())]
     try:
-        objects = [
-            ObjectInfo(
-                decoded(entry["Key"]),
-                Version(entry["ETag"]),
-                int(entry["Size"]),
-                {},
-                from_iso(entry.get("LastModified")),
-            )
-            for entry in values.get("Contents", ())
-        ]
-    except (KeyError, TypeError, ValueError):
+        columns: dict[str, Sequence[str | None]] = {
+            key: [entry[key] for entry in entries] for key in ("Key", "ETag", "Size")
+        }
+    except KeyError:
         raise unreadable() from None
-    if not all(isinstance(one.name, str) for one in objects):
-        raise unreadable()
+    columns["LastModified"] = [entry.get("LastModified") for entry in entries]
+    return _page(values, [columns], prefix, after)
+
+
+def _page(
+    values: dict[str, Any],
+    groups: Iterable[Mapping[str, Sequence[Any]]],
+    prefix: str,
+    after: str | None,
+) -> Page:
+    """A page: what the document says of itself, and the texts of its entries by their element."""
+    _check_prefix(values, prefix)
+    objects: list[ObjectInfo] = []
+    for columns in groups:
+        names = map(_decoder(values), columns["Key"])
+        tags = map(Version, columns["ETag"])
+        dates = map(from_iso, columns["LastModified"])
+        try:
+            objects += map(ObjectInfo, names, tags, map(int, columns["Size"]), repeat({}), dates)
+        except ValueError:
+            raise unreadable() from None
     return Page(objects, _following(values, after))
 
 
 def prefixes_of(reply: Reply, prefix: str, after: str | None) -> PrefixPage:
     """One page of ``ListObjectsV2`` with a delimiter; the arguments are those of `page_of`."""
-    values = _values(reply, "ListBucketResult", {"CommonPrefixes", "Contents"})
+    values = _values(reply.body, "ListBucketResult", {"CommonPrefixes", "Contents"})
     decoded = _decoder(values)
     _check_prefix(values, prefix)
     try:
@@ -244,7 +265,7 @@ def check_empty(reply: Reply) -> None:
 
 def deletions_of(reply: Reply, names: Sequence[str]) -> list[Deletion]:
     """What became of each object of ``DeleteObjects``, whose reply names failures only."""
-    values = _values(reply, "DeleteResult", {"Error", "Deleted"})
+    values = _values(reply.body, "DeleteResult", {"Error", "Deleted"})
     return batch.deletions_of(
         map(_texts, values.get("Error", ())), map(_texts, values.get("Deleted", ())), names
     )
@@ -262,10 +283,10 @@ def lifecycle_of(reply: Reply) -> Lifecycle:
         raise unreadable() from None
 
 
-def _values(reply: Reply, root: str, repeated: set[str]) -> dict[str, Any]:
+def _values(body: bytes, root: str, repeated: set[str]) -> dict[str, Any]:
     """What a reply of 200 holds; S3 puts an error there, too, once it has begun to answer."""
     try:
-        name, values = parse(reply.body, repeated)
+        name, values = parse(body, repeated)
     except ValueError:
         raise unreadable() from None
     if name == "Error" and isinstance(values, dict):

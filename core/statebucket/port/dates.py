@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 _MONTHS = {
     name: f"{number:02}"
@@ -15,7 +16,7 @@ _MONTHS = {
         ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1
     )
 }
-_HTTP = re.compile(r"\w{3}, (\d\d) (\w{3}) (\d{4}) (\d\d:\d\d:\d\d) GMT", re.ASCII)
+_DAY = re.compile(r"\w{3}, (\d\d) (\w{3}) (\d{4}) ", re.ASCII)
 
 
 def from_iso(text: str | None) -> datetime | None:
@@ -31,11 +32,22 @@ def from_iso(text: str | None) -> datetime | None:
 
 def from_http(text: str | None) -> datetime | None:
     """The UTC moment of an HTTP date (``Sun, 06 Nov 1994 08:49:37 GMT``); None where it is none."""
-    found = _HTTP.fullmatch(text or "")
+    if text is None or text[25:] != " GMT" or not text[19] == text[22] == ":":
+        return None
+    day = _day(text[:17])
+    if day is None:
+        return None
+    try:
+        return datetime.fromisoformat(f"{day}{text[17:25]}Z")
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=64)  # most objects of a listing are of a few days
+def _day(text: str) -> str | None:
+    """The day that an HTTP date begins with (``Sun, 06 Nov 1994 ``): ``1994-11-06T``."""
+    found = _DAY.fullmatch(text)
     if found is None:
         return None
-    day, month, year, time = found.groups()
-    try:
-        return datetime.fromisoformat(f"{year}-{_MONTHS[month]}-{day}T{time}+00:00")
-    except (KeyError, ValueError):
-        return None
+    day, month, year = found.groups()
+    return f"{year}-{_MONTHS[month]}-{day}T" if month in _MONTHS else None

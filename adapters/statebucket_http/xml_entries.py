@@ -1,0 +1,198 @@
+"""The entries of a listing's page, read by the form that they have in common.
+
+A page holds a thousand entries and more, of up to twenty elements each. A parser that reports each
+element to Python takes ten times as long as one regular expression over all entries. So the form of
+the first entry (its elements and their order) becomes such an expression. An entry of another form
+gives another one. What is read so is read only where it is the same as a parser would read, and all
+else is left to the parser.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_FEW = 50  # entries, of which a parser reads as many before an expression is compiled
+_MAX_FORMS = 8
+_FEWEST_KEYS = 2  # `findall` returns tuples from two groups on
+_ANY = "[^<]*+"
+_TOKEN = re.compile(r"<(/?)([A-Za-z_][A-Za-z0-9_.-]*)( ?/)?>([^<]*)")
+_CONTROLS = bytes({*range(0x20)} - {0x09, 0x0A})  # XML has none, and of "\r\n" reads "\n"
+
+
+class Group(NamedTuple):
+    """Entries in a row that have the same form.
+
+    Attributes:
+        keys: The elements whose texts were read, each as its path within the entry.
+        rows: The texts of each entry, in the order of ``keys``.
+    """
+
+    keys: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+    def columns(self) -> dict[str, tuple[str, ...]]:
+        """The texts of all entries, by the element."""
+        return dict(zip(self.keys, zip(*self.rows, strict=True), strict=True))
+
+
+class Entries(NamedTuple):
+    """A document, taken apart.
+
+    Attributes:
+        rest: The document with one empty element in place of all entries. Where a parser finds that
+            element tells where the entries stand.
+        groups: The entries, in their order.
+    """
+
+    rest: bytes
+    groups: list[Group]
+
+
+def read_entries(body: bytes, tag: str, wanted: Collection[str]) -> Entries | None:
+    """The entries of a document; None where a parser is to read it.
+
+    Args:
+        body: The document.
+        tag: The element that each entry is.
+        wanted: The elements within an entry whose texts are read, as paths such as
+            ``Properties/Etag``. Of one that has elements itself, the texts of those are read.
+    """
+    begin, end = f"<{tag}>".encode(), f"</{tag}>".encode()
+    first, last = body.find(begin), body.rfind(end) + len(end)
+    if not 0 <= first < last:
+        return None
+    part = body[first:last]
+    if (
+        part.count(end) < _FEW
+        or not part.isascii()
+        or b"]]>" in part
+        or len(part.translate(None, _CONTROLS)) != len(part)
+    ):
+        return None
+    text = part.decode()
+    if "&" in text:
+        text = text.replace("&quot;", '"').replace("&#34;", '"')  # as S3 has ETags
+        if "&" in text:
+            return None
+    groups = _groups(text, end.decode(), wanted)
+    if groups is None:
+        return None
+    return Entries(b"%b<%b/>%b" % (body[:first], tag.encode(), body[last:]), groups)
+
+
+class _Form(NamedTuple):
+    """How entries are built: their expression, what it reads, and how many tags they have."""
+
+    pattern: re.Pattern[str]
+    keys: tuple[str, ...]
+    tags: int
+
+
+def _groups(text: str, end: str, wanted: Collection[str]) -> list[Group] | None:
+    form = _form(text[: text.index(end) + len(end)], wanted)
+    if form is None:
+        return None
+    rows = form.pattern.findall(text)
+    # As many tags as in all of its matches: there is nothing but text between them.
+    if text.count("<") == len(rows) * form.tags:
+        return [Group(form.keys, rows)]
+    return _mixed(text.split(end)[:-1], end, wanted)
+
+
+def _mixed(texts: list[str], end: str, wanted: Collection[str]) -> list[Group] | None:
+    """The entries of several forms; None where there are too many, or one that is not read."""
+    forms: list[_Form] = []
+    groups: list[Group] = []
+    for text in texts:
+        entry = text[text.find("<") :] + end
+        for form in forms:
+            found = form.pattern.fullmatch(entry)
+            if found is not None:
+                break
+        else:
+            made = None if len(forms) == _MAX_FORMS else _form(entry, wanted)
+            found = None if made is None else made.pattern.fullmatch(entry)
+            if made is None or found is None:
+                return None
+            form = made
+            forms.append(form)
+        if not groups or groups[-1].keys is not form.keys:
+            groups.append(Group(form.keys, []))
+        groups[-1].rows.append(found.groups())
+    return groups
+
+
+def _form(entry: str, wanted: Collection[str]) -> _Form | None:
+    """The form of an entry; None where a parser might read it in another way."""
+    reader = _FormReader(wanted)
+    at = 0
+    while at < len(entry):
+        token = _TOKEN.match(entry, at)
+        if token is None:
+            return None
+        ends, name, empty, text = token.groups()
+        reader.parts += [re.escape(entry[at : token.start(4)]), _ANY if text else ""]
+        if not (reader.end(name) if ends and not empty else reader.begin(name, empty=bool(empty))):
+            return None
+        at = token.end()
+    return reader.form()
+
+
+class _FormReader:
+    """Learns a form, tag by tag.
+
+    Args:
+        wanted: What is read of an entry.
+
+    Attributes:
+        parts: The parts of the expression: for each tag itself, and the text behind it.
+    """
+
+    def __init__(self, wanted: Collection[str]) -> None:
+        self.parts: list[str] = []
+        self._wanted = wanted
+        self._keys: list[str] = []
+        self._seen: set[str] = set()
+        self._path: list[str] = []
+        self._inner = False  # whether the element that ends next has elements itself
+
+    def begin(self, name: str, *, empty: bool) -> bool:
+        """Takes a tag that begins an element, or is all of it; False where a parser is to read."""
+        path = self._path
+        folder = "/".join(path[1:])
+        key = f"{folder}/{name}" if folder else name
+        if key in self._seen or (empty and folder in self._wanted):
+            return False
+        if path:  # the entry itself has no key
+            self._seen.add(key)
+        self._inner = empty
+        if not empty:
+            path.append(name)
+        return True
+
+    def end(self, name: str) -> bool:
+        """As `begin`, for a tag that ends an element."""
+        path = self._path
+        if not path or path[-1] != name:
+            return False
+        key, folder = "/".join(path[1:]), "/".join(path[1:-1])
+        path.pop()
+        inner, self._inner = self._inner, True
+        if inner:
+            return folder not in self._wanted
+        wanted = key in self._wanted or folder in self._wanted
+        if wanted:
+            self._keys.append(key)
+        self.parts[-3] = f"({_ANY})" if wanted else _ANY  # the text between the two tags
+        return True
+
+    def form(self) -> _Form | None:
+        """The form; None where the entry is not whole, or has too little to read."""
+        if self._path or len(self._keys) < _FEWEST_KEYS:
+            return None
+        pattern = re.compile("".join(self.parts))
+        return _Form(pattern, tuple(self._keys), len(self.parts) // 2)
