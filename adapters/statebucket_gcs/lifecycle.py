@@ -90,9 +90,10 @@ def _rule(raw: Mapping[str, Any]) -> Rule:
             raw=raw,
         )
     days = when.get("daysSinceCustomTime")
+    by = "age" if days is None else "daysSinceCustomTime"
     return Rule(
         prefixes=prefixes,
-        narrowed=bool(when.keys() - {"matchesPrefix", "daysSinceCustomTime"}),
+        narrowed=bool(when.keys() - {"matchesPrefix", by}),
         custom_time_days=days,
         # Where a date decides, or nothing does, the age of an object does not matter.
         expiration_days=when.get("age", 0) if days is None else None,
@@ -119,6 +120,8 @@ def _raw(rule: Rule) -> dict[str, Any]:
             "condition": {"age": rule.abort_uploads_days, "matchesPrefix": prefixes},
         }
     condition: dict[str, Any] = {"matchesPrefix": prefixes}
+    if rule.expiration_days is not None:
+        condition["age"] = rule.expiration_days
     if rule.custom_time_days is not None:
         condition["daysSinceCustomTime"] = rule.custom_time_days
     if rule.noncurrent_days is not None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from statebucket.contract.lease import Lease as Lease
     from statebucket.contract.lifecycle import LifecyclePlan as LifecyclePlan
     from statebucket.contract.lifecycle import LifecycleReport as LifecycleReport
+    from statebucket.contract.offboarding import OffboardingReport as OffboardingReport
     from statebucket.contract.partition import Partition as Partition
     from statebucket.contract.writer import SnapshotWriter as SnapshotWriter
 
@@ -63,6 +64,7 @@ _LATER = {
     "Lease": "statebucket.contract.lease",
     "LifecyclePlan": "statebucket.contract.lifecycle",
     "LifecycleReport": "statebucket.contract.lifecycle",
+    "OffboardingReport": "statebucket.contract.offboarding",
     "Partition": "statebucket.contract.partition",
     "SnapshotWriter": "statebucket.contract.writer",
 }

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Literal, Self, TypeVar, overload
 
 from statebucket.contract.entries import KeyEntry, SnapshotEntry
 from statebucket.contract.ids import ExecutionId, TenantId
 from statebucket.contract.lifecycle import LifecyclePlan, LifecycleReport
+from statebucket.contract.offboarding import OffboardingReport
 from statebucket.contract.partition import Partition
 from statebucket.contract.reports import DeletionReport, SweepReport
 from statebucket.contract.snapshot import ExecutionSnapshot
@@ -792,10 +793,12 @@ class BlockingStateStore:
         1 request per 1,000 tenants. A store bound to a tenant yields that one, if it has any.
         """
 
+    @overload
     def delete_tenant(
         self,
         tenant_id: TenantId | str,
         *,
+        by: Literal["requests"] = "requests",
         partition: Partition | None = None,
         progress: Callable[[DeletionReport], None] | None = None,
     ) -> DeletionReport:
@@ -806,14 +809,67 @@ class BlockingStateStore:
         bucket stay until its lifecycle rules remove them. The owner record of an execution that has
         neither snapshot nor keys is not found by the tenant; `sweep` removes it.
 
+        With ``by="lifecycle"``, for a tenant too large for that, the bucket does the removing: a
+        temporary lifecycle rule deletes whatever lies below the tenant's prefix a day after its
+        write, foreign objects too. The call returns at once, and its report says from when on to
+        make it again. Once nothing is left, it removes the tenant's owner records and then the
+        rule, and reports ``done``. Until then all can still be read, and **what is written to the
+        tenant is lost a day later**, also if it has come back: no view knows of the rule, which
+        `check_lifecycle` and the doctor report. 2 reads, and 2 requests to write the rule; at the
+        end 1 list per 1,000 owner records of the store, 1 batch for as many of the tenant's, and 2
+        requests to remove the rule. It needs the rights of `apply_lifecycle`.
+
         Args:
             tenant_id: The tenant.
-            partition: Remove only what lies in this part; see `partitions`.
+            by: "requests" removes it now, object by object; "lifecycle" by a rule of the bucket.
+            partition: Remove only what lies in this part; see `partitions`. By requests only.
             progress: Called with what was removed so far, after each owner record and each batch.
 
         Raises:
             DeleteIncomplete: Some objects could not be removed.
             TenantMismatch: This store is bound to another tenant.
+            UnsupportedOperation: By a rule where none can be written: the service has none, this
+                store is a tenant's view, or Terraform owns the rules. Then the message has the
+                input for its module, and nothing was written.
+        """
+
+    @overload
+    def delete_tenant(
+        self,
+        tenant_id: TenantId | str,
+        *,
+        by: Literal["lifecycle"],
+        progress: Callable[[DeletionReport], None] | None = None,
+    ) -> OffboardingReport:
+        """Removes all that belongs to a tenant: off-boarding.
+
+        2 requests an execution for the owner records, then 1 list and 1 batch per 1,000 objects.
+        After an interruption, running it again finishes the job. Noncurrent versions of a versioned
+        bucket stay until its lifecycle rules remove them. The owner record of an execution that has
+        neither snapshot nor keys is not found by the tenant; `sweep` removes it.
+
+        With ``by="lifecycle"``, for a tenant too large for that, the bucket does the removing: a
+        temporary lifecycle rule deletes whatever lies below the tenant's prefix a day after its
+        write, foreign objects too. The call returns at once, and its report says from when on to
+        make it again. Once nothing is left, it removes the tenant's owner records and then the
+        rule, and reports ``done``. Until then all can still be read, and **what is written to the
+        tenant is lost a day later**, also if it has come back: no view knows of the rule, which
+        `check_lifecycle` and the doctor report. 2 reads, and 2 requests to write the rule; at the
+        end 1 list per 1,000 owner records of the store, 1 batch for as many of the tenant's, and 2
+        requests to remove the rule. It needs the rights of `apply_lifecycle`.
+
+        Args:
+            tenant_id: The tenant.
+            by: "requests" removes it now, object by object; "lifecycle" by a rule of the bucket.
+            partition: Remove only what lies in this part; see `partitions`. By requests only.
+            progress: Called with what was removed so far, after each owner record and each batch.
+
+        Raises:
+            DeleteIncomplete: Some objects could not be removed.
+            TenantMismatch: This store is bound to another tenant.
+            UnsupportedOperation: By a rule where none can be written: the service has none, this
+                store is a tenant's view, or Terraform owns the rules. Then the message has the
+                input for its module, and nothing was written.
         """
 
     def partitions(self, n: int, *, tenant: TenantId | str | None = None) -> list[Partition]:

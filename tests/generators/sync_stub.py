@@ -19,11 +19,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Literal, Self, TypeVar, overload
 
 from statebucket.contract.entries import KeyEntry, SnapshotEntry
 from statebucket.contract.ids import ExecutionId, TenantId
 from statebucket.contract.lifecycle import LifecyclePlan, LifecycleReport
+from statebucket.contract.offboarding import OffboardingReport
 from statebucket.contract.partition import Partition
 from statebucket.contract.reports import DeletionReport, SweepReport
 from statebucket.contract.snapshot import ExecutionSnapshot

@@ -159,7 +159,10 @@ class HTTPBucket:
         """See `statebucket.port.lifecycle.LifecyclePort.write_lifecycle`."""
         from statebucket_s3 import lifecycle  # noqa: PLC0415  (as above)
 
-        request = self._requests.write_lifecycle(lifecycle.write(rules, found))
+        if rules:
+            request = self._requests.write_lifecycle(lifecycle.write(rules, found))
+        else:  # S3 refuses a configuration without any
+            request = self._requests.remove_lifecycle()
         replies.check_empty(await self._send(request))
 
     async def close(self) -> None:

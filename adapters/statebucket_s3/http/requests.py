@@ -117,6 +117,10 @@ class S3Requests:
         body, minimum = lifecycle_xml.written(arguments)
         return _of_xml("PUT", "lifecycle=", body, {_MINIMUM_SIZE: minimum} if minimum else {})
 
+    def remove_lifecycle(self) -> Request:
+        """``DeleteBucketLifecycle``."""
+        return Request("DELETE", "", "lifecycle=")
+
 
 def _of_xml(method: str, query: str, body: bytes, more: Mapping[str, str] = {}) -> Request:
     """A request whose body services want the MD5 of, those that know no other checksum too."""
@@ -129,7 +133,9 @@ def _of_xml(method: str, query: str, body: bytes, more: Mapping[str, str] = {}) 
 def requested_of(request: Request) -> Requested:
     """A request, as S3 names operations and headers."""
     name = request.query.partition("=")[0]
-    if name == "lifecycle":
+    if name == "lifecycle" and request.method == "DELETE":
+        call = "DeleteBucketLifecycle"
+    elif name == "lifecycle":
         call = f"{request.method.capitalize()}BucketLifecycleConfiguration"
     else:
         call = "ListObjectsV2" if request.method == "GET" and name else _CALLS[request.method]

@@ -217,6 +217,9 @@ class SDKBucket:
 
     async def write_lifecycle(self, rules: Sequence[Rule], found: Lifecycle) -> None:
         """See `statebucket.port.lifecycle.LifecyclePort.write_lifecycle`."""
+        if not rules:  # S3 refuses a configuration without any
+            await self._send("delete_bucket_lifecycle")
+            return
         arguments = lifecycle.write(rules, found)
         await self._send("put_bucket_lifecycle_configuration", **arguments)
 

@@ -15,6 +15,7 @@ from statebucket.admin.holdings import (
     recorded_owner,
 )
 from statebucket.cli.exits import Exit
+from statebucket.cli.offboarding import by_rule
 from statebucket.cli.options import (
     DryRun,
     ExecutionId,
@@ -136,6 +137,14 @@ def rm_tenant(
     tenant: WholeTenant = None,
     dry_run: DryRun = False,
     yes: Yes = False,
+    by_lifecycle: Annotated[
+        bool,
+        typer.Option(
+            "--by-lifecycle",
+            help="Have the bucket remove it, by a temporary rule, within days: for a tenant too "
+            "large to be removed by requests. Run it again until it is done.",
+        ),
+    ] = False,
     jobs: Jobs = 1,
     partition: PartOf = None,
     run: Run = None,
@@ -147,8 +156,16 @@ def rm_tenant(
 
     After an interruption, run it again: it carries on with what is left.
     [dim]statebucket rm-tenant acme --dry-run[/]
+    [dim]statebucket rm-tenant acme --by-lifecycle[/]
     """
     tenant_id = required_tenant("rm-tenant", name, tenant)
+    if by_lifecycle:
+        if jobs > 1 or partition is not None or dask is not None:
+            raise typer.BadParameter(
+                "--by-lifecycle is one rule: leave out --jobs, --partition, --dask"
+            )
+        on_store(by_rule(tenant_id, dry_run=dry_run, yes=yes), url, as_json=as_json)
+        return
     spread = Spread(jobs, partition, run, dask)
     job = Job(command="delete_tenant", url=url or "", tenant=tenant_id)
 

@@ -96,6 +96,13 @@ def decode(segment: str) -> str | None:
     return text if text and encode(text) == segment else None
 
 
+def id_below(folder: str, prefix: str) -> str | None:
+    """The id whose segment, with its closing slash, makes ``prefix`` of ``folder``, or None."""
+    if not (prefix.startswith(folder) and prefix.endswith("/")):
+        return None
+    return decode(prefix[len(folder) : -1])
+
+
 def encode_execution(execution_id: str) -> str:
     """Returns an execution id as a segment.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from statebucket.contract.lifecycle import Kind, LifecycleReport, RuleFinding
 from statebucket.lifecycle.dangers import dangers
+from statebucket.lifecycle.offboarding import offboardings
 from statebucket.lifecycle.rules import is_ours, removes_expired, resembles_ours, rooted
 from statebucket.port.lifecycle import ID, TERRAFORM_ID, per_prefix
 from statebucket.port.remedies import Remedy
@@ -54,6 +55,7 @@ def compare(needed: Sequence[Rule], found: Lifecycle, scope: Scope) -> Lifecycle
             if _does(rule, part):
                 findings += _judged(rule, part, found, scope)
     findings += _lookalikes(found, scope)
+    findings += offboardings(found, scope)
     return LifecycleReport(findings=tuple(findings))
 
 

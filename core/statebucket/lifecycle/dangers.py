@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from statebucket.contract.lifecycle import RuleFinding
+from statebucket.lifecycle.offboarding import tenant_of
 from statebucket.port.remedies import Remedy
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def dangers(rules: Sequence[Rule], scope: Scope) -> Iterator[RuleFinding]:
             for area in scope.areas
             if area.startswith(rule.prefixes) or any(p.startswith(area) for p in rule.prefixes)
         ]
-        if not (rule.enabled and reached):
+        if not (rule.enabled and reached) or tenant_of(rule, scope) is not None:
             continue
         remedy = Remedy(advice=f"remove {rule.shown} or give it a prefix that no state is below")
         if _takes_early(rule, reached, scope.removal.tag):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from statebucket.contract.lifecycle import LifecyclePlan, LifecycleReport
-from statebucket.errors import PreconditionFailed, Unavailable
 from statebucket.lifecycle.check import SWEPT, compare, swept, unseen
+from statebucket.lifecycle.rewriting import rewritten
 from statebucket.lifecycle.rules import Scope, digest, is_ours, merge, needed_rules
 from statebucket.port.lifecycle import SWEEP_ONLY, TERRAFORM_ID, Lifecycle, UnreadableRules
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from statebucket.contract.lifecycle import Rule
     from statebucket.port.lifecycle import LifecyclePort
-
-MAX_TRIES = 5  # at a change that somebody else's keeps overtaking
 
 
 class LifecycleManager:
@@ -49,20 +47,10 @@ class LifecycleManager:
         Args:
             dry_run: Only say what would be written.
         """
-        for _ in range(MAX_TRIES):
-            found = await self._read()
-            plan, rules = self._plan(found)
-            if dry_run or self._port is None or not isinstance(found, Lifecycle) or not rules:
-                return plan
-            try:
-                await self._port.write_lifecycle(rules, found)
-            except PreconditionFailed:
-                continue  # somebody else has changed the rules since: their change must survive
-            return msgspec.structs.replace(plan, applied=True)
-        raise Unavailable(
-            f"apply_lifecycle: gave up after {MAX_TRIES} attempts: the bucket's rules kept "
-            "changing (concurrent writer)"
-        )
+        if self._port is None or dry_run:
+            return self._plan(await self._read())[0]
+        plan, applied = await rewritten("apply_lifecycle", self._port, self._plan)
+        return msgspec.structs.replace(plan, applied=applied)
 
     async def _read(self) -> Lifecycle | UnreadableRules | None:
         return None if self._port is None else await self._port.read_lifecycle()
@@ -79,15 +67,17 @@ class LifecycleManager:
             return LifecycleReport(findings=(*report.findings, SWEPT))
         return report
 
-    def _plan(self, found: Lifecycle | UnreadableRules | None) -> tuple[LifecyclePlan, list[Rule]]:
-        """The plan, and all rules to write; none where nothing is to be written."""
+    def _plan(
+        self, found: Lifecycle | UnreadableRules | None
+    ) -> tuple[LifecyclePlan, list[Rule] | None]:
+        """The plan, and all rules to write; None where nothing is to be written."""
         report = self._report(found)
         plan = LifecyclePlan(applied=False, report=report)
         fixable = any(finding.fixable for finding in report.findings)
         if not isinstance(found, Lifecycle) or not fixable:
-            return plan, []
+            return plan, None
         if found.terraform:
-            return msgspec.structs.replace(plan, module_input=self._module_input(found)), []
+            return msgspec.structs.replace(plan, module_input=self._module_input(found)), None
         removed = tuple(rule for rule in found.rules if is_ours(rule, self._scope))
         rules = merge(found.rules, self._needed, self._scope)
         plan = msgspec.structs.replace(

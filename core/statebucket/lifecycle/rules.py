@@ -33,13 +33,19 @@ class Scope(msgspec.Struct, frozen=True):
 
     Attributes:
         prefix: The store's prefix, without a slash at either end; empty for the whole bucket.
-        areas: The prefixes that the store writes below, each with its closing slash.
+        areas: The prefixes that the store writes below, each with its closing slash; that of the
+            tenants comes first.
         removal: How the service's rules remove what has expired.
     """
 
     prefix: str
     areas: tuple[str, ...]
     removal: Removal = SWEEP_ONLY
+
+    @property
+    def tenants(self) -> str:
+        """The prefix that the tenants' prefixes lie below."""
+        return self.areas[0]
 
 
 def digest(prefix: str) -> str:

@@ -112,7 +112,8 @@ class LifecyclePort(Protocol):
         """Replaces the bucket's rules in one request.
 
         Args:
-            rules: All rules; one that has ``raw`` goes back as it was read.
+            rules: All rules; one that has ``raw`` goes back as it was read. Without any, the bucket
+                has none then.
             found: What was read before.
 
         Raises:

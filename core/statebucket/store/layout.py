@@ -25,6 +25,7 @@ from statebucket.contract.segments import (
     encode,
     encode_execution,
     execution_key,
+    id_below,
 )
 from statebucket.errors import InvalidKey, shown
 
@@ -210,9 +211,7 @@ class Layout:
 
     def tenant_of(self, prefix: str) -> str | None:
         """The tenant whose prefix this is, as `tenant` writes it; None for any other."""
-        if not (prefix.startswith(self.tenants) and prefix.endswith("/")):
-            return None
-        return decode(prefix[len(self.tenants) : -1])
+        return id_below(self.tenants, prefix)
 
     def is_probe(self, name: str) -> bool:
         """Whether an examination wrote the object of this name, to try its rights."""
@@ -224,10 +223,7 @@ class Layout:
 
     def execution_of(self, tenant_id: str | None, prefix: str) -> str | None:
         """The execution of a scope whose prefix this is, as `execution` writes it."""
-        executions = self.executions(tenant_id)
-        if not (prefix.startswith(executions) and prefix.endswith("/")):
-            return None
-        return decode(prefix[len(executions) : -1])
+        return id_below(self.executions(tenant_id), prefix)
 
 
 def ranges(folder: str, *, prefix: str = "", after: str | None = None) -> list[Range]:

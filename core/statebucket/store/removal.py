@@ -115,6 +115,23 @@ class Remover:
             await self._remove(listed, [], lambda place: place.tenant == tenant_id)
         return self._report()
 
+    async def owner_records(self, tenant_id: str) -> DeletionReport:
+        """Removes a tenant's owner records, whatever else it has, found among those of all tenants.
+
+        1 list per 1,000 records of the store, and 1 batch for as many of the tenant's.
+        """
+        listed = self._listed([Piece(self._layout.owners, nested=True)])
+        await self._remove(self._own(listed, tenant_id), [], lambda place: place.kind == "owner")
+        return self._report()
+
+    async def _own(
+        self, pages: AsyncIterator[list[ObjectInfo]], tenant_id: str
+    ) -> AsyncIterator[list[ObjectInfo]]:
+        """What is one tenant's of a listing."""
+        async for page in pages:
+            places = [(info, self._layout.parse(info.name)) for info in page]
+            yield [info for info, place in places if place and place.tenant == tenant_id]
+
     async def keys(self, names: Mapping[str, str]) -> DeletionReport:
         """Removes keys: 1 request a batch.
 
@@ -248,10 +265,19 @@ class Remover:
                 self._snapshots += 1
         elif kind == "lease":
             self._leases += 1
+        elif kind == "owner":
+            self._removed_owners += 1
+            self._forget(deletion.name)
         elif existed is None:
             self._unreported += 1
         else:
             self._keys += 1
+
+    def _forget(self, name: str) -> None:
+        """Drops what is known of an owner record that is gone."""
+        place = self._layout.parse(name)
+        if self._owners is not None and place is not None and place.execution and place.tenant:
+            self._owners.forget(place.execution, place.tenant)
 
     def _call(self) -> Call:
         return self._context.call(self._operation)

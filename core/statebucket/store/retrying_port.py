@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from statebucket.port.lifecycle import LifecyclePort
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from statebucket.contract.lifecycle import Rule
-    from statebucket.port.lifecycle import Lifecycle, LifecyclePort, UnreadableRules
+    from statebucket.port.lifecycle import Lifecycle, UnreadableRules
+    from statebucket.store.context import StoreContext
     from statebucket.store.objects import Objects
     from statebucket.store.retry import Call
+
+
+def lifecycle_port(context: StoreContext, operation: str) -> RetryingPort | None:
+    """The rules of a store's bucket, for one call that begins now; None on a service without.
+
+    Args:
+        context: The store's.
+        operation: The public call.
+    """
+    bucket = context.objects.bucket
+    if not isinstance(bucket, LifecyclePort):
+        return None
+    return RetryingPort(bucket, context.objects, context.call(operation))
 
 
 class RetryingPort:

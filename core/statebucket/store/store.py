@@ -7,7 +7,7 @@ need later (clean-ups, sweeps, leases, writers) where it is used.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from statebucket.contract.durations import DAY, duration
 from statebucket.contract.segments import encode_execution
@@ -32,11 +32,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
     from datetime import timedelta
+    from typing import Literal
 
     from statebucket.contract.execution import ExecutionStore
     from statebucket.contract.ids import ExecutionId, TenantId
     from statebucket.contract.lease import Lease
     from statebucket.contract.lifecycle import LifecyclePlan, LifecycleReport
+    from statebucket.contract.offboarding import OffboardingReport
     from statebucket.contract.partition import Partition
     from statebucket.contract.reports import DeletionReport, SweepReport
     from statebucket.contract.snapshot import ExecutionSnapshot
@@ -241,15 +243,39 @@ class ObjectStateStore(Updates, Listings):
         scopes = [None] if tenant_id is None else [tenant_id, None]
         return await remover.execution(execution_id, tenant_id, scopes)
 
+    @overload
     async def delete_tenant(
         self,
         tenant_id: TenantId | str,
         *,
+        by: Literal["requests"] = "requests",
         partition: Partition | None = None,
         progress: Callable[[DeletionReport], None] | None = None,
-    ) -> DeletionReport:
+    ) -> DeletionReport: ...
+
+    @overload
+    async def delete_tenant(
+        self,
+        tenant_id: TenantId | str,
+        *,
+        by: Literal["lifecycle"],
+        progress: Callable[[DeletionReport], None] | None = None,
+    ) -> OffboardingReport: ...
+
+    async def delete_tenant(
+        self,
+        tenant_id: TenantId | str,
+        *,
+        by: Literal["requests", "lifecycle"] = "requests",
+        partition: Partition | None = None,
+        progress: Callable[[DeletionReport], None] | None = None,
+    ) -> DeletionReport | OffboardingReport:
         self._layout.tenant(tenant_id)
         self.context.check_tenant(tenant_id)
+        if by == "lifecycle":
+            return await self._offboard(tenant_id, partition, progress)
+        if by != "requests":
+            raise InvalidArgument(f"by must be 'requests' or 'lifecycle': {shown(by)}")
         return await self._remover("delete_tenant", progress).tenant(tenant_id, partition)
 
     async def sweep(
@@ -287,6 +313,20 @@ class ObjectStateStore(Updates, Listings):
             self.context.check_tenant(tenant)
         return divided(await cut(self.context, n, tenant), tenant)
 
+    async def _offboard(
+        self,
+        tenant_id: str,
+        partition: Partition | None,
+        progress: Callable[[DeletionReport], None] | None,
+    ) -> OffboardingReport:
+        from statebucket.store.offboarding import offboard  # noqa: PLC0415  (for operators only)
+
+        if partition is not None:
+            raise InvalidArgument(
+                "partition and by='lifecycle' cannot be combined: one rule is for all"
+            )
+        return await offboard(self.context, tenant_id, progress=progress)
+
     def _remover(
         self, operation: str, progress: Callable[[DeletionReport], None] | None
     ) -> Remover:
@@ -308,14 +348,9 @@ class ObjectStateStore(Updates, Listings):
 
     def _lifecycle(self, operation: str) -> LifecycleManager:
         from statebucket.lifecycle.manager import LifecycleManager  # noqa: PLC0415  (for operators only)
-        from statebucket.port.lifecycle import LifecyclePort  # noqa: PLC0415  (the same)
-        from statebucket.store.retrying_port import RetryingPort  # noqa: PLC0415  (the same)
+        from statebucket.store.retrying_port import lifecycle_port  # noqa: PLC0415  (the same)
 
-        port: LifecyclePort | None = None
-        if isinstance(self._objects.bucket, LifecyclePort):
-            call = self.context.call(operation)
-            port = RetryingPort(self._objects.bucket, self._objects, call)
-        layout = self._layout
+        port, layout = lifecycle_port(self.context, operation), self._layout
         return LifecycleManager(port, layout.prefix, layout.areas, owner_index=layout.owner_index)
 
 

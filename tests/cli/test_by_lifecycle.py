@@ -1,0 +1,114 @@
+"""``rm-tenant --by-lifecycle``: one run that writes the rule, and one that finishes."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cli.conftest import seed
+from statebucket import open_store
+from support.command_line import Result, command_line
+from support.lifecycle_places import S3
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.servers import Server
+
+RUN = ("rm-tenant", "acme", "--by-lifecycle")
+
+
+@pytest.fixture
+def place(moto: Server, monkeypatch: pytest.MonkeyPatch) -> S3:
+    """A bucket with two tenants."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", moto.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", moto.secret_key)
+    place = S3(moto)
+    asyncio.run(seed(place.url))
+    return place
+
+
+@pytest.fixture
+def run(place: S3) -> Callable[..., Result]:
+    return command_line(place.url)
+
+
+def carry_out(place: S3) -> None:
+    """What the rule does, a day later."""
+    for entry in place.client.list_objects_v2(Bucket=place.bucket)["Contents"]:
+        if entry["Key"].startswith("app/tenants/acme/"):
+            place.client.delete_object(Bucket=place.bucket, Key=entry["Key"])
+
+
+def test_it_is_run_until_it_is_done(place: S3, run: Callable[..., Any]) -> None:
+    would = run(*RUN, "--dry-run", "--json").json
+    assert (would["dry_run"], would["stage"], would["rule"]) == (True, "started", "")
+    assert "would be written that removes tenant 'acme'" in run(*RUN, "--dry-run").text
+    asked = run(*RUN, "--json")
+    assert asked.code == 2
+    assert "also deletes what is written to it" in asked.json["error"]["message"]
+    with pytest.raises(place.client.exceptions.ClientError):
+        place.rules()
+
+    started = run(*RUN, "--yes", "--json").json
+    assert started["stage"] == "started"
+    after = datetime.fromisoformat(started["done_after"]) - datetime.now(UTC)
+    assert timedelta(days=1) - timedelta(minutes=5) < after <= timedelta(days=2)
+    (rule,) = place.rules()
+    assert rule["ID"] == started["rule"]
+
+    # It has begun: nothing is asked any more.
+    again = run(*RUN)
+    assert again.code == 0
+    assert "A rule is removing tenant 'acme': run this again after " in again.text
+    assert "Let nothing write to the tenant" in again.text
+    assert run(*RUN, "--json").json["stage"] == "removing"
+    noted = run("lifecycle", "check").text
+    assert "statebucket rm-tenant acme --by-lifecycle" in noted.replace("\n", " ")
+
+    carry_out(place)
+    assert "would be removed" in run(*RUN, "--dry-run").text
+    done = run(*RUN, "--json").json
+    assert (done["stage"], done["owners"], done["rule"]) == ("done", 3, rule["ID"])
+    gone = run(*RUN, "--json")
+    assert (gone.code, gone.json["error"]["kind"]) == (1, "NotFound")
+    assert "acme" not in run("tenants", "--json").text
+
+
+def test_it_says_what_was_removed(place: S3, run: Callable[..., Any]) -> None:
+    run(*RUN, "--yes")
+    carry_out(place)
+    said = run(*RUN).text
+    assert "Removed: 3 owner records. Nothing is left of tenant 'acme'." in said
+
+
+@pytest.mark.parametrize(
+    "option", [("--jobs", "2"), ("--partition", "1/2"), ("--dask", "tcp://127.0.0.1:1")]
+)
+def test_a_rule_is_not_divided(run: Callable[..., Any], option: tuple[str, ...]) -> None:
+    refused = run(*RUN, "--yes", *option)
+    assert refused.code == 2
+    assert "one rule" in refused.text
+
+
+def test_without_rules_it_is_wrong_usage(cli: Callable[..., Any]) -> None:
+    refused = cli(*RUN, "--yes", "--json")
+    assert refused.code == 2
+    assert "sqlite has no lifecycle rules" in refused.json["error"]["message"]
+
+
+def test_where_terraform_owns_the_rules_the_input_is_printed(
+    place: S3, run: Callable[..., Any]
+) -> None:
+    async def apply() -> None:
+        async with open_store(place.url) as store:
+            await store.apply_lifecycle(dry_run=False)
+
+    asyncio.run(apply())
+    place.own_by_terraform(place.rules())
+    refused = run(*RUN, "--yes")
+    assert refused.code == 2
+    assert 'offboarded_tenants = ["acme"]' in refused.text
