@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -95,6 +96,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=left)
     if hasattr(config, "workerinput"):  # of pytest-xdist, which hands them out in this order
         order.longest_first(items)
+
+
+def pytest_collection_finish() -> None:
+    """Sets aside what was collected: each collection of garbage would go through it once more.
+
+    With all tests these are 600,000 objects and 0.4 s, four times in each test that looks for
+    what is left behind.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _with_bucket(server: Server) -> Server:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
+KEYS = 2500  # it takes a second and more to copy them
+
 
 def lines(text: str) -> list[list[str]]:
     return [line.split() for line in text.splitlines()]
@@ -349,21 +351,21 @@ def test_a_copy_that_is_interrupted_is_gone_on_with(tmp_path: Path) -> None:
     async def fill() -> None:
         async with open_store(source, deadline=100) as store:
             acme = store.tenant("acme")
-            await asyncio.gather(*(acme.set(f"k{n}", bytes(100)) for n in range(9000)))
+            await asyncio.gather(*(acme.set(f"k{n}", bytes(100)) for n in range(KEYS)))
 
     asyncio.run(fill())
     terminal = Terminal("copy", source, target)
-    terminal.wait_for("0/9000")
+    terminal.wait_for(f"0/{KEYS}")
     while not _begun(tmp_path / "target.db"):
         time.sleep(0.01)
     terminal.interrupt()
     assert terminal.end() == 130
     assert "Run it again to carry on" in terminal.text
     done = _count(target)
-    assert 0 < done < 9000
+    assert 0 < done < KEYS
     code, text = run("copy", source, target)
     assert code == 0
-    assert f"{9000 - done:,}  copied" in text
+    assert f"{KEYS - done:,}  copied" in text
     assert f"{done:,}  already there" in text
 
 

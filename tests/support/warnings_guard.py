@@ -59,7 +59,7 @@ def listening() -> Iterator[Noise]:
     finally:
         sys.unraisablehook = hook
         logger.removeHandler(keeper)
-    assert heard == []
+    assert heard == [], heard
 
 
 def _ours(caught_one: warnings.WarningMessage) -> bool:

@@ -74,3 +74,20 @@ def test_npm_s_own_words_are_reported(target: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(azurite.InstallFailed, match=r"(?s)with 7.*the registry is gone"):
         azurite.install()
     assert (target / "package-lock.json").exists()
+
+
+def test_what_azurite_never_loads_is_removed(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = ["azurite/main.js", "@azure/ms-rest-js/index.js"]
+    files = [*kept, "azurite/main.js.map", "azurite/main.d.ts", "@azure/msal-node/index.js"]
+
+    def write(where: Path) -> None:
+        for name in files:
+            path = where / "node_modules" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+
+    monkeypatch.setattr(azurite, "_npm_ci", write)
+    azurite.install()
+    modules = target / "node_modules"
+    left = {str(path.relative_to(modules)) for path in modules.rglob("*") if path.is_file()}
+    assert left == set(kept)
