@@ -117,7 +117,7 @@ sizes: $(VENV)/.dev  ## Prints what each extra installs, in MiB
 	PYTHONPATH=tests $(BIN)/python -m generators.sizes
 
 # Every extra but durable, whose boto3 aioboto3 does not admit.
-LOCKED := s3 aiobotocore http gcs azure cli keyvalue langgraph claude powertools strands dask testing testing-s3
+LOCKED := s3 aiobotocore http gcs azure cli keyvalue langgraph claude powertools strands dask parquet testing testing-s3
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 

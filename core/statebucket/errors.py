@@ -221,6 +221,14 @@ class CorruptObject(StateBucketError):
     """
 
 
+class InvalidReport(StateBucketError):
+    """An inventory report that cannot be read for this store.
+
+    It is of another bucket, of another format, without a column that is needed, or altered; the
+    message names the file, and what to configure.
+    """
+
+
 class Throttled(StateBucketError):
     """The service refused the request because of its rate (429, 503 SlowDown)."""
 

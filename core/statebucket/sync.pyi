@@ -872,7 +872,9 @@ class BlockingStateStore:
                 input for its module, and nothing was written.
         """
 
-    def partitions(self, n: int, *, tenant: TenantId | str | None = None) -> list[Partition]:
+    def partitions(
+        self, n: int, *, tenant: TenantId | str | None = None, report: str | None = None
+    ) -> list[Partition]:
         """Divides what is stored into parts of about the same number of objects.
 
         For `sweep`, `delete_tenant` and the copies and inventories of `statebucket.admin`, several
@@ -891,12 +893,15 @@ class BlockingStateStore:
         Args:
             n: How many parts to make; there are fewer where fewer can be told apart.
             tenant: Divide what this tenant has.
+            report: The address of an inventory report (see `sweep`): its files are shared out, for
+                `sweep` and inventories; 1 request.
 
         Returns:
             The parts, in order; owner records come last.
 
         Raises:
             InvalidArgument: ``n`` is not from 1 to 100,000.
+            InvalidReport: The report is none of this store.
             TenantMismatch: This store is bound to another tenant.
         """
 
@@ -908,6 +913,7 @@ class BlockingStateStore:
         orphans: bool = False,
         margin: timedelta | float = MARGIN,
         partition: Partition | None = None,
+        report: str | None = None,
         progress: Callable[[SweepReport], None] | None = None,
     ) -> SweepReport:
         """Removes expired objects now, each only at the version that was seen expired.
@@ -938,9 +944,18 @@ class BlockingStateStore:
             margin: How long an object must have been expired, for clocks that differ, as a
                 `timedelta` or in seconds.
             partition: Sweep only what lies in this part; see `partitions`.
+            report: The address of the manifest of an inventory report of S3, Cloud Storage or Azure
+                Blob, as ``s3://inventories/bucket/daily/2026-11-27T01-00Z/manifest.json``, which is
+                read by this store's options, or the path of one that was downloaded: what it names
+                is swept, without a listing. It is old: what was written since is not looked at, and
+                each object that is to be removed is looked at first, by 1 request. Where it has the
+                objects' metadata (on Azure), those that had not expired by it take none; else each
+                takes 1. A report cannot tell orphans.
             progress: Called with what was done so far, after each page of a listing.
 
         Raises:
+            InvalidReport: The report is of another bucket, without a column that is needed, or
+                altered.
             SweepIncomplete: Some objects could not be removed; it holds what was done.
             TenantMismatch: This store is bound to another tenant.
         """

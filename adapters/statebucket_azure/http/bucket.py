@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from statebucket.contract.versions import Version
     from statebucket.port.bucket import Deletion, Page, PrefixPage, Write
     from statebucket.port.findings import Finding
+    from statebucket.port.inventory_reports import InventoryReport
     from statebucket.port.lifecycle import Lifecycle, Removal, Rule, UnreadableRules
     from statebucket.port.remedies import Remedies
     from statebucket_azure.http.access import Grant
@@ -49,11 +50,14 @@ class HTTPBucket:
     """
 
     name = "azure"
+    report_scheme = "az"
     requires_network = True
 
     def __init__(self, container: str, options: HTTPOptions, location: Location) -> None:
         target = target_of(options, location.deadline)
         self._container = container
+        self._options = options
+        self._location = location
         self._ttl_tags = options.ttl_tags
         # It is off for accounts with a hierarchical namespace, which list folder by folder.
         self.limits = Limits(
@@ -92,6 +96,32 @@ class HTTPBucket:
             return None
         body = replies.whole(reply)
         return Object(replies.info_of(name, reply, len(body)), body)
+
+    async def get_range(self, name: str, start: int, length: int) -> Object | None:
+        """See `statebucket.port.inventory_reports.ReportBucket.get_range`."""
+        try:
+            reply = await self._send(self._requests.get_range(name, start, length))
+        except BlobNotFound:
+            return None
+        from statebucket.port.inventory_reports import whole_part  # noqa: PLC0415  (operators only)
+
+        body = whole_part(reply.body, start, length, reply.headers.get("content-range"))
+        return Object(replies.info_of(name, reply, length), body)
+
+    def beside(self, bucket: str) -> HTTPBucket:
+        """See `statebucket.port.inventory_reports.Reporting.beside`."""
+        return HTTPBucket(bucket, self._options, self._location)
+
+    def read_report(
+        self,
+        name: str,  # noqa: ARG002  (the port's)
+        manifest: bytes,
+        areas: Sequence[str],
+    ) -> InventoryReport:
+        """See `statebucket.port.inventory_reports.Reporting.read_report`."""
+        from statebucket_azure import reports  # noqa: PLC0415  (for operators only)
+
+        return reports.read(self._account, self._container, manifest, areas)
 
     async def head(self, name: str) -> ObjectInfo | None:
         """See `statebucket.port.bucket.Bucket.head`."""

@@ -68,6 +68,11 @@ class BlobRequests:
         """``Get Blob``."""
         return Request("GET", path_of(name), "", VERSION)
 
+    def get_range(self, name: str, start: int, length: int) -> Request:
+        """``Get Blob``, of a part."""
+        span = {"x-ms-range": f"bytes={start}-{start + length - 1}"}
+        return Request("GET", path_of(name), "", {**span, **VERSION})
+
     def head(self, name: str) -> Request:
         """``Get Blob Properties``."""
         return Request("HEAD", path_of(name), "", VERSION)

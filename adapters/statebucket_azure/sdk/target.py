@@ -28,6 +28,9 @@ class Target:
         options: The options.
         location: The store's URL, read.
 
+    Attributes:
+        account: The account's name; None where nothing names it.
+
     Raises:
         InvalidURL: There is no account, or two that differ.
         InvalidArgument: An option or the connection string is not what it may be, or credentials
@@ -37,6 +40,8 @@ class Target:
 
     def __init__(self, container: str, options: AzureOptions, location: Location) -> None:
         self.container = container
+        self._options = options
+        self._location = location
         self.max_in_flight = location.max_in_flight
         # Seconds without a byte: late enough for a slow service, early enough for another try.
         self.idle = idle_limit(location.deadline)
@@ -44,6 +49,7 @@ class Target:
         self.credential = options.credential
         self.make_credential: Callable[..., Any] | None = None
         if self.client is not None:
+            self.account = _account_of(self.client) or options.account
             options.check_account(_account_of(self.client), "the client")
             _check_clear_text(self.client, options)
             return
@@ -76,9 +82,18 @@ class Target:
                 raise no_connection_string()
             raise InvalidArgument("credential is not supported by the Azure SDK")
         where = CONNECTION_STRING if secret else "endpoint_url"
+        self.account = settings.get("accountname") or _account_of(client) or options.account
         options.check_account(settings.get("accountname") or _account_of(client), where)
         if self.make_credential is None:
             _check_clear_text(client, options)
+
+    def beside(self, container: str) -> Target:
+        """Another container of the account, by the same options.
+
+        Raises:
+            InvalidArgument: The caller's client is one of a single container.
+        """
+        return Target(container, self._options, self._location)
 
 
 def _account_of(client: ContainerClient) -> str | None:

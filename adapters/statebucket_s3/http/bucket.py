@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from statebucket.contract.versions import Version
     from statebucket.port.bucket import Deletion, Page, PrefixPage, Write
     from statebucket.port.findings import Finding
+    from statebucket.port.inventory_reports import InventoryReport
     from statebucket.port.lifecycle import Lifecycle, Removal, Rule, UnreadableRules
     from statebucket.port.remedies import Remedies
     from statebucket_http.wire import Reply, Request
@@ -39,6 +40,7 @@ class HTTPBucket:
     """
 
     name = "s3"
+    report_scheme = "s3"
     requires_network = True
     limits = Limits(
         unique_versions=False, lists_metadata=False, delete_batch=1000, needs_loop=False
@@ -78,6 +80,31 @@ class HTTPBucket:
             return None
         body = replies.whole(reply)
         return Object(replies.info_of(name, reply, len(body)), body)
+
+    async def get_range(self, name: str, start: int, length: int) -> Object | None:
+        """See `statebucket.port.inventory_reports.ReportBucket.get_range`."""
+        reply = await self._found(self._requests.get_range(name, start, length))
+        if reply is None:
+            return None
+        from statebucket.port.inventory_reports import whole_part  # noqa: PLC0415  (operators only)
+
+        body = whole_part(reply.body, start, length, reply.headers.get("content-range"))
+        return Object(replies.info_of(name, reply, length), body)
+
+    def beside(self, bucket: str) -> HTTPBucket:
+        """See `statebucket.port.inventory_reports.Reporting.beside`."""
+        return HTTPBucket(bucket, self._options, self._location)
+
+    def read_report(
+        self,
+        name: str,  # noqa: ARG002  (the port's)
+        manifest: bytes,
+        areas: Sequence[str],  # noqa: ARG002  (a manifest of S3's does not say what it leaves out)
+    ) -> InventoryReport:
+        """See `statebucket.port.inventory_reports.Reporting.read_report`."""
+        from statebucket_s3 import reports  # noqa: PLC0415  (for operators only)
+
+        return reports.read(self._bucket, manifest)
 
     async def head(self, name: str) -> ObjectInfo | None:
         """See `statebucket.port.bucket.Bucket.head`."""

@@ -66,6 +66,10 @@ class S3Requests:
         """``GetObject``, with the body's checksum."""
         return Request("GET", path_of(name), "", {"x-amz-checksum-mode": "ENABLED"})
 
+    def get_range(self, name: str, start: int, length: int) -> Request:
+        """``GetObject``, of a part."""
+        return Request("GET", path_of(name), "", {"range": f"bytes={start}-{start + length - 1}"})
+
     def head(self, name: str) -> Request:
         """``HeadObject``."""
         return Request("HEAD", path_of(name))

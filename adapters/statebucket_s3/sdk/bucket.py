@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from statebucket.port.bucket import Deletion
     from statebucket.port.findings import Finding
+    from statebucket.port.inventory_reports import InventoryReport
     from statebucket.port.lifecycle import Lifecycle, Removal, Rule, UnreadableRules
     from statebucket.port.remedies import Remedies
     from statebucket_s3.sdk.options import S3Options
@@ -69,6 +70,7 @@ class SDKBucket:
     """
 
     name = "s3"
+    report_scheme = "s3"
     requires_network = True
     limits = Limits(unique_versions=False, lists_metadata=False, delete_batch=1000)
 
@@ -121,6 +123,32 @@ class SDKBucket:
         """See `statebucket.port.bucket.Bucket.get`."""
         reply = await self._send("get_object", Key=name)
         return None if reply is None else Object(_info(name, reply), reply["Body"])
+
+    async def get_range(self, name: str, start: int, length: int) -> Object | None:
+        """See `statebucket.port.inventory_reports.ReportBucket.get_range`."""
+        span = f"bytes={start}-{start + length - 1}"
+        reply = await self._send("get_object", Key=name, Range=span)
+        if reply is None:
+            return None
+        from statebucket.port.inventory_reports import whole_part  # noqa: PLC0415  (operators only)
+
+        body = whole_part(reply["Body"], start, length, reply.get("ContentRange"))
+        return Object(_info(name, reply), body)
+
+    def beside(self, bucket: str) -> SDKBucket:
+        """See `statebucket.port.inventory_reports.Reporting.beside`."""
+        return SDKBucket(bucket, self._options, self._location)
+
+    def read_report(
+        self,
+        name: str,  # noqa: ARG002  (the port's)
+        manifest: bytes,
+        areas: Sequence[str],  # noqa: ARG002  (a manifest of S3's does not say what it leaves out)
+    ) -> InventoryReport:
+        """See `statebucket.port.inventory_reports.Reporting.read_report`."""
+        from statebucket_s3 import reports  # noqa: PLC0415  (for operators only)
+
+        return reports.read(self._bucket, manifest)
 
     async def head(self, name: str) -> ObjectInfo | None:
         """See `statebucket.port.bucket.Bucket.head`."""
@@ -253,7 +281,7 @@ class SDKBucket:
             reply = await getattr(client, operation)(Bucket=self._bucket, **arguments)
             _check(operation, reply)
             if operation == "get_object":
-                reply["Body"] = await _whole(reply)
+                reply["Body"] = await _whole(reply, part="Range" in arguments)
                 reply["ContentLength"] = len(reply["Body"])  # left out where a proxy sends chunks
         except Exception as error:
             if is_missing(error, operation):
@@ -283,13 +311,13 @@ def _check(operation: str, reply: Any) -> None:  # noqa: ANN401
         raise unreadable()
 
 
-async def _whole(reply: Any) -> bytes:  # noqa: ANN401
+async def _whole(reply: Any, *, part: bool) -> bytes:  # noqa: ANN401
     """The body of a reply; the SDK's stream raises where its length or checksum is wrong."""
     stream = reply["Body"]
     async with stream:  # its own answer is the raw stream, which checks nothing
         body: bytes = await stream.read()
     meta = reply["ResponseMetadata"]
-    if meta["HTTPStatusCode"] == HTTPStatus.PARTIAL_CONTENT:
+    if not part and meta["HTTPStatusCode"] == HTTPStatus.PARTIAL_CONTENT:
         raise Unavailable("S3 answered with a part of the object, though all of it was requested")
     headers = meta["HTTPHeaders"]
     framed = "content-length" in headers or "transfer-encoding" in headers

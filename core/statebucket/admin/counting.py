@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,13 +11,16 @@ import msgspec
 from statebucket.admin.holdings import OPERATION, Holdings
 from statebucket.admin.opened import context_of
 from statebucket.contract.callbacks import called, check_progress
+from statebucket.contract.reports import earlier
 from statebucket.store.extent import Extent
+from statebucket.store.reported import opened_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from statebucket.contract.partition import Partition
     from statebucket.contract.state_store import StateStore
+    from statebucket.port.bucket import ObjectInfo
     from statebucket.store.layout import Place
 
 
@@ -29,6 +33,8 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
         shared: Keys that were set without a tenant.
         owners: Owner records.
         foreign: Objects outside the tenants' and the shared prefix's folders, of another program.
+        as_of: When the inventory report was taken that they were counted in; None where the store
+            was listed.
     """
 
     listed: int = 0
@@ -36,6 +42,7 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     shared: Holdings = Holdings(name="")
     owners: int = 0
     foreign: int = 0
+    as_of: datetime | None = None
 
     @property
     def objects(self) -> int:
@@ -52,6 +59,7 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
             shared=self.shared + other.shared,
             owners=self.owners + other.owners,
             foreign=self.foreign + other.foreign,
+            as_of=earlier(self.as_of, other.as_of),
         )
 
 
@@ -60,35 +68,51 @@ async def inventory(
     *,
     tenant: str | None = None,
     partition: Partition | None = None,
+    report: str | None = None,
     progress: Callable[[Inventory], None] | None = None,
 ) -> Inventory:
     """Counts what a store holds: 1 request per 1,000 objects. Memory grows with tenants alone.
+
+    By an inventory report it is 1 request for the manifest, and 1 for each 4 MiB of each file.
 
     Args:
         store: The store, or a tenant's view of it.
         tenant: Count what this tenant has.
         partition: Count only what lies in this part, as ``store.partitions(…)`` returns it. The
             results of several parts add up.
+        report: Count what the inventory report names whose manifest has this address, instead of
+            listing the store; see `StateStore.sweep`. What was written since is not counted.
         progress: Called after each page with ``listed`` and nothing else.
 
     Raises:
         InvalidArgument: It is no store of `statebucket.open_store`, or no partition.
+        InvalidReport: The report is of another bucket, without a column that is needed, or altered.
         TenantMismatch: The store is bound to another tenant.
         StateBucketError: The store could not be reached, or refused the call.
     """
     context = context_of(store)
     check_progress(progress)
     counts: dict[str | None, Counter[str]] = {}
-    extent = Extent.of(context, tenant, partition)
+    extent = Extent.of(context, tenant, partition, reported=True)
     totals: Counter[str] = Counter()
-    for piece in extent.pieces():
-        async for page in piece.pages(context.objects, OPERATION, context.deadline):
-            for info in page:
-                place = context.layout.parse(info.name)
-                _count(counts, totals, place, info.size)
-            totals["listed"] += len(page)
-            if progress is not None:
-                called("inventory: progress", progress, Inventory(listed=totals["listed"]))
+    as_of: datetime | None = None
+
+    def count(page: list[ObjectInfo]) -> None:
+        for info in page:
+            _count(counts, totals, context.layout.parse(info.name), info.size)
+        totals["listed"] += len(page)
+        if progress is not None:
+            called("inventory: progress", progress, Inventory(listed=totals["listed"]))
+
+    if report is None and (partition is None or partition.report is None):
+        for piece in extent.pieces():
+            async for page in piece.pages(context.objects, OPERATION, context.deadline):
+                count(page)
+    else:
+        async with opened_part(context, OPERATION, report, partition) as (reported, part):
+            as_of = reported.taken_at
+            async for page in reported.pages(part, extent.folders):
+                count(page)
     return Inventory(
         listed=totals["listed"],
         tenants={
@@ -97,6 +121,7 @@ async def inventory(
         shared=_holdings("", counts.get(None, Counter())),
         owners=totals["owner"],
         foreign=totals["foreign"],
+        as_of=as_of,
     )
 
 

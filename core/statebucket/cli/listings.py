@@ -19,7 +19,7 @@ from statebucket.cli.options import (
     Url,
     one_tenant,
 )
-from statebucket.cli.parts import Dask, Jobs, PartOf, Run, Spread, run_job
+from statebucket.cli.parts import Dask, Jobs, PartOf, Report, Run, Spread, run_job
 from statebucket.cli.screen import Screen, age, counted, expiry, plain, size
 from statebucket.cli.session import on_store
 from statebucket.contract.entries import KeyEntry
@@ -134,16 +134,18 @@ def inventory(
     partition: PartOf = None,
     run: Run = None,
     dask: Dask = None,
+    report: Report = None,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
     """Counts what a store holds: 1 request per 1,000 objects, several at a time.
 
     Expired objects count until they are removed.
+    With --report the files of an inventory report are read instead, as of when it was taken.
     [dim]statebucket inventory[/]
     [dim]statebucket inventory --jobs 2 --json | jq .owners[/]
     """
-    job = Job(command="inventory", url=url or "", tenant=tenant)
+    job = Job(command="inventory", url=url or "", tenant=tenant, report=report)
 
     async def work(store: StateStore, screen: Screen) -> None:
         with screen.progress("objects") as bar:
@@ -155,11 +157,10 @@ def inventory(
                 screen,
                 progress=lambda done: bar.update(task, completed=done),
             )
-        report = checked(job, outcome)
-        assert isinstance(report, Inventory)  # noqa: S101  (that of an inventory)
-        screen.show(
-            {"objects": report.objects, **msgspec.to_builtins(report)}, lambda: _held(report)
-        )
+        held = checked(job, outcome)
+        assert isinstance(held, Inventory)  # noqa: S101  (that of an inventory)
+        screen.show({"objects": held.objects, **msgspec.to_builtins(held)}, lambda: _held(held))
+        screen.note_age(held.as_of)
 
     on_store(work, url, as_json=as_json)
 

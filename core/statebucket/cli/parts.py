@@ -10,13 +10,14 @@ import typer
 from statebucket.admin.holdings import has_state
 from statebucket.cli.exits import Exit
 from statebucket.cli.screen import Screen, Stop, counted
+from statebucket.contract.partition import Partition
 from statebucket.contract.state_store import StateStore
 from statebucket.errors import InvalidArgument
 from statebucket.scale.arrays import OWN, SERVICES, share
 from statebucket.scale.jobs import Job, Outcome, Stores
 from statebucket.scale.on_dask import Cluster
 from statebucket.scale.parallel import PARTS_AT_ONCE, in_processes, in_this_process
-from statebucket.scale.plan import agreed, keeper, of_worker
+from statebucket.scale.plan import PARTS_A_WORKER, agreed, keeper, of_worker
 
 _PANEL = "Several processes or machines"
 
@@ -56,6 +57,18 @@ Dask = Annotated[
         show_default=False,
         rich_help_panel=_PANEL,
         help="Run on the workers of this scheduler, as in tcp://scheduler:8786.",
+    ),
+]
+Report = Annotated[
+    str | None,
+    typer.Option(
+        "--report",
+        metavar="ADDRESS",
+        show_default=False,
+        rich_help_panel=_PANEL,
+        help="Read the names in the service's inventory report with this manifest, in one of "
+        "its buckets or in a file, instead of listing. What was written since the report was taken "
+        "is not in it.",
     ),
 ]
 
@@ -133,19 +146,22 @@ async def run_job(
         async with Cluster(spread.dask) as cluster:
             threads = await cluster.threads()
             screen.note(f"{counted(threads, 'thread')} at {spread.dask}", "dim")
-            parts = await source.partitions(PARTS_AT_ONCE * threads, tenant=job.tenant)
+            parts = await _divided(job, source, PARTS_AT_ONCE * threads)
             return await cluster.run(job, parts, progress)
     mine = share(os.environ, spread.partition, spread.run)
     if mine is not None and mine.count > 1:
         screen.note(mine.text, "dim")
-        parts = await agreed(
-            source,
-            keeper(job, source if target is None else target),
-            workers=mine.count,
-            tenant=job.tenant,
-            run=mine.run,
-            first=first,
-        )
+        if job.report is not None:  # by whose files all workers come to the same parts
+            parts = await _divided(job, source, PARTS_A_WORKER * mine.count)
+        else:
+            parts = await agreed(
+                source,
+                keeper(job, source if target is None else target),
+                workers=mine.count,
+                tenant=job.tenant,
+                run=mine.run,
+                first=first,
+            )
         parts = of_worker(parts, mine.index, mine.count)
     else:
         if spread.divided:
@@ -153,7 +169,7 @@ async def run_job(
         # What orphans have without a tenant only a sweep of the whole store removes.
         whole = job.orphans and job.tenant is None and spread.jobs == 1
         n = 1 if whole else PARTS_AT_ONCE * spread.jobs
-        parts = await source.partitions(n, tenant=job.tenant)
+        parts = await _divided(job, source, n)
     if spread.jobs == 1:
         return await in_this_process(stores, parts, progress)
     if target is not None:
@@ -169,6 +185,10 @@ async def run_job(
     return outcome
 
 
+async def _divided(job: Job, source: StateStore, n: int) -> list[Partition]:
+    return await source.partitions(n, tenant=job.tenant, report=job.report)
+
+
 def _check_shared(job: Job, source: StateStore, target: StateStore | None) -> None:
     for url, store in ((job.url, source), (job.target, target)):
         if store is not None and not store.requires_network:
@@ -176,6 +196,12 @@ def _check_shared(job: Job, source: StateStore, target: StateStore | None) -> No
                 f"{url} is a file of this machine, which the workers of a cluster do not have: use "
                 "--jobs instead of --dask"
             )
+
+    if job.report is not None and "://" not in job.report:
+        raise InvalidArgument(
+            f"{job.report} is a file of this machine, which the workers of a cluster do not have: "
+            "pass the address in the bucket that the report is in"
+        )
 
 
 async def _check_tenant(job: Job, source: StateStore, screen: Screen) -> None:

@@ -28,7 +28,7 @@ from statebucket.cli.options import (
     Yes,
     required_tenant,
 )
-from statebucket.cli.parts import Dask, Jobs, PartOf, Run, Spread, run_job
+from statebucket.cli.parts import Dask, Jobs, PartOf, Report, Run, Spread, run_job
 from statebucket.cli.screen import Screen, Stop, counted, plain, size
 from statebucket.cli.session import on_store
 from statebucket.cli.show import no_state
@@ -240,6 +240,7 @@ def sweep(
     partition: PartOf = None,
     run: Run = None,
     dask: Dask = None,
+    report: Report = None,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
@@ -256,9 +257,18 @@ def sweep(
     [dim]statebucket sweep --yes --jobs 2[/]
     [dim]statebucket sweep --yes --partition 3/20 --run 2026-11-28[/]
     [dim]statebucket sweep --yes --dask tcp://scheduler:8786[/]
+    Without a listing, by the inventory report that the service has made, however old:
+    [dim]statebucket sweep --yes --report s3://inventories/bucket/daily/2026-11-27T01-00Z/manifest.json[/]
     """
     spread = Spread(jobs, partition, run, dask)
-    job = Job(command="sweep", url=url or "", tenant=tenant, orphans=orphans, margin=float(margin))
+    job = Job(
+        command="sweep",
+        url=url or "",
+        tenant=tenant,
+        orphans=orphans,
+        margin=float(margin),
+        report=report,
+    )
 
     async def work(store: StateStore, screen: Screen) -> None:
         async def swept(job: Job, bar: Progress, total: int | None = None) -> SweepReport:
@@ -270,16 +280,17 @@ def sweep(
                 screen,
                 progress=lambda done: bar.update(task, completed=done),
             )
-            report = checked(job, outcome)
-            assert isinstance(report, SweepReport)  # noqa: S101  (that of a sweep)
-            bar.update(task, completed=report.scanned, total=report.scanned)
-            return report
+            done = checked(job, outcome)
+            assert isinstance(done, SweepReport)  # noqa: S101  (that of a sweep)
+            bar.update(task, completed=done.scanned, total=done.scanned)
+            return done
 
         expected: SweepReport | None = None
         if dry_run or not yes:
             with screen.progress("objects") as bar:
                 expected = await swept(msgspec.structs.replace(job, dry_run=True), bar)
             what = _swept(expected)
+            screen.note_age(expected.as_of)
             if dry_run:
                 screen.show(
                     {"dry_run": True, **msgspec.to_builtins(expected)},
@@ -295,9 +306,11 @@ def sweep(
                 return
             screen.sure(f"Remove {what}?", yes=yes)
         with screen.progress("objects") as bar:
-            report = await swept(job, bar, None if expected is None else expected.scanned)
-        screen.show(report, lambda: plain(f"Removed: {_swept(report)}.", "green"))
-        _note_orphans(screen, report, removed=orphans)
+            done = await swept(job, bar, None if expected is None else expected.scanned)
+        screen.show(done, lambda: plain(f"Removed: {_swept(done)}.", "green"))
+        if expected is None:
+            screen.note_age(done.as_of)
+        _note_orphans(screen, done, removed=orphans)
 
     on_store(work, url, as_json=as_json)
 

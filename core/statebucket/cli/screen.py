@@ -80,6 +80,14 @@ class Screen:
         """Prints a remark on stderr."""
         self.err.print(plain(text, style), soft_wrap=True)
 
+    def note_age(self, as_of: datetime | None) -> None:
+        """Prints how old the inventory report is that a result is from, if it is from one."""
+        if as_of is not None:
+            self.note(
+                f"By an inventory report, {age(as_of)} old: what was written since is not in it.",
+                "dim",
+            )
+
     def fail(self, kind: str, text: str, code: Exit, **more: Any) -> None:  # noqa: ANN401
         """Prints why there is no result."""
         text = text.replace(_VIEW, "pass --tenant")

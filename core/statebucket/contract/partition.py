@@ -52,6 +52,8 @@ class Partition(msgspec.Struct, frozen=True, kw_only=True):
             beginning of the store.
         end: The position with which it ends; None for the end of the store.
         tenant: The tenant that is divided; None for the whole store.
+        report: The address of the inventory report whose files are shared out instead: this part
+            has each ``count``-th of them, and neither beginning nor end.
     """
 
     index: int
@@ -59,6 +61,7 @@ class Partition(msgspec.Struct, frozen=True, kw_only=True):
     start: str | None = None
     end: str | None = None
     tenant: str | None = None
+    report: str | None = None
 
     def __post_init__(self) -> None:
         """Refuses what `StateStore.partitions` does not return."""
@@ -72,6 +75,8 @@ class Partition(msgspec.Struct, frozen=True, kw_only=True):
             )
         if self.tenant is not None:
             encode(self.tenant, what="a partition's tenant")
+        if self.report is not None and (self.start is not None or self.end is not None):
+            raise InvalidArgument("a partition of a report has neither start nor end")
         start = None if self.start is None else position(self.start)
         end = None if self.end is None else position(self.end)
         if start is not None and end is not None and end <= start:
@@ -144,6 +149,21 @@ def divided(ends: list[Position], tenant: str | None) -> list[Partition]:
     return [
         Partition(index=index, count=len(ends) + 1, start=start, end=end, tenant=tenant)
         for index, (start, end) in enumerate(pairwise(texts))
+    ]
+
+
+def shared_out(report: str, files: int, n: int, tenant: str | None) -> list[Partition]:
+    """The parts of an inventory report, each of about as many files; at least one.
+
+    Args:
+        report: The report's address.
+        files: How many files it has.
+        n: How many parts to make; there are fewer where there are fewer files.
+        tenant: The tenant to work on; None for the whole store.
+    """
+    count = max(1, min(n, files))
+    return [
+        Partition(index=index, count=count, tenant=tenant, report=report) for index in range(count)
     ]
 
 

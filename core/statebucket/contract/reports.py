@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from datetime import datetime
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -12,12 +13,22 @@ R = TypeVar("R", bound=msgspec.Struct)
 def added(first: R, second: R) -> R:
     """The sum of two reports, whose fields are numbers; one that is not known leaves none."""
     fields = {
-        name: None
-        if getattr(first, name) is None or getattr(second, name) is None
-        else getattr(first, name) + getattr(second, name)
+        name: _sum(getattr(first, name), getattr(second, name))
         for name in first.__struct_fields__
+        if name != "as_of"
     }
+    if "as_of" in first.__struct_fields__:
+        fields["as_of"] = earlier(getattr(first, "as_of", None), getattr(second, "as_of", None))
     return type(first)(**fields)
+
+
+def earlier(first: datetime | None, second: datetime | None) -> datetime | None:
+    """The earlier of two moments, or the one that there is."""
+    return min((one for one in (first, second) if one is not None), default=None)
+
+
+def _sum(first: Any, second: Any) -> Any:  # noqa: ANN401  (numbers, or None)
+    return None if first is None or second is None else first + second
 
 
 class DeletionReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +71,8 @@ class SweepReport(msgspec.Struct, frozen=True, kw_only=True):
         orphans: Executions found that have keys and no live snapshot.
         orphan_keys: Keys removed of those; with ``dry_run`` those that would have been.
         bytes: The stored size of what was removed.
+        as_of: When the inventory report was taken that the names are from: what was written since
+            was not looked at. None where the store was listed.
     """
 
     scanned: int = 0
@@ -72,6 +85,7 @@ class SweepReport(msgspec.Struct, frozen=True, kw_only=True):
     orphans: int = 0
     orphan_keys: int = 0
     bytes: int = 0
+    as_of: datetime | None = None
 
     def __add__(self, other: SweepReport) -> SweepReport:
         return added(self, other)

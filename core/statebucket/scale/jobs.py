@@ -44,6 +44,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         orphans: Of a sweep: see `StateStore.sweep`.
         margin: Of a sweep: the same, in seconds.
         replace_keys: Of a copy: see `statebucket.admin.copy`.
+        report: Of a sweep or an inventory: the address of the inventory report to read instead of a
+            listing; its parts have it too.
     """
 
     command: Command
@@ -54,6 +56,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     orphans: bool = False
     margin: float = 60
     replace_keys: bool = False
+    report: str | None = None
 
     @property
     def empty(self) -> Report:

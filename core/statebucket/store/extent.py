@@ -185,15 +185,32 @@ class Extent:
 
     @classmethod
     def of(
-        cls, context: StoreContext, tenant_id: str | None, partition: Partition | None
+        cls,
+        context: StoreContext,
+        tenant_id: str | None,
+        partition: Partition | None,
+        *,
+        reported: bool = False,
     ) -> Extent:
         """The extent of a call on a store, for its own tenant, the one given, or the partition's.
 
+        Args:
+            context: The store's.
+            tenant_id: The tenant given.
+            partition: The partition.
+            reported: Whether the call can read names from an inventory report.
+
         Raises:
-            InvalidArgument: The partition is none, or of another tenant.
+            InvalidArgument: The partition is none, of another tenant, or of a report that the call
+                cannot read.
             TenantMismatch: The store is bound to another tenant.
         """
         check_partition(partition)
+        if partition is not None and partition.report is not None and not reported:
+            raise InvalidArgument(
+                "this call lists the store: a partition of an inventory report is for sweep and "
+                "inventory"
+            )
         theirs = None if partition is None else partition.tenant
         if tenant_id is None:
             tenant_id = theirs if context.tenant is None else context.tenant
@@ -211,6 +228,11 @@ class Extent:
     def whole(self) -> bool:
         """Whether this is all that the store holds."""
         return self._tenant is None and self._start is None and self._end is None
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """What the names of all that it holds begin with, where no partition bounds it."""
+        return tuple(piece.folder for piece in self.pieces())
 
     def pieces(self) -> Iterator[Piece]:
         """The ranges that hold everything of the extent, once each; owner records come last.

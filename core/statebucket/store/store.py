@@ -286,12 +286,13 @@ class ObjectStateStore(Updates, Listings):
         orphans: bool = False,
         margin: timedelta | float = MARGIN,
         partition: Partition | None = None,
+        report: str | None = None,
         progress: Callable[[SweepReport], None] | None = None,
     ) -> SweepReport:
         from statebucket.store.extent import Extent  # noqa: PLC0415  (see the top)
         from statebucket.store.sweep import Sweeper  # noqa: PLC0415  (see the top)
 
-        extent = Extent.of(self.context, tenant, partition)
+        extent = Extent.of(self.context, tenant, partition, reported=True)
         sweeper = Sweeper(
             self.context,
             margin_ms=span_ms(margin, "margin"),
@@ -299,10 +300,22 @@ class ObjectStateStore(Updates, Listings):
             dry_run=dry_run,
             progress=progress,
         )
-        return await sweeper.run(extent)
+        if report is None and (partition is None or partition.report is None):
+            return await sweeper.run(extent)
+        if orphans:
+            raise InvalidArgument(
+                "orphans cannot be told by an inventory report, which does not know what keys an "
+                "execution has by now: sweep with orphans without a report"
+            )
+        from statebucket.store.reported import opened_part  # noqa: PLC0415  (see the top)
 
-    async def partitions(self, n: int, *, tenant: TenantId | str | None = None) -> list[Partition]:
-        from statebucket.contract.partition import divided  # noqa: PLC0415  (see the top)
+        async with opened_part(self.context, "sweep", report, partition) as (reported, part):
+            return await sweeper.run_reported(reported, part, extent.folders)
+
+    async def partitions(
+        self, n: int, *, tenant: TenantId | str | None = None, report: str | None = None
+    ) -> list[Partition]:
+        from statebucket.contract.partition import divided, shared_out  # noqa: PLC0415  (see the top)
         from statebucket.store.cutting import check_number, cut  # noqa: PLC0415  (see the top)
 
         check_number(n)
@@ -311,6 +324,11 @@ class ObjectStateStore(Updates, Listings):
         else:
             self._layout.tenant(tenant)
             self.context.check_tenant(tenant)
+        if report is not None:
+            from statebucket.store.reported import Reported  # noqa: PLC0415  (see the top)
+
+            async with await Reported.open(self.context, "partitions", report) as reported:
+                return shared_out(report, reported.number, n, tenant)
         return divided(await cut(self.context, n, tenant), tenant)
 
     async def _offboard(

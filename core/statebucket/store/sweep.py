@@ -22,14 +22,16 @@ from statebucket.store.owners import OwnerRecord
 from statebucket.store.tasks import AtMost
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
+    from statebucket.contract.partition import Partition
     from statebucket.port.bucket import ObjectInfo
     from statebucket.store.context import StoreContext
     from statebucket.store.envelope import Found
     from statebucket.store.extent import Extent, Piece
     from statebucket.store.layout import Place
     from statebucket.store.owners import OwnerIndex
+    from statebucket.store.reported import Reported
     from statebucket.store.retry import Call
 
 T = TypeVar("T")
@@ -69,6 +71,7 @@ class Sweeper:
         self._report = SweepReport()
         self._failures = Failures()
         self._stopped: StateBucketError | None = None  # the failure that has ended the sweep
+        self._reported: Reported | None = None  # the report that the names are from
         self._with_keys: set[Execution] = set()  # whose snapshots are still to be looked for
         self._kept: set[Execution] = set()  # those of them that say that they are no orphans
         self._removes_orphans = orphans
@@ -92,6 +95,43 @@ class Sweeper:
                 if error is not self._stopped:
                     self._failures.add(error.object_name or piece.folder, error)
                 break
+        return self._concluded()
+
+    async def run_reported(
+        self, reported: Reported, partition: Partition, folders: Sequence[str]
+    ) -> SweepReport:
+        """Sweeps what an inventory report names, or a part of it.
+
+        What a report says is old: nothing is done to an object that was not looked at. It does not
+        say which keys an execution has now, so that there is no looking for orphans.
+
+        Args:
+            reported: The report.
+            partition: The part.
+            folders: What the names of objects begin with that are the store's, or the tenant's.
+        """
+        self._reported = reported
+        self._report = SweepReport(as_of=reported.taken_at)
+        owners = self._layout.owners if self._owners is not None else None
+        try:
+            # Owner records come last, as in a listing: whether an execution has anything left is
+            # known once that was swept.
+            async for page in reported.pages(partition, folders, last=owners):
+                await self._judge_all(page)
+                self._report_progress()
+        except StateBucketError as error:
+            if error is self._of_caller or not self._report.scanned:
+                raise
+            if error is not self._stopped:
+                self._failures.add(error.object_name or partition.report or "", error)
+        return self._concluded()
+
+    def _concluded(self) -> SweepReport:
+        """What was done.
+
+        Raises:
+            SweepIncomplete: Something could not be.
+        """
         if self._failures:
             name, first = self._failures.first
             raise SweepIncomplete(
@@ -104,14 +144,17 @@ class Sweeper:
 
     async def _piece(self, piece: Piece) -> None:
         async for page in piece.pages(self._objects, "sweep", self._context.deadline):
-            async with AtMost(_AT_ONCE) as tasks:
-                for info in page:
-                    self._count(scanned=1)
-                    await tasks.start(self._guarded(info.name, self._judge, info))
+            await self._judge_all(page)
             await self._examine(self._complete(page))
             self._report_progress()
         await self._examine(set(self._with_keys))
         self._report_progress()
+
+    async def _judge_all(self, page: list[ObjectInfo]) -> None:
+        async with AtMost(_AT_ONCE) as tasks:
+            for info in page:
+                self._count(scanned=1)
+                await tasks.start(self._guarded(info.name, self._judge, info))
 
     def _report_progress(self) -> None:
         if self._progress is None:
@@ -161,7 +204,7 @@ class Sweeper:
         if place is None and not self._layout.is_probe(listed.name):
             return  # not ours to judge
         info: ObjectInfo | None = listed
-        if not self._objects.bucket.limits.lists_metadata:
+        if self._must_look(listed):
             info = await self._objects.look(self._call(), listed.name)
         if info is None:
             return  # gone since it was listed
@@ -170,7 +213,7 @@ class Sweeper:
             await self._remove(info)
         elif place is None:
             return
-        elif place.kind == "key" and place.execution is not None:
+        elif place.kind == "key" and place.execution is not None and self._reported is None:
             execution = Execution(place.tenant, place.execution)
             self._with_keys.add(execution)
             if is_kept(info):
@@ -179,6 +222,12 @@ class Sweeper:
             await self._owner_record(place, self._owners)
         elif self._owners is not None and place.kind == "snapshot":
             await self._repair(place, info, self._owners)
+
+    def _must_look(self, listed: ObjectInfo) -> bool:
+        """Whether it takes a request to know if an object that was named has expired."""
+        if self._reported is None:
+            return not self._objects.bucket.limits.lists_metadata
+        return not self._reported.lists_metadata or self._is_expired(listed)
 
     def _is_expired(self, info: ObjectInfo) -> bool:
         try:
@@ -231,6 +280,11 @@ class Sweeper:
         name = self._layout.owner(execution_id, tenant_id)
         if await self._objects.head(self._call(), name) is not None:
             return
+        if self._reported is not None:  # by which the snapshot may long be gone
+            found = await self._objects.head(self._call(), info.name)
+            if found is None:
+                return
+            info = found
         try:
             at_ms = expires_ms(info)
             if self._dry_run:

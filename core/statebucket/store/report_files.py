@@ -1,0 +1,237 @@
+"""Where the files of an inventory report are: in a bucket of the service, or on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from statebucket.errors import InvalidArgument, InvalidReport, shown
+from statebucket.port.inventory_reports import Reporting
+from statebucket.store.objects import Objects
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+
+    from statebucket.port.bucket import Object
+    from statebucket.port.inventory_reports import ReportBucket, ReportFile
+    from statebucket.store.context import StoreContext
+
+_PIECE = 4 << 20  # bytes in a request: few, and well within a call's deadline
+_BLOCK = 1 << 20
+
+
+class ReportFiles(Protocol):
+    """The files of one report.
+
+    Attributes:
+        manifest_name: The manifest's own name.
+    """
+
+    manifest_name: str
+
+    async def manifest(self) -> bytes:
+        """The manifest."""
+        ...
+
+    def opened(self, file: ReportFile) -> AbstractAsyncContextManager[Path]:
+        """A file, whole and unaltered, on this machine for as long as it is used."""
+        ...
+
+    async def close(self) -> None:
+        """Frees what is held."""
+        ...
+
+
+def files_at(context: StoreContext, operation: str, address: str) -> ReportFiles:
+    """The files of the report whose manifest has this address: 0 requests.
+
+    Args:
+        context: The store's.
+        operation: The public call that reads them.
+        address: ``scheme://bucket/name``, or a path on this machine.
+
+    Raises:
+        InvalidArgument: It is no address of a manifest.
+    """
+    if not isinstance(address, str) or not address:
+        raise InvalidArgument(
+            f"report must be the address of a manifest, or its path: {shown(address)}"
+        )
+    scheme, separator, rest = address.partition("://")
+    if not separator:
+        return LocalFiles(Path(address))
+    port = reporting(context)
+    bucket, _, name = rest.partition("/")
+    if scheme != port.report_scheme or not bucket or not name or "?" in bucket + name:
+        raise InvalidArgument(
+            f"a report of this store is read by its options, from {port.report_scheme}://BUCKET/"
+            f"PATH/manifest.json, without parameters, or from a path on this machine; got "
+            f"{shown(address.partition('?')[0])}"
+        )
+    return StoredFiles(context, operation, port.beside(bucket), bucket, name)
+
+
+def reporting(context: StoreContext) -> Reporting:
+    """The store's bucket, whose service writes inventory reports.
+
+    Raises:
+        InvalidArgument: It writes none.
+    """
+    bucket = context.objects.bucket
+    if not isinstance(bucket, Reporting):
+        raise InvalidArgument(f"{bucket.name} writes no inventory reports: leave report out")
+    return bucket
+
+
+class LocalFiles:
+    """The files of a report that was downloaded.
+
+    A manifest names files from the top of their bucket. They are looked for by as much of these
+    names as there is, in the manifest's folder and those above it.
+
+    Args:
+        path: The manifest's path.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.manifest_name = path.name
+
+    async def manifest(self) -> bytes:
+        """See `ReportFiles.manifest`."""
+        try:
+            return self._path.read_bytes()
+        except OSError as error:
+            raise InvalidReport(f"the manifest cannot be read: {error}") from error
+
+    @contextlib.asynccontextmanager
+    async def opened(self, file: ReportFile) -> AsyncIterator[Path]:
+        """See `ReportFiles.opened`."""
+        path = self._found(file.name)
+        digest = hashlib.md5(usedforsecurity=False)
+        try:
+            with path.open("rb") as opened:
+                while file.md5 is not None and (block := opened.read(_BLOCK)):
+                    digest.update(block)
+            check(file, path.stat().st_size, digest.hexdigest())
+        except OSError as error:
+            raise InvalidReport(f"{path} cannot be read: {error}") from error
+        yield path
+
+    def _found(self, name: str) -> Path:
+        parts = name.split("/")
+        if ".." not in parts:
+            folders = (self._path.parent, *self._path.absolute().parents[1:])
+            for at in range(len(parts)):
+                for folder in folders:
+                    path = folder.joinpath(*parts[at:])
+                    if path.is_file():
+                        return path
+        raise InvalidReport(
+            f"the report's file {name!r} is neither beside the manifest {self._path} nor in a "
+            "folder above it: download it with its folder"
+        )
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+class StoredFiles:
+    """The files of a report in a bucket. Each is fetched whole, in pieces, before it is read.
+
+    So a file that was altered is found out before anything is done by it, and memory does not grow
+    with it.
+
+    Args:
+        context: The store's.
+        operation: The public call that reads them.
+        bucket: The bucket, to be closed here.
+        place: Its name.
+        name: The manifest's name.
+    """
+
+    def __init__(
+        self, context: StoreContext, operation: str, bucket: ReportBucket, place: str, name: str
+    ) -> None:
+        objects = context.objects
+        self._context = context
+        self._operation = operation
+        self._bucket = bucket
+        self._objects = Objects(
+            bucket, lambda: objects.now_ms() / 1000, objects.max_in_flight, place
+        )
+        self._place = place
+        self.manifest_name = name
+
+    async def manifest(self) -> bytes:
+        """See `ReportFiles.manifest`: 1 request."""
+        name = self.manifest_name
+        call = self._context.call(self._operation)
+        found = await self._objects.send(call, lambda: self._bucket.get(name), name)
+        if found is None:
+            raise self._missing("manifest", name)
+        return found.body
+
+    @contextlib.asynccontextmanager
+    async def opened(self, file: ReportFile) -> AsyncIterator[Path]:
+        """See `ReportFiles.opened`: 1 request, and 1 for each 4 MiB."""
+        info = await self._objects.look(self._context.call(self._operation), file.name)
+        if info is None:
+            raise self._missing("file", file.name)
+        digest = hashlib.md5(usedforsecurity=False)
+        with tempfile.NamedTemporaryFile(prefix="statebucket-report-") as copy:
+            for start in range(0, info.size, _PIECE):
+                piece = await self._piece(file, start, min(_PIECE, info.size - start))
+                if piece.info.version != info.version:
+                    raise InvalidReport(
+                        "the report's file was replaced while it was read", object_name=file.name
+                    )
+                digest.update(piece.body)
+                copy.write(piece.body)
+            copy.flush()
+            check(file, info.size, digest.hexdigest())
+            yield Path(copy.name)
+
+    async def _piece(self, file: ReportFile, start: int, length: int) -> Object:
+        call = self._context.call(self._operation)
+        piece = await self._objects.send(
+            call, lambda: self._bucket.get_range(file.name, start, length), file.name
+        )
+        if piece is None:
+            raise self._missing("file", file.name)
+        return piece
+
+    def _missing(self, what: str, name: str) -> InvalidReport:
+        return InvalidReport(
+            f"the report's {what} is not in the bucket {self._place!r} (any more): reports may "
+            "have a lifecycle rule of their own",
+            object_name=name,
+        )
+
+    async def close(self) -> None:
+        """See `ReportFiles.close`."""
+        await self._bucket.close()
+
+
+def check(file: ReportFile, size: int, md5: str) -> None:
+    """Holds a file to what its manifest says of it.
+
+    Raises:
+        InvalidReport: It is another, cut short or altered.
+    """
+    if file.size is not None and size != file.size:
+        raise InvalidReport(
+            f"the report's file has {size:,} bytes, and {file.size:,} by the manifest: it is cut "
+            "short, or of another report",
+            object_name=file.name,
+        )
+    if file.md5 is not None and md5 != file.md5.lower():
+        raise InvalidReport(
+            "the report's file does not have the MD5 that the manifest names: it was altered, or "
+            "is of another report",
+            object_name=file.name,
+        )

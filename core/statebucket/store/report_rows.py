@@ -1,0 +1,150 @@
+"""The rows of one file of an inventory report, some at a time, and the objects they name."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from statebucket.errors import AdapterNotInstalled, InvalidReport, excerpt
+from statebucket.port.inventory_reports import Row, folded
+
+if TYPE_CHECKING:
+    import io
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from statebucket.port.bucket import ObjectInfo
+    from statebucket.port.inventory_reports import InventoryReport, ReportFile
+
+ROWS = 1000
+"""Rows that are read at a time, as many as a page of a listing has objects."""
+
+_GZIP = b"\x1f\x8b"
+
+
+class ReportRows:
+    """The rows of one file.
+
+    Args:
+        report: The report.
+        file: Which of its files, for errors.
+        path: Where that is on this machine.
+
+    Attributes:
+        read: How many rows were read so far.
+    """
+
+    def __init__(self, report: InventoryReport, file: ReportFile, path: Path) -> None:
+        self._report = report
+        self._file = file
+        self._path = path
+        self.read = 0
+
+    def pages(self) -> Iterator[list[ObjectInfo]]:
+        """The objects that are there by the report, those of up to 1,000 rows at a time.
+
+        Raises:
+            InvalidReport: The file cannot be read, or lacks a column that is needed.
+            AdapterNotInstalled: It is Parquet, and pyarrow is missing.
+        """
+        self.read = 0
+        batches = self._csv() if self._report.form == "csv" else self._parquet()
+        entry = self._report.entry
+        for places, batch in batches:
+            page: list[ObjectInfo] = []
+            for values in batch:
+                self.read += 1
+                try:
+                    info = entry(Row(places, values))
+                except (ValueError, IndexError, TypeError) as error:
+                    raise self._invalid(f"row {self.read:,}: {excerpt(error)}") from error
+                if info is not None:
+                    page.append(info)
+            yield page
+
+    def _csv(self) -> Iterator[tuple[dict[str, int], list[list[str]]]]:
+        report = self._report
+        places = None if report.header is None else self._places(report.header)
+        columns = 0 if places is None else len(report.header or ())
+        batch: list[list[str]] = []
+        try:
+            with self._text() as text:
+                for values in csv.reader(text, delimiter=report.delimiter, strict=True):
+                    if places is None:
+                        places, columns = self._places(values), len(values)
+                        continue
+                    if len(values) != columns:
+                        raise self._invalid(
+                            f"row {self.read + len(batch) + 1:,} has {len(values)} columns instead "
+                            f"of {columns}: it is cut short, or written in another way than its "
+                            "manifest says"
+                        )
+                    batch.append(values)
+                    if len(batch) == ROWS:
+                        yield places, batch
+                        batch = []
+        except (csv.Error, EOFError, OSError, UnicodeError, zlib.error) as error:
+            raise self._invalid(
+                f"behind row {self.read + len(batch):,}: {excerpt(error)}"
+            ) from error
+        if places is not None:
+            yield places, batch
+
+    def _text(self) -> io.TextIOBase:
+        """The file's text, decompressed where it begins as gzip does."""
+        with self._path.open("rb") as file:
+            packed = file.read(2) == _GZIP
+        if packed:
+            return gzip.open(self._path, "rt", encoding="utf-8", newline="")
+        return self._path.open(encoding="utf-8", newline="")
+
+    def _parquet(self) -> Iterator[tuple[dict[str, int], list[Sequence[object]]]]:
+        pa, parquet = _pyarrow()
+        try:
+            with parquet.ParquetFile(self._path, memory_map=False) as file:
+                wanted = {folded(one) for one in (*self._report.needed, *self._report.more)}
+                names = [one for one in file.schema_arrow.names if folded(one) in wanted]
+                places = self._places(names)
+                for batch in file.iter_batches(batch_size=ROWS, columns=names):
+                    yield places, list(zip(*(one.to_pylist() for one in batch), strict=True))
+        except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+            raise self._invalid(f"behind row {self.read:,}: {excerpt(error)}") from error
+
+    def _places(self, columns: Sequence[str]) -> dict[str, int]:
+        """Where each column stands.
+
+        Raises:
+            InvalidReport: One that is needed is missing.
+        """
+        places = {folded(one): at for at, one in enumerate(columns)}
+        for needed in self._report.needed:
+            if folded(needed) not in places:
+                raise self._invalid(
+                    f"there is no column {needed!r}: add it to {self._report.configured}, and wait "
+                    "for the next report"
+                )
+        return places
+
+    def _invalid(self, what: str) -> InvalidReport:
+        return InvalidReport(
+            f"the inventory report cannot be read: {what}", object_name=self._file.name
+        )
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    """The library that reads Parquet, which nothing else needs.
+
+    Raises:
+        AdapterNotInstalled: It is missing.
+    """
+    try:
+        import pyarrow as pa  # noqa: PLC0415  (an extra, and 0.2 s)
+        from pyarrow import parquet  # noqa: PLC0415
+    except ImportError as error:
+        raise AdapterNotInstalled(
+            "a report in Parquet needs pyarrow: pip install 'statebucket[parquet]', or configure "
+            "the report as CSV"
+        ) from error
+    return pa, parquet

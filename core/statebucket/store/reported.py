@@ -1,0 +1,140 @@
+"""What an inventory report says of a store: the names to look at, without a listing."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Self
+
+from statebucket.contract.partition import Partition
+from statebucket.errors import InvalidArgument, InvalidReport, shown
+from statebucket.port.waiting import here
+from statebucket.store.report_files import files_at, reporting
+from statebucket.store.report_rows import ReportRows
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from datetime import datetime
+
+    from statebucket.port.bucket import ObjectInfo
+    from statebucket.port.inventory_reports import InventoryReport
+    from statebucket.store.context import StoreContext
+    from statebucket.store.report_files import ReportFiles
+
+
+class Reported:
+    """A report of a store, open.
+
+    Args:
+        files: Where its files are.
+        report: Its manifest, read.
+
+    Attributes:
+        taken_at: When the service began to look at the bucket.
+        lists_metadata: Whether the report has the objects' metadata.
+        number: How many files there are.
+    """
+
+    def __init__(self, files: ReportFiles, report: InventoryReport) -> None:
+        self._files = files
+        self._report = report
+        self.taken_at: datetime = report.taken_at
+        self.lists_metadata = report.lists_metadata
+        self.number = len(report.files)
+
+    @classmethod
+    async def open(cls, context: StoreContext, operation: str, address: str) -> Self:
+        """Reads a report's manifest: 1 request, or none where it is on this machine.
+
+        Args:
+            context: The store's.
+            operation: The public call.
+            address: Where the manifest is.
+
+        Raises:
+            InvalidArgument: It is no address of one, or the store's service writes none.
+            InvalidReport: There is no such report, or it is none of this store.
+        """
+        port = reporting(context)
+        files = files_at(context, operation, address)
+        try:
+            name = files.manifest_name
+            return cls(files, port.read_report(name, await files.manifest(), context.layout.areas))
+        except BaseException:
+            await files.close()
+            raise
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._files.close()
+
+    async def pages(
+        self, partition: Partition, folders: Sequence[str], *, last: str | None = None
+    ) -> AsyncIterator[list[ObjectInfo]]:
+        """The store's objects by the files of a part, in no order, up to 1,000 at a time.
+
+        Args:
+            partition: The part.
+            folders: What the names of objects begin with that are wanted.
+            last: Such a folder, whose objects come behind the others of their file.
+
+        Raises:
+            InvalidReport: A file is missing, altered or cannot be read.
+        """
+        wanted = tuple(folders)
+        first = tuple(one for one in wanted if one != last)
+        rows = 0
+        for file in self._report.files[partition.index :: partition.count]:
+            async with self._files.opened(file) as path:
+                read = ReportRows(self._report, file, path)
+                late = False
+                for page in read.pages():
+                    late = late or (last is not None and bool(_within(page, last)))
+                    yield _within(page, first)
+                    await here().sleep(0)  # to read takes long, and others wait for their replies
+                rows += read.read
+                if late and last is not None:
+                    for page in read.pages():
+                        yield _within(page, last)
+                        await here().sleep(0)
+        expected = self._report.rows
+        if partition.count == 1 and expected is not None and rows != expected:
+            raise InvalidReport(
+                f"the files of the report have {rows:,} rows, and {expected:,} by the manifest: "
+                "some are cut short, or of another report"
+            )
+
+
+@contextlib.asynccontextmanager
+async def opened_part(
+    context: StoreContext, operation: str, report: str | None, partition: Partition | None
+) -> AsyncIterator[tuple[Reported, Partition]]:
+    """The report that a call reads, and its part of that.
+
+    Args:
+        context: The store's.
+        operation: The public call.
+        report: The report's address; None where the partition has it.
+        partition: The part; None for all of the report.
+
+    Raises:
+        InvalidArgument: The part is of another report, or of a listing.
+        InvalidReport: There is no such report, or it is none of this store.
+    """
+    address = report
+    if partition is not None:
+        if report not in {None, partition.report}:
+            raise InvalidArgument(
+                "with report= a partition must be one of store.partitions(n, report=…) of the same "
+                f"report: {shown(partition.report)}"
+            )
+        address = partition.report
+    assert address is not None  # noqa: S101  (one of them has it)
+    part = partition or Partition(index=0, count=1, report=address)
+    async with await Reported.open(context, operation, address) as reported:
+        yield reported, part
+
+
+def _within(page: list[ObjectInfo], folders: str | tuple[str, ...]) -> list[ObjectInfo]:
+    return [info for info in page if info.name.startswith(folders)]
