@@ -37,22 +37,22 @@ class BlobRequests:
 
     Args:
         options: The store's options.
+        checked: Whether bodies are sent with their MD5: where TLS does not keep them unaltered.
     """
 
-    def __init__(self, options: BlobOptions) -> None:
+    def __init__(self, options: BlobOptions, *, checked: bool = True) -> None:
+        self._checked = checked
         self._ttl_tags = options.ttl_tags
         self._always = {"x-ms-blob-type": "BlockBlob", **VERSION}
         if options.encryption_scope is not None:
             self._always["x-ms-encryption-scope"] = options.encryption_scope
 
     def put(self, write: Write, condition: Version | None) -> Request:
-        """``Put Blob``, with an MD5 that the service checks."""
-        digest = md5(write.body, usedforsecurity=False).digest()
-        headers = {
-            "content-type": write.content_type,
-            "content-md5": b2a_base64(digest, newline=False).decode(),
-            **self._always,
-        }
+        """``Put Blob``, where it is to be checked with an MD5 that the service compares."""
+        headers = {"content-type": write.content_type, **self._always}
+        if self._checked:
+            digest = md5(write.body, usedforsecurity=False).digest()
+            headers["content-md5"] = b2a_base64(digest, newline=False).decode()
         if self._ttl_tags and write.expiry is not None and write.expiry.days is not None:
             headers[TAGS] = f"{TAG}={write.expiry.days}"
         if condition is not None:

@@ -62,7 +62,8 @@ def a_write(random: Random) -> Write:
 
 def a_request(random: Random) -> Request:
     scope = random.choice([None, "vault"])
-    requests = BlobRequests(BlobOptions(ttl_tags=random.random() < 0.7, encryption_scope=scope))
+    options = BlobOptions(ttl_tags=random.random() < 0.7, encryption_scope=scope)
+    requests = BlobRequests(options, checked=random.random() < 0.7)
     condition = random.choice([None, Version.ABSENT, Version('"0x8D"')])
     version = random.choice([None, Version('"0x8D"')])
     write = a_write(random)
