@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 _SERVERS = {
-    "s3": "moto",
-    "s3+http": "moto",
+    "s3": "ministack",
+    "s3+http": "ministack",
     "gcs": "fake",
     "gcs+http": "fake",
     "azure": "azurite",

@@ -24,6 +24,7 @@ from support.fault_proxy.proxy import (
     s3_error,
 )
 from support.places import ACME, E1, REMOTE, SERVICES, Place, snapshot
+from support.selection import examples
 
 if TYPE_CHECKING:
     from statebucket import StateStore
@@ -67,7 +68,7 @@ async def test_the_lease_of_a_killed_holder_is_taken_over(place: Place) -> None:
 @pytest.mark.slow
 @on_each
 async def test_two_processes_that_race_lose_no_update(place: Place) -> None:
-    seconds = 4.0
+    seconds = examples(2.0, 4.0)
     with started(place, "increment", seconds) as one, started(place, "increment", seconds) as two:
         turns = [rest(one), rest(two)]
     assert all(turns), "each had its turn"
@@ -222,7 +223,11 @@ async def test_interleaved_saves_of_two_workers_never_go_backwards(place: Place)
     seen = [0]
     async with place.open() as store:
         acme = store.tenant(ACME)
-        with started(place, "newer", 3.0, 1) as one, started(place, "newer", 3.0, 2) as two:
+        seconds = examples(2.0, 3.0)
+        with (
+            started(place, "newer", seconds, 1) as one,
+            started(place, "newer", seconds, 2) as two,
+        ):
             while one.poll() is None or two.poll() is None:
                 seen.append(await _number(acme))
                 await asyncio.sleep(0.02)

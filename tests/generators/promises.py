@@ -23,12 +23,12 @@ _SERVERS = {
     "moto": "moto",
     "seaweedfs": "SeaweedFS",
     "seaweedfs+http": "SeaweedFS",
-    "s3": "ministack",  # of a ``cloud``; of a ``place`` it is moto
+    "s3": "ministack",
     "gcs": "fake-gcs-server",
     "azure": "Azurite",
     "sqlite": "SQLite",
     "memory": "memory",
-    "s3+http": "moto",  # the other engine
+    "s3+http": "ministack",  # the other engine
     "gcs+http": "fake-gcs-server",
     "azure+http": "Azurite",
 }
@@ -45,7 +45,7 @@ _HOMES = {
         "memory, SQLite, moto, ministack, SeaweedFS, fake-gcs-server, Azurite"
     ),
     "soak": "SQLite, moto, fake-gcs-server, Azurite",
-    "isolation.test_reach": "moto, fake-gcs-server, Azurite",
+    "isolation.test_reach": "ministack, fake-gcs-server, Azurite",
     "unit.support.test_secret_scan": "all",
 }
 _ALONE = "no server"
@@ -345,7 +345,8 @@ def servers(tests: Iterable[str]) -> str:
         else:
             home = next((_HOMES[key] for key in _HOMES if place.startswith(key)), None)
             names += (home or _ALONE).split(", ")
-    if set(_CLOUDS) <= set(names):
+    strict = not place.startswith("functions.")  # these use fake-gcs-server as it is
+    if strict and set(_CLOUDS) <= set(names):
         names = [*(name for name in names if name not in _CLOUDS), "clouds"]
     return ", ".join(dict.fromkeys(names))
 
@@ -359,8 +360,7 @@ def _parameters(place: str, function: Any) -> list[str]:
     found_here = []
     for mark in marks:
         if mark.name == "parametrize" and mark.args[0] in {"cloud", "place"}:
-            of_places = {"s3": "moto"} if mark.args[0] == "place" else {}
-            found_here += [of_places.get(param, _SERVERS[param]) for param in mark.args[1]]
+            found_here += [_SERVERS[param] for param in mark.args[1]]
     return found_here
 
 

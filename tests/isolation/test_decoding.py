@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from support.targets.deployments import Deployment
 
-SERVERS = {"s3": "moto", "gcs": "fake", "azure": "azurite"}
+SERVERS = {"s3": "ministack", "gcs": "fake", "azure": "azurite"}
 MINE = Ids("e1", "k", "r", "acme")
 # Each kind of object, with a good body of it.
 KINDS = {

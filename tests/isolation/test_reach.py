@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from statebucket import StateStore
+    from support.servers import Server
     from support.targets.deployments import Deployment
 
-SERVERS = {"s3": "moto", "gcs": "fake", "azure": "azurite"}
+SERVERS = {"s3": "ministack", "gcs": "fake", "azure": "azurite"}
 # Tenants as they call themselves, and the segment that is theirs, written out by hand.
 TENANTS = {
     "acme": "acme",
@@ -174,8 +175,8 @@ def test_every_call_is_seen_to_name_something(deployment: Deployment) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_view_does_not_write_the_bucket_s_rules(moto: object, tmp_path: Path) -> None:
-    with deployment_on("s3", moto, tmp_path) as deployment:  # type: ignore[arg-type]  # a Server
+async def test_a_view_does_not_write_the_bucket_s_rules(ministack: Server, tmp_path: Path) -> None:
+    with deployment_on("s3", ministack, tmp_path) as deployment:
         async with deployment.open() as store:
             view = store.tenant("acme")
             assert not (await view.apply_lifecycle()).applied

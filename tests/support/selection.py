@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     import pytest
+
+Amount = TypeVar("Amount", int, float)
 
 OPTION = "--everything"
 _VARIABLE = "STATEBUCKET_TESTS"
@@ -104,8 +106,13 @@ def start(*, everything: bool) -> None:
     os.environ[_VARIABLE] = "everything" if everything else "some"
 
 
-def examples(some: int, everything: int) -> int:
-    """How many examples a property is tried with: some by ``make test``, more by ``test-all``."""
+def examples(some: Amount, everything: Amount) -> Amount:
+    """How many examples a property is tried with, or for how many seconds processes race.
+
+    Args:
+        some: What ``make test`` does.
+        everything: What ``make test-all`` does.
+    """
     return everything if os.environ.get(_VARIABLE) == "everything" else some
 
 
