@@ -40,8 +40,23 @@ locals {
     abort_uploads_days     = var.abort_uploads_days
   }
 
+  # Temporary rules that remove whole tenants, as delete_tenant(by="lifecycle") writes them elsewhere;
+  # a test compares them with core/statebucket/lifecycle/offboarding.py.
+  offboarding_rules = [
+    for tenant in var.offboarded_tenants : {
+      id                     = "${local.rule_id}-offboard-${substr(sha256("${local.root}tenants/${tenant}/"), 0, 16)}"
+      enabled                = true
+      prefixes               = ["${local.root}tenants/${tenant}/"]
+      tags                   = {}
+      expiration_days        = 1
+      expired_delete_markers = false
+      noncurrent_days        = 1
+      abort_uploads_days     = 1
+    }
+  ]
+
   state_rules     = concat(local.ttl_rules, [local.tidy_rule])
-  lifecycle_rules = concat(local.state_rules, var.extra_lifecycle_rules)
+  lifecycle_rules = concat(local.state_rules, local.offboarding_rules, var.extra_lifecycle_rules)
 
   # Extra rules that would expire state: those that match an area or a part of one, regardless of the
   # TTL of the objects there or earlier than the days of their class. A rule for another tag does not,

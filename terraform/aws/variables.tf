@@ -143,6 +143,23 @@ variable "extra_lifecycle_rules" {
   }
 }
 
+variable "offboarded_tenants" {
+  description = "Tenants that the bucket removes, each as its object names have it: all below tenants/NAME/ is deleted a day after its write, for good, while the tenant is listed here. For tenants too large for delete_tenant; take each out again once `delete_tenant(by=\"lifecycle\")` reports that it is done."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for tenant in var.offboarded_tenants : can(regex("^([A-Za-z0-9_-]|~[0-9A-F]{2})(([A-Za-z0-9._-]|~[0-9A-F]{2})*([A-Za-z0-9_-]|~[0-9A-F]{2}))?$", tenant))])
+    error_message = "A tenant in offboarded_tenants must be as object names have it: letters, digits, '-', '_' and inner '.', every other byte as ~ and two capital hex digits."
+  }
+
+  validation {
+    condition     = length(distinct(var.offboarded_tenants)) == length(var.offboarded_tenants)
+    error_message = "Each tenant may be in offboarded_tenants once."
+  }
+}
+
 variable "tenant_tag" {
   description = "The principal tag whose value is the tenant, for tenant_policy_json."
   type        = string

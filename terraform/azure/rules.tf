@@ -36,8 +36,21 @@ locals {
     noncurrent_days = var.noncurrent_days
   }
 
+  # Temporary rules that remove whole tenants, as delete_tenant(by="lifecycle") writes them elsewhere;
+  # a test compares them with core/statebucket/lifecycle/offboarding.py.
+  offboarding_rules = [
+    for tenant in var.offboarded_tenants : {
+      id              = "${local.rule_id}offboard${substr(sha256("${local.root}tenants/${tenant}/"), 0, 16)}"
+      enabled         = true
+      prefixes        = ["${var.container_name}/${local.root}tenants/${tenant}/"]
+      tags            = {}
+      expiration_days = 1
+      noncurrent_days = 1
+    }
+  ]
+
   state_rules     = concat(local.ttl_rules, [local.tidy_rule])
-  lifecycle_rules = concat(local.state_rules, var.extra_lifecycle_rules)
+  lifecycle_rules = concat(local.state_rules, local.offboarding_rules, var.extra_lifecycle_rules)
 
   # Extra rules that would expire state: those that match an area or a part of one, regardless of the
   # TTL of the blobs there or earlier than the days of their class. A rule for another tag does not,

@@ -39,8 +39,20 @@ locals {
     abort_uploads_days = var.abort_uploads_days
   }
 
+  # Temporary rules that remove whole tenants, as delete_tenant(by="lifecycle") writes them elsewhere;
+  # a test compares them with core/statebucket/lifecycle/offboarding.py.
+  offboarding_rules = [
+    for tenant in var.offboarded_tenants : {
+      prefixes           = ["${local.root}tenants/${tenant}/"]
+      expiration_days    = 1
+      custom_time_days   = null
+      noncurrent_days    = null
+      abort_uploads_days = null
+    }
+  ]
+
   state_rules     = [local.ttl_rule, local.noncurrent_rule, local.uploads_rule]
-  lifecycle_rules = concat(local.state_rules, var.extra_lifecycle_rules)
+  lifecycle_rules = concat(local.state_rules, local.offboarding_rules, var.extra_lifecycle_rules)
 
   # Extra rules that would expire state: those by age that match an area or a part of one.
   unsafe_rules = [

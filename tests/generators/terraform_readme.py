@@ -145,6 +145,11 @@ a class of TTLs. The ids of the module's rules begin with `statebucket-tf-`. `ap
 recognises them, leaves them alone and prints the module's input instead. An extra rule with
 several prefixes becomes one for each, whose id ends in the last part of the prefix.
 
+To remove a tenant too large for `delete_tenant`, list it in `offboarded_tenants`, apply, run
+`statebucket rm-tenant acme --by-lifecycle` from the next day on until it is done, and take it out
+again; see [removing a very large tenant](../../core/scale.md#removing-a-very-large-tenant). While
+it is listed, what is written to it is lost a day later.
+
 ## What was tested
 
 On a local S3 and IAM server, with Terraform 1.11 and provider 5.100: applied, checked, planned
@@ -203,6 +208,11 @@ A bucket has one set of lifecycle rules, and this module owns it: put further ru
 labels `statebucket-lifecycle = terraform` and `statebucket-prefix`, a digest of the prefix.
 `apply_lifecycle` recognises them, leaves the rules alone and prints the module's input instead.
 
+To remove a tenant too large for `delete_tenant`, list it in `offboarded_tenants`, apply, run
+`statebucket rm-tenant acme --by-lifecycle` from the next day on until it is done, and take it out
+again; see [removing a very large tenant](../../core/scale.md#removing-a-very-large-tenant). While
+it is listed, what is written to it is lost a day later.
+
 Soft delete, 7 days by default at Cloud Storage, is off: every save of a snapshot replaces an
 object, and each replaced one would be billed for that long. `soft_delete_days` turns it on.
 
@@ -227,6 +237,12 @@ An account has one lifecycle policy, and this module owns it: put further rules 
 `extra_lifecycle_rules`. A rule that would expire state fails the plan, as does one that shortens
 a class of TTLs. Those who use the blobs cannot see the policy: `check_lifecycle` lists what must
 be there, and `apply_lifecycle` cannot write it.
+
+To remove a tenant too large for `delete_tenant`, list it in `offboarded_tenants` and apply. Once
+no blob of it is left, `statebucket rm-tenant acme --by-lifecycle` removes its owner records; then
+take it out again. See
+[removing a very large tenant](../../core/scale.md#removing-a-very-large-tenant). While it is
+listed, what is written to it is lost a day or two later.
 
 Soft delete is off: every save of a snapshot replaces a blob, and each replaced one would be
 billed for that long. `soft_delete_days` turns it on. Versions and soft-deleted blobs outlive the

@@ -6,8 +6,10 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from statebucket.lifecycle.offboarding import offboarding_rule
 from statebucket.lifecycle.rules import needed_rules
 from statebucket.port.lifecycle import TERRAFORM_ID
+from statebucket.store.layout import Layout
 from statebucket_azure import lifecycle as azure
 from statebucket_gcs import lifecycle as gcs
 from statebucket_s3 import lifecycle as s3
@@ -69,6 +71,12 @@ def expected(module: str, prefix: str, *, owner_index: bool) -> list[dict[str, A
     where = scope(prefix, REMOVAL[module], owner_index=owner_index)
     rules = needed_rules(where, id_start=TERRAFORM_ID)
     return [_as_module(module, rule) for rule in rules]
+
+
+def expected_offboarding(module: str, prefix: str, tenant: str) -> dict[str, Any]:
+    """The rule that removes a tenant, as the module should make it."""
+    where = scope(prefix, REMOVAL[module])
+    return _as_module(module, offboarding_rule(where, Layout(prefix).tenant(tenant), None))
 
 
 def _as_module(module: str, rule: Any) -> dict[str, Any]:

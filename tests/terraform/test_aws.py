@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from statebucket import OffboardingReport
     from statebucket.contract.lifecycle import LifecyclePlan, LifecycleReport
     from support.servers import Server
     from terraform.made import Made
@@ -43,7 +44,7 @@ def test_the_store_finds_the_rules_that_it_needs(made: Made) -> None:
     for module in (made.plain, made.tenants, made.example):
         report, plan = check(made, module["store_url"])
         assert report.ok, report
-        assert report.findings == ()
+        assert len(report.findings) == (module is made.tenants)  # that a tenant is being removed
         assert not plan.applied
 
 
@@ -74,7 +75,25 @@ def test_the_rules_of_others_that_went_through_the_module_are_there(made: Made) 
     client = raw_client(made.server)
     rules = client.get_bucket_lifecycle_configuration(Bucket="tenants-state")["Rules"]
     assert {"logs", "versions"} <= {rule["ID"] for rule in rules}
-    assert len(rules) == 12 + 2
+    assert len(rules) == 12 + 2 + 1
+
+
+def test_the_tenant_that_the_module_removes_is_known_to_the_store(made: Made) -> None:
+    async def run() -> tuple[LifecycleReport, OffboardingReport]:
+        url = f"{made.tenants['store_url']}&endpoint_url={made.server.url}"
+        async with open_store(url) as store:
+            report = await store.check_lifecycle()
+            return report, await store.delete_tenant("gone", by="lifecycle")
+
+    client = raw_client(made.server)
+    policy = client.get_bucket_policy(Bucket="tenants-state")["Policy"]
+    client.delete_bucket_policy(Bucket="tenants-state")  # which refuses plain HTTP
+    report, offboarding = asyncio.run(run())
+    client.put_bucket_policy(Bucket="tenants-state", Policy=policy)
+    (note,) = report.findings
+    assert "removes tenant 'gone' for delete_tenant" in note.message
+    assert offboarding.done
+    assert offboarding.module_input == 'offboarded_tenants = ["gone"]'
 
 
 def test_the_example_has_its_role_and_its_store(made: Made) -> None:

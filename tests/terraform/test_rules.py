@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from statebucket.contract.segments import encode
 from statebucket.lifecycle import rules as lifecycle
 from statebucket.lifecycle.manager import LifecycleManager
+from statebucket.lifecycle.offboarding import TenantRule
 from statebucket.lifecycle.rules import needed_rules
 from statebucket.port.expiry import CLASSES, TAG
 from statebucket.port.lifecycle import Lifecycle
@@ -18,7 +20,7 @@ from statebucket_gcs import lifecycle as gcs
 from statebucket_s3 import lifecycle as s3
 from support.rules import scope
 from terraform.hcl import ROOT, locals_of
-from terraform.rules import REMOVAL, computed, copy_rules, expected
+from terraform.rules import REMOVAL, computed, copy_rules, expected, expected_offboarding
 from terraform.tool import need_terraform
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def s3_made() -> Lifecycle:
 
 
 def gcs_made() -> Lifecycle:
-    labels = {"statebucket-lifecycle": "terraform"}
+    labels = {"statebucket-lifecycle": "terraform", "statebucket-prefix": lifecycle.digest("app")}
     return gcs.read({"metageneration": "1", "labels": labels})
 
 
@@ -112,6 +114,45 @@ def test_the_rules_that_terraform_computes_are_those_that_are_needed(
     copy_rules(module, tmp_path)
     rules = computed(module, tmp_path, prefix=prefix, owner_index=owner_index)
     assert rules == expected(module, prefix, owner_index=owner_index)
+
+
+@pytest.mark.parametrize("module", ["aws", "gcp", "azure"])
+@pytest.mark.parametrize("prefix", ["", "app/state"])
+def test_the_rules_that_remove_tenants_are_those_of_the_core(
+    module: str, prefix: str, tmp_path: Path
+) -> None:
+    need_terraform()
+    copy_rules(module, tmp_path)
+    tenants = ["acme", "acme-2", "b c.d", "é"]
+    rules = computed(
+        module,
+        tmp_path,
+        what="local.offboarding_rules",
+        prefix=prefix,
+        offboarded_tenants=[encode(tenant) for tenant in tenants],
+    )
+    assert rules == [expected_offboarding(module, prefix, tenant) for tenant in tenants]
+
+
+@pytest.mark.parametrize(("module", "found"), [("aws", s3_made), ("gcp", gcs_made)])
+def test_what_off_boarding_prints_is_valid_input_of_the_module(
+    module: str, found: Callable[[], Lifecycle], tmp_path: Path
+) -> None:
+    need_terraform()
+    copy_rules(module, tmp_path)
+    removal = REMOVAL[module]
+    port = OwnedByTerraform(removal, found())
+    for prefix, name, what in (
+        ("app", "offboarded_tenants", "local.offboarding_rules"),
+        ("other", "extra_lifecycle_rules", "var.extra_lifecycle_rules"),
+    ):
+        layout = Layout(prefix)
+        rule = TenantRule(port, scope(prefix, removal), "b c", layout.tenant("b c"))
+        text = rule.module_input(found())
+        assert text.startswith(f"{name} = ")
+        value = json.loads(text.removeprefix(f"{name} = "))
+        rules = computed(module, tmp_path, what=what, prefix="app", **{name: value})
+        assert [plain(one) for one in rules] == [plain(expected_offboarding(module, prefix, "b c"))]
 
 
 @pytest.mark.parametrize("module", CLOUDS_WITH_CLASSES)

@@ -350,3 +350,26 @@ run "extra_rule_whose_prefixes_end_alike" {
     error_message = "each of its rules has an id of its own"
   }
 }
+
+run "tenants_that_are_removed" {
+  command = plan
+
+  variables {
+    prefix             = "app"
+    offboarded_tenants = ["acme", "b~20c.d"]
+  }
+
+  assert {
+    condition     = length(local.s3_rules) == 38 && alltrue([for rule in local.offboarding_rules : endswith(rule.prefixes[0], "/") && rule.expiration_days == 1])
+    error_message = "a rule for each tenant, for its own prefix with the closing slash"
+  }
+}
+
+run "removed_tenant_that_is_all_tenants" {
+  command         = plan
+  expect_failures = [var.offboarded_tenants]
+
+  variables {
+    offboarded_tenants = [""]
+  }
+}

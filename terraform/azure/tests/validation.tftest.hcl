@@ -246,3 +246,62 @@ run "extra_rules_for_a_class" {
     error_message = "a rule that shortens a class takes state"
   }
 }
+
+run "tenants_that_are_removed" {
+  command = plan
+
+  variables {
+    prefix             = "app"
+    offboarded_tenants = ["acme", "b~20c.d"]
+  }
+
+  assert {
+    condition     = length(local.lifecycle_rules) == 14 && alltrue([for rule in local.offboarding_rules : endswith(rule.prefixes[0], "/") && rule.expiration_days == 1])
+    error_message = "a rule for each tenant, for its own prefix with the closing slash"
+  }
+}
+
+run "removed_tenant_that_is_all_tenants" {
+  command         = plan
+  expect_failures = [var.offboarded_tenants]
+
+  variables {
+    offboarded_tenants = [""]
+  }
+}
+
+run "removed_tenant_with_a_slash" {
+  command         = plan
+  expect_failures = [var.offboarded_tenants]
+
+  variables {
+    offboarded_tenants = ["acme/keys"]
+  }
+}
+
+run "removed_tenant_that_climbs" {
+  command         = plan
+  expect_failures = [var.offboarded_tenants]
+
+  variables {
+    offboarded_tenants = [".."]
+  }
+}
+
+run "removed_tenant_that_is_not_escaped" {
+  command         = plan
+  expect_failures = [var.offboarded_tenants]
+
+  variables {
+    offboarded_tenants = ["acme corp"]
+  }
+}
+
+run "removed_tenant_twice" {
+  command         = plan
+  expect_failures = [var.offboarded_tenants]
+
+  variables {
+    offboarded_tenants = ["acme", "acme"]
+  }
+}

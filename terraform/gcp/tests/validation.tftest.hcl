@@ -232,3 +232,62 @@ run "labels_of_conditions" {
     error_message = "a title names one tenant"
   }
 }
+
+run "tenants_that_are_removed" {
+  command = plan
+
+  variables {
+    prefix             = "app"
+    offboarded_tenants = ["acme", "b~20c.d"]
+  }
+
+  assert {
+    condition     = length(local.lifecycle_rules) == 5 && alltrue([for rule in local.offboarding_rules : endswith(rule.prefixes[0], "/") && rule.expiration_days == 1])
+    error_message = "a rule for each tenant, for its own prefix with the closing slash"
+  }
+}
+
+run "removed_tenant_that_is_all_tenants" {
+  command         = plan
+  expect_failures = [var.offboarded_tenants]
+
+  variables {
+    offboarded_tenants = [""]
+  }
+}
+
+run "removed_tenant_with_a_slash" {
+  command         = plan
+  expect_failures = [var.offboarded_tenants]
+
+  variables {
+    offboarded_tenants = ["acme/keys"]
+  }
+}
+
+run "removed_tenant_that_climbs" {
+  command         = plan
+  expect_failures = [var.offboarded_tenants]
+
+  variables {
+    offboarded_tenants = [".."]
+  }
+}
+
+run "removed_tenant_that_is_not_escaped" {
+  command         = plan
+  expect_failures = [var.offboarded_tenants]
+
+  variables {
+    offboarded_tenants = ["acme corp"]
+  }
+}
+
+run "removed_tenant_twice" {
+  command         = plan
+  expect_failures = [var.offboarded_tenants]
+
+  variables {
+    offboarded_tenants = ["acme", "acme"]
+  }
+}

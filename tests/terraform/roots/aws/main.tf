@@ -53,6 +53,8 @@ module "tenants" {
   force_destroy = true
   tags          = { team = "platform" }
 
+  offboarded_tenants = ["gone"]
+
   extra_lifecycle_rules = [
     { id = "logs", prefixes = ["logs/"], expiration_days = 30 },
     { id = "versions", noncurrent_days = 30 },
