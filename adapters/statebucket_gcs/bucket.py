@@ -12,7 +12,7 @@ from msgspec import structs
 
 from statebucket.contract.versions import Version
 from statebucket.errors import Unavailable
-from statebucket.port.beginnings import just_behind
+from statebucket.port.beginnings import behind_folder, just_behind
 from statebucket.port.bucket import JSON, Deletion, Limits, Object, ObjectInfo, Page, PrefixPage
 from statebucket_gcs.errors import error_of, malformed
 from statebucket_gcs.versions import matching
@@ -270,9 +270,13 @@ class GCSBucket:
         listing = await self._list(prefix, after, limit, query)
         return Page([item.listed() for item in listing.items], listing.next_page_token)
 
-    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
+    async def list_prefixes(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> PrefixPage:
         """See `statebucket.port.bucket.Bucket.list_prefixes`."""
         query = {"fields": "prefixes,nextPageToken", "delimiter": "/"}
+        if start_after is not None:
+            query["startOffset"] = behind_folder(start_after)
         listing = await self._list(prefix, after, limit, query)
         return PrefixPage(listing.prefixes, listing.next_page_token)
 

@@ -93,11 +93,16 @@ class MemoryBucket:
             infos = [self._objects[name].info for name in chosen]
         return Page(infos, chosen[-1] if len(chosen) == limit else None)
 
-    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
+    async def list_prefixes(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> PrefixPage:
         """See `statebucket.port.bucket.Bucket.list_prefixes`."""
+        from statebucket.port.beginnings import behind_folder  # noqa: PLC0415  (rarely needed)
+
         found: list[str] = []
         with self._lock:
-            at = _start(self._names, prefix, after)
+            start = None if start_after is None else behind_folder(start_after)
+            at = _start(self._names, prefix, after or start)
             while len(found) < limit and at < len(self._names):
                 name = self._names[at]
                 if not name.startswith(prefix):
@@ -105,12 +110,10 @@ class MemoryBucket:
                 head, slash, _ = name[len(prefix) :].partition("/")
                 if slash:
                     found.append(f"{prefix}{head}/")
-                    # "0" is the character behind "/": skip all that lies below this prefix.
-                    at = bisect.bisect_left(self._names, f"{prefix}{head}0", at)
+                    at = bisect.bisect_left(self._names, behind_folder(found[-1]), at)
                 else:
                     at += 1
-        # What is listed next lies behind everything below the last prefix.
-        return PrefixPage(found, f"{found[-1][:-1]}0" if len(found) == limit else None)
+        return PrefixPage(found, behind_folder(found[-1]) if len(found) == limit else None)
 
     async def check(self, prefix: str) -> None:
         """Finds nothing wrong: a dictionary can always be reached."""

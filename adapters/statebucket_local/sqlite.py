@@ -149,8 +149,12 @@ class SQLiteBucket:
         )
         return Page([_info(row) for row in rows], rows[-1][0] if len(rows) == limit else None)
 
-    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
+    async def list_prefixes(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> PrefixPage:
         """See `statebucket.port.bucket.Bucket.list_prefixes`."""
+        from statebucket.port.beginnings import behind_folder  # noqa: PLC0415  (rarely needed)
+
         # Each step of the recursion jumps behind all names below the prefix found last, so that
         # the cost is one look-up in the index for each prefix, not for each object.
         sql = """
@@ -169,6 +173,8 @@ class SQLiteBucket:
             SELECT name FROM found WHERE name IS NOT NULL AND instr(substr(name, :cut), '/') > 0
             LIMIT :limit
         """
+        if after is None and start_after is not None:
+            after = behind_folder(start_after)
         values = {
             "after": after or "",
             "prefix": prefix,
@@ -178,7 +184,7 @@ class SQLiteBucket:
         }
         names = await self._run(lambda db: [row[0] for row in db.execute(sql, values)])
         found = [f"{prefix}{name[len(prefix) :].partition('/')[0]}/" for name in names]
-        return PrefixPage(found, f"{found[-1][:-1]}0" if len(found) == limit else None)
+        return PrefixPage(found, behind_folder(found[-1]) if len(found) == limit else None)
 
     async def check(self, prefix: str) -> None:
         """See `statebucket.port.bucket.Bucket.check`."""

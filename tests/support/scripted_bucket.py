@@ -132,11 +132,15 @@ class ScriptedBucket:
         )
         return page
 
-    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
+    async def list_prefixes(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> PrefixPage:
         page: PrefixPage = await self._take(
             "list_prefixes",
             prefix,
-            lambda: self.inner.list_prefixes(prefix, after=after, limit=limit),
+            lambda: self.inner.list_prefixes(
+                prefix, after=after, limit=limit, start_after=start_after
+            ),
         )
         return page
 

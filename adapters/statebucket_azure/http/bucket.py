@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from statebucket.errors import RequestRejected, Unavailable, UnsupportedOperation
+from statebucket.port.beginnings import behind_folder, just_behind
 from statebucket.port.bucket import Limits, Location, Object, ObjectInfo
 from statebucket_azure.codes import ERRORS, READS, BlobNotFound, malformed, refusal
 from statebucket_azure.http import replies
@@ -163,23 +164,30 @@ class HTTPBucket:
         self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
     ) -> Page:
         """See `statebucket.port.bucket.Bucket.list`."""
-        start_after = start_after if self._knows_beginnings else None
+        start = None if start_after is None else just_behind(start_after)
+        reply = await self._list(prefix, after, limit, "", start)
+        return replies.page_of(reply, self._container, prefix, after)
+
+    async def list_prefixes(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> PrefixPage:
+        """See `statebucket.port.bucket.Bucket.list_prefixes`."""
+        start = None if start_after is None else behind_folder(start_after)
+        reply = await self._list(prefix, after, limit, "/", start)
+        return replies.prefixes_of(reply, self._container, prefix, after)
+
+    async def _list(
+        self, prefix: str, after: str | None, limit: int, delimiter: str, start: str | None
+    ) -> Reply:
+        start = start if self._knows_beginnings else None
         try:
-            reply = await self._send(
-                self._requests.list(prefix, after, limit, start_after=start_after)
-            )
+            return await self._send(self._requests.list(prefix, after, limit, delimiter, start))
         except RequestRejected as error:
-            if start_after is None or error.code != _UNKNOWN_VERSION:
+            if start is None or error.code != _UNKNOWN_VERSION:
                 raise
             # The service is older than beginnings. Without one the page only holds more.
             self._knows_beginnings = False
-            reply = await self._send(self._requests.list(prefix, after, limit))
-        return replies.page_of(reply, self._container, prefix, after)
-
-    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
-        """See `statebucket.port.bucket.Bucket.list_prefixes`."""
-        reply = await self._send(self._requests.list(prefix, after, limit, "/"))
-        return replies.prefixes_of(reply, self._container, prefix, after)
+            return await self._send(self._requests.list(prefix, after, limit, delimiter))
 
     async def check(self, prefix: str) -> None:
         """See `statebucket.port.bucket.Bucket.check`."""

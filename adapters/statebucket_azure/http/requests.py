@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from statebucket.contract.versions import Version
-from statebucket.port.beginnings import just_behind
 from statebucket.port.expiry import TAG
 from statebucket_azure.versions import if_match
 from statebucket_http.paths import path_of
@@ -90,17 +89,25 @@ class BlobRequests:
         after: str | None,
         limit: int,
         delimiter: str = "",
-        start_after: str | None = None,
+        start: str | None = None,
     ) -> Request:
-        """``List Blobs``; with a delimiter, of prefixes only, else with metadata."""
+        """``List Blobs``; with a delimiter, of prefixes only, else with metadata.
+
+        Args:
+            prefix: What the names begin with.
+            after: The marker of the page before.
+            limit: The most entries.
+            delimiter: Cuts names off.
+            start: The name to begin with.
+        """
         parts = ["comp=list"]
         parts.append(f"delimiter={quote(delimiter, safe='~')}" if delimiter else "include=metadata")
         if after is not None:
             parts.append(f"marker={quote(after, safe='~')}")
         parts += [f"maxresults={limit}", f"prefix={quote(prefix, safe='~')}", "restype=container"]
-        if start_after is None:
+        if start is None:
             return Request("GET", "", "&".join(parts), VERSION)
-        parts.append(f"startFrom={quote(just_behind(start_after), safe='~')}")
+        parts.append(f"startFrom={quote(start, safe='~')}")
         return Request("GET", "", "&".join(parts), _VERSION_OF_BEGINNINGS)
 
     def delete_many(self, names: Sequence[str], grant: Grant, base: str, date: str) -> Request:

@@ -176,10 +176,14 @@ class AzureBucket:
             listing.objects(container, prefix, after, limit, start_after, self._how)
         )
 
-    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
+    async def list_prefixes(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> PrefixPage:
         """Lists the prefixes one ``/`` below ``prefix``, in one request."""
         container = await self._container()
-        return await sdk_call(listing.prefixes(container, prefix, after, limit, self._how))
+        return await sdk_call(
+            listing.prefixes(container, prefix, after, limit, start_after, self._how)
+        )
 
     async def check(self, prefix: str) -> None:
         """Finds out, by listing one blob, whether the container can be reached and listed."""

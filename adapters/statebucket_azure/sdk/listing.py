@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from azure.core.pipeline.policies import ContentDecodePolicy
 
 from statebucket.errors import excerpt
-from statebucket.port.beginnings import just_behind
+from statebucket.port.beginnings import behind_folder, just_behind
 from statebucket_azure.codes import malformed
 from statebucket_azure.listing import page_of, prefixes_of
 
@@ -38,9 +38,7 @@ async def objects(
     """
     replies: list[PipelineResponse[Any, Any]] = []
     if start_after is not None:
-        # A parameter of the request, since older releases of the SDK have no keyword for it. An
-        # older version of the service, which knows it not, lists from the beginning.
-        how = {**how, "params": {"startFrom": just_behind(start_after)}}
+        how = _beginning(how, just_behind(start_after))
     pages = container.list_blob_names(
         name_starts_with=prefix,
         include=["metadata"],
@@ -56,10 +54,17 @@ async def objects(
 
 
 async def prefixes(
-    container: ContainerClient, prefix: str, after: str | None, limit: int, how: dict[str, Any]
+    container: ContainerClient,
+    prefix: str,
+    after: str | None,
+    limit: int,
+    start_after: str | None,
+    how: dict[str, Any],
 ) -> PrefixPage:
     """One page of the prefixes one slash below ``prefix``."""
     replies: list[PipelineResponse[Any, Any]] = []
+    if start_after is not None:
+        how = _beginning(how, behind_folder(start_after))
     pages: Any = container.walk_blobs(
         name_starts_with=prefix, results_per_page=limit, raw_response_hook=replies.append, **how
     ).by_page(after)
@@ -68,6 +73,15 @@ async def prefixes(
         return prefixes_of(_root(replies), container.container_name, prefix, after)
     except _UNREADABLE as error:
         raise malformed(excerpt(error)) from error
+
+
+def _beginning(how: dict[str, Any], start: str) -> dict[str, Any]:
+    """The options of a listing that begins with a name.
+
+    A parameter of the request, since older releases of the SDK have no keyword for it. An older
+    version of the service, which does not know it, lists from the beginning.
+    """
+    return {**how, "params": {"startFrom": start}}
 
 
 def _root(replies: list[PipelineResponse[Any, Any]]) -> Element:

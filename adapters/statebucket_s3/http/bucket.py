@@ -130,9 +130,16 @@ class HTTPBucket:
         reply = await self._send(self._requests.list(prefix, after, limit, start_after=start_after))
         return replies.page_of(reply, prefix, after)
 
-    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
+    async def list_prefixes(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> PrefixPage:
         """See `statebucket.port.bucket.Bucket.list_prefixes`."""
-        reply = await self._send(self._requests.list(prefix, after, limit, "/"))
+        start = None
+        if start_after is not None:
+            from statebucket.port.beginnings import behind_folder  # noqa: PLC0415  (rarely needed)
+
+            start = behind_folder(start_after)
+        reply = await self._send(self._requests.list(prefix, after, limit, "/", start))
         return replies.prefixes_of(reply, prefix, after)
 
     async def check(self, prefix: str) -> None:

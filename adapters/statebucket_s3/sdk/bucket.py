@@ -193,9 +193,16 @@ class SDKBucket:
             ]
         return Page(objects, _following(reply, after))
 
-    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
+    async def list_prefixes(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> PrefixPage:
         """See `statebucket.port.bucket.Bucket.list_prefixes`."""
-        reply = await self._list(prefix, after, limit, Delimiter="/")
+        options = {"Delimiter": "/"}
+        if start_after is not None and after is None and self.limits.lists_in_order:
+            from statebucket.port.beginnings import behind_folder  # noqa: PLC0415  (rarely needed)
+
+            options["StartAfter"] = behind_folder(start_after)
+        reply = await self._list(prefix, after, limit, **options)
         with _reading():
             prefixes = [entry["Prefix"] for entry in reply.get("CommonPrefixes", ())]
         return PrefixPage(prefixes, _following(reply, after))

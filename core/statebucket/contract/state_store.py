@@ -825,9 +825,9 @@ class StateStore(StorageBackend, Protocol):
     ) -> AsyncIterator[ExecutionId]:
         """The executions of a tenant that have keys or a snapshot, each once.
 
-        1 request per 1,000 with keys and 1 per 1,000 snapshots. In the order of their names, each
-        with a ``/`` behind it. What has expired and is not removed yet counts where the listing
-        does not show it: of keys anywhere, of snapshots on S3.
+        1 request per 1,000 with keys and 1 per 1,000 snapshots that come behind ``after``. In the
+        order of their names, each with a ``/`` behind it. What has expired and is not removed yet
+        counts where the listing does not show it: of keys anywhere, of snapshots on S3.
 
         Args:
             tenant_id: The tenant; by default that which this store is bound to. Without either,
@@ -835,8 +835,8 @@ class StateStore(StorageBackend, Protocol):
             prefix: Only executions whose id begins with this text. One that ends in ``.`` takes 2
                 requests more.
             after: Only those behind this id in the order above, which need not exist: the last of
-                a listing goes on where that ended. What comes before it is listed too, and costs
-                its requests.
+                a listing goes on where that ended. An id that this one continues with a ``-`` or
+                ``.`` comes behind it, and costs 1 request more when its turn comes.
             limit: At most so many.
 
         Raises:

@@ -1,12 +1,21 @@
-"""Where a listing begins, on services that include the name that they are to begin with."""
+"""Where a listing begins that does not begin with its first name."""
 
 from __future__ import annotations
 
 
 def just_behind(name: str) -> str:
-    """The name to begin with, to begin behind this one.
+    """The name to begin with, to begin behind this one, where a service includes it.
 
     It is this name and the first character that can be seen: no name that a store writes comes
     before it and behind this one.
     """
     return f"{name}!"
+
+
+def behind_folder(prefix: str) -> str:
+    """The name to begin with, to begin behind a prefix that ends in ``/`` and all names below it.
+
+    "0" is the character behind "/". No prefix is this name, so that it does not matter whether a
+    service includes it.
+    """
+    return f"{prefix[:-1]}0"

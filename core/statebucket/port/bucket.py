@@ -213,8 +213,18 @@ class Bucket(Protocol):
         """
         ...
 
-    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
-        """Lists the prefixes one ``/`` below ``prefix``, in one request a page."""
+    async def list_prefixes(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> PrefixPage:
+        """Lists the prefixes one ``/`` below ``prefix``, in one request a page.
+
+        Args:
+            prefix: What they begin with.
+            after: ``following`` of the page before.
+            limit: The most prefixes to return.
+            start_after: Begin with the first prefix behind this one, which is one of them and ends
+                in ``/``; as in `list`, a page may hold this one and those before it.
+        """
         ...
 
     async def check(self, prefix: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from statebucket.contract.segments import beginnings, encode_execution
+from statebucket.contract.segments import beginnings, decode, encode_execution
+from statebucket.store.objects import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,12 +29,9 @@ async def with_state(
         chosen: Which of them are wanted.
     """
     left = chosen.limit
-    start = "" if chosen.after is None else _folder(chosen.after)
     if left == 0:
         return
     async for execution_id in _all(context, operation, tenant_id, chosen):
-        if _folder(execution_id) <= start or not execution_id.startswith(chosen.prefix):
-            continue
         yield execution_id
         if left is not None:
             left -= 1
@@ -44,19 +42,24 @@ async def with_state(
 async def _all(
     context: StoreContext, operation: str, tenant_id: str | None, chosen: Selection
 ) -> AsyncIterator[str]:
-    """The executions whose names begin as those that are wanted, in order where one is."""
+    """The executions whose ids begin, and come behind another, as is wanted; in order."""
     ordered = context.objects.bucket.limits.lists_in_order
     sorts = not ordered and (chosen.after is not None or chosen.limit is not None)
+    start = "" if chosen.after is None else _folder(chosen.after)
     everything: list[str] = []
     for beginning in beginnings(chosen.prefix):
-        found = _with_keys(context, operation, tenant_id, beginning)
+        if start > beginning and not start.startswith(beginning):
+            continue  # all of them come before
+        listing = _Listing(context, operation, tenant_id, beginning, chosen)
+        found = listing.with_keys()
         if tenant_id is not None:
-            with_snapshot = _with_snapshot(context, operation, tenant_id, beginning)
             if ordered:
-                found = _merged(_as_folders(with_snapshot), _as_folders(found))
+                found = _merged(listing.with_snapshot_in_order(), _as_folders(found))
             else:
-                found = _each_once(with_snapshot, found)
+                found = _each_once(listing.with_snapshot(), found)
         async for execution_id in found:
+            if _folder(execution_id) <= start or not execution_id.startswith(chosen.prefix):
+                continue
             if sorts:
                 everything.append(execution_id)
             else:
@@ -65,26 +68,108 @@ async def _all(
         yield execution_id
 
 
-async def _with_keys(
-    context: StoreContext, operation: str, tenant_id: str | None, beginning: str
-) -> AsyncIterator[str]:
-    layout = context.layout
-    prefix = layout.executions(tenant_id) + beginning
-    async for found in context.objects.prefixes(operation, prefix, context.deadline):
-        execution_id = layout.execution_of(tenant_id, found)
-        if execution_id is not None:
+class _Listing:
+    """The executions whose names begin in one way.
+
+    Args:
+        context: The store's.
+        operation: The public call, for errors.
+        tenant_id: The tenant; None for the keys that were set without one.
+        beginning: What the segments of their ids begin with.
+        chosen: Behind which id to begin, where the service lists in order, and how many are wanted.
+    """
+
+    def __init__(
+        self,
+        context: StoreContext,
+        operation: str,
+        tenant_id: str | None,
+        beginning: str,
+        chosen: Selection,
+    ) -> None:
+        self._context = context
+        self._operation = operation
+        self._tenant = tenant_id
+        self._beginning = beginning
+        self._after: str | None = None
+        self._limit = PAGE
+        if context.objects.bucket.limits.lists_in_order:
+            if chosen.limit is not None:
+                self._limit = min(chosen.limit + 1, PAGE)  # the last waits for one behind it
+            after = None if chosen.after is None else encode_execution(chosen.after)
+            if after is not None and f"{after}/".startswith(beginning):
+                self._after = after
+
+    async def with_keys(self) -> AsyncIterator[str]:
+        """Those that have keys."""
+        context, layout = self._context, self._context.layout
+        folders = layout.executions(self._tenant)
+        start = None if self._after is None else f"{folders}{self._after}/"
+        async for found in context.objects.prefixes(
+            self._operation, folders + self._beginning, context.deadline, self._limit, start
+        ):
+            execution_id = layout.execution_of(self._tenant, found)
+            if execution_id is not None:
+                yield execution_id
+
+    async def with_snapshot(self) -> AsyncIterator[str]:
+        """Those that have a snapshot, in the order of the snapshots' names."""
+        context, names = self._context, self._names
+        start = None if self._after is None else names + self._after
+        async for page in context.objects.pages(
+            self._operation, names + self._beginning, context.deadline, self._limit, start
+        ):
+            for info in page:
+                place = context.layout.parse(info.name)
+                if place is not None and place.execution is not None:
+                    yield place.execution
+
+    async def with_snapshot_in_order(self) -> AsyncIterator[str]:
+        """Those that have a snapshot, in the order of folders.
+
+        Some whose names come before the id to begin behind come after it as folders: `_continued`
+        names them, and 1 request looks for each whose turn comes.
+        """
+        before = [] if self._after is None else _continued(self._after, self._beginning)
+        async for execution_id in _as_folders(self.with_snapshot()):
+            while before and _folder(before[0]) < _folder(execution_id):
+                if await self._has_snapshot(one := before.pop(0)):
+                    yield one
             yield execution_id
+        for one in before:
+            if await self._has_snapshot(one):
+                yield one
+
+    async def _has_snapshot(self, execution_id: str) -> bool:
+        """Whether a listing would show a snapshot of this execution."""
+        objects = self._context.objects
+        call = self._context.call(self._operation)
+        info = await objects.look(call, self._names + encode_execution(execution_id))
+        if info is None:
+            return False
+        return not (objects.bucket.limits.lists_metadata and objects.surely_expired(info))
+
+    @property
+    def _names(self) -> str:
+        assert self._tenant is not None  # noqa: S101  (there are no snapshots without a tenant)
+        return self._context.layout.snapshots(self._tenant)
 
 
-async def _with_snapshot(
-    context: StoreContext, operation: str, tenant_id: str, beginning: str
-) -> AsyncIterator[str]:
-    prefix = context.layout.snapshots(tenant_id) + beginning
-    async for page in context.objects.pages(operation, prefix, context.deadline):
-        for info in page:
-            place = context.layout.parse(info.name)
-            if place is not None and place.execution is not None:
-                yield place.execution
+def _continued(segment: str, beginning: str) -> list[str]:
+    """The executions that come after this one as folders, though their names come before its name.
+
+    They are those that it continues with a ``-`` or ``.``, which come before ``/``.
+
+    Args:
+        segment: The id, as a segment.
+        beginning: What their segments begin with.
+    """
+    found = [
+        decode(segment[:at])
+        for at in range(len(segment) - 1, max(len(beginning), 1) - 1, -1)
+        if segment[at] < "/"
+    ]
+    return [one for one in found if one is not None]
 
 
 def _folder(execution_id: str) -> str:

@@ -329,12 +329,31 @@ class Objects:
         ):
             yield page.objects
 
-    async def prefixes(self, operation: str, prefix: str, seconds: float) -> AsyncIterator[str]:
-        """The prefixes one slash below ``prefix``: 1 request per 1,000."""
+    async def prefixes(
+        self,
+        operation: str,
+        prefix: str,
+        seconds: float,
+        limit: int = PAGE,
+        start_after: str | None = None,
+    ) -> AsyncIterator[str]:
+        """The prefixes one slash below ``prefix``: 1 request per 1,000.
+
+        Args:
+            operation: The public call it belongs to.
+            prefix: What they begin with.
+            seconds: The deadline of each page.
+            limit: The most of them in the first page.
+            start_after: Only those behind this one, which ends in ``/``.
+        """
         last = None
-        async for page in self._walk(self.bucket.list_prefixes, operation, prefix, seconds, PAGE):
+        listing: Callable[..., Awaitable[Any]] = self.bucket.list_prefixes
+        if start_after is not None:
+            listing = functools.partial(listing, start_after=start_after)
+        async for page in self._walk(listing, operation, prefix, seconds, limit):
             for found in page.prefixes:
-                if found != last:
+                # Not every service can begin there.
+                if found != last and (start_after is None or found > start_after):
                     yield found
                 last = found
 

@@ -93,8 +93,11 @@ class DictionaryBucket:
         ]
         return Page(infos, infos[-1].name if len(infos) == limit else None)
 
-    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
-        found = await self._list(prefix=prefix, after=after or "", limit=limit, delimiter="/")
+    async def list_prefixes(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> PrefixPage:
+        begin = after or start_after or ""
+        found = await self._list(prefix=prefix, after=begin, limit=limit, delimiter="/")
         return PrefixPage(found, found[-1] if len(found) == limit else None)
 
     async def check(self, prefix: str) -> None:

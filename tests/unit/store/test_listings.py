@@ -57,12 +57,22 @@ class FromTheBeginning(ScriptedBucket):
         del start_after
         return await super().list(prefix, after=after, limit=limit)
 
+    async def list_prefixes(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> PrefixPage:
+        del start_after
+        return await super().list_prefixes(prefix, after=after, limit=limit)
+
 
 class ByFolder(ScriptedBucket):
     """A service that lists folder by folder."""
 
-    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
-        page = await super().list_prefixes(prefix, after=after, limit=limit)
+    async def list_prefixes(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> PrefixPage:
+        page = await super().list_prefixes(
+            prefix, after=after, limit=limit, start_after=start_after
+        )
         in_order = sorted(page.prefixes, key=lambda name: name.replace("/", "\0"))
         return PrefixPage(in_order, page.following)
 
@@ -79,8 +89,12 @@ class InNoOrder(ScriptedBucket):
         page = await super().list(prefix, after=after, limit=limit, start_after=start_after)
         return Page(page.objects[::-1], page.following)
 
-    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
-        page = await super().list_prefixes(prefix, after=after, limit=limit)
+    async def list_prefixes(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> PrefixPage:
+        page = await super().list_prefixes(
+            prefix, after=after, limit=limit, start_after=start_after
+        )
         return PrefixPage(page.prefixes[::-1], page.following)
 
 
@@ -159,6 +173,59 @@ def test_executions_come_once_and_in_order(
     assert sorted(found) == sorted(with_keys | with_snapshot)
     if service is not InNoOrder:
         assert found == sorted(found, key=lambda name: f"{encode(name)}/")
+
+
+ids = st.text(st.sampled_from("a-.b0"), min_size=1, max_size=4)
+
+
+@pytest.mark.parametrize("service", [ScriptedBucket, FromTheBeginning, InNoOrder])
+@given(st.sets(ids, max_size=12), st.sets(ids, max_size=12), st.just("") | ids, ids, st.data())
+@example({"a"}, {"a-b", "a-b.c", "a"}, "", "a-b.c", None)
+@settings(max_examples=100, deadline=None)
+def test_executions_behind_another_are_those_that_come_later(
+    service: type[ScriptedBucket],
+    with_keys: set[str],
+    with_snapshot: set[str],
+    prefix: str,
+    after: str,
+    data: st.DataObject | None,
+) -> None:
+    limit = None if data is None else data.draw(st.none() | st.integers(0, 5))
+
+    async def work() -> list[str]:
+        view = opened(service()).tenant(ACME)
+        for name in with_keys:
+            await view.set(f"exec:{name}:k", b"v")
+        for name in with_snapshot:
+            await view.save_snapshot(snapshot(name))
+        return await collected(view.iter_executions(prefix=prefix, after=after, limit=limit))
+
+    order = {name: f"{encode(name)}/" for name in with_keys | with_snapshot}
+    expected = [
+        name
+        for name in sorted(order, key=order.__getitem__)
+        if name.startswith(prefix) and order[name] > f"{encode(after)}/"
+    ]
+    assert run(work()) == expected[:limit]
+
+
+def test_what_comes_before_an_execution_is_not_listed() -> None:
+    bucket = ScriptedBucket()
+
+    async def work() -> None:
+        view = opened(bucket).tenant(ACME)
+        for number in range(9):
+            await view.save_snapshot(snapshot(f"run-{number}"))
+            await view.set(f"exec:run-{number}:k", b"v")
+        bucket.requests.clear()
+        found = await collected(view.iter_executions(after="run-5", limit=2))
+        assert found == ["run-6", "run-7"]
+        assert bucket.operations == ["list", "list_prefixes"]
+        found = await collected(view.iter_executions(after="run-5"))
+        assert found == ["run-6", "run-7", "run-8"]
+        assert bucket.operations[2:] == ["list", "list_prefixes", "head"]  # "run" comes behind
+
+    run(work())
 
 
 def test_no_more_is_asked_for_than_is_wanted() -> None:

@@ -29,9 +29,11 @@ class Deaf(ScriptedBucket):
         del prefix
         return await super().list("", after=after, limit=limit, start_after=start_after)
 
-    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
+    async def list_prefixes(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> PrefixPage:
         del prefix
-        return await super().list_prefixes("", after=after, limit=limit)
+        return await super().list_prefixes("", after=after, limit=limit, start_after=start_after)
 
 
 class Pages(ScriptedBucket):
@@ -57,8 +59,10 @@ class Pages(ScriptedBucket):
         names, following = self._names(after)
         return Page([ObjectInfo(name, Version("1"), 1, {}) for name in names], following)
 
-    async def list_prefixes(self, prefix: str, *, after: str | None, limit: int) -> PrefixPage:
-        await super().list_prefixes(prefix, after=None, limit=limit)
+    async def list_prefixes(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> PrefixPage:
+        await super().list_prefixes(prefix, after=None, limit=limit, start_after=start_after)
         return PrefixPage(*self._names(after))
 
 

@@ -241,6 +241,16 @@ class RequestCountContract(Contract):
         assert len([key async for key in acme.iter_keys(after="k0999")]) == 500
         assert target.requests() == 1
 
+    async def test_a_page_of_executions_begins_behind_another(
+        self, acme: StateStore, target: Target
+    ) -> None:
+        folder = "tenants/acme/executions"
+        target.raw_put_many(f"{folder}/run-{number:04}/k" for number in range(1500))
+        target.requests()
+        page = [one async for one in acme.iter_executions(after="run-1200", limit=50)]
+        assert (page[0], len(page)) == ("run-1201", 50)
+        assert target.requests() == 3  # keys, snapshots, and whether "run" has one, which is behind
+
     async def test_a_live_listing(self, store: StateStore, target: Target) -> None:
         for number in range(3):
             await store.save_snapshot(snapshot(f"e{number}"))

@@ -76,7 +76,7 @@ def a_request(random: Random) -> Request:
         lambda: requests.delete(write.name, version),
         lambda: requests.list(prefix, marker, 17),
         lambda: requests.list(prefix, marker, 17, "/"),
-        lambda: requests.list(prefix, marker, 17, start_after=prefix),
+        lambda: requests.list(prefix, marker, 17, start=prefix),
     ]
     return random.choice(made)()
 
