@@ -70,6 +70,7 @@ ON_SQLITE = {
     "http": f"import statebucket_http{SNAPSHOT}",
     "cli": f"import typer, rich{SNAPSHOT}",
     "dask": f"from statebucket.scale.on_dask import distributed; distributed().Client{SNAPSHOT}",
+    "parquet": f"from pyarrow import parquet{SNAPSHOT}",
     "all": f"import aioboto3, google.cloud.storage, azure.storage.blob, typer{SNAPSHOT}",
     "testing": f"import statebucket.testing{SNAPSHOT}",
     "testing-s3": f"import moto.server{SNAPSHOT}",
