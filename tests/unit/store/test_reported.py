@@ -1,0 +1,473 @@
+"""What an inventory report is held to, what is done by it, and what it costs."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import gzip
+import io
+import json
+import sys
+import time
+import tracemalloc
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from statebucket import errors, open_store
+from statebucket.admin import copy, inventory
+from statebucket.contract.versions import Version
+from statebucket.port.bucket import BYTES, ObjectInfo, Write
+from statebucket.testing import Clock
+from support.inventory_writer import TAKEN, Written, listed, s3_report
+from support.reporting_bucket import BUCKET, ReportingBucket
+from support.scripted_bucket import fail, opened
+from support.selection import examples
+
+if TYPE_CHECKING:
+    from statebucket import StateStore
+
+pytestmark = pytest.mark.usefixtures("_scripted")
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def bucket() -> ReportingBucket:
+    return ReportingBucket()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(bucket: ReportingBucket, clock: Clock) -> StateStore:
+    return opened(bucket, clock=clock)
+
+
+async def written(bucket: ReportingBucket, **how: Any) -> Written:
+    return s3_report(BUCKET, await listed(bucket.inner), **how)
+
+
+async def report(bucket: ReportingBucket, **how: Any) -> str:
+    return await bucket.keep(await written(bucket, **how))
+
+
+def replaced(found: Written, name: str, body: bytes, **fields: Any) -> Written:
+    """The same with another file, of which the manifest says the truth."""
+    manifest = json.loads(found.objects[found.manifest])
+    manifest["files"] = [
+        one | ({"size": len(body), "MD5checksum": None} if one["key"] == name else {})
+        for one in manifest["files"]
+    ]
+    changed = Written(found.manifest, found.objects | {name: body})
+    return changed.changed(files=manifest["files"], **fields)
+
+
+@pytest.mark.asyncio
+async def test_a_sweep_looks_at_each_object_and_lists_nothing(
+    bucket: ReportingBucket, store: StateStore, clock: Clock
+) -> None:
+    for at in range(3):
+        await store.tenant("acme").set(f"k{at}", b"v", MINUTE)
+    await store.tenant("acme").set("k9", b"v")
+    address = await report(bucket, files=1)
+    clock.advance(3600)
+    bucket.requests.clear()
+    done = await store.sweep(report=address)
+    assert (done.scanned, done.expired, done.removed, done.as_of) == (4, 3, 3, TAKEN)
+    assert sorted(bucket.operations) == ["delete"] * 3 + ["head"] * 4
+    beside = bucket.others["inventories"]
+    assert beside.operations == ["get", "head", "get_range"]
+    assert beside.closed == 1
+
+
+@pytest.mark.asyncio
+async def test_an_object_that_is_replaced_between_the_look_and_the_removal_stays(
+    bucket: ReportingBucket, store: StateStore, clock: Clock
+) -> None:
+    acme = store.tenant("acme")
+    await acme.set("k", b"old", MINUTE)
+    address = await report(bucket, files=1)
+    clock.advance(3600)
+
+    async def replace(send: Any) -> Any:
+        found = await send()
+        write = Write("p/tenants/acme/keys/k", b"new", BYTES, {}, None)
+        await bucket.inner.put(write, None)
+        return found
+
+    bucket.script.append(replace)
+    done = await store.sweep(report=address)
+    assert (done.removed, done.raced) == (0, 1)
+    found = await bucket.inner.get("p/tenants/acme/keys/k")
+    assert found is not None
+    assert found.body == b"new"
+
+
+@pytest.mark.asyncio
+async def test_records_are_repaired_for_snapshots_that_are_still_there(
+    bucket: ReportingBucket, store: StateStore, clock: Clock
+) -> None:
+    acme = store.tenant("acme")
+    for at in range(3):
+        await acme.save_snapshot(acme.snapshot(f"e{at}"))
+    address = await report(bucket, files=1)
+    await bucket.inner.delete("p/owners/e0/acme")
+    for area in ("owners/e1/acme", "tenants/acme/snapshots/e1"):
+        await bucket.inner.delete(f"p/{area}")
+    await bucket.inner.delete("p/tenants/acme/snapshots/e2")
+    clock.advance(3600)
+    done = await store.sweep(report=address)
+    assert (done.repaired, done.owners) == (1, 1)
+    assert await bucket.inner.head("p/owners/e0/acme") is not None
+    assert await bucket.inner.head("p/owners/e1/acme") is None
+    assert await bucket.inner.head("p/owners/e2/acme") is None
+
+
+@pytest.mark.asyncio
+async def test_orphans_are_not_told_by_a_report(bucket: ReportingBucket, store: StateStore) -> None:
+    await store.tenant("acme").set("exec:e1:k", b"v")
+    address = await report(bucket)
+    with pytest.raises(errors.InvalidArgument, match="without a report"):
+        await store.sweep(report=address, orphans=True)
+    assert (await store.sweep(report=address)).orphans == 0
+    assert bucket.others["inventories"].closed == 1
+
+
+@pytest.mark.asyncio
+async def test_only_the_objects_of_the_store_and_the_tenant_are_looked_at(
+    bucket: ReportingBucket, store: StateStore
+) -> None:
+    for tenant in ("acme", "b"):
+        await store.tenant(tenant).set("k", b"v")
+    for name in ("other/tenants/acme/keys/k", "p/tenantsx", "p", "p/tenants/acme/odd name"):
+        await bucket.inner.put(Write(name, b"v", BYTES, {}, None), None)
+    address = await report(bucket)
+    assert (await store.sweep(report=address)).scanned == 3
+    assert (await store.sweep(report=address, tenant="b")).scanned == 1
+    assert (await store.tenant("b").sweep(report=address)).scanned == 1
+    held = await inventory(store, report=address)
+    assert (held.listed, held.foreign, sorted(held.tenants)) == (3, 1, ["acme", "b"])
+    with pytest.raises(errors.TenantMismatch):
+        await store.tenant("b").sweep(report=address, tenant="acme")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"sourceBucket": "another"}, "of bucket 'another', the store's is 'b'"),
+        ({"fileFormat": "ORC"}, "ORC is not read: configure the inventory as CSV or Parquet"),
+        ({"fileSchema": "Bucket, Key"}, "no column 'Size': add it to the optional fields"),
+        ({"fileSchema": "Bucket, Key, Size"}, "row 1 has 6 columns instead of 3"),
+        ({"files": "none"}, "no manifest of S3 Inventory"),
+        ({"creationTimestamp": 10**18}, "creationTimestamp is no moment"),
+    ],
+)
+@pytest.mark.asyncio
+async def test_a_report_of_something_else_is_refused(
+    bucket: ReportingBucket, store: StateStore, fields: dict[str, Any], message: str
+) -> None:
+    await store.set("k", b"v")
+    address = await bucket.keep((await written(bucket)).changed(**fields))
+    bucket.requests.clear()
+    for call in (store.sweep(report=address), inventory(store, report=address)):
+        with pytest.raises(errors.InvalidReport, match=message):
+            await call
+    assert bucket.operations == []
+
+
+def packed(*rows: list[str]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return gzip.compress(text.getvalue().encode())
+
+
+ROW = [BUCKET, "p/shared/keys/k", "3", "2026-11-27T00:00:00.000Z", "e", "STANDARD"]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (packed([*ROW[:2], "many", *ROW[3:]]), "row 1: column 'size' has no size: 'many'"),
+        (packed(ROW, ["another", *ROW[1:]]), "row 2: it is about bucket 'another'"),
+        (packed(ROW)[:-9], "behind row 1"),
+        (packed(ROW) + b"\x1f\x8bno", "behind row 1"),
+        (b"\x1f\x8b\x08 not gzip", "behind row 0"),
+        (b"\xff\xfe" + b",".join([b"x"] * 6), "behind row 0"),
+        (b'"b","p/' + b"k" * 200_000 + b'"', "behind row 0"),
+        (b'"b","p/unclosed', "behind row 0"),
+        (packed(ROW[:4]), "row 1 has 4 columns instead of 6"),
+    ],
+)
+@pytest.mark.asyncio
+async def test_a_damaged_file_is_named(
+    bucket: ReportingBucket, store: StateStore, body: bytes, message: str
+) -> None:
+    found = await written(bucket, files=1)
+    address = await bucket.keep(replaced(found, found.files[0], body))
+    with pytest.raises(errors.InvalidReport, match=message) as caught:
+        await store.sweep(report=address)
+    assert caught.value.object_name == found.files[0]
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_its_manifest_does_not_fit_is_not_read(
+    bucket: ReportingBucket, store: StateStore, clock: Clock
+) -> None:
+    for at in range(20):
+        await store.set(f"k{at}", b"v", MINUTE)
+    clock.advance(3600)
+    found = await written(bucket, files=1)
+    (name,) = found.files
+    body = found.objects[name]
+    bucket.requests.clear()
+    for other, message in (
+        (body[:-1], "cut short"),
+        (body[:-1] + b"x", "does not have the MD5"),
+    ):
+        address = await bucket.keep(Written(found.manifest, found.objects | {name: other}))
+        with pytest.raises(errors.InvalidReport, match=message) as caught:
+            await store.sweep(report=address)
+        assert caught.value.object_name == name
+    await bucket.others["inventories"].inner.delete(name)
+    with pytest.raises(errors.InvalidReport, match="not in the bucket 'inventories'"):
+        await store.sweep(report=address)
+    await bucket.others["inventories"].inner.delete(found.manifest)
+    with pytest.raises(errors.InvalidReport, match="manifest is not in the bucket"):
+        await store.sweep(report=address)
+    assert bucket.operations == []
+
+
+@pytest.mark.asyncio
+async def test_what_one_file_has_is_done_when_the_next_is_damaged(
+    bucket: ReportingBucket, store: StateStore, clock: Clock
+) -> None:
+    for at in range(10):
+        await store.set(f"k{at}", b"v", MINUTE)
+    clock.advance(3600)
+    found = await written(bucket, files=2)
+    address = await bucket.keep(replaced(found, found.files[1], b"no"))
+    with pytest.raises(errors.SweepIncomplete, match="1 failures") as caught:
+        await store.sweep(report=address)
+    assert list(caught.value.failures) == [found.files[1]]
+    assert (caught.value.report.removed, caught.value.report.as_of) == (5, TAKEN)
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_is_replaced_while_it_is_read_is_refused(
+    bucket: ReportingBucket, store: StateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("statebucket.store.report_files._PIECE", 64)
+    for at in range(20):
+        await store.set(f"k{at}", b"v")
+    found = await written(bucket, files=1)
+    address = await bucket.keep(found)
+    beside = bucket.others["inventories"]
+
+    async def replace(send: Any) -> Any:
+        answer = await send()
+        write = Write(found.files[0], found.objects[found.files[0]], BYTES, {}, None)
+        await beside.inner.put(write, None)
+        return answer
+
+    beside.script.extend([*[_through] * 2, replace])
+    with pytest.raises(errors.InvalidReport, match="replaced while it was read"):
+        await store.sweep(report=address)
+    pieces = -(-len(found.objects[found.files[0]]) // 64)
+    beside.requests.clear()
+    await inventory(store, report=address)
+    assert beside.operations == ["get", "head", *["get_range"] * pieces]
+
+
+async def _through(send: Any) -> Any:
+    return await send()
+
+
+@pytest.mark.asyncio
+async def test_pieces_are_fetched_again_as_any_request_is(
+    bucket: ReportingBucket, store: StateStore
+) -> None:
+    await store.set("k", b"v")
+    address = await report(bucket, files=1)
+    beside = bucket.others["inventories"]
+    beside.script.extend([fail(errors.Throttled), _through, _through, fail()])
+    assert (await inventory(store, report=address)).listed == 1
+    assert beside.operations == ["get", "get", "head", "get_range", "get_range"]
+
+
+@pytest.mark.asyncio
+async def test_parts_of_a_report_are_for_sweeps_and_inventories_of_that_report(
+    bucket: ReportingBucket, store: StateStore
+) -> None:
+    await store.tenant("acme").set("k", b"v")
+    address = await report(bucket)
+    (first, _) = await store.partitions(2, report=address)
+    assert type(first).from_dict(first.to_dict()) == first
+    with pytest.raises(errors.InvalidArgument, match="for sweep and inventory"):
+        await store.delete_tenant("acme", partition=first)
+    with pytest.raises(errors.InvalidArgument, match="for sweep and inventory"):
+        await copy(store, open_store("memory://"), partition=first)
+    (part,) = await store.partitions(1)
+    for other in (part, msgspec.structs.replace(first, report="scripted://x/y")):
+        with pytest.raises(errors.InvalidArgument, match="of the same report"):
+            await store.sweep(report=address, partition=other)
+    with pytest.raises(errors.InvalidArgument, match="neither start nor end"):
+        msgspec.structs.replace(first, end="shared/k").__post_init__()
+    of_tenant = await store.partitions(9, report=address, tenant="b")
+    assert [(await store.sweep(partition=one)).scanned for one in of_tenant] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "scripted://inventories", "s3://inventories/m.json", "scripted://i/m.json?sig=SECRET"],
+)
+@pytest.mark.asyncio
+async def test_an_address_of_no_manifest_is_refused(store: StateStore, address: str) -> None:
+    with pytest.raises(errors.InvalidArgument) as caught:
+        await store.sweep(report=address)
+    assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.asyncio
+async def test_a_service_without_reports_says_so() -> None:
+    store = open_store("memory://")
+    for call in (store.sweep(report="m.json"), store.partitions(2, report="m.json")):
+        with pytest.raises(errors.InvalidArgument, match="memory writes no inventory reports"):
+            await call
+    with pytest.raises(errors.InvalidReport, match="cannot be read"):
+        await opened(ReportingBucket()).sweep(report="nowhere/m.json")
+
+
+@pytest.mark.asyncio
+async def test_parquet_without_its_library_names_the_extra(
+    bucket: ReportingBucket, store: StateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = await written(bucket, files=1)
+    address = await bucket.keep(found.changed(fileFormat="Parquet"))
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(errors.AdapterNotInstalled, match=r"pip install 'statebucket\[parquet\]'"):
+        await store.sweep(report=address)
+
+
+@pytest.mark.asyncio
+async def test_a_damaged_parquet_file_is_named(bucket: ReportingBucket, store: StateStore) -> None:
+    pytest.importorskip("pyarrow")
+    await store.set("k", b"v")
+    found = await written(bucket, files=1, form="Parquet")
+    (name,) = found.files
+    for body, message in (
+        (found.objects[name][:-40], "behind row 0"),
+        (b"PAR1", "behind row 0"),
+        (
+            (await written(bucket, files=1, form="Parquet", fields=())).objects[name],
+            "column 'Size'",
+        ),
+    ):
+        address = await bucket.keep(replaced(found, name, body))
+        with pytest.raises(errors.InvalidReport, match=message) as caught:
+            await store.sweep(report=address)
+        assert caught.value.object_name == name
+
+
+IDS = st.text("ab-.~/ é", min_size=1, max_size=5)
+KEYS = st.tuples(st.sampled_from([None, "acme", "b-"]), st.none() | IDS, IDS)
+
+
+@settings(
+    max_examples=examples(15, 100),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    keys=st.lists(KEYS, max_size=12),
+    files=st.integers(1, 4),
+    form=st.sampled_from(["CSV", "Parquet"]),
+    versions=st.booleans(),
+    n=st.integers(1, 5),
+)
+def test_an_inventory_by_a_report_is_that_of_a_listing(
+    keys: list[tuple[str | None, str | None, str]],
+    files: int,
+    form: str,
+    n: int,
+    *,
+    versions: bool,
+) -> None:
+    if form == "Parquet":
+        pytest.importorskip("pyarrow")
+
+    async def work() -> None:
+        bucket = ReportingBucket()
+        store = opened(bucket)
+        for tenant, execution, key in keys:
+            view = store if tenant is None else store.tenant(tenant)
+            if execution is None:
+                await view.set(key, b"v")
+            else:
+                await view.execution(execution).set(key, b"value")
+        address = await report(bucket, files=files, form=form, versions=versions)
+        by_listing = await inventory(store)
+        parts = await store.partitions(n, report=address)
+        found = [await inventory(store, partition=part) for part in parts]
+        total = sum(found[1:], found[0])
+        assert total == await inventory(store, report=address)
+        assert msgspec.structs.replace(total, as_of=None) == by_listing
+
+    asyncio.run(work())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["CSV", "Parquet"])
+@pytest.mark.asyncio
+async def test_memory_does_not_grow_with_a_report(
+    bucket: ReportingBucket, store: StateStore, form: str
+) -> None:
+    if form == "Parquet":
+        pytest.importorskip("pyarrow")
+
+    async def peak(number: int) -> int:
+        infos = [
+            ObjectInfo(f"p/tenants/acme/keys/k{at:07}", Version("v"), 10, {})
+            for at in range(number)
+        ]
+        address = await bucket.keep(s3_report(BUCKET, infos, files=1, form=form))
+        del infos
+        tracemalloc.start()
+        try:
+            assert (await inventory(store, report=address)).listed == number
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    await peak(10)  # what is loaded once
+    assert await peak(16_000) < 3 * await peak(2_000) + (1 << 20)
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio
+async def test_others_get_on_while_a_report_is_read(
+    bucket: ReportingBucket, store: StateStore
+) -> None:
+    infos = [ObjectInfo(f"elsewhere/{at}", Version("v"), 10, {}) for at in range(20_000)]
+    address = await bucket.keep(s3_report(BUCKET, infos, files=1))
+    longest = 0.0
+
+    async def tick() -> None:
+        nonlocal longest
+        while True:
+            at = time.monotonic()
+            await asyncio.sleep(0)
+            longest = max(longest, time.monotonic() - at)
+
+    ticking = asyncio.create_task(tick())
+    began = time.monotonic()
+    await inventory(store, report=address)
+    ticking.cancel()
+    assert longest < (time.monotonic() - began) / 3
