@@ -159,6 +159,13 @@ async def test_only_the_objects_of_the_store_and_the_tenant_are_looked_at(
         await store.tenant("b").sweep(report=address, tenant="acme")
 
 
+@pytest.mark.asyncio
+async def test_names_are_read_that_are_written_otherwise_in_csv(bucket: ReportingBucket) -> None:
+    store = open_store("scripted://host/day=1+2/~a", bucket=bucket)
+    await store.tenant("acme").set("k é", b"v")
+    assert (await inventory(store, report=await report(bucket))).tenants["acme"].keys == 1
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
