@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _OK = range(200, 300)
 _DOCUMENTS = {  # what the root element of each success may be; nothing where it has no body
+    "DeleteBucketLifecycle": (),
     "DeleteObject": (),
     "DeleteObjects": (b"DeleteResult",),
     "GetBucketLifecycleConfiguration": (b"LifecycleConfiguration",),

@@ -13,7 +13,7 @@ import pytest
 
 from statebucket import Version, errors
 from statebucket.port.bucket import Deletion, Location, Write
-from statebucket.port.lifecycle import Lifecycle, UnreadableRules
+from statebucket.port.lifecycle import Lifecycle, Rule, UnreadableRules
 from statebucket_s3 import open_bucket, open_bucket_over_http
 from support.fault_proxy.answers import s3_error
 from support.fault_proxy.proxy import Answer
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio
 
 ENGINES = {"sdk": open_bucket, "http": open_bucket_over_http}
+RULE = Rule(id="ours", prefixes=("p/",), expiration_days=1)
 VERSION = Version('"0123456789abcdef0123456789abcdef"')
 
 
@@ -50,7 +51,8 @@ OPERATIONS: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "list prefixes": lambda bucket: bucket.list_prefixes("p/", after=None, limit=10),
     "check": lambda bucket: bucket.check("p/"),
     "read lifecycle": lambda bucket: bucket.read_lifecycle(),
-    "write lifecycle": lambda bucket: bucket.write_lifecycle([], Lifecycle(rules=())),
+    "write lifecycle": lambda bucket: bucket.write_lifecycle([RULE], Lifecycle(rules=())),
+    "remove lifecycle": lambda bucket: bucket.write_lifecycle([], Lifecycle(rules=())),
 }
 
 CODES: dict[str, tuple[int, type[errors.StateBucketError], bool, str]] = {
@@ -191,6 +193,7 @@ OTHER_DOCUMENTS = {
     "check": b"<DeleteResult><IsTruncated>false</IsTruncated></DeleteResult>",
     "read lifecycle": b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>",
     "write lifecycle": b"<ListBucketResult/>",
+    "remove lifecycle": b"<ListBucketResult/>",
 }
 
 
