@@ -14,6 +14,8 @@ from statebucket_gcs.checksums import altered, field_of
 from statebucket_gcs.errors import malformed
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from statebucket.port.bucket import Write
     from statebucket_gcs.answer import Answer
 
@@ -51,12 +53,16 @@ class Resource(msgspec.Struct):
 
     def info(self, name: str) -> ObjectInfo:
         """The port's form of it, for an object known by name."""
-        metadata = {key.lower(): value for key, value in self.metadata.items()}
-        return ObjectInfo(name, Version(str(self.generation)), self.size, metadata)
+        return self._info(name, None)
 
     def listed(self) -> ObjectInfo:
         """The port's form of it, for an object of a listing."""
-        return msgspec.structs.replace(self.info(self.name), modified_at=from_iso(self.updated))
+        return self._info(self.name, from_iso(self.updated))
+
+    def _info(self, name: str, modified_at: datetime | None) -> ObjectInfo:
+        metadata = {key.lower(): value for key, value in self.metadata.items()}
+        version = Version(str(self.generation))
+        return ObjectInfo(name, version, self.size, metadata, modified_at)
 
 
 class Listing(msgspec.Struct, rename="camel"):

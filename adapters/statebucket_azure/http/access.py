@@ -8,6 +8,8 @@ from statebucket.errors import InvalidCredentials
 from statebucket_azure.http.signing import SharedKey
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from statebucket.port.renewal import TokenSource
     from statebucket_azure.http.callers_tokens import CallersTokens
     from statebucket_http.wire import Request
@@ -26,6 +28,20 @@ class Grant(Protocol):
 
         Returns:
             The request as it is to be sent.
+        """
+
+    def signer(
+        self, method: str, headers: dict[str, str], base: str
+    ) -> Callable[[str], str] | None:
+        """What makes the ``Authorization`` header of each of many requests, given its path.
+
+        Args:
+            method: The method of all; they have neither a query nor a body.
+            headers: The headers of all.
+            base: What comes before the path of each.
+
+        Returns:
+            None where `authorize` does the same to all of them.
         """
 
 
@@ -60,6 +76,13 @@ class _Lasting:
         return None
 
 
+class _Alike:
+    """A grant that does the same to each request."""
+
+    def signer(self, method: str, headers: dict[str, str], base: str) -> None:
+        """See `Grant.signer`."""
+
+
 class KeyGrant(_Lasting):
     """Signs with an account's key.
 
@@ -77,12 +100,16 @@ class KeyGrant(_Lasting):
         )
         return request
 
+    def signer(self, method: str, headers: dict[str, str], base: str) -> Callable[[str], str]:
+        """See `Grant.signer`."""
+        return self._key.signer(method, headers, base)
+
     async def grant(self) -> Grant:
         """See `Access.grant`."""
         return self
 
 
-class SasGrant(_Lasting):
+class SasGrant(_Lasting, _Alike):
     """Adds a shared access signature to the query.
 
     Args:
@@ -114,7 +141,7 @@ class SasGrant(_Lasting):
         return "SasGrant(…)"
 
 
-class NoGrant(_Lasting):
+class NoGrant(_Lasting, _Alike):
     """Sends requests without credentials."""
 
     def authorize(self, request: Request, headers: dict[str, str], base: str) -> Request:  # noqa: ARG002
@@ -139,6 +166,9 @@ class TokenGrant(NamedTuple):
         """See `Grant.authorize`."""
         headers["authorization"] = f"Bearer {self.token}"
         return request
+
+    def signer(self, method: str, headers: dict[str, str], base: str) -> None:
+        """See `Grant.signer`."""
 
     def __repr__(self) -> str:
         return "TokenGrant(…)"

@@ -28,6 +28,7 @@ VERSION = {"x-ms-version": "2021-12-02"}
 """The header with the protocol's version: the first whose listings encode what XML cannot hold."""
 
 _VERSION_OF_BEGINNINGS = {"x-ms-version": "2026-02-06"}  # the first that knows where to begin
+_LINE = "\r\n"
 _INCLUDING_SNAPSHOTS = {"x-ms-delete-snapshots": "include"}
 
 
@@ -120,22 +121,20 @@ class BlobRequests:
             date: When the parts are signed.
         """
         boundary = f"batch_{os.urandom(16).hex()}"
+        headers = {**_INCLUDING_SNAPSHOTS, "x-ms-date": date}
+        sign = grant.signer("DELETE", headers, base)
+        query = ""
+        if sign is None:  # all parts are authorized alike
+            query = grant.authorize(Request("DELETE", ""), headers, base).query
+        fields = "".join([f"{field}: {value}\r\n" for field, value in headers.items()])
+        # Content-Length is as the SDK sends it; it is signed as if it were not there.
+        end = f"{query and f'?{query}'} HTTP/1.1\r\n{fields}Content-Length: 0\r\n"
         pieces = [
             f"--{boundary}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary"
-            f"\r\nContent-ID: {number}\r\n\r\n{self._part(name, grant, base, date)}\r\n\r\n"
-            for number, name in enumerate(names)
+            f"\r\nContent-ID: {number}\r\n\r\nDELETE {base}{path}{end}"
+            f"{'' if sign is None else f'authorization: {sign(path)}{_LINE}'}{_LINE}{_LINE}"
+            for number, path in enumerate(map(path_of, names))
         ]
         pieces.append(f"--{boundary}--\r\n")
-        headers = {"content-type": f"multipart/mixed; boundary={boundary}", **VERSION}
-        return Request(
-            "POST", "", "comp=batch&restype=container", headers, "".join(pieces).encode()
-        )
-
-    def _part(self, name: str, grant: Grant, base: str, date: str) -> str:
-        request = Request("DELETE", path_of(name), "", _INCLUDING_SNAPSHOTS)
-        headers = {**_INCLUDING_SNAPSHOTS, "x-ms-date": date}
-        request = grant.authorize(request, headers, base)
-        query = f"?{request.query}" if request.query else ""
-        headers["Content-Length"] = "0"  # as the SDK sends it; signed as if it were not there
-        fields = "".join([f"{field}: {value}\r\n" for field, value in headers.items()])
-        return f"{request.method} {base}{request.path}{query} HTTP/1.1\r\n{fields}"
+        kind = {"content-type": f"multipart/mixed; boundary={boundary}", **VERSION}
+        return Request("POST", "", "comp=batch&restype=container", kind, "".join(pieces).encode())

@@ -15,7 +15,7 @@ from statebucket_azure.options import CONNECTION_STRING
 from statebucket_http.signing import SigningKey
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
@@ -61,15 +61,34 @@ class SharedKey:
             headers: The headers, names in lower case; of them ``x-ms-date`` is needed.
             length: The bytes of the body.
         """
+        return self._header(
+            f"{self._beginning(method, headers, length)}{path}{_canonical(query) if query else ''}"
+        )
+
+    def signer(self, method: str, headers: Mapping[str, str], base: str) -> Callable[[str], str]:
+        """What makes the header of many requests, which have neither a query nor a body.
+
+        Args:
+            method: The method of all.
+            headers: The headers of all, as for `authorization`.
+            base: How the paths of all begin; what is returned takes the rest of one.
+        """
+        beginning = self._beginning(method, headers, 0) + base
+        return lambda path: self._header(beginning + path)
+
+    def _beginning(self, method: str, headers: Mapping[str, str], length: int) -> str:
+        """What is signed, up to the path."""
         get = headers.get
         names = [name for name in headers if name[:5] == "x-ms-"]
         names.sort()  # Azure sorts as if they had no hyphens; with ours that makes no difference
         named = [f"{name}:{headers[name]}\n" for name in names]
-        text = (
+        return (
             f"{method}\n{get('content-encoding', '')}\n\n{length or ''}\n{get('content-md5', '')}\n"
             f"{get('content-type', '')}\n\n\n{get('if-match', '')}\n{get('if-none-match', '')}\n\n"
-            f"\n{''.join(named)}/{self.account}{path}{_canonical(query) if query else ''}"
+            f"\n{''.join(named)}/{self.account}"
         )
+
+    def _header(self, text: str) -> str:
         signature = b2a_base64(self._key.sign(text.encode()), newline=False).decode()
         return f"SharedKey {self.account}:{signature}"
 

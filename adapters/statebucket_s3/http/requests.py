@@ -81,7 +81,9 @@ class S3Requests:
 
     def delete_many(self, names: Sequence[str]) -> Request:
         """``DeleteObjects``; the reply names failures only."""
-        objects = "".join([f"<Object><Key>{text_of(name)}</Key></Object>" for name in names])
+        plain = text_of("".join(names))
+        keys = names if len(plain) == sum(map(len, names)) else map(text_of, names)
+        objects = "".join([f"<Object><Key>{key}</Key></Object>" for key in keys])
         space = "http://s3.amazonaws.com/doc/2006-03-01/"
         body = f'<Delete xmlns="{space}">{objects}<Quiet>true</Quiet></Delete>'.encode()
         return _of_xml("POST", "delete=", body)

@@ -12,7 +12,10 @@ import re
 
 from statebucket.errors import InvalidKey, awaiting, shown
 
-_PLAIN = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
+PLAIN = r"(?!\.)[A-Za-z0-9._-]+(?<!\.)"
+"""The expression of the ids and keys that are their own segment."""
+
+_PLAIN = re.compile(PLAIN)
 _DOT = ord(".")
 _KEEP = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 _ESCAPED = re.compile(r"~([0-9A-F]{2})")

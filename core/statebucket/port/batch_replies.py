@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NUMBER = re.compile(rb"^content-id:[^0-9\r\n]*([0-9]{1,4})\b", re.IGNORECASE | re.MULTILINE)
+_SUCCESS = re.compile(
+    rb"\r\nContent-Type: application/http\r\nContent-ID: (?:<response-)?([0-9]{1,4})>?\r\n\r\n"
+    rb"HTTP/1\.1 (2[0-9]{2})\s"
+)
+"""A success as Azure and Cloud Storage write it, which most parts are."""
+
 _STATUS = re.compile(rb"[2-5][0-9]{2}\s")
 _DONE = 300  # the first status that is no success
 
@@ -52,6 +58,10 @@ def parts(content_type: str, body: bytes) -> Iterator[Part]:
     if not end.startswith(b"--"):
         raise ValueError("truncated batch response")
     for part in found:
+        success = _SUCCESS.match(part)
+        if success is not None:
+            yield Part(int(success[1]), int(success[2]), {}, b"")
+            continue
         head, _, reply = part.partition(b"HTTP/1.1 ")
         numbered = _NUMBER.search(head)
         number = int(numbered[1]) if numbered else None

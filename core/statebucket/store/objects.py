@@ -256,18 +256,22 @@ class Objects:
             nonlocal left
             sent = set(left)
             lost = call.outcome == "unknown"  # a reply before: its request may have deleted them
-            # What is said of other objects answers another request, and is not acted on.
-            results = [
-                Deletion(one.name, self._existed(one.existed, lost=lost), one.error)
-                for one in await self.bucket.delete_many(left)
-                if one.name in sent
-            ]
-            done.update((result.name, result) for result in results)
-            errors = [result.error for result in results if result.error is not None]
-            again = [error for error in errors if error.transient]
-            left = [r.name for r in results if r.error is not None and r.error.transient]
-            if again:
-                raise again[0]
+            results = await self.bucket.delete_many(left)
+            again: StateBucketError | None = None
+            left = []
+            for result in results:
+                if result.name not in sent:
+                    continue  # it answers another request, and is not acted on
+                error = result.error
+                done[result.name] = result
+                if lost or isinstance(result.existed, ObjectInfo):
+                    existed = self._existed(result.existed, lost=lost)
+                    done[result.name] = Deletion(result.name, existed, error)
+                if error is not None and error.transient:
+                    left.append(result.name)
+                    again = again or error
+            if again is not None:
+                raise again
 
         if left:
             try:

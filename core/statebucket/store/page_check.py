@@ -6,7 +6,8 @@ answer would show one tenant's names to another, and a removal would delete them
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import islice, pairwise
+from operator import lt
 from typing import TYPE_CHECKING, TypeVar
 
 from statebucket.errors import Unavailable, shown
@@ -59,6 +60,8 @@ class PageCheck:
             self._last = page.prefixes[-1]
 
     def _names(self, names: Sequence[str]) -> None:
+        if not names or (self._ordered and self._are_next(names)):
+            return
         for name in names:
             if not name.startswith(self._prefix):
                 raise self._outside(name)
@@ -72,6 +75,17 @@ class PageCheck:
                 broken = None if self._by_folder else broken
         if broken is not None:
             raise self._disordered(broken[1], broken[0])
+
+    def _are_next(self, names: Sequence[str]) -> bool:
+        """Whether names come in order, behind those before, all below the prefix.
+
+        What lies between two names that begin alike begins so, too.
+        """
+        first, last = names[0], names[-1]
+        prefix = self._prefix
+        if not (first > self._last and first.startswith(prefix) and last.startswith(prefix)):
+            return False
+        return not self._by_folder and all(map(lt, names, islice(names, 1, None)))
 
     def _prefixes(self, prefixes: list[str]) -> None:
         start = len(self._prefix)

@@ -221,8 +221,8 @@ class Remover:
         waiting = names
         async with AtMost(at_once) as tasks:
             async for page in pages:
-                for info in page:
-                    place = self._layout.parse(info.name)
+                places = map(self._layout.parse, [info.name for info in page])
+                for info, place in zip(page, places, strict=True):
                     if place is None or not inside(place):
                         self._foreign += 1
                         continue

@@ -67,6 +67,38 @@ def test_a_name_lies_below_its_own_tenant_and_execution_only(
     assert name.count("/") == names.scope(place[0]).count("/") + (1 if place[1] is None else 2)
 
 
+segments = st.sampled_from(
+    [
+        *(
+            "tenants",
+            "shared",
+            "owners",
+            "snapshots",
+            "executions",
+            "keys",
+            "leases",
+            "p",
+            "exec~3A",
+        ),
+        *("a", "a.b", ".a", "a.", ".", "..", "", "a b", "~2E", "~2e", "é", "a\n", "\n", "exec~3A"),
+    ]
+)
+
+
+@given(st.lists(segments | texts, max_size=7).map("/".join), st.sampled_from(["", "p", "p.q/r"]))
+@example("p/tenants/a/executions/b/c", "p")
+@example("pxq/r/tenants/a/keys/c", "p.q/r")
+@example("tenants/a/keys/c\n", "")
+def test_a_name_is_read_alike_the_first_time_and_later(name: str, prefix: str) -> None:
+    later = Layout(prefix)
+    for _ in range(100):
+        later.parse("")
+    for one in (name, f"{prefix}/{name}", f"{prefix}/{name}{'x' * 1000}"):
+        place = later.parse(one)
+        assert place == Layout(prefix).parse(one)
+        assert place is None or (type(place) is layout.Place and later.name(place) == one)
+
+
 @given(texts, executions, places)
 def test_snapshots_leases_owners_and_keys_never_meet(
     tenant: str, execution: str, place: Place

@@ -7,6 +7,7 @@ from email.utils import formatdate
 from random import Random
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 from azure.core.pipeline import PipelineRequest
@@ -19,7 +20,7 @@ from statebucket import errors
 from statebucket.contract.versions import Version
 from statebucket.port.bucket import Write
 from statebucket.port.expiry import Expiry
-from statebucket_azure.http.access import KeyGrant
+from statebucket_azure.http.access import KeyGrant, NoGrant, SasGrant, TokenGrant
 from statebucket_azure.http.requests import BlobRequests
 from statebucket_azure.http.signing import SharedKey, http_date
 from statebucket_azure.options import BlobOptions
@@ -28,6 +29,7 @@ from support.servers import AZURE_ACCOUNT, AZURE_KEY
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from statebucket_azure.http.access import Grant
     from statebucket_http.wire import Request
 
 PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
@@ -105,6 +107,47 @@ def test_the_sdk_signs_the_same(seed: int) -> None:
         theirs = signed_by_the_sdk(account, key, request.method, url + query, sized)
         assert KeyGrant(SharedKey(account, key)).authorize(request, headers, base) == request
         assert headers["authorization"] == theirs
+
+
+NAMES = ["a/b", "tenants/t~20/keys/k", "odd name/ü+%"]
+DATE = "Fri, 20 Nov 2026 10:00:00 GMT"
+
+
+def parts_of(grant: Grant, base: str) -> list[tuple[str, dict[str, str]]]:
+    """The request lines and headers of a batch's parts."""
+    body = BlobRequests(BlobOptions()).delete_many(NAMES, grant, base, DATE).body.decode()
+    boundary, _, _ = body.partition("\r\n")
+    found = []
+    for number, part in enumerate(body.split(f"{boundary}\r\n")[1:]):
+        about, request, rest = part.split("\r\n\r\n", 2)
+        assert about.endswith(f"\r\nContent-ID: {number}")
+        assert rest in {"\r\n", f"\r\n{boundary}--\r\n"}
+        line, *headers = request.split("\r\n")
+        found.append((line, dict(header.split(": ", 1) for header in headers)))
+    return found
+
+
+@pytest.mark.parametrize("base", ["/container", f"/{AZURE_ACCOUNT}/container"])
+def test_each_part_of_a_batch_is_signed_as_the_sdk_signs_it(base: str) -> None:
+    parts = parts_of(KeyGrant(SharedKey(AZURE_ACCOUNT, AZURE_KEY)), base)
+    assert len(parts) == len(NAMES)
+    for name, (line, headers) in zip(NAMES, parts, strict=True):
+        method, path, version = line.split(" ")
+        assert (method, unquote(path), version) == ("DELETE", f"{base}/{name}", "HTTP/1.1")
+        assert headers.pop("Content-Length") == "0"
+        signature = headers.pop("authorization")
+        assert headers == {"x-ms-delete-snapshots": "include", "x-ms-date": DATE}
+        url = f"https://host.example{path}"
+        assert signature == signed_by_the_sdk(AZURE_ACCOUNT, AZURE_KEY, method, url, headers)
+
+
+def test_a_token_or_signature_is_in_each_part_of_a_batch() -> None:
+    for line, headers in parts_of(TokenGrant("t"), "/c"):
+        assert (headers["authorization"], "?" in line) == ("Bearer t", False)
+    for line, headers in parts_of(SasGrant("?sv=1&sig=x"), "/c"):
+        assert ("authorization" in headers, line.endswith("?sv=1&sig=x HTTP/1.1")) == (False, True)
+    for line, headers in parts_of(NoGrant(), "/c"):
+        assert ("authorization" in headers, "?" in line) == (False, False)
 
 
 @pytest.mark.parametrize(
