@@ -230,7 +230,7 @@ class _Blocking:
         raise UnsupportedOperation(_AWAITED)
 
     async def __aexit__(self, *error: object) -> None:
-        """Is never called: the block is not entered."""
+        """Never called: the block is never entered."""
 
     def __exit__(
         self,

@@ -327,7 +327,7 @@ def test_on_azure_lifecycle_commands_say_that_they_cannot_write() -> None:
     assert "box/app/tenants/" in run("lifecycle", "show", "-u", url)[1]
     code, text = run("lifecycle", "apply", "-y", "-u", url)
     assert code == 1
-    assert "Nothing was written: these rules cannot be written from here." in text
+    assert "Nothing was written: statebucket cannot write this service's rules." in text
     assert "Nothing to change" not in text
 
 

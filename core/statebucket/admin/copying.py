@@ -72,7 +72,7 @@ async def copy(
     Raises:
         UnsupportedOperation: One of the stores is bound to a tenant.
         InvalidArgument: One of them is no store of `statebucket.open_store`, ``tenants`` is no
-            list, or given with a partition, or ``progress`` is no plain function.
+            list, or given with a partition, or ``progress`` is not a plain function.
         StateBucketError: A store could not be reached, or refused the call.
 
     Requests: 1 for every 1,000 objects to count them and 1 to list them, then at least 2 for an

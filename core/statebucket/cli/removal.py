@@ -246,19 +246,16 @@ def sweep(
 ) -> None:
     """Removes expired objects now, each only if it is still the version seen to have expired.
 
-    For TTLs below a day and for SQLite; on a cloud, lifecycle rules do the rest.
-    Running it again is safe at any time.
-    An execution may have set keys and not saved yet: with --orphans, let --margin be longer.
-    State of yours that never has a snapshot stays if it is set by execution(…, keep=True).
-    [dim]statebucket sweep --dry-run[/]
-    [dim]statebucket sweep --tenant acme --yes --json[/]
-    [dim]statebucket sweep --orphans --margin 604800[/]
-    A large store, on two cores, on 20 machines of an array job, or on a Dask cluster:
-    [dim]statebucket sweep --yes --jobs 2[/]
-    [dim]statebucket sweep --yes --partition 3/20 --run 2026-11-28[/]
-    [dim]statebucket sweep --yes --dask tcp://scheduler:8786[/]
-    Without a listing, by the inventory report that the service has made, however old:
-    [dim]statebucket sweep --yes --report s3://inventories/bucket/daily/2026-11-27T01-00Z/manifest.json[/]
+    For TTLs below a day and for SQLite; on a cloud, lifecycle rules do the rest. It is always safe
+    to run it again. An execution may have set keys and not saved yet: with --orphans, let --margin
+    be longer. State of yours that never has a snapshot stays if it is set by execution(…,
+    keep=True). [dim]statebucket sweep --dry-run[/] [dim]statebucket sweep --tenant acme --yes
+    --json[/] [dim]statebucket sweep --orphans --margin 604800[/] A large store, on two cores, on 20
+    machines of an array job, or on a Dask cluster: [dim]statebucket sweep --yes --jobs 2[/]
+    [dim]statebucket sweep --yes --partition 3/20 --run 2026-11-28[/] [dim]statebucket sweep --yes
+    --dask tcp://scheduler:8786[/] Without a listing, by the inventory report that the service has
+    made, however old: [dim]statebucket sweep --yes --report
+    s3://inventories/bucket/daily/2026-11-27T01-00Z/manifest.json[/]
     """
     spread = Spread(jobs, partition, run, dask)
     job = Job(

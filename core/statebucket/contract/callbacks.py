@@ -1,4 +1,4 @@
-"""Functions of the caller's: what a long call reports to, and what changes a value."""
+"""Functions that a caller passes in: progress callbacks, and functions that change a value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ R = TypeVar("R")
 
 
 def check_progress(progress: object) -> None:
-    """Returns if it is None or can be called with a report.
+    """Checks that a progress callback is None or can be called with a report.
 
     Raises:
         InvalidArgument: It cannot be called, or returns a coroutine, which no one would await.
@@ -27,7 +27,7 @@ def check_progress(progress: object) -> None:
 
 
 def check_function(operation: str, function: object) -> None:
-    """Returns if it is one that can be called to change a value.
+    """Checks that a function can be called to change a value.
 
     Raises:
         InvalidArgument: It cannot be called, or returns a coroutine.
@@ -35,12 +35,12 @@ def check_function(operation: str, function: object) -> None:
     if not _is_plain(function):
         raise InvalidArgument(
             f"{operation}: function must be a plain function of the stored value, as in "
-            f"lambda old: …; what it has to await, await before the call: {shown(function)}"
+            f"lambda old: …, not async; await what it needs before this call: {shown(function)}"
         )
 
 
 def called(what: str, function: Callable[[A], R], argument: A) -> R:
-    """Calls a function of the caller's, whose errors reach the caller as they are.
+    """Calls a function that the caller passed in; its errors reach the caller unchanged.
 
     Args:
         what: The call and its argument, for the error.
@@ -48,15 +48,15 @@ def called(what: str, function: Callable[[A], R], argument: A) -> R:
         argument: What it takes.
 
     Raises:
-        InvalidArgument: It has raised StopIteration, which Python lets out of no coroutine: the
-            caller would have a RuntimeError that does not say where it comes from.
+        InvalidArgument: It raised StopIteration, which cannot leave a coroutine: Python would turn
+            it into a RuntimeError that does not say where it comes from.
     """
     try:
         return function(argument)
     except StopIteration as error:
         raise InvalidArgument(
-            f"{what} raised StopIteration, which cannot pass through the call: write "
-            "next(items, None) in it, or catch it there"
+            f"{what} raised StopIteration, which cannot leave a coroutine: use next(items, None), "
+            "or catch it in your function"
         ) from error
 
 

@@ -31,19 +31,19 @@ class Kind(Enum):
     PLAIN = "plain"
     """Returns a value at once, without a request."""
     SCHEDULED = "scheduled"
-    """Returns at once, and leaves work to the running event loop."""
+    """Returns at once, and leaves work for the running event loop."""
 
 
 class Declaration(NamedTuple):
-    """What is declared of a method.
+    """The declaration of a method.
 
     Attributes:
         kind: How it gives its result.
-        counted: Whether it counts as a call of the store, and is traced as one.
+        counted: Whether it is counted and traced as a call of the store.
         tenant: The argument that is the tenant's id, if there is one.
         tenant_of: The argument whose ``tenant_id`` is the tenant's id, if there is one.
-        concurrent: Whether many requests of it are under way at a time, for which the blocking
-            store uses an event loop; or the argument that makes it so where it is true.
+        concurrent: Whether it sends many requests at the same time, so that the blocking store runs
+            it in an event loop; or the name of the argument that makes it do so when true.
     """
 
     kind: Kind
@@ -68,7 +68,7 @@ def declare(
         counted: By default, whether it may send requests.
         tenant: The argument that is the tenant's id.
         tenant_of: The argument whose ``tenant_id`` is the tenant's id.
-        concurrent: Whether many requests of it are under way at a time.
+        concurrent: Whether it sends many requests at the same time.
     """
     if counted is None:
         counted = kind in {Kind.CALL, Kind.ITERATOR, Kind.CONTEXT}
@@ -82,7 +82,7 @@ def declare(
 
 
 def declared(contract: type[Any]) -> dict[str, Declaration]:
-    """The public methods of a class of the contract, with what is declared of each.
+    """The public methods of a class of the contract, each with its declaration.
 
     Raises:
         LookupError: A method has no declaration.

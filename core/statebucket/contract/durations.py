@@ -1,4 +1,4 @@
-"""Durations: whatever a caller gives as one, a `timedelta` or seconds, is read here."""
+"""Durations: reads what callers pass as one, a `timedelta` or seconds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from statebucket.errors import InvalidArgument, InvalidInput, shown
 DAY = timedelta(days=1)
 
 _MICROSECOND = timedelta.resolution
-_TOO_LONG_S = timedelta.max.total_seconds()  # as a float, just beyond what a timedelta can be
+_TOO_LONG_S = timedelta.max.total_seconds()  # as a float, just over what a timedelta can hold
 
 
 def duration(
@@ -51,7 +51,7 @@ def duration(
 
 
 def _is_too_long(value: object) -> bool:
-    """Whether it is a number of seconds that no `timedelta` can be."""
+    """Whether a number of seconds is more than a `timedelta` can hold."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return _TOO_LONG_S <= value < float("inf")

@@ -1,4 +1,4 @@
-"""What a listing shows of what is stored, without loading it."""
+"""What a listing shows of a stored object without loading it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """What ``scan_snapshots`` and ``scan_keys`` yield: `SnapshotEntry` or `KeyEntry`.
 
     Attributes:
-        size: The size in bytes, that of the value where the listing shows metadata. On S3, which
-            does not, it is the stored size, with the 8 (for JSON 32) bytes that make versions
-            unique there.
+        size: The size of the value in bytes. S3's listings show no metadata, so on S3 it is the
+            stored size, with the 8 (for JSON 32) bytes that make versions unique.
         modified_at: When it was written last (UTC), by the service's clock; None where the service
-            gives no time, as an SQLite file does for what was written before times were kept.
-        expires_at: When it expires (UTC); None if it does not, and on S3, whose listings do not
-            show it, for all but a listing with ``live=True``.
+            gives no time, as in an SQLite file for what was written before times were kept.
+        expires_at: When it expires (UTC); None if it does not. S3's listings do not show it, so on
+            S3 it is always None except with ``live=True``.
     """
 
     size: int

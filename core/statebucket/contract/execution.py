@@ -27,10 +27,10 @@ class ExecutionStore(ABC):
     """A `StateStore` bound to one execution; made by ``store.execution(execution_id)``.
 
     Its calls are the store's, with the same arguments, requests and errors. They take keys as they
-    are: ``set("k", …)`` stores what the store itself calls ``exec:{execution_id}:k``. The keys of
-    an execution whose id holds a ``:``, which ends the id in that form, are reached here only.
-    Without a tenant bound, its snapshot is that of the tenant that has the execution, and its keys
-    are those that were set without a tenant.
+    are: ``set("k", …)`` stores what the store itself calls ``exec:{execution_id}:k``. In that form
+    a ``:`` ends the id, so the keys of an execution whose id contains one can only be reached here.
+    On a store without a tenant, its snapshot is that of the tenant that has the execution, and its
+    keys are those that were set without a tenant.
 
     ``delete("k")`` deletes one key. ``delete()``, without any argument, removes the execution.
     """
@@ -74,8 +74,8 @@ class ExecutionStore(ABC):
     ) -> Version:
         """Keeps the latest snapshot of this execution.
 
-        Best effort, and not the source of truth. 1 request; 2 where this process has neither loaded
-        nor saved the execution, or last over a minute ago; 1 more when a condition fails.
+        Best effort, and not the source of truth. 1 request; 2 if this process has not loaded or
+        saved the execution in the last minute; 1 more when a condition fails.
 
         Args:
             snapshot: What to keep. It is validated again before the first request.
@@ -87,17 +87,17 @@ class ExecutionStore(ABC):
             only_newer: Never replace a snapshot with a higher ``sequence_number``.
             lease: Write only over what was there when this lease was taken, or was loaded or saved
                 under it since.
-            want_current: Have the snapshot that won in the error's ``current``.
+            want_current: Put the snapshot that won into the error's ``current``.
 
         Returns:
             The version that was written.
 
         Raises:
-            InvalidSnapshot: It is that of another execution, or is not valid any more.
+            InvalidSnapshot: It is of another execution, or is no longer valid.
             VersionConflict: The condition does not hold; what is stored is left as it is.
             StaleSnapshot: ``only_newer``, and a newer snapshot is stored.
             LeaseLost: The lease ran out, or its next holder has saved.
-            TenantMismatch: It is of another tenant than the store is bound to.
+            TenantMismatch: It belongs to another tenant than the store's.
         """
 
     @abstractmethod
@@ -105,12 +105,12 @@ class ExecutionStore(ABC):
     async def load(self) -> ExecutionSnapshot | None:
         """The latest snapshot, or None if there is none or it has expired.
 
-        1 request; 2 where no tenant is bound and this process has not seen the execution within a
-        minute. The caller checks its ``sequence_number`` against the event log.
+        1 request; 2 where no tenant is bound and this process has not seen the execution in the
+        last minute. The caller checks its ``sequence_number`` against the event log.
 
         Raises:
             AmbiguousExecution: No tenant is bound, and several have the execution.
-            CorruptObject: What is stored is no snapshot of this execution.
+            CorruptObject: What is stored is not a snapshot of this execution.
         """
 
     @abstractmethod
@@ -127,21 +127,21 @@ class ExecutionStore(ABC):
     async def update_snapshot(
         self, function: Callable[[ExecutionSnapshot | None], ExecutionSnapshot | None]
     ) -> ExecutionSnapshot | None:
-        """Loads the snapshot, has a function change it, and saves that on the version it loaded.
+        """Loads the snapshot, lets a function change it, and saves that over the loaded version.
 
-        It begins again where another worker was quicker, until the deadline. 2 requests where none
-        is; 1 more where there is no snapshot yet, and 1 without a tenant bound.
+        If another worker was quicker, it starts again, until the deadline. 2 requests if no other
+        worker interferes; 1 more if there is no snapshot yet, and 1 more without a tenant bound.
 
         Args:
             function: Takes the latest snapshot, or None if there is none or it has expired, and
-                returns what to save: mostly ``snapshot.advance(…)``. None leaves all as it is. A
-                plain function; it may be called several times.
+                returns what to save: mostly ``snapshot.advance(…)``. None changes nothing. A plain
+                function; it may be called several times.
 
         Returns:
             The snapshot that is stored then, or None.
 
         Raises:
-            InvalidSnapshot: It has returned something else, or another execution's snapshot.
+            InvalidSnapshot: ``function`` returned something else, or another execution's snapshot.
             VersionConflict: Others were quicker until the deadline.
             AmbiguousExecution: No tenant is bound, and several have the execution.
         """
@@ -151,13 +151,13 @@ class ExecutionStore(ABC):
     async def delete_snapshot(
         self, *, if_version: Version | None = None, want_current: bool = False
     ) -> bool | None:
-        """Deletes the snapshot, and neither a key nor the owner record.
+        """Deletes the snapshot; the keys and the owner record stay.
 
         1 request, 2 without a tenant bound; 1 more when the condition fails.
 
         Args:
             if_version: Delete only this version, as a load or save returned it.
-            want_current: Have what won in the error's ``current``; with ``if_version``.
+            want_current: Put what won into the error's ``current``; with ``if_version``.
 
         Returns:
             Whether there was one; None where the service does not say.
@@ -175,8 +175,8 @@ class ExecutionStore(ABC):
         """Holds the execution for one worker at a time, for ``async with``.
 
         3 requests to take it (4 without a tenant bound), 1 at each third of ``ttl``, 1 to give it
-        up. A lease saves double work; ``save(…, lease=lease)`` is what never overwrites a
-        successor's save.
+        up. A lease saves double work; ``save(…, lease=lease)`` makes sure that a successor's save
+        is never overwritten.
 
         Args:
             ttl: How long after the last renewal another process may take the lease over, at most a
@@ -198,8 +198,8 @@ class ExecutionStore(ABC):
     ) -> SnapshotWriter:
         """A writer that coalesces many saves of this execution, for ``async with``.
 
-        At most one save is in flight; of the snapshots that come meanwhile the latest is written.
-        Leaving the block writes the last one.
+        At most one save is in flight; of the snapshots handed over meanwhile only the latest is
+        written. Leaving the block writes the last one.
 
         Args:
             ttl: As for `save`.
@@ -230,7 +230,7 @@ class ExecutionStore(ABC):
             if_version: None replaces whatever is there. `Version.ABSENT` only creates, over an
                 expired value too. A version, as a load or save returned it, replaces only that
                 one.
-            want_current: Have what won in the error's ``current``; with ``if_version``.
+            want_current: Put what won into the error's ``current``; with ``if_version``.
 
         Returns:
             The version that was written.
@@ -265,14 +265,14 @@ class ExecutionStore(ABC):
         """Many values: 1 request for each key, up to 32 of them at one time.
 
         Args:
-            keys: Keys of this execution, as they are; one that comes twice is read once.
+            keys: Keys of this execution, as they are; a repeated one is read once.
 
         Returns:
             The value of each key, in the order given; None for one that does not exist or has
             expired. See `StateStore.get_many`.
 
         Raises:
-            InvalidArgument: ``keys`` is no list of keys.
+            InvalidArgument: ``keys`` is not a list of keys.
             InvalidKey: One of them cannot name an object; nothing was read.
         """
 
@@ -289,23 +289,24 @@ class ExecutionStore(ABC):
         function: Callable[[bytes | None], bytes | bytearray | memoryview | None],
         ttl: timedelta | float | None = None,
     ) -> bytes | None:
-        """Loads a value, has a function change it, and writes that on the version it loaded.
+        """Loads a value, lets a function change it, and writes that over the loaded version.
 
-        It begins again where another writer was quicker, until the deadline: no update is lost and
+        If another writer was quicker, it starts again, until the deadline: no update is lost and
         none is done twice. 2 requests where no one else writes, 2 or 3 more for each lost race.
 
         Args:
             key: The key as it is, without ``exec:``.
-            function: Takes the value, or None if it does not exist or has expired, and returns
-                what to store. None leaves all as it is. A plain function that returns soon; it may
-                be called several times.
-            ttl: How long the value can be read from now on; by default the moment of expiry stays.
+            function: Takes the value, or None if it does not exist or has expired, and returns what
+                to store. None changes nothing. A plain function that returns soon; it may be called
+                several times.
+            ttl: How long the value can be read from now on; by default the time of expiry does not
+                change.
 
         Returns:
             The value that is stored then, or None.
 
         Raises:
-            InvalidValue: ``function`` has returned something else than bytes.
+            InvalidValue: ``function`` returned something other than bytes.
             VersionConflict: Others were quicker until the deadline.
         """
 
@@ -320,7 +321,7 @@ class ExecutionStore(ABC):
         if_version: Version | None = None,
         want_current: bool = False,
     ) -> Version:
-        """As `set`, for a value that JSON carries: plain, a Struct, a dataclass, a pydantic model.
+        """As `set`, for a JSON value: plain, a Struct, a dataclass, a pydantic model.
 
         1 request, 2 when a condition fails.
 
@@ -329,13 +330,13 @@ class ExecutionStore(ABC):
             value: The value; `StateStore.set_json` says how each kind is stored and read.
             ttl: As for `set`.
             if_version: As for `set`.
-            want_current: Have what won in the error's ``current``, decoded; with ``if_version``.
+            want_current: Put what won into the error's ``current``, decoded; with ``if_version``.
 
         Returns:
             The version that was written.
 
         Raises:
-            InvalidValue: JSON would not carry it unchanged; the message says where and what to do.
+            InvalidValue: JSON cannot represent it unchanged; the message says where and what to do.
             VersionConflict: The condition does not hold; what is stored is left as it is.
         """
 
@@ -355,8 +356,8 @@ class ExecutionStore(ABC):
             type: What to decode to, as `msgspec.json.decode` takes it; by default plain values.
 
         Raises:
-            InvalidArgument: ``type`` is none that msgspec decodes to.
-            CorruptObject: What is stored is not JSON, or of another type.
+            InvalidArgument: msgspec cannot decode to ``type``.
+            CorruptObject: What is stored is not JSON, or is of another type.
         """
 
     @overload
@@ -414,9 +415,10 @@ class ExecutionStore(ABC):
             The value that is stored then, as `get_json` returns it.
 
         Raises:
-            InvalidValue: ``function`` has returned what JSON would not carry, or of another type.
+            InvalidValue: ``function`` returned what JSON cannot represent, or a value of another
+                type.
             VersionConflict: Others were quicker until the deadline.
-            CorruptObject: What is stored is not JSON, or of another type.
+            CorruptObject: What is stored is not JSON, or is of another type.
         """
 
     @abstractmethod
@@ -430,16 +432,16 @@ class ExecutionStore(ABC):
     @abstractmethod
     @declare(Kind.CALL)
     async def delete_many(self, keys: Iterable[str]) -> DeletionReport:
-        """Deletes keys by the batch: 1 request for up to 1,000 on S3, 100 on GCS, 256 on Azure.
+        """Deletes keys in batches: 1 request for up to 1,000 on S3, 100 on GCS, 256 on Azure.
 
-        All are checked before the first request. Where ``keys`` is empty nothing is deleted.
+        All are checked before the first request. If ``keys`` is empty, nothing is deleted.
 
         Args:
-            keys: Keys of this execution, as they are; one that comes twice counts once.
+            keys: Keys of this execution, as they are; a repeated one counts once.
 
         Returns:
-            How many there were, as ``keys``, and as ``unreported`` how many are gone of which it is
-            not known whether they were there.
+            ``keys`` is how many existed; ``unreported`` is how many are gone but may not have
+            existed.
 
         Raises:
             InvalidKey: One of them cannot name an object; nothing was deleted.
@@ -451,12 +453,12 @@ class ExecutionStore(ABC):
     async def delete_keys(
         self, *, progress: Callable[[DeletionReport], None] | None = None
     ) -> DeletionReport:
-        """Removes every key of this execution, and neither its snapshot nor its owner record.
+        """Removes every key of this execution; its snapshot and its owner record stay.
 
-        1 list and 1 batch for up to a page. Without a tenant bound, the keys that were set without
-        a tenant go, whoever has the execution: this is the way to remove them where several tenants
-        have it, and `delete` raises `AmbiguousExecution`. After an interruption, running it again
-        finishes the job.
+        1 list and 1 batch for up to a page. On a store without a tenant, it removes the keys that
+        were set without one, whichever tenant has the execution. Use it where several tenants have
+        the execution, so that `delete` raises `AmbiguousExecution`. After an interruption, running
+        it again finishes the job.
 
         Args:
             progress: Called with what was removed so far, after each batch.
@@ -478,8 +480,8 @@ class ExecutionStore(ABC):
 
         Args:
             prefix: Only keys that begin with this text.
-            after: Only those behind this key, in the order of `StateStore.iter_keys`.
-            limit: At most so many.
+            after: Only those after this key, in the order of `StateStore.iter_keys`.
+            limit: At most this many.
         """
 
     @abstractmethod
@@ -487,12 +489,12 @@ class ExecutionStore(ABC):
     def scan_keys(
         self, *, prefix: str = "", after: str | None = None, limit: int | None = None
     ) -> AsyncIterator[KeyEntry]:
-        """As `iter_keys`, with the size and times that the listing shows: no request more.
+        """As `iter_keys`, with the size and times that the listing shows: no extra requests.
 
         Args:
             prefix: Only keys that begin with this text.
-            after: Only those behind this key, in the order of `StateStore.iter_keys`.
-            limit: At most so many.
+            after: Only those after this key, in the order of `StateStore.iter_keys`.
+            limit: At most this many.
 
         Returns:
             For each key its `KeyEntry`: ``key``, ``size``, ``modified_at`` and, where the listing
@@ -519,21 +521,21 @@ class ExecutionStore(ABC):
         want_current: bool = False,
         progress: Callable[[DeletionReport], None] | None = None,
     ) -> Any:
-        """With a key, deletes that key; without any, removes the execution.
+        """With a key, deletes that key; without one, removes the whole execution.
 
         ``delete("k")`` is `StateStore.delete`, and returns whether there was something.
         ``delete()`` is `StateStore.delete_execution_state`: the snapshot, every key and the owner
-        record go, and a report of what went is returned. Only the argument's absence means that: a
-        key that is None or empty is refused.
+        record go, and a report of what went is returned. Only leaving the argument out means that:
+        a key that is None or empty is refused.
 
         Args:
             key: The key.
             if_version: Delete only this version of the key.
-            want_current: Have what won in the error's ``current``.
-            progress: Of the removal of the execution: called with what was removed so far.
+            want_current: Put what won into the error's ``current``.
+            progress: For the removal of the execution: called with what was removed so far.
 
         Raises:
-            InvalidKey: The key is None, empty, or no text.
+            InvalidKey: The key is None, empty, or not a string.
             InvalidArgument: ``if_version`` without a key, or ``progress`` with one.
             VersionConflict: Another version of the key is stored, and stays.
             AmbiguousExecution: No tenant is bound, and several have the execution.

@@ -3,8 +3,8 @@
 from typing import NewType
 
 ExecutionId = NewType("ExecutionId", str)
-"""Names one execution. Not empty. A ``:`` ends the id in the text form of a key,
-``exec:{id}:{key}``: an id that holds one is reached by ``store.execution(id)`` and by its snapshot.
+"""Names one execution. Not empty. In the text form of a key, ``exec:{id}:{key}``, a ``:`` ends the
+id: the keys of an id that contains one are reached through ``store.execution(id)`` only.
 """
 
 TenantId = NewType("TenantId", str)

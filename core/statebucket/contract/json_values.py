@@ -1,4 +1,4 @@
-"""Which values JSON carries unchanged, in snapshots and under keys."""
+"""Which values JSON represents unchanged, in snapshots and under keys."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 # Of msgspec's structs, dataclasses, attrs' classes and named tuples.
 _DECLARES_FIELDS = ("__struct_fields__", "__dataclass_fields__", "__attrs_attrs__", "_fields")
-_MAX_PLAIN = 2**64  # below it, an int has no rule of its own
+_MAX_PLAIN = 2**64  # ints below this need no check of their size
 MAX_BITS = 8192  # Python turns no int of over 4,300 digits into text, or back
 
 
 def is_plain(value: Any) -> bool:  # noqa: ANN401  (any value)
-    """Whether a value is certainly one that JSON carries unchanged.
+    """Whether a value is certainly one that JSON represents unchanged.
 
     Each save asks this. It costs a fraction of `json_value`, which builds a copy and the path of
-    each item, and judges whatever is unusual.
+    each item, and which decides about unusual values.
 
     Raises:
-        RecursionError: It is nested too deeply, or holds itself.
+        RecursionError: It is nested too deeply, or contains itself.
     """
     kind = type(value)
     if kind is str:
@@ -48,15 +48,16 @@ def json_value(
     path: str,
     typed: Callable[[Any], Any] | None = None,
 ) -> Any:  # noqa: ANN401
-    """Returns a copy of a value that JSON carries unchanged.
+    """Returns a copy of a value that JSON represents unchanged.
 
     Args:
         value: None, a bool, int, finite float, string, list or tuple (which becomes a list), a dict
             with string keys, or a dataclass or model of pydantic's with such fields (which becomes
             a dict), to any depth.
-        path: What to call it in the error's message.
-        typed: What makes a JSON value of one that declares its fields, whatever their types, for a
-            caller who reads it back by that type; None where it is read without one.
+        path: Its name in the error's message.
+        typed: Converts a value that declares its fields to a JSON value, whatever the fields'
+            types, for a caller who reads it back as that type; None where it is read without a
+            type.
 
     Raises:
         InvalidValue: It, or something in it, is of another kind; the message has its path.
@@ -92,7 +93,7 @@ def _json_value(value: Any, path: str, typed: Callable[[Any], Any] | None) -> An
 
 def _builtin(value: Any, path: str, typed: Callable[[Any], Any] | None) -> Any:  # noqa: ANN401
     """The built-in value that stands for one of another type."""
-    # A subclass that is its base type in all but name (numpy.float64, a TypedDict's dict).
+    # A subclass that behaves like its base type (numpy.float64, a TypedDict's dict).
     bases: tuple[type[Any], ...] = (str, int, float, dict, list)
     for base in bases:
         if isinstance(value, base) and not isinstance(value, Enum):
@@ -118,7 +119,7 @@ def _builtin(value: Any, path: str, typed: Callable[[Any], Any] | None) -> Any: 
 
 
 def _plain_form(value: object) -> str:
-    """What a caller may store in place of a value of a common type."""
+    """What a caller can store instead of a value of a common type."""
     if isinstance(value, bytes | bytearray | memoryview):
         return "; pass text, as base64 or hex, or store bytes alone with set"
     if isinstance(value, set | frozenset):
@@ -139,8 +140,8 @@ def _fields(
 ) -> Any:  # noqa: ANN401
     """The fields of a model or dataclass, which come back as a dict.
 
-    What JSON has no type for would come back as text, or not at all, where no type is given to
-    decode to: the caller says in which form it is to be stored.
+    Without a type to decode to, a value that JSON has no type for would come back as text, or not
+    at all. So the caller must choose the form in which it is stored.
     """
     try:
         return _json_value(values, path, typed)

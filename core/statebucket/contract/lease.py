@@ -3,22 +3,22 @@
 What a lease guarantees, and what it does not:
 
 * A lease is an object, ``leases/{execution}``, that is only ever written under a condition. Of any
-  number of contenders one gets it; a process that dies lets it run out.
+  number of contenders, one gets it; if that process dies, the lease runs out.
 * It can be taken over `SKEW_MS` after it ran out by the contender's clock. While the clocks of all
   contenders differ by less than that, no two processes hold it at the same time by their own
   clocks.
-* It saves double work; it is not what protects the snapshot. A process can be paused at any moment,
-  longer than its lease lasts. So a save under a lease is conditional on the version of the snapshot
-  that was there when the lease was taken, or that this process has loaded or saved since, through
-  the store that gave the lease or a view of it: a holder that wakes up late cannot overwrite what
-  its successor has saved, whatever the clocks say, unless it loads that first and finds its lease
-  held by its own clock.
+* It avoids double work; it does not protect the snapshot by itself. A process can be paused at any
+  moment, for longer than its lease lasts. So a save under a lease is conditional on the version of
+  the snapshot that was there when the lease was taken, or that this process has loaded or saved
+  since, through the store that gave the lease or a view of it: a holder that wakes up late cannot
+  overwrite what its successor has saved, whatever the clocks say, unless it first loads that while
+  its own clock says that its lease is still held.
 * `Lease.fence` is max(the previous fence + 1, milliseconds since the epoch). It only grows, so that
-  another system can refuse a late holder by it. The object is kept after release for that reason,
-  for a week or longer; after that the epoch alone keeps the fence growing.
-* It is its process's: a fork of it does not hold it. `delete_tenant` removes leases too, held or
-  not, and with them the memory of their fences.
-* Conditions hold within one bucket in one region. A replica may show an old lease.
+  another system can use it to refuse a late holder. For that reason the object is kept after
+  release, for a week or longer; after that the clock alone keeps the fence growing.
+* It belongs to the process that took it: a fork of that process does not hold it. `delete_tenant`
+  removes leases too, held or not, and their fences with them.
+* Conditions hold within one bucket in one region. A replica may return an old lease.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ SKEW_MS = 2_000
 """How far the clocks of two contenders may differ, in milliseconds."""
 
 MAX_TTL_MS = 86_400_000
-"""The longest TTL of a lease, in milliseconds: no one can break one whose holder has died."""
+"""The longest TTL of a lease, in milliseconds: no one can take it over sooner if its holder
+dies."""
 
 
 class Lease(ABC):

@@ -19,20 +19,21 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         id: Its id; empty where the service's rules have none.
-        enabled: Whether the service carries it out.
-        prefixes: It reaches objects whose names begin with one of these.
-        tags: It reaches objects that have all of these tags.
-        narrowed: Whether it has further conditions, so that it reaches only some of them.
-        expiration_days: Days after its write that a current object is deleted; 0 where a date
-            decides.
+        enabled: Whether the service applies it.
+        prefixes: It applies to objects whose names begin with one of these.
+        tags: It applies to objects that have all of these tags.
+        narrowed: Whether it has further conditions, so that it applies to only some of them.
+        expiration_days: Days after its write after which a current object is deleted; 0 where a
+            date decides.
         expiration_date: The day from which it deletes current objects, whatever their age.
         before: It deletes only objects that were written, or have a custom time, before this day.
-        custom_time_days: Days after its custom time, our expiry, that an object is deleted.
+        custom_time_days: Days after its custom time, which is our expiry, after which an object is
+            deleted.
         noncurrent_days: Days after which a version that is no longer current is deleted.
         expired_delete_markers: Whether delete markers with nothing behind them are removed.
         abort_uploads_days: Days after which an unfinished multipart upload is aborted.
-        archives: Whether it moves current objects to where they cannot be read at once.
-        raw: The service's own form of it, for a rule that was found.
+        archives: Whether it moves current objects to an archive, where they cannot be read at once.
+        raw: The service's own form of the rule, where it was read from the service.
     """
 
     id: str = ""
@@ -58,7 +59,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return msgspec.json.encode(self.raw).decode()
 
     def plain(self) -> dict[str, Any]:
-        """The rule as the Terraform modules take it: without what it leaves open."""
+        """The rule as the Terraform modules take it, without fields that are not set."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
         return plain
 
@@ -71,7 +72,7 @@ class RuleFinding(msgspec.Struct, frozen=True, kw_only=True):
             lengthened, disabled, narrowed or at another prefix. "dangerous": a rule takes state
             away that has not expired. "unknown": the rules cannot be seen from here. "note":
             nothing is wrong.
-        message: What is so.
+        message: What was found.
         remedy: How to fix it; None where nothing needs to be.
         rule: The id of the rule it is about, if there is one.
         fixable: Whether ``apply_lifecycle(dry_run=False)`` fixes it, or, where Terraform owns the
@@ -100,11 +101,11 @@ class LifecycleReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ok(self) -> bool:
-        """Whether the rules are known to be as they must be; notes aside, nothing was found."""
+        """Whether the rules are known to be correct: nothing was found except notes."""
         return all(finding.kind == "note" for finding in self.findings)
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.findings)) or "the lifecycle rules are as they must be"
+        return "\n".join(map(str, self.findings)) or "the lifecycle rules are correct"
 
 
 class LifecyclePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +113,7 @@ class LifecyclePlan(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         applied: Whether the change was made.
-        report: What `check_lifecycle` said before it.
+        report: What `check_lifecycle` returned before the change.
         added: The rules that are written.
         removed: The rules of ours that they replace.
         kept: The foreign rules, which stay as they are.
@@ -128,9 +129,9 @@ class LifecyclePlan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def outcome(self) -> str:
-        """What became of a plan that changes nothing, in a few words."""
+        """The outcome of a plan that changes nothing, in a few words."""
         if any(finding.kind == "unknown" for finding in self.report.findings):
-            return "nothing was written: these rules cannot be written from here"
+            return "nothing was written: statebucket cannot write this service's rules"
         return "nothing to change" if self.report.ok else "nothing was written"
 
     def __str__(self) -> str:

@@ -40,17 +40,17 @@ class Position(NamedTuple):
 class Partition(msgspec.Struct, frozen=True, kw_only=True):
     """One of the parts into which `StateStore.partitions` divides a store, or a tenant.
 
-    An execution lies in one part as a whole: its snapshot, its keys and its lease. What a call
-    decides about it therefore does not depend on how a store is divided. (The keys of an execution
-    that were set without a tenant, and owner records, have parts of their own; what decides about
-    them looks at the rest of the execution wherever it lies.)
+    A whole execution lies in one part: its snapshot, its keys and its lease. So what a call decides
+    about an execution does not depend on how the store is divided. (Keys of an execution that were
+    set without a tenant, and owner records, lie in parts of their own. A call that decides about
+    those looks up the rest of the execution, whichever part it lies in.)
 
     Attributes:
         index: Its number, from 0.
         count: How many there are.
-        start: The position behind which it begins, such as ``tenants/acme/exec-5``; None for the
+        start: The position after which it begins, such as ``tenants/acme/exec-5``; None for the
             beginning of the store.
-        end: The position with which it ends; None for the end of the store.
+        end: The last position in it; None for the end of the store.
         tenant: The tenant that is divided; None for the whole store.
         report: The address of the inventory report whose files are shared out instead: this part
             has each ``count``-th of them, and neither beginning nor end.
@@ -64,13 +64,13 @@ class Partition(msgspec.Struct, frozen=True, kw_only=True):
     report: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuses what `StateStore.partitions` does not return."""
+        """Refuses values that `StateStore.partitions` never returns."""
         for what, value in (("index", self.index), ("count", self.count)):
             if isinstance(value, bool) or not isinstance(value, int):
                 raise InvalidArgument(f"a partition's {what} must be an int: {shown(value)}")
         if not 0 <= self.index < self.count <= MAX_PARTITIONS:
             raise InvalidArgument(
-                f"a partition's index must be at least 0 and below its count, and that at most "
+                "a partition's index must be from 0 to its count - 1, and its count at most "
                 f"{MAX_PARTITIONS:,}: index {self.index}, count {self.count}"
             )
         if self.tenant is not None:
@@ -88,18 +88,18 @@ class Partition(msgspec.Struct, frozen=True, kw_only=True):
             theirs = None if bound is None or not bound.tenant else decode(bound.tenant)
             if self.tenant is not None and bound is not None and theirs != self.tenant:
                 raise InvalidArgument(
-                    f"a partition of tenant {shown(self.tenant)} must lie among what that has: "
-                    f"{shown(bound.text)}"
+                    f"a partition of tenant {shown(self.tenant)} must begin and end within that "
+                    f"tenant: {shown(bound.text)}"
                 )
 
     def to_dict(self) -> dict[str, Any]:
-        """The partition as values that JSON has."""
+        """The partition as JSON values."""
         fields: dict[str, Any] = msgspec.to_builtins(self)
         return fields
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Partition:
-        """The partition that `to_dict` has written.
+        """Reads a partition back from what `to_dict` returned.
 
         Raises:
             InvalidArgument: It is not one.
@@ -139,10 +139,10 @@ def position(text: str) -> Position:
 
 
 def divided(ends: list[Position], tenant: str | None) -> list[Partition]:
-    """The partitions between positions, in order; they leave nothing out.
+    """The partitions between the given positions, in order. Together they leave nothing out.
 
     Args:
-        ends: Where one ends and the next begins, rising.
+        ends: Where one ends and the next begins, in ascending order.
         tenant: The tenant that is divided; None for the whole store.
     """
     texts = [None, *(end.text for end in ends), None]
@@ -169,6 +169,6 @@ def shared_out(report: str, files: int, n: int, tenant: str | None) -> list[Part
 
 def _no_position(text: object) -> InvalidArgument:
     return InvalidArgument(
-        "a partition's start and end must read 'tenants/TENANT/ID', 'shared/ID' or 'owners/ID', "
-        f"as partitions() has written them: {shown(text)}"
+        "a partition's start and end must read 'tenants/TENANT/ID', 'shared/ID' or 'owners/ID', as "
+        f"partitions() writes them: {shown(text)}"
     )

@@ -1,7 +1,7 @@
 """How to fix what was found, as a value with a part for each kind of reader.
 
-A program shows a `Remedy` with `str`, which names the Python call where there is one; the command
-line shows the command instead; in JSON each part stands by itself.
+``str(remedy)`` names the Python call where there is one; the command line shows the command
+instead; JSON output has each part as a field of its own.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How to fix something. At least one part is set; with several, each alone is enough.
 
     Attributes:
-        advice: What to do, for a person; with another part, what that part does.
+        advice: What to do, in words; if another part is set, what that part does.
         call: A call of the store, in Python.
         command: A shell command; beside ``call``, the one that does the same.
         terraform: A line of Terraform.
@@ -46,7 +46,7 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def shell(self) -> str:
-        """The text for a shell's user: with the command, not the call."""
+        """The text for the command line: with the command, not the Python call."""
         return self._text(self.command or self.call)
 
     def _text(self, action: str) -> str:

@@ -11,7 +11,7 @@ R = TypeVar("R", bound=msgspec.Struct)
 
 
 def added(first: R, second: R) -> R:
-    """The sum of two reports, whose fields are numbers; one that is not known leaves none."""
+    """The sum of two reports, field by field; where either field is None, so is the sum."""
     fields = {
         name: _sum(getattr(first, name), getattr(second, name))
         for name in first.__struct_fields__
@@ -39,10 +39,10 @@ class DeletionReport(msgspec.Struct, frozen=True, kw_only=True):
         keys: Keys removed.
         leases: Lease records removed.
         owners: Owner records removed.
-        bytes: Their stored size, as far as the listing has it.
+        bytes: Their stored size, as far as the listing shows it.
         foreign: Objects in the same place that statebucket does not write; they stay.
-        unreported: Keys that are gone after `delete_many`, and of which it is not known whether
-            they were there: S3 does not say, and after a lost reply no one can.
+        unreported: Keys that are gone after `delete_many` but may not have existed before: S3 does
+            not say, and after a lost reply it cannot be known.
     """
 
     snapshots: int | None = 0
@@ -64,12 +64,12 @@ class SweepReport(msgspec.Struct, frozen=True, kw_only=True):
         scanned: Objects looked at.
         expired: Those past their expiry (and the margin).
         removed: Those removed; with ``dry_run`` those that would have been.
-        raced: Those to be removed that were written again before they could be, and stay.
-        corrupt: Objects that are not what statebucket writes; they stay.
+        raced: Those that were written again before they could be removed, and stay.
+        corrupt: Objects that statebucket did not write; they stay.
         owners: Owner records removed, whose execution has nothing left.
         repaired: Owner records written, for snapshots that had lost theirs.
         orphans: Executions found that have keys and no live snapshot.
-        orphan_keys: Keys removed of those; with ``dry_run`` those that would have been.
+        orphan_keys: Keys of those that were removed; with ``dry_run``, those that would have been.
         bytes: The stored size of what was removed.
         as_of: When the inventory report was taken that the names are from: what was written since
             was not looked at. None where the store was listed.

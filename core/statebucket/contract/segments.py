@@ -1,9 +1,9 @@
 """Ids and keys as segments of an object name, and the form of a key that belongs to an execution.
 
 Each id or key is one path segment. ASCII letters, digits, ``-``, ``_`` and a ``.`` that is neither
-first nor last stand for themselves; every other byte of the UTF-8 form is ``~`` and two capital hex
-digits. The form is reversible and free of collisions, and no segment of it can be ``.`` or ``..``
-or hold a ``/``, so that an id cannot leave its prefix.
+first nor last are kept as they are; every other byte of the UTF-8 form is ``~`` and two capital hex
+digits. The form is reversible and free of collisions, and no segment can be ``.`` or ``..`` or
+contain a ``/``, so that an id cannot leave its prefix.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def encode(text: str, *, what: str = "key") -> str:
         what: What it is, for the error message.
 
     Raises:
-        InvalidKey: It is not a string, is empty, or holds a lone surrogate.
+        InvalidKey: It is not a string, is empty, or contains a lone surrogate.
     """
     if type(text) is str and _PLAIN.fullmatch(text):
         return text
@@ -40,7 +40,7 @@ def encode(text: str, *, what: str = "key") -> str:
         raise InvalidKey(
             f"{what} must be a string, not {type(text).__name__}: {shown(text)}{awaiting(text)}"
         )
-    text = str.__str__(text)  # not a subclass of str, which may format as something else
+    text = str.__str__(text)  # a subclass of str may format as something else
     if _PLAIN.fullmatch(text):
         return text
     if not text:
@@ -50,11 +50,11 @@ def encode(text: str, *, what: str = "key") -> str:
 
 
 def beginnings(text: str, *, what: str = "prefix") -> list[str]:
-    """How the segments of all texts begin that begin with ``text``, in order.
+    """What the segments of all texts that start with ``text`` start with, in order.
 
-    One beginning, but two where ``text`` ends in a ``.``: that stands for itself within a segment,
-    and is escaped at its end. A beginning may be that of segments which `encode` never writes, and
-    of no others.
+    Normally one prefix, but two where ``text`` ends in ``.``, which is kept within a segment and
+    escaped at its end. Segments with such a prefix are either ones that `encode` writes for these
+    texts or ones that it never writes.
 
     Args:
         text: What the texts begin with; may be empty.
@@ -68,7 +68,7 @@ def beginnings(text: str, *, what: str = "prefix") -> list[str]:
             f"{what} must be a string, not {type(text).__name__}: {shown(text)}{awaiting(text)}"
         )
     raw = _utf8(str.__str__(text), what)
-    continued = _escaped(raw, last=len(raw))  # its last byte is not the segment's
+    continued = _escaped(raw, last=len(raw))  # its last byte is not the last of the segment
     return [continued, f"{continued[:-1]}~2E"] if continued.endswith(".") else [continued]
 
 
@@ -89,7 +89,7 @@ def _escaped(raw: bytes, *, last: int) -> str:
 
 
 def decode(segment: str) -> str | None:
-    """Returns the id or key behind ``segment``, or None where `encode` never writes it."""
+    """Returns the id or key that ``segment`` stands for, or None if `encode` never writes it."""
     if _PLAIN.fullmatch(segment):
         return segment
     try:
@@ -110,26 +110,26 @@ def encode_execution(execution_id: str) -> str:
     """Returns an execution id as a segment.
 
     Raises:
-        InvalidKey: It is empty, or no string.
+        InvalidKey: It is empty, or not a string.
     """
     return encode(execution_id, what="execution id")
 
 
 def check_text_form(operation: str, execution_id: str) -> None:
-    """Returns if the keys of an execution can be written as ``exec:{execution_id}:{rest}``.
+    """Checks that the keys of an execution can be written as ``exec:{execution_id}:{rest}``.
 
     Args:
         operation: The public call, for the error.
         execution_id: The execution.
 
     Raises:
-        InvalidKey: It is empty, no string, or holds a ``:``, which ends the id in that form.
+        InvalidKey: It is empty, not a string, or contains a ``:``, which ends the id in that form.
     """
     encode_execution(execution_id)
     if ":" in execution_id:
         raise InvalidKey(
-            f"{operation}: the id {shown(execution_id)} holds a ':', which ends the id in keys of "
-            f"the form exec:ID:KEY; list its keys by store.execution(…).{operation}()"
+            f"{operation}: the id {shown(execution_id)} contains a ':', which ends the id in keys "
+            f"of the form exec:ID:KEY; list its keys with store.execution(…).{operation}()"
         )
 
 

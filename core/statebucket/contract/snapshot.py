@@ -33,7 +33,7 @@ def _now() -> datetime:
 
 
 class _Decoding(threading.local):
-    """Whether this thread is inside `from_json`, whose values need no second look."""
+    """Whether this thread is inside `from_json`, whose values need no further check."""
 
     active = False
 
@@ -52,33 +52,34 @@ def _zero() -> int:
 
 
 def _check_may_be_missing(field: str) -> None:
-    # The JSON form has these fields always: one without is damaged, or not a snapshot.
+    # The JSON form always has these fields: JSON without them is damaged, or not a snapshot.
     if _decoding.active:
         raise InvalidSnapshot(f"Object missing required field `{field}`")
 
 
 class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an execution stands: all that another machine needs to go on with it.
+    """The state of an execution: everything that another machine needs to continue it.
 
     Only the two ids must be given. Validated when built, and again when saved. ``step_outputs`` and
     ``variables`` are copied, so that a later change to the caller's own dictionaries does not reach
-    the snapshot; do not change them in place. In them a dataclass or a pydantic model of plain
-    values becomes a dict; one with a datetime or the like is refused, with what to call.
+    the snapshot; do not change them in place. In them, a dataclass or pydantic model of plain
+    values becomes a dict; one with a datetime or the like is refused, with an error that says what
+    to pass instead.
 
     Attributes:
-        execution_id: The execution; not empty. With a ``:`` in it, it is reached through
+        execution_id: The execution; not empty. If it contains a ``:``, its keys are reached through
             ``store.execution(execution_id)`` only.
-        tenant_id: Whose it is; not empty.
-        user_id: On whose behalf it runs.
+        tenant_id: The tenant that owns it; not empty.
+        user_id: The user on whose behalf it runs.
         state: An `ExecutionState`, or `Waiting` with its reason; ``ExecutionState.CREATED`` by
             default.
         current_step_id: The step under way.
         step_outputs: What each finished step returned, as JSON values; empty by default.
         variables: The execution's working values, as JSON values; empty by default.
-        timestamp: When the snapshot was taken; any zone, kept in UTC to the microsecond; now by
-            default.
-        sequence_number: Where in the event log, 0 to 2**64 - 1; 0 by default. The caller checks it
-            against the log after loading.
+        timestamp: When the snapshot was taken; in any time zone, kept in UTC to the microsecond;
+            now by default.
+        sequence_number: Its position in the event log, 0 to 2**64 - 1; 0 by default. The caller
+            checks it against the log after loading.
 
     Raises:
         InvalidSnapshot: A field breaks its rule; the message names the field and the value.
@@ -95,7 +96,7 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     sequence_number: int = msgspec.field(default_factory=_zero)
 
     if TYPE_CHECKING:
-        # As built, an id may be a plain string; as read, it is of its own type.
+        # An id may be passed as a plain string; reading it gives its own type.
         def __init__(
             self,
             *,
@@ -156,7 +157,7 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.DecodeError,
             UnicodeError,
             RecursionError,
-            TypeError,  # what is neither bytes nor text
+            TypeError,  # neither bytes nor text
             StateBucketError,
         ) as error:
             raise InvalidSnapshot(f"not the JSON of a snapshot: {excerpt(error)}") from error
@@ -176,7 +177,7 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
             the snapshot.
 
         Raises:
-            InvalidSnapshot: It was changed in place to what JSON cannot carry.
+            InvalidSnapshot: It was changed in place to what JSON cannot represent.
         """
         fields: dict[str, Any] = msgspec.to_builtins(self.checked())
         return fields
@@ -184,8 +185,8 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     def checked(self) -> ExecutionSnapshot:
         """The snapshot, validated again, since a dictionary inside may have been changed.
 
-        Saving does this by itself. What is not plain JSON values, but can be made some, is so in
-        the copy that is returned then.
+        Saving does this by itself. Where a value is not plain JSON but can be converted, the
+        returned copy holds the converted value.
 
         Raises:
             InvalidSnapshot: A field breaks its rule; the message has its path.
@@ -203,8 +204,8 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         Args:
             changes: Fields to set; ``sequence_number`` and ``timestamp`` too, to choose others.
                 ``variables`` and ``step_outputs`` are merged: what is given is added or replaces
-                the value of the same name, and the rest stays. To remove some, replace them whole:
-                ``msgspec.structs.replace(snapshot.advance(), variables={…})``.
+                the value of the same name, and the rest stays. To remove entries, replace the whole
+                dictionary: ``msgspec.structs.replace(snapshot.advance(), variables={…})``.
 
         Raises:
             InvalidSnapshot: A field breaks its rule, or there is no such field.
@@ -231,7 +232,7 @@ def _decoded(data: bytes | memoryview | str) -> ExecutionSnapshot:
     try:
         return _decoder.decode(data)
     except msgspec.ValidationError:
-        # Rounded up, a moment in the last microsecond of the year 9999 would lie beyond it.
+        # Rounding up a time in the last microsecond of the year 9999 would overflow.
         fields = msgspec.json.decode(data)
         stamp = fields.get("timestamp") if isinstance(fields, dict) else None
         fine = _FINE_STAMP.fullmatch(stamp) if isinstance(stamp, str) else None
@@ -254,7 +255,7 @@ def _utc(stamp: object) -> datetime:
 def _check_id(field: str, value: object) -> None:
     try:
         if field == "execution_id":
-            encode_execution(value)  # type: ignore[arg-type]  # it says what is wrong
+            encode_execution(value)  # type: ignore[arg-type]  # its error says what is wrong
         else:
             encode(value, what=field)  # type: ignore[arg-type]
     except InvalidKey as error:

@@ -1,4 +1,4 @@
-"""The contract: what every store promises, whatever cloud it stands on.
+"""The contract: what every store promises, on every cloud.
 
 `StorageBackend` is what any storage offers; `StateStore` adds execution state and key-values. Both
 are Protocols; `statebucket.open_store` returns an implementation.
@@ -90,9 +90,10 @@ class StateStore(StorageBackend, Protocol):
 
     A store that is bound to a tenant (see `tenant`) refuses what belongs to another. Two tenants
     may use the same execution id; a store without a tenant finds the execution by its owner
-    records, and raises `AmbiguousExecution` where several tenants have it. A load relies for a
-    minute on what was seen of them; what removes or updates looks each time. Its keys, ``exec:``
-    ones too, are its own: those that a view sets it does not see, and the other way round.
+    records, and raises `AmbiguousExecution` where several tenants have it. A load relies on a
+    record for a minute after it was seen; a removal or an update looks it up each time. The keys of
+    a store without a tenant, ``exec:`` ones too, are its own: it does not see those that a view
+    sets, nor does a view see its keys.
     """
 
     @declare(Kind.VIEW)
@@ -100,8 +101,8 @@ class StateStore(StorageBackend, Protocol):
         """The same contract, bound to one tenant: 0 requests.
 
         Keys then live in the tenant's prefix, snapshots are found without an owner record, and a
-        snapshot or listing of another tenant is refused. Ids are the tenant's own: another tenant
-        may have an execution or a key of the same name, and neither learns of the other's.
+        snapshot or listing of another tenant is refused. Ids are the tenant's own: two tenants may
+        have an execution or a key of the same name, and neither can see the other's.
 
         Raises:
             InvalidKey: The id cannot name a tenant.
@@ -118,15 +119,17 @@ class StateStore(StorageBackend, Protocol):
     def execution(self, execution_id: ExecutionId | str, *, keep: bool = False) -> ExecutionStore:
         """The same store bound to one execution: 0 requests.
 
-        Its calls need not name the execution, and take its keys without ``exec:{execution_id}:``.
-        Call it on a tenant's view, unless the execution's keys are those that no tenant owns.
+        Its calls do not take the execution's id, and take its keys without
+        ``exec:{execution_id}:``. Call it on a tenant's view, unless you want the keys that no
+        tenant owns.
 
         Args:
-            execution_id: The execution. It may hold a ``:``, whose keys are reached here only.
-            keep: For an execution whose keys are all that there is, as a framework's thread. What
-                is set through it is marked, in the object's metadata, at no request more; while one
-                key that is marked lives, ``sweep(orphans=True)`` leaves the whole execution, and
-                counts it as no orphan.
+            execution_id: The execution. Its id may contain a ``:``; its keys can then be reached in
+                this way only.
+            keep: For an execution that has keys and never a snapshot, such as a framework's thread.
+                What is set through it is marked in the object's metadata, at no extra request. As
+                long as one marked key exists, ``sweep(orphans=True)`` keeps the whole execution and
+                does not count it as an orphan.
 
         Raises:
             InvalidKey: The id cannot name an execution.
@@ -150,7 +153,7 @@ class StateStore(StorageBackend, Protocol):
 
         Raises:
             InvalidSnapshot: A field breaks its rule, or there is no such field.
-            TenantMismatch: ``tenant_id`` is given, and is another's.
+            TenantMismatch: ``tenant_id`` is given, and is another tenant's.
             UnsupportedOperation: This store is bound to no tenant.
         """
         ...
@@ -162,7 +165,7 @@ class StateStore(StorageBackend, Protocol):
 
     @declare(Kind.VIEW)
     def with_deadline(self, deadline: timedelta | float) -> StateStore:
-        """The same store, whose calls answer within another time: 0 requests.
+        """The same store with another deadline for its calls: 0 requests.
 
         Args:
             deadline: The time, a `timedelta` or seconds, at most a day.
@@ -186,9 +189,9 @@ class StateStore(StorageBackend, Protocol):
         """Keeps the latest snapshot of an execution.
 
         Best effort, and not the source of truth: it may be overwritten by a later save and lost
-        with the bucket. 1 request; 2 for an execution that this process has neither loaded nor
-        saved, or has last seen over a minute ago; 1 more when a condition fails. With a TTL, up to
-        2 more where another process has saved it, or where its owner record must live longer.
+        with the bucket. 1 request; 2 for an execution that this process has not loaded or saved in
+        the last minute; 1 more when a condition fails. With a TTL, up to 2 more where another
+        process has saved it, or where its owner record must live longer.
 
         Args:
             snapshot: What to keep. It is validated again, and copied, before the first request.
@@ -199,24 +202,24 @@ class StateStore(StorageBackend, Protocol):
                 store's ``finished_ttl`` for a finished execution, else its ``retention``, else for
                 ever.
             only_newer: Never replace a snapshot with a higher ``sequence_number``; an equal one is
-                a redelivery, and is written. 1 request more where the stored version is not known
+                a redelivery, and is written. 1 more request where the stored version is not known
                 from a load or save.
             lease: Write only over the version that was there when this lease was taken, or that
                 was loaded or saved under it since; see `lease`.
-            want_current: Have the snapshot that won in the error's ``current``, at no request more;
-                with ``if_version``, ``only_newer`` or ``lease``.
+            want_current: Put the snapshot that won into the error's ``current``, at no extra
+                request; with ``if_version``, ``only_newer`` or ``lease``.
 
         Returns:
             The version that was written.
 
         Raises:
-            InvalidSnapshot: It was changed in place to what JSON cannot carry; the message has the
-                path.
-            VersionConflict: The condition does not hold: there is a snapshot already, or another
-                version, or none any more. It is left as it is.
+            InvalidSnapshot: It was changed in place to what JSON cannot represent; the message has
+                the path.
+            VersionConflict: The condition does not hold: a snapshot exists already, is at another
+                version, or no longer exists. It is left as it is.
             StaleSnapshot: ``only_newer``, and a newer snapshot is stored.
             LeaseLost: The lease ran out, or its next holder has saved.
-            TenantMismatch: This store is bound to another tenant than the snapshot's.
+            TenantMismatch: The snapshot belongs to another tenant than this store's.
         """
         ...
 
@@ -225,11 +228,11 @@ class StateStore(StorageBackend, Protocol):
         """The latest snapshot of an execution, or None if there is none or it has expired.
 
         The caller checks its ``sequence_number`` against the event log. 1 request; 2 where no
-        tenant is bound and this process has not seen the execution within a minute.
+        tenant is bound and this process has not seen the execution in the last minute.
 
         Raises:
             AmbiguousExecution: No tenant is bound, and several have the execution.
-            CorruptObject: What is stored is no snapshot of this execution.
+            CorruptObject: What is stored is not a snapshot of this execution.
         """
         ...
 
@@ -251,16 +254,16 @@ class StateStore(StorageBackend, Protocol):
         if_version: Version | None = None,
         want_current: bool = False,
     ) -> bool | None:
-        """Deletes an execution's snapshot; deleting what is not there is no error.
+        """Deletes an execution's snapshot; deleting one that does not exist is no error.
 
-        Its keys and its owner record stay. Bound to a tenant 1 request, else 2: its tenant is
-        always looked up, since that decides whose snapshot goes. 1 more when a condition fails.
+        Its keys and its owner record stay. 1 request on a tenant's view, else 2: the tenant is
+        always looked up, since it decides whose snapshot is deleted. 1 more when a condition fails.
 
         Args:
             execution_id: The execution.
             if_version: Delete only this version, as a load or save returned it; by default
                 whatever is there. `Version.ABSENT` is refused.
-            want_current: Have what won in the error's ``current``, at no request more; with
+            want_current: Put what won into the error's ``current``, at no extra request; with
                 ``if_version``.
 
         Returns:
@@ -278,29 +281,31 @@ class StateStore(StorageBackend, Protocol):
         execution_id: ExecutionId | str,
         function: Callable[[ExecutionSnapshot | None], ExecutionSnapshot | None],
     ) -> ExecutionSnapshot | None:
-        """Loads a snapshot, has a function change it, and saves that on the version it loaded.
+        """Loads a snapshot, lets a function change it, and saves that over the loaded version.
 
-        As `update` for a key: it begins again where another worker was quicker. 2 requests where
-        none is; 1 more for an execution that has no snapshot yet, and 1 without a tenant bound,
-        since its tenant is always looked up.
+        As `update` does for a key, it starts again if another worker was quicker. 2 requests if no
+        other worker interferes; 1 more for an execution that has no snapshot yet, and 1 more
+        without a tenant bound, since the tenant is always looked up.
 
         Args:
             execution_id: The execution.
             function: Takes the latest snapshot, or None if there is none or it has expired, and
-                returns what to save: mostly ``snapshot.advance(…)``. None leaves all as it is. It
-                may be called several times. The moment of expiry stays as it is; but
-                ``finished_ttl``, for a finished execution, and else ``retention`` count from now.
+                returns what to save: mostly ``snapshot.advance(…)``. None changes nothing. It may
+                be called several times. The time of expiry does not change, unless the store has a
+                ``finished_ttl`` (for a finished execution) or a ``retention``: these count from
+                now.
 
         Returns:
             The snapshot that is stored then, or None.
 
         Raises:
             AmbiguousExecution: No tenant is bound, and several have the execution.
-            InvalidArgument: ``function`` is no plain function.
-            InvalidSnapshot: It has returned something else, or the snapshot of another execution.
-            TenantMismatch: It has returned another tenant's snapshot.
-            VersionConflict: As of `update`.
-            CorruptObject: What is stored is no snapshot of this execution.
+            InvalidArgument: ``function`` is not a plain function.
+            InvalidSnapshot: ``function`` returned something else, or the snapshot of another
+                execution.
+            TenantMismatch: ``function`` returned another tenant's snapshot.
+            VersionConflict: As for `update`.
+            CorruptObject: What is stored is not a snapshot of this execution.
         """
         ...
 
@@ -315,16 +320,15 @@ class StateStore(StorageBackend, Protocol):
         """Holds an execution for one worker at a time, for ``async with``.
 
         3 requests to take it (4 without a tenant bound), 1 at each third of ``ttl`` to renew it, 1
-        to give it up. What it guarantees, and what it does not, is said in
-        `statebucket.contract.lease`; in short: a lease saves double work, and
-        ``save_snapshot(…, lease=lease)`` never overwrites a successor's save, however long this
-        process was paused.
+        to give it up. `statebucket.contract.lease` says what it guarantees and what it does not. In
+        short: a lease avoids double work, and ``save_snapshot(…, lease=lease)`` never overwrites a
+        successor's save, however long this process was paused.
 
         Args:
             execution_id: The execution. Without a tenant bound, one that a tenant owns already.
-            ttl: How long after the last renewal another process may take the lease over (with 2 s
-                more for clocks that differ). Longer than the longest pause to expect of a process,
-                and at most a day.
+            ttl: How long after the last renewal another process may take the lease over (plus 2 s,
+                since clocks differ). Make it longer than the longest pause that you expect of a
+                process; at most a day.
             wait: How long to wait for another holder, as a `timedelta` or in seconds; not at all by
                 default.
 
@@ -346,9 +350,9 @@ class StateStore(StorageBackend, Protocol):
         """A writer that coalesces many saves of one execution, for ``async with``.
 
         At most one save is in flight, with the interval between them that the service asks for
-        (GCS: one second an object); of the snapshots that come meanwhile the latest is written.
-        Leaving the block writes the last one. Two writers of one execution do not know of each
-        other.
+        (GCS: one second an object); of the snapshots handed over meanwhile only the latest is
+        written. Leaving the block writes the last one. Two writers of one execution do not know of
+        each other.
 
         Args:
             execution_id: The execution.
@@ -380,7 +384,7 @@ class StateStore(StorageBackend, Protocol):
             if_version: None replaces whatever is there. `Version.ABSENT` only creates, over an
                 expired value too. A version, as a load or save returned it, replaces only that
                 one.
-            want_current: Have what won in the error's ``current``, as bytes, at no request more;
+            want_current: Put what won into the error's ``current``, as bytes, at no extra request;
                 with ``if_version``.
 
         Returns:
@@ -389,9 +393,9 @@ class StateStore(StorageBackend, Protocol):
         Raises:
             InvalidKey: The key cannot name an object.
             InvalidTTL: ``ttl`` is not a positive duration.
-            InvalidValue: ``value`` is none of these.
-            VersionConflict: The condition does not hold: there is a value already, or another
-                version, or none any more. It is left as it is.
+            InvalidValue: ``value`` is not bytes.
+            VersionConflict: The condition does not hold: a value exists already, is at another
+                version, or no longer exists. It is left as it is.
         """
         ...
 
@@ -419,20 +423,20 @@ class StateStore(StorageBackend, Protocol):
     async def get_many(self, keys: Iterable[str]) -> dict[str, bytes | None]:
         """Many values: 1 request for each key, up to 32 of them at one time.
 
-        The services have no call that reads several objects, so that this saves time and no
-        request. Each key has a deadline of its own. All keys are checked before the first request,
-        and all values are held in memory at once.
+        The services have no call that reads several objects, so this saves time, not requests. Each
+        key has a deadline of its own. All keys are checked before the first request, and all values
+        are held in memory at once.
 
         Args:
-            keys: The keys, of any executions and of none; one that comes twice is read once. They
-                are those that `get` sees.
+            keys: Any keys that `get` can read, with or without ``exec:``; a repeated one is read
+                once.
 
         Returns:
             The value of each key, in the order given; None for one that does not exist or has
-            expired. They are not of one moment: each is read by itself.
+            expired. They are not a consistent snapshot: each is read by itself.
 
         Raises:
-            InvalidArgument: ``keys`` is no list of keys.
+            InvalidArgument: ``keys`` is not a list of keys.
             InvalidKey: One of them cannot name an object; nothing was read.
         """
         ...
@@ -449,24 +453,23 @@ class StateStore(StorageBackend, Protocol):
         function: Callable[[bytes | None], bytes | bytearray | memoryview | None],
         ttl: timedelta | float | None = None,
     ) -> bytes | None:
-        """Loads a value, has a function change it, and writes that on the version it loaded.
+        """Loads a value, lets a function change it, and writes that over the loaded version.
 
-        Where another writer was quicker it begins again, at once and then with full jitter, until
-        the deadline: no update is lost and none is done twice. 2 requests where no one else
-        writes, 2 or 3 more for each lost race. Many writers of one value take turns, so that
-        a value which many update at all times should be several. Cloud Storage takes one write a
-        second to an object: there more than about one update a second ends in `Throttled` or
-        `DeadlineExceeded`, unless the deadline is long enough for all to have their turn.
+        If another writer was quicker, it starts again, first at once and then with full jitter,
+        until the deadline: no update is lost and none is done twice. 2 requests where no one else
+        writes, 2 or 3 more for each lost race. Writers of one value take turns, so split a value
+        that many workers update all the time into several. Cloud Storage takes one write a second
+        to an object: more than about one update a second ends in `Throttled` or `DeadlineExceeded`,
+        unless the deadline is long enough for all writers to have their turn.
 
         Args:
             key: As for `set`.
-            function: Takes the value, or None if it does not exist or has expired, and returns
-                what to store. None leaves all as it is. A plain function that returns soon, without
-                calls of this store: it may be called several times, with what others have
-                written since.
+            function: Takes the value, or None if it does not exist or has expired, and returns what
+                to store. None changes nothing. A plain function that returns soon, without calls of
+                this store: it may be called several times, with what others have written since.
             ttl: How long the value can be read from now on, a `timedelta` or seconds. By default
-                the moment of expiry stays as it is, or on a store with ``retention`` that counts
-                again.
+                the time of expiry does not change; on a store with ``retention``, that counts from
+                now.
 
         Returns:
             The value that is stored then, or None.
@@ -474,11 +477,11 @@ class StateStore(StorageBackend, Protocol):
         Raises:
             InvalidKey: The key cannot name an object.
             InvalidTTL: ``ttl`` is not a positive duration.
-            InvalidArgument: ``function`` is no plain function.
-            InvalidValue: It has returned something else.
+            InvalidArgument: ``function`` is not a plain function.
+            InvalidValue: ``function`` returned something else.
             VersionConflict: Others were quicker until the deadline (``outcome`` is "none"); or a
-                reply was lost and another has written since, so that this update may be part of
-                what is stored (``outcome`` is "unknown").
+                reply was lost and another writer has written since, so that this update may be part
+                of what is stored (``outcome`` is "unknown").
         """
         ...
 
@@ -521,12 +524,12 @@ class StateStore(StorageBackend, Protocol):
             The value that is stored then, as `get_json` returns it.
 
         Raises:
-            InvalidArgument: ``function`` is no plain function, or ``type`` is none that msgspec
-                decodes to.
-            InvalidValue: ``function`` has returned what JSON would not carry unchanged, or what
-                cannot be decoded to ``type``.
-            VersionConflict: As of `update`.
-            CorruptObject: What is stored is not JSON, or of another type.
+            InvalidArgument: ``function`` is not a plain function, or msgspec cannot decode to
+                ``type``.
+            InvalidValue: ``function`` returned what JSON cannot represent unchanged, or what cannot
+                be decoded to ``type``.
+            VersionConflict: As for `update`.
+            CorruptObject: What is stored is not JSON, or is of another type.
         """
         ...
 
@@ -534,19 +537,20 @@ class StateStore(StorageBackend, Protocol):
     async def delete(
         self, key: str, *, if_version: Version | None = None, want_current: bool = False
     ) -> bool | None:
-        """Deletes a key; deleting what is not there is no error: 1 request, 2 when it loses.
+        """Deletes a key; deleting one that does not exist is no error: 1 request, 2 when it loses.
 
         Args:
-            key: As for `set`: a view deletes its tenant's, a store without a tenant a shared one.
+            key: As for `set`: a view deletes its tenant's key, a store without a tenant a shared
+                one.
             if_version: Delete only this version, as a load or save returned it; by default
                 whatever is there. `Version.ABSENT` is refused.
-            want_current: Have what won in the error's ``current``, at no request more; with
+            want_current: Put what won into the error's ``current``, at no extra request; with
                 ``if_version``.
 
         Returns:
-            Whether there was something. None if that is not known: S3 does not say, and after a
-            lost reply no one can. An expired value counts as nothing on SQLite and in memory, and
-            as something where the service does not show what it deletes.
+            Whether it existed. None if that is not known: S3 does not say, and after a lost reply
+            it cannot be known. An expired value counts as missing on SQLite and in memory, and as
+            existing where the service does not show what it deletes.
 
         Raises:
             VersionConflict: Another version is stored, and stays. A key that is gone or has
@@ -556,19 +560,19 @@ class StateStore(StorageBackend, Protocol):
 
     @declare(Kind.CALL)
     async def delete_many(self, keys: Iterable[str]) -> DeletionReport:
-        """Deletes many keys: 1 request for each batch, of what the service takes in one.
+        """Deletes many keys, in batches as large as the service takes: 1 request for each batch.
 
         A batch holds 1,000 keys on S3, 100 on Cloud Storage, 256 on Azure. Each has a deadline of
         its own. All keys are checked before the first request. After an interruption, running it
-        again finishes the job: deleting what is not there is no error.
+        again finishes the job: deleting a key that does not exist is no error.
 
         Args:
-            keys: The keys, of any executions and of none; one that comes twice counts once. As for
-                `set`: a view deletes its tenant's, a store without a tenant shared ones.
+            keys: Any keys, with or without ``exec:``; a repeated one counts once. As for `set`: a
+                view deletes its tenant's keys, a store without a tenant shared ones.
 
         Returns:
-            How many there were, as ``keys``, and as ``unreported`` how many are gone of which it is
-            not known whether they were there (on S3 all).
+            ``keys`` is how many existed; ``unreported`` is how many are gone but may not have
+            existed (on S3, all).
 
         Raises:
             InvalidKey: One of them cannot name an object; nothing was deleted.
@@ -596,12 +600,13 @@ class StateStore(StorageBackend, Protocol):
         if_version: Version | None = None,
         want_current: bool = False,
     ) -> Version:
-        """As `set`, for a value that JSON carries: plain, a Struct, a dataclass, a pydantic model.
+        """As `set`, for a JSON value: plain, a Struct, a dataclass, a pydantic model.
 
         The fields of a msgspec Struct or a dataclass may be datetimes, sets, enums and the like,
         which `get_json` restores if it is given that type. A pydantic model is stored as a dict of
-        its fields, which must be plain; of another, store ``model.model_dump(mode="json")``. It is
-        read by ``Model.model_validate(await store.get_json(key))``. 1 request, 2 when it loses.
+        its fields, which must be plain; if they are not, store ``model.model_dump(mode="json")``.
+        Read it back with ``Model.model_validate(await store.get_json(key))``. 1 request, 2 when it
+        loses.
 
         Args:
             key: As for `set`.
@@ -610,16 +615,16 @@ class StateStore(StorageBackend, Protocol):
             if_version: None replaces whatever is there. `Version.ABSENT` only creates, over an
                 expired value too. A version, as a load or save returned it, replaces only that
                 one.
-            want_current: Have what won in the error's ``current``, decoded from JSON, at no request
-                more; with ``if_version``.
+            want_current: Put what won into the error's ``current``, decoded from JSON, at no extra
+                request; with ``if_version``.
 
         Returns:
             The version that was written.
 
         Raises:
             VersionConflict: The condition does not hold, as for `set`.
-            InvalidValue: JSON would not carry it unchanged (NaN, keys that are not strings, a set,
-                a datetime, …); the message names the type, where it stands, and what to call.
+            InvalidValue: JSON cannot represent it unchanged (NaN, keys that are not strings, a set,
+                a datetime, …); the message names the type, its path, and what to pass instead.
         """
         ...
 
@@ -638,8 +643,8 @@ class StateStore(StorageBackend, Protocol):
             type: What to decode to, as `msgspec.json.decode` takes it.
 
         Raises:
-            InvalidArgument: ``type`` is none that msgspec decodes to.
-            CorruptObject: What is stored is not JSON, or of another type.
+            InvalidArgument: msgspec cannot decode to ``type``.
+            CorruptObject: What is stored is not JSON, or is of another type.
         """
         ...
 
@@ -658,12 +663,13 @@ class StateStore(StorageBackend, Protocol):
             type: What to decode to, as `msgspec.json.decode` takes it.
 
         Returns:
-            The value and what is known of it, or None if it does not exist or has expired. Its
-            ``version`` is what ``set_json(…, if_version=)`` takes to replace just this one.
+            The value with its version, expiry and size, or None if it does not exist or has
+            expired. Its ``version`` is what ``set_json(…, if_version=)`` takes to replace just this
+            one.
 
         Raises:
-            InvalidArgument: ``type`` is none that msgspec decodes to.
-            CorruptObject: What is stored is no JSON, or of another type.
+            InvalidArgument: msgspec cannot decode to ``type``.
+            CorruptObject: What is stored is not JSON, or is of another type.
         """
         ...
 
@@ -677,8 +683,8 @@ class StateStore(StorageBackend, Protocol):
         have no metadata, one that has expired may show until it is removed; see `iter_snapshots`.
 
         Args:
-            tenant_id: The tenant; on a store that is bound to one, that by default.
-            limit: At most so many.
+            tenant_id: The tenant; by default, the one that this store is bound to.
+            limit: At most this many.
 
         Raises:
             InvalidArgument: ``limit`` is negative.
@@ -700,22 +706,22 @@ class StateStore(StorageBackend, Protocol):
         """The executions of a tenant that have a snapshot: 1 request per 1,000.
 
         In the order of their names in the bucket, where all but letters, digits, ``-``, ``_`` and
-        inner ``.`` is escaped as ``~`` and hex digits, and ``~`` comes last. A service that lists
-        in no order (S3 directory buckets, Azure accounts with a hierarchical namespace) is read to
-        the end and sorted where ``after`` or ``limit`` is given.
+        inner ``.`` is escaped as ``~`` and hex digits, and ``~`` comes last. Where the service
+        lists in no order (S3 directory buckets, Azure accounts with a hierarchical namespace), the
+        whole listing is read and sorted if ``after`` or ``limit`` is given.
 
         Args:
-            tenant_id: The tenant; on a store that is bound to one, that by default.
+            tenant_id: The tenant; by default, the one that this store is bound to.
             prefix: Only executions whose id begins with this text. One that ends in ``.`` takes 1
-                request more.
-            after: Only those behind this id in the order above, which need not exist: the last of
-                a listing goes on where that ended.
-            limit: At most so many.
-            live: Leave out expired ones on S3 too, for one request more an execution there.
+                more request.
+            after: Only those after this id in the order above. The id need not exist. To continue a
+                listing, pass the last id it returned.
+            limit: At most this many.
+            live: Leave out expired ones on S3 too, for one more request for each execution.
 
         Raises:
             InvalidArgument: ``limit`` is negative.
-            InvalidKey: ``prefix`` or ``after`` is no text that an id can begin with, or be.
+            InvalidKey: No id can begin with ``prefix``, or ``after`` cannot be an id.
             TenantMismatch: This store is bound to another tenant.
             UnsupportedOperation: No tenant is given, and this store is bound to none.
         """
@@ -731,16 +737,16 @@ class StateStore(StorageBackend, Protocol):
         limit: int | None = None,
         live: bool = False,
     ) -> AsyncIterator[SnapshotEntry]:
-        """As `iter_snapshots`, with the size and times that the listing shows: no request more.
+        """As `iter_snapshots`, with the size and times that the listing shows: no extra requests.
 
         Args:
-            tenant_id: The tenant; on a store that is bound to one, that by default.
+            tenant_id: The tenant; by default, the one that this store is bound to.
             prefix: Only executions whose id begins with this text. One that ends in ``.`` takes 1
-                request more.
-            after: Only those behind this id in the order above, which need not exist: the last of
-                a listing goes on where that ended.
-            limit: At most so many.
-            live: Leave out expired ones on S3 too, for one request more an execution there.
+                more request.
+            after: Only those after this id in the order above. The id need not exist. To continue a
+                listing, pass the last id it returned.
+            limit: At most this many.
+            live: Leave out expired ones on S3 too, for one more request for each execution.
 
         Returns:
             For each execution its `SnapshotEntry`: ``id``, ``size``, ``modified_at`` and, where the
@@ -748,7 +754,7 @@ class StateStore(StorageBackend, Protocol):
 
         Raises:
             InvalidArgument: ``limit`` is negative.
-            InvalidKey: ``prefix`` or ``after`` is no text that an id can begin with, or be.
+            InvalidKey: No id can begin with ``prefix``, or ``after`` cannot be an id.
             TenantMismatch: This store is bound to another tenant.
             UnsupportedOperation: No tenant is given, and this store is bound to none.
         """
@@ -766,24 +772,23 @@ class StateStore(StorageBackend, Protocol):
         """The keys of an execution, or those that belong to none, as they were given to `set`.
 
         1 request per 1,000, in the order of their names as for `iter_snapshots`. On S3 an expired
-        one may show until it is removed. Not bound to a tenant, these are the keys that were set
-        without one.
+        one may show until it is removed. On a store without a tenant, these are the keys that were
+        set without one.
 
         Args:
-            execution_id: The execution; for one whose id holds a ``:``, take
+            execution_id: The execution; if its id contains a ``:``, use
                 ``execution(execution_id).iter_keys()``.
-            prefix: Only keys that begin with this text: those of an execution as a whole, so that
-                it is ``exec:{execution_id}:`` and more. One that ends in ``.`` takes 1 request
-                more.
-            after: Only those behind this key in that order, which need not exist: the last of a
-                listing goes on where that ended.
-            limit: At most so many.
+            prefix: Only keys that begin with this text. For an execution's keys, that text begins
+                with ``exec:{execution_id}:``. One that ends in ``.`` takes 1 more request.
+            after: Only those after this key in that order. The key need not exist. To continue a
+                listing, pass the last key it returned.
+            limit: At most this many.
 
         Raises:
-            InvalidArgument: ``limit`` is negative, or ``prefix`` or ``after`` is of other keys than
-                those that are listed.
-            InvalidKey: ``prefix`` or ``after`` is no text that a key can begin with, or be; or the
-                id holds a ``:``, and its keys have no text form.
+            InvalidArgument: ``limit`` is negative, or ``prefix`` or ``after`` cannot match the keys
+                that are listed.
+            InvalidKey: No key can begin with ``prefix``, or ``after`` cannot be a key; or the id
+                contains a ``:``, so that its keys have no text form.
         """
         ...
 
@@ -796,13 +801,13 @@ class StateStore(StorageBackend, Protocol):
         after: str | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[KeyEntry]:
-        """As `iter_keys`, with the size and times that the listing shows: no request more.
+        """As `iter_keys`, with the size and times that the listing shows: no extra requests.
 
         Args:
             execution_id: The execution.
-            prefix: As for `iter_keys`; likewise the other arguments.
-            after: See there.
-            limit: See there.
+            prefix: As for `iter_keys`.
+            after: As for `iter_keys`.
+            limit: As for `iter_keys`.
 
         Returns:
             For each key its `KeyEntry`: ``key``, ``size``, ``modified_at`` and, where the listing
@@ -825,23 +830,23 @@ class StateStore(StorageBackend, Protocol):
     ) -> AsyncIterator[ExecutionId]:
         """The executions of a tenant that have keys or a snapshot, each once.
 
-        1 request per 1,000 with keys and 1 per 1,000 snapshots that come behind ``after``. In the
-        order of their names, each with a ``/`` behind it. What has expired and is not removed yet
-        counts where the listing does not show it: of keys anywhere, of snapshots on S3.
+        1 request per 1,000 with keys and 1 per 1,000 snapshots that come behind ``after``. They
+        come in the order of their names with a ``/`` appended. Expired keys count until they are
+        removed, and so do expired snapshots on S3.
 
         Args:
-            tenant_id: The tenant; by default that which this store is bound to. Without either,
+            tenant_id: The tenant; by default, the one that this store is bound to. With neither,
                 the executions whose keys were set without a tenant.
             prefix: Only executions whose id begins with this text. One that ends in ``.`` takes 2
-                requests more.
-            after: Only those behind this id in the order above, which need not exist: the last of
-                a listing goes on where that ended. An id that this one continues with a ``-`` or
+                more requests.
+            after: Only those after this id in the order above. The id need not exist. To continue a
+                listing, pass the last id it returned. An id that this one continues with a ``-`` or
                 ``.`` comes behind it, and costs 1 request more when its turn comes.
-            limit: At most so many.
+            limit: At most this many.
 
         Raises:
             InvalidArgument: ``limit`` is negative.
-            InvalidKey: ``prefix`` or ``after`` is no text that an id can begin with, or be.
+            InvalidKey: No id can begin with ``prefix``, or ``after`` cannot be an id.
             TenantMismatch: This store is bound to another tenant.
         """
         ...
@@ -856,9 +861,9 @@ class StateStore(StorageBackend, Protocol):
         """Removes an execution: its snapshot, every key, and last its owner record.
 
         1 list and 1 batch for up to a page, 1 for the owner record, and 1 to look that up if it was
-        not seen before. Not bound to a tenant, the keys set without one go too, for 2 lists more:
-        the tenant is always looked up, since that decides whose state goes. After an interruption,
-        running it again finishes the job.
+        not seen before. On a store without a tenant, the keys set without one are removed too, for
+        2 more lists: the tenant is always looked up, since it decides whose state is removed. After
+        an interruption, running it again finishes the job.
 
         Args:
             execution_id: The execution.
@@ -869,8 +874,8 @@ class StateStore(StorageBackend, Protocol):
 
         Raises:
             AmbiguousExecution: No tenant is bound, and several have the execution. Each view
-                removes its own; ``execution(execution_id).delete_keys()`` removes the keys set
-                without a tenant.
+                removes its own tenant's; ``execution(execution_id).delete_keys()`` removes the keys
+                set without a tenant.
             DeleteIncomplete: Some objects could not be removed.
         """
         ...
@@ -911,12 +916,12 @@ class StateStore(StorageBackend, Protocol):
         partition: Partition | None = None,
         progress: Callable[[DeletionReport], None] | None = None,
     ) -> DeletionReport | OffboardingReport:
-        """Removes all that belongs to a tenant: off-boarding.
+        """Removes everything that belongs to a tenant: off-boarding.
 
         2 requests an execution for the owner records, then 1 list and 1 batch per 1,000 objects.
         After an interruption, running it again finishes the job. Noncurrent versions of a versioned
         bucket stay until its lifecycle rules remove them. The owner record of an execution that has
-        neither snapshot nor keys is not found by the tenant; `sweep` removes it.
+        neither snapshot nor keys is not found in this way; `sweep` removes it.
 
         With ``by="lifecycle"``, for a tenant too large for that, the bucket does the removing: a
         temporary lifecycle rule deletes whatever lies below the tenant's prefix a day after its
@@ -949,22 +954,22 @@ class StateStore(StorageBackend, Protocol):
     ) -> list[Partition]:
         """Divides what is stored into parts of about the same number of objects.
 
-        For `sweep`, `delete_tenant` and the copies and inventories of `statebucket.admin`, several
-        at a time, on one machine or on many: each takes ``partition=``, and the reports add up.
-        Together the parts leave nothing out, also of what is written later (but see
-        `statebucket.admin.copy`); a call may be made twice for one of them, or for two that
-        overlap. Workers must take their parts from one division: two made at different times have
-        their borders in different places.
+        `sweep`, `delete_tenant` and the copies and inventories of `statebucket.admin` take
+        ``partition=``, so that several of them can run at the same time, on one machine or on many;
+        their reports add up. Together the parts leave nothing out, not even what is written later
+        (but see `statebucket.admin.copy`). A call may be repeated for a part, or made for two that
+        overlap. All workers must take their parts from the same division: two made at different
+        times divide at different places.
 
-        The numbers are estimated from samples of the names, so that parts differ in size. An
-        execution is never divided. A service that does not list in order is not divided.
+        The numbers of objects are estimated from samples of the names, so the parts differ in size.
+        An execution is never divided. A service that does not list in order is not divided.
 
-        Some 30 requests for each of the larger tenants, 1 for each other (of up to 1,000 of them),
-        1 per 1,000 tenants, and up to 10 a part.
+        About 30 requests for each of the larger tenants, 1 for each of up to 1,000 others, 1 per
+        1,000 tenants, and up to 10 for each part.
 
         Args:
-            n: How many parts to make; there are fewer where fewer can be told apart.
-            tenant: Divide what this tenant has.
+            n: How many parts to make; there may be fewer.
+            tenant: Divide only what this tenant has.
             report: The address of an inventory report (see `sweep`): its files are shared out, for
                 `sweep` and inventories; 1 request.
 
@@ -993,30 +998,31 @@ class StateStore(StorageBackend, Protocol):
         """Removes expired objects now, each only at the version that was seen expired.
 
         For TTLs below a day, and for services without lifecycle rules. It also removes owner
-        records of executions that have nothing left, and writes those that live snapshots have
-        lost. Where listings have metadata: 1 request per 1,000 objects, 1 for each expired one, 1
-        for each live snapshot (its owner record), 1 for each execution that has keys (its snapshot;
-        for keys set without a tenant 1 more) and 2 or 3 for each owner record; on S3 1 more for
-        each object. Running it again is safe at any time.
+        records of executions that have nothing left, and writes those that are missing for live
+        snapshots. Where listings have metadata: 1 request per 1,000 objects, 1 for each expired
+        one, 1 for each live snapshot (its owner record), 1 for each execution that has keys (its
+        snapshot; for keys set without a tenant 1 more) and 2 or 3 for each owner record; on S3 1
+        more for each object. It is always safe to run it again.
 
         An execution that has keys and no live snapshot is an orphan, and is counted. It may be one
-        that has not saved yet, or state that never has a snapshot, so that its keys stay unless
-        ``orphans`` is set. One that is kept (``execution(…, keep=True)``), as LangGraph's threads
-        and the Claude Agent SDK's sessions are, is no orphan.
+        that has not saved yet, or state that never has a snapshot, so its keys stay unless
+        ``orphans`` is set. Executions with ``keep=True`` (see `execution`), such as LangGraph's
+        threads and the Claude Agent SDK's sessions, are not orphans.
 
         Args:
-            tenant: Sweep this tenant only; owner records are then written where they were lost, but
-                not removed.
+            tenant: Sweep this tenant only; missing owner records are then written, but none are
+                removed.
             dry_run: Only report what would be done.
             orphans: Remove the keys of each orphan, if all of them were written longer ago than
-                ``margin``, by the service's clock: make that longer than an execution works before
-                it saves. Each key goes only at the version that was listed; once one has been
-                written again the others stay. State that has keys and never a snapshot is removed
-                unless it is kept. 2 requests an orphan and 1 for each key. The keys of an execution
-                that were set without a tenant are removed only by a sweep of the whole store, which
-                has first written the owner records that were lost; one of a part counts them.
-            margin: How long an object must have been expired, for clocks that differ, as a
-                `timedelta` or in seconds.
+                ``margin``, by the service's clock: make it longer than an execution works before
+                its first save. Each key is removed only at the version that was listed; if one has
+                been written again, the others stay. State that has keys and never a snapshot is
+                removed unless it was written with ``keep=True``. 2 requests an orphan and 1 for
+                each key. The keys of an execution that were set without a tenant are removed only
+                by a sweep of the whole store, which writes missing owner records first; a sweep of
+                a part only counts them.
+            margin: How long an object must have been expired, since clocks differ, as a `timedelta`
+                or in seconds.
             partition: Sweep only what lies in this part; see `partitions`.
             report: The address of the manifest of an inventory report of S3, Cloud Storage or Azure
                 Blob, as ``s3://inventories/bucket/daily/2026-11-27T01-00Z/manifest.json``, which is
@@ -1030,7 +1036,8 @@ class StateStore(StorageBackend, Protocol):
         Raises:
             InvalidReport: The report is of another bucket, without a column that is needed, or
                 altered.
-            SweepIncomplete: Some objects could not be removed; it holds what was done.
+            SweepIncomplete: Some objects could not be removed; the error has a report of what was
+                done.
             TenantMismatch: This store is bound to another tenant.
         """
         ...
@@ -1039,11 +1046,12 @@ class StateStore(StorageBackend, Protocol):
     async def check_lifecycle(self) -> LifecycleReport:
         """Compares the bucket's lifecycle rules with what TTLs need: 1 request.
 
-        Reads rules on S3 and Cloud Storage; on Azure, where they are out of sight, the report lists
-        what must be there. Needs ``s3:GetLifecycleConfiguration`` or ``storage.buckets.get``.
+        Reads rules on S3 and Cloud Storage; on Azure, where they cannot be read, the report lists
+        the rules that are needed. Needs ``s3:GetLifecycleConfiguration`` or
+        ``storage.buckets.get``.
 
         Returns:
-            What is missing, wrong, or would take state away early; ``ok`` where nothing is.
+            What is missing, wrong, or would delete state too early; ``ok`` is true if nothing is.
         """
         ...
 
@@ -1051,15 +1059,16 @@ class StateStore(StorageBackend, Protocol):
     async def apply_lifecycle(self, *, dry_run: bool = True) -> LifecyclePlan:
         """Writes the lifecycle rules that are missing or wrong: 1 request to look, 1 to write.
 
-        Foreign rules stay as they are. On a bucket whose rules Terraform owns, which would undo the
-        change, nothing is written and the plan has the module's input instead. On S3 a change that
-        somebody else makes between the two requests is lost; Cloud Storage tells, and it survives.
+        Other rules stay as they are. On a bucket whose rules Terraform owns nothing is written,
+        since Terraform would undo the change; the plan has the module's input instead. On S3, a
+        change that someone else makes between the two requests is lost; Cloud Storage detects it
+        and keeps it.
 
         Args:
             dry_run: Only say what would be written.
 
         Raises:
-            UnsupportedOperation: It is to write, and this store is bound to a tenant.
+            UnsupportedOperation: ``dry_run`` is false, and this store is bound to a tenant.
         """
         ...
 

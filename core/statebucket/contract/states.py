@@ -1,4 +1,4 @@
-"""The states of an execution, in the form serde writes for the Rust enum of the same name."""
+"""The states of an execution, in the form that serde writes for the Rust enum of the same name."""
 
 from __future__ import annotations
 

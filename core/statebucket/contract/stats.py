@@ -12,8 +12,8 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
         calls: Calls of the store's methods.
         requests: Requests that were sent to the service, retries included. A batch delete counts
             as one.
-        retries: Those of them that repeated a failed one.
-        throttles: Those that the service refused because of their rate.
+        retries: Requests that repeated a failed one.
+        throttles: Requests that the service refused because of their rate.
         conflicts: Calls that lost a race: `VersionConflict` or `StaleSnapshot`.
         expired_reads: Objects that were read and had expired.
         bytes_sent: Bodies sent, retries included.

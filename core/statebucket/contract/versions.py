@@ -1,4 +1,4 @@
-"""What a stored object is, besides its value: its version, expiry and size."""
+"""What is known of a stored object besides its value: its version, expiry and size."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Version:
         return "Version.ABSENT" if self.token == _ABSENT else f"Version({self.token!r})"
 
 
-_ABSENT = "absent"  # no service's token: ETags are quoted or 0x…, generations are digits
+_ABSENT = "absent"  # no service uses this token: ETags are quoted or 0x…, generations are digits
 Version.ABSENT = Version(_ABSENT)
 
 
@@ -54,7 +54,7 @@ class Stored(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 
     Attributes:
         value: The decoded value.
-        version: Pass it as ``if_version`` to replace just this version.
+        version: Pass it as ``if_version`` to replace only this version.
         expires_at: When the value expires (UTC), or None if it does not.
         size: The size of the value as stored, in bytes, without statebucket's own additions.
     """

@@ -1,11 +1,11 @@
-"""Docstrings and types of the asynchronous store, as the blocking one has them."""
+"""Rewrites docstrings and types of the asynchronous store for the blocking one."""
 
 from __future__ import annotations
 
 import re
 
-# What is said of the asynchronous store, and what stands for it. A test holds that nothing else
-# in the blocking store's docstrings is about awaiting.
+# Phrases about the asynchronous store, each with the one that replaces it. A test checks that
+# nothing else in the blocking store's docstrings is about awaiting.
 _BLOCKING = {
     "an async context manager": "a context manager",
     "``async with``": "``with``",
@@ -16,7 +16,7 @@ _BLOCKING = {
 
 
 def for_blocking(doc: str | None) -> str | None:
-    """A docstring of an asynchronous call, as that of the blocking one."""
+    """The docstring of an asynchronous call, rewritten for the blocking one."""
     if doc is not None:
         for words, instead in _BLOCKING.items():
             doc = doc.replace(words, instead)
@@ -32,13 +32,13 @@ BLOCKING_TYPES = {
     "Lease": "BlockingLease",
     "SnapshotWriter": "BlockingSnapshotWriter",
 }
-"""What stands for a type of the asynchronous store in an annotation of the blocking one."""
+"""What replaces a type of the asynchronous store in an annotation of the blocking one."""
 
 _TYPE = re.compile(rf"\b(?:{'|'.join(BLOCKING_TYPES)})\b")
 
 
 def types_for_blocking(annotations: dict[str, str]) -> dict[str, str]:
-    """The annotations of an asynchronous call, as those of the blocking one."""
+    """The annotations of an asynchronous call, rewritten for the blocking one."""
     return {
         name: _TYPE.sub(lambda found: BLOCKING_TYPES[found[0]], text)
         for name, text in annotations.items()

@@ -1,8 +1,8 @@
 """Saving often: a writer that coalesces the saves of one execution.
 
 A service may take few writes to one object (GCS: one a second). The writer keeps at most one save
-in flight, leaves the service its interval, and of the snapshots that come meanwhile writes the
-latest only.
+in flight, keeps the service's interval between saves, and of the snapshots handed over meanwhile
+writes only the latest.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class SnapshotWriter(ABC):
 
     Attributes:
         saved: How many snapshots were written.
-        dropped: How many were not, because a later one came first (or the block was cancelled while
-            it was left).
+        dropped: How many were not written, because a later one replaced them (or the block was
+            cancelled on leaving).
         failed: How many could not be written, or may not have been.
         version: The version that was written last.
     """
@@ -43,9 +43,9 @@ class SnapshotWriter(ABC):
         Raises:
             InvalidSnapshot: It is of another execution.
             UnsupportedOperation: The writer's block has not begun, has ended, or belongs to the
-                process that this one is a fork of; no one would wait for it.
-            StateBucketError: The snapshot before could not be written: its error, which is raised
-                once. This one was not taken: hand it over again, or give up.
+                parent of this forked process; no one would wait for it.
+            StateBucketError: The previous snapshot could not be written; its error is raised once.
+                The new one was not accepted: hand it over again, or give up.
         """
 
     @abstractmethod
@@ -68,7 +68,7 @@ class SnapshotWriter(ABC):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Writes what is left, also when the block failed or was cancelled.
+        """Writes what is left, even if the block failed or was cancelled.
 
         Raises:
             StateBucketError: The last snapshot could not be written.

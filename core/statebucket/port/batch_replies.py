@@ -1,4 +1,4 @@
-"""The answers to a batch: the replies that a ``multipart/mixed`` body holds, each with a number."""
+"""The answer to a batch: numbered replies in a ``multipart/mixed`` body."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SUCCESS = re.compile(
 """A success as Azure and Cloud Storage write it, which most parts are."""
 
 _STATUS = re.compile(rb"[2-5][0-9]{2}\s")
-_DONE = 300  # the first status that is no success
+_DONE = 300  # the first status that is not a success
 
 
 class Part(NamedTuple):
@@ -27,8 +27,8 @@ class Part(NamedTuple):
     Attributes:
         number: The number of the request that it answers; None where the service gave none.
         status: Its status code.
-        headers: Its headers, names in lower case; of a success none are read.
-        body: Its body; of a success none is read.
+        headers: Its headers, names in lower case; not read for a success.
+        body: Its body; not read for a success.
     """
 
     number: int | None
@@ -40,14 +40,14 @@ class Part(NamedTuple):
 def parts(content_type: str, body: bytes) -> Iterator[Part]:
     """The replies in a batch's answer, in their order.
 
-    The parser of `email` takes ten times as long, for each of thousands.
+    Parsed by hand: there may be thousands, and `email` takes ten times as long.
 
     Args:
         content_type: The answer's media type, which names the boundary between the parts.
         body: The answer's body.
 
     Raises:
-        ValueError: It is no such answer, or not whole.
+        ValueError: It is not such an answer, or is incomplete.
     """
     about = Message()
     about["Content-Type"] = content_type

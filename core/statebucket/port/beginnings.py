@@ -6,8 +6,8 @@ from __future__ import annotations
 def just_behind(name: str) -> str:
     """The name to begin with, to begin behind this one, where a service includes it.
 
-    It is this name and the first character that can be seen: no name that a store writes comes
-    before it and behind this one.
+    It is this name followed by the first printable character: no name that a store writes lies
+    between the two.
     """
     return f"{name}!"
 

@@ -1,14 +1,14 @@
-"""The port that an adapter implements: ten calls on one bucket, without any meaning of their own.
+"""The port that an adapter implements: ten calls on one bucket, which know nothing of executions.
 
 An adapter translates: a call to its SDK's call, the SDK's errors to those of `statebucket.errors`,
 expiry to its cloud's own form. It neither retries nor waits, and turns its SDK's retries off: the
-core does both, within the caller's deadline, and cancels a call that is late. Everything that an
-object means (names, TTL, tenants, conflicts) is the core's.
+core does both, within the caller's deadline, and cancels a call that is late. The core decides what
+an object means (names, TTL, tenants, conflicts).
 
 Every call may raise `AccessDenied`, `InvalidCredentials`, `BucketNotFound`, `Throttled`,
 `Unavailable` and `RequestRejected`. An adapter sets ``outcome="unknown"`` on an error of a write
-whenever the request may have reached the service and been carried out. It raises with a message
-that says what the service answered; the core adds the object's name.
+whenever the request may have reached the service and been carried out. Its error messages say what
+the service answered; the core adds the object's name.
 """
 
 from __future__ import annotations
@@ -39,9 +39,8 @@ class ObjectInfo(msgspec.Struct, frozen=True):
         size: The stored size in bytes.
         metadata: The user metadata, names in lower case; empty in a listing of a service that
             does not list it (``limits.lists_metadata``).
-        modified_at: Of an object in a listing: when it was written last (UTC), by the service's
-            clock; None where the service gives no time that can be read. Other calls may leave it
-            out.
+        modified_at: In a listing, when the object was last written (UTC), by the service's clock;
+            None where the service gives no readable time. Other calls may leave it out.
     """
 
     name: str
@@ -83,7 +82,7 @@ class Deletion(msgspec.Struct, frozen=True):
     Attributes:
         name: The whole object name.
         existed: Whether there was something to delete; None where the service does not say. Where
-            the service shows what it has deleted, that, as for `Bucket.delete`.
+            the service returns the object it deleted, that object, as for `Bucket.delete`.
         error: Why the object is still there, or None when it is gone.
     """
 
@@ -105,14 +104,14 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class PrefixPage(msgspec.Struct, frozen=True):
-    """One page of the prefixes, each up to and with the next ``/``, below a prefix."""
+    """One page of the prefixes below a prefix, each up to and including the next ``/``."""
 
     prefixes: list[str]
     following: str | None
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """How an adapter's service differs where the core must know.
+    """Differences between services that the core must know.
 
     Attributes:
         unique_versions: Whether a version is unique to a write. Where it is a hash of the body
@@ -122,9 +121,10 @@ class Limits(msgspec.Struct, frozen=True):
         delete_requests: Whether ``delete_many`` sends one request for each object. The core then
             calls it with one object at a time, each with a deadline of its own.
         write_interval: Seconds to leave between two writes of one object, or 0.
-        needs_loop: Whether its calls need an event loop. One whose calls do not waits only through
-            `statebucket.port.waiting.here`, so that the blocking store starts no loop for it.
-        lists_in_order: Whether listings are in the order of names, by which the core finds pages
+        needs_loop: Whether its calls need an event loop. An adapter that needs none waits only
+            through `statebucket.port.waiting.here`, so that the blocking store starts no loop for
+            it.
+        lists_in_order: Whether listings are in the order of names. The core then recognizes pages
             that answer another request.
     """
 
@@ -148,7 +148,7 @@ class Bucket(Protocol):
     limits: Limits
 
     async def put(self, write: Write, condition: Version | None) -> Version:
-        """Stores an object, whole or not at all, in one request (more only for large bodies).
+        """Stores an object atomically, in one request (more only for large bodies).
 
         Args:
             write: What to store.
@@ -157,7 +157,7 @@ class Bucket(Protocol):
 
         Raises:
             PreconditionFailed: The condition does not hold (also when the object to replace is
-                gone, or the version is not of this service's form).
+                gone, or the version is not a valid one for this service).
         """
         ...
 
@@ -181,12 +181,14 @@ class Bucket(Protocol):
             condition: Delete only this version.
 
         Returns:
-            Whether it existed; None where the service does not say. Where the service shows what
-            it has deleted without another request, that: the core then knows if it had expired.
+            Whether it existed; None where the service does not say. Where the service returns the
+            deleted object in the same reply, that object: the core then knows whether it had
+            expired.
 
         Raises:
-            PreconditionFailed: The object is at another version. One that is gone already is no
-                error; a service that answers both alike may raise this, and the core looks.
+            PreconditionFailed: The object is at another version. An object that is already gone is
+                no error; if the service answers both cases alike, the adapter may raise this, and
+                the core finds out.
         """
         ...
 
@@ -204,11 +206,11 @@ class Bucket(Protocol):
         """Lists up to ``limit`` (1 to 1,000) objects below ``prefix``, in one request.
 
         Args:
-            prefix: What their names begin with, not always up to a ``/``.
+            prefix: What their names begin with; it need not end in a ``/``.
             after: ``following`` of the page before.
             limit: The most objects to return.
-            start_after: Begin with the first name behind this one, which begins with ``prefix``;
-                the same for each page of a listing. A service that cannot may list this name, and
+            start_after: Begin with the first name after this one, which begins with ``prefix``; the
+                same for each page of a listing. A service that cannot do so may list this name and
                 those before it: the core leaves them out.
         """
         ...
@@ -228,7 +230,7 @@ class Bucket(Protocol):
         ...
 
     async def check(self, prefix: str) -> None:
-        """Finds out, in one request, whether the bucket can be reached and listed.
+        """Checks, in one request, that the bucket can be reached and listed.
 
         Raises:
             StateBucketError: What is wrong.
@@ -236,7 +238,7 @@ class Bucket(Protocol):
         ...
 
     async def close(self) -> None:
-        """Frees what the adapter holds for the running loop; never a client of the caller's."""
+        """Closes the adapter's resources for the running loop; never the caller's own client."""
         ...
 
 
@@ -248,14 +250,14 @@ class OpenedBucket(NamedTuple):
 
 
 class Location(msgspec.Struct, frozen=True):
-    """A store URL, read, for an adapter's entry point.
+    """A parsed store URL, for an adapter's entry point.
 
     Attributes:
-        scheme: What stands before ``://``.
-        host: What stands between ``://`` and the next slash: a bucket, container or name.
-        path: What follows, with its leading slash.
-        options: Query parameters (text) and keyword options of ``open_store``, those that are not
-            the core's own.
+        scheme: The text before ``://``.
+        host: The text between ``://`` and the next slash: a bucket, container or name.
+        path: The rest of the path, with its leading slash.
+        options: The query parameters (text) and keyword options of ``open_store`` that are not the
+            core's own.
         deadline: Seconds that a call may take.
         max_in_flight: The most requests at one time, from one event loop.
     """
@@ -268,10 +270,11 @@ class Location(msgspec.Struct, frozen=True):
     max_in_flight: int
 
     def __repr__(self) -> str:
-        # An option may be a secret, and what logs an exception may log its frames' locals.
+        # An option may be a secret, and logging an exception may log the local variables of its
+        # frames.
         return (
             f"Location({self.scheme}://{self.host}{self.path}, options: {', '.join(self.options)})"
         )
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [("shown", repr(self))]  # msgspec's would have every field in rich's tracebacks
+        return [("shown", repr(self))]  # with msgspec's, rich's tracebacks would show every field

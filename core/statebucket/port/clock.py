@@ -1,4 +1,4 @@
-"""How far this machine's clock is from the service's, by the date of a reply."""
+"""The difference between this machine's clock and the service's, by the date of a reply."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _DATE_STEP = 1.0  # a reply's date has whole seconds
 
 
 def clock_finding(date: str | None) -> Finding:
-    """What the ``Date`` header of a reply that has just come says of this machine's clock.
+    """A finding about this machine's clock, from the ``Date`` header of a reply just received.
 
     Args:
-        date: The header; None where the reply had none.
+        date: The header; None if the reply had none.
     """
     try:
         sent = None if date is None else parsedate_to_datetime(date).timestamp()

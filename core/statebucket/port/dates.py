@@ -1,7 +1,7 @@
-"""The moments that services write into their replies.
+"""The times that services write into their replies.
 
-A listing has one for each entry, so that they are read by hand: the standard library's reader of
-HTTP dates takes ten times as long, and its import 10 ms.
+A listing has one for each entry, so they are parsed by hand: the standard library's parser of HTTP
+dates takes ten times as long, and 10 ms to import.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _DAY = re.compile(r"\w{3}, (\d\d) (\w{3}) (\d{4}) ", re.ASCII)
 
 
 def from_iso(text: str | None) -> datetime | None:
-    """The UTC moment of an ISO 8601 date with a time zone; None where the text is none."""
+    """The UTC time of an ISO 8601 date with a time zone; None if the text is not one."""
     try:
         found = datetime.fromisoformat(text or "")
         if found.tzinfo is UTC:  # as a zone of "Z" or "+00:00" is read
@@ -31,7 +31,7 @@ def from_iso(text: str | None) -> datetime | None:
 
 
 def from_http(text: str | None) -> datetime | None:
-    """The UTC moment of an HTTP date (``Sun, 06 Nov 1994 08:49:37 GMT``); None where it is none."""
+    """The UTC time of an HTTP date (``Sun, 06 Nov 1994 08:49:37 GMT``); None if it is not one."""
     if text is None or text[25:] != " GMT" or not text[19] == text[22] == ":":
         return None
     day = _day(text[:17])

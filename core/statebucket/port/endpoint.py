@@ -36,7 +36,7 @@ class Proxy(NamedTuple):
         return f"Basic {b64encode(pair.encode()).decode()}"
 
     def with_user(self) -> str:
-        """Its URL with user and password, for clients that take nothing else."""
+        """Its URL with user and password, for clients that need them in the URL."""
         user, colon, password = self.user.partition(":")
         scheme, _, host = self.url.partition("://")
         secret = f"{quote(user, safe='')}{colon}{quote(password, safe='')}@" if self.user else ""
@@ -66,7 +66,7 @@ def require_tls(url: str, *, insecure: bool = False) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host, a name or an address without brackets, is this machine."""
+    """Whether a host (a name, or an address without brackets) is this machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -76,9 +76,9 @@ def is_loopback(host: str) -> bool:
 
 
 def is_private_link(host: str) -> bool:
-    """Whether a host, a name or an address without brackets, is this machine or on its own link.
+    """Whether a host (a name, or an address without brackets) is this machine or link-local.
 
-    Metadata servers are there (169.254.169.254).
+    Metadata servers have link-local addresses (169.254.169.254).
     """
     if is_loopback(host):
         return True
@@ -93,16 +93,16 @@ def proxy_for(url: str, *, schemes: frozenset[str] = frozenset({"http", "https"}
 
     The variables are ``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy``, in either
     case. A proxy may be written without a scheme, which is then ``http``. The ``.netrc`` file is
-    not read. Plain HTTP to this machine goes through none: it may carry credentials, which a proxy
-    elsewhere would get in clear text.
+    not read. Plain HTTP to this machine never goes through a proxy: it may carry credentials, which
+    a proxy on another machine would receive in clear text.
 
     Args:
         url: Where the request goes.
         schemes: The schemes of proxies that the client supports.
 
     Raises:
-        InvalidArgument: The variable holds no URL of a proxy. The message does not show it, since
-            it may hold a password.
+        InvalidArgument: The variable is not a proxy's URL. The message does not show it, since it
+            may contain a password.
     """
     from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415  (slow to load)
 

@@ -1,9 +1,9 @@
-"""Time to live: the one place that says when an object expires and which rules remove it.
+"""Time to live: when an object expires, and which class of lifecycle rules removes it.
 
-A TTL is exact for the reader: the moment of expiry stands in the object's metadata, and an object
-past it reads as missing. Removal is the cloud's work, by lifecycle rules in whole days. So that few
-and fixed rules serve every TTL, an object belongs to a *class*: the smallest of 1, 2, 4, … 1024
-days that is not below its TTL. Removal by class is never early.
+A TTL is exact for the reader: the time of expiry is in the object's metadata, and an expired object
+reads as missing. The cloud removes it later, by lifecycle rules in whole days. So that a few fixed
+rules serve every TTL, an object belongs to a *class*: the smallest of 1, 2, 4, … 1024 days that is
+not below its TTL. Removal by class is never early.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ CLASSES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 """The classes, in days."""
 
 TAG = "statebucket-ttl"
-"""The tag of an object whose value is its class in days, on services that have tags."""
+"""The tag whose value is an object's class in days, on services that have tags."""
 
 _DAY_MS = 86_400_000
 _MILLISECOND = timedelta(milliseconds=1)
 LAST_MS = (datetime.max.replace(tzinfo=UTC) - datetime.fromtimestamp(0, UTC)) // _MILLISECOND
-"""The last moment, in milliseconds since the epoch, that a `datetime` can show."""
+"""The last time that a `datetime` can hold, in milliseconds since the epoch."""
 
 
 class Expiry(msgspec.Struct, frozen=True):
     """When an object expires, for the reader and for the cloud.
 
     Attributes:
-        at_ms: The moment of expiry, in milliseconds since the epoch.
+        at_ms: The time of expiry, in milliseconds since the epoch.
         days: The class, in days from the write; None above 1,024 days: no rule removes it, only
             ``sweep`` does.
     """
@@ -41,7 +41,7 @@ class Expiry(msgspec.Struct, frozen=True):
 
     @property
     def at(self) -> datetime:
-        """The moment of expiry as a UTC `datetime`."""
+        """The time of expiry as a UTC `datetime`."""
         return from_ms(self.at_ms)
 
     @classmethod
@@ -78,14 +78,14 @@ def to_milliseconds(ttl: timedelta | float, *, longest: timedelta = timedelta.ma
 
 
 def span_ms(span: timedelta | float, name: str) -> int:
-    """A span of time that may be zero, in whole milliseconds, rounded up.
+    """A duration that may be zero, in whole milliseconds, rounded up.
 
     Args:
-        span: The span, a `timedelta` or seconds.
+        span: The duration, a `timedelta` or seconds.
         name: The argument it was given as, for the error.
 
     Raises:
-        InvalidArgument: It is negative, or no span.
+        InvalidArgument: It is negative, or not a duration.
     """
     return _milliseconds(duration(span, name, zero=True))
 
@@ -100,9 +100,9 @@ def class_of(ttl_ms: int) -> int | None:
 
 
 def outliving(expiry: Expiry, now_ms: int) -> Expiry | None:
-    """The expiry of an index record that must outlive an object, one class longer than its.
+    """The expiry of an index record that must outlive an object: one class longer than its own.
 
-    None, never, where no class is longer.
+    None (it never expires) if no class is longer.
     """
     longer = None if expiry.days is None else expiry.days * 2
     if longer not in CLASSES:
@@ -111,5 +111,5 @@ def outliving(expiry: Expiry, now_ms: int) -> Expiry | None:
 
 
 def from_ms(milliseconds: int) -> datetime:
-    """The moment, in UTC, at ``milliseconds`` since the epoch, without rounding by floats."""
+    """The UTC time at ``milliseconds`` since the epoch, without floating-point rounding."""
     return datetime.fromtimestamp(0, UTC) + milliseconds * _MILLISECOND

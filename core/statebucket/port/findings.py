@@ -1,4 +1,4 @@
-"""What an examination of a bucket finds, and what an adapter offers for it."""
+"""What the doctor finds out about a bucket, and what an adapter can offer for it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ Status = Literal["ok", "note", "unknown", "warning", "fault"]
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of an examination.
+    """One line of the doctor's report.
 
     Attributes:
-        check: What was looked at: "reach", "identity", "rights", "conditions", "lifecycle",
-            "versions", "public", "clock", "latency", "sweep", and what else a service can be
-            looked at for.
-        status: "ok"; "note": good to know; "unknown": could not be found out; "warning": works,
-            but should be fixed; "fault": does not work.
-        message: What is so.
+        check: What was checked: "reach", "identity", "rights", "conditions", "lifecycle",
+            "versions", "public", "clock", "latency", "sweep", and others that a service has.
+        status: "ok"; "note": good to know; "unknown": could not be checked; "warning": works, but
+            should be fixed; "fault": does not work.
+        message: What was found.
         remedy: How to fix it; None where nothing needs to be.
     """
 
@@ -41,28 +40,28 @@ class Diagnosable(Protocol):
 
     @property
     def remedies(self) -> Remedies:
-        """How the users of this service fix what every store may run into."""
+        """How the users of this service fix problems that every store may have."""
         ...
 
     async def examine(self, prefix: str) -> Sequence[Finding]:
-        """Looks at what only the service's own API shows: identity, versioning, clock, and so on.
+        """Checks what only the service's own API shows: identity, versioning, clock, and so on.
 
         It only reads. What the identity has no right to see is a finding, not an error.
 
         Args:
-            prefix: What the names of the store's objects, or of some of them, begin with: where
-                the identity should be allowed to list.
+            prefix: A prefix of the store's object names below which the identity should be allowed
+                to list.
         """
         ...
 
 
 @runtime_checkable
 class Adjustable(Protocol):
-    """What an adapter may offer whose services differ in something that an option adjusts."""
+    """What an adapter may offer if an option adjusts it to differences between services."""
 
     def adjusted(self) -> Mapping[str, Bucket]:
-        """The same bucket as other options would have it, by the option as the store's URL has it.
+        """The same bucket opened with other options, each by its text in the store's URL.
 
-        The doctor tries them where the service refuses a condition that holds, and closes them.
+        The doctor tries them if the service refuses a condition that is true, and closes them.
         """
         ...

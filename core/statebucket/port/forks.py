@@ -1,4 +1,4 @@
-"""Locks across a fork: a child must not inherit one that a thread of its parent's was holding."""
+"""Locks across a fork: a child must not inherit one that a thread of its parent was holding."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Protocol
 
 
 class LockOwner(Protocol):
-    """What has a lock of its own."""
+    """An object that has a lock of its own."""
 
     def renew_lock(self) -> None:
-        """Takes a new lock in place of one that may be held by a thread that is not here."""
+        """Replaces its lock, which a thread that does not exist in this process may hold."""
 
 
 _owners: weakref.WeakSet[LockOwner] = weakref.WeakSet()

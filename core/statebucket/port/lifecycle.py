@@ -1,7 +1,8 @@
 """Lifecycle rules as an adapter reads and writes them.
 
-A `Rule` is what the services' rules have in common. Adapters translate; what rules mean for state
-is decided by `statebucket.lifecycle.check`, what to write by `statebucket.lifecycle.manager`.
+A `Rule` is what the services' rules have in common. Adapters translate.
+`statebucket.lifecycle.check` decides what rules mean for state, and `statebucket.lifecycle.manager`
+what to write.
 """
 
 from __future__ import annotations
@@ -20,21 +21,22 @@ ID = "statebucket-"
 """How the ids of our rules begin, on services whose rules have ids."""
 
 TERRAFORM_ID = "statebucket-tf-"
-"""How the ids of rules begin that a Terraform module of ours wrote: it owns the bucket's rules."""
+"""How the ids of rules begin that our Terraform modules wrote: Terraform then owns the bucket's
+rules."""
 
 
 class Removal(msgspec.Struct, frozen=True, kw_only=True):
-    """How the rules of a service remove what has expired: what the needed rules are made from.
+    """How a service's rules remove expired objects, from which the needed rules are made.
 
-    Without a tag or a custom time no rule does, only ``sweep``.
+    Without a tag or a custom time no rule removes them, only ``sweep``.
 
     Attributes:
         tag: The tag whose value is an object's class in days. One rule for each class then deletes
             the objects that have it. Empty where objects are not tagged.
-        custom_time_days: Where objects carry their expiry as a custom time: how many days after it
-            one rule deletes them.
-        rule_ids: Whether rules have ids. Where they have none, each of ours does one thing, and is
-            known by its form.
+        custom_time_days: If objects carry their expiry as a custom time, how many days after it one
+            rule deletes them.
+        rule_ids: Whether rules have ids. If not, each of our rules does one thing, and is
+            recognized by its form.
         versions: Whether the service may keep versions that are replaced or deleted, which a rule
             removes.
         delete_markers: Whether deletes leave markers, which a rule must remove.
@@ -50,12 +52,12 @@ class Removal(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def by_rules(self) -> bool:
-        """Whether any rule removes what has expired."""
+        """Whether any rule removes expired objects."""
         return bool(self.tag) or self.custom_time_days is not None
 
 
 SWEEP_ONLY = Removal()
-"""No rule removes what has expired, only ``sweep``."""
+"""No rule removes expired objects, only ``sweep``."""
 
 
 class Lifecycle(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,10 +65,10 @@ class Lifecycle(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         rules: All of them, in the service's order.
-        terraform: Whether the mark of a Terraform module of ours is on them.
+        terraform: Whether one of our Terraform modules has marked them.
         terraform_prefixes: The `digest` of each prefix that its marks name.
-        state: The adapter's own, for writing: what must not have changed meanwhile, or must go
-            back as it was.
+        state: For the adapter's own use when it writes the rules: what must not have changed
+            meanwhile, or must be written back unchanged.
     """
 
     rules: tuple[Rule, ...]
@@ -89,9 +91,9 @@ class UnreadableRules(msgspec.Struct, frozen=True, kw_only=True):
 
 @runtime_checkable
 class LifecyclePort(Protocol):
-    """What an adapter whose service has lifecycle rules offers beside its `Bucket`.
+    """What an adapter offers beside its `Bucket` if its service has lifecycle rules.
 
-    A bucket without these has no rules: only ``sweep`` removes its expired objects.
+    A bucket without these methods has no rules: only ``sweep`` removes its expired objects.
     """
 
     @property
@@ -101,7 +103,7 @@ class LifecyclePort(Protocol):
 
     @property
     def rule_root(self) -> str:
-        """What a rule's prefixes begin with there, before the names of objects; mostly nothing."""
+        """What the service puts before object names in a rule's prefixes; mostly nothing."""
         ...
 
     async def read_lifecycle(self) -> Lifecycle | UnreadableRules:
@@ -112,8 +114,8 @@ class LifecyclePort(Protocol):
         """Replaces the bucket's rules in one request.
 
         Args:
-            rules: All rules; one that has ``raw`` goes back as it was read. Without any, the bucket
-                has none then.
+            rules: All rules; one that has ``raw`` is written back as it was read. Without any, the
+                bucket has none then.
             found: What was read before.
 
         Raises:
@@ -123,7 +125,7 @@ class LifecyclePort(Protocol):
 
 
 def per_prefix(rule: Rule) -> list[Rule]:
-    """A rule as several with one prefix each, for services whose rules have one."""
+    """A rule as several rules with one prefix each, for services whose rules have only one."""
     if len(rule.prefixes) == 1:
         return [rule]
     return [

@@ -22,7 +22,7 @@ def running_loop() -> asyncio.AbstractEventLoop:
     """The running event loop.
 
     Raises:
-        UnsupportedOperation: There is none of asyncio: trio runs, or no loop at all.
+        UnsupportedOperation: No asyncio loop is running: trio is, or none at all.
     """
     try:
         return asyncio.get_running_loop()
@@ -37,10 +37,10 @@ def running_loop() -> asyncio.AbstractEventLoop:
 
 
 class LoopWaiting:
-    """See `statebucket.port.waiting.Waiting`; for one loop.
+    """`statebucket.port.waiting.Waiting` in one event loop.
 
-    All deadlines share one timer. Nearly every call ends long before its own, and to set and cancel
-    a timer costs more than the rest of its deadline.
+    All deadlines share one timer. Nearly every call ends long before its deadline, and setting and
+    cancelling a timer of its own would be the largest part of the cost.
 
     Args:
         loop: The loop.
@@ -49,7 +49,7 @@ class LoopWaiting:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._scopes: set[_Until] = set()
-        self._due = _NEVER  # when the timer ends, which may be for a scope that was left meanwhile
+        self._due = _NEVER  # when the timer ends; the scope it was set for may have been left since
         self._timer: asyncio.TimerHandle | None = None
 
     def time(self) -> float:
@@ -75,19 +75,20 @@ class LoopWaiting:
             self._set_timer(scope.deadline)
 
     def leave(self, scope: _Until) -> None:
-        """Takes note that a scope was left."""
+        """Records that a scope was left."""
         self._scopes.discard(scope)
 
     def _set_timer(self, at: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._due = at
-        # In a context of its own: the caller's would keep what the call held, until the timer ends.
+        # In an empty context: the caller's would keep alive what the call used until the timer
+        # ends.
         self._timer = self.loop.call_at(at, self._check, context=Context())
 
     def _check(self) -> None:
-        """Ends the scopes whose deadline has come, and waits for the next one's."""
-        now = max(self.loop.time(), self._due)  # a timer may be early by its clock's resolution
+        """Ends the scopes whose deadline has passed, and sets the timer for the next one."""
+        now = max(self.loop.time(), self._due)  # a timer may fire early by its clock's resolution
         self._timer, self._due = None, _NEVER
         following = _NEVER
         for scope in list(self._scopes):
@@ -120,7 +121,7 @@ def in_running_loop() -> LoopWaiting:
 
 
 class _Until:
-    """What `asyncio.timeout_at` does, at a fraction of its cost: it has no timer of its own."""
+    """Does what `asyncio.timeout_at` does at a fraction of its cost, with no timer of its own."""
 
     __slots__ = ("_cancelling", "_passed", "_task", "_waiting", "deadline")
 
@@ -144,7 +145,7 @@ class _Until:
         trace: TracebackType | None,
     ) -> None:
         self._waiting.leave(self)
-        # Cancelled by us and by no one else: then it is the deadline.
+        # If only this scope cancelled the task, it is the deadline.
         if (
             self._passed
             and self._task.uncancel() <= self._cancelling

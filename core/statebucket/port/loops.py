@@ -1,8 +1,8 @@
 """Values and clients that belong to one event loop.
 
-A function runtime keeps module globals and calls `asyncio.run` for each invocation, so that a store
-made at import time meets many loops, one after the other or in several threads. What is bound to a
-loop (clients, semaphores) is kept here by loop, and dropped once that loop is closed.
+A function runtime keeps module globals and calls `asyncio.run` for each invocation, so a store made
+at import time is used in many loops, one after the other or in several threads. Objects bound to a
+loop (clients, semaphores) are kept here by loop, and dropped once that loop is closed.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class PerLoop(Generic[T]):
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
-        # Without a lock, which a fork could leave locked: each step on it is one of the
-        # interpreter's, and a loop's own entry is only touched by its own thread.
+        # Without a lock, which a fork could leave locked: each operation on it is atomic in the
+        # interpreter, and a loop's entry is only touched by the loop's own thread.
         self._values: dict[asyncio.AbstractEventLoop, T] = {}
 
     def get(self) -> T:
-        """The running loop's value, made at the first call."""
+        """The running loop's value, made on the first call."""
         loop = running_loop()
         try:
             return self._values[loop]
@@ -45,15 +45,15 @@ class PerLoop(Generic[T]):
             return value
 
     def pop(self) -> T | None:
-        """Takes the running loop's value out, if there is one."""
+        """Removes and returns the running loop's value, if there is one."""
         return self._values.pop(running_loop(), None)
 
 
 class ClientPerLoop(Generic[T]):
     """One open client for each running event loop, closed with it.
 
-    The client lives in an async generator: `asyncio.run` closes those of its loop when it ends, and
-    with them the client. A bare ``loop.close()`` does not; call `close` before it.
+    The client lives in an async generator: `asyncio.run` closes its loop's async generators when it
+    ends, and the client with them. A bare ``loop.close()`` does not; call `close` before it.
 
     Args:
         connect: Returns a context manager that opens the client. It must not itself be an async
@@ -65,13 +65,13 @@ class ClientPerLoop(Generic[T]):
         self._slots: PerLoop[_Slot[T]] = PerLoop(_Slot)
 
     async def get(self) -> T:
-        """The running loop's client, opened at the first call."""
+        """The running loop's client, opened on the first call."""
         while True:
             slot = self._slots.get()
             if slot.client is not None:
                 return slot.client
             async with slot.lock:
-                # A call before us may have opened it, or closed it before it was open.
+                # An earlier call may have opened it, or closed it before it was open.
                 if slot.client is None and not slot.closed:
                     holder = self._hold()
                     slot.client = await anext(holder)

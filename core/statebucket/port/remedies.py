@@ -1,4 +1,4 @@
-"""How a cloud's users fix what a store may run into: each cloud brings it as data."""
+"""How a cloud's users fix problems that a store may have: each cloud supplies it as data."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ __all__ = ["Remedies", "Remedy", "TerraformLine"]
 
 
 class Remedies(msgspec.Struct, frozen=True, kw_only=True):
-    """How a cloud's users fix what every store may run into. The defaults suit any service.
+    """How a cloud's users fix problems that every store may have. The defaults suit any service.
 
     Attributes:
         credentials: There are no credentials, or the service does not accept them.
-        rights: The store's rights are missing, or reach too far: grants just those it needs.
+        rights: The store's rights are missing, or too broad: grants only those that it needs.
         tenant_rights: The same for a tenant's view.
         bucket: The bucket does not exist.
         damaged: What is stored cannot be read.
         network: The service cannot be reached, or fails.
-        settings: The right to read the bucket's settings and rules is missing, which only an
-            examination needs.
+        settings: The right to read the bucket's settings and rules is missing, which only the
+            doctor needs.
         absent: Reading a name that does not exist is denied although the store's rights are
             granted, so that no first load succeeds; None where the service never does that, or
-            where ``rights`` include what it takes.
+            where ``rights`` already fix it.
         tenant_absent: The same for a tenant's view.
-        listing: Listing outside the store's prefixes is among the rights that a store is granted
-            on this service: how to narrow it. None where the service's rights do not include it.
+        listing: On this service a store's rights include listing outside its prefixes: how to
+            narrow them. None where they do not.
         tenant_listing: How to narrow a tenant's right to list other tenants; None where
-            ``tenant_rights`` do.
+            ``tenant_rights`` do so.
         unseen_reads: How to find out whether names outside the store's prefixes may be read, on a
-            service that denies a name that does not exist in any case; None where a denied read
-            shows that they may not.
+            service that always denies reading a name that does not exist; None where a denied read
+            proves that they may not.
     """
 
     credentials: Remedy = Remedy(advice="check the credentials")
@@ -44,7 +44,7 @@ class Remedies(msgspec.Struct, frozen=True, kw_only=True):
     )
     bucket: Remedy = Remedy(advice="create the bucket")
     damaged: Remedy = Remedy(
-        advice="restore it from a backup, which this makes",
+        advice="restore it from a backup; this command makes backups",
         command="statebucket copy",
     )
     network: Remedy = Remedy(
@@ -64,7 +64,7 @@ class Remedies(msgspec.Struct, frozen=True, kw_only=True):
 
         Args:
             error: The error.
-            tenant: Whether it was raised by a tenant's view.
+            tenant: Whether a tenant's view raised it.
         """
         if isinstance(error, errors.InvalidCredentials):
             return self.credentials

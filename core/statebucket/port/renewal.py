@@ -1,6 +1,7 @@
-"""What ends and is loaded again in time: keys and tokens, for all event loops of a process.
+"""Keys and tokens that end and are renewed in time, for all event loops of a process.
 
-No caller waits while the last one loaded still lasts; those who must wait, wait for the same load.
+No caller waits while the last one is still valid; callers that must wait all wait for the same
+load.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 
 
 class Lasting(Protocol):
-    """What ends.
+    """A key or token that ends.
 
     Attributes:
-        ends: When, in seconds since the epoch: a clock that goes on while the machine sleeps.
+        ends: When it ends, in seconds since the epoch: that clock keeps going while the machine
+            sleeps.
     """
 
     @property
@@ -35,23 +37,24 @@ T = TypeVar("T")
 L = TypeVar("L", bound=Lasting)
 
 RENEW_BEFORE = 225.0
-"""Seconds before its end from which a token is renewed beside the calls. A machine's metadata
+"""Seconds before its end from which a token is renewed in the background. A machine's metadata
 server gives the same token until five minutes before its end."""
 
 SPARE = 10.0
-"""Seconds that a key or token must still last to be sent: the way takes time, and clocks differ."""
+"""Seconds that a key or token must still be valid to be sent: requests take time, and clocks
+differ."""
 
-_LONGEST = 60.0  # seconds of a load that others wait for
-_PAUSE = 1.0  # seconds from a renewal that brought nothing that lasts to the next; at first
+_LONGEST = 60.0  # seconds after which no other caller joins a load
+_PAUSE = 1.0  # seconds to wait after the first renewal that gave nothing valid
 _LONGEST_PAUSE = 30.0
 
 
 class Token(NamedTuple):
-    """A token that says who asks.
+    """An access token.
 
     Attributes:
         value: What is sent.
-        ends: When it ends, in seconds since the epoch: a clock that goes on while the machine
+        ends: When it ends, in seconds since the epoch: that clock keeps going while the machine
             sleeps.
     """
 
@@ -59,15 +62,15 @@ class Token(NamedTuple):
     ends: float
 
     def __repr__(self) -> str:
-        return f"Token(…, {self.ends!r})"  # logged with a frame's locals
+        return f"Token(…, {self.ends!r})"  # it may get logged
 
 
 class Loader(Generic[T]):
     """Loads something in a thread, one load at a time for all callers.
 
-    The thread is no one's to wait for: a source may hang, and neither a caller at its deadline nor
-    the end of ``asyncio.run`` waits with it. A load that takes longer than a minute is left to
-    itself, and the next caller starts another.
+    Nothing ever has to wait for the thread: a source may hang, and neither a caller at its deadline
+    nor the end of ``asyncio.run`` waits for it. A load that takes longer than a minute is
+    abandoned, and the next caller starts another.
 
     Args:
         load: Loads it; blocks.
@@ -79,7 +82,7 @@ class Loader(Generic[T]):
         self._name = name
         self._lock = new_lock(self)
         self._loading: Future[T] | None = None
-        self._pid = 0  # whose thread loads it
+        self._pid = 0  # the process whose thread loads it
         self._began = 0.0
 
     def renew_lock(self) -> None:
@@ -87,7 +90,7 @@ class Loader(Generic[T]):
         self._lock = threading.Lock()
 
     def start(self) -> Future[T]:
-        """The load that is under way, or one that is started."""
+        """The load in progress, or a new one."""
         from concurrent.futures import Future  # noqa: PLC0415  (imports logging, 15 ms)
 
         with self._lock:
@@ -111,14 +114,14 @@ class Loader(Generic[T]):
     def _settle(self, loading: Future[T]) -> None:
         try:
             loaded = self._load()
-        except BaseException as error:  # noqa: BLE001  (it is the callers')
+        except BaseException as error:  # noqa: BLE001  (passed on to the callers)
             loading.set_exception(error)
         else:
             loading.set_result(loaded)
 
 
 async def loaded(loading: Future[T]) -> T:
-    """What a load ends with; to each caller its own error, to which the core adds its call."""
+    """Waits for a load; each caller gets its own error, to which the core adds its call."""
     try:
         return await here().result(loading)
     except StateBucketError as error:
@@ -128,24 +131,24 @@ async def loaded(loading: Future[T]) -> T:
 def copy_of(error: StateBucketError) -> StateBucketError:
     """The error of a load for one of the callers that waited for it.
 
-    Nothing of the caller's own request has been sent: it has no outcome but the usual.
+    The caller's own request has not been sent, so the outcome is the default.
     """
     return type(error)(error.message, code=error.code)
 
 
 class Pauses:
-    """The pauses between renewals that bring nothing that lasts: each twice as long as the last."""
+    """The pauses between renewals that give nothing valid: each twice as long as the last."""
 
     def __init__(self) -> None:
         self._pause = _PAUSE
         self._until = 0.0
 
     def over(self) -> bool:
-        """Whether another may begin."""
+        """Whether another renewal may begin."""
         return time.monotonic() >= self._until
 
     def note(self, *, lasts: bool) -> None:
-        """Takes note of how one has ended."""
+        """Records how a renewal ended."""
         if lasts:
             self._pause = _PAUSE
             return
@@ -154,13 +157,13 @@ class Pauses:
 
 
 class RenewingSource(Generic[L]):
-    """What is renewed before it ends.
+    """A key or token that is renewed before it ends.
 
     Args:
-        load: Loads it, within a caller's patience; blocks.
-        name: The name of the thread that does.
-        before: Seconds before its end from which it is renewed beside the calls.
-        share: How much of the time that a new one lasts this may be at most.
+        load: Loads it; blocks.
+        name: The name of the loading thread.
+        before: Seconds before its end from which it is renewed in the background.
+        share: The largest part of its lifetime that ``before`` may be.
     """
 
     def __init__(
@@ -174,11 +177,11 @@ class RenewingSource(Generic[L]):
         self._loader = Loader(self._renew, name)
         self._before = before
         self._share = share
-        self._kept: tuple[L, float] | None = None  # and when it is due, for threads to see both
+        self._kept: tuple[L, float] | None = None  # and when it is due
         self._pauses = Pauses()
 
     def current(self) -> L | None:
-        """The last one loaded, if it can be sent now; its renewal is started where it is due."""
+        """The last one loaded, if it can be sent now; starts its renewal if that is due."""
         kept = self._kept
         if kept is None:
             return None
@@ -193,19 +196,19 @@ class RenewingSource(Generic[L]):
         return value
 
     async def load(self) -> L:
-        """A new one, for who has found no current one; all who wait for it share one load.
+        """Waits for a new one, when there is no current one; all callers that wait share one load.
 
         Raises:
-            StateBucketError: There is none; what ``load`` has raised.
+            StateBucketError: The load failed; this is the error that ``load`` raised.
         """
         return await loaded(self._loader.start())
 
     def keep(self, value: L) -> None:
-        """Takes one that was loaded otherwise."""
+        """Stores one that was loaded in another way."""
         self._kept = (value, self._due(value))
 
     def drop(self, value: L) -> None:
-        """Forgets one that the service has refused, unless there is another by now."""
+        """Forgets one that the service has refused, unless it has been replaced already."""
         kept = self._kept
         if kept is not None and kept[0] == value:
             self._kept = None
@@ -221,7 +224,7 @@ class RenewingSource(Generic[L]):
             lasts = due > time.time()
         finally:
             self._pauses.note(lasts=lasts)
-        newer = self._kept  # of a load that began later, where this one has hung
+        newer = self._kept  # from a load that began later, if this one hung
         if newer is None or newer[1] <= due:
             self._kept = (value, due)
         return value
@@ -245,10 +248,10 @@ class TokenSource:
     async def get(self) -> str:
         """A token that can be sent now.
 
-        One that still lasts is renewed beside the calls, one that does not before them.
+        One that is still valid is renewed in the background; one that is not, before the call.
 
         Raises:
-            StateBucketError: There is none; what ``load`` has raised.
+            StateBucketError: The load failed; this is the error that ``load`` raised.
         """
         token = self._source.current()
         if token is None:
@@ -256,14 +259,14 @@ class TokenSource:
         return token.value
 
     def drop(self, value: str) -> None:
-        """Forgets a token that the service has refused, unless there is another by now."""
+        """Forgets a token that the service has refused, unless it has been replaced already."""
         token = self._source.current()
         if token is not None and token.value == value:
             self._source.drop(token)
 
 
 def sendable(token: Token) -> Token:
-    """A token, if a header can hold it.
+    """Returns a token after checking that a header can hold it.
 
     Raises:
         InvalidCredentials: It cannot; the message shows none of it.

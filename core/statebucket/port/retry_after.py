@@ -6,7 +6,7 @@ import math
 
 
 def seconds_of(retry_after: str | None) -> float | None:
-    """The seconds that a ``Retry-After`` header asks for, in figures or as a date; None if none."""
+    """The seconds that a ``Retry-After`` header asks for, in figures or as a date, or None."""
     try:
         seconds = float(retry_after or "")
     except ValueError:
@@ -15,7 +15,7 @@ def seconds_of(retry_after: str | None) -> float | None:
 
 
 def _seconds_until(date: str) -> float:
-    """Seconds from now until an HTTP date, at least 0; NaN where it is none."""
+    """Seconds from now until an HTTP date, at least 0; NaN if it is not one."""
     import time  # noqa: PLC0415  (rarely needed)
     from email.utils import parsedate_to_datetime  # noqa: PLC0415  (10 ms)
 

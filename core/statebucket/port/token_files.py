@@ -8,7 +8,7 @@ def token_in(path: str) -> str:
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It holds no token; unlike that of Python's decoder, it shows nothing of it.
+        ValueError: It holds no token. Unlike Python's decoding error, it does not show the content.
     """
     with open(path, "rb") as file:  # noqa: PTH123  (pathlib costs 5 ms)
         content = file.read().strip()

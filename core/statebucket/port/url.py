@@ -1,7 +1,7 @@
-"""Store URLs: ``scheme://bucket/prefix?parameter=value``, read and checked.
+"""Store URLs: ``scheme://bucket/prefix?parameter=value``, parsed and checked.
 
-A URL gets logged, so one that carries a secret is refused, and no error shows more of a URL than
-its scheme, host and path, and of these nothing behind a character at which a secret may begin.
+URLs get logged, so one that carries a secret is refused. No error shows more of a URL than its
+scheme, host and path, and only up to the first character at which a secret may begin.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-_MAX_BITS = 64  # of a number that is an option
+_MAX_BITS = 64  # of a number in an option
 MAX_PREFIX = 256
-"""The longest prefix, in characters: it leaves room for names and stays below Azure's 254 segments
-in a name."""
+"""The longest prefix, in characters: it leaves room for names and stays below Azure's limit of 254
+segments."""
 
 _SEGMENT = re.compile(r"[A-Za-z0-9._~=+,:$!'()*&-]*[A-Za-z0-9_~=+,:$!'()*&-]")
 _SEGMENT_RULE = "letters, digits and -_.~=+,:$!'()*&, not empty and without a '.' at its end"
@@ -32,7 +32,7 @@ _SECRET = re.compile(
     r"secret|token|passw|credential|signature|sas|sig|connection_?string|(^|_)key$|access_?key"
 )
 _NO_SECRET = frozenset({"sse_kms_key", "kms_key", "kms_key_name"})  # names of keys, not keys
-# A parameter that stands where the path should: az://container/prefix;sig=…
+# A parameter in the path: az://container/prefix;sig=…
 _SECRET_IN_PATH = re.compile(
     r"(?:^|[/;&,])(sig|sas|\w*(?:secret|token|password|credential|signature|connection_?string"
     r"|access_?key|account_?key)s?)=",
@@ -64,13 +64,13 @@ class StoreOptions(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class StoreURL:
-    """A store URL, read.
+    """Parses a store URL.
 
     Args:
         url: The text.
 
     Raises:
-        InvalidURL: It cannot be read, or carries a secret.
+        InvalidURL: It cannot be parsed, or carries a secret.
     """
 
     __slots__ = ("host", "parameters", "path", "scheme")
@@ -83,12 +83,12 @@ class StoreURL:
             )
         rest = url.partition("://")[2]
         host = re.split(r"[/?#]", rest, maxsplit=1)[0]
-        # A password may hold a "/" or "?", at which urlsplit would end the host. A file may have an
-        # "@" in its path; a prefix, which follows a host, has none.
+        # A password may contain a "/" or "?", at which urlsplit would end the host. A file's path
+        # may contain an "@"; a prefix, which follows a host, may not.
         if "@" in host or (":" in host and "@" in rest) or (host and "@" in _before_query(rest)):
             raise InvalidURL(
-                "a store URL must not carry a user or password (://…@…), and '@' is in no prefix: "
-                "credentials come from the SDK's own chain"
+                "a store URL must not carry a user or password (://…@…), and a prefix must not "
+                "contain '@': credentials come from the SDK's own chain"
             )
         if _CONTROL.search(url):  # urlsplit would drop some, and name another bucket or file
             raise InvalidURL(
@@ -128,7 +128,7 @@ def check_no_secret(name: str, value: str) -> None:
     """Refuses a URL parameter that carries a secret.
 
     Raises:
-        InvalidURL: It does; the message has its name only.
+        InvalidURL: It does; the message shows only its name.
     """
     if _SECRET.search(name.lower()) and name.lower() not in _NO_SECRET:
         raise InvalidURL(
@@ -140,14 +140,14 @@ def check_no_secret(name: str, value: str) -> None:
 
 
 def read_options(values: dict[str, Any], kind: type[T]) -> T:
-    """Reads options, as text from a URL or as keywords, into a struct that declares them.
+    """Reads options (text from a URL, or keywords) into a struct that declares them.
 
     Raises:
         InvalidArgument: One is unknown or not of its type; the message does not show its value,
             which may be a secret.
     """
     for name, value in values.items():
-        # msgspec 0.21 ends in a SystemError where an int is too large for a float.
+        # msgspec 0.21 raises a SystemError if an int is too large for a float.
         if type(value) is int and value.bit_length() > _MAX_BITS:
             raise InvalidArgument(f"the option {name!r} is too large a number")
     try:
@@ -157,7 +157,7 @@ def read_options(values: dict[str, Any], kind: type[T]) -> T:
 
 
 def _why_refused(said: str, kind: type[msgspec.Struct]) -> str:
-    """What is wrong with an option, from msgspec's words, which show no value."""
+    """What is wrong with an option, from msgspec's message, which shows no value."""
     if unknown := _UNKNOWN.match(said):
         options = sorted({*kind.__struct_fields__, *StoreOptions.__struct_fields__})
         return f"there is no option {shown(unknown[1])}; available: {', '.join(options)}"
@@ -167,16 +167,14 @@ def _why_refused(said: str, kind: type[msgspec.Struct]) -> str:
         kinds = [one for one in expected.split(" | ") if one != "null"]
         must = " or ".join(_TYPES.get(one, one) for one in kinds)
         return f"the option {name!r} must be {must}{rule}{but}"
-    return "an option is not what it must be: " + re.sub(
-        r""" (['"]).*\1""", "", excerpt(said), flags=re.DOTALL
-    )
+    return "an option is invalid: " + re.sub(r""" (['"]).*\1""", "", excerpt(said), flags=re.DOTALL)
 
 
 def check_endpoint(url: str) -> None:
-    """Holds the option ``endpoint_url`` to be the plain URL of a server, perhaps with a path.
+    """Checks that the option ``endpoint_url`` is the plain URL of a server, perhaps with a path.
 
     Raises:
-        InvalidURL: It is not; the message shows nothing of it that may be a secret.
+        InvalidURL: It is not; the message shows no part of it that may be a secret.
     """
     try:
         parts = urlsplit(url)
@@ -212,7 +210,7 @@ def prefix_of(location: Location) -> str:
         raise InvalidURL(f"the prefix is {len(prefix)} characters long, over {MAX_PREFIX}")
     for number, segment in enumerate(prefix.split("/"), 1):
         if not _SEGMENT.fullmatch(segment):
-            # Not shown whole: behind a character that is refused there may be a secret.
+            # Not shown whole: a secret may follow a character that is refused.
             start = re.split(r"[^A-Za-z0-9._~-]", segment, maxsplit=1)[0]
             cut = "" if start == segment else "…"
             raise InvalidURL(
@@ -225,7 +223,7 @@ def container_of(location: Location, *, what: str = "bucket") -> str:
     """The bucket (container) that a URL names.
 
     Raises:
-        InvalidURL: There is none, or it is no bucket's name.
+        InvalidURL: There is none, or it is not a valid bucket name.
     """
     if not re.fullmatch(r"[A-Za-z0-9$][A-Za-z0-9._-]*", location.host):
         raise InvalidURL(
@@ -236,11 +234,11 @@ def container_of(location: Location, *, what: str = "bucket") -> str:
 
 
 def without_query(url: str) -> str:
-    """As much of a URL as may be shown.
+    """The part of a URL that may be shown.
 
     Returns:
         Scheme, host and path, up to a character at which a secret may begin (query, fragment,
-        ``;``, ``@``); without what stands before an ``@``. Empty for a text that is no URL.
+        ``;``, ``@``); without anything before an ``@``. Empty if the text is not a URL.
     """
     head = re.sub(r"://.*@", "://…@", url, count=1, flags=re.DOTALL) if "@" in url else url
     found = _PUBLIC.match(head)

@@ -1,12 +1,12 @@
-"""Two ways to wait, for one definition of what a store does.
+"""Two ways to wait, so that the store's code is written only once.
 
 The core and the adapters are coroutines. On the async store an event loop runs them. On the
 blocking store they are stepped: whatever they wait for blocks the calling thread, no event loop
-runs, no thread is started and asyncio is not imported. `step` does that, and which way is in force
-is known from then on by `here`, as everything happens in the caller's own thread.
+runs, no thread is started and asyncio is not imported. `step` does that. From then on `here`
+returns the way in force, since everything happens in the caller's own thread.
 
-An adapter that can be stepped says so with `Limits.needs_loop` false. It then waits through
-`here` alone.
+An adapter that can be stepped sets `Limits.needs_loop` to false, and then waits only through
+`here`.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ T = TypeVar("T")
 class DeadlinePassed(BaseException):
     """The deadline of a stepped call has passed while it was waiting.
 
-    As `asyncio.CancelledError`, it is for no one to catch but who has set the deadline; what is
-    under way cleans up and lets it through.
+    Like `asyncio.CancelledError`, only the code that set the deadline may catch it; other code
+    cleans up and lets it through.
     """
 
 
@@ -39,23 +39,23 @@ class Waiting(Protocol):
     """A way to wait."""
 
     def time(self) -> float:
-        """The time in seconds, of a clock that only goes forward."""
+        """The time in seconds, of a monotonic clock."""
 
     async def sleep(self, seconds: float) -> None:
-        """Waits so long."""
+        """Waits for some seconds."""
 
     def until(self, deadline: float) -> AbstractContextManager[object]:
-        """Ends what happens inside ``with`` at this time.
+        """Ends the code inside ``with`` at this time.
 
         Raises:
-            TimeoutError: It has been ended.
+            TimeoutError: The time has come.
         """
 
     async def result(self, future: Future[T]) -> T:
-        """Waits for what another thread does; where the caller gives up, that goes on.
+        """Waits for another thread's result; that thread goes on if the caller gives up.
 
         Raises:
-            Exception: What it raises there.
+            Exception: What the other thread raises.
         """
 
 
@@ -63,7 +63,7 @@ class Stepping:
     """Waiting that blocks the thread, for one call.
 
     Attributes:
-        deadline: When the innermost `until` ends, in `time`.
+        deadline: When the innermost `until` ends, by `time`.
     """
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class Stepping:
         """Seconds until the deadline, at least 0.
 
         Raises:
-            DeadlinePassed: There are none.
+            DeadlinePassed: The deadline has passed.
         """
         left = self.deadline - time.monotonic()
         if left <= 0:
@@ -109,7 +109,7 @@ class Stepping:
 
 
 class _Until:
-    """The scope of a deadline; the earlier of two counts."""
+    """The scope of a deadline; of nested ones, the earlier counts."""
 
     __slots__ = ("_deadline", "_outer", "_stepping")
 
@@ -134,16 +134,16 @@ class _Until:
 
 # By thread; by greenlet, where gevent has replaced threads, even after this module was imported.
 _steppings: dict[int, Stepping] = {}
-_in_loop: list[Callable[[], Waiting]] = []  # finds the one of the running loop, once it is needed
+_in_loop: list[Callable[[], Waiting]] = []  # finds the running loop's way, once it is needed
 
 
 def stepping() -> Stepping | None:
-    """The stepping under way in this thread; None in an event loop."""
+    """The stepping in progress in this thread; None in an event loop."""
     return _steppings.get(threading.get_ident()) if _steppings else None
 
 
 def here() -> Waiting:
-    """The way to wait for whoever calls."""
+    """The way to wait for the caller's thread or event loop."""
     found = stepping()
     if found is not None:
         return found
@@ -182,7 +182,7 @@ def step(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def _after_fork() -> None:
-    """Forgets the threads that are not here: another may get the number of one."""
+    """Forgets threads that do not exist after a fork: a new one may get the same number."""
     here = threading.get_ident()
     for thread in [one for one in _steppings if one != here]:
         del _steppings[thread]

@@ -1,4 +1,4 @@
-"""What every part of a store stands on: its context, its name, and its closing."""
+"""The base of every part of a store: its context, its name, and closing it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ContextStore(StateStore):
         context: What it is made of.
 
     Attributes:
-        context: The same, for what operates on a store from outside: copies, counts, examinations.
+        context: The same, for code that works on a store from outside: copies, counts, the doctor.
     """
 
     def __init__(self, context: StoreContext) -> None:
@@ -53,7 +53,7 @@ class ContextStore(StateStore):
 
     @property
     def needs_loop(self) -> bool:
-        """Whether it can be used in an event loop only; see `statebucket.port.waiting`."""
+        """Whether it can only be used in an event loop; see `statebucket.port.waiting`."""
         return self._objects.bucket.limits.needs_loop
 
     @property
@@ -90,7 +90,7 @@ class ContextStore(StateStore):
         with shielded():
             await self._objects.bucket.close()
 
-    if not TYPE_CHECKING:  # for a type checker it has none
+    if not TYPE_CHECKING:  # hidden from type checkers
 
         def __enter__(self) -> None:
             raise UnsupportedOperation(
@@ -99,7 +99,7 @@ class ContextStore(StateStore):
             )
 
         def __exit__(self, *error: object) -> None:
-            """Is never called: the block is not entered."""
+            """Never called: the block is never entered."""
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""Failed conditions: what they were lost to, and what a caller sees of it."""
+"""Failed conditions: the object that won, and what a caller sees of it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 class ConflictingObject(VersionConflict):
-    """A `VersionConflict` that holds the object which was there first.
+    """A `VersionConflict` that holds the object that won.
 
-    For a caller within the core that has asked to see it; no store lets it out.
+    It is for callers within the core that asked to see that object; it never leaves a store.
     """
 
     def __init__(self, message: str, *, object_name: str, outcome: Outcome, found: Object) -> None:
@@ -30,14 +30,14 @@ class ConflictingObject(VersionConflict):
         self.found = found
 
     def for_caller(self, current: Stored[Any] | None = None) -> VersionConflict:
-        """The same as a caller of the store may see it."""
+        """The same error in the form that a caller of the store may see."""
         return VersionConflict(
             self.message, object_name=self.object_name, outcome=self.outcome, current=current
         )
 
 
 def lost_to(message: str, call: Call, name: str, found: Object | None) -> VersionConflict:
-    """The error for a lost race; ``found`` is what it was lost to, where that was read."""
+    """The error for a lost race; ``found`` is the object that won, if it was read."""
     if found is None:
         return VersionConflict(message, object_name=name, outcome=call.outcome)
     return ConflictingObject(message, object_name=name, outcome=call.outcome, found=found)
@@ -46,7 +46,7 @@ def lost_to(message: str, call: Call, name: str, found: Object | None) -> Versio
 def not_understood(
     call: Call, name: str, version: Version, failed: PreconditionFailed
 ) -> RequestRejected:
-    """The error for a condition that holds and that the service refuses all the same."""
+    """The error for a condition that is true but that the service refuses."""
     what = "does not exist" if version == Version.ABSENT else f"is at version {shown(str(version))}"
     advice = f": {failed.remedy}" if failed.remedy else ""
     return RequestRejected(
@@ -62,7 +62,7 @@ def _as_bytes(found: Found) -> Stored[bytes]:
 
 
 class ShowingCurrent:
-    """Puts what won into the `VersionConflict` of the block, where the block has looked at it.
+    """Puts the object that won into the block's `VersionConflict`, if the block has read it.
 
     A class, since each write enters it: a generator's context manager costs three times as much.
 
@@ -99,4 +99,4 @@ def _current(
             return None
         return read(Found(found.info, value_of(found)))
     except CorruptObject:
-        return None  # that the race is lost is what the caller has to know
+        return None  # the caller must at least learn that the race is lost

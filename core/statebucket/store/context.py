@@ -1,4 +1,4 @@
-"""What a store is made of, handed as one to whatever works on it."""
+"""Everything that a store is made of, in one value."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class StoreContext(NamedTuple):
-    """The inside of a store: made once when it is opened, and varied by ``_replace`` for a view.
+    """The parts of a store: made once when it is opened, and varied with ``_replace`` for a view.
 
-    A view shares with its store all that is remembered: the counters and the bounds of ``objects``,
-    what ``owners`` and ``snapshots`` know, and ``leases``.
+    A view shares its store's memory: the counters and the limits of ``objects``, what ``owners``
+    and ``snapshots`` know, and ``leases``.
 
     Attributes:
         objects: The bucket's objects.
@@ -35,10 +35,10 @@ class StoreContext(NamedTuple):
         snapshots: The snapshots, and what this process has seen of them.
         leases: The leases that this process holds, by tenant and execution.
         deadline: Seconds that each call may take.
-        finished_ttl: A TTL for snapshots in a terminal state that are saved without one.
-        retention: The TTL, in seconds, of whatever else is written without one.
+        finished_ttl: The TTL of snapshots in a terminal state that are saved without one.
+        retention: The TTL, in seconds, of everything else that is written without one.
         tenant: The tenant that the store is bound to, or None.
-        keep: Whether keys are written as those of an execution that a sweep is to leave.
+        keep: Whether keys are marked so that a sweep keeps their execution.
     """
 
     objects: Objects
@@ -62,7 +62,7 @@ class StoreContext(NamedTuple):
         finished_ttl: timedelta | float | None = None,
         retention: float | None = None,
     ) -> StoreContext:
-        """The context of a store that has just been opened, and remembers nothing."""
+        """The context of a store that has just been opened, and remembers nothing yet."""
         owners = OwnerIndex(objects, layout) if layout.owner_index else None
         snapshots = Snapshots(objects, layout, owners)
         return cls(objects, layout, owners, snapshots, {}, deadline, finished_ttl, retention)
@@ -72,7 +72,7 @@ class StoreContext(NamedTuple):
         return Call(operation, self.deadline)
 
     def expiry(self, ttl: timedelta | float | None) -> Expiry | None:
-        """When what is written now expires: by its TTL, or else by the store's retention.
+        """When an object written now expires: by its TTL, or else by the store's retention.
 
         Raises:
             InvalidTTL: It is not a positive duration.
@@ -81,10 +81,10 @@ class StoreContext(NamedTuple):
         return None if ttl is None else Expiry.after(ttl, self.objects.now_ms())
 
     def expiry_after(self, found: Found | None, ttl: timedelta | float | None) -> Expiry | None:
-        """When what an update writes over an object expires.
+        """When the object that an update writes expires.
 
         Args:
-            found: The object before. Without a TTL and a retention, its moment of expiry stays.
+            found: The object before. Without a TTL and a retention, its time of expiry is kept.
             ttl: The TTL that the caller gives, or None.
         """
         if found is None or ttl is not None or self.retention is not None:
@@ -98,7 +98,7 @@ class StoreContext(NamedTuple):
         ttl: timedelta | float | None,
         found: Found | None = None,
     ) -> Expiry | None:
-        """As `expiry_after`, for a snapshot, which may be of a finished execution."""
+        """As `expiry_after`, for a snapshot, whose execution may be finished."""
         if ttl is None and snapshot.state.is_terminal:
             ttl = self.finished_ttl
         return self.expiry_after(found, ttl)
@@ -106,13 +106,13 @@ class StoreContext(NamedTuple):
     def note(
         self, tenant_id: str, execution_id: str, version: Version, *, asked: float | None = None
     ) -> None:
-        """Tells the lease that this process holds on an execution what it has seen of it."""
+        """Tells this process's lease on an execution which version of the snapshot it has seen."""
         lease = self.leases.get((tenant_id, execution_id))
         if lease is not None:
             lease.note(version, asked=asked)
 
     def check_tenant(self, tenant_id: str) -> None:
-        """Returns where the store may touch a tenant.
+        """Checks that the store may work on a tenant.
 
         Raises:
             TenantMismatch: The store is bound to another.
@@ -123,7 +123,7 @@ class StoreContext(NamedTuple):
             )
 
     def check_scope(self, operation: str) -> None:
-        """Returns where the store has keys: bound to a tenant, or with an owner index.
+        """Checks that the store has keys: it is bound to a tenant, or has an owner index.
 
         Raises:
             UnsupportedOperation: It is neither.
@@ -132,10 +132,10 @@ class StoreContext(NamedTuple):
             self.require_owners(operation)
 
     def require_owners(self, operation: str) -> OwnerIndex:
-        """The owner records, for a call that cannot do without.
+        """The owner records, for a call that needs them.
 
         Raises:
-            UnsupportedOperation: The store keeps none.
+            UnsupportedOperation: The store has none.
         """
         if self.owners is None:
             raise UnsupportedOperation(
@@ -145,12 +145,12 @@ class StoreContext(NamedTuple):
         return self.owners
 
     async def owner_of(self, call: Call, execution_id: str) -> str | None:
-        """The tenant whose execution a call is about: 1 request where no tenant is bound.
+        """The tenant that a call's execution belongs to: 1 request where no tenant is bound.
 
         Raises:
             AmbiguousExecution: No tenant is bound, and several have it.
         """
         if self.tenant is not None:
             return self.tenant
-        # Listed each time: the call is for the wrong tenant where what was seen is out of date.
+        # Listed each time: with outdated knowledge the call would work on the wrong tenant.
         return await self.require_owners(call.operation).tenant_of(call, execution_id)

@@ -1,7 +1,8 @@
 """Where to divide a store, so that the parts hold about the same number of objects.
 
-No service counts what lies between two names. So names are sampled, a page at a time, where most
-objects seem to be, and each page stands for the objects around it: `statebucket.store.sampling`.
+No service counts the objects between two names. So names are sampled, a page at a time, where most
+objects seem to be, and each page represents the objects around it; see
+`statebucket.store.sampling`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _FINENESS = 8
 
 
 class _Scope(NamedTuple):
-    """A tenant, what belongs to none, or the owner records."""
+    """A tenant, the objects that belong to no tenant, or the owner records."""
 
     area: int
     tenant: str
@@ -44,7 +45,7 @@ class _Weighted(NamedTuple):
 
 
 def check_number(n: object) -> None:
-    """Returns if a store can be divided into so many parts.
+    """Checks that a store can be divided into ``n`` parts.
 
     Raises:
         InvalidArgument: It cannot.
@@ -90,7 +91,7 @@ async def cut(context: StoreContext, n: int, tenant_id: str | None) -> list[Posi
 
 
 async def _scopes(context: StoreContext, tenant_id: str | None) -> tuple[list[_Scope], float]:
-    """What to look into, and for how many tenants each of those stands."""
+    """The scopes to sample, each with the number of tenants that it represents."""
     layout = context.layout
     if tenant_id is not None:
         segment = encode(tenant_id, what="tenant id")
@@ -113,7 +114,7 @@ async def _scopes(context: StoreContext, tenant_id: str | None) -> tuple[list[_S
 
 
 def _spread(scope: _Scope, folder: str, sample: Sampled, step: float) -> list[_Weighted]:
-    """The positions that a sample's weight lies at, none of which is much more than a step."""
+    """A sample's weight as positions, none of which weighs much more than a step."""
     number = max(1, min(len(sample.names), math.ceil(sample.weight / step))) if step else 1
     at = [sample.names[len(sample.names) * i // number] for i in range(number)]
     places = [place for name in at if (place := _position(scope, folder + name)) is not None]
@@ -121,7 +122,7 @@ def _spread(scope: _Scope, folder: str, sample: Sampled, step: float) -> list[_W
 
 
 def _position(scope: _Scope, name: str) -> Position | None:
-    """Where the object of a name, as it goes on behind its scope's prefix, lies."""
+    """The position of an object, given its name without its scope's prefix."""
     segments = name.split("/")
     if scope.area != OWNERS:
         if segments[0] not in FOLDERS:
@@ -133,7 +134,7 @@ def _position(scope: _Scope, name: str) -> Position | None:
 
 
 def _quantiles(weighted: Sequence[_Weighted], n: int) -> list[Position]:
-    """Where each of ``n`` parts of the same weight ends, but for the last."""
+    """Where each of ``n`` parts of equal weight ends, except the last."""
     total = sum(one.weight for one in weighted)
     found: list[Position] = []
     passed = 0.0

@@ -1,4 +1,4 @@
-"""JSON to a caller's type: which types can be decoded to, found out before any request."""
+"""Decoding JSON to a caller's type; whether that is possible is checked before any request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _JSON_VALUES: tuple[object, ...] = ({}, [], "", 0, 0.0, True, None)
 
 
 def decoder(kind: Any, operation: str) -> msgspec.json.Decoder[Any]:  # noqa: ANN401  (any type)
-    """What decodes JSON to a type, for `decode_json`.
+    """A decoder of JSON to a type, for `decode_json`.
 
     Raises:
         InvalidArgument: Nothing can be decoded to it, or to a part of it.
@@ -38,7 +38,7 @@ def decoder(kind: Any, operation: str) -> msgspec.json.Decoder[Any]:  # noqa: AN
 
 
 def decode_json(wanted: msgspec.json.Decoder[Any], found: Found, operation: str) -> Any:  # noqa: ANN401
-    """The value that a stored object's JSON stands for.
+    """The value of a stored object's JSON.
 
     Raises:
         CorruptObject: It is not JSON, or of another type.
@@ -53,11 +53,11 @@ def decode_json(wanted: msgspec.json.Decoder[Any], found: Found, operation: str)
 
 
 def _not_a_type(kind: object) -> str:
-    """What a caller has probably meant who gives a value for a type."""
+    """A hint at what a caller probably meant who passed a value instead of a type."""
     if isinstance(kind, int | float | timedelta):
-        return "it is no type; a TTL is passed by name, as in ttl=60"
+        return "it is not a type; a TTL is passed by name, as in ttl=60"
     if isinstance(kind, str):
-        return "it is no type; pass the type itself, not its name"
+        return "it is not a type; pass the type itself, not its name"
     return ""
 
 
@@ -87,7 +87,7 @@ def _may_be(kind: type) -> bool:
 
 
 def _parts(info: inspect.Type) -> Iterator[inspect.Type]:
-    """A type and all that it is made of, each once."""
+    """A type and all the types it is made of, each once."""
     left: list[Any] = [info]
     seen: set[int] = set()
     while left:

@@ -1,11 +1,11 @@
-"""What is written beside an object's value, and read again.
+"""What is written beside an object's value, and how it is read.
 
-* metadata ``writeid``: a random id of the write, which sets a lost reply apart from a lost race;
+* metadata ``writeid``: a random id of the write, which tells a lost reply from a lost race;
 * metadata ``expiresat``: the moment of expiry, in milliseconds since the epoch;
 * metadata ``tail``: how many bytes at the end of the body are a nonce, where the service's
   versions are hashes of the body; white space where the body is JSON, so that it still parses;
-* metadata ``kept``: that a sweep is to leave the key's execution, though it have no snapshot;
-* metadata ``format``: the layout's number; absent is 1, the only one so far.
+* metadata ``kept``: that a sweep must keep the key's execution although it has no snapshot;
+* metadata ``format``: the layout's number; if absent it is 1, the only one so far.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Found(msgspec.Struct, frozen=True):
     """A live object as it was read.
 
     Attributes:
-        info: The object, as the service has it.
-        body: Its value: the body, or a view of it without the nonce, which copies nothing.
+        info: The object's name, version and metadata, as the service returned them.
+        body: Its value: the body, or a view of it without the nonce, so that nothing is copied.
     """
 
     info: ObjectInfo
@@ -61,7 +61,7 @@ def sealed(
         expiry: When it expires.
         write_id: The id of this write.
         nonce: Whether the body ends in a nonce, for a service whose versions are hashes of it.
-        kept: Whether a sweep is to leave the key's execution.
+        kept: Whether a sweep must keep the key's execution.
     """
     metadata = {"writeid": write_id}
     if kept:
@@ -79,7 +79,7 @@ def expires_ms(info: ObjectInfo) -> int | None:
     """When an object expires, in milliseconds since the epoch; None if it does not.
 
     Raises:
-        CorruptObject: Its ``expiresat`` is no number, or after the year 9999.
+        CorruptObject: Its ``expiresat`` is not a number, or is after the year 9999.
     """
     text = info.metadata.get("expiresat")
     if text is None:
@@ -92,7 +92,7 @@ def expires_ms(info: ObjectInfo) -> int | None:
 
 
 def is_kept(info: ObjectInfo) -> bool:
-    """Whether a key was written as one of an execution that a sweep is to leave."""
+    """Whether a key is marked so that a sweep keeps its execution."""
     return "kept" in info.metadata
 
 
@@ -114,10 +114,10 @@ def value_of(found: Object) -> bytes | memoryview:
 
 
 def value_size(info: ObjectInfo, stored: int) -> int:
-    """The size of an object's value in bytes, given that of its stored body.
+    """The size of an object's value in bytes, given the size of its stored body.
 
     Raises:
-        CorruptObject: Its ``tail`` is no number, or longer than the body.
+        CorruptObject: Its ``tail`` is not a number, or is longer than the body.
     """
     tail = info.metadata.get("tail", "0")
     if not tail.isascii() or not tail.isdecimal() or len(tail) > MAX_DIGITS or int(tail) > stored:
@@ -130,7 +130,7 @@ def value_size(info: ObjectInfo, stored: int) -> int:
 
 
 def stored(found: Found, value: T) -> Stored[T]:
-    """A decoded value with what is known of its object."""
+    """A decoded value with its object's version, expiry and size."""
     at_ms = expires_ms(found.info)
     return Stored(
         value=value,
@@ -141,7 +141,7 @@ def stored(found: Found, value: T) -> Stored[T]:
 
 
 def _nonce(write_id: str, content_type: str) -> bytes:
-    """Bytes that no other write's body ends in; white space where the body is JSON."""
+    """Bytes in which no other write's body ends; white space where the body is JSON."""
     raw = bytes.fromhex(write_id)
     if content_type != JSON:
         return raw

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class _Inside(ObjectStateStore):
-    """A store whose keys are those of one execution, whose id may hold a ``:``."""
+    """A store whose keys are those of one execution; its id may contain a ``:``."""
 
     def __init__(self, context: StoreContext, execution_id: str) -> None:
         super().__init__(context)
@@ -48,13 +48,13 @@ class _Inside(ObjectStateStore):
     async def delete_keys(
         self, progress: Callable[[DeletionReport], None] | None
     ) -> DeletionReport:
-        """Removes every key of the execution, as this scope has them."""
+        """Removes every key of the execution in this scope."""
         self.context.check_scope("delete_keys")
         remover = self._remover("delete_keys", progress)
         return await remover.execution(self.execution_id, None, [self._tenant])
 
     def _key_text(self, place: Place) -> str:
-        assert place.key is not None  # noqa: S101  (what is listed here are keys)
+        assert place.key is not None  # noqa: S101  (only keys are listed here)
         return place.key
 
 
@@ -99,7 +99,7 @@ class StoreExecution(ExecutionStore):
         lease: Lease | None = None,
         want_current: bool = False,
     ) -> Version:
-        theirs = getattr(snapshot, "execution_id", self._id)  # what is no snapshot is refused below
+        theirs = getattr(snapshot, "execution_id", self._id)  # without one it is refused below
         if theirs != self._id:
             raise InvalidSnapshot(
                 f"save: the store is bound to execution {self._id!r}, the snapshot is of {theirs!r}"
@@ -237,12 +237,12 @@ class StoreExecution(ExecutionStore):
     ) -> Any:  # noqa: ANN401
         if key is not ...:
             if progress is not None:
-                raise InvalidArgument("delete: progress is of delete() without a key")
+                raise InvalidArgument("delete: progress is for delete() without a key")
             return await self._store.delete(key, if_version=if_version, want_current=want_current)
         if if_version is not None or want_current:
-            # Somebody who has left the key out must not lose the execution.
+            # A caller who left the key out by mistake must not lose the execution.
             raise InvalidArgument(
-                "delete: if_version and want_current are of delete(key); delete() without a key "
+                "delete: if_version and want_current are for delete(key); delete() without a key "
                 "removes the whole execution"
             )
         return await self._store.delete_execution_state(self._id, progress=progress)

@@ -19,14 +19,15 @@ async def with_state(
 ) -> AsyncIterator[str]:
     """The executions that have keys or a snapshot: 1 request per 1,000 of either.
 
-    In the order of their names as those of folders, which end in ``/``. Where the service lists in
-    no order, those with a snapshot come first, or all are sorted if only a part is wanted.
+    They come in the order of their names with a ``/`` appended, as folders are listed. Where the
+    service lists in no order, those with a snapshot come first, or all are sorted if only a part is
+    wanted.
 
     Args:
         context: The store's.
         operation: The public call, for errors.
         tenant_id: The tenant; None for the keys that were set without one.
-        chosen: Which of them are wanted.
+        chosen: The selection.
     """
     left = chosen.limit
     if left == 0:
@@ -177,10 +178,10 @@ def _folder(execution_id: str) -> str:
 
 
 async def _as_folders(executions: AsyncIterator[str]) -> AsyncIterator[str]:
-    """Executions in the order of names, or of folders already, in the order of folders.
+    """Puts executions into the order of folders, from that order or from the order of names.
 
-    The two differ for an id that another continues with ``-`` or ``.``, which come before ``/``: it
-    waits for those. That many at most wait as continue each other.
+    The two orders differ where one id is another one followed by ``-`` or ``.``, which sort before
+    ``/``: the shorter id waits for the longer ones. At most as many wait as extend each other.
     """
     waiting: list[str] = []
     async for execution_id in executions:
@@ -192,7 +193,7 @@ async def _as_folders(executions: AsyncIterator[str]) -> AsyncIterator[str]:
 
 
 async def _merged(first: AsyncIterator[str], second: AsyncIterator[str]) -> AsyncIterator[str]:
-    """Two listings in the order of folders as one, what is in both once."""
+    """Merges two listings that are in the order of folders; what is in both comes once."""
     one, other = await anext(first, None), await anext(second, None)
     while one is not None or other is not None:
         if other is None or (one is not None and _folder(one) <= _folder(other)):
@@ -207,7 +208,7 @@ async def _merged(first: AsyncIterator[str], second: AsyncIterator[str]) -> Asyn
 
 
 async def _each_once(first: AsyncIterator[str], second: AsyncIterator[str]) -> AsyncIterator[str]:
-    """The one listing, then what the other has besides."""
+    """The first listing, then what only the second has."""
     seen: set[str] = set()
     async for execution_id in first:
         seen.add(execution_id)

@@ -1,9 +1,9 @@
-"""What a call works on: the whole of a store, one tenant, or a partition of either.
+"""What a call works on: a whole store, one tenant, or a partition of either.
 
-Partitions divide by ids, while an object's name goes on behind the id with a slash. The order of
-names is not quite that of ids then: ``a-b/key`` comes before ``a/key``, although ``a`` comes before
-``a-b``. So a range of ids is a range of names, and the names of a few ids that come late: of the
-last id, and of those that it begins with.
+Partitions divide by ids, while in an object's name the id is followed by a slash. So the order of
+names differs slightly from that of ids: ``a-b/key`` comes before ``a/key``, although ``a`` comes
+before ``a-b``. A range of ids is therefore a range of names plus the names of a few ids that come
+late: the last id, and those ids that are a prefix of it.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 TENANTS, SHARED, OWNERS = range(len(AREAS))
 
 _LAST = "\x7f"
-"""Behind whatever a segment may hold."""
+"""Sorts after every character that a segment may contain."""
 
 
 class _Ending(Enum):
-    """Why no more is read of a listing: of what lies before the range, or behind it."""
+    """Ends a listing early: the rest of it lies outside the range."""
 
     BEFORE = 1
     END = 2
@@ -43,11 +43,11 @@ class Piece(NamedTuple):
 
     Attributes:
         folder: What the names begin with.
-        after: The segment behind which the range begins; None for the first.
-        until: The segment with which it ends; None for the last.
+        after: The segment after which the range begins; None for the start of the folder.
+        until: The last segment of the range; None for the end of the folder.
         open_end: Whether ``until`` itself is left out.
-        nested: Whether names go on behind the segment.
-        besides: Folders within, whose content is not part of the piece.
+        nested: Whether names continue after the segment.
+        besides: Folders inside whose content is not part of the piece.
     """
 
     folder: str
@@ -69,13 +69,13 @@ class Piece(NamedTuple):
         return not self.is_past(segment)
 
     def is_past(self, segment: str) -> bool:
-        """Whether a segment comes behind the range."""
+        """Whether a segment comes after the range."""
         if self.until is None:
             return False
         return segment > self.until or (self.open_end and segment == self.until)
 
     def late(self) -> list[str]:
-        """The segments of the range whose names may come behind those of others past its end."""
+        """The segments of the range whose names may come after the range of names."""
         end = self.until
         if end is None or not self.nested:
             return []
@@ -96,7 +96,7 @@ class Piece(NamedTuple):
             return
         late = set(self.late())
         start = None if self.after is None else self.folder + self.after
-        # What lies within the segment behind which we begin may be much, and is passed over.
+        # The segment before the range may hold many objects; they are skipped.
         before = f"{start}/" if self.nested and start is not None else None
         ordered = objects.bucket.limits.lists_in_order
         ending: _Ending | None = None
@@ -110,7 +110,7 @@ class Piece(NamedTuple):
             if before is None or ending is not _Ending.BEFORE:
                 break
             start, before = before + _LAST, None
-        for segment in sorted(late):  # those that were not met on the way
+        for segment in sorted(late):  # those that the listing did not reach
             prefix = f"{self.folder}{segment}/"
             async for page in objects.all_pages(operation, prefix, seconds):
                 yield page
@@ -118,9 +118,9 @@ class Piece(NamedTuple):
     def _of_page(
         self, page: list[ObjectInfo], late: set[str], before: str | None, *, ordered: bool
     ) -> tuple[list[ObjectInfo], _Ending | None]:
-        """What of a page lies in the range; of an ordered one, up to where that ends.
+        """The objects of a page that lie in the range.
 
-        The late segments that are met are taken off ``late``.
+        Late segments that are seen on the page are removed from ``late``.
         """
         kept: list[ObjectInfo] = []
         for info in page:
@@ -128,7 +128,7 @@ class Piece(NamedTuple):
             if self.holds(segment):
                 kept.append(info)
                 if slash:
-                    late.discard(segment)  # all its names come in a row
+                    late.discard(segment)  # all its names are adjacent
             elif ordered and self.is_past(segment):
                 return kept, _Ending.END
             elif ordered and before is not None and info.name.startswith(before):
@@ -138,7 +138,7 @@ class Piece(NamedTuple):
     async def _besides(
         self, objects: Objects, operation: str, seconds: float
     ) -> AsyncIterator[list[ObjectInfo]]:
-        """What lies in the folder outside the folders within: 1 request for each of those."""
+        """The objects of the folder outside its inner folders: 1 request for each of those."""
         left = list(self.besides)
         start: str | None = None
         while True:
@@ -171,7 +171,7 @@ class Extent:
         partition: The part of it; None for all.
 
     Raises:
-        InvalidArgument: The partition is none, or of another tenant.
+        InvalidArgument: It is not a partition, or is one of another tenant.
     """
 
     def __init__(
@@ -192,7 +192,7 @@ class Extent:
         *,
         reported: bool = False,
     ) -> Extent:
-        """The extent of a call on a store, for its own tenant, the one given, or the partition's.
+        """The extent of a call on a store: its own tenant, the given one, or the partition's.
 
         Args:
             context: The store's.
@@ -235,9 +235,9 @@ class Extent:
         return tuple(piece.folder for piece in self.pieces())
 
     def pieces(self) -> Iterator[Piece]:
-        """The ranges that hold everything of the extent, once each; owner records come last.
+        """The ranges that cover the extent, each once; owner records come last.
 
-        Of one tenant they are what lies in its prefix.
+        For one tenant they are what lies in its prefix.
         """
         layout = self._layout
         if self._tenant is not None:
@@ -273,7 +273,7 @@ class Extent:
             yield from self.scope(TENANTS, last.tenant)
 
     def scope(self, area: int, tenant: str = "") -> Iterator[Piece]:
-        """The ranges of a tenant (by its segment), or of what belongs to none, in the extent."""
+        """The ranges of one tenant (by its segment), or of what belongs to none, in the extent."""
         ids = self.ids(area, tenant)
         if ids is None:
             return
@@ -290,7 +290,7 @@ class Extent:
             yield Piece(folder, besides=tuple(f"{folder}{name}/" for name in folders))
 
     def ids(self, area: int, tenant: str = "") -> tuple[str | None, str | None] | None:
-        """The ids of a scope in the extent: behind which, until which; None where there are none.
+        """The range of a scope's ids in the extent; None where there are none.
 
         Args:
             area: The area.
@@ -312,14 +312,14 @@ class Extent:
 
 
 FOLDERS = ("executions", "keys", "leases", "snapshots")
-"""The folders of a tenant; the first two are those of what belongs to no tenant, too."""
+"""The folders of a tenant; the first two also exist for what belongs to no tenant."""
 
 
 def check_partition(partition: Partition | None) -> None:
-    """Returns if it is a partition, or None.
+    """Checks that a value is a partition, or None.
 
     Raises:
-        InvalidArgument: It is something else.
+        InvalidArgument: It is neither.
     """
     from statebucket.contract.partition import Partition as Contract  # noqa: PLC0415  (for its type)
 

@@ -1,4 +1,4 @@
-"""What went wrong in a long call: all of it counted, some of it kept."""
+"""The failures of a long call: all are counted, some are kept."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ if TYPE_CHECKING:
     from statebucket.errors import StateBucketError
 
 MAX_SAMPLE = 100
-"""The most errors that are kept of a call whose number of objects has no bound."""
+"""The most errors that are kept for a call on an unlimited number of objects."""
 
 
 class Failures:
     """The failures of one call.
 
     Args:
-        limit: The most that are kept; None for all, where the caller named the objects.
+        limit: The most that are kept; None for all, if the caller named the objects.
 
     Attributes:
-        sample: Those kept, by object name: the first.
+        sample: The first ones, by object name.
         count: How many there were.
         transient: Whether the same call may succeed later for any of them.
     """
@@ -33,7 +33,7 @@ class Failures:
         return self.count > 0
 
     def add(self, name: str, error: StateBucketError) -> None:
-        """Takes down that something went wrong with an object, or below a prefix."""
+        """Records an error of an object, or of a prefix."""
         if name in self.sample:
             return
         self.count += 1
@@ -43,5 +43,5 @@ class Failures:
 
     @property
     def first(self) -> tuple[str, StateBucketError]:
-        """The first of them, with its name."""
+        """The first failure, with its object's name."""
         return next(iter(self.sample.items()))

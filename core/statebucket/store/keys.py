@@ -107,7 +107,7 @@ class KeyValues(ContextStore):
 
     async def _get_many(self, operation: str, keys: Iterable[str]) -> dict[str, Found | None]:
         names = self._names_of(operation, keys)
-        # More than are in flight would wait with their deadlines running.
+        # More of them would wait for a place in flight while their deadlines run.
         at_once = min(_GETS_AT_ONCE, self._objects.max_in_flight)
         read = await in_order(
             lambda name: self._objects.get(self.context.call(operation), name),
@@ -120,7 +120,7 @@ class KeyValues(ContextStore):
         """Each key once, with its object's name.
 
         Raises:
-            InvalidArgument: They are no keys, but one or none.
+            InvalidArgument: They are not a list of keys, but a single key or something else.
             InvalidKey: One of them cannot name an object.
         """
         if isinstance(keys, str | bytes) or not isinstance(keys, Iterable):
@@ -172,7 +172,7 @@ class KeyValues(ContextStore):
 
 
 def check_condition(condition: object) -> None:
-    """Returns if it is one.
+    """Checks that a condition is a version or None.
 
     Raises:
         InvalidArgument: It is neither a version nor None.
@@ -185,7 +185,7 @@ def check_condition(condition: object) -> None:
 
 
 def check_wanted(operation: str, condition: Version | None) -> None:
-    """Returns if there is a condition that may fail, for a caller who wants to know what won.
+    """Checks that there is a condition that may fail, for a caller who asked what won.
 
     Raises:
         InvalidArgument: There is none.
@@ -212,10 +212,10 @@ def check_deletion(operation: str, condition: object) -> None:
 
 
 def value_bytes(value: object) -> bytes:
-    """A value as it is stored.
+    """A value as bytes.
 
     Raises:
-        InvalidValue: It is none.
+        InvalidValue: It is not bytes.
     """
     if not isinstance(value, bytes | bytearray | memoryview):
         hint = awaiting(value) or "; set_json stores other values"
@@ -228,10 +228,10 @@ def value_bytes(value: object) -> bytes:
 
 
 def value_json(value: Any) -> bytes:  # noqa: ANN401  (any JSON value)
-    """A value's JSON.
+    """The JSON of a value.
 
     Raises:
-        InvalidValue: JSON would not carry it unchanged.
+        InvalidValue: JSON cannot represent it unchanged.
     """
     try:
         return msgspec.json.encode(json_value(value, "value", _typed))
@@ -240,7 +240,7 @@ def value_json(value: Any) -> bytes:  # noqa: ANN401  (any JSON value)
 
 
 def _typed(value: Any) -> Any:  # noqa: ANN401  (with fields whose types `get_json` receives)
-    # What msgspec would turn into base64 text stays, and is refused.
+    # What msgspec would turn into base64 text is left as it is, and then refused.
     return msgspec.to_builtins(
         value,
         builtin_types=(bytes, bytearray, memoryview),

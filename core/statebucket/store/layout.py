@@ -1,4 +1,4 @@
-"""Object names: where a store keeps what, and what an object's name says of it.
+"""Object names: where a store keeps each object, and what a name says about its object.
 
 ```
 {prefix}/tenants/{tenant}/snapshots/{execution}
@@ -41,13 +41,13 @@ MAX_NAME_BYTES = 1024
 _FEW = 16  # names that are read before an expression is compiled for it
 
 PROBE = "statebucket-doctor-"
-"""How the last segment of an object begins that an examination writes, with a TTL."""
+"""How the last segment begins of an object that the doctor writes, with a TTL."""
 
 Kind: TypeAlias = Literal["snapshot", "key", "lease", "owner"]
 
 
 class Place(NamedTuple):
-    """What an object is, and whose.
+    """What an object is, and whose it is.
 
     Attributes:
         kind: A snapshot, a key, a lease record, or an owner record.
@@ -64,7 +64,7 @@ class Place(NamedTuple):
 
     @property
     def public_key(self) -> str:
-        """Of a key: what callers of a store call it, where its execution's id holds no ``:``."""
+        """The key in its text form, as callers write it, unless its id contains a ``:``."""
         assert self.key is not None  # noqa: S101  (that of a key is set)
         return self.key if self.execution is None else execution_key(self.execution, self.key)
 
@@ -74,7 +74,7 @@ class Range(NamedTuple):
 
     Attributes:
         prefix: What the names begin with.
-        start_after: The name that they come behind; None where that is of no matter.
+        start_after: The name after which they come; None to start at the first.
     """
 
     prefix: str
@@ -85,9 +85,9 @@ class Layout:
     """The object names of one store.
 
     Args:
-        prefix: The part of the bucket that the store keeps to, without a slash at either end, or
+        prefix: The prefix of all the store's names in the bucket, without a slash at either end, or
             empty.
-        owner_index: Whether the store keeps owner records and keys without a tenant.
+        owner_index: Whether the store has owner records and keys without a tenant.
 
     Attributes:
         areas: The prefixes that the store writes below, each with its closing slash.
@@ -108,7 +108,7 @@ class Layout:
         self.areas: tuple[str, ...] = (self.tenants,)
         if owner_index:
             self.areas = (self.tenants, self.shared, self.owners)
-        # A tenant and its prefix: most calls are about the same tenant as the one before.
+        # The last tenant and its prefix: most calls are about the same tenant as the one before.
         self._latest: tuple[str, str] = ("", "")
         self._few = 0
         self._read: Callable[[str], re.Match[str] | None] | None = None
@@ -154,8 +154,8 @@ class Layout:
 
     def execution(self, tenant_id: str | None, execution_id: str) -> str:
         """The prefix of the keys of one execution in a scope."""
-        # An id is as long as its snapshot's (or owner records') name allows. Where this prefix is
-        # over the limit then, no key can lie below it.
+        # An id is valid if its snapshot's (or owner record's) name is short enough. This prefix may
+        # still be over the limit; then no key can lie below it.
         if tenant_id is None:
             self.owners_of(execution_id)
         else:
@@ -247,7 +247,7 @@ class Layout:
         return id_below(self.tenants, prefix)
 
     def is_probe(self, name: str) -> bool:
-        """Whether an examination wrote the object of this name, to try its rights."""
+        """Whether the doctor wrote the object of this name, to try out its rights."""
         area, _, last = name.rpartition("/")
         area += "/"
         return last.startswith(PROBE) and (
@@ -260,15 +260,15 @@ class Layout:
 
 
 def ranges(folder: str, *, prefix: str = "", after: str | None = None) -> list[Range]:
-    """Where to look below a prefix of names for some of its ids or keys, in order.
+    """The listings that find the selected ids or keys of a folder, in order.
 
     Args:
         folder: The prefix of their names, as `Layout` writes it.
         prefix: What the ids or keys begin with.
-        after: The id or key whose name theirs come behind.
+        after: The id or key after whose name they come.
 
     Raises:
-        InvalidKey: Either is no text that an id or key can begin with, or be.
+        InvalidKey: No id or key can begin with ``prefix``, or ``after`` cannot be one.
     """
     start = None if after is None else checked(folder + encode(after, what="after"))
     found: list[Range] = []
@@ -296,7 +296,7 @@ _place = partial(tuple.__new__, Place)  # half the time of the class's own, whic
 
 
 def _parse_scope(tenant_id: str | None, segments: list[str]) -> Place | None:
-    """The place of what is below a tenant's prefix, or below that of what no tenant owns."""
+    """The place of an object below a tenant's prefix, or below that of what no tenant owns."""
     match segments:
         case ["keys", segment]:
             key = decode(segment)
@@ -316,7 +316,7 @@ def _parse_scope(tenant_id: str | None, segments: list[str]) -> Place | None:
 
 
 def checked(name: str) -> str:
-    """Returns ``name`` if every cloud takes it.
+    """Returns ``name``, checked to be one that every cloud accepts.
 
     Raises:
         InvalidKey: The whole name, prefix included, is over 1,024 bytes.

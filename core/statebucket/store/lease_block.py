@@ -1,4 +1,4 @@
-"""What ``store.lease(…)`` returns: a block to enter, which says so to who takes it for a lease."""
+"""What ``store.lease(…)`` returns: a context manager whose errors say how to enter it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from statebucket.contract.lease import Lease
 
 ENTER = (
-    "store.lease(…) is taken by a block: write `async with store.lease(…) as lease:` (`with` on "
-    "the blocking store), and use lease inside it"
+    "store.lease(…) is a context manager: write `async with store.lease(…) as lease:` (`with` on "
+    "the blocking store), and use lease inside the block"
 )
 
 
@@ -39,7 +39,7 @@ class LeaseBlock:
     ) -> bool | None:
         return await self._taking.__aexit__(kind, error, trace)
 
-    if not TYPE_CHECKING:  # for a type checker it has none of these
+    if not TYPE_CHECKING:  # hidden from type checkers
 
         def __getattr__(self, name: str) -> object:
             raise AttributeError(f"no {name} yet: {ENTER}")
@@ -51,4 +51,4 @@ class LeaseBlock:
             raise UnsupportedOperation(ENTER)
 
         def __exit__(self, *error: object) -> None:
-            """Is never called: the block is not entered."""
+            """Never called: the block is never entered."""

@@ -38,7 +38,7 @@ _RENEW_SHARE = 1 / 3
 _RETRY_SHARE = 1 / 4  # of the time between renewals
 MAX_POLL = 1.0
 
-_leaving: set[asyncio.Task[None]] = set()  # a loop itself keeps no task alive
+_leaving: set[asyncio.Task[None]] = set()  # an event loop does not keep its tasks alive
 
 
 class _Record(msgspec.Struct):
@@ -85,7 +85,7 @@ class StoreLease(Lease):
         self._saved = -math.inf  # when a save under it ended, in the loop's time
         self._pid = 0
         self._given_up = False
-        self._asked = False  # whether a record of ours may be there
+        self._asked = False  # whether a record of ours may exist
         self._renewal: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -109,7 +109,7 @@ class StoreLease(Lease):
         if not self.held:
             raise self._lose("it expired before it was renewed")
 
-    # For the store, which saves under the lease.
+    # Used by the store when it saves under the lease.
 
     def base(self) -> Version:
         """The version of the snapshot that a save under this lease replaces."""
@@ -118,11 +118,11 @@ class StoreLease(Lease):
         return self._seen
 
     def note(self, version: Version, *, asked: float | None = None) -> None:
-        """Takes over the version of a snapshot that was loaded or saved under this lease.
+        """Remembers the version of a snapshot that was loaded or saved under this lease.
 
         Args:
             version: The version.
-            asked: Of a load: when it began, in the loop's time. What was saved meanwhile is newer.
+            asked: For a load, when it began, in the loop's time: a version saved since is newer.
         """
         if not self.held or (asked is not None and asked < self._saved):
             return
@@ -131,10 +131,10 @@ class StoreLease(Lease):
             self._saved = here().time()
 
     async def conflict(self, call: Call, error: VersionConflict) -> StateBucketError:
-        """What a lost race of a save under this lease means: 1 request."""
+        """The error for a save under this lease that lost a race: 1 request."""
         record = await self._read(call)
         if record is not None and record[0].holder == self._holder:
-            return error  # still ours: somebody saved without the lease
+            return error  # still ours: another writer saved without the lease
         return self._lose("another worker took it and saved")
 
     async def __aenter__(self) -> Self:
@@ -156,7 +156,7 @@ class StoreLease(Lease):
                 if left <= 0:
                     raise
             except StateBucketError:
-                self._leave()  # it may have been taken; the caller's time is up
+                self._leave()  # the lease may have been taken; the caller's time is up
                 raise
             except BaseException:
                 with shielded():
@@ -173,12 +173,12 @@ class StoreLease(Lease):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._pid == os.getpid():  # else it is the parent's to give up
+        if self._pid == os.getpid():  # otherwise the parent gives it up
             with shielded():
                 await asyncio.shield(self._leave())
 
     def _leave(self) -> asyncio.Task[None]:
-        """Gives the lease up, to the end, even if the caller no longer waits: 1 request."""
+        """Gives the lease up, and finishes that even if the caller no longer waits: 1 request."""
         leaving = asyncio.create_task(self._give_up())
         _leaving.add(leaving)
         leaving.add_done_callback(_leaving.discard)
@@ -190,7 +190,7 @@ class StoreLease(Lease):
             await asyncio.wait({self._renewal})
         self._expires_ms, self._given_up = 0, True
         if self._asked and self._lost is None:
-            # Should it fail, the lease runs out by itself.
+            # If that fails, the lease runs out by itself.
             with contextlib.suppress(StateBucketError):
                 await self._write_again(self._call(self._context.deadline), expires_ms=0)
 
@@ -202,7 +202,7 @@ class StoreLease(Lease):
         else:
             record, self._version = found
             left_ms = record.expires_ms + SKEW_MS - now
-            # No lease lasts longer than a day, so that one that says so is void.
+            # No lease lasts longer than a day: a record that says so is invalid.
             if 0 < left_ms <= MAX_TTL_MS + 2 * SKEW_MS:
                 left, skew = math.ceil(left_ms / 1000), SKEW_MS // 1000
                 raise LeaseHeld(
@@ -226,7 +226,7 @@ class StoreLease(Lease):
         self._expires_ms = now + self._ttl_ms
 
     async def _renew(self) -> None:
-        """Renews the lease while it is held; the next `check` reports what is in its way."""
+        """Renews the lease while it is held; the next `check` reports why it could not."""
         every = self._ttl_ms / 1000 * _RENEW_SHARE
         pause = every
         while True:
@@ -235,7 +235,7 @@ class StoreLease(Lease):
                 return
             until = self._objects.now_ms() + self._ttl_ms
             try:
-                # A try that hangs leaves time for another.
+                # An attempt that hangs must leave time for another.
                 await self._write_again(
                     self._call(min(self._context.deadline, every)), expires_ms=until
                 )
@@ -248,11 +248,11 @@ class StoreLease(Lease):
             self._expires_ms, pause = until, every
 
     def _call(self, seconds: float) -> Call:
-        """For a request that a queue of others would let the lease run out."""
+        """For a request that must not wait behind others while the lease runs out."""
         return Call("lease", seconds, urgent=True)
 
     async def _write_again(self, call: Call, *, expires_ms: int) -> None:
-        """Writes the record over our own; also over one whose reply was lost."""
+        """Writes the record over our own, even over one whose reply was lost."""
         try:
             await self._write(call, expires_ms=expires_ms)
         except VersionConflict:

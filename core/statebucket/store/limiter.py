@@ -1,4 +1,4 @@
-"""The bound on the requests of a store that are in flight at one time."""
+"""The limit on a store's requests in flight."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 class RequestLimiter(Protocol):
-    """So many places for requests in flight."""
+    """A fixed number of places for requests in flight."""
 
     def take(self) -> bool:
         """Takes a place, if one is free."""
 
     async def turn(self, *, urgent: bool) -> None:
-        """Waits for a place and takes it; an urgent request passes by those that are not."""
+        """Waits for a place and takes it; an urgent request goes before those that are not."""
 
     def give(self) -> None:
-        """Gives a place back, to whoever waits for one."""
+        """Gives a place back, to the next request that waits for one."""
 
 
 class Limiters:
-    """The limiters of one store: one for each event loop, one for all threads that are stepped.
+    """The limiters of one store: one for each event loop, and one for all blocking threads.
 
     Args:
         size: The most requests in flight under each.
@@ -38,10 +38,10 @@ class Limiters:
         self._size = size
         self._loops: PerLoop[_ForALoop] | None = None
         self._stepped: _ForThreads | None = None
-        self._pid = 0  # whose threads share it: a fork's copy counts threads that are not there
+        self._pid = 0  # of the process whose threads share it: a fork does not have them
 
     def get(self) -> RequestLimiter:
-        """The limiter for whoever calls."""
+        """The limiter for the caller's event loop or thread."""
         if stepping() is None:
             loops = self._loops
             if loops is None:
@@ -57,7 +57,7 @@ class Limiters:
 
 
 class _ForALoop:
-    """Places are handed from one request to the next, so that none is free while one waits."""
+    """A limiter that hands places from one request to the next: none is free while one waits."""
 
     def __init__(self, size: int) -> None:
         self._free = size
@@ -71,7 +71,7 @@ class _ForALoop:
         return True
 
     async def turn(self, *, urgent: bool) -> None:
-        from asyncio import get_running_loop  # noqa: PLC0415  (there is a loop, which imported it)
+        from asyncio import get_running_loop  # noqa: PLC0415  (a loop is running, so asyncio is imported)
 
         waiter = get_running_loop().create_future()
         line = self._urgent if urgent else self._line
@@ -83,7 +83,7 @@ class _ForALoop:
                 if waiter in line:
                     line.remove(waiter)
             else:
-                self.give()  # it was handed over in the moment of the cancellation
+                self.give()  # the place was handed over just as the wait was cancelled
             raise
 
     def give(self) -> None:
@@ -97,7 +97,7 @@ class _ForALoop:
 
 
 class _ForThreads:
-    """A call that is stepped is never urgent: what is renewed beside others needs a loop."""
+    """A limiter for blocking calls. They are never urgent: only a loop renews leases."""
 
     def __init__(self, size: int) -> None:
         from queue import Empty, SimpleQueue  # noqa: PLC0415  (for the blocking store only)

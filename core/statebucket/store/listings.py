@@ -1,4 +1,4 @@
-"""The calls of a store that list what is there."""
+"""The calls of a store that list objects."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Listed(NamedTuple):
-    """An object of ours, in a listing."""
+    """An object in a listing, with its place."""
 
     place: Place
     info: ObjectInfo
@@ -36,7 +36,7 @@ class Listed(NamedTuple):
     def text(self) -> str:
         """The id of its execution, or its key."""
         text = self.place.execution if self.place.key is None else self.place.key
-        assert text is not None  # noqa: S101  (what is no key is of an execution)
+        assert text is not None  # noqa: S101  (anything but a key has an execution)
         return text
 
     @property
@@ -45,7 +45,7 @@ class Listed(NamedTuple):
         try:
             return value_size(self.info, self.info.size)
         except CorruptObject:
-            return self.info.size  # loading it raises the error
+            return self.info.size  # loading it will raise the error
 
     @property
     def expires_at(self) -> datetime | None:
@@ -193,20 +193,20 @@ class Listings(ContextStore):
         return self._selected(operation, folder, chosen.of_execution(execution_id))
 
     def _key_text(self, place: Place) -> str:
-        """A key, as callers write it."""
+        """A key in the form that callers write."""
         return place.public_key
 
     async def _selected(
         self, operation: str, folder: str, chosen: Selection, *, live: bool = False
     ) -> AsyncIterator[Listed]:
-        """What is selected of a listing: 1 request a page.
+        """The selected objects of a listing: 1 request a page.
 
         Args:
             operation: The public call, for errors.
             folder: The prefix of the names.
-            chosen: What is selected.
-            live: Whether to leave out what has expired also where listings do not show that, for
-                1 request more each there.
+            chosen: The selection.
+            live: Whether to leave out expired objects even where listings do not show their expiry,
+                for 1 more request each.
         """
         left = chosen.limit
         if left == 0:
@@ -215,7 +215,7 @@ class Listings(ContextStore):
         async for page in self._pages(operation, folder, chosen):
             rest = page
             while rest:
-                # No more are looked at than are wanted.
+                # Looks at no more objects than are wanted.
                 some, rest = (rest, []) if left is None else (rest[:left], rest[left:])
                 if look:
                     looked = await in_order(lambda one: self._alive(operation, one), some)
@@ -251,12 +251,12 @@ class Listings(ContextStore):
             yield sorted(everything, key=lambda one: one.info.name)
 
     def _ours(self, page: list[ObjectInfo]) -> list[Listed]:
-        """What a store has written of a page."""
+        """The objects of a page that a store wrote."""
         places = [(self._layout.parse(info.name), info) for info in page]
         return [Listed(place, info) for place, info in places if place is not None]
 
     async def _alive(self, operation: str, listed: Listed) -> Listed | None:
-        """Looks at an object; None if it has expired or gone."""
+        """Reads an object's metadata; None if it has expired or is gone."""
         found = await self._objects.head(self.context.call(operation), listed.info.name)
         if found is None:
             return None

@@ -31,7 +31,7 @@ class LRUCache(Generic[K, V]):
         items = self._items
         value = items.get(key)
         if value is not None:
-            try:  # noqa: SIM105  (in each call of a store: `contextlib.suppress` costs a multiple)
+            try:  # noqa: SIM105  (on every call of a store, and `contextlib.suppress` is several times slower)
                 items.move_to_end(key)
             except KeyError:
                 pass

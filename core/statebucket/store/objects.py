@@ -1,7 +1,7 @@
 """Objects as the store sees them: with an expiry, versions unique to a write, and retries.
 
-Between the store's meaning and the adapter's translation. What is written beside an object's value
-is decided by `statebucket.store.envelope`.
+This layer lies between the store's semantics and the adapter. `statebucket.store.envelope` decides
+what is written beside an object's value.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ PAGE = 1000
 """Objects in a page of a listing: the most that S3 and GCS return."""
 
 MAX_LOOKS = 8  # how often a create may find its object expired or gone before it gives up
-MAX_HELD = 2  # how often a condition that holds is sent, and refused, before that is an error
-MAX_ABSENT = 4  # the same, where nothing exists
+MAX_HELD = 2  # how often a true condition is sent and refused before that is an error
+MAX_ABSENT = 4  # the same, if the object does not exist
 
 
 class Objects:
@@ -57,7 +57,7 @@ class Objects:
         clock: The time now, in seconds since the epoch.
         max_in_flight: The most requests at one time, from one event loop or from all threads of
             the blocking store.
-        place: The bucket's name, for the error that there is none.
+        place: The bucket's name, for the error that it does not exist.
     """
 
     def __init__(
@@ -91,17 +91,17 @@ class Objects:
         Args:
             call: The call it belongs to.
             name: The object.
-            body: Its value, or what encodes it once a request may be sent.
+            body: Its value, or a function that encodes it once a request may be sent.
             content_type: Its media type.
             expiry: When it expires.
             condition: None writes always, `Version.ABSENT` creates, a version replaces it.
-            look_with_get: Look into a failed condition with a GET, not a HEAD, for a caller that
-                wants to know the value that won, from `ConflictingObject`.
+            look_with_get: Look into a failed condition with a GET instead of a HEAD, for a caller
+                that reads the value that won from `ConflictingObject`.
             kept: Whether a sweep is to leave the key's execution.
 
         Raises:
             VersionConflict: The condition does not hold.
-            RequestRejected: It holds, and the service refuses it again and again.
+            RequestRejected: It holds, but the service keeps refusing it.
         """
         write_id = os.urandom(8).hex()
         creating = condition is not None and condition == Version.ABSENT
@@ -109,7 +109,7 @@ class Objects:
 
         async def send() -> Version:
             nonlocal write
-            if write is None:  # made within the bound, so that waiting calls hold no body
+            if write is None:  # encoded once it may be sent, so that waiting calls hold no body
                 write = sealed(
                     name,
                     body() if callable(body) else body,
@@ -122,26 +122,27 @@ class Objects:
             self.counter.add("bytes_sent", len(write.body))
             return await self.bucket.put(write, condition)
 
-        held = 0  # how often in a row the condition held where it was refused
+        held = 0  # how often in a row a true condition was refused
         for _ in range(MAX_LOOKS):
             try:
                 version = await self.send(call, send, name, writes=True)
             except PreconditionFailed as failed:
-                # Until it is looked into, the refusal may be of our own write's repetition.
+                # Until it is looked into, the refusal may be due to a repetition of our own write.
                 before, call.outcome = call.outcome, "unknown"
                 info, found = await self._looked(call, name, with_get=look_with_get)
                 call.outcome = before
                 if info is not None and info.metadata.get("writeid") == write_id:
-                    call.outcome = "none"  # no longer open
+                    call.outcome = "none"  # the outcome is now known
                     return info.version  # our own write, whose reply was lost
                 current = Version.ABSENT if info is None else info.version
                 held = held + 1 if current == condition else 0
-                # Versions are unique to a write, so that it was at this one all the time. What does
-                # not exist may have existed for a moment.
+                # Versions are unique to a write, so the object was at this one all the time. An
+                # object that does not exist may have existed for a moment.
                 if held == (MAX_ABSENT if info is None else MAX_HELD):
                     raise not_understood(call, name, current, failed) from failed
                 if held or (creating and (info is None or self.expired(info))):
-                    # An expired object does not exist: that version, and no fresher, is replaced.
+                    # An expired object counts as missing: that version is replaced, and no newer
+                    # one.
                     condition = current
                     continue
                 rule = "exists already" if creating else "has changed since that version"
@@ -169,7 +170,7 @@ class Objects:
         return Found(found.info, value_of(found))
 
     async def head(self, call: Call, name: str) -> ObjectInfo | None:
-        """Looks at a live object: 1 request. None if it does not exist or has expired."""
+        """Reads a live object's metadata: 1 request. None if it does not exist or has expired."""
         info = await self.look(call, name)
         return None if info is None or self._read_expired(info) else info
 
@@ -186,13 +187,13 @@ class Objects:
         return gone
 
     async def look(self, call: Call, name: str) -> ObjectInfo | None:
-        """Looks at an object, expired or not: 1 request. None if it does not exist."""
+        """Reads the metadata of an object, expired or not: 1 request. None if it does not exist."""
         return await self.send(call, lambda: self.bucket.head(name), name)
 
     async def _looked(
         self, call: Call, name: str, *, with_get: bool
     ) -> tuple[ObjectInfo | None, Object | None]:
-        """Looks at an object, expired or not, with its body or without: 1 request."""
+        """Reads an object, expired or not, with its body or without: 1 request."""
         if not with_get:
             return await self.look(call, name), None
         found = await self._read(call, name)
@@ -221,7 +222,7 @@ class Objects:
 
         Raises:
             VersionConflict: It is at another version.
-            RequestRejected: It is at this one, and the service refuses all the same.
+            RequestRejected: It is at this version, but the service keeps refusing.
         """
         existed: bool | None
         try:
@@ -238,12 +239,12 @@ class Objects:
                 raise lost_to(message, call, name, found) from failed
             existed = False
         if existed is False and call.outcome == "unknown":
-            existed = None  # a request whose reply was lost may have deleted it
+            existed = None  # an earlier request whose reply was lost may have deleted it
         call.outcome = "none"
         return existed
 
     async def delete_many(self, call: Call, names: Sequence[str]) -> list[Deletion]:
-        """Deletes objects of up to one batch, trying those again that failed for a moment.
+        """Deletes up to one batch of objects, retrying those with transient errors.
 
         Returns:
             One entry for each name. Where ``error`` is set the object may still be there. After a
@@ -255,7 +256,7 @@ class Objects:
         async def send() -> None:
             nonlocal left
             sent = set(left)
-            lost = call.outcome == "unknown"  # a reply before: its request may have deleted them
+            lost = call.outcome == "unknown"  # an earlier reply: its request may have deleted them
             results = await self.bucket.delete_many(left)
             again: StateBucketError | None = None
             left = []
@@ -297,9 +298,9 @@ class Objects:
             operation: The public call it belongs to.
             prefix: What the names begin with.
             seconds: The deadline of each page.
-            limit: The most objects in the first page; those behind it are full, since what has
-                expired is left out.
-            start_after: Only objects whose names come behind this one.
+            limit: The most objects in the first page; later pages are full, since expired objects
+                are left out.
+            start_after: Only objects whose names come after this one.
         """
         async for page in self.all_pages(operation, prefix, seconds, limit, start_after):
             yield [
@@ -316,14 +317,14 @@ class Objects:
         limit: int = PAGE,
         start_after: str | None = None,
     ) -> AsyncIterator[list[ObjectInfo]]:
-        """As `pages`, with the expired objects too."""
+        """As `pages`, with expired objects too."""
         if len(prefix) > MAX_NAME_BYTES or (len(prefix) == MAX_NAME_BYTES and prefix[-1] == "/"):
-            return  # no name is long enough to lie below it
+            return  # the prefix is too long for any name to lie below it
         listing: Callable[..., Awaitable[Page]] = self.bucket.list
         if start_after is not None:
             listing = functools.partial(listing, start_after=start_after)
         async for page in self._walk(listing, operation, prefix, seconds, limit):
-            # Not every service can begin there, and for some the name itself is included.
+            # Not every service can start a listing at a name, and some include the name itself.
             yield [one for one in page.objects if start_after is None or one.name > start_after]
 
     async def pages_within(self, call: Call, prefix: str) -> AsyncIterator[list[ObjectInfo]]:
@@ -341,7 +342,7 @@ class Objects:
         limit: int = PAGE,
         start_after: str | None = None,
     ) -> AsyncIterator[str]:
-        """The prefixes one slash below ``prefix``: 1 request per 1,000.
+        """The prefixes one level below ``prefix``: 1 request per 1,000.
 
         Args:
             operation: The public call it belongs to.
@@ -370,7 +371,7 @@ class Objects:
         limit: int,
         call: Call | None = None,
     ) -> AsyncIterator[AnyPage]:
-        """The pages of a listing, each within a deadline of its own, or within a call's."""
+        """The pages of a listing, each with its own deadline, or all within a call's."""
         after: str | None = None
         check = PageCheck(operation, prefix, ordered=self.bucket.limits.lists_in_order)
 
@@ -394,17 +395,17 @@ class Objects:
         """Whether an object is past its expiry.
 
         Raises:
-            CorruptObject: Its ``expiresat`` is no number.
+            CorruptObject: Its ``expiresat`` is not a number.
         """
         at_ms = expires_ms(info)
         return at_ms is not None and at_ms <= self.now_ms()
 
     def _existed(self, gone: ObjectInfo | bool | None, *, lost: bool) -> bool | None:  # noqa: FBT001  (the port's)
-        """Whether what a service says that it deleted existed: what has expired does not.
+        """Whether a deleted object existed, by what the service says; an expired one did not.
 
         Args:
-            gone: What it says.
-            lost: Whether a request before may have deleted it, whose reply was lost.
+            gone: What the service says.
+            lost: Whether an earlier request, whose reply was lost, may have deleted it.
         """
         existed = not self.surely_expired(gone) if isinstance(gone, ObjectInfo) else gone
         return None if lost and not existed else existed
@@ -414,7 +415,7 @@ class Objects:
         try:
             return self.expired(info)
         except CorruptObject:
-            return False  # listed or in the way, so that loading it raises the error
+            return False  # treated as live: loading it will raise the error
 
     def send(
         self,
@@ -424,13 +425,13 @@ class Objects:
         *,
         writes: bool = False,
     ) -> Coroutine[Any, Any, T]:
-        """Sends a request to the adapter, within the bounds and by the retry policy of the store.
+        """Sends a request to the adapter, within the store's limits and by its retry policy.
 
         Args:
             call: The call it belongs to.
             request: Sends it once.
             name: The object it is about, for errors.
-            writes: Whether a lost reply leaves open what happened.
+            writes: Whether it writes, so that after a lost reply its outcome is unknown.
         """
         return attempt(
             call,

@@ -1,4 +1,4 @@
-"""Executions whose keys have outlived their snapshot: found by a sweep, and removed if asked to."""
+"""Executions whose keys have outlived their snapshot: a sweep finds them and may remove them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _AT_ONCE = 16
 
 
 class Execution(NamedTuple):
-    """An execution with keys: of a tenant, or with None those that were set without one."""
+    """An execution with keys: a tenant's, or with None the keys that were set without one."""
 
     tenant: str | None
     id: str
@@ -32,7 +32,7 @@ class OrphanFinder:
         context: The store's.
         margin_ms: How long ago a key must have been written, and a snapshot have expired.
         dry_run: Only count it.
-        count: Takes what is to be added to the sweep's report.
+        count: Adds to the sweep's report.
     """
 
     def __init__(
@@ -53,12 +53,12 @@ class OrphanFinder:
     async def examine(self, execution: Execution, *, removes: bool) -> None:
         """Counts an execution without a live snapshot, and removes its keys.
 
-        1 request to find out, but 1 and 1 a tenant for keys set without one; to remove them 2 lists
-        and 1 request a key, at the version that was listed.
+        1 request to find out; for keys set without a tenant 1, and 1 for each tenant. 2 lists to
+        remove them, and 1 request for each key, at the version that was listed.
 
         Args:
-            execution: The execution. Whose it is that has keys without a tenant, its owner records
-                tell, and nothing else.
+            execution: The execution. For keys without a tenant, only its owner records say which
+                tenants have it.
             removes: Whether to remove its keys.
         """
         if await self._has_live_snapshot(execution):
@@ -67,7 +67,8 @@ class OrphanFinder:
         if not removes or not await self._all_old(execution):
             return
         async for page in self._keys(execution):
-            # Written since: someone works on the execution, and needs the other keys too.
+            # Written again since it was listed: a worker is using the execution, and needs the
+            # other keys too.
             if not all(map(self._is_old, page)) or not await self._remove(page):
                 return
 
@@ -117,7 +118,7 @@ class OrphanFinder:
                     raced = True
                     self._count(raced=1)
                     return
-                if gone is False:  # it was before
+                if gone is False:  # it was gone already
                     return
             self._count(orphan_keys=1, bytes=info.size)
 
@@ -127,7 +128,7 @@ class OrphanFinder:
         return not raced
 
     def _is_old(self, info: ObjectInfo) -> bool:
-        """Whether a key was written before the margin; not where nothing tells when it was."""
+        """Whether a key was written before the margin; False where its time is not known."""
         if info.modified_at is None:
             return False
         return info.modified_at.timestamp() * 1000 + self._margin_ms <= self._objects.now_ms()
@@ -136,7 +137,7 @@ class OrphanFinder:
         try:
             at_ms = expires_ms(info)
         except CorruptObject:
-            return False  # there is a snapshot, whatever its state
+            return False  # a snapshot exists, even if it cannot be read
         return at_ms is not None and at_ms + self._margin_ms <= self._objects.now_ms()
 
     def _call(self) -> Call:

@@ -1,9 +1,10 @@
 """The owner records: which tenants have an execution.
 
-One object for each tenant and execution, whose name says all that it means. They make
-``load_snapshot(execution_id)`` possible without a tenant. They are an index: no service changes two
-objects at once, so that a save racing a removal may leave a snapshot without its record. The tenant
-view still finds that snapshot, and the next uncached save, or ``sweep``, writes the record again.
+There is one object for each tenant and execution; its name holds all the information. These records
+make ``load_snapshot(execution_id)`` possible without a tenant. They are an index: no service
+changes two objects at once, so a save that races a removal may leave a snapshot without its record.
+The tenant view still finds that snapshot, and the next uncached save, or ``sweep``, writes the
+record again.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from statebucket.store.retry import Call
 
 FRESH_MS = 60_000
-"""How long a call relies on what was seen of owner records before, in milliseconds."""
+"""How long a call relies on owner records seen earlier, in milliseconds."""
 
 MAX_RACES = 8
 
@@ -40,12 +41,12 @@ class OwnerRecord(msgspec.Struct):
 
 
 class _Known(msgspec.Struct, frozen=True):
-    """What this process knows of a tenant's record of an execution.
+    """What this process knows about a tenant's record of an execution.
 
     Attributes:
-        version: Its version; None where only the snapshot that it precedes was seen.
-        until_ms: Until when it is sure to stay, in milliseconds; None for ever.
-        seen_ms: When this was learnt.
+        version: Its version; None if only the snapshot was seen, which is written after its record.
+        until_ms: Until when it is sure to exist, in milliseconds; None for ever.
+        seen_ms: When it was last seen.
         whole: Whether it was read or written, so that ``until_ms`` is when it expires.
     """
 
@@ -55,14 +56,14 @@ class _Known(msgspec.Struct, frozen=True):
     whole: bool = True
 
     def outlives(self, expiry: Expiry | None) -> bool:
-        """Whether the record stays as long as an object with this expiry."""
+        """Whether the record lasts as long as an object with this expiry."""
         if self.until_ms is None:
             return True
         return expiry is not None and expiry.at_ms <= self.until_ms
 
 
 class _Holder(msgspec.Struct, frozen=True):
-    """The one tenant that is known to have an execution, or None where several are."""
+    """The only tenant that is known to have an execution, or None if several are."""
 
     tenant: str | None
     seen_ms: int
@@ -85,14 +86,15 @@ class OwnerIndex:
     # Which tenant has an execution.
 
     def recent_tenant(self, execution_id: str) -> str | None:
-        """The only tenant that this process has seen have an execution, within a minute."""
+        """The only tenant that this process has seen with an execution in the last minute."""
         holder = self._holders.get(execution_id)
         return None if holder is None or self._is_old(holder.seen_ms) else holder.tenant
 
     async def tenant_of(self, call: Call, execution_id: str) -> str | None:
         """The tenant that has an execution, by a listing of its records: 1 request.
 
-        A record counts until it is removed: an expired one leads to what is left of the execution.
+        A record counts until it is removed: even an expired one leads to what is left of the
+        execution.
 
         Raises:
             AmbiguousExecution: Several tenants have it.
@@ -102,13 +104,13 @@ class OwnerIndex:
             message = (
                 f"{call.operation}: more than one tenant has execution {shown(execution_id)}, "
                 f"among them {shown(tenants[0])} and {shown(tenants[1])}; call it on a tenant's "
-                "view: store.tenant(…). A tenant whose state has gone, by delete_snapshot or by "
-                "expiring, counts until delete_execution_state on its view, or sweep(), removes "
-                "its owner record"
+                "view: store.tenant(…). A tenant whose snapshot was deleted or has expired still "
+                "counts until delete_execution_state on its view, or sweep(), removes its owner "
+                "record"
             )
             if call.operation == "delete_execution_state":
                 message += (
-                    ". The keys that were set without a tenant go by "
+                    ". To remove the keys that were set without a tenant, call "
                     "store.execution(…).delete_keys()"
                 )
             raise AmbiguousExecution(
@@ -128,7 +130,7 @@ class OwnerIndex:
         Args:
             call: The call it belongs to.
             execution_id: The execution.
-            at_least: Stop behind the page that brings so many.
+            at_least: Stop after the page on which this number is reached.
         """
         tenants: list[str] = []
         self._holders.pop(execution_id)
@@ -143,7 +145,7 @@ class OwnerIndex:
         return tenants
 
     def _hold(self, execution_id: str, tenant_id: str) -> None:
-        """Takes down that a tenant has an execution."""
+        """Remembers that a tenant has an execution."""
         holder = self._holders.get(execution_id)
         if holder is None or holder.tenant != tenant_id:
             only = tenant_id if holder is None else None
@@ -154,12 +156,12 @@ class OwnerIndex:
     async def ensure(
         self, call: Call, execution_id: str, tenant_id: str, expiry: Expiry | None
     ) -> None:
-        """Makes sure of a tenant's record, before its snapshot (with this expiry) is written.
+        """Makes sure that a tenant's record exists, before its snapshot is written.
 
-        0 requests when it was seen within a minute, 1 when it was seen before or is not known. A
-        record says the same whoever writes it, and needs no condition; but one that expires must
-        not replace one that stays longer: it is created, or replaces the version that stays too
-        short, for 1 or 2 requests more where there is a record that this process has not seen.
+        0 requests if it was seen in the last minute, else 1. A record says the same whichever
+        process writes it, and needs no condition. But a record that expires must not replace one
+        that lasts longer: it is created, or replaces the version that expires too early, for 1 or 2
+        more requests if a record exists that this process has not seen.
         """
         known = self._known.get((execution_id, tenant_id))
         if known is not None and (
@@ -187,13 +189,13 @@ class OwnerIndex:
         )
 
     def note(self, execution_id: str, tenant_id: str, snapshot: ObjectInfo) -> None:
-        """Remembers that a snapshot, which a record precedes, was loaded from its tenant."""
+        """Remembers that a snapshot was loaded from a tenant; its record was written before it."""
         if self._known.get((execution_id, tenant_id)) is None:
             known = _Known(None, expires_ms(snapshot), self._objects.now_ms(), whole=False)
             self._remember(execution_id, tenant_id, known)
 
     def _listed(self, execution_id: str, tenant_id: str, version: Version) -> None:
-        """Remembers a record of a listing, which need not say when it expires."""
+        """Remembers a record from a listing, which may not say when it expires."""
         known = self._known.get((execution_id, tenant_id))
         if known is None or known.version != version:
             known = _Known(version, 0, self._objects.now_ms(), whole=False)
@@ -214,7 +216,7 @@ class OwnerIndex:
         self.forget(execution_id, tenant_id)
         try:
             removed = await self._objects.delete(call, name, known.version)
-        except VersionConflict:  # removed, or written again, by another process of the tenant's
+        except VersionConflict:  # removed, or written again, by another process
             if await self._look(call, execution_id, tenant_id) is None:
                 return False
             self.forget(execution_id, tenant_id)
@@ -222,10 +224,10 @@ class OwnerIndex:
         return removed is not False
 
     def forget(self, execution_id: str, tenant_id: str) -> None:
-        """Drops what is known of a tenant's record."""
+        """Forgets a tenant's record."""
         self._known.pop((execution_id, tenant_id))
         holder = self._holders.get(execution_id)
-        # Where several have it, a listing must tell who is left.
+        # If several tenants had it, only a listing can tell which are left.
         if holder is not None and holder.tenant == tenant_id:
             self._holders.pop(execution_id)
 

@@ -1,7 +1,7 @@
-"""Listings, page by page, each held against what was asked.
+"""Checks each page of a listing against the request.
 
-A faulty gateway or cache may leave out the prefix or the token of a request. Taken at its word, its
-answer would show one tenant's names to another, and a removal would delete them.
+A faulty gateway or cache may drop the prefix or the token of a request. If its answer were trusted,
+it would show one tenant's names to another, and a removal would delete them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ AnyPage = TypeVar("AnyPage", Page, PrefixPage)
 
 
 class PageCheck:
-    """Holds the pages of one listing to what was asked.
+    """Checks that the pages of one listing answer its requests.
 
     Args:
         operation: The public call, for errors.
@@ -32,15 +32,15 @@ class PageCheck:
         self._operation = operation
         self._prefix = prefix
         self._ordered = ordered
-        self._by_folder = False  # "a/" before "a-b/", as services do that keep names in folders
+        self._by_folder = False  # "a/" before "a-b/", as in services that keep names in folders
         self._tokens: set[str] = set()
         self._last = ""
 
     def page(self, page: AnyPage) -> AnyPage:
-        """Returns a page that answers the request.
+        """Returns a page after checking that it answers the request.
 
         Raises:
-            Unavailable: It does not. Nothing of it must be used.
+            Unavailable: It does not. Nothing on it may be used.
         """
         if page.following is not None and page.following in self._tokens:
             raise Unavailable(f"{self._operation}: the service returned the same page token twice")
@@ -51,7 +51,7 @@ class PageCheck:
         return page
 
     def taken(self, page: AnyPage) -> None:
-        """Takes a page as the one that the next follows."""
+        """Remembers a page, for the check of the next."""
         if page.following is not None:
             self._tokens.add(page.following)
         if isinstance(page, Page):
@@ -90,10 +90,10 @@ class PageCheck:
     def _prefixes(self, prefixes: list[str]) -> None:
         start = len(self._prefix)
         for found in prefixes:
-            # One level below: its only slash behind the prefix is its last character.
+            # One level below: its only slash after the prefix is its last character.
             if not found.startswith(self._prefix) or found.find("/", start) != len(found) - 1:
                 raise self._outside(found)
-        # A service may repeat the last prefix of a page at the head of the next.
+        # A service may repeat the last prefix of a page at the start of the next.
         repeated = bool(prefixes) and prefixes[0] == self._last
         self._names(prefixes[1:] if repeated else prefixes)
 
@@ -111,7 +111,7 @@ class PageCheck:
 
 
 def _first_out_of_order(names: Sequence[str], *, by_folder: bool) -> tuple[str, str] | None:
-    """The first two neighbours of which the second does not come after the first."""
+    """The first two adjacent names that are not in order."""
     keys = [name.replace("/", "\0") for name in names] if by_folder else names
     for at, (before, after) in enumerate(pairwise(keys)):
         if after <= before:

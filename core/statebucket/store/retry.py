@@ -1,7 +1,7 @@
-"""The one retry policy: full jitter, a bound on tries, one deadline a call.
+"""The only retry policy: full jitter, a limit on attempts, one deadline for each call.
 
-SDK retries are off, so that nothing is sent that this module does not know of: only then can a
-failed call say whether its write may have happened.
+SDK retries are off, so that this module knows of every request that is sent: only then can a failed
+call say whether its write may have happened.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ FIRST_WAIT = 0.05
 """The longest wait before the first retry, in seconds; it doubles with each."""
 
 LONGEST_WAIT = 2.0
-"""The longest wait that the backoff itself chooses, in seconds."""
+"""The longest wait that backoff chooses by itself, in seconds."""
 
 
 class Call:
-    """One call of a store under way.
+    """A call of a store in progress.
 
     Attributes:
         operation: The public method's name.
-        deadline: When its caller must have an answer, in the time of the way it waits.
-        seconds: How long it was given.
-        outcome: Whether a write of it may have happened so far.
+        deadline: When its caller must have an answer, in the time of `statebucket.port.waiting`.
+        seconds: How long it may take.
+        outcome: Whether one of its writes may have happened so far.
         urgent: Whether its requests go before those that wait.
         waited: Whether other code may have run since it began.
     """
@@ -79,12 +79,12 @@ async def attempt(
         limiter: Limits the requests in flight.
         counter: Counts what is sent.
         object_name: The object it is about, for errors.
-        place: The bucket it goes to, for the error that there is none.
-        writes: Whether a lost reply leaves open what happened.
+        place: The bucket it goes to, for the error that it does not exist.
+        writes: Whether it writes, so that after a lost reply its outcome is unknown.
 
     Raises:
-        DeadlineExceeded: The deadline passed while a try was under way.
-        StateBucketError: The last try's error, where no further try fits into the deadline.
+        DeadlineExceeded: The deadline passed during an attempt.
+        StateBucketError: The error of the last attempt, if no further one fits into the deadline.
     """
     waiting = here()
     last: StateBucketError | None = None
@@ -99,7 +99,7 @@ async def attempt(
                     sent = True
                     counter.add("requests", 1, object_name)
                     return await send()
-                except OSError as error:  # a time-out of the SDK's, too: the adapter let it through
+                except OSError as error:  # also a time-out of the SDK that the adapter let through
                     outcome: Outcome = "unknown" if writes else "none"
                     kind = type(error).__name__
                     raise Unavailable(f"the connection failed: {kind}", outcome=outcome) from error
@@ -130,11 +130,11 @@ async def attempt(
                 object_name=object_name,
                 outcome=call.outcome,
             ) from last
-    raise AssertionError("unreachable: the last try returns or raises")
+    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 def _log(call: Call, tries: int, error: StateBucketError, wait: float) -> None:
-    logging = sys.modules.get("logging")  # without it no one listens, and it takes 15 ms to import
+    logging = sys.modules.get("logging")  # not imported here: it takes 15 ms, and no one listens
     if logging is not None:
         logging.getLogger("statebucket").debug(
             "%s: try %d failed with %s, next in %.3f s",
@@ -146,12 +146,12 @@ def _log(call: Call, tries: int, error: StateBucketError, wait: float) -> None:
 
 
 def _wait_before(tries: int, error: StateBucketError) -> float:
-    """Seconds until the next try: full jitter, but no sooner than the service asked for."""
+    """Seconds until the next attempt: full jitter, but no sooner than the service asked for."""
     longest = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (tries - 1))
     return max(jitter(longest), error.retry_after or 0.0)
 
 
 def jitter(longest: float) -> float:
-    """Seconds to wait, anything up to ``longest``, so that many who failed do not meet again."""
-    # Without `random`: it takes 5 ms to import, and nothing may be importable where this is called.
+    """Random seconds to wait, up to ``longest``, so that callers that failed together spread."""
+    # Without `random`: it takes 5 ms to import, and this may run where nothing can be imported.
     return longest * int.from_bytes(os.urandom(6), "big") / 2**48

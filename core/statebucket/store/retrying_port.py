@@ -1,4 +1,4 @@
-"""An adapter's calls for lifecycle rules, sent by the store's retry policy."""
+"""An adapter's calls for lifecycle rules, sent with the store's retry policy."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def lifecycle_port(context: StoreContext, operation: str) -> RetryingPort | None
 
 
 class RetryingPort:
-    """A `LifecyclePort` whose requests are sent again where they fail for a moment.
+    """A `LifecyclePort` whose requests are retried on transient errors.
 
     Args:
         port: The adapter.
-        objects: What sends requests.
+        objects: Sends the requests.
         call: The call that they belong to.
     """
 

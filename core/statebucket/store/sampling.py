@@ -1,10 +1,11 @@
-"""How many names there are below a folder, and where, estimated from some pages of them.
+"""Estimates how many names lie below a folder, and where, from some pages of them.
 
-The names are taken for numbers: at each character where they differ, a digit, whose value is its
-place among the characters that may stand there. What may stand there is learnt from the names seen:
-where two digits were, any may be. Between two names of a page lie a known number of objects and a
-known distance of such numbers; from that density follows how many objects lie in the stretch behind
-the page. Where the estimate says that a stretch holds much, a page from its middle makes two of it.
+Names are treated as numbers: each character at which they differ is a digit, whose value is its
+rank among the characters that may occur at that position. Which may occur is learnt from the names
+seen: if two digits were seen, any digit may occur. Between two names of a page lie a known number
+of objects and a known distance of such numbers; that density gives an estimate of how many objects
+lie in the stretch after the page. If a stretch seems to hold many, a page from its middle divides
+it in two.
 """
 
 from __future__ import annotations
@@ -25,21 +26,21 @@ if TYPE_CHECKING:
 OPERATION = "partitions"
 
 _END = "\x7f"
-"""Behind whatever a name goes on with."""
+"""Sorts after every character with which a name may continue."""
 
 _DIGITS = "0123456789"
 _RESOLUTION = 1e-15
-_FINE = 16  # how near the middle of a stretch is met
-_EVERY = 8  # of which names of a page the characters are taken down
+_FINE = 16  # how precisely the middle of a stretch is found
+_EVERY = 8  # the characters of every eighth name of a page are recorded
 _ROUNDS = 12
 _AT_ONCE = 16
-_SMALL = 1.5 * PAGE  # another page would tell little more
+_SMALL = 1.5 * PAGE  # another page would add little
 _MAX_BRANCHES = 64
 _SIGNS = frozenset("-_.~/")
 
 
 class Sampled(NamedTuple):
-    """Some names in a row, and for how many objects they stand."""
+    """Some adjacent names, and how many objects they represent."""
 
     names: list[str]
     weight: float
@@ -50,8 +51,8 @@ class _Stretch(NamedTuple):
 
     Attributes:
         names: Its first names.
-        end: The name with which it ends, or behind its last.
-        complete: Whether there are no others in it.
+        end: Its last name, or a text after it.
+        complete: Whether ``names`` are all of them.
     """
 
     names: list[str]
@@ -70,7 +71,7 @@ class Sampler:
     def __init__(self, context: StoreContext, folder: str) -> None:
         self._context = context
         self._folder = folder
-        self._shared = 0  # characters that all names have in common
+        self._shared = 0  # the length of the prefix that all names share
         self._seen: dict[int, set[str]] = {}
         self._may_stand: dict[int, list[str]] = {}
         self._stretches: list[_Stretch] = []
@@ -90,22 +91,22 @@ class Sampler:
 
     @property
     def weight(self) -> float:
-        """How many names there are, as far as is known."""
+        """How many names there are, by the current estimate."""
         return sum(map(self._weight, self._stretches))
 
     def samples(self) -> list[Sampled]:
-        """What is known, in order."""
+        """The samples so far, in order."""
         return [Sampled(one.names, self._weight(one)) for one in self._stretches]
 
     async def branch(self) -> None:
-        """Finds out where names differ first, and with which characters: 1 request each.
+        """Finds the first characters at which names differ: 1 request for each character.
 
-        And some 5 for where.
+        About 5 more requests find the position.
         """
         first = self._stretches[0]
         self._learn(first.names)
         low, high = 0, _alike(first.names[0], first.names[-1])
-        while low < high:  # the most characters of which no other name differs
+        while low < high:  # find the longest prefix that all names share
             middle = (low + high + 1) // 2
             names, _ = await self._page(first.names[-1][:middle] + _END, limit=1)
             low, high = (low, middle - 1) if names else (middle, high)
@@ -125,7 +126,7 @@ class Sampler:
             names, complete = await self._page(last.end)
 
     def larger(self, bound: float) -> list[tuple[float, _Stretch]]:
-        """The stretches over a weight that can be divided, with theirs."""
+        """The stretches that weigh more than a limit and can be divided, with their weights."""
         weighed = [(self._weight(one), one) for one in self._stretches if not one.complete]
         return [
             (weight, one)
@@ -134,14 +135,14 @@ class Sampler:
         ]
 
     async def divide(self, stretch: _Stretch) -> None:
-        """Looks into the middle of a stretch: 1 request."""
+        """Reads a page from the middle of a stretch: 1 request."""
         middle = self._middle(stretch)
         if middle is None:
             return
         names, complete = await self._page(middle)
         within = [name for name in names if name <= stretch.end]
         complete = complete or len(within) < len(names)
-        # Others may have been divided meanwhile.
+        # Other stretches may have been divided meanwhile.
         at = self._stretches.index(stretch)
         parts = [stretch._replace(end=middle)]
         if within:
@@ -149,7 +150,7 @@ class Sampler:
         self._stretches[at : at + 1] = parts
 
     async def _page(self, after: str, limit: int = PAGE) -> tuple[list[str], bool]:
-        """Some names behind another, and whether they are the last: 1 request."""
+        """Some names after another, and whether they are the last: 1 request."""
         names, complete = await self._listed(after, limit)
         self._learn(names)
         return names, complete
@@ -187,7 +188,7 @@ class Sampler:
         return max(count, count * (end - first) / (last - first))
 
     def _characters(self, at: int) -> Sequence[str]:
-        """What may stand at a place of a name, in order."""
+        """The characters that may occur at a position of a name, in order."""
         if at not in self._may_stand:
             self._may_stand[at] = self._chosen(at)
         return self._may_stand[at]
@@ -213,7 +214,7 @@ class Sampler:
         return value
 
     def _middle(self, stretch: _Stretch) -> str | None:
-        """A name in the middle between the last name seen of a stretch and its end."""
+        """A name halfway between the last name seen in a stretch and its end."""
         last = stretch.names[-1]
         low, high = self._value(last), self._value(stretch.end)
         target = (low + high) / 2
@@ -232,13 +233,13 @@ class Sampler:
 
 
 def _alike(first: str, second: str) -> int:
-    """How many characters two names begin with alike."""
+    """The length of the prefix that two names share."""
     pairs = zip(first, second, strict=False)
     return next((at for at, (one, other) in enumerate(pairs) if one != other), len(first))
 
 
 def _closed(seen: set[str]) -> list[str]:
-    """The characters that may stand where some were seen: of those of one kind, all of it."""
+    """The characters that may occur where some were seen: if one digit was, all digits may."""
     found = set(seen)
     digits = found.intersection(_DIGITS)
     if len(digits) > 1:
@@ -251,9 +252,9 @@ def _closed(seen: set[str]) -> list[str]:
 
 
 async def refine(samplers: list[Sampler], parts: int) -> None:
-    """Divides stretches until none holds more than one of so many parts of the whole.
+    """Divides stretches until none holds more than the given share of the whole.
 
-    Up to 16 requests at a time, and about 2 a part in all.
+    Up to 16 requests at a time, and about 2 for each part in all.
     """
     for _ in range(_ROUNDS + math.ceil(2 * parts / _AT_ONCE)):
         bound = max(_SMALL, sum(one.weight for one in samplers) / parts)

@@ -13,7 +13,7 @@ class Selection(NamedTuple):
 
     Attributes:
         prefix: What the ids or keys begin with.
-        after: The id or key that they come behind, in the order of escaped names.
+        after: The id or key after which they come, in the order of escaped names.
         limit: The most of them; None for all.
     """
 
@@ -22,11 +22,11 @@ class Selection(NamedTuple):
     limit: int | None = None
 
     def check(self) -> Selection:
-        """Returns the selection where a listing can be of it.
+        """Returns the selection after checking it.
 
         Raises:
             InvalidArgument: The limit is not a whole number, or negative.
-            InvalidKey: What is selected by is no text that an id or key can begin with, or be.
+            InvalidKey: No id or key can begin with ``prefix``, or ``after`` cannot be one.
         """
         if self.limit is not None:
             check_limit(self.limit)
@@ -36,7 +36,7 @@ class Selection(NamedTuple):
         return self
 
     def of_no_execution(self) -> Selection:
-        """The same, for keys that belong to no execution.
+        """The selection, checked to be of keys that belong to no execution.
 
         Raises:
             InvalidArgument: It selects by the key of an execution.
@@ -51,10 +51,10 @@ class Selection(NamedTuple):
         return self
 
     def of_execution(self, execution_id: str) -> Selection:
-        """The same, by the part of keys that follows ``exec:{execution_id}:``.
+        """The selection by the part of keys that follows ``exec:{execution_id}:``.
 
         Raises:
-            InvalidArgument: It selects by what no key of the execution begins with, or is.
+            InvalidArgument: No key of the execution can match it.
         """
         head = execution_key(execution_id, "")
         prefix, after = self.prefix, self.after
@@ -68,7 +68,7 @@ class Selection(NamedTuple):
 
 
 def check_limit(limit: object) -> None:
-    """Returns where a number can limit a listing.
+    """Checks that a number can limit a listing.
 
     Raises:
         InvalidArgument: It is not a whole number, or negative.

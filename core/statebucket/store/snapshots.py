@@ -38,7 +38,7 @@ MAX_RACES = 40
 
 
 class _Seen(msgspec.Struct, frozen=True):
-    """The version of a snapshot that this process loaded or saved last, and its number."""
+    """The version and sequence number of a snapshot that this process last loaded or saved."""
 
     version: Version
     sequence_number: int
@@ -70,7 +70,7 @@ class Snapshots:
         only_newer: bool = False,
         look_with_get: bool = False,
     ) -> Version:
-        """Makes sure of the tenant's owner record, then writes the snapshot as ``name``."""
+        """Makes sure that the owner record exists, then writes the snapshot as ``name``."""
         tenant_id, execution_id = snapshot.tenant_id, snapshot.execution_id
         if self._owners is not None:
             await self._owners.ensure(call, execution_id, tenant_id, expiry)
@@ -91,7 +91,7 @@ class Snapshots:
         """Loads the snapshot of an execution from a tenant's prefix: 1 request.
 
         Raises:
-            CorruptObject: What is stored is no snapshot of this execution.
+            CorruptObject: What is stored is not a snapshot of this execution.
         """
         found = await self._objects.get(call, self._layout.snapshot(tenant_id, execution_id))
         return None if found is None else self.read(found, tenant_id, execution_id)
@@ -100,7 +100,7 @@ class Snapshots:
         """The snapshot of an execution in the object that was found for it.
 
         Raises:
-            CorruptObject: It is no snapshot of this execution.
+            CorruptObject: It is not a snapshot of this execution.
         """
         try:
             snapshot = ExecutionSnapshot.from_json(found.body)
@@ -132,7 +132,7 @@ class Snapshots:
             found = await self.load(call, known, execution_id)
             if found is not None:
                 return found
-        # What was known may be out of date: removed, and created by another tenant since.
+        # What was known may be outdated: removed, and created again by another tenant.
         tenant_id = await owners.tenant_of(call, execution_id)
         if tenant_id is None or tenant_id == known:
             return None
@@ -154,7 +154,7 @@ class Snapshots:
         look_with_get: bool = False,
     ) -> Coroutine[Any, Any, Version]:
         def encoded() -> bytes:
-            # It was checked when the call began, and may have changed since.
+            # It was checked when the call began, but may have been changed since.
             return (snapshot.checked() if call.waited else snapshot).to_json()
 
         return self._objects.put(
@@ -177,11 +177,11 @@ class Snapshots:
         *,
         look_with_get: bool,
     ) -> Version:
-        """Writes a snapshot over the version that is known to be no newer."""
+        """Writes a snapshot over a version that is known to be no newer."""
         tenant_id, execution_id = snapshot.tenant_id, snapshot.execution_id
         known = self._seen.get((tenant_id, execution_id))
         if known is not None and known.sequence_number > snapshot.sequence_number:
-            known = None  # another process may have put an older one back: look
+            known = None  # another process may have put an older one back: read it again
         for race in itertools.count(1):
             if known is None:
                 found = await self.load(call, tenant_id, execution_id)
@@ -208,20 +208,22 @@ class Snapshots:
                 if condition is not None or race == MAX_RACES:
                     raise
                 known = None
-                # Not at once: with many writers, or where the conflict is none, that is a storm.
+                # Not at once: with many writers, or a service that reports false conflicts, that
+                # would flood it.
                 await here().sleep(jitter(0.01 * race))
         raise AssertionError("unreachable: the last race returns or raises")
 
 
 def check_snapshot(who: str, snapshot: object) -> ExecutionSnapshot:
-    """A snapshot that a caller gives to be saved, validated again.
+    """A snapshot that a caller passed to be saved, validated again.
 
     Args:
-        who: Who takes it, for the error.
-        snapshot: What the caller gives.
+        who: The call, for the error.
+        snapshot: What the caller passed.
 
     Raises:
-        InvalidSnapshot: It is none, or was changed in place to what JSON cannot carry.
+        InvalidSnapshot: It is not a snapshot, or was changed in place to what JSON cannot
+            represent.
     """
     if isinstance(snapshot, ExecutionSnapshot):
         return snapshot.checked()

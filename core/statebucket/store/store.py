@@ -1,7 +1,7 @@
 """The one implementation of `StateStore`, over any `Bucket`.
 
-What a function needs on its way from a cold start to its first load is imported here; what it may
-need later (clean-ups, sweeps, leases, writers) where it is used.
+What a function needs from a cold start to its first load is imported here; what it may need later
+(clean-ups, sweeps, leases, writers) is imported where it is used.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class ObjectStateStore(Updates, Listings):
 
         encode_execution(execution_id)
         if self._tenant is not None:
-            self._layout.snapshot(self._tenant, execution_id)  # it is not too long
+            self._layout.snapshot(self._tenant, execution_id)  # checks that the id is not too long
         return StoreExecution(self.context._replace(keep=keep), execution_id)
 
     def with_deadline(self, deadline: timedelta | float) -> ObjectStateStore:
@@ -87,7 +87,7 @@ class ObjectStateStore(Updates, Listings):
         check_condition(if_version)
         if want_current and not (only_newer or lease):
             check_wanted("save_snapshot", if_version)
-        name = self._layout.snapshot(tenant_id, execution_id)  # the owner record's is shorter
+        name = self._layout.snapshot(tenant_id, execution_id)  # the owner record's name is shorter
         expiry = self.context.snapshot_expiry(snapshot, ttl)
         held = None if lease is None else _own(lease, snapshot, if_version)
         if held is not None:
@@ -136,7 +136,7 @@ class ObjectStateStore(Updates, Listings):
         return found
 
     def _showing_snapshot(self, tenant_id: str, execution_id: str) -> ShowingCurrent:
-        """Puts the snapshot that won into the conflict of the block."""
+        """Puts the snapshot that won into the block's `VersionConflict`."""
         return ShowingCurrent(
             self._objects,
             lambda found: self.context.snapshots.read(found, tenant_id, execution_id),
@@ -236,7 +236,7 @@ class ObjectStateStore(Updates, Listings):
         remover = self._remover("delete_execution_state", progress)
         if self._tenant is not None:
             return await remover.execution(execution_id, self._tenant, [self._tenant])
-        # A listing, whatever was seen before: it decides whose state goes.
+        # Always a listing, whatever was seen before: it decides whose state is removed.
         tenant_id = await self.context.owner_of(
             self.context.call("delete_execution_state"), execution_id
         )
@@ -360,7 +360,8 @@ class ObjectStateStore(Updates, Listings):
     async def apply_lifecycle(self, *, dry_run: bool = True) -> LifecyclePlan:
         if self._tenant is not None and not dry_run:
             raise UnsupportedOperation(
-                "apply_lifecycle: the rules are the whole bucket's; call it on the store itself"
+                "apply_lifecycle: the rules apply to the whole bucket; call it on the store, not "
+                "on a tenant's view"
             )
         return await self._lifecycle("apply_lifecycle").apply(dry_run=dry_run)
 
@@ -373,15 +374,15 @@ class ObjectStateStore(Updates, Listings):
 
 
 def _own(lease: Lease, snapshot: ExecutionSnapshot, if_version: Version | None) -> StoreLease:
-    """The lease to save a snapshot under, if it may be."""
+    """The lease to save a snapshot under, checked."""
     from statebucket.store.leases import StoreLease  # noqa: PLC0415  (see the top)
 
     if not isinstance(lease, StoreLease):
         if hasattr(type(lease), "__aenter__"):
             raise InvalidArgument(f"lease: {ENTER}")
         raise InvalidArgument(
-            "lease must be what a block of store.lease(…) gives, as in `async with "
-            f"store.lease(…) as lease:`: {shown(lease)}"
+            "lease must be what store.lease(…) yields, as in `async with store.lease(…) as "
+            f"lease:`: {shown(lease)}"
         )
     if if_version is not None:
         raise InvalidArgument(

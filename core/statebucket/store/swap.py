@@ -1,4 +1,4 @@
-"""Compare and swap: load, write what becomes of it, begin again where another was quicker."""
+"""Compare and swap: load, change, write, and start again if another writer was quicker."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ async def swapped(
     name: str,
     change: Callable[[Found | None], Callable[[Version], Awaitable[R]]],
 ) -> R:
-    """Changes an object, however many others do: 2 requests where none does, 2 more a lost race.
+    """Changes an object while others may do so too: 2 requests, and 2 more for each lost race.
 
     Args:
-        objects: Where it is kept.
-        call: The call it belongs to; the races end with its deadline.
+        objects: The bucket's objects.
+        call: The call it belongs to; its deadline ends the races.
         name: The object.
-        change: Takes the live object, or None, and returns what writes its next value on the
-            version it is given, with a look at the winner where it loses
-            (``Objects.put(…, look_with_get=True)``). Its own errors are the caller's. Where the
+        change: Takes the live object, or None, and returns a function that writes the next value
+            over the version it is given. On a lost race that function reads the winner
+            (``Objects.put(…, look_with_get=True)``). Errors of ``change`` reach the caller. If the
             object expires while it runs, it is called again with None.
 
     Returns:
-        What the last writing returned.
+        What the last write returned.
 
     Raises:
         VersionConflict: Others were quicker until the deadline; nothing was written. Or a reply was
-            lost and another has written since (``outcome="unknown"``): doing it again could do it
-            twice.
+            lost and another has written since (``outcome="unknown"``): trying again could apply the
+            change twice.
     """
     found = await objects.get(call, name, expired=True)
     for race in itertools.count(1):
-        # What has expired does not exist, but stands in the way of a create: it is replaced.
+        # An expired object counts as missing, but a create would fail: it is replaced.
         live = None if found is None or objects.expired(found.info) else found
         write = change(live)
         if live is not None and objects.expired(live.info):
@@ -58,8 +58,8 @@ async def swapped(
         except VersionConflict as lost:
             if lost.outcome == "unknown":
                 raise _for_caller(lost) from lost.__cause__
-            # The first time at once, with what the look at the winner brought. After that with
-            # jitter: many writers at once would go on meeting each other.
+            # The first time at once, with the winner that was read. After that with jitter:
+            # otherwise many writers would keep colliding.
             if race == 1 and isinstance(lost, ConflictingObject):
                 found = Found(lost.found.info, value_of(lost.found))
                 continue

@@ -67,31 +67,31 @@ class Sweeper:
         self._dry_run = dry_run
         check_progress(progress)
         self._progress = progress
-        self._of_caller: StateBucketError | None = None  # what ``progress`` has raised
+        self._of_caller: StateBucketError | None = None  # the error that ``progress`` raised
         self._report = SweepReport()
         self._failures = Failures()
-        self._stopped: StateBucketError | None = None  # the failure that has ended the sweep
+        self._stopped: StateBucketError | None = None  # the failure that ended the sweep
         self._reported: Reported | None = None  # the report that the names are from
-        self._with_keys: set[Execution] = set()  # whose snapshots are still to be looked for
-        self._kept: set[Execution] = set()  # those of them that say that they are no orphans
+        self._with_keys: set[Execution] = set()  # those whose snapshot has not been looked up yet
+        self._kept: set[Execution] = set()  # those of them that are marked to be kept
         self._removes_orphans = orphans
         self._lost: set[str] = set()  # executions whose owner record was not written again
-        self._records_hold = False  # whether all tenants were seen to have their owner records
+        self._records_hold = False  # whether every tenant's owner records were checked
         self._orphans = OrphanFinder(
             context, margin_ms=margin_ms, dry_run=dry_run, count=self._count
         )
 
     async def run(self, extent: Extent) -> SweepReport:
-        """Sweeps one tenant, everything of the store, or a part of either."""
+        """Sweeps one tenant, the whole store, or a part of either."""
         for piece in extent.pieces():
-            # The owner records alone tell whose an execution is whose keys have no tenant. Where
-            # the tenants are (partly) another call's, records may be lost that no one has repaired.
+            # For keys without a tenant, only owner records say which tenants have the execution. If
+            # another call sweeps (some of) the tenants, missing records may not be repaired yet.
             self._records_hold = extent.whole and not self._failures
             try:
                 await self._piece(piece)
             except StateBucketError as error:
                 if error is self._of_caller or not self._report.scanned:
-                    raise  # nothing was done: this, and no more, is what is wrong
+                    raise  # nothing was done: this error says it all
                 if error is not self._stopped:
                     self._failures.add(error.object_name or piece.folder, error)
                 break
@@ -166,7 +166,7 @@ class Sweeper:
             raise
 
     def _complete(self, page: list[ObjectInfo]) -> set[Execution]:
-        """The executions of which no more keys are listed than up to this page."""
+        """The executions whose keys have all been listed with this page."""
         if not page or not self._objects.bucket.limits.lists_in_order:
             return set()
         last = page[-1].name
@@ -182,7 +182,7 @@ class Sweeper:
                 await tasks.start(self._guarded(name, self._orphan, execution))
 
     async def _orphan(self, execution: Execution) -> None:
-        """Counts an execution's keys if they are left over, and removes them if that is certain."""
+        """Counts an execution's keys if they are orphans, and removes them if that is certain."""
         if execution.tenant is None and execution.id in self._lost:
             return  # it has a live snapshot
         certain = execution.tenant is not None or self._records_hold
@@ -192,7 +192,7 @@ class Sweeper:
         try:
             await work(item)
         except CorruptObject:
-            self._count(corrupt=1)  # it stays, and reading it raises the error
+            self._count(corrupt=1)  # it stays; reading it will raise the error
         except StateBucketError as error:
             self._failures.add(name, error)
             if error.transient:  # the service is in trouble
@@ -202,7 +202,7 @@ class Sweeper:
     async def _judge(self, listed: ObjectInfo) -> None:
         place = self._layout.parse(listed.name)
         if place is None and not self._layout.is_probe(listed.name):
-            return  # not ours to judge
+            return  # not decided here
         info: ObjectInfo | None = listed
         if self._must_look(listed):
             info = await self._objects.look(self._call(), listed.name)
@@ -233,7 +233,7 @@ class Sweeper:
         try:
             at_ms = expires_ms(info)
         except CorruptObject:
-            return False  # not ours to judge; reading it raises the error
+            return False  # not decided here; reading it will raise the error
         return at_ms is not None and at_ms + self._margin_ms <= self._objects.now_ms()
 
     async def _remove(self, info: ObjectInfo) -> bool:
@@ -241,7 +241,7 @@ class Sweeper:
             try:
                 await self._objects.delete(self._call(), info.name, info.version)
             except VersionConflict:
-                self._count(raced=1)  # written again since: it lives
+                self._count(raced=1)  # written again since: it is live
                 return False
         self._count(removed=1, bytes=info.size)
         return True
@@ -251,7 +251,7 @@ class Sweeper:
         tenant_id, execution_id = _of(place)
         name = self._layout.name(place)
         found = await self._objects.get(self._call(), name)
-        # A record that was written a moment ago precedes its snapshot.
+        # A record that was written a moment ago may precede its snapshot.
         if found is None or _written_ms(found) + self._margin_ms > self._objects.now_ms():
             return
         if await self._has_state(tenant_id, execution_id):
@@ -260,7 +260,7 @@ class Sweeper:
             try:
                 await self._objects.delete(self._call(), name, found.info.version)
             except VersionConflict:
-                return  # written again since: whoever did is about to save
+                return  # written again since: its writer is about to save
             owners.forget(execution_id, tenant_id)
         self._count(owners=1)
 
@@ -275,7 +275,7 @@ class Sweeper:
         return False
 
     async def _repair(self, place: Place, info: ObjectInfo, owners: OwnerIndex) -> None:
-        """Writes the owner record that a live snapshot has lost."""
+        """Writes the owner record that a live snapshot is missing."""
         tenant_id, execution_id = _of(place)
         name = self._layout.owner(execution_id, tenant_id)
         if await self._objects.head(self._call(), name) is not None:
@@ -308,8 +308,8 @@ class Sweeper:
 
 
 def _of(place: Place) -> tuple[str, str]:
-    """The tenant and the execution of a snapshot or an owner record."""
-    assert place.tenant is not None  # noqa: S101  (each of them is of a tenant's execution)
+    """The tenant and the execution that a snapshot or an owner record belongs to."""
+    assert place.tenant is not None  # noqa: S101  (each of them belongs to a tenant's execution)
     assert place.execution is not None  # noqa: S101
     return place.tenant, place.execution
 

@@ -1,7 +1,7 @@
 """Running a bounded number of coroutines beside the code that starts them.
 
-Where a call is stepped (`statebucket.port.waiting`) nothing runs beside it: one comes after the
-other, and asyncio is not imported.
+In a blocking call (see `step` in `statebucket.port.waiting`) nothing runs at the same time: one
+comes after the other, and asyncio is not imported.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _ITEMS_AT_ONCE = 64
 
 
 def shielded() -> AbstractContextManager[object]:
-    """Lets a clean-up wait inside a cancelled scope of anyio's, for ``with`` around its awaits.
+    """Lets a clean-up wait inside a cancelled anyio scope; use ``with`` around its awaits.
 
-    asyncio cancels a task once. A scope of anyio's cancels each of its awaits until it is left, so
-    that a clean-up would end at its first one. `asyncio.Task.cancel` is heeded as ever.
+    asyncio cancels a task once. An anyio scope cancels each await until the scope is left, so a
+    clean-up would end at its first await. `asyncio.Task.cancel` still works.
     """
-    anyio: Any = sys.modules.get("anyio")  # a program that does not use it has no scope
+    anyio: Any = sys.modules.get("anyio")  # if the program did not import it, there is no scope
     if anyio is None or stepping() is not None:
         return contextlib.nullcontext()
     scope: AbstractContextManager[object] = anyio.CancelScope(shield=True)
@@ -50,7 +50,7 @@ class AtMost:
         self._error: BaseException | None = None
 
     async def start(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Starts ``work`` once a place is free; raises if an earlier one has failed."""
+        """Starts ``work`` once a place is free; raises if an earlier coroutine failed."""
         bound = self._bound
         if bound is None:
             await work
@@ -73,7 +73,8 @@ class AtMost:
         self._tasks.discard(task)
         if self._bound is not None:
             self._bound.release()
-        error = None if task.cancelled() else task.exception()  # one not asked for is logged
+        # Retrieved in any case: asyncio would log an exception that no one retrieves.
+        error = None if task.cancelled() else task.exception()
         if self._error is None:
             self._error = error
 
@@ -109,14 +110,14 @@ def _semaphore(size: int) -> asyncio.Semaphore:
 
     from statebucket.port.loop_waiting import running_loop  # noqa: PLC0415  (as above)
 
-    running_loop()  # before there are coroutines that would wait for a task in vain
+    running_loop()  # checked before any coroutine could wait for a task in vain
     return asyncio.Semaphore(size)
 
 
 async def in_order(
     work: Callable[[A], Awaitable[R]], items: Sequence[A], *, at_once: int = _ITEMS_AT_ONCE
 ) -> list[R]:
-    """The results of ``work`` on each item, in the items' order; the requests' bound applies."""
+    """The results of ``work`` on each item, in the items' order; the limit on requests applies."""
     results: dict[int, R] = {}
 
     async def one(at: int) -> None:

@@ -1,4 +1,4 @@
-"""Updates: values and snapshots that a function changes, on the version it was given."""
+"""Updates: values and snapshots that a function changes, written over the loaded version."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 class Updates(KeyValues):
-    """The calls that load, call and write."""
+    """The calls that load a value, call a function, and write the result."""
 
     async def update(
         self,
@@ -68,7 +68,7 @@ class Updates(KeyValues):
         def changed(found: Found | None) -> tuple[bytes | None, Any]:
             old = None if found is None else decode_json(wanted, found, "update_json")
             new = called("update_json: function", function, old)
-            if new is None:  # it may have changed its argument in place: that is not stored
+            if new is None:  # it may have changed its argument in place; that is not stored
                 old = None if found is None else decode_json(wanted, found, "update_json")
                 return None, old
             body = value_json(new)
@@ -91,19 +91,20 @@ class Updates(KeyValues):
         content_type: str,
         ttl: timedelta | float | None,
     ) -> T:
-        """Writes what ``changed`` makes of a value.
+        """Writes what ``changed`` makes from a value.
 
         Args:
             operation: The public call.
             key: The key.
             function: The caller's.
-            changed: Takes what is there, and returns the next body (or None) and what to return.
+            changed: Takes the stored object, and returns the next body (or None) and the call's
+                result.
             content_type: The media type.
             ttl: The caller's.
         """
         name = self._key(operation, key)
         check_function(operation, function)
-        self.context.expiry(ttl)  # refuses what is no TTL before the first request
+        self.context.expiry(ttl)  # an invalid TTL is refused before the first request
         call = self.context.call(operation)
 
         def change(found: Found | None) -> Callable[[Version], Awaitable[T]]:
@@ -136,7 +137,7 @@ class Updates(KeyValues):
         check_function("update_snapshot", function)
         call = self.context.call("update_snapshot")
         tenant_id = await self.context.owner_of(call, execution_id)
-        if tenant_id is None:  # no one owns it yet: the first snapshot says who does
+        if tenant_id is None:  # no tenant owns it yet: the first snapshot decides which one does
             first = called("update_snapshot: function", function, None)
             if first is None:
                 return None
@@ -169,7 +170,7 @@ class Updates(KeyValues):
                     )
 
             async def write(condition: Version) -> ExecutionSnapshot | None:
-                if new is None:  # it may have changed its argument in place: that is not stored
+                if new is None:  # it may have changed its argument in place; that is not stored
                     return load(found)
                 version = await snapshots.save(
                     call,
@@ -188,7 +189,7 @@ class Updates(KeyValues):
 
 
 def _checked(snapshot: object, execution_id: str) -> ExecutionSnapshot:
-    """What the caller's function has returned, if it may be saved."""
+    """What the caller's function returned, checked to be a snapshot that may be saved."""
     snapshot = check_snapshot("update_snapshot: function", snapshot)
     if snapshot.execution_id != execution_id:
         raise InvalidSnapshot(

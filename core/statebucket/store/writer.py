@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 ENTER = (
-    "store.writer(…) is used in its block: write `async with store.writer(…) as writer:` (`with` "
-    "on the blocking store), and call writer.save inside it"
+    "store.writer(…) is a context manager: write `async with store.writer(…) as writer:` (`with` "
+    "on the blocking store), and call writer.save inside the block"
 )
 
 
@@ -64,7 +64,7 @@ class StoreWriter(SnapshotWriter):
                 f"{snapshot.execution_id!r}"
             )
         if not self._entered:
-            # It would be written, but no one would wait for the last one, or hear of its error.
+            # It would be written, but no one would wait for the last one or see its error.
             raise UnsupportedOperation(f"save: {ENTER}")
         if self._left or self._pid != os.getpid():
             raise UnsupportedOperation(
@@ -96,20 +96,20 @@ class StoreWriter(SnapshotWriter):
     ) -> None:
         self._left = True
         if self._pid != os.getpid():
-            return  # what was handed over is for the process that this one is a fork of
+            return  # the parent of this forked process writes what was handed over
         try:
             with shielded():
                 await self.flush()
         except Exception:
-            if error is None:  # the block's own error is the one to tell
+            if error is None:  # the block's own error takes precedence
                 raise
         finally:
-            if self._task is not None and not self._task.done():  # cancelled once more
+            if self._task is not None and not self._task.done():  # cancelled a second time
                 self._task.cancel()
                 with shielded():
                     await asyncio.wait({self._task})
 
-    if not TYPE_CHECKING:  # for a type checker it has none of these
+    if not TYPE_CHECKING:  # hidden from type checkers
 
         def __await__(self) -> object:
             raise UnsupportedOperation(ENTER)
@@ -118,14 +118,14 @@ class StoreWriter(SnapshotWriter):
             raise UnsupportedOperation(ENTER)
 
         def __exit__(self, *error: object) -> None:
-            """Is never called: the block is not entered."""
+            """Never called: the block is never entered."""
 
     async def _write(self) -> None:
         loop = running_loop()
         try:
             while self._waiting is not None:
                 await asyncio.sleep(max(0.0, self._next - loop.time()))
-                # What came during the wait has replaced what was waiting.
+                # A snapshot that came during the wait has replaced the waiting one.
                 snapshot, self._waiting = self._waiting, None
                 self._next = loop.time() + self._interval
                 await self._write_one(snapshot)
@@ -135,7 +135,7 @@ class StoreWriter(SnapshotWriter):
                 self.dropped += 1
 
     async def _write_one(self, snapshot: ExecutionSnapshot) -> None:
-        self._error = None  # of a snapshot that this one replaces
+        self._error = None  # the error was about a snapshot that this one replaces
         try:
             self.version = await self._save(snapshot)
         except Exception as error:  # noqa: BLE001  (raised by the next save or flush)

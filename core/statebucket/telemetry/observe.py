@@ -163,7 +163,7 @@ class _Entered:
             return self._manager.__enter__()
 
         def __exit__(self, *error: object) -> None:
-            """Is never called: the block is not entered."""
+            """Never called: the block is never entered."""
 
 
 def _learn(observation: Observation, result: Any) -> None:  # noqa: ANN401  (any method's)

@@ -28,13 +28,13 @@ def test_a_partition_goes_through_json_unchanged(partition: Partition) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"index": -1}, "at least 0"),
-        ({"index": 1}, "below its count"),
+        ({"index": -1}, "from 0 to its count"),
+        ({"index": 1}, "from 0 to its count"),
         ({"index": True}, "int"),
         ({"index": 0.5}, "int"),
         ({"index": "0"}, "int"),
         ({"count": 100_001}, "at most 100,000"),
-        ({"start": ""}, "as partitions\\(\\) has written them"),
+        ({"start": ""}, "as partitions\\(\\) writes them"),
         ({"start": "tenants/acme"}, "as partitions"),
         ({"start": "tenants//e1"}, "as partitions"),
         ({"start": "tenants/acme/e1/k"}, "as partitions"),
@@ -58,7 +58,7 @@ def test_what_is_no_partition_is_refused_by_name(fields: dict[str, Any], message
 @pytest.mark.parametrize("side", ["start", "end"])
 def test_a_part_of_a_tenant_lies_among_what_that_has(bound: str, side: str) -> None:
     """Changed on the way, it would leave out all that the tenant has, or do all of it."""
-    with pytest.raises(errors.InvalidArgument, match="must lie among what that has"):
+    with pytest.raises(errors.InvalidArgument, match="must begin and end within that tenant"):
         Partition.from_dict({"index": 0, "count": 2, "tenant": "b", side: bound})
     theirs = {"index": 0, "count": 2, "tenant": "a b", side: "tenants/a~20b/e5"}
     assert Partition.from_dict(theirs).tenant == "a b"

@@ -28,7 +28,7 @@ from support.rules import (
 def test_our_own_rules_are_right() -> None:
     assert on_s3(s3_rules()).ok
     assert on_gcs(gcs_rules()).ok
-    assert str(on_s3(s3_rules())) == "the lifecycle rules are as they must be"
+    assert str(on_s3(s3_rules())) == "the lifecycle rules are correct"
 
 
 def test_an_equivalent_rule_of_another_id_and_wider_prefix_is_right() -> None:

@@ -180,7 +180,7 @@ def test_on_azure_the_report_lists_what_must_be_there() -> None:
     assert "apply_lifecycle cannot write them" in finding.message
     assert "terraform/azure" in str(finding.remedy)
     plan = apply("az://container/app?account=example", dry_run=False)
-    assert str(plan).endswith("nothing was written: these rules cannot be written from here")
+    assert str(plan).endswith("nothing was written: statebucket cannot write this service's rules")
 
 
 SHORT_TAG = {
