@@ -169,7 +169,7 @@ $(VENV)/.check: tests/requirements-check.txt $(VENV)/.dev
 $(VENV)/.floors: pyproject.toml $(VENV)/.dev
 	$(PYTHON) -m venv --clear $(VENV)/floors
 	$(BIN)/uv pip install --quiet --python $(VENV)/floors/bin/python --resolution lowest-direct \
-		--editable ".[all,dask,testing-s3]" --group tools $(NODE)
+		--editable ".[all,dask,parquet,testing-s3]" --group tools $(NODE)
 	@touch "$@"
 
 $(VENV)/.aiobotocore: pyproject.toml $(VENV)/.dev

@@ -190,6 +190,18 @@ async def test_a_sweep_by_an_old_report_removes_what_has_expired_by_now(
         assert (await store.sweep()).removed == 1 + (not looked)
 
 
+async def test_a_report_with_fewer_rows_than_its_manifest_says_is_no_inventory(
+    fake: Server,
+) -> None:
+    with _gcs(fake, "http") as service:
+        await seed(service)
+        async with service.open() as store:
+            written = service.write(await names(store))
+            address = service.put(written.changed(records_processed=1000))
+            with pytest.raises(errors.InvalidReport, match="1,000 by the manifest"):
+                await inventory(store, report=address)
+
+
 @pytest_asyncio.fixture
 async def on_s3(moto: Server) -> AsyncIterator[Service]:
     with _s3(moto, "http") as service:

@@ -1,0 +1,93 @@
+"""Which manifests of Storage Insights are of a store, and how its files are written."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from statebucket import errors
+from statebucket.contract.versions import Version
+from statebucket.port.bucket import ObjectInfo
+from statebucket.port.inventory_reports import InventoryReport, Row
+from statebucket.store.report_rows import ReportRows
+from statebucket_gcs.reports import read
+from support.inventory_writer import TAKEN, Written, gcs_report
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INFOS = [ObjectInfo(f"app/k{at}", Version("1"), at, {}, TAKEN) for at in range(5)]
+
+
+def report(written: Written) -> InventoryReport:
+    return read("state", written.manifest, written.objects[written.manifest])
+
+
+def rows(written: Written, folder: Path) -> list[ObjectInfo]:
+    """What all files of a report name."""
+    found: list[ObjectInfo] = []
+    for file in report(written).files:
+        (folder / "file").write_bytes(written.objects[file.name])
+        for page in ReportRows(report(written), file, folder / "file").pages():
+            found += page
+    return found
+
+
+@pytest.mark.parametrize("header", [True, False])
+@pytest.mark.parametrize("delimiter", [",", "|", "\t"])
+def test_files_are_read_as_their_configuration_writes_them(
+    header: bool,  # noqa: FBT001
+    delimiter: str,
+    tmp_path: Path,
+) -> None:
+    written = gcs_report("state", INFOS, header=header, delimiter=delimiter)
+    found = rows(written, tmp_path)
+    assert sorted((one.name, one.size, one.modified_at) for one in found) == [
+        (one.name, one.size, TAKEN) for one in INFOS
+    ]
+    assert (report(written).taken_at, report(written).rows) == (TAKEN, 5)
+
+
+def test_a_field_that_is_not_in_the_configuration_is_named(tmp_path: Path) -> None:
+    for header in (True, False):
+        written = gcs_report("state", INFOS, header=header, fields=("bucket", "name"))
+        with pytest.raises(errors.InvalidReport, match="no column 'size': add it to the metadata"):
+            rows(written, tmp_path)
+
+
+def test_shards_are_beside_the_manifest_or_named_in_full() -> None:
+    written = gcs_report("state", INFOS)
+    assert sorted(one.name for one in report(written).files) == written.files
+    full = written.changed(report_shards_file_names=written.files)
+    assert [one.name for one in report(full).files] == written.files
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"snapshot_time": "yesterday"}, "snapshot_time is no moment"),
+        ({"report_shards_file_names": None}, "no manifest of Storage Insights"),
+    ],
+)
+def test_what_is_no_manifest_is_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(errors.InvalidReport, match=message):
+        report(gcs_report("state", INFOS).changed(**fields))
+
+
+def test_a_report_of_another_bucket_is_refused(tmp_path: Path) -> None:
+    written = gcs_report("other", INFOS)
+    with pytest.raises(errors.InvalidReport, match="bucket 'other', the store's is 'state'"):
+        report(written)
+    config = json.loads(written.objects[written.manifest])["report_config"]
+    config["object_metadata_report_options"]["storage_filters"] = {}
+    with pytest.raises(errors.InvalidReport, match="row 1: it is about bucket 'other'"):
+        rows(written.changed(report_config=config), tmp_path)
+
+
+def test_what_is_deleted_is_passed_over() -> None:
+    places = {"bucket": 0, "name": 1, "size": 2, "timedeleted": 3}
+    entry = report(gcs_report("state", INFOS)).entry
+    assert entry(Row(places, ["state", "k", "1", "2026-11-27T01:00:00Z"])) is None
+    assert entry(Row(places, ["state", "k", "1", ""])) is not None
