@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import time
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from support import order, selection
+from support.interrupts import heed_interrupts
 from support.missing import need
 from support.secret_scan.plugin import SecretScan
 from support.servers import azurite as azurite_server
@@ -56,9 +56,7 @@ if os.environ.get("CI"):
 
 def pytest_configure(config: pytest.Config) -> None:
     """Scans the whole run for credentials that leak."""
-    # A script's background job ignores SIGINT, and so would the processes that tests interrupt.
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    heed_interrupts()
     selection.start(everything=config.getoption(selection.OPTION))
     config.pluginmanager.register(SecretScan(config), "secret_scan")
 
