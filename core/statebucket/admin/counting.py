@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import aclosing
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -111,8 +112,9 @@ async def inventory(
     else:
         async with opened_part(context, OPERATION, report, partition) as (reported, part):
             as_of = reported.taken_at
-            async for page in reported.pages(part, extent.folders):
-                count(page)
+            async with aclosing(reported.pages(part, extent.folders)) as pages:
+                async for page in pages:
+                    count(page)
     return Inventory(
         listed=totals["listed"],
         tenants={

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 from statebucket.errors import InvalidArgument, InvalidReport, shown
 from statebucket.port.inventory_reports import Reporting
+from statebucket.port.waiting import here
 from statebucket.store.objects import Objects
 
 if TYPE_CHECKING:
@@ -37,8 +39,8 @@ class ReportFiles(Protocol):
         """The manifest."""
         ...
 
-    def opened(self, file: ReportFile) -> AbstractAsyncContextManager[Path]:
-        """A file, whole and unaltered, on this machine for as long as it is used."""
+    def opened(self, file: ReportFile) -> AbstractAsyncContextManager[IO[bytes]]:
+        """A file, whole and unaltered, open on this machine for as long as it is used."""
         ...
 
     async def close(self) -> None:
@@ -109,18 +111,20 @@ class LocalFiles:
             raise InvalidReport(f"the manifest cannot be read: {error}") from error
 
     @contextlib.asynccontextmanager
-    async def opened(self, file: ReportFile) -> AsyncIterator[Path]:
+    async def opened(self, file: ReportFile) -> AsyncIterator[IO[bytes]]:
         """See `ReportFiles.opened`."""
         path = self._found(file.name)
         digest = hashlib.md5(usedforsecurity=False)
         try:
-            with path.open("rb") as opened:
-                while file.md5 is not None and (block := opened.read(_BLOCK)):
-                    digest.update(block)
-            check(file, path.stat().st_size, digest.hexdigest())
+            opened = path.open("rb")
         except OSError as error:
             raise InvalidReport(f"{path} cannot be read: {error}") from error
-        yield path
+        with opened:
+            while file.md5 is not None and (block := opened.read(_BLOCK)):
+                digest.update(block)
+                await here().sleep(0)  # others wait for their replies
+            check(file, opened.seek(0, io.SEEK_END), digest.hexdigest())
+            yield opened
 
     def _found(self, name: str) -> Path:
         parts = name.split("/")
@@ -177,13 +181,13 @@ class StoredFiles:
         return found.body
 
     @contextlib.asynccontextmanager
-    async def opened(self, file: ReportFile) -> AsyncIterator[Path]:
+    async def opened(self, file: ReportFile) -> AsyncIterator[IO[bytes]]:
         """See `ReportFiles.opened`: 1 request, and 1 for each 4 MiB."""
         info = await self._objects.look(self._context.call(self._operation), file.name)
         if info is None:
             raise self._missing("file", file.name)
         digest = hashlib.md5(usedforsecurity=False)
-        with tempfile.NamedTemporaryFile(prefix="statebucket-report-") as copy:
+        with tempfile.TemporaryFile() as copy:  # without a name, so that nothing is left if killed
             for start in range(0, info.size, _PIECE):
                 piece = await self._piece(file, start, min(_PIECE, info.size - start))
                 if piece.info.version != info.version:
@@ -192,9 +196,8 @@ class StoredFiles:
                     )
                 digest.update(piece.body)
                 copy.write(piece.body)
-            copy.flush()
             check(file, info.size, digest.hexdigest())
-            yield Path(copy.name)
+            yield copy
 
     async def _piece(self, file: ReportFile, start: int, length: int) -> Object:
         call = self._context.call(self._operation)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
+import io
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +13,8 @@ from statebucket.errors import AdapterNotInstalled, InvalidReport, excerpt
 from statebucket.port.inventory_reports import Row, folded
 
 if TYPE_CHECKING:
-    import io
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from typing import IO
 
     from statebucket.port.bucket import ObjectInfo
     from statebucket.port.inventory_reports import InventoryReport, ReportFile
@@ -30,16 +31,16 @@ class ReportRows:
     Args:
         report: The report.
         file: Which of its files, for errors.
-        path: Where that is on this machine.
+        opened: That file, open.
 
     Attributes:
         read: How many rows were read so far.
     """
 
-    def __init__(self, report: InventoryReport, file: ReportFile, path: Path) -> None:
+    def __init__(self, report: InventoryReport, file: ReportFile, opened: IO[bytes]) -> None:
         self._report = report
         self._file = file
-        self._path = path
+        self._opened = opened
         self.read = 0
 
     def pages(self) -> Iterator[list[ObjectInfo]]:
@@ -50,6 +51,7 @@ class ReportRows:
             AdapterNotInstalled: It is Parquet, and pyarrow is missing.
         """
         self.read = 0
+        self._opened.seek(0)
         batches = self._csv() if self._report.form == "csv" else self._parquet()
         entry = self._report.entry
         for places, batch in batches:
@@ -92,18 +94,22 @@ class ReportRows:
         if places is not None:
             yield places, batch
 
-    def _text(self) -> io.TextIOBase:
-        """The file's text, decompressed where it begins as gzip does."""
-        with self._path.open("rb") as file:
-            packed = file.read(2) == _GZIP
-        if packed:
-            return gzip.open(self._path, "rt", encoding="utf-8", newline="")
-        return self._path.open(encoding="utf-8", newline="")
+    @contextlib.contextmanager
+    def _text(self) -> Iterator[io.TextIOWrapper]:
+        """The file's text, decompressed where it begins as gzip does; the file stays open."""
+        packed = self._opened.read(2) == _GZIP
+        self._opened.seek(0)
+        body: Any = gzip.GzipFile(fileobj=self._opened) if packed else self._opened
+        text = io.TextIOWrapper(body, encoding="utf-8", newline="")
+        try:
+            yield text
+        finally:
+            text.detach()
 
     def _parquet(self) -> Iterator[tuple[dict[str, int], list[Sequence[object]]]]:
         pa, parquet = _pyarrow()
         try:
-            with parquet.ParquetFile(self._path, memory_map=False) as file:
+            with parquet.ParquetFile(self._opened) as file:
                 wanted = {folded(one) for one in (*self._report.needed, *self._report.more)}
                 names = [one for one in file.schema_arrow.names if folded(one) in wanted]
                 places = self._places(names)

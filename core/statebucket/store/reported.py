@@ -12,7 +12,7 @@ from statebucket.store.report_files import files_at, reporting
 from statebucket.store.report_rows import ReportRows
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
     from datetime import datetime
 
     from statebucket.port.bucket import ObjectInfo
@@ -71,7 +71,7 @@ class Reported:
 
     async def pages(
         self, partition: Partition, folders: Sequence[str], *, last: str | None = None
-    ) -> AsyncIterator[list[ObjectInfo]]:
+    ) -> AsyncGenerator[list[ObjectInfo], None]:
         """The store's objects by the files of a part, in no order, up to 1,000 at a time.
 
         Args:
@@ -86,8 +86,8 @@ class Reported:
         first = tuple(one for one in wanted if one != last)
         rows = 0
         for file in self._report.files[partition.index :: partition.count]:
-            async with self._files.opened(file) as path:
-                read = ReportRows(self._report, file, path)
+            async with self._files.opened(file) as opened:
+                read = ReportRows(self._report, file, opened)
                 late = False
                 for page in read.pages():
                     late = late or (last is not None and bool(_within(page, last)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -116,9 +117,10 @@ class Sweeper:
         try:
             # Owner records come last, as in a listing: whether an execution has anything left is
             # known once that was swept.
-            async for page in reported.pages(partition, folders, last=owners):
-                await self._judge_all(page)
-                self._report_progress()
+            async with aclosing(reported.pages(partition, folders, last=owners)) as pages:
+                async for page in pages:
+                    await self._judge_all(page)
+                    self._report_progress()
         except StateBucketError as error:
             if error is self._of_caller or not self._report.scanned:
                 raise

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -15,9 +16,6 @@ from statebucket.store.report_rows import ReportRows
 from statebucket_gcs.reports import read
 from support.inventory_writer import TAKEN, Written, gcs_report
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 INFOS = [ObjectInfo(f"app/k{at}", Version("1"), at, {}, TAKEN) for at in range(5)]
 
 
@@ -25,12 +23,12 @@ def report(written: Written) -> InventoryReport:
     return read("state", written.manifest, written.objects[written.manifest])
 
 
-def rows(written: Written, folder: Path) -> list[ObjectInfo]:
+def rows(written: Written) -> list[ObjectInfo]:
     """What all files of a report name."""
     found: list[ObjectInfo] = []
     for file in report(written).files:
-        (folder / "file").write_bytes(written.objects[file.name])
-        for page in ReportRows(report(written), file, folder / "file").pages():
+        opened = io.BytesIO(written.objects[file.name])
+        for page in ReportRows(report(written), file, opened).pages():
             found += page
     return found
 
@@ -40,21 +38,20 @@ def rows(written: Written, folder: Path) -> list[ObjectInfo]:
 def test_files_are_read_as_their_configuration_writes_them(
     header: bool,  # noqa: FBT001
     delimiter: str,
-    tmp_path: Path,
 ) -> None:
     written = gcs_report("state", INFOS, header=header, delimiter=delimiter)
-    found = rows(written, tmp_path)
+    found = rows(written)
     assert sorted((one.name, one.size, one.modified_at) for one in found) == [
         (one.name, one.size, TAKEN) for one in INFOS
     ]
     assert (report(written).taken_at, report(written).rows) == (TAKEN, 5)
 
 
-def test_a_field_that_is_not_in_the_configuration_is_named(tmp_path: Path) -> None:
+def test_a_field_that_is_not_in_the_configuration_is_named() -> None:
     for header in (True, False):
         written = gcs_report("state", INFOS, header=header, fields=("bucket", "name"))
         with pytest.raises(errors.InvalidReport, match="no column 'size': add it to the metadata"):
-            rows(written, tmp_path)
+            rows(written)
 
 
 def test_shards_are_beside_the_manifest_or_named_in_full() -> None:
@@ -76,14 +73,14 @@ def test_what_is_no_manifest_is_refused(fields: dict[str, Any], message: str) ->
         report(gcs_report("state", INFOS).changed(**fields))
 
 
-def test_a_report_of_another_bucket_is_refused(tmp_path: Path) -> None:
+def test_a_report_of_another_bucket_is_refused() -> None:
     written = gcs_report("other", INFOS)
     with pytest.raises(errors.InvalidReport, match="bucket 'other', the store's is 'state'"):
         report(written)
     config = json.loads(written.objects[written.manifest])["report_config"]
     config["object_metadata_report_options"]["storage_filters"] = {}
     with pytest.raises(errors.InvalidReport, match="row 1: it is about bucket 'other'"):
-        rows(written.changed(report_config=config), tmp_path)
+        rows(written.changed(report_config=config))
 
 
 def test_what_is_deleted_is_passed_over() -> None:
