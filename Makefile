@@ -121,9 +121,10 @@ LOCKED := s3 aiobotocore http gcs azure cli keyvalue langgraph claude powertools
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
+# zstandard compresses what langsmith sends to its service: 23 MB that no test uses.
 lock: | $(BIN)/python  ## Pins what the tests and checks install, with hashes, from pyproject.toml
 	$(BIN)/python -m pip install --quiet $(UV)
-	$(COMPILE) --no-binary claude-agent-sdk --emit-build-options \
+	$(COMPILE) --no-binary claude-agent-sdk --emit-build-options --no-emit-package zstandard \
 		$(addprefix --extra ,$(LOCKED)) --group test --output-file tests/requirements.txt pyproject.toml
 	$(COMPILE) --constraint tests/requirements.txt --group check --output-file tests/requirements-check.txt
 
@@ -155,7 +156,7 @@ NODE := $(shell node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 :
 
 $(VENV)/.dev: pyproject.toml tests/requirements.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1" $(UV)
-	$(INSTALL) --require-hashes --requirement tests/requirements.txt
+	$(INSTALL) --require-hashes --no-deps --requirement tests/requirements.txt
 	$(INSTALL) --no-deps --editable .
 	$(if $(NODE),$(INSTALL) $(NODE))
 	@touch "$@" "$(VENV)/.demo" "$(VENV)/.demo[s3]" "$(VENV)/.demo[http]" "$(VENV)/.demo[gcs]" "$(VENV)/.demo[azure]"
@@ -167,26 +168,26 @@ $(VENV)/.check: tests/requirements-check.txt $(VENV)/.dev
 
 # Environments of their own, since the one of all other tests has each dependency once, pinned.
 $(VENV)/.floors: pyproject.toml $(VENV)/.dev
-	$(PYTHON) -m venv --clear $(VENV)/floors
+	$(PYTHON) -m venv --clear --without-pip $(VENV)/floors
 	$(BIN)/uv pip install --quiet --python $(VENV)/floors/bin/python --resolution lowest-direct \
 		--editable ".[all,dask,parquet,testing-s3]" --group tools $(NODE)
 	@touch "$@"
 
 $(VENV)/.aiobotocore: pyproject.toml $(VENV)/.dev
-	$(PYTHON) -m venv --clear $(VENV)/aiobotocore
+	$(PYTHON) -m venv --clear --without-pip $(VENV)/aiobotocore
 	$(BIN)/uv pip install --quiet --python $(VENV)/aiobotocore/bin/python \
 		--editable ".[aiobotocore,http,testing-s3]" --group tools aiobotocore==3.10.0
 	@touch "$@"
 
 # The same: what FastMCP needs, no other test does.
 $(VENV)/.fastmcp: pyproject.toml $(VENV)/.dev
-	$(PYTHON) -m venv --clear $(VENV)/fastmcp
+	$(PYTHON) -m venv --clear --without-pip $(VENV)/fastmcp
 	$(BIN)/uv pip install --quiet --python $(VENV)/fastmcp/bin/python --editable . --group fastmcp
 	@touch "$@"
 
 # The same: AWS's durable functions need a newer boto3 than aioboto3 admits.
 $(VENV)/.aws: pyproject.toml $(VENV)/.dev
-	$(PYTHON) -m venv --clear $(VENV)/aws
+	$(PYTHON) -m venv --clear --without-pip $(VENV)/aws
 	$(BIN)/uv pip install --quiet --python $(VENV)/aws/bin/python \
 		--editable ".[http,powertools,durable]" --group aws
 	@touch "$@"
@@ -200,14 +201,14 @@ $(VENV)/.docs: pyproject.toml | $(BIN)/python
 
 # The same: what is compared with us pins older releases than the tests do.
 $(VENV)/.bench: pyproject.toml $(VENV)/.dev
-	$(PYTHON) -m venv --clear $(VENV)/bench
+	$(PYTHON) -m venv --clear --without-pip $(VENV)/bench
 	$(BIN)/uv pip install --quiet --python $(VENV)/bench/bin/python \
 		--editable ".[all,testing-s3]" --group tools --group bench
 	@touch "$@"
 
 # The same, of LangGraph's newest release; the benchmark's server needs a library of the extra gcs.
 $(VENV)/.bench-langgraph: pyproject.toml $(VENV)/.dev
-	$(PYTHON) -m venv --clear $(VENV)/bench-langgraph
+	$(PYTHON) -m venv --clear --without-pip $(VENV)/bench-langgraph
 	$(BIN)/uv pip install --quiet --python $(VENV)/bench-langgraph/bin/python \
 		--editable ".[langgraph,http,gcs]" --group bench-langgraph
 	@touch "$@"
