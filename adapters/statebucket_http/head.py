@@ -190,7 +190,7 @@ def write_head(method: str, target: str, headers: Mapping[str, str], length: int
             would see in it, or a field is the transport's own; the message shows no value.
     """
     lines = [f"{method} {target} HTTP/1.1"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines += map(": ".join, headers.items())
     if length is not None:
         lines.append(f"content-length: {length}")
     lines.append("user-agent: statebucket\r\n\r\n")

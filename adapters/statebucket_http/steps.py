@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from statebucket_http.tls_connection import TLSConnection
 
 _UNDER_WAY = frozenset({0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN, errno.EINTR})
-_SMALL = 64 * 1024  # bytes of a body that are copied behind the head, to leave with it
+_FIRST = 80 * 1024  # bytes that are copied to leave in one piece: a body of 64 KiB with its head
 
 
 class Step(Protocol):
@@ -148,15 +148,10 @@ class Exchange:
         connection.sent = False
         connection.reader.begin(bodiless=bodiless)
         self._pieces: Sequence[bytes | memoryview]
-        if len(body) > _SMALL:
-            rest = memoryview(body)[_SMALL:]
-            self._pieces = [head + body[:_SMALL], rest, *[memoryview(part) for part in more]]
-        elif not more:
+        if not more and len(head) + len(body) <= _FIRST:
             self._pieces = [head + body if body else head]
-        elif len(body) + sum(map(len, more)) <= _SMALL:
-            self._pieces = [b"".join((head, body, *more))]
         else:
-            self._pieces = [head + body, *[memoryview(part) for part in more]]
+            self._pieces = _pieces((head, body, *more))
         self._next = 0  # the piece that is sent now
         self._at = 0  # the byte in it
         self._broken: OSError | None = None
@@ -207,3 +202,20 @@ class Exchange:
         if connection.unsent:
             connection.write(b"")
         self.writing = connection.unsent
+
+
+def _pieces(parts: Sequence[bytes]) -> list[bytes | memoryview]:
+    """The parts of a request as they are sent: a first piece of many, and the rest uncopied."""
+    first: list[bytes | memoryview] = []
+    rest: list[bytes | memoryview] = []
+    room = _FIRST
+    for part in parts:
+        size = len(part)
+        if size <= room:
+            first.append(part)
+        else:
+            view = memoryview(part)
+            first.append(view[:room])
+            rest.append(view[room:])
+        room = max(0, room - size)
+    return [b"".join(first), *rest]

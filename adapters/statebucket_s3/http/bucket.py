@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from statebucket.port.remedies import Remedies
     from statebucket_http.wire import Reply, Request
     from statebucket_s3.http.options import HTTPOptions
-    from statebucket_s3.http.signing import Credentials
 
 
 class HTTPBucket:
@@ -234,14 +233,12 @@ class HTTPBucket:
 
     async def _once(self, request: Request) -> Reply:
         credentials = await self._credentials.get()
-        reply = await self._signed(request, credentials)
+        endpoint = self._endpoint
+        headers = self._signer.headers(endpoint, request, credentials)
+        reply = await self._transport.send(endpoint, request, headers)
         if replies.expired(reply, request, credentials, self._endpoint):
             other = await self._credentials.instead_of(credentials)
             if other is not None:  # nothing was done, and it may be sent again
-                reply = await self._signed(request, other)
+                headers = self._signer.headers(endpoint, request, other)
+                reply = await self._transport.send(endpoint, request, headers)
         return reply
-
-    async def _signed(self, request: Request, credentials: Credentials) -> Reply:
-        endpoint = self._endpoint
-        headers = self._signer.headers(endpoint, request, credentials)
-        return await self._transport.send(endpoint, request, headers)

@@ -6,21 +6,23 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-re
 from __future__ import annotations
 
 import time
-from base64 import b64encode
-from binascii import crc32
+from binascii import b2a_base64, crc32
 from hashlib import sha256
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from statebucket_http.signing import SecondClock, SigningKey
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
 
     from statebucket_http.wire import Endpoint, Request
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _EMPTY = sha256(b"").hexdigest()
 _UNSIGNED = "UNSIGNED-PAYLOAD"
+_MAX_FORMS = 256
 
 
 class Credentials(NamedTuple):
@@ -56,6 +58,7 @@ class Signer:
     def __init__(self, service: str) -> None:
         self._service = service
         self._kept: _DayKey | None = None  # replaced whole, so that threads see one or the other
+        self._forms: dict[tuple[str, ...], _Form] = {}
 
     def authorization(
         self,
@@ -81,11 +84,12 @@ class Signer:
             headers: The headers to sign, ``host`` among them, names in lower case.
             payload: The hexadecimal SHA-256 of the body, or what stands for it.
         """
-        names = sorted(headers)
-        signed = ";".join(names)
-        lines = "\n".join([f"{name}:{headers[name]}" for name in names])
+        form = self._forms.get(tuple(headers)) or self._form_of(tuple(headers))
+        signed = form.signed
+        lines = form.lines % form.values(headers)
         if " " in lines or "\t" in lines:
-            lines = "\n".join([f"{name}:{' '.join(headers[name].split())}" for name in names])
+            trimmed = {name: " ".join(value.split()) for name, value in headers.items()}
+            lines = form.lines % form.values(trimmed)
         canonical = f"{method}\n{path or '/'}\n{query}\n{lines}\n\n{signed}\n{payload}"
         kept = self._kept
         secret, day = credentials.secret_access_key, moment[:8]
@@ -97,6 +101,34 @@ class Signer:
             f"{_ALGORITHM} Credential={credentials.access_key_id}/{kept.scope}, "
             f"SignedHeaders={signed}, Signature={signature}"
         )
+
+    def _form_of(self, names: tuple[str, ...]) -> _Form:
+        """How headers of these names are signed, kept for the next request that has them."""
+        form = _Form.of(names)
+        if len(self._forms) < _MAX_FORMS:
+            self._forms[names] = form
+        return form
+
+
+class _Form(NamedTuple):
+    """How the headers of some names are signed. Requests differ in few names, and often in values.
+
+    Attributes:
+        signed: The names, in order.
+        lines: Their lines, with ``%s`` for each value.
+        values: Finds the values in that order.
+    """
+
+    signed: str
+    lines: str
+    values: Callable[[Mapping[str, str]], Any]
+
+    @classmethod
+    def of(cls, names: Iterable[str]) -> _Form:
+        """The form of some names, of which ``host`` is one and not the only one."""
+        ordered = sorted(names)
+        lines = "\n".join([f"{name.replace('%', '%%')}:%s" for name in ordered])
+        return cls(";".join(ordered), lines, itemgetter(*ordered))
 
 
 class _DayKey(NamedTuple):
@@ -144,7 +176,8 @@ class S3Signer:
         }
         if body:
             headers["x-amz-sdk-checksum-algorithm"] = "CRC32"  # what some services go by
-            headers["x-amz-checksum-crc32"] = b64encode(crc32(body).to_bytes(4, "big")).decode()
+            checksum = crc32(body).to_bytes(4, "big")
+            headers["x-amz-checksum-crc32"] = b2a_base64(checksum, newline=False).decode()
         if endpoint.scheme == "https":
             payload = _UNSIGNED
         else:

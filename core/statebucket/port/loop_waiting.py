@@ -110,13 +110,14 @@ def in_running_loop() -> LoopWaiting:
     Raises:
         UnsupportedOperation: See `running_loop`.
     """
-    loop = running_loop()
-    found = _waitings.get(loop)
-    if found is None:
-        for other in list(_waitings):
-            if other.is_closed():
-                _waitings.pop(other, None)
-        found = _waitings[loop] = LoopWaiting(loop)
+    try:
+        return _waitings[asyncio.get_running_loop()]
+    except (KeyError, RuntimeError):
+        loop = running_loop()
+    for other in list(_waitings):
+        if other.is_closed():
+            _waitings.pop(other, None)
+    found = _waitings[loop] = LoopWaiting(loop)
     return found
 
 

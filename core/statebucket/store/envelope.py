@@ -145,4 +145,4 @@ def _nonce(write_id: str, content_type: str) -> bytes:
     raw = bytes.fromhex(write_id)
     if content_type != JSON:
         return raw
-    return b"".join([_BLANKS[byte] for byte in raw])
+    return b"".join(map(_BLANKS.__getitem__, raw))

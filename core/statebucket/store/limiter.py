@@ -11,7 +11,7 @@ from statebucket.port.waiting import DeadlinePassed, stepping
 if TYPE_CHECKING:
     import asyncio
 
-    from statebucket.port.loops import PerLoop
+    from statebucket.port.waiting import Waiting
 
 
 class RequestLimiter(Protocol):
@@ -36,30 +36,48 @@ class Limiters:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._loops: PerLoop[_ForALoop] | None = None
+        # Without a lock, which a fork could leave locked: each step on it is one of the
+        # interpreter's, and a loop's own entry is only touched by its own thread.
+        self._loops: dict[Waiting, _ForALoop] = {}
         self._stepped: _ForThreads | None = None
         self._pid = 0  # of the process whose threads share it: a fork does not have them
 
-    def get(self) -> RequestLimiter:
-        """The limiter for the caller's event loop or thread."""
-        if stepping() is None:
-            loops = self._loops
-            if loops is None:
-                from statebucket.port.loops import PerLoop  # noqa: PLC0415  (imports asyncio)
+    def get(self, waiting: Waiting) -> RequestLimiter:
+        """The limiter for the caller's event loop or thread.
 
-                loops = self._loops = PerLoop(lambda: _ForALoop(self._size))
-            return loops.get()
+        Args:
+            waiting: The way it waits, which is its loop's; to ask for the running loop costs more.
+        """
+        found = self._loops.get(waiting)
+        if found is not None:
+            return found
+        if stepping() is None:
+            return self._add_loop(waiting)
         limiter, pid = self._stepped, os.getpid()
         if limiter is None or self._pid != pid:
             limiter = self._stepped = _ForThreads(self._size)
             self._pid = pid
         return limiter
 
+    def _add_loop(self, waiting: Waiting) -> RequestLimiter:
+        for other, limiter in list(self._loops.items()):
+            if limiter.loop.is_closed():
+                self._loops.pop(other, None)
+        added = self._loops[waiting] = _ForALoop(self._size)
+        return added
+
 
 class _ForALoop:
-    """A limiter that hands places from one request to the next: none is free while one waits."""
+    """A limiter that hands places from one request to the next: none is free while one waits.
+
+    Attributes:
+        loop: The running event loop, which it belongs to.
+    """
 
     def __init__(self, size: int) -> None:
+        from asyncio import get_running_loop  # noqa: PLC0415  (a loop is running, so asyncio is imported)
+
+        self.loop = get_running_loop()
         self._free = size
         self._urgent: deque[asyncio.Future[None]] = deque()
         self._line: deque[asyncio.Future[None]] = deque()
@@ -71,9 +89,7 @@ class _ForALoop:
         return True
 
     async def turn(self, *, urgent: bool) -> None:
-        from asyncio import get_running_loop  # noqa: PLC0415  (a loop is running, so asyncio is imported)
-
-        waiter = get_running_loop().create_future()
+        waiter = self.loop.create_future()
         line = self._urgent if urgent else self._line
         line.append(waiter)
         try:

@@ -436,7 +436,7 @@ class Objects:
         return attempt(
             call,
             request,
-            limiter=self._limiters.get(),
+            limiter=self._limiters.get(call.waiting),
             counter=self.counter,
             object_name=name,
             place=self.place,

@@ -48,15 +48,17 @@ class Call:
         outcome: Whether one of its writes may have happened so far.
         urgent: Whether its requests go before those that wait.
         waited: Whether other code may have run since it began.
+        waiting: The way it waits.
     """
 
-    __slots__ = ("deadline", "operation", "outcome", "seconds", "urgent", "waited")
+    __slots__ = ("deadline", "operation", "outcome", "seconds", "urgent", "waited", "waiting")
 
     def __init__(self, operation: str, seconds: float, *, urgent: bool = False) -> None:
         self.operation = operation
         self.urgent = urgent
         self.seconds = seconds
-        self.deadline = here().time() + seconds
+        self.waiting = here()
+        self.deadline = self.waiting.time() + seconds
         self.outcome: Outcome = "none"
         self.waited = False
 
@@ -86,7 +88,7 @@ async def attempt(
         DeadlineExceeded: The deadline passed during an attempt.
         StateBucketError: The error of the last attempt, if no further one fits into the deadline.
     """
-    waiting = here()
+    waiting = call.waiting
     last: StateBucketError | None = None
     for tries in range(1, MAX_TRIES + 1):
         sent = False

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from statebucket import ExecutionSnapshot, ExecutionState, errors
+from statebucket.port.waiting import here
 from statebucket.store.limiter import Limiters
 from statebucket.testing.contract.base import snapshot
 from support.scripted_bucket import ScriptedBucket, done_but_no_answer, fail, hang, opened, take
@@ -149,7 +150,7 @@ def test_a_deadline_of_the_callers_own_is_a_time_out_of_the_callers() -> None:
 
 def test_a_place_that_is_handed_to_a_call_being_cancelled_goes_on_to_the_next() -> None:
     async def work() -> None:
-        limiter = Limiters(1).get()
+        limiter = Limiters(1).get(here())
         assert limiter.take()
         cancelled, following = (asyncio.create_task(limiter.turn(urgent=False)) for _ in range(2))
         await asyncio.sleep(0)
@@ -167,7 +168,7 @@ def test_a_place_that_is_handed_to_a_call_being_cancelled_goes_on_to_the_next() 
 
 def test_a_call_that_is_cancelled_while_it_waits_takes_no_place() -> None:
     async def work() -> None:
-        limiter = Limiters(1).get()
+        limiter = Limiters(1).get(here())
         assert limiter.take()
         waits = asyncio.create_task(limiter.turn(urgent=False))
         await asyncio.sleep(0)
@@ -184,7 +185,7 @@ def test_an_urgent_request_passes_by_those_that_wait() -> None:
     order = []
 
     async def work() -> None:
-        limiter = Limiters(1).get()
+        limiter = Limiters(1).get(here())
         assert limiter.take()
 
         async def wait(name: str, *, urgent: bool) -> None:
