@@ -55,7 +55,7 @@ __all__ = [
     "open_store",
 ]
 
-# Not in __all__, by which ``import *`` and the API reference would load them.
+# Not in __all__: ``import *`` and the API reference would load them.
 _LATER = {
     "Entry": "statebucket.contract.entries",
     "ExecutionStore": "statebucket.contract.execution",
@@ -69,10 +69,10 @@ _LATER = {
     "SnapshotWriter": "statebucket.contract.writer",
 }
 
-if not TYPE_CHECKING:  # which would take any name for one of the module's
+if not TYPE_CHECKING:  # or a type checker would accept any name
 
     def __getattr__(name: str) -> type:
-        """Loads what a store returns when its module is asked for: a cold start need not."""
+        """Loads the modules of what a store returns on first use, off the cold-start path."""
         if name not in _LATER:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(import_module(_LATER[name]), name)

@@ -1,11 +1,11 @@
 """Every error that statebucket raises.
 
-All derive from `StateBucketError`. Four attributes tell what a caller needs to decide what to do:
+All derive from `StateBucketError`. Four attributes help a caller decide what to do:
 
 * ``outcome``: ``"none"`` (nothing was written) or ``"unknown"`` (the write may have happened, or
   may still happen).
 * ``object_name``: the object in the bucket the failed request was about, where there is one.
-* ``code``: what the service itself calls the failure, where it answered one.
+* ``code``: the service's own code for the failure, if it gave one.
 * ``transient``: whether the same call may succeed later. statebucket has already retried such an
   error until the call's deadline when it reaches the caller.
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 Outcome = Literal["none", "unknown"]
 
 MAX_SHOWN = 120
-"""The most characters of a caller's value in an error's message."""
+"""The most characters of a caller's value that an error message shows."""
 
 MAX_EXCERPT = 300
-"""The most characters of what a service, an SDK or a stored object says in an error's message."""
+"""The most characters that an error message quotes of a service, an SDK or a stored object."""
 
 
 def shown(value: object) -> str:
-    """A caller's value as an error's message shows it: its repr, cut where it is long."""
+    """A caller's value for an error message: its repr, shortened if it is long."""
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001  (a huge int, or a class whose repr fails)
@@ -42,20 +42,20 @@ def shown(value: object) -> str:
 
 
 def awaiting(value: object) -> str:
-    """What an error's message adds where a value is a call that was not awaited; else nothing."""
+    """A hint for an error message if a value is a call that was not awaited; otherwise empty."""
     if not hasattr(value, "__await__"):
         return ""
     return "; it was not awaited: write await before the call that returns it"
 
 
 def excerpt(said: object) -> str:
-    """What a service, an SDK or a stored object says, as an error's message may quote it.
+    """Text from a service, an SDK or a stored object, made safe to quote in an error message.
 
     Args:
         said: A text, the bytes of one, or an exception.
 
     Returns:
-        One line of at most 300 characters (and "…" where more was said) without control characters.
+        One line of at most 300 characters (and "…" if it was cut) without control characters.
     """
     if isinstance(said, bytes | bytearray | memoryview):
         said = bytes(said[: 4 * MAX_EXCERPT]).decode(errors="replace")
@@ -64,7 +64,7 @@ def excerpt(said: object) -> str:
 
 
 def printable(text: str) -> str:
-    """A text in which each character that a terminal or a log acts on is written as its escape.
+    """A text in which characters that terminals and logs act on are escaped.
 
     These are line breaks, control characters (C0, DEL, C1), bidirectional overrides and other
     invisible ones.
@@ -80,7 +80,7 @@ class StateBucketError(Exception):
     """The base of all errors of statebucket.
 
     Args:
-        message: What is wrong, naming the value and the rule; what `printable` escapes is escaped.
+        message: What is wrong, naming the value and the rule. It is escaped as by `printable`.
         object_name: The object in the bucket, where there is one.
         outcome: Whether a write may have happened.
         retry_after: Seconds that the service asked the client to wait.
@@ -108,8 +108,8 @@ class StateBucketError(Exception):
         self.code = code
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # As exceptions do by themselves, but past __init__, whose arguments are not all kept: an
-        # error that cannot be restored would break the pool of processes it comes from.
+        # As exceptions do by default, but without calling __init__, whose arguments are not all
+        # kept. An error that cannot be unpickled would break the process pool that it comes from.
         return _restored, (type(self), self.args), self.__dict__
 
     def __str__(self) -> str:
@@ -143,19 +143,19 @@ class InvalidTTL(InvalidInput):
 
 
 class InvalidSnapshot(InvalidInput):
-    """A snapshot with a field that its JSON could not carry unchanged."""
+    """A snapshot with a field that JSON cannot represent unchanged."""
 
 
 class InvalidValue(InvalidInput):
-    """A value that is not bytes, or that JSON cannot carry unchanged."""
+    """A value that is not bytes, or that JSON cannot represent unchanged."""
 
 
 class InvalidArgument(InvalidInput):
-    """An argument or option outside what it may be."""
+    """An argument or option that is not allowed."""
 
 
 class InvalidURL(InvalidInput):
-    """A store URL that cannot be read, or that carries a secret."""
+    """A store URL that cannot be parsed, or that carries a secret."""
 
 
 class UnsupportedOperation(InvalidInput):
@@ -196,7 +196,7 @@ class UnknownScheme(InvalidInput):
 
 
 class AdapterNotInstalled(StateBucketError, ImportError):
-    """The adapter or its SDK cannot be loaded; ours name the pip command that installs it."""
+    """The adapter or its SDK cannot be loaded; the message of ours has the pip command."""
 
 
 # What the service answered.
@@ -244,7 +244,7 @@ class Unavailable(StateBucketError):
 class UntrustedCertificate(Unavailable):
     """The TLS certificate is not trusted, or is for another host; nothing was sent.
 
-    The next try would meet the same certificate, so there is none.
+    It is not retried: the next attempt would get the same certificate.
     """
 
     transient = False
@@ -259,18 +259,18 @@ class DeadlineExceeded(StateBucketError, TimeoutError):
 class RequestRejected(StateBucketError):
     """The service refused the request; trying it again will not help.
 
-    It is malformed or not allowed, or there is no room for what it writes.
+    It is malformed or not allowed, or the service is out of space.
     """
 
 
 class DeleteIncomplete(StateBucketError):
-    """A clean-up could not remove every object; running it again goes on where it stopped.
+    """A clean-up could not remove every object; run it again to continue.
 
     Attributes:
         failures: The error for each object that is still there, by object name (by key after
-            `delete_many`), and for a prefix whose listing ended in one: the first 100, but after
-            `delete_many` all.
-        failed: How many there are, with those that ``failures`` leaves out.
+            `delete_many`), and for each prefix whose listing failed: the first 100, but all of them
+            after `delete_many`.
+        failed: How many there are, including those that ``failures`` leaves out.
         report: What was removed.
     """
 
@@ -292,12 +292,12 @@ class DeleteIncomplete(StateBucketError):
 
 
 class SweepIncomplete(StateBucketError):
-    """A sweep could not do all that it found to do; running it again goes on where it stopped.
+    """A sweep could not finish its work; run it again to continue.
 
     Attributes:
-        failures: The error for each object, by object name, and for a prefix whose listing ended
-            in one: the first 100.
-        failed: How many there are, with those that ``failures`` leaves out.
+        failures: The error for each object, by object name, and for each prefix whose listing
+            failed: the first 100.
+        failed: How many there are, including those that ``failures`` leaves out.
         report: What was done.
     """
 
@@ -324,13 +324,12 @@ class SweepIncomplete(StateBucketError):
 class VersionConflict(StateBucketError):
     """A conditional write lost: the object is not at the version the condition names.
 
-    ``outcome`` is ``"unknown"`` when a reply was lost on the way and another writer's version is
-    there now: our write may have come before it.
+    ``outcome`` is ``"unknown"`` when a reply was lost and another writer's version is stored now:
+    this write may have happened before it.
 
     Attributes:
-        current: With ``want_current=True``, the `Stored` value that won. None where it was not
-            asked for, where there is none any more (or an expired one), and where it cannot be
-            decoded.
+        current: With ``want_current=True``, the `Stored` value that won. None if it was not
+            requested, if it no longer exists (or has expired), or if it cannot be decoded.
     """
 
     def __init__(
@@ -362,12 +361,12 @@ class LeaseLost(StateBucketError):
 class PreconditionFailed(StateBucketError):
     """For adapters: the service refused a conditional request (412 and its relatives).
 
-    The core looks into it and raises `VersionConflict` where it is a lost race, so that callers
-    of a store never see this class.
+    The core looks into it, and raises `VersionConflict` if a race was lost: callers of a store
+    never see this class.
 
     Attributes:
-        remedy: What may help where the condition holds and the service refuses it all the same;
-            empty where the adapter knows of nothing.
+        remedy: What may help if the service refuses a condition that is true; empty if the adapter
+            knows of nothing.
     """
 
     remedy = ""

@@ -1,4 +1,4 @@
-"""What a library that stands on statebucket checks of what its own callers give it."""
+"""Checks of the stores that are passed to libraries built on statebucket."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ __all__ = ["asynchronous_store", "blocking_store", "duration"]
 
 
 def asynchronous_store(store: StateStore, taker: str) -> StateStore:
-    """An asynchronous store or tenant's view, as it was given: 0 requests.
+    """Returns an asynchronous store or tenant's view after checking that it is one: 0 requests.
 
     Args:
-        store: What was given as one.
-        taker: What takes it, for the error.
+        store: The value that was passed.
+        taker: The class or function it was passed to, for the error.
 
     Raises:
         InvalidArgument: It is something else; the error says what to write.
     """
-    # A blocking store has the names of all calls, which is what the protocol looks at.
+    # A blocking store passes the protocol's check, which compares only the names of calls.
     given: object = store
     if isinstance(given, BlockingStateStore) or not isinstance(given, StateStore):
-        raise _refusal(store, taker, "an asynchronous store, of statebucket.open_store")
+        raise _refusal(store, taker, "an asynchronous store, from statebucket.open_store")
     return store
 
 
 def blocking_store(store: BlockingStateStore, taker: str) -> BlockingStateStore:
-    """A blocking store or tenant's view, as it was given: 0 requests.
+    """Returns a blocking store or tenant's view after checking that it is one: 0 requests.
 
     Args:
-        store: What was given as one.
-        taker: What takes it, for the error.
+        store: The value that was passed.
+        taker: The class or function it was passed to, for the error.
 
     Raises:
         InvalidArgument: It is something else; the error says what to write.
     """
     if not isinstance(store, BlockingStateStore):
-        raise _refusal(store, taker, "a blocking store, of statebucket.sync.open_store")
+        raise _refusal(store, taker, "a blocking store, from statebucket.sync.open_store")
     return store
 
 
 def _refusal(store: object, taker: str, wanted: str) -> InvalidArgument:
     if isinstance(store, str):  # not shown: it may carry a secret
-        found = "a text. Open the store first, with open_store(url)"
+        found = "a string. Open the store first, with open_store(url)"
     elif isinstance(store, ExecutionStore | BlockingExecutionStore):
-        found = "a store that is bound to one execution. Give the store, or store.tenant(name)"
+        found = "a store that is bound to one execution. Pass the store, or store.tenant(name)"
     elif isinstance(store, BlockingStateStore):
-        found = "a blocking store, of statebucket.sync"
+        found = "a blocking store, from statebucket.sync"
     elif isinstance(store, StateStore):
         found = "an asynchronous store"
     else:

@@ -1,4 +1,4 @@
-"""From a URL to an open store: finds the adapter, splits the options, puts the store together."""
+"""From a URL to an open store: finds the adapter, reads the options, builds the store."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ BUILT_IN = {
     "az+http": "statebucket_azure:open_bucket_over_http",
 }
 """The entry points of this distribution, so that a cold start need not read the metadata of every
-installed one (20 ms where `importlib.metadata` is not loaded yet). A test holds them to those that
-pyproject.toml declares."""
+installed one (20 ms where `importlib.metadata` is not loaded yet). A test compares them with those
+that pyproject.toml declares."""
 
 _EXTRAS = {
     "s3": "s3",
@@ -56,7 +56,7 @@ _EXTRAS = {
     "az": "azure",
     "az+http": "http",
 }
-"""The extra that brings what an entry point of this distribution needs."""
+"""The extra that installs what each of these entry points needs."""
 
 _SDK = "sdk"
 _ENGINE_VARIABLE = "STATEBUCKET_ENGINE"
@@ -77,38 +77,38 @@ def open_store(
 ) -> ObjectStateStore:
     """Opens a state store. No request is sent before the first call of the store.
 
-    The store is an async context manager; without ``async with`` it works as well, and
-    ``await store.shutdown()`` closes it.
+    The store is an async context manager; it also works without ``async with``, and then ``await
+    store.shutdown()`` closes it.
 
     Args:
         url: ``memory://``, ``sqlite:///relative.db``, ``sqlite:////absolute.db``,
             ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``az://container/prefix?account=NAME``;
             by default the environment variable ``STATEBUCKET_URL``. A keyword here wins over the
             URL's parameter of the same name.
-        deadline: The time within which each call answers, retries included, a `timedelta` or
-            seconds, at most a day; 10 seconds by default.
+        deadline: The longest time that a call may take, retries included, a `timedelta` or seconds,
+            at most a day; 10 seconds by default.
         owner_index: False for a bucket whose tenants are kept apart by IAM: only tenant views,
             and nothing outside ``tenants/`` is touched.
-        engine: Another implementation of the scheme, where one is registered; by default the
-            environment variable ``STATEBUCKET_ENGINE``, for the schemes that have the engine it
-            names, or else ``sdk``.
-        tenant: Opens this tenant's view, as ``store.tenant(…)`` gives it.
+        engine: The implementation of the scheme to use, if several are registered; by default the
+            one that the environment variable ``STATEBUCKET_ENGINE`` names, if the scheme has it, or
+            else ``sdk``.
+        tenant: Opens this tenant's view, like ``store.tenant(…)``.
         max_in_flight: The most requests at one time from one event loop; 32 by default.
-        finished_ttl: A TTL for snapshots in a terminal state that are saved without one, a
+        finished_ttl: The TTL of snapshots in a terminal state that are saved without one, a
             `timedelta` or seconds.
-        retention: The TTL of whatever is written without one, snapshots and keys, a `timedelta` or
-            seconds; for ever by default. Each write counts it again, an update too. For finished
-            snapshots ``finished_ttl`` comes first. Longer than the longest job, or what a job
-            has written at its start is gone before its end.
-        clock: The time now, for tests: in seconds since the epoch, or as a `datetime` with a time
-            zone; `time.time` by default.
-        options: The adapter's own: an SDK session or client of the caller's (never closed by
+        retention: The TTL of everything that is written without one, snapshots and keys, a
+            `timedelta` or seconds; for ever by default. It counts from each write or update.
+            ``finished_ttl`` takes precedence for finished snapshots. Make it longer than your
+            longest job: otherwise what a job writes at its start expires before its end.
+        clock: A function that returns the time, for tests: in seconds since the epoch, or as a
+            `datetime` with a time zone; `time.time` by default.
+        options: The adapter's own options: your SDK session or client (never closed by
             statebucket), server-side encryption, ``ttl_tags``; see the adapter.
 
     Raises:
-        InvalidURL: The URL cannot be read, carries a secret, or has an unknown parameter.
-        InvalidKey: ``tenant`` cannot name one.
-        InvalidArgument: An option is unknown or outside what it may be.
+        InvalidURL: The URL cannot be parsed, carries a secret, or has an unknown parameter.
+        InvalidKey: ``tenant`` cannot name a tenant.
+        InvalidArgument: An option is unknown or not allowed.
         InvalidTTL: ``finished_ttl`` or ``retention`` is not a positive duration.
         UnknownScheme: No adapter is registered for the scheme and engine.
         AdapterNotInstalled: The adapter's SDK is missing; the message has the pip command.
@@ -137,7 +137,7 @@ def open_store(
     if core.retention is not None:
         duration(core.retention, "the option 'retention'", error=InvalidTTL)
     if finished_ttl is not None:
-        to_milliseconds(finished_ttl)  # refuses what is no TTL
+        to_milliseconds(finished_ttl)  # raises if it is not a TTL
     location = Location(
         scheme=read.scheme,
         host=read.host,
@@ -160,21 +160,21 @@ def open_store(
 
 
 def _seconds_of(clock: Callable[[], float | datetime]) -> Callable[[], float]:
-    """A caller's clock as one that returns seconds since the epoch."""
+    """Adapts a caller's clock to return seconds since the epoch."""
     now = clock() if callable(clock) else None
     if isinstance(now, datetime) and now.tzinfo is not None:
-        return lambda: clock().timestamp()  # type: ignore[union-attr]  # as it did just now
+        return lambda: clock().timestamp()  # type: ignore[union-attr]  # checked just now
     if isinstance(now, bool) or not isinstance(now, int | float) or not math.isfinite(now):
         got = f"returned {shown(now)}" if callable(clock) else "is not callable"
         raise InvalidArgument(
             "clock must return seconds since the epoch or a timezone-aware datetime; "
             f"{shown(clock)} {got}"
         )
-    return clock  # type: ignore[return-value]  # as it did just now
+    return clock  # type: ignore[return-value]  # checked just now
 
 
 def schemes() -> list[str]:
-    """The schemes that a store can be opened by, of this and all installed distributions."""
+    """The schemes of store URLs, of this and all installed distributions."""
     return sorted({name.partition("+")[0] for name in _names()})
 
 
@@ -184,14 +184,14 @@ def _names() -> set[str]:
 
 
 def _adapter_of(scheme: str, engine: str | None) -> str:
-    """The name of the adapter for a scheme and engine.
+    """The name of an adapter for a scheme and engine.
 
     Args:
         scheme: The URL's scheme.
-        engine: The engine that the caller has chosen; None leaves it to the environment.
+        engine: The engine that the caller chose; None leaves it to the environment.
 
     Raises:
-        UnknownScheme: The environment names an engine that no scheme has.
+        UnknownScheme: The environment names an engine that no adapter has.
     """
     if engine is not None:
         return _with(scheme, engine)

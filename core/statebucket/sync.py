@@ -1,18 +1,18 @@
 """The blocking store, for plain handlers: ``from statebucket.sync import open_store``.
 
 It has the calls of `statebucket.StateStore`, without ``await``: a call blocks its thread until the
-answer is there, an async iterator becomes an iterator, an async context manager a plain one. The
-methods are made from the asynchronous ones, so that there is one definition; ``sync.pyi`` tells it
-to editors and type checkers.
+answer arrives, an async iterator becomes an iterator, an async context manager a plain one. The
+methods are generated from the asynchronous ones, so that each is defined only once; ``sync.pyi``
+describes them to editors and type checkers.
 
 Over SQLite, memory and ``engine=http`` a call runs in the caller's own thread: no event loop, no
-other thread, no asyncio. What has many requests under way at a time (a lease, a writer, a sweep)
-and what goes through an SDK runs in one background thread with an event loop, which all blocking
-stores of the process share, and which keeps connections between calls.
+other thread, no asyncio. Calls that send many requests at the same time (a lease, a writer, a
+sweep) and calls that use an SDK run in one background thread with an event loop. All blocking
+stores of the process share it, and it keeps connections open between calls.
 
 A store may be used at module scope, from several threads, inside a running event loop (which a call
-blocks), and after a fork. A call that is interrupted (KeyboardInterrupt) is cancelled. At
-interpreter exit, what was not closed is closed.
+blocks), and after a fork. A call that is interrupted (KeyboardInterrupt) is cancelled. Stores that
+are still open at interpreter exit are closed then.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class _Background:
         self._thread = threading.Thread(target=self._serve, name="statebucket-sync", daemon=True)
         try:
             self._thread.start()
-        except RuntimeError as error:  # Python 3.12 and later start none at the interpreter's exit
+        except RuntimeError as error:  # Python 3.12 and later start no thread at interpreter exit
             self.loop.close()
             raise UnsupportedOperation(
                 "a blocking store cannot be used any more: the interpreter is shutting down"
@@ -69,8 +69,8 @@ class _Background:
     def _serve(self) -> None:
         """Runs the loop until it is stopped.
 
-        asyncio lets a callback's SystemExit and KeyboardInterrupt out of the loop, too, which are
-        for the caller alone.
+        asyncio also raises a callback's SystemExit and KeyboardInterrupt here; only the caller may
+        get them.
         """
         while True:
             try:
@@ -80,7 +80,7 @@ class _Background:
             return
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs a coroutine there, and waits for it here."""
+        """Runs a coroutine in the loop, and waits for it in this thread."""
         if self.pid != os.getpid():
             work.close()
             raise UnsupportedOperation("an iterator cannot be used after a fork: create a new one")
@@ -95,17 +95,17 @@ class _Background:
         try:
             result, left = future.result()
         except BaseException:
-            future.cancel()  # stops what is no longer waited for
+            future.cancel()  # no one waits for it any more
             raise
         if left is not None:
             raise left
         return cast("T", result)
 
     def can_be_asked(self) -> bool:
-        """Whether there is a loop to close something in, and it is not for the loop itself to do.
+        """Whether something can be closed in the loop from this thread.
 
-        It is where the garbage collector, in the loop's own thread, meets an iterator that was left
-        half way.
+        Not from the loop's own thread, in which the garbage collector may find an abandoned
+        iterator.
         """
         here = self.pid == os.getpid() and not self.loop.is_closed()
         return here and threading.current_thread() is not self._thread
@@ -113,7 +113,7 @@ class _Background:
     def close(self) -> None:
         """Closes every store of this process, then the loop."""
         if self.pid != os.getpid():
-            return  # a child's copy: its thread did not come along
+            return  # a forked child's copy: it has no thread
         from asyncio import run_coroutine_threadsafe  # noqa: PLC0415  (as above)
 
         stores = list(_open)
@@ -128,7 +128,7 @@ class _Background:
 
 
 async def _contained(work: Coroutine[Any, Any, T]) -> tuple[T | None, BaseException | None]:
-    """What a coroutine returns; or what would end the loop, and is the caller's."""
+    """A coroutine's result, or an exception for the caller that would end the loop."""
     try:
         return await work, None
     except (SystemExit, KeyboardInterrupt) as left:
@@ -153,29 +153,30 @@ def _loop() -> _Background:
 
 
 def _refuse_greenlets() -> None:
-    """Refuses to start the loop in what gevent has made of threads: a greenlet of the caller's.
+    """Refuses to start the loop where gevent has patched threads to be greenlets.
 
-    The loop would be the running one of every greenlet, and Django's ORM, for one, refuses to work
-    where one is running.
+    The loop would then be running in every greenlet, and Django's ORM, for one, refuses to work
+    where a loop is running.
     """
     monkey = sys.modules.get("gevent.monkey")
     if monkey is not None and monkey.is_module_patched("threading"):
         raise UnsupportedOperation(
             "a blocking store needs a thread of its own, and gevent has replaced threads by "
-            "greenlets: use it in a process that is not patched, or leave what it needs as it is, "
+            "greenlets: use it in a process that is not patched, or leave these modules unpatched: "
             "gevent.monkey.patch_all(thread=False, queue=False, socket=False, select=False)"
         )
 
 
 def _after_fork() -> None:
     global _background, _lock
-    # The parent's thread does not exist here, and its lock may have been held. Its connections are
-    # the parent's to close: that they are dropped here unclosed is no news for anybody.
+    # The parent's thread does not exist here, and its lock may have been held. The parent closes
+    # its connections: dropping them here unclosed needs no warning.
     if _background is not None:
         loop = _background.loop
         loop.set_exception_handler(lambda _loop, _context: None)
-        # The kernel's list of the sockets that the loop watches is the parent's, too. A connection
-        # closed here would go off it, and the parent would wait in vain for its next answer.
+        # The kernel's list of sockets that the loop watches is shared with the parent. Closing a
+        # connection here would remove it from that list, and the parent would wait in vain for its
+        # next answer.
         import asyncio  # noqa: PLC0415  (as above)
 
         if isinstance(loop, asyncio.BaseEventLoop):
@@ -189,7 +190,7 @@ if hasattr(os, "register_at_fork"):
 
 @atexit.register
 def _at_exit() -> None:
-    global _background  # noqa: PLW0603  (what comes after us starts again)
+    global _background  # noqa: PLW0603  (a call after this one starts a new loop)
     if _background is not None:
         _background.close()
         _background = None
@@ -246,16 +247,16 @@ class _Blocking:
 
 
 class _Block(_Blocking):
-    """What is entered by ``with``; in place of what is inside, it says so."""
+    """A context manager; using it without ``with`` raises an error that says to enter it."""
 
     __slots__ = ()
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  (never returns)
-        return getattr(self.__wrapped__, name)  # which has no such thing before it is entered
+        return getattr(self.__wrapped__, name)  # raises, since it is not entered yet
 
 
 def _blocking(value: Any, same: _Blocking | None = None) -> Any:  # noqa: ANN401
-    """What an asynchronous call returned, for a blocking caller."""
+    """The blocking form of what an asynchronous call returned."""
     if same is not None and value is same.__wrapped__:
         return same
     for contract, blocking in _CLASSES.items():
@@ -285,9 +286,9 @@ def _method(name: str, source: Callable[..., Any], declaration: Declaration) -> 
 
 
 def _described(call: Callable[..., Any], source: Callable[..., Any]) -> Callable[..., Any]:
-    """A blocking call that says of itself what the asynchronous one does, in its own types."""
+    """Gives a blocking call the docstring and signature of the asynchronous one, adapted."""
     call.__doc__ = for_blocking(source.__doc__)
-    # What `inspect.signature`, and so `help`, looks at: the same arguments, with other types.
+    # For `inspect.signature`, and so `help`: the same arguments with other types.
     twin = types.FunctionType(source.__code__, {}, source.__name__, source.__defaults__)
     twin.__kwdefaults__ = source.__kwdefaults__
     twin.__annotations__ = call.__annotations__ = types_for_blocking(source.__annotations__)
@@ -299,10 +300,10 @@ class _Runner(Protocol):
     """Where the coroutines of a blocking object run."""
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs one, and waits for it here."""
+        """Runs a coroutine, and waits for it."""
 
     def iterate(self, items: AsyncIterator[T]) -> Generator[T, None, None]:
-        """An iterator over an asynchronous one; closing it closes that."""
+        """An iterator over an asynchronous iterator; closing it closes that one."""
 
 
 class _InThisThread:
@@ -316,7 +317,7 @@ class _InThisThread:
 
 
 class _InTheLoop:
-    """Runs them in the background loop, which is started where there is none."""
+    """Runs them in the background loop, which is started if necessary."""
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return _loop().run(work)
@@ -331,7 +332,7 @@ _in_the_loop = _InTheLoop()
 
 
 class _Items(Generic[T]):
-    """A blocking iterator, which says so where it is taken for an asynchronous one."""
+    """A blocking iterator; using it with ``async for`` raises an error that says so."""
 
     __slots__ = ("_items",)
 
@@ -345,7 +346,7 @@ class _Items(Generic[T]):
         return next(self._items)
 
     def close(self) -> None:
-        """Ends it before its end, as the collector does with one that is no longer used."""
+        """Ends it early, as the garbage collector does with an iterator that is no longer used."""
         self._items.close()
 
     def __aiter__(self) -> Self:

@@ -1570,38 +1570,38 @@ def open_store(
 ) -> BlockingStateStore:
     """Opens a state store. No request is sent before the first call of the store.
 
-    The store is a context manager; without ``with`` it works as well, and
-    ``store.shutdown()`` closes it.
+    The store is a context manager; it also works without ``with``, and then ``await
+    store.shutdown()`` closes it.
 
     Args:
         url: ``memory://``, ``sqlite:///relative.db``, ``sqlite:////absolute.db``,
             ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``az://container/prefix?account=NAME``;
             by default the environment variable ``STATEBUCKET_URL``. A keyword here wins over the
             URL's parameter of the same name.
-        deadline: The time within which each call answers, retries included, a `timedelta` or
-            seconds, at most a day; 10 seconds by default.
+        deadline: The longest time that a call may take, retries included, a `timedelta` or seconds,
+            at most a day; 10 seconds by default.
         owner_index: False for a bucket whose tenants are kept apart by IAM: only tenant views,
             and nothing outside ``tenants/`` is touched.
-        engine: Another implementation of the scheme, where one is registered; by default the
-            environment variable ``STATEBUCKET_ENGINE``, for the schemes that have the engine it
-            names, or else ``sdk``.
-        tenant: Opens this tenant's view, as ``store.tenant(…)`` gives it.
+        engine: The implementation of the scheme to use, if several are registered; by default the
+            one that the environment variable ``STATEBUCKET_ENGINE`` names, if the scheme has it, or
+            else ``sdk``.
+        tenant: Opens this tenant's view, like ``store.tenant(…)``.
         max_in_flight: The most requests at one time; 32 by default.
-        finished_ttl: A TTL for snapshots in a terminal state that are saved without one, a
+        finished_ttl: The TTL of snapshots in a terminal state that are saved without one, a
             `timedelta` or seconds.
-        retention: The TTL of whatever is written without one, snapshots and keys, a `timedelta` or
-            seconds; for ever by default. Each write counts it again, an update too. For finished
-            snapshots ``finished_ttl`` comes first. Longer than the longest job, or what a job
-            has written at its start is gone before its end.
-        clock: The time now, for tests: in seconds since the epoch, or as a `datetime` with a time
-            zone; `time.time` by default.
-        options: The adapter's own: an SDK session or client of the caller's (never closed by
+        retention: The TTL of everything that is written without one, snapshots and keys, a
+            `timedelta` or seconds; for ever by default. It counts from each write or update.
+            ``finished_ttl`` takes precedence for finished snapshots. Make it longer than your
+            longest job: otherwise what a job writes at its start expires before its end.
+        clock: A function that returns the time, for tests: in seconds since the epoch, or as a
+            `datetime` with a time zone; `time.time` by default.
+        options: The adapter's own options: your SDK session or client (never closed by
             statebucket), server-side encryption, ``ttl_tags``; see the adapter.
 
     Raises:
-        InvalidURL: The URL cannot be read, carries a secret, or has an unknown parameter.
-        InvalidKey: ``tenant`` cannot name one.
-        InvalidArgument: An option is unknown or outside what it may be.
+        InvalidURL: The URL cannot be parsed, carries a secret, or has an unknown parameter.
+        InvalidKey: ``tenant`` cannot name a tenant.
+        InvalidArgument: An option is unknown or not allowed.
         InvalidTTL: ``finished_ttl`` or ``retention`` is not a positive duration.
         UnknownScheme: No adapter is registered for the scheme and engine.
         AdapterNotInstalled: The adapter's SDK is missing; the message has the pip command.

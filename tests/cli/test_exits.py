@@ -107,7 +107,7 @@ def test_an_answer_that_cannot_be_written_is_an_error_of_one_line(
             check=False,
         )
     assert done.returncode == 1
-    assert done.stderr == "OSError: the answer cannot be written: No space left on device\n"
+    assert done.stderr == "OSError: the output cannot be written: No space left on device\n"
 
 
 @pytest.mark.parametrize("command", [("tenants",), ("doctor",), ("--help",)])
@@ -219,8 +219,8 @@ def test_a_name_that_begins_with_a_dash_is_said_to_come_after_two(
     answer = cli(*command, "-var-app", "--json")
     assert answer.code == 2
     assert "statebucket snapshots -- -" in answer.json["error"]["message"]
-    assert "after two dashes" in " ".join(cli(*command, "-var-app").text.split())
-    assert "after two dashes" not in cli(*command, "--nonesuch").text
+    assert "two dashes before" in " ".join(cli(*command, "-var-app").text.split())
+    assert "two dashes before" not in cli(*command, "--nonesuch").text
 
 
 def test_a_tenant_whose_name_begins_with_a_dash_is_found(cli: Callable[..., Any]) -> None:

@@ -39,7 +39,7 @@ def test_what_awaits_takes_an_asynchronous_store_only(name: str) -> None:
         r"open_store\(url\)": "memory://",
         "one execution.*store.tenant": store.tenant("acme").execution("e1"),
         "is a blocking store": sync.open_store("memory://"),
-        "is a blocking store, of": sync.open_store("memory://").tenant("acme"),
+        "is a blocking store, from": sync.open_store("memory://").tenant("acme"),
         "is dict": {},
     }
     for said, given in refused.items():

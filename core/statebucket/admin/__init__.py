@@ -1,4 +1,4 @@
-"""What operators run on a whole bucket, and what may take long.
+"""What operators run on a whole bucket; it may take long.
 
 `copy` moves tenants from one store to another::
 

@@ -20,8 +20,8 @@ class BucketRules(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         needed: What the store needs, as the service would show it.
-        found: What the bucket has; None where its rules cannot be seen.
-        terraform: Whether our Terraform module's mark is on them.
+        found: What the bucket has; None if its rules cannot be read.
+        terraform: Whether our Terraform module has marked them.
     """
 
     needed: tuple[Rule, ...] = ()

@@ -1,4 +1,4 @@
-"""Whether a service keeps to conditions and listings, tried on objects of the doctor's own."""
+"""Tries, on objects of the doctor's own, whether a service honours conditions and listings."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class _Trial(NamedTuple):
     """Something to try.
 
     Attributes:
-        name: The end of the name of the object that it is tried on.
+        name: The end of the name of its object.
         what: What is tried, for messages.
-        run: Tries it. Returns how the service fails at it and how to fix that; None where it does
-            as it should.
-        broken: What the store's calls do where it does not.
+        run: Tries it. Returns how the service fails and how to fix that; None if it does what it
+            should.
+        broken: What goes wrong in the store's calls if it does not.
     """
 
     name: str
@@ -44,12 +44,12 @@ class _Trial(NamedTuple):
 
 
 class ConditionTrials:
-    """Tries what the store's promises rest on, at the same time, and removes what it has written.
+    """Tries what the store's promises depend on, all at once, and removes what it wrote.
 
     Args:
         bucket: The adapter.
-        start: What the names of the objects to try it on begin with.
-        expiry: When they expire, should they not be removed.
+        start: How the names of the trial objects begin.
+        expiry: When they expire, in case they are not removed.
         deadline: Seconds that each request may take.
     """
 
@@ -60,14 +60,14 @@ class ConditionTrials:
         self._deadline = deadline
 
     async def findings(self) -> list[Finding]:
-        """A finding for each promise that does not hold; one that all do, where all do."""
+        """A finding for each promise that is broken, or one that says that all are kept."""
         trials = (
             _Trial(
                 "create",
                 "creating an object that exists",
                 self._create,
-                "if_version=Version.ABSENT, lease() and the first update() may overwrite "
-                "what somebody else has stored",
+                "if_version=Version.ABSENT, lease() and the first update() may overwrite what "
+                "another writer has stored",
             ),
             _Trial(
                 "replace",
@@ -81,7 +81,7 @@ class ConditionTrials:
                 "replacing an object at an old version",
                 self._replace_old,
                 "if_version=, update(), only_newer=True and save_snapshot(lease=) may overwrite a "
-                "newer value, and two may hold one lease",
+                "newer value, and two workers may hold one lease",
             ),
             _Trial(
                 "delete",
@@ -93,20 +93,20 @@ class ConditionTrials:
                 "delete-old",
                 "deleting an object at an old version",
                 self._delete_old,
-                "sweep() and conditional deletes may remove what was written since",
+                "sweep() and conditional deletes may remove newer values",
             ),
             _Trial(
                 "list-",
                 "listing below a prefix in pages",
                 self._list,
                 "list_snapshots(), delete_execution_state(), delete_tenant() and sweep() may miss "
-                "objects or meet others'",
+                "objects or affect those of others",
             ),
         )
         found = [one for one in await asyncio.gather(*map(self._tried, trials)) if one is not None]
         if found:
             return found
-        message = "writes and deletes keep to their conditions, a listing to its prefix and pages"
+        message = "writes and deletes honour their conditions, and listings their prefix and pages"
         return [Finding(check="conditions", status="ok", message=message)]
 
     async def _tried(self, trial: _Trial) -> Finding | None:
@@ -189,7 +189,7 @@ class ConditionTrials:
         return "is not refused", _ELSEWHERE
 
     async def _adjustment(self, name: str, error: PreconditionFailed) -> Remedy:
-        """The option by which the service does what it has refused; else what the adapter says."""
+        """The option with which the service accepts it, or else the adapter's advice."""
         adjusted = self._bucket.adjusted() if isinstance(self._bucket, Adjustable) else {}
         for option, bucket in adjusted.items():
             version = await self._put(name)
@@ -204,7 +204,7 @@ class ConditionTrials:
     async def _put(
         self, name: str, condition: Version | None = None, *, bucket: Bucket | None = None
     ) -> Version:
-        """Writes an object, with a body of its own, so that versions differ that are hashes."""
+        """Writes an object with a unique body, so that versions differ even if they are hashes."""
         mark = os.urandom(8).hex()
         metadata = {"writeid": mark, "expiresat": str(self._expiry.at_ms)}
         write = Write(name, mark.encode(), BYTES, metadata, self._expiry)
@@ -221,7 +221,7 @@ class ConditionTrials:
         return [f"{prefix}{letter}" for letter in "abc"]
 
     async def _removed(self, name: str) -> None:
-        """Removes what was written; should that fail, its TTL does."""
+        """Removes what was written; if that fails, its TTL removes it."""
         for one in self._listed(name) if name.endswith("list-") else (name,):
             with contextlib.suppress(StateBucketError, TimeoutError):
                 await self._within(self._bucket.delete(one))

@@ -1,7 +1,7 @@
-"""Copying one part of a store, beside others who copy the rest.
+"""Copying one part of a store, while other processes copy the rest.
 
-Each execution is copied by one of them: by the part that holds its snapshot, or where it has none,
-by the part that holds its keys. Nothing is remembered of what others do, nor of what was copied.
+Each execution is copied by one of them: by the part that holds its snapshot, or if it has none, by
+the part that holds its keys. The parts share no memory of what was copied.
 """
 
 from __future__ import annotations

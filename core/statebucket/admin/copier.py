@@ -1,16 +1,16 @@
 """One copy of tenants from one store to another; `statebucket.admin.copy` runs it.
 
-Each object is read, written on condition of what was seen at the destination, and read back. An
-execution is copied as one: where the destination's snapshot is newer, nothing of it is touched;
-else its keys are made those of the source, and the snapshot follows last, so that a snapshot at the
-destination says that its keys are there; where a key could not be copied, the snapshot waits. Its
-keys that were set without a tenant go with the first of its tenants, unless any tenant's snapshot
-of it is newer at the destination. A key of no execution has nothing that tells older from
-newer: one that differs stays as it is, unless the caller says otherwise.
+Each object is read, written on the condition that the destination has not changed, and read back.
+An execution is copied as a whole. If the destination's snapshot is newer, nothing of it is touched.
+Otherwise its keys are made equal to the source's, and the snapshot is copied last: a snapshot at
+the destination implies that its keys are complete. If a key could not be copied, the snapshot is
+not. Its keys that were set without a tenant go with the first of its tenants, unless any tenant's
+snapshot of it is newer at the destination. For a key of no execution there is no way to tell which
+side is newer: if it differs it stays as it is, unless the caller says otherwise.
 
-What is there already and equal is not written again, so that an interrupted copy is gone on with by
-running it again. Expiry is kept to the millisecond. Leases are not copied; their fences grow with
-the clock in any store. What the source has deleted since an earlier copy stays.
+What is equal at the destination is not written again, so running an interrupted copy again
+continues it. Expiry is kept to the millisecond. Leases are not copied; their fences grow with the
+clock in any store. What the source has deleted since an earlier copy stays.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 16
 
-# Any other error is the store's, not this object's: it ends the copy, to be gone on with later.
+# Any other error concerns the store, not this object: it ends the copy, which can be continued
+# later.
 _OF_ONE_OBJECT = (
     CorruptObject,
     InvalidKey,
@@ -56,13 +57,13 @@ class Copier:
 
     Args:
         source: What to copy from.
-        target: Where to.
+        target: Where to copy to.
         replace_keys: Replace keys of no execution that differ.
         dry_run: Write nothing.
         total: Objects to copy, for the report.
         tenants: The tenants that are copied; None for all.
         progress: Called after each object with what was done so far.
-        in_part: Whether the tenants are counted as they are met.
+        in_part: Whether tenants are counted as they are found.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class Copier:
         self._progress = progress
         self._failures: dict[str, str] = {}
         self._along: set[str] | None = None
-        # Of the executions whose keys without a tenant were copied: whether nothing went wrong.
+        # For executions whose keys without a tenant were copied: whether that went well.
         self._done: dict[str, bool] = {}
         self._met: set[str] = set()
         self._report = CopyReport(
@@ -95,11 +96,11 @@ class Copier:
 
     @property
     def report(self) -> CopyReport:
-        """What was done so far."""
+        """The report so far."""
         return self._report
 
     def meet(self, tenant_id: str | None) -> None:
-        """Takes down that a tenant has something in the part."""
+        """Records that a tenant has something in the part."""
         if tenant_id is not None and tenant_id not in self._met:
             self._met.add(tenant_id)
             self._set(tenants=len(self._met))
@@ -120,14 +121,14 @@ class Copier:
                 seen.add(place.execution)
                 shared = place.execution in along
                 await tasks.start(self._execution(tenant_id, place, shared=shared))
-            # Executions that have keys, but no snapshot (yet, or any more).
+            # Executions that have keys, but no snapshot (not yet, or no longer).
             async for execution_id in self._executions(tenant_id):
                 if execution_id not in seen:
                     await tasks.start(self.keys_of(execution_id, tenant_id))
         await self._keys(tenant_id)
 
     async def shared(self) -> None:
-        """Copies the keys that were set without a tenant, but for those that `tenant` copied."""
+        """Copies the keys that were set without a tenant, except those that `tenant` copied."""
         if self._source.owners is None:
             return
         self._at(None)
@@ -177,7 +178,7 @@ class Copier:
         await self.snapshot(snapshot, whole=whole)
 
     async def snapshot(self, place: Place, *, whole: bool) -> None:
-        """Copies a snapshot, if its keys are there (``whole``): it says that they are."""
+        """Copies a snapshot if its keys are complete (``whole``), which it implies."""
         if whole:
             await self._one(place, replace=True)
         else:
@@ -195,7 +196,8 @@ class Copier:
         Args:
             execution_id: The execution.
             scope: The tenant whose keys of it to copy; None for those that were set without one.
-            counts: Asked, where there are any, whether they are to be counted; by default they are.
+            counts: Called if there are any, to decide whether they are counted; by default they
+                are.
         """
         whole = counted = True
         stay: dict[str, int] | None = None
@@ -218,7 +220,7 @@ class Copier:
         return whole
 
     async def _staying(self, execution_id: str, scope: str | None) -> dict[str, int]:
-        """What each key of an execution counts as that is not to be copied; nothing else."""
+        """Only counts each key of an execution that is not to be copied."""
         layout = self._source.layout
         try:
             if scope is None:

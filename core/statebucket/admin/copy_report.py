@@ -10,26 +10,25 @@ from statebucket.store.failures import MAX_SAMPLE
 
 
 class CopyReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a copy has done so far, or, once it has ended, in all.
+    """What a copy has done so far, or in all once it has ended.
 
     Attributes:
         total: Objects that the source had when the copy began.
-        tenants: Tenants that are copied; of a part, those that have something in it.
-        tenant: The tenant that is being copied, or was last; None for what has no tenant.
+        tenants: Tenants that are copied; for a part, those that have something in it.
+        tenant: The tenant that is being copied, or was last; None for keys without a tenant.
         missing: Tenants that were asked for and have nothing at the source. Then no tenant is
             copied.
         seen: Objects of the source that were looked at.
         copied: Those written to the destination, and read back.
-        same: Those that were there already, equal in value and expiry.
-        newer: Those left alone, since the destination's snapshot of their execution is newer.
-        kept: Keys of no execution that differ at the destination, and stay as they are there.
+        same: Those that the destination had already, with the same value and expiry.
+        newer: Those left alone because the destination's snapshot of their execution is newer.
+        kept: Keys of no execution that differ at the destination, which keeps its own.
         gone: Those that expired or were deleted meanwhile.
         failed: Those that could not be copied, with those of the same execution that wait for them.
         bytes: The size of the values that were written.
-        failures: What was wrong, by the name at the source of the object that is to blame: of the
-            first 100 of them.
-        names: Of a part: the tenants that have something in it, so that ``tenants`` of several
-            parts counts each once.
+        failures: The errors of the first 100 objects at fault, by their names at the source.
+        names: For a part, the tenants that have something in it, so that adding parts up counts
+            each tenant once.
     """
 
     total: int = 0
@@ -49,7 +48,7 @@ class CopyReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ok(self) -> bool:
-        """Whether the destination has all that it should have."""
+        """Whether the destination has everything that it should have."""
         return self.failed == 0 and not self.missing
 
     def __add__(self, other: CopyReport) -> CopyReport:

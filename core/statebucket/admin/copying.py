@@ -33,17 +33,16 @@ async def copy(
 ) -> CopyReport:
     """Copies tenants, with all their executions and keys, from one store to another.
 
-    Each object is read, written on condition of what was seen at the destination, read back and
-    compared. Expiry is kept to the millisecond. A snapshot never replaces a newer one, and the keys
-    of an execution go or stay with its snapshot, which is written last. Those of its keys that were
-    set without a tenant go with the first of its tenants; they stay behind where any tenant's
-    snapshot of the execution is newer at the destination, or is of a tenant that is not copied. A
-    key of no execution that differs at the destination stays as it is there.
+    Each object is read, written on the condition that the destination has not changed, read back
+    and compared. Expiry is kept to the millisecond. A snapshot never replaces a newer one, and the
+    keys of an execution go or stay with its snapshot, which is written last. Those of its keys that
+    were set without a tenant go with the first of its tenants; they are not copied if any tenant's
+    snapshot of the execution is newer at the destination, or belongs to a tenant that is not
+    copied. A key of no execution that differs at the destination is not replaced.
 
-    Nothing is deleted at either store, and leases are not copied. What is at the destination
-    already and equal is not written again: a copy that was interrupted, or that ends with an error,
-    is continued by running it again. An object that cannot be copied does not end the copy; the
-    report names it.
+    Nothing is deleted at either store, and leases are not copied. What is equal at the destination
+    is not written again: to continue a copy that was interrupted or ended with an error, run it
+    again. An object that cannot be copied does not end the copy; the report names it.
 
     Both stores are asynchronous ones. A script runs
     ``asyncio.run(copy(open_store(…), open_store(…)))``.
@@ -53,14 +52,14 @@ async def copy(
         target: The store to copy to, bound to no tenant.
         tenants: The tenants to copy. None: all of them, and the keys that belong to no tenant.
         replace_keys: Whether a key of no execution that differs at the destination is replaced.
-        dry_run: Whether to write nothing, and to report what would be copied.
+        dry_run: Whether to write nothing, and only report what would be copied.
         partition: Copy only what lies in this part of the source, as ``source.partitions(…)``
-            returns it: of one tenant, where that was divided, with ``tenants`` None. An execution
-            is copied by the part that holds its snapshot. Nothing is counted beforehand then, and
-            the reports of several parts add up. Keys without a tenant count once, in the part of
-            the first of their execution's tenants, also where another part has written them. Those
-            of an execution that are set after its snapshot was copied stay behind until the copy
-            is run again.
+            returns it: if one tenant was divided, a part of that tenant, with ``tenants`` None. An
+            execution is copied by the part that holds its snapshot. Nothing is counted beforehand,
+            and the reports of several parts add up. Keys without a tenant count once, in the part
+            of the first of their execution's tenants, even if another part wrote them. Keys of an
+            execution that are set after its snapshot was copied are not copied until the copy is
+            run again.
         progress: Called with the report so far, before the first object and after each one. What
             it raises ends the copy.
 
@@ -71,8 +70,8 @@ async def copy(
 
     Raises:
         UnsupportedOperation: One of the stores is bound to a tenant.
-        InvalidArgument: One of them is no store of `statebucket.open_store`, ``tenants`` is no
-            list, or given with a partition, or ``progress`` is not a plain function.
+        InvalidArgument: One of them is not a store from `statebucket.open_store`, ``tenants`` is
+            not a list, or is given with a partition, or ``progress`` is not a plain function.
         StateBucketError: A store could not be reached, or refused the call.
 
     Requests: 1 for every 1,000 objects to count them and 1 to list them, then at least 2 for an

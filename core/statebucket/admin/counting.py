@@ -1,4 +1,4 @@
-"""Counting what is in a store, or in a part of it, by listings alone."""
+"""Counting what a store, or a part of it, holds, by listings alone."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 
 class Inventory(msgspec.Struct, frozen=True, kw_only=True):
-    """What a store holds, expired objects that are still there included.
+    """What a store holds, including expired objects that are not removed yet.
 
     Attributes:
-        listed: Objects seen so far, of ours or not.
+        listed: Objects seen so far, written by statebucket or not.
         tenants: What each tenant has, by its id.
         shared: Keys that were set without a tenant.
         owners: Owner records.
-        foreign: Objects outside the tenants' and the shared prefix's folders, of another program.
+        foreign: Objects outside the folders of tenants and shared keys, written by other programs.
         as_of: When the inventory report was taken that they were counted in; None where the store
             was listed.
     """
@@ -72,7 +72,9 @@ async def inventory(
     report: str | None = None,
     progress: Callable[[Inventory], None] | None = None,
 ) -> Inventory:
-    """Counts what a store holds: 1 request per 1,000 objects. Memory grows with tenants alone.
+    """Counts what a store holds: 1 request per 1,000 objects.
+
+    Memory grows with the number of tenants only.
 
     By an inventory report it is 1 request for the manifest, and 1 for each 4 MiB of each file.
 
@@ -83,10 +85,10 @@ async def inventory(
             results of several parts add up.
         report: Count what the inventory report names whose manifest has this address, instead of
             listing the store; see `StateStore.sweep`. What was written since is not counted.
-        progress: Called after each page with ``listed`` and nothing else.
+        progress: Called after each page, with only ``listed`` set.
 
     Raises:
-        InvalidArgument: It is no store of `statebucket.open_store`, or no partition.
+        InvalidArgument: It is not a store from `statebucket.open_store`, or not a partition.
         InvalidReport: The report is of another bucket, without a column that is needed, or altered.
         TenantMismatch: The store is bound to another tenant.
         StateBucketError: The store could not be reached, or refused the call.

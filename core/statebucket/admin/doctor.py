@@ -43,11 +43,11 @@ _STATUSES: dict[Kind, Status] = {
 
 
 class Examination:
-    """One examination of a store's bucket.
+    """Examines a store's bucket.
 
-    It reads, and asks for names that do not exist. Only with ``write`` it writes, too: objects
-    named ``statebucket-doctor-…`` below the store's prefixes, with a TTL of a day, which it removes
-    again. On these it also tries whether the service keeps to conditions.
+    It reads, and asks for names that do not exist. Only with ``write`` does it write: objects named
+    ``statebucket-doctor-…`` below the store's prefixes, with a TTL of a day, which it removes
+    again. With them it also tries whether the service honours conditions.
 
     Args:
         store: The store, or a tenant's view of it.
@@ -66,7 +66,7 @@ class Examination:
         self._remedies = Remedies() if self._diagnosable is None else self._diagnosable.remedies
 
     async def findings(self) -> AsyncIterator[Finding]:
-        """The findings, one after the other, as they come."""
+        """The findings, one by one as they come."""
         reach = await self._reach()
         yield reach
         self._listable = reach.status == "ok"
@@ -87,19 +87,19 @@ class Examination:
     async def _guarded(
         self, check: str, probe: Callable[[], AsyncIterator[Finding]]
     ) -> AsyncIterator[Finding]:
-        """The findings of a probe. What it raises is one, too: no probe ends an examination."""
+        """The findings of a probe; an exception becomes one too, and ends only the probe."""
         try:
             async for finding in probe():
                 yield finding
         except Exception as error:  # noqa: BLE001  (as the docstring says)
-            message = f"could not be looked at: {_named(error)}"
+            message = f"could not be checked: {_named(error)}"
             yield Finding(check=check, status="unknown", message=message)
 
     async def _reach(self) -> Finding:
         try:
             await self._store.health_check()
         except StateBucketError as error:
-            # Without the right to list there is more to find out; without an answer there is not.
+            # Without the right to list, more can be found out; without any answer, nothing can.
             denied = type(error) is AccessDenied
             return self._failed("rights" if denied else "reach", "listing", error)
         except Exception as error:  # noqa: BLE001  (of an adapter, or of its SDK)
@@ -158,7 +158,7 @@ class Examination:
         remedy = self._remedies.tenant_absent if tenant else self._remedies.absent
         try:
             try:
-                await objects.get(self._call(), name)  # as before each first save
+                await objects.get(self._call(), name)  # as is done before each first save
             except AccessDenied as error:
                 known = self._listable and not isinstance(error, InvalidCredentials)
                 if remedy is None or not known:
@@ -172,12 +172,13 @@ class Examination:
             return self._failed("rights", f"below {area}", error)
         if absent is None:
             return None
-        # It may list, and what exists can be read or was not tried: the rights are not missing.
+        # It may list, and existing objects can be read or were not tried: the rights are not
+        # missing.
         return Finding(
             check="rights",
             status="fault",
-            message=f"below {area} a name that does not exist is denied, so that each first load "
-            f"raises AccessDenied: {absent}",
+            message=f"below {area} reading a missing name is denied, so each first load raises "
+            f"AccessDenied: {absent}",
             remedy=remedy,
         )
 
@@ -221,10 +222,12 @@ class Examination:
             status = _STATUSES[kind]
             yield Finding(check="lifecycle", status=status, message=message, remedy=remedy)
         if not report.findings:
-            yield Finding(check="lifecycle", status="ok", message="the rules are what TTLs need")
+            yield Finding(
+                check="lifecycle", status="ok", message="the rules are those that TTLs need"
+            )
 
     async def _expired(self) -> AsyncIterator[Finding]:
-        """Whether expired objects pile up, by the first page of the listing."""
+        """Whether expired objects accumulate, judged by the first page of the listing."""
         objects = self._context.objects
         if not objects.bucket.limits.lists_metadata:
             return
@@ -239,8 +242,8 @@ class Examination:
             yield Finding(
                 check="sweep",
                 status="warning" if not self._store.requires_network else "note",
-                message=f"{expired:,} of the first {len(page):,} objects have expired and are "
-                "still there",
+                message=f"{expired:,} of the first {len(page):,} objects have expired and are not "
+                "removed yet",
                 remedy=Remedy(call="sweep()", command="statebucket sweep"),
             )
 
@@ -278,12 +281,12 @@ class Examination:
         await objects.put(self._call(), name, body, content_type=BYTES, expiry=self._expiry())
 
     def _expiry(self) -> Expiry:
-        """When a probe expires, should it not be removed."""
+        """When a probe expires, in case it is not removed."""
         return Expiry(self._context.objects.now_ms() + _DAY_MS, 1)
 
     @contextlib.asynccontextmanager
     async def _removing(self, name: str) -> AsyncIterator[None]:
-        """Removes a probe at the end, whatever happens; should that fail, its TTL does."""
+        """Removes a probe at the end in any case; if that fails, its TTL removes it."""
         try:
             yield
         except BaseException:
@@ -307,7 +310,7 @@ class Examination:
 
 
 def _named(error: Exception) -> str:
-    """An error in a message; of a foreign one the kind alone, since its text may show a secret."""
+    """An error for a message; only the type of a foreign one, whose text may show a secret."""
     if isinstance(error, StateBucketError):
         return f"{type(error).__name__}: {error}"
     if isinstance(error, TimeoutError):

@@ -1,4 +1,4 @@
-"""Rights that a store does not need, as far as reading tells."""
+"""Rights that a store does not need, as far as reading shows them."""
 
 from __future__ import annotations
 
@@ -38,26 +38,28 @@ async def excess(context: StoreContext, remedies: Remedies, mark: str) -> AsyncI
     answers[_READS] = await _may(bucket.get(mark), seconds)
     for message, answer in answers.items():
         listed = answer and message != _READS
-        if listed and tenant:  # which names another tenant has is never for this one to know
+        if listed and tenant:  # a tenant must never see another tenant's names
             narrow = remedies.tenant_listing or rights
             yield Finding(check="rights", status="warning", message=message, remedy=narrow)
         elif listed and remedies.listing is not None:
-            message += ": the names of objects, not what is in them"  # noqa: PLW2901
+            message += ": the names of objects, not their content"  # noqa: PLW2901
             yield Finding(check="rights", status="note", message=message, remedy=remedies.listing)
         elif answer:
             yield Finding(check="rights", status="warning", message=message, remedy=rights)
         elif answer is None:
-            yield Finding(check="rights", status="unknown", message=f"no answer whether {message}")
+            yield Finding(
+                check="rights", status="unknown", message=f"no answer on whether {message}"
+            )
     if answers[_READS] is False and remedies.unseen_reads is not None:
         yield Finding(
             check="rights",
             status="unknown",
-            message=f"whether {_READS}: the service denies a name that does not exist in any "
-            "case, and no other was tried",
+            message=f"whether {_READS}: the service always denies reading a missing name, and no "
+            "other was tried",
             remedy=remedies.unseen_reads,
         )
     elif all(answer is False for answer in answers.values()):
-        yield Finding(check="rights", status="ok", message="nothing outside the store's prefixes")
+        yield Finding(check="rights", status="ok", message="no access outside the store's prefixes")
 
 
 async def _may(request: Awaitable[object], seconds: float) -> bool | None:

@@ -1,4 +1,4 @@
-"""Counting what is in a bucket, by prefix listings alone."""
+"""Counting what is in a bucket, by listing prefixes alone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class Holdings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: The tenant or execution.
-        snapshots: Snapshots, expired ones that are still there included; so are the others.
+        snapshots: Snapshots, including expired ones that are not removed yet; the same for the
+            others.
         keys: Keys.
         leases: Lease records.
         bytes: The stored size of all of them.
@@ -63,9 +64,9 @@ def lists_expiry(store: StateStore) -> bool:
 
 
 async def recorded_owner(store: StateStore, execution_id: str) -> str | None:
-    """The tenant that has an owner record of an execution, also an expired one: 1 request.
+    """The tenant that has an owner record of an execution, even an expired one: 1 request.
 
-    None where there is no record, or the store keeps none. A tenant's view has that tenant's only.
+    None if there is no record, or the store has none. A tenant's view sees only that tenant's.
 
     Raises:
         AmbiguousExecution: The store is bound to no tenant, and several have the execution.
@@ -120,7 +121,7 @@ async def of_execution(store: StateStore, execution_id: str, tenant_id: str | No
     Args:
         store: The store, or a tenant's view of it.
         execution_id: The execution.
-        tenant_id: The tenant that owns it; None where no one does.
+        tenant_id: The tenant that owns it; None if no tenant does.
     """
     context = context_of(store)
     layout = context.layout

@@ -1,4 +1,4 @@
-"""Many reads at a time, within the bound that the store has on its requests."""
+"""Many reads at the same time, within the store's limit on its requests."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ async def load_snapshots(
     """Loads the snapshots of several executions of a tenant's view: 1 request each.
 
     Returns:
-        For each execution, in their order: its snapshot, the error of one that cannot be read, or
-        None where there is none.
+        For each execution, in their order: its snapshot, the error if it cannot be read, or None if
+        there is none.
     """
 
     async def one(execution_id: str) -> Stored[ExecutionSnapshot] | CorruptObject | None:
@@ -38,6 +38,6 @@ async def load_snapshots(
 async def get_keys(execution: ExecutionStore, keys: Sequence[str]) -> list[Stored[bytes] | None]:
     """Gets several keys of an execution, in their order: 1 request each.
 
-    None for one that is not there.
+    None for one that does not exist.
     """
     return await in_order(execution.get_stored, keys)

@@ -1,4 +1,4 @@
-"""Copying one object from a store to another: read, written on condition, read back."""
+"""Copying one object from a store to another: read, written conditionally, read back."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ class ObjectCopier:
         return mine is None or _sequence_number(theirs) > _sequence_number(mine)
 
     async def is_ahead_for_any(self, execution_id: str) -> bool:
-        """Whether an execution's keys without a tenant are the destination's business.
+        """Whether the destination keeps its own version of an execution's keys without a tenant.
 
-        So they are where the snapshot of any tenant that has the execution there is newer than the
-        source's, or is of a tenant that is not copied.
+        It does if any tenant that has the execution at the destination has a newer snapshot than
+        the source, or is not copied.
         """
         target = self._target
         if target.owners is None:
@@ -83,14 +83,14 @@ class ObjectCopier:
         return False
 
     async def copy(self, place: Place, *, replace: bool) -> dict[str, int]:
-        """Copies the object at a place, with its owner record where it is a snapshot.
+        """Copies the object at a place, with its owner record if it is a snapshot.
 
         Args:
             place: Where it is, in either store.
             replace: Replace one that differs; a newer snapshot stays in any case.
 
         Returns:
-            What became of it, as counts of a `statebucket.admin.copying.CopyReport`.
+            Its outcome, as counts of a `statebucket.admin.copying.CopyReport`.
 
         Raises:
             VersionConflict: Other writers were quicker each time.
@@ -106,7 +106,7 @@ class ObjectCopier:
         raise VersionConflict("gave up: the destination object kept changing")
 
     async def _try(self, place: Place, *, replace: bool) -> dict[str, int] | None:
-        """What became of one object, as counts; None after a lost race."""
+        """The outcome of one object, as counts; None after a lost race."""
         source, target = self._source, self._target
         there = target.layout.name(place)
         mine = await source.objects.get(source.call(OPERATION), source.layout.name(place))
@@ -130,7 +130,7 @@ class ObjectCopier:
             except VersionConflict:
                 return None
             back = await target.objects.get(target.call(OPERATION), there)
-            # Another writer may have replaced it meanwhile, which is as it should be.
+            # Another writer may have replaced it meanwhile, which is fine.
             if back is not None and back.info.version == written and not _equal(mine, back):
                 raise CorruptObject(
                     "verification failed: the copy differs from what was written",
@@ -163,7 +163,7 @@ class ObjectCopier:
 
 
 def _equal(mine: Found, theirs: Found) -> bool:
-    """Whether a copy is what it should be; one that is kept here may not be there."""
+    """Whether a copy is equal to its source; the mark of a kept key must be there too."""
     return (
         mine.body == theirs.body
         and expires_ms(mine.info) == expires_ms(theirs.info)
@@ -179,7 +179,7 @@ def _sequence_number(found: Found) -> int:
 
 
 def _content_type(body: bytes) -> str:
-    """The media type to store a value under; a reading of JSON stays one with its nonce."""
+    """The media type to store a value with; JSON stays JSON, nonce included."""
     try:
         msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeError, RecursionError):

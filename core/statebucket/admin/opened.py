@@ -1,4 +1,4 @@
-"""From a store, as callers have it, to its inside, for the tools of this room."""
+"""From a caller's store to its context, for the tools in this package."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def context_of(store: StateStore | str) -> StoreContext:
-    """What a store is made of; a URL in its place is an error that says to open it.
+    """A store's context; for a URL, raises an error that says to open it.
 
     Raises:
         InvalidArgument: It was not opened by `statebucket.open_store`.
     """
     if isinstance(store, str):
         raise InvalidArgument(
-            "this takes a store, not its URL: open it first, with statebucket.open_store(url)"
+            "this takes a store, not its URL: open it first with statebucket.open_store(url)"
         )
     if not isinstance(store, ObjectStateStore):
         raise InvalidArgument(

@@ -40,7 +40,7 @@ def frame(
 ) -> None:
     """Execution state and TTL key-values in object storage: look, check, repair, move.
 
-    [b]statebucket demo[/]                       what it is for, on an SQLite file
+    [b]statebucket demo[/]                       what it does, on an SQLite file
     [b]statebucket -u s3://bucket/app doctor[/]  is this bucket fit for use?
     [b]statebucket tenants --json[/]             STATEBUCKET_URL names the store
     """

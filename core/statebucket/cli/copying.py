@@ -83,7 +83,7 @@ def copy(
         screen: Screen, bar: Progress, here: StateStore, there: StateStore
     ) -> CopyReport:
         if tenant is not None and len(tenant) > 1:
-            raise InvalidArgument("in parts, a copy takes one --tenant, or none for all")
+            raise InvalidArgument("a copy in parts takes one --tenant, or none for all tenants")
         job = Job(
             command="copy",
             url=source,

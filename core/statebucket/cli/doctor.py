@@ -1,4 +1,4 @@
-"""The command that says whether a bucket is fit."""
+"""The command that checks whether a bucket is fit for use."""
 
 from itertools import zip_longest
 from typing import Annotated
@@ -20,7 +20,7 @@ _SIGNS = {
     "warning": ("!", "yellow"),
     "fault": ("✗", "bold red"),
 }
-_ASCII = {"✓": "+", "·": "-", "✗": "x", "→": "->"}  # "?" says that something is unknown
+_ASCII = {"✓": "+", "·": "-", "✗": "x", "→": "->"}  # "?" stands for unknown
 
 
 def register(app: typer.Typer) -> None:
@@ -73,7 +73,7 @@ def _view(findings: list[Finding], screen: Screen) -> Table:
         for one, following in zip_longest(alike, alike[1:]):
             sign, style = _SIGNS[one.status]
             text = plain(one.message)
-            # How to fix several findings in a row is said after the last of them.
+            # A remedy that several findings in a row share is printed after the last of them.
             if one.remedy and (following is None or following.remedy != one.remedy):
                 remedy = f"{shown.get('→', '→')} {one.remedy.shell}"
                 text.append("\n").append_text(plain(remedy, "bold"))

@@ -1,4 +1,4 @@
-"""What an exit code of the command line means."""
+"""The exit codes of the command line."""
 
 from __future__ import annotations
 

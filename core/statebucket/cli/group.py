@@ -1,4 +1,4 @@
-"""What ``--json`` promises where a command does not come to its work: wrong usage, Ctrl-C."""
+"""Keeps the promise of ``--json`` where a command does not run: wrong usage, Ctrl-C."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _DASH = (
-    "An argument that begins with a dash, as the name of a tenant may, comes after two dashes: "
+    "Put two dashes before an argument that begins with a dash, such as a tenant's name: "
     "statebucket snapshots -- -home-ada-app"
 )
 _USAGE: Any = typer.BadParameter.__mro__[1]  # the base of all errors of usage, wherever it lives
 
 
 class Group(TyperGroup):
-    """The commands; an error of usage is a JSON document where one was asked for."""
+    """The commands; with ``--json``, a usage error is a JSON document."""
 
     def main(self, args: Sequence[str] | None = None, **options: Any) -> Any:  # type: ignore[override]  # noqa: ANN401
         """Runs the command line."""
@@ -37,11 +37,11 @@ class Group(TyperGroup):
         sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401
-        """Runs a command; where a letter after one dash is no option, says what else it may be."""
+        """Runs a command; if a letter after one dash is not an option, says what it may be."""
         try:
             return super().invoke(ctx)
         except _USAGE as error:
-            # Of errors of usage, one for an unknown option has both of these attributes.
+            # Among usage errors, only that for an unknown option has both of these attributes.
             unknown = hasattr(error, "option_name") and hasattr(error, "possibilities")
             if unknown and not error.option_name.startswith("--"):
                 error.message += f". {_DASH}"

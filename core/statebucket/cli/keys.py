@@ -115,7 +115,7 @@ def set_(
 
 
 def rm(key: Key, *, tenant: KeysTenant = None, url: Url = None, as_json: Json = False) -> None:
-    """Deletes a key; it is no error if it does not exist.
+    """Deletes a key; it is not an error if it does not exist.
 
     [dim]statebucket rm exec:exec-1:rows -t acme[/]
     """

@@ -102,7 +102,7 @@ def _findings(report: LifecycleReport) -> RenderableType:
     table.add_column(overflow="fold")
     for one, following in zip_longest(report.findings, report.findings[1:]):
         text = plain(one.message)
-        # How to fix several findings in a row is said after the last of them.
+        # A remedy that several findings in a row share is printed after the last of them.
         if one.remedy and (following is None or following.remedy != one.remedy):
             text.append("\n").append_text(plain(f"→ {one.remedy.shell}", "bold"))
         table.add_row(plain(one.kind, _KINDS.get(one.kind, "yellow")), text)
@@ -111,7 +111,7 @@ def _findings(report: LifecycleReport) -> RenderableType:
 
 def _plan(plan: LifecyclePlan, *, dry_run: bool) -> RenderableType:
     shown: list[RenderableType] = []
-    if dry_run or not plan.added:  # else they were shown with the question
+    if dry_run or not plan.added:  # otherwise they were shown with the question
         shown.append(_findings(plan.report))
     if plan.module_input:
         shown.append("Terraform owns this bucket's rules and would undo a change; its input:")
@@ -138,7 +138,7 @@ def _rules(rules: BucketRules) -> RenderableType:
     ]
     if rules.found is not None:
         return _table(rows)
-    return Group(_table(rows), plain("The bucket's own rules cannot be seen from here.", "dim"))
+    return Group(_table(rows), plain("This service does not show the bucket's own rules.", "dim"))
 
 
 def _table(rows: list[tuple[str, Rule]]) -> Table:
@@ -149,7 +149,7 @@ def _table(rows: list[tuple[str, Rule]]) -> Table:
     before = None
     for whose, rule in rows:
         places = ", ".join(prefix or "(all)" for prefix in rule.prefixes)
-        # A dozen rules share their places.
+        # A dozen rules share the same prefixes.
         below = "″" if before == (whose, places) else plain(places)
         table.add_row(whose, plain(rule.id), plain(_does(rule)), below)
         before = (whose, places)
@@ -159,7 +159,7 @@ def _table(rows: list[tuple[str, Rule]]) -> Table:
 _WORDS = {
     "expiration_days": "deletes after {} d",
     "expiration_date": "deletes from {} on",
-    "before": "deletes what is dated before {}",
+    "before": "deletes objects dated before {}",
     "custom_time_days": "deletes {} d after expiry (custom time)",
     "noncurrent_days": "deletes old versions after {} d",
     "abort_uploads_days": "aborts uploads after {} d",
@@ -172,7 +172,7 @@ _FLAGS = {
 
 
 def _does(rule: Rule) -> str:
-    """What a rule does, in a few words; in the service's, where these do not tell."""
+    """What a rule does, in a few words; in the service's own form if they do not suffice."""
     parts = [
         words.format(days)
         for name, words in _WORDS.items()

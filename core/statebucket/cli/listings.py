@@ -91,7 +91,7 @@ def keys(
     """Lists keys with their size and age, in the order of their names: 1 request per 1,000.
 
     Without --tenant, those that were set without one.
-    On S3, whose listings do not show it, neither expiry nor what has expired is known.
+    On S3, listings do not show expiry, so expired keys may be listed.
     [dim]statebucket keys -t acme --prefix report/[/]
     [dim]statebucket keys exec-1 -t acme --json | jq '.keys[].size'[/]
     """
@@ -99,7 +99,7 @@ def keys(
     async def work(store: StateStore, screen: Screen) -> None:
         with screen.err.status("listing keys…"):
             # One more than is shown, to know whether there are more.
-            if execution is not None and ":" in execution:  # whose keys have no text form
+            if execution is not None and ":" in execution:  # its keys have no text form
                 listed = store.execution(execution).scan_keys(
                     prefix=prefix, after=after, limit=limit + 1
                 )

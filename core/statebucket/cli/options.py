@@ -50,11 +50,14 @@ Key = Annotated[
 ]
 Limit = Annotated[int, typer.Option("--limit", "-l", min=1, help="Show at most this many.")]
 Prefix = Annotated[
-    str, typer.Option("--prefix", "-p", show_default=False, help="Only those that begin so.")
+    str,
+    typer.Option(
+        "--prefix", "-p", show_default=False, help="Only names that begin with this text."
+    ),
 ]
 After = Annotated[
     str | None,
-    typer.Option("--after", show_default=False, help="Only those behind this one: the next page."),
+    typer.Option("--after", show_default=False, help="Only names after this one: the next page."),
 ]
 
 

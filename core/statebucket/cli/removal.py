@@ -54,7 +54,7 @@ def rm_execution(
         bool,
         typer.Option(
             "--shared-keys",
-            help="Remove only its keys that were set without a tenant, whoever has the execution.",
+            help="Remove only its keys set without a tenant, whichever tenant has it.",
         ),
     ] = False,
     dry_run: DryRun = False,
@@ -64,7 +64,7 @@ def rm_execution(
 ) -> None:
     """Removes an execution: its snapshot, every key, its owner record.
 
-    Where several tenants have it, pass --tenant for each, and --shared-keys for what is no one's.
+    If several tenants have it, pass --tenant for each, and --shared-keys for keys without a tenant.
     After an interruption, run it again: it carries on with what is left.
     [dim]statebucket rm-execution exec-1 --dry-run[/]
     [dim]statebucket rm-execution exec-1 --tenant acme --yes[/]
@@ -72,7 +72,7 @@ def rm_execution(
     """
     if shared_keys:
         if tenant is not None:
-            raise typer.BadParameter("--shared-keys are those of no tenant: leave --tenant out")
+            raise typer.BadParameter("--shared-keys are keys without a tenant: leave --tenant out")
         on_store(_rm_shared_keys(execution, dry_run=dry_run, yes=yes), url, as_json=as_json)
         return
 
@@ -81,11 +81,11 @@ def rm_execution(
             raise UnsupportedOperation(
                 "the tenant cannot be looked up with owner_index=false: pass --tenant"
             )
-        # An expired record counts: it is what is left of an execution.
+        # An expired record counts: the execution may have left other objects.
         try:
             recorded = await recorded_owner(store, execution)
         except AmbiguousExecution as error:
-            error.add_note("Its keys that were set without a tenant go by --shared-keys")
+            error.add_note("To remove its keys that were set without a tenant, pass --shared-keys")
             raise
         owner = recorded if tenant is None else tenant
         held = await of_execution(store, execution, owner)
@@ -173,7 +173,7 @@ def rm_tenant(
         if spread.divided:
             # Another machine may have been quicker: nothing is counted.
             if dry_run:
-                raise InvalidArgument("--dry-run counts a tenant as a whole, in one process")
+                raise InvalidArgument("with --dry-run, leave --jobs, --partition and --dask out")
             screen.sure(f"Remove tenant {tenant_id!r}? This cannot be undone.", yes=yes)
             with screen.progress("objects") as bar:
                 _removed(screen, await _in_parts(job, spread, store, screen, bar))
@@ -186,7 +186,7 @@ def rm_tenant(
         if _dry_run_or_confirm(screen, held, f"tenant {tenant_id!r}", dry_run=dry_run, yes=yes):
             return
         with screen.progress("objects") as bar:
-            # Each snapshot has an owner record, which goes before it.
+            # Each snapshot has an owner record, which is removed before it.
             records = held.snapshots if keeps_owner_records(store) else 0
             total = held.objects + records
             report = await _in_parts(job, spread, store, screen, bar, total)
@@ -223,9 +223,9 @@ def sweep(
         bool,
         typer.Option(
             "--orphans",
-            help="Remove the keys of executions without a live snapshot, too, where all were "
-            "written longer ago than --margin. Those that are kept, as LangGraph's threads are, "
-            "stay. With --jobs, --partition or --dask, keys without a tenant stay too.",
+            help="Also remove the keys of executions without a live snapshot, if all were "
+            "written longer ago than --margin. Executions set with keep=True, as LangGraph's "
+            "threads are, stay; with --jobs, --partition or --dask, so do keys without a tenant.",
         ),
     ] = False,
     margin: Annotated[
@@ -246,16 +246,19 @@ def sweep(
 ) -> None:
     """Removes expired objects now, each only if it is still the version seen to have expired.
 
-    For TTLs below a day and for SQLite; on a cloud, lifecycle rules do the rest. It is always safe
-    to run it again. An execution may have set keys and not saved yet: with --orphans, let --margin
-    be longer. State of yours that never has a snapshot stays if it is set by execution(…,
-    keep=True). [dim]statebucket sweep --dry-run[/] [dim]statebucket sweep --tenant acme --yes
-    --json[/] [dim]statebucket sweep --orphans --margin 604800[/] A large store, on two cores, on 20
-    machines of an array job, or on a Dask cluster: [dim]statebucket sweep --yes --jobs 2[/]
-    [dim]statebucket sweep --yes --partition 3/20 --run 2026-11-28[/] [dim]statebucket sweep --yes
-    --dask tcp://scheduler:8786[/] Without a listing, by the inventory report that the service has
-    made, however old: [dim]statebucket sweep --yes --report
-    s3://inventories/bucket/daily/2026-11-27T01-00Z/manifest.json[/]
+    For TTLs below a day and for SQLite; on a cloud, lifecycle rules do the rest.
+    It is always safe to run it again.
+    An execution may have set keys and not saved yet: with --orphans, make --margin longer.
+    State that never has a snapshot stays if it is set through execution(…, keep=True).
+    [dim]statebucket sweep --dry-run[/]
+    [dim]statebucket sweep --tenant acme --yes --json[/]
+    [dim]statebucket sweep --orphans --margin 604800[/]
+    A large store, on two cores, on 20 machines of an array job, or on a Dask cluster:
+    [dim]statebucket sweep --yes --jobs 2[/]
+    [dim]statebucket sweep --yes --partition 3/20 --run 2026-11-28[/]
+    [dim]statebucket sweep --yes --dask tcp://scheduler:8786[/]
+    Without a listing, by the inventory report that the service has made, however old:
+    [dim]statebucket sweep --yes --report s3://inventories/bucket/daily/2026-11-27T01-00Z/manifest.json[/]
     """
     spread = Spread(jobs, partition, run, dask)
     job = Job(
@@ -324,7 +327,7 @@ def _bar(bar: Progress, total: int) -> Callable[[DeletionReport], None]:
 
 
 def _filled(bar: Progress) -> None:
-    """The bar of what is done; not every service counts all that it removed."""
+    """Fills the bar: not every service counts all that it removed."""
     for task in bar.tasks:
         bar.update(task.id, completed=task.total)
 
@@ -376,7 +379,7 @@ def _swept(report: SweepReport) -> str:
     if report.orphan_keys:
         parts.append(f"{counted(report.orphan_keys, 'key')} of executions without a snapshot")
     if report.owners:
-        parts.append(f"{counted(report.owners, 'owner record')} of nothing")
+        parts.append(f"{counted(report.owners, 'owner record')} without an execution")
     if report.repaired:
         parts.append(f"{counted(report.repaired, 'owner record')} written again")
     if report.raced:

@@ -1,4 +1,4 @@
-"""What people and machines get to see: tables or one JSON document, and a question."""
+"""A command's output, for people and machines: tables or one JSON document, and questions."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _UNFOLDED = 10_000
-_MAX_TASK = 22  # columns of what a progress bar is about: bar and count fit beside it in 80
-_VIEW = "call it on store.tenant(…)"  # what a program does, as errors say
+_MAX_TASK = 22  # columns for a progress bar's label: bar and count fit beside it in 80
+_VIEW = "call it on store.tenant(…)"  # the advice in errors, for a program
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
@@ -56,7 +56,7 @@ class Screen:
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
         self.at_least = False  # whether a result's numbers are a lower bound; JSON says so
-        # What goes into a pipe or file is not folded or cut to the width of a terminal.
+        # Output into a pipe or file is not folded or cut to the width of a terminal.
         self.out = Console(highlight=False, width=None if sys.stdout.isatty() else _UNFOLDED)
         self.err = Console(
             stderr=True, highlight=False, width=None if sys.stderr.isatty() else _UNFOLDED
@@ -114,7 +114,7 @@ class Screen:
             raise Stop(Exit.DECLINED)
 
     def _confirmed(self, question: str) -> bool:
-        # asyncio's own handler of Ctrl-C waits for the event loop, which waits for the answer.
+        # asyncio's own handler of Ctrl-C would wait for the event loop, which waits for the answer.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             return Confirm.ask(plain(question), console=self.err, default=False)
@@ -128,7 +128,7 @@ class Screen:
             signal.signal(signal.SIGINT, before)
 
     def progress(self, unit: str) -> Progress:
-        """A progress bar with rate and time left, on stderr; none where that is no terminal."""
+        """A progress bar with rate and time left, on stderr; none if that is not a terminal."""
         name = Column(no_wrap=True, overflow="ellipsis", max_width=_MAX_TASK)
         return Progress(
             TextColumn("{task.description}", markup=False, table_column=name),  # may name a tenant
@@ -152,7 +152,7 @@ class _Rate(ProgressColumn):
 
 
 def plain(value: object, style: str = "") -> Text:
-    """Text from a bucket as a terminal may show it: no markup, no control characters."""
+    """Text from a bucket made safe for a terminal: no markup, no control characters."""
     return Text(printable(str(value)), style=style)
 
 
@@ -173,7 +173,7 @@ def size(count: int | None) -> str:
 
 
 def duration(span: timedelta) -> str:
-    """A stretch of time for people, in the largest unit of which there are two."""
+    """A duration for people, in the largest unit of which it has at least two."""
     seconds = int(abs(span).total_seconds())
     for length, unit in _STEPS:
         if seconds >= 2 * length:
@@ -182,7 +182,7 @@ def duration(span: timedelta) -> str:
 
 
 def age(moment: datetime) -> str:
-    """How long ago a moment was."""
+    """How long ago a time was."""
     span = datetime.now(UTC) - moment
     return duration(span) if span >= timedelta(0) else f"in {duration(span)}"
 

@@ -32,12 +32,12 @@ T = TypeVar("T")
 
 
 def opened(url: str | None, *, creates: bool = False) -> StateStore:
-    """The store of a URL, of a kind that outlives a command.
+    """Opens the store of a URL, which must outlive the command.
 
     Args:
         url: The URL.
-        creates: Whether an SQLite file that does not exist is to be created. A command that only
-            looks must not: a mistyped name would pass for an empty store.
+        creates: Whether to create an SQLite file that does not exist. A command that only reads
+            must not: a mistyped name would look like an empty store.
 
     Raises:
         InvalidURL: There is none, or it is memory://.
@@ -47,8 +47,8 @@ def opened(url: str | None, *, creates: bool = False) -> StateStore:
         raise InvalidURL("no store: pass --url or set STATEBUCKET_URL, as in sqlite:///state.db")
     if url.startswith("memory:"):
         raise InvalidURL(
-            "memory:// lives and dies with one process, so a command would find nothing in it: "
-            "use sqlite:///state.db"
+            "a memory:// store exists only within one process, so a command would find nothing in "
+            "it: use sqlite:///state.db"
         )
     return open_store(url) if creates else open_existing(url)
 
@@ -83,11 +83,11 @@ def conclude(work: Callable[[Screen], Awaitable[None]], *, as_json: bool) -> Non
         more = {} if error.object_name is None else {"object": error.object_name}
         screen.fail(type(error).__name__, _text(error), code, outcome=error.outcome, **more)
         raise typer.Exit(code) from None
-    except OSError as error:  # of stdout: a store's are errors of ours
+    except OSError as error:  # from stdout: those of a store are errors of ours
         if error.errno == errno.EPIPE:
             raise  # the reader has closed the pipe; typer ends the command silently
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else its end tries again
-        screen.note(f"OSError: the answer cannot be written: {error.strerror}")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or it tries again at exit
+        screen.note(f"OSError: the output cannot be written: {error.strerror}")
         raise typer.Exit(Exit.NO) from None
     except KeyboardInterrupt:
         text = "Run it again to carry on with what is left."
@@ -99,21 +99,22 @@ def conclude(work: Callable[[Screen], Awaitable[None]], *, as_json: bool) -> Non
 
 
 def _text(error: StateBucketError) -> str:
-    """What an error says, with the options to pass in place of the calls that a program makes."""
+    """An error's message, with command-line options in place of a program's calls."""
     text = str(error)
     if isinstance(error, AmbiguousExecution):
         tenants = " and ".join(map(shown, error.tenants))
         text = (
             f"more than one tenant has execution {shown(error.execution_id)}, among them "
-            f"{tenants}: pass -t TENANT. A tenant whose state has gone counts until rm-execution "
-            "-t TENANT, or sweep, removes its owner record"
+            f"{tenants}: pass -t TENANT. A tenant whose snapshot was deleted or has expired still "
+            "counts until rm-execution -t TENANT, or sweep, removes its owner record"
         )
     return ". ".join((text, *getattr(error, "__notes__", ())))
 
 
 async def _awaited(work: Awaitable[T]) -> T:
-    # Ctrl-C is asyncio.run's to handle. But signals wake a loop only if it has a handler of its own
-    # for one: else a Ctrl-C just before the loop sleeps would wait for the next event, for minutes.
+    # asyncio.run handles Ctrl-C. But signals wake a loop only if it has a signal handler of its
+    # own: without one, a Ctrl-C just before the loop sleeps would wait for the next event, for
+    # minutes.
     if hasattr(signal, "SIGCONT"):
         with contextlib.suppress(RuntimeError):  # in another thread than the main one
             asyncio.get_running_loop().add_signal_handler(signal.SIGCONT, _nothing)
@@ -121,4 +122,4 @@ async def _awaited(work: Awaitable[T]) -> T:
 
 
 def _nothing() -> None:
-    """What a process that goes on has to do."""
+    """What a process that continues after Ctrl-C must do."""

@@ -40,7 +40,7 @@ from statebucket.errors import CorruptObject
 
 _BAR = 28
 _WIDE = 72  # columns of a terminal that has room for bars
-_NARROW = 60  # and of one that has not for age and size
+_NARROW = 60  # columns of a terminal that has room for age and size
 _MAX_KEYS = 1000
 _COLOURS = {"Running": "green", "Completed": "blue", "Failed": "red", "Cancelled": "dim"}
 
@@ -64,7 +64,7 @@ def register(app: typer.Typer) -> None:
 def demo(*, url: Url = None) -> None:
     """Shows the main use in about 10 s: a worker is killed mid-job, and another carries on.
 
-    Runs on the store given, else on an SQLite file of its own, and cleans up after itself.
+    Runs on the given store, or on an SQLite file of its own, and cleans up after itself.
     [dim]statebucket demo[/]
     [dim]statebucket demo --url s3://bucket/demo[/]
     """
@@ -96,8 +96,8 @@ def health(*, url: Url = None, as_json: Json = False) -> None:
 def tenants(*, url: Url = None, as_json: Json = False) -> None:
     """Lists the tenants, and how many snapshots, keys and lease records each has.
 
-    Keys are those of its executions and its others, and the size is that of all three as stored.
-    Not counted are keys set without a tenant (see keys) and owner records.
+    Keys include those of its executions, and the size is the stored size of all three.
+    Keys set without a tenant (see keys) and owner records are not counted.
     Expired objects count until they are removed.
     Takes 1 request per 1,000 tenants, then 1 for every 1,000 objects of each.
     [dim]statebucket tenants --url gs://bucket/app[/]
@@ -261,7 +261,7 @@ def _tenants(held: list[Holdings], width: int) -> Table:
 def _snapshots(live: Sequence[Loaded], width: int) -> Table:
     narrow = width < _NARROW
     table = Table(box=None, pad_edge=False, header_style="bold")
-    # An id is never cut, since one copies it.
+    # An id is never cut: people copy it.
     table.add_column("execution", overflow="fold", min_width=len("execution"))
     table.add_column("state")
     for head in ("sequence", "expires") if narrow else ("sequence", "age", "size", "expires"):
@@ -292,7 +292,7 @@ def _execution(
     if stored is None:
         parts.append(plain("There is no snapshot, or it has expired; there are keys."))
     else:
-        # Escaped last: whoever parses JSON again turns an escape back into the character.
+        # Escaped last: parsing the JSON again would turn an escape back into the character.
         body = Text(safe_json(stored.value.to_json()), overflow="fold")
         JSONHighlighter().highlight(body)
         parts += [_snapshots([stored], width), "", body]

@@ -1,6 +1,6 @@
-"""The main job on real input: ``python -m statebucket.demo``.
+"""The main use on real input: ``python -m statebucket.demo``.
 
 Two tenants each run a job of several steps over text files. A worker process is killed in the
-middle of one; another goes on from the snapshot, and the result is checked against that of a run
+middle of one; another continues from the snapshot, and the result is compared with that of a run
 without interruption.
 """

@@ -31,7 +31,7 @@ def main() -> int:
     """Runs the demo on ``STATEBUCKET_URL``, or on an SQLite file of its own.
 
     Returns:
-        0 if all was right, else an exit code of the command line's.
+        0 if everything was right, else one of the command line's exit codes.
     """
     folder = Path(os.environ.get("DEMO_INPUT") or sysconfig.get_paths()["stdlib"])
     files = text_files(folder)
@@ -61,7 +61,7 @@ async def story(url: str, folder: Path, files: list[Path]) -> int:
         for name in ("acme", "globex")
     ]
     async with open_store(url) as store:
-        await store.health_check()  # before a worker fails at it
+        await store.health_check()  # so that this fails before a worker does
         say(f"statebucket on {store.name}: {len(files)} text files below {folder}\n")
         try:
             right = await _show_steps(store, url, folder, files, jobs)
@@ -90,9 +90,9 @@ async def _show_steps(
         say("   The worker left no snapshot.")
         return False
     say(f"   Killed with SIGKILL in the middle of step {KILLED_IN + 1} (exit code {code}).")
-    say(f"   Its snapshot stands at sequence number {left.sequence_number}, {_state(left)}.\n")
+    say(f"   Its snapshot is at sequence number {left.sequence_number}, {_state(left)}.\n")
 
-    say("2. A second process goes on from the snapshot; another tenant's job runs beside it.")
+    say("2. A second process continues from the snapshot; another tenant's job runs beside it.")
     with ExitStack() as stack:
         workers = [stack.enter_context(_worker(url, *job, folder)) for job in jobs]
         codes = [await asyncio.to_thread(worker.wait) for worker in workers]
@@ -126,7 +126,7 @@ async def _show_steps(
     table(("tenant", "execution", "state", "sequence", "bytes", "keys"), rows)
     listed = set(tenants) == ours and [row[3] for row in rows] == [STEPS + 1] * len(jobs)
 
-    say("\n4. A value with a TTL is gone for every reader the moment it expires.")
+    say("\n4. A value with a TTL is gone for every reader as soon as it expires.")
     view, key = store.tenant(second), f"exec:{other}:note"
     await view.set(key, b"for a moment", timedelta(seconds=1))
     before, started = await view.get(key), time.monotonic()
@@ -155,7 +155,7 @@ async def _clean_up(store: StateStore, jobs: Iterable[tuple[TenantId, ExecutionI
 def _worker(
     url: str, tenant: str, execution: str, folder: Path, hold_in: int | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """A worker, which ends with the block: Ctrl-C is for the demo, not for its workers."""
+    """A worker, which ends with the block: only the demo reacts to Ctrl-C, not its workers."""
     arguments = [url, tenant, execution, str(folder)] + ([] if hold_in is None else [str(hold_in)])
     command = [sys.executable, "-m", "statebucket.demo.worker", *arguments]
     with subprocess.Popen(  # noqa: S603  (our own module)

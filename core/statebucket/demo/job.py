@@ -1,8 +1,7 @@
 """A resumable job: statistics over text files, one step for each share of the files.
 
 After each step the execution's snapshot is saved; a step's own result is a working value under
-``exec:{execution}:…`` with a TTL. Whoever runs the job again goes on behind the last step that
-was saved.
+``exec:{execution}:…`` with a TTL. Running the job again continues after the last saved step.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ async def run(
 
     Args:
         store: Where its state is kept.
-        tenant: Whose job it is.
+        tenant: The tenant that the job belongs to.
         execution: The job's id.
         files: What to read.
         halfway: Called in the middle of each step, between its working value and its snapshot.
@@ -98,7 +97,7 @@ async def run(
             current_step_id=StepId(f"count-{step}"),
             step_outputs={f"count-{step}": done},
         )
-        # Conditional: should another worker have taken over meanwhile, this one stops here.
+        # Conditional: if another worker has taken over meanwhile, this one stops here.
         version = await mine.save_snapshot(snapshot, if_version=version)
     if not snapshot.state.is_terminal:
         parts = [await mine.get_json(f"exec:{execution}:part-{step}") for step in range(STEPS)]

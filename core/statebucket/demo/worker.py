@@ -1,4 +1,4 @@
-"""A worker process of the demo: runs one tenant's job, and may be asked to stop half-way.
+"""A worker process of the demo: runs one tenant's job, and can pause half-way.
 
 ``python -m statebucket.demo.worker URL TENANT EXECUTION FOLDER [STEP]``
 """

@@ -1,4 +1,4 @@
-"""Counts what a store does, and reports it to the observer of the call under way."""
+"""Counts what a store does, and reports it to the observer of the current call."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Kind = Literal[
 
 
 class Observer(Protocol):
-    """What observes one call under way."""
+    """Observes one call."""
 
     def add(self, kind: Kind, amount: int, name: str | None) -> None:
         """Receives what `Counter.add` receives."""
@@ -30,7 +30,7 @@ class Observer(Protocol):
 
 
 under_way: ContextVar[Observer | None] = ContextVar("statebucket_call", default=None)
-"""The observer of the call under way; tasks that the call starts inherit it."""
+"""The observer of the current call; tasks that the call starts inherit it."""
 
 
 class Counter:
@@ -50,7 +50,7 @@ class Counter:
         """Adds to a count.
 
         Args:
-            kind: Which.
+            kind: Which count.
             amount: How much.
             name: The object that it is about, where there is one.
         """

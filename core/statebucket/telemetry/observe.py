@@ -1,4 +1,4 @@
-"""Counts the calls of a store, and has them observed where telemetry is on."""
+"""Counts the calls of a store, and observes them if telemetry is on."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class _TenantArgument:
     def __init__(self, method: Callable[..., Any], declaration: Declaration) -> None:
         self._attribute = declaration.tenant_of is not None
         self._name = declaration.tenant_of or declaration.tenant
-        code = method.__code__  # `inspect` would take 8 ms of a cold start to import
+        code = method.__code__  # importing `inspect` would add 8 ms to a cold start
         parameters = code.co_varnames[1 : code.co_argcount]  # without self
         self._position = len(parameters)
         if self._name in parameters:
@@ -106,7 +106,7 @@ async def _iterate(items: Any, observation: Observation) -> AsyncIterator[Any]: 
     end = object()
     try:
         while True:
-            with observation:  # not while the caller has the item, who has spans of its own
+            with observation:  # not while the caller works on the item, in spans of its own
                 item = await anext(items, end)
             if item is end:
                 return
@@ -151,7 +151,7 @@ class _Entered:
     ) -> bool | None:
         return await self._manager.__aexit__(kind, error, trace)
 
-    if not TYPE_CHECKING:  # what is not entered says so, as the manager does
+    if not TYPE_CHECKING:  # hidden from type checkers
 
         def __getattr__(self, name: str) -> object:
             return getattr(self._manager, name)

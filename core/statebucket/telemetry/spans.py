@@ -58,7 +58,7 @@ class Instruments:
 
 
 def _seconds(meter: Meter) -> Histogram:
-    """The histogram of calls' seconds, whose boundaries older versions of the API do not take."""
+    """The histogram of call durations; older versions of the API take no boundaries."""
     create = functools.partial(
         meter.create_histogram,
         "db.client.operation.duration",
@@ -72,14 +72,14 @@ def _seconds(meter: Meter) -> Histogram:
 
 
 def _public(error: type[BaseException]) -> type[BaseException]:
-    """The class by which callers know an error: of ours, the one that `errors` has."""
+    """The name of an error's class; for our errors, that of the public class in `errors`."""
     return next((one for one in error.__mro__ if vars(errors).get(one.__name__) is one), error)
 
 
 class Observation:
     """One call: a span, and what the metrics need. Enter it around the call.
 
-    A call that hands out items is entered once for each, and ended by `end`.
+    For an iterator it is entered once for each item, and ended by `end`.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Observation:
             self.tenant(tenant)
 
     def tenant(self, tenant_id: str) -> None:
-        """Says which tenant the call is for."""
+        """Sets the tenant that the call is for."""
         self._span.set_attribute("statebucket.tenant.id", tenant_id)
 
     def add(self, kind: Kind, amount: int, name: str | None) -> None:

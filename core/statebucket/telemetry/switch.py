@@ -1,10 +1,10 @@
 """Whether calls are traced and measured through OpenTelemetry.
 
-They are once the program has imported ``opentelemetry.trace`` or ``opentelemetry.metrics``, as one
-that sets up a provider has. statebucket never imports them first, so that a program without
-OpenTelemetry, or with it installed and not used, pays nothing for it: no import, no cold start, and
-one look into ``sys.modules`` a call. `use` chooses other providers than the global ones, `off`
-turns telemetry off.
+They are once the program has imported ``opentelemetry.trace`` or ``opentelemetry.metrics``, as a
+program that sets up a provider does. statebucket never imports them first, so a program that does
+not use OpenTelemetry, installed or not, pays almost nothing: no import, no time at cold start, and
+one look into ``sys.modules`` for each call. `use` selects providers other than the global ones,
+`off` turns telemetry off.
 
 There is one span for each call of a store, named after the method, of kind CLIENT, with
 ``db.system.name``, ``db.operation.name``, ``error.type`` (the name of the class in
@@ -44,7 +44,8 @@ def active() -> Instruments | None:
     try:
         use()
     except Exception:
-        # Whatever a version of OpenTelemetry cannot do, it was not asked for, and no call may fail.
+        # No call may fail because a version of OpenTelemetry, which no one asked for, lacks
+        # something.
         import logging  # noqa: PLC0415  (off the cold-start path: 15 ms)
 
         log = logging.getLogger(__name__)

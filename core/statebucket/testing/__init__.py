@@ -1,6 +1,6 @@
 """For tests: the contract suite for authors of adapters, and a clock for everyone.
 
-An adapter is held to the contract by a subclass with one fixture::
+To test an adapter against the contract, write a subclass with one fixture::
 
     from statebucket.testing import StateStoreContract
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 
 class Clock:
-    """Pass it to ``open_store(…, clock=clock)``; then TTLs run by it.
+    """Pass it to ``open_store(…, clock=clock)``; TTLs then follow it.
 
     Args:
         start: Seconds since the epoch; now by default.
@@ -21,5 +21,5 @@ class Clock:
         return self.now
 
     def advance(self, by: timedelta | float) -> None:
-        """Moves the time on, by a `timedelta` or by seconds."""
+        """Moves the time forward, by a `timedelta` or by seconds."""
         self.now += by.total_seconds() if isinstance(by, timedelta) else by

@@ -1,4 +1,4 @@
-"""What the contract suite needs of an adapter under test."""
+"""What the contract suite needs from an adapter under test."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class RawObject(msgspec.Struct, frozen=True):
 class Target(ABC):
     """One place to store objects: a bucket and a prefix that no other test uses.
 
-    Four methods are an author's to write: `open`, `raw_names`, `raw_get` and `raw_put`. The raw
-    ones go around the store, through the service's own client, so that a bug of the adapter cannot
-    hide behind its own reader.
+    An author writes four methods: `open`, `raw_names`, `raw_get` and `raw_put`. The raw ones bypass
+    the store and use the service's own client, so that the adapter's reader cannot hide a bug of
+    its writer.
 
     Attributes:
         clock: The clock of the stores that `open` returns.
@@ -48,8 +48,8 @@ class Target(ABC):
     def open(self, **options: Any) -> StateStore:  # noqa: ANN401  (those of open_store)
         """Opens a store on this place, with this target's clock and any options given.
 
-        An option that is given wins. The suite calls ``open(clock=None)`` for a store in real time,
-        where leases are renewed; ``open(owner_index=False)`` and others are ``open_store``'s.
+        A given option takes precedence. The suite calls ``open(clock=None)`` for a store in real
+        time, where leases are renewed; ``open(owner_index=False)`` and others are ``open_store``'s.
         """
 
     @abstractmethod
@@ -65,7 +65,7 @@ class Target(ABC):
         """Stores an object, by its name without `prefix`."""
 
     def raw_put_many(self, names: Iterable[str], body: bytes = b"v") -> None:
-        """Stores an object under each name; override it where that can be done faster."""
+        """Stores an object under each name; override it if there is a faster way."""
         for name in names:
             self.raw_put(name, body)
 

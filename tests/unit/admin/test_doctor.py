@@ -60,7 +60,7 @@ async def test_a_probe_that_fails_is_a_finding_and_the_others_follow(
     bucket.examine = fail
     findings = await examined(store, write=True)
     (identity,) = [one for one in findings if one.check == "identity"]
-    assert (identity.status, identity.message) == ("unknown", f"could not be looked at: {said}")
+    assert (identity.status, identity.message) == ("unknown", f"could not be checked: {said}")
     assert {one.check for one in findings} == {
         *("reach", "identity", "rights", "conditions", "lifecycle", "latency")
     }

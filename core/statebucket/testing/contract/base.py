@@ -1,4 +1,4 @@
-"""What the parts of the suite share: the fixtures, and short ways to make values."""
+"""What the parts of the suite share: fixtures, and helpers that make values."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def snapshot(
 
 @pytest.mark.asyncio
 class Contract:
-    """The base of the suite's parts; a subclass brings the ``target`` fixture."""
+    """The base of the suite's parts; a subclass defines the ``target`` fixture."""
 
     @pytest.fixture
     def target(self) -> Target:
