@@ -424,6 +424,7 @@ class Objects:
         name: str | None = None,
         *,
         writes: bool = False,
+        place: str | None = None,
     ) -> Coroutine[Any, Any, T]:
         """Sends a request to the adapter, within the store's limits and by its retry policy.
 
@@ -432,6 +433,7 @@ class Objects:
             request: Sends it once.
             name: The object it is about, for errors.
             writes: Whether it writes, so that after a lost reply its outcome is unknown.
+            place: The bucket it goes to, where that is another.
         """
         return attempt(
             call,
@@ -439,6 +441,6 @@ class Objects:
             limiter=self._limiters.get(call.waiting),
             counter=self.counter,
             object_name=name,
-            place=self.place,
+            place=self.place if place is None else place,
             writes=writes,
         )

@@ -7,20 +7,21 @@ import hashlib
 import io
 import tempfile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol, TypeVar
 
 from statebucket.errors import InvalidArgument, InvalidReport, shown
 from statebucket.port.inventory_reports import Reporting
 from statebucket.port.waiting import here
-from statebucket.store.objects import Objects
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
     from statebucket.port.bucket import Object
     from statebucket.port.inventory_reports import ReportBucket, ReportFile
     from statebucket.store.context import StoreContext
+
+T = TypeVar("T")
 
 _PIECE = 4 << 20  # bytes in a request: few, and well within a call's deadline
 _BLOCK = 1 << 20
@@ -161,21 +162,16 @@ class StoredFiles:
     def __init__(
         self, context: StoreContext, operation: str, bucket: ReportBucket, place: str, name: str
     ) -> None:
-        objects = context.objects
         self._context = context
         self._operation = operation
         self._bucket = bucket
-        self._objects = Objects(
-            bucket, lambda: objects.now_ms() / 1000, objects.max_in_flight, place
-        )
         self._place = place
         self.manifest_name = name
 
     async def manifest(self) -> bytes:
         """See `ReportFiles.manifest`: 1 request."""
         name = self.manifest_name
-        call = self._context.call(self._operation)
-        found = await self._objects.send(call, lambda: self._bucket.get(name), name)
+        found = await self._send(lambda: self._bucket.get(name), name)
         if found is None:
             raise self._missing("manifest", name)
         return found.body
@@ -183,7 +179,7 @@ class StoredFiles:
     @contextlib.asynccontextmanager
     async def opened(self, file: ReportFile) -> AsyncIterator[IO[bytes]]:
         """See `ReportFiles.opened`: 1 request, and 1 for each 4 MiB."""
-        info = await self._objects.look(self._context.call(self._operation), file.name)
+        info = await self._send(lambda: self._bucket.head(file.name), file.name)
         if info is None:
             raise self._missing("file", file.name)
         digest = hashlib.md5(usedforsecurity=False)
@@ -200,13 +196,17 @@ class StoredFiles:
             yield copy
 
     async def _piece(self, file: ReportFile, start: int, length: int) -> Object:
-        call = self._context.call(self._operation)
-        piece = await self._objects.send(
-            call, lambda: self._bucket.get_range(file.name, start, length), file.name
+        piece = await self._send(
+            lambda: self._bucket.get_range(file.name, start, length), file.name
         )
         if piece is None:
             raise self._missing("file", file.name)
         return piece
+
+    async def _send(self, request: Callable[[], Awaitable[T]], name: str) -> T:
+        """Sends a request, within the bounds and by the retry policy of the store."""
+        call = self._context.call(self._operation)
+        return await self._context.objects.send(call, request, name, place=self._place)
 
     def _missing(self, what: str, name: str) -> InvalidReport:
         return InvalidReport(

@@ -212,6 +212,17 @@ ROW = [BUCKET, "p/shared/keys/k", "3", "2026-11-27T00:00:00.000Z", "e", "STANDAR
         (b'"b","p/unclosed', "behind row 0"),
         (packed(ROW[:4]), "row 1 has 4 columns instead of 6"),
     ],
+    ids=[
+        "a size that is none",
+        "a row of another bucket",
+        "gzip that is cut short",
+        "gzip with something behind it",
+        "something that begins as gzip does",
+        "bytes that are no text",
+        "a value that is too long",
+        "a quote that is not closed",
+        "a row that is too short",
+    ],
 )
 @pytest.mark.asyncio
 async def test_a_damaged_file_is_named(
@@ -307,6 +318,18 @@ async def test_pieces_are_fetched_again_as_any_request_is(
     beside.script.extend([fail(errors.Throttled), _through, _through, fail()])
     assert (await inventory(store, report=address)).listed == 1
     assert beside.operations == ["get", "get", "head", "get_range", "get_range"]
+
+
+@pytest.mark.asyncio
+async def test_requests_for_a_report_are_the_store_s(
+    bucket: ReportingBucket, store: StateStore
+) -> None:
+    address = await report(bucket, files=1)
+    await inventory(store, report=address)
+    assert store.stats().requests == 3
+    bucket.others["inventories"].script.append(fail(errors.BucketNotFound))
+    with pytest.raises(errors.BucketNotFound, match="bucket 'inventories'"):
+        await inventory(store, report=address)
 
 
 @pytest.mark.asyncio
