@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from support.servers import Server
     from support.targets.deployments import Deployment
 
-SERVERS = {"s3": "moto", "gcs": "fake", "azure": "azurite", "ministack": "ministack"}
+SERVERS = {"s3": "ministack", "gcs": "fake", "azure": "azurite", "moto": "moto"}
 SERVICES = ["memory", "sqlite", "s3", "s3+http", "gcs", "gcs+http", "azure", "azure+http"]
 COUNTED = ["s3", "s3+http", "gcs+http", "azure+http"]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from support.targets.deployments import Deployment
 
 CASES = Path(__file__).with_name("durable_cases.py")
-ON = ["sqlite", "ministack+http", "gcs+http", "azure+http"]
+ON = ["sqlite", "s3+http", "gcs+http", "azure+http"]
 
 pytestmark = pytest.mark.slow
 

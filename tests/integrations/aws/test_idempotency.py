@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from statebucket.sync import BlockingStateStore
     from support.targets.deployments import Deployment
 
-# Where one of many writers wins: moto now and then lets two through on one version.
-STRICT = ["sqlite", "ministack+http", "gcs+http", "azure+http"]
+STRICT = ["sqlite", "s3+http", "gcs+http", "azure+http"]
 on_each_service = pytest.mark.parametrize("deployment", STRICT, indirect=True)
 on_sqlite = pytest.mark.parametrize("deployment", ["sqlite"], indirect=True)
 RECORD = "idempotency/test-func.integrations.aws.orders.handler.<locals>.handle#"
