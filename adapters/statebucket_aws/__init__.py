@@ -1,4 +1,4 @@
-"""State of AWS's own tools for functions, in object storage.
+"""State of AWS's own tools for Lambda functions, in object storage.
 
 `StatebucketPersistenceLayer` keeps the idempotency records of AWS Lambda Powertools, and
 `StatebucketSerDes` the large results of AWS Lambda durable functions::
@@ -8,8 +8,8 @@
 
     layer = StatebucketPersistenceLayer(open_store("s3://bucket/prefix?engine=http"))
 
-Each loads its own framework when it is first used, so that one works without the other. README.md
-beside this file says what each call costs and what it promises.
+Each loads its framework on first use, so that either works without the other. README.md in this
+folder says what each call costs and promises.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["StatebucketPersistenceLayer", "StatebucketSerDes"]
 def __getattr__(name: str) -> object:
     if name == "StatebucketPersistenceLayer":
         try:
-            import aws_lambda_powertools.utilities.idempotency  # noqa: F401, PLC0415  (whether it is there)
+            import aws_lambda_powertools.utilities.idempotency  # noqa: F401, PLC0415  (is it installed?)
         except ImportError as error:
             raise _missing("aws-lambda-powertools and boto3", "powertools") from error
         from statebucket_aws.idempotency import StatebucketPersistenceLayer  # noqa: PLC0415
@@ -45,5 +45,5 @@ def __getattr__(name: str) -> object:
 
 def _missing(framework: str, extra: str) -> ImportError:
     return ImportError(
-        f'this part of statebucket_aws needs {framework}: pip install "statebucket[{extra}]"'
+        f'this class of statebucket_aws needs {framework}: pip install "statebucket[{extra}]"'
     )

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     from statebucket.sync import BlockingStateStore
 
-_REMEMBERED = 100  # records that a thread is at: one, and one more for each function within
+_REMEMBERED = 100  # records that a thread works on: one, and one more for each nested function
 
 
 class _Thread(threading.local):
-    """What a thread knows of the records that it is at.
+    """What a thread knows of the records that it works on.
 
     Attributes:
-        versions: By idempotency key, the version that it has written last.
+        versions: By idempotency key, the version that it wrote last.
     """
 
     def __init__(self) -> None:
@@ -38,18 +38,18 @@ class StatebucketPersistenceLayer(BasePersistenceLayer):
     """Idempotency records of AWS Lambda Powertools in S3, Cloud Storage, Azure Blob or SQLite.
 
     A first call takes 2 requests and a repeated one 2. A record expires when Powertools says so,
-    and its result may have any size. What an earlier holder left in progress is taken over on the
-    version that was seen, so that of many callers one runs; a holder that finishes after it has
-    lost its record overwrites nothing, and its caller gets an error.
+    and its result may have any size. A record that an earlier holder left in progress is taken over
+    at the version that was seen, so that only one of many callers runs. A holder that finishes
+    after it has lost its record overwrites nothing, and its caller gets an error.
 
-    It may be made at import time and used from several threads; the store stays the caller's.
+    It may be made at import time and used from several threads; the store is never closed here.
 
     Args:
         store: A store of `statebucket.sync.open_store`, or a tenant's view of one.
 
     Raises:
         InvalidArgument: It is a URL or another kind of store.
-        IdempotencyPersistenceLayerError: Of a decorated function: its cause is the error of
+        IdempotencyPersistenceLayerError: Raised by a decorated function; its cause is the error of
             `statebucket.errors`.
     """
 
@@ -59,11 +59,11 @@ class StatebucketPersistenceLayer(BasePersistenceLayer):
         self._thread = _Thread()
 
     def _put_record(self, data_record: DataRecord) -> None:
-        """Creates a record, or takes one over that was left in progress: 1 request, 2 if it lost.
+        """Creates a record, or takes over one that was left in progress: 1 request, 2 if it lost.
 
         Raises:
-            IdempotencyItemAlreadyExistsError: There is one, which it carries.
-            IdempotencyValidationError: That one is of another payload.
+            IdempotencyItemAlreadyExistsError: There is one; the error contains it.
+            IdempotencyValidationError: The existing record is for another payload.
         """
         condition = Version.ABSENT
         while True:
@@ -76,11 +76,11 @@ class StatebucketPersistenceLayer(BasePersistenceLayer):
                 return
 
     def _must_take_over(self, wanted: DataRecord, conflict: errors.VersionConflict) -> Version:
-        """The version of a record that its holder has left; an error if it is someone's."""
+        """The version of a record that its holder abandoned; raises if a holder still has it."""
         current = conflict.current
         found = None if current is None else records.read(current.value)
         if current is None or found is None:
-            # Gone meanwhile, or no record: Powertools asks for it next, and finds out.
+            # Gone meanwhile, or not a record: Powertools reads it next, and finds out.
             raise IdempotencyItemAlreadyExistsError from conflict
         if found.abandoned:
             return current.version
@@ -88,7 +88,7 @@ class StatebucketPersistenceLayer(BasePersistenceLayer):
         self._validate_payload(data_payload=wanted, stored_data_record=record)
         self._save_to_cache(data_record=record)
         if found.status == records.IN_PROGRESS:
-            # A durable function that is replayed goes on with its own record.
+            # A durable function that is replayed continues with its own record.
             self._remember(wanted.idempotency_key, current.version)
         raise IdempotencyItemAlreadyExistsError(old_data_record=record) from conflict
 
@@ -107,7 +107,7 @@ class StatebucketPersistenceLayer(BasePersistenceLayer):
         """Writes a record over the one that this thread has put: 1 request.
 
         Raises:
-            VersionConflict: Another caller has taken it over; theirs stays.
+            VersionConflict: Another caller has taken it over; that caller's record stays.
         """
         condition = self._thread.versions.pop(data_record.idempotency_key, None)
         try:
@@ -115,13 +115,13 @@ class StatebucketPersistenceLayer(BasePersistenceLayer):
         except errors.VersionConflict as conflict:
             if conflict.current is not None:
                 raise
-            # It has expired, and been removed: it is no one else's.
+            # It has expired and was removed: no other caller has it.
             self._write(data_record, Version.ABSENT)
 
     def _delete_record(self, data_record: DataRecord) -> None:
         """Removes the record that this thread has put: 1 request.
 
-        What another caller has taken over stays: it is theirs.
+        A record that another caller has taken over stays.
         """
         key = data_record.idempotency_key
         condition = self._thread.versions.pop(key, None)

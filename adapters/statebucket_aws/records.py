@@ -10,19 +10,19 @@ from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import D
 
 IN_PROGRESS = "INPROGRESS"
 
-_SOONEST_S = 0.001  # a record that has expired when it is written is stored, and gone at once
+_SOONEST_S = 0.001  # a record that is already expired when written is stored, and gone at once
 
 
 class Record(msgspec.Struct, omit_defaults=True):
-    """A record as it is stored; the fields are named as Powertools names those of DynamoDB.
+    """A record as stored; the fields have the names that Powertools uses in DynamoDB.
 
     Attributes:
         status: As Powertools calls it.
         expiration: When it expires, in seconds since the epoch.
-        in_progress_expiration: When whoever is at it must have ended, in milliseconds; None where
-            that is not known, and once it has ended.
+        in_progress_expiration: When its holder must have ended, in milliseconds since the epoch;
+            None if that is not known, and once it has ended.
         data: The function's result, as JSON.
-        validation: A hash of that part of the payload which must be the same.
+        validation: A hash of the part of the payload that must be the same.
     """
 
     status: str
@@ -39,12 +39,12 @@ class Record(msgspec.Struct, omit_defaults=True):
 
 
 def name_of(idempotency_key: str) -> str:
-    """The key of statebucket that a record has."""
+    """The key under which statebucket stores a record."""
     return f"idempotency/{idempotency_key}"
 
 
 def stored_form(record: DataRecord) -> Record:
-    """A record of Powertools as it is stored."""
+    """Powertools' record in the form that is stored."""
     return Record(
         status=record.status,
         expiration=record.expiry_timestamp,
@@ -65,7 +65,7 @@ def ttl_of(record: DataRecord) -> float | None:
 
 
 def data_record(idempotency_key: str, record: Record) -> DataRecord:
-    """A stored record as Powertools takes it."""
+    """A stored record in Powertools' form."""
     return DataRecord(
         idempotency_key=idempotency_key,
         status=record.status,
@@ -77,7 +77,7 @@ def data_record(idempotency_key: str, record: Record) -> DataRecord:
 
 
 def read(value: Any) -> Record | None:  # noqa: ANN401  (any JSON value)
-    """A record from its JSON; None if it is something else."""
+    """A record from its JSON; None if it is not one."""
     try:
         return msgspec.convert(value, Record)
     except msgspec.ValidationError:

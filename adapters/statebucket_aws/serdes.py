@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from statebucket.sync import BlockingExecutionStore, BlockingStateStore
 
 OVER = 255 * 1024
-"""The default of ``over``: a checkpoint holds 256 KiB, of which 1 is left for what is around."""
+"""The default of ``over``: a checkpoint holds 256 KiB, of which 1 KiB is left for the rest of
+it."""
 
 _POINTER = '{"statebucket":'
 
 
 class _Thread(threading.local):
-    """What a thread has stored last: its execution, its key, and the text."""
+    """What a thread stored last: the execution, the key, and the text."""
 
     last: tuple[str, str, str] | None = None
 
@@ -35,29 +36,29 @@ class _Thread(threading.local):
 class StatebucketSerDes(SerDes[Any]):
     """A SerDes of AWS Lambda durable functions that keeps large values in object storage.
 
-    A small value is in the checkpoint as without this class. A larger one is a key of the
-    execution that is named by the durable execution's ARN, and the checkpoint has a pointer to it:
-    1 request to store it, 1 to read it in a replay. ``store.execution(arn).delete()`` removes all
-    of an execution.
+    A small value stays in the checkpoint, as without this class. A larger one becomes a key of the
+    execution that has the durable execution's ARN as its id, and the checkpoint has a pointer to
+    it: 1 request to store it, 1 to read it in a replay. ``store.execution(arn).delete()`` removes
+        everything of an execution.
 
-    A value is stored under a hash of what it is, and never written over: a step that is tried
-    again, or dies before its checkpoint, changes nothing that an earlier checkpoint points to.
+    A value is stored under a hash of its content, and never overwritten: a step that is retried, or
+    that dies before its checkpoint, changes nothing that an earlier checkpoint points to.
 
     It may be made at import time and used from several threads; the store stays the caller's.
 
     Args:
         store: A store of `statebucket.sync.open_store`, or a tenant's view of one.
-        over: Values of more bytes of UTF-8 than this are stored; with 0 all but the empty one.
+        over: Values of more UTF-8 bytes than this are stored; with 0, all but the empty one.
         ttl: How long they can be read, a `timedelta` or seconds: longer than an execution may take.
             By default the store's ``retention``, else for ever.
-        serdes: What makes text of values, and values of text; by default the SDK's own default.
+        serdes: Converts values to text and back; by default the SDK's own default.
 
     Raises:
         InvalidArgument: ``store`` is a URL or another kind of store, or ``over`` or ``ttl`` is out
             of range.
-        RetryableSerDesError: Of a call that failed for a moment (`errors.Unavailable` and other
-            errors that are ``transient``, which is its cause): the invocation is tried again.
-        SerDesError: Of a call that failed otherwise, or whose value has expired or been removed.
+        RetryableSerDesError: A call failed with a ``transient`` error, such as
+            `errors.Unavailable`, which is the cause: the invocation is retried.
+        SerDesError: A call failed in another way, or its value has expired or was removed.
     """
 
     def __init__(
@@ -79,10 +80,10 @@ class StatebucketSerDes(SerDes[Any]):
         self._thread = _Thread()
 
     def serialize(self, value: Any, serdes_context: SerDesContext) -> str:  # noqa: ANN401
-        """The text of a checkpoint: 1 request where the value is large, else none."""
+        """The text for a checkpoint: 1 request if the value is large, else none."""
         text: str = self._serdes.serialize(value, serdes_context)
         body = text.encode("utf-8", "surrogatepass")
-        # What begins as a pointer does would be taken for one.
+        # A text that begins like a pointer would be taken for one.
         if len(body) <= self._over and not text.startswith(_POINTER):
             return text
         digest = hashlib.sha256(body).hexdigest()
@@ -95,10 +96,10 @@ class StatebucketSerDes(SerDes[Any]):
         return f'{_POINTER}{{"sha256":"{digest}","bytes":{len(body)}}}}}'
 
     def deserialize(self, data: str, serdes_context: SerDesContext) -> Any:  # noqa: ANN401
-        """The value of a checkpoint's text: 1 request where it is a pointer, else none.
+        """The value of a checkpoint's text: 1 request if it is a pointer, else none.
 
-        None, too, for what this thread has stored last: the SDK reads each result as soon as it
-        has written it.
+        None either for what this thread stored last: the SDK reads each result as soon as it has
+        written it.
         """
         if data.startswith(_POINTER):
             data = self._stored(data, serdes_context)
@@ -115,18 +116,18 @@ class StatebucketSerDes(SerDes[Any]):
             raise _failed("read", context, error) from error
         if body is None:
             raise SerDesError(
-                f"the value of {_operation(context)} is not in the bucket any more (key {key!r}): "
-                "its ttl is over, or its execution was removed while it was running"
+                f"the value of {_operation(context)} is no longer in the bucket (key {key!r}): its "
+                "ttl has ended, or its execution was removed while it was running"
             )
         return body.decode("utf-8", "surrogatepass")
 
     def _execution(self, context: SerDesContext) -> BlockingExecutionStore:
-        # Kept by a sweep of orphans: an execution has no snapshot.
+        # So that a sweep of orphans keeps them: these executions have no snapshot.
         return self._store.execution(context.durable_execution_arn, keep=True)
 
 
 def _key(context: SerDesContext, digest: str) -> str:
-    """The key of a value. An operation reads its own values only, whatever a pointer says."""
+    """The key of a value. An operation only reads its own values, whatever a pointer says."""
     return f"durable/{context.operation_id}/{digest}"
 
 
@@ -135,8 +136,8 @@ def _digest(pointer: str, context: SerDesContext) -> str:
         return str(json.loads(pointer)["statebucket"]["sha256"])
     except (ValueError, KeyError, TypeError) as error:
         raise SerDesError(
-            f"the checkpoint of {_operation(context)} begins as a pointer of statebucket does, and "
-            f"is none: {errors.excerpt(pointer)}"
+            f"the checkpoint of {_operation(context)} begins like a pointer of statebucket, but is "
+            f"not valid: {errors.excerpt(pointer)}"
         ) from error
 
 

@@ -7,14 +7,14 @@ For example::
 
     sessions = StatebucketSessionStore(open_store("s3://bucket/prefix?region=eu-west-1"))
 
-README.md beside this file says what each call costs and what it promises.
+README.md in this folder says what each call costs and promises.
 """
 
 try:
-    import claude_agent_sdk  # noqa: F401  (whether it is there)
+    import claude_agent_sdk  # noqa: F401  (checks that it is installed)
 except ImportError as error:
     raise ImportError(
-        'statebucket_claude stands on claude-agent-sdk: pip install "statebucket[claude]"'
+        'statebucket_claude needs claude-agent-sdk: pip install "statebucket[claude]"'
     ) from error
 
 from statebucket_claude.session_store import StatebucketSessionStore

@@ -1,4 +1,4 @@
-"""Where the sessions of a project are: a tenant of the store, or a part of a tenant's view."""
+"""Where a project's sessions are stored: in a tenant, or in a part of a tenant's view."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
 class Project(NamedTuple):
     """The sessions of a project.
 
-    In a store without a tenant the project is a tenant and a session an execution of its. In a
-    tenant's view it is the beginning of its executions' ids.
+    In a store without a tenant, a project is a tenant, and a session one of its executions. In a
+    tenant's view, a project is a prefix of its executions' ids.
 
     Attributes:
         view: The tenant's view.
-        prefix: What the ids of its sessions' executions begin with.
+        prefix: How the ids of its sessions' executions begin.
     """
 
     view: StateStore
     prefix: str
 
     def session(self, session_id: str) -> ExecutionStore:
-        """A session's snapshot, which has its summary, and keys, which have its transcripts."""
-        # Where the summary is not written yet, or has gone, the transcripts are no orphans.
+        """A session's execution: its snapshot has the summary, its keys have the transcripts."""
+        # So that transcripts are not orphans while the summary is not written yet, or is gone.
         return self.view.execution(self.prefix + session_id, keep=True)
 
 

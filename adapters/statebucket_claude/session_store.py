@@ -30,24 +30,24 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 _PACK_AT = 64
-_REMEMBERED = 1000  # transcripts, and sessions whose last summary is at hand
+_REMEMBERED = 1000  # transcripts, and sessions whose last summary is kept in memory
 
 
 class _Known(NamedTuple):
-    """The summary that this process has written last."""
+    """The summary that this process wrote last."""
 
     snapshot: ExecutionSnapshot
     version: Version
 
 
 class _Tail(NamedTuple):
-    """The end of a transcript, as this process knows it.
+    """What this process knows of the end of a transcript.
 
     Attributes:
-        name: The last part's.
-        loose: How many parts are in no pack.
-        unfinished: A hash of that part while its append has not succeeded. The SDK tries again with
-            the same entries, which are then that part, not another.
+        name: The last part's name.
+        loose: How many parts are not in a pack.
+        unfinished: A hash of that part until its append has succeeded. The SDK tries again with the
+            same entries, which then become the same part, not another one.
     """
 
     name: str = ""
@@ -58,12 +58,12 @@ class _Tail(NamedTuple):
 class StatebucketSessionStore(SessionStore):
     """Sessions of the Claude Agent SDK in S3, Cloud Storage, Azure Blob or an SQLite file.
 
-    A project is a tenant of the store and a session one of its executions: each append writes a
-    part of the transcript, once, and the snapshot has the summary. Given a tenant's view, all
-    projects are that tenant's. The SDK's ``fold_session_summary`` makes the summaries; of two
-    processes that append to one session at a time, neither loses what the other has folded in.
+    A project is a tenant of the store and a session one of its executions: each append writes a new
+    part of the transcript, and the snapshot has the summary. With a tenant's view, all projects
+    belong to that tenant. The SDK's ``fold_session_summary`` makes the summaries; if two processes
+    append to one session at the same time, neither loses what the other has added to it.
 
-    It may be made at import time and used from any event loop; the store stays the caller's.
+    It may be made at import time and used from any event loop; the store is never closed here.
 
     Args:
         store: A store of `statebucket.open_store`, or a tenant's view.
@@ -79,9 +79,9 @@ class StatebucketSessionStore(SessionStore):
         self._tails: OrderedDict[tuple[str, str, str], _Tail] = OrderedDict()
 
     async def append(self, key: SessionKey, entries: list[SessionStoreEntry]) -> None:
-        """Adds a batch of entries: 2 requests, for a subagent 1.
+        """Adds a batch of entries: 2 requests, 1 for a subagent.
 
-        The first for a session in a process takes up to 3 more, to go on with the summary. Every 64
+        A process's first append to a session takes up to 3 more, to continue the summary. Every 64
         appends the parts of a transcript are packed; see `compact`.
         """
         if not entries:
@@ -101,7 +101,7 @@ class StatebucketSessionStore(SessionStore):
         if tail.loose >= _PACK_AT:
             self._remember(key, root, self._tail(key, root)._replace(loose=0))
             with contextlib.suppress(errors.StateBucketError):
-                # The entries are stored: what could not be packed is after the next 64.
+                # The entries are stored; packing is tried again after the next 64.
                 await transcripts.pack(session, root)
 
     async def load(self, key: SessionKey) -> list[SessionStoreEntry] | None:
@@ -147,7 +147,7 @@ class StatebucketSessionStore(SessionStore):
             await session.delete_many([part async for part in session.iter_keys(prefix=root)])
 
     async def list_subkeys(self, key: SessionListSubkeysKey) -> list[str]:
-        """The subpaths that have a transcript in a session: 1 list per 1,000 of their parts."""
+        """The subpaths with a transcript in a session: 1 list per 1,000 of their parts."""
         session = project_in(self._store, key["project_key"]).session(key["session_id"])
         keys = [part async for part in session.iter_keys(prefix=transcripts.SUB)]
         return list(dict.fromkeys(map(transcripts.subpath_of, keys)))
@@ -155,9 +155,9 @@ class StatebucketSessionStore(SessionStore):
     async def compact(self, key: SessionKey) -> int:
         """Packs the parts of a transcript into objects of up to 8 MiB, so that it loads sooner.
 
-        It may run beside appends, loads and another `compact`, and be interrupted: nothing is
-        removed before a pack has it. 1 list and 1 request for each part, and for each pack 1 list,
-        1 write and 1 batch.
+        It may run at the same time as appends, loads and another `compact`, and may be interrupted:
+        nothing is removed before it is in a pack. 1 list and 1 request for each part, and for each
+        pack 1 list, 1 write and 1 batch.
 
         Returns:
             How many parts were packed.
@@ -176,7 +176,7 @@ class StatebucketSessionStore(SessionStore):
     async def _summarize(
         self, key: SessionKey, session: ExecutionStore, name: str, entries: list[SessionStoreEntry]
     ) -> None:
-        """Folds entries into the session's summary, on the version that is there."""
+        """Folds entries into the session's summary, conditional on the stored version."""
         place = (key["project_key"], key["session_id"])
         known = self._known.pop(place, None)
         if known is None:
@@ -184,7 +184,7 @@ class StatebucketSessionStore(SessionStore):
             before = None if stored is None else stored.value
             version = Version.ABSENT if stored is None else stored.version
             if before is not None:
-                # What a process has appended that died before it came to the summary.
+                # Includes what a process appended that died before it updated the summary.
                 after = str(before.variables.get("last", ""))
                 parts, _ = await transcripts.read(session, transcripts.MAIN, after)
                 parts.pop(name, None)
@@ -212,7 +212,7 @@ class StatebucketSessionStore(SessionStore):
 
 
 def _keep(known: OrderedDict[K, V], key: K, value: V) -> None:
-    """Remembers a value, and forgets the one that has not been used for longest."""
+    """Remembers a value, and forgets the least recently used one."""
     known[key] = value
     known.move_to_end(key)
     if len(known) > _REMEMBERED:
@@ -227,7 +227,7 @@ def _folded(
         previous = _summary(key["session_id"], before, 0)
     folded = fold_session_summary(previous, key, entries)
     last = max(name, str(before.variables.get("last", "")))
-    # As text: the summary is the SDK's, and may hold what JSON has no place for (half an emoji).
+    # As text: the SDK's summary may contain what JSON cannot represent (half an emoji).
     variables = {"summary": json.dumps(folded["data"]), "last": last}
     return before.advance(state=ExecutionState.RUNNING, variables=variables)
 

@@ -2,8 +2,9 @@
 
 ``main/p{when}`` is a part of the session's own transcript, ``sub/{subpath}/p{when}`` one of a
 subagent's: the entries of one append, as a JSON list. Parts are read in the order of their names.
-``…/k{when}`` is a pack: parts by their names, in one object. A part that is in a pack and still
-there on its own counts once, so that packing may end at any moment, or happen twice at a time.
+``…/k{when}`` is a pack: parts by their names, in one object. A part that is in a pack and also
+still stored by itself counts once, so packing may stop at any moment, or run twice at the same
+time.
 """
 
 from __future__ import annotations
@@ -32,30 +33,31 @@ MAIN = "main/"
 SUB = "sub/"
 _PART = "p"
 _PACK = "k"
-_AT_ONCE = 32  # as many requests as a store has in flight: more would wait on their deadlines
+_AT_ONCE = 32  # as many as a store has in flight: more would wait while their deadlines run
 _PACK_BYTES = 8 * 1024 * 1024
-_LOOKS = 4  # at a transcript that others pack meanwhile
+_LOOKS = 4  # the most listings of a transcript that other processes pack meanwhile
 
 Entries = list["SessionStoreEntry"]
 
 
 def root_of(subpath: str | None) -> str:
-    """What the keys of a transcript begin with; of the session's own where there is no subpath."""
+    """How the keys of a transcript begin; without a subpath, those of the session's own."""
     if not subpath:
         return MAIN
     return f"{SUB}{subpath.replace('%', '%25').replace('/', '%2F')}/"
 
 
 def subpath_of(key: str) -> str:
-    """The subpath of a key that begins with `SUB`."""
+    """The subpath in a key that begins with `SUB`."""
     escaped = key[len(SUB) :].partition("/")[0]
     return escaped.replace("%2F", "/").replace("%25", "%")
 
 
 def new_name(last: str) -> str:
-    """A name for a part: that of now, but behind another name in any case.
+    """A name for a part: the current time, but always after the last known name.
 
-    The clocks of two machines differ. Whoever has read a transcript appends behind what is in it.
+    The clocks of two machines differ: a process that has read a transcript must append after what
+    is in it.
     """
     now = time.time_ns() // 1000
     if last:
@@ -68,7 +70,7 @@ class Transcript(NamedTuple):
 
     Attributes:
         parts: The entries of each part, by its name, in order.
-        loose: How many of them are in no pack.
+        loose: How many of them are not in a pack.
     """
 
     parts: dict[str, Entries]
@@ -78,7 +80,7 @@ class Transcript(NamedTuple):
 async def append(execution: ExecutionStore, root: str, name: str, body: bytes) -> None:
     """Writes a part: 1 request.
 
-    A name is of one part alone, so that the part is there if this was tried before.
+    A name belongs to one part only: if it exists already, an earlier attempt stored this part.
     """
     with suppress(errors.VersionConflict):
         await execution.set(f"{root}{_PART}{name}", body, if_version=Version.ABSENT)
@@ -90,7 +92,7 @@ async def read(execution: ExecutionStore, root: str, after: str = "") -> Transcr
     Args:
         execution: The session.
         root: The transcript.
-        after: Only parts behind this name, and not those that are in packs by now.
+        after: Only parts after this name that are not in packs yet.
     """
     parts: dict[str, Entries] = {}
     loose = 0
@@ -102,14 +104,14 @@ async def read(execution: ExecutionStore, root: str, after: str = "") -> Transcr
         parts = _all_parts(root, bodies)
         loose = sum(key.startswith(root + _PART) for key in keys)
         missing = {key for key, body in bodies.items() if body is None}
-        if missing <= gone:  # nothing has gone since the last look: what is missing has expired
+        if missing <= gone:  # nothing was removed since the last listing: these have expired
             break
         gone |= missing
     return Transcript(dict(sorted(parts.items())), loose)
 
 
 def _all_parts(root: str, bodies: dict[str, bytes | None]) -> dict[str, Entries]:
-    """What is in parts and packs; None is one that is gone."""
+    """The contents of parts and packs; None for one that is gone."""
     parts: dict[str, Entries] = {}
     for key, body in bodies.items():
         name = key[len(root) :]
@@ -123,7 +125,7 @@ def _all_parts(root: str, bodies: dict[str, bytes | None]) -> dict[str, Entries]
 
 
 def entries_of(parts: Iterable[Entries]) -> Entries:
-    """The entries of parts in order; one whose ``uuid`` came before is that entry again."""
+    """The entries of parts in order; one with a ``uuid`` that came before is left out."""
     seen: set[object] = set()
     entries: Entries = []
     for part in parts:
@@ -141,7 +143,7 @@ async def pack(execution: ExecutionStore, root: str) -> int:
     """Packs a transcript's parts: a list, 1 request a part, and 1 list and 3 requests a pack.
 
     Returns:
-        How many parts are in packs that were not before.
+        How many parts were packed.
     """
     loose = [entry async for entry in execution.scan_keys(prefix=f"{root}{_PART}")]
     packed = 0
@@ -152,8 +154,8 @@ async def pack(execution: ExecutionStore, root: str) -> int:
             continue
         key = f"{root}{_PACK}{max(parts)}-{secrets.token_hex(4)}"
         await execution.set(key, json.dumps(parts).encode(), if_version=Version.ABSENT)
-        # The session may have been deleted meanwhile, or packed by another: then this pack is not
-        # wanted. Whoever still finds parts here keeps its pack, and only then are they removed.
+        # The session may have been deleted meanwhile, or packed by another process; then this pack
+        # is not wanted. It is kept only if its parts still exist, and only then are they removed.
         there = {part async for part in execution.iter_keys(prefix=f"{root}{_PART}")}
         if there.isdisjoint(keys):
             await execution.delete(key)
@@ -164,7 +166,7 @@ async def pack(execution: ExecutionStore, root: str) -> int:
 
 
 def _groups(loose: Sequence[KeyEntry]) -> Iterable[list[KeyEntry]]:
-    """Parts that go into a pack each, in order: two at least, or it would save nothing."""
+    """Groups of parts, one for each pack, in order; a pack of fewer than two would save nothing."""
     group: list[KeyEntry] = []
     size = 0
     for entry in loose:
@@ -179,7 +181,7 @@ def _groups(loose: Sequence[KeyEntry]) -> Iterable[list[KeyEntry]]:
 
 
 async def each(items: Iterable[T], call: Callable[[T], Awaitable[R]]) -> list[R]:
-    """What a call returns for each item, some at a time, in order."""
+    """The results of a call for each item, in order, with some calls at the same time."""
     results: list[R] = []
     rest = iter(items)
     while some := tuple(islice(rest, _AT_ONCE)):

@@ -1,4 +1,4 @@
-"""A py-key-value store on object storage, for FastMCP and whatever else takes one.
+"""A py-key-value store on object storage, for FastMCP and other libraries that take one.
 
 For example::
 
@@ -6,14 +6,14 @@ For example::
 
     storage = StatebucketStore("s3://bucket/prefix?region=eu-west-1&tenant=mcp")
 
-README.md beside this file says what each call costs and what it promises.
+README.md in this folder says what each call costs and promises.
 """
 
 try:
-    import key_value.aio  # noqa: F401  (whether it is there)
+    import key_value.aio  # noqa: F401  (checks that it is installed)
 except ImportError as error:
     raise ImportError(
-        'statebucket_keyvalue stands on py-key-value-aio: pip install "statebucket[keyvalue]"'
+        'statebucket_keyvalue needs py-key-value-aio: pip install "statebucket[keyvalue]"'
     ) from error
 
 from statebucket_keyvalue.store import StatebucketStore

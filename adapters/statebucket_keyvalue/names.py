@@ -1,9 +1,9 @@
-"""Which key of statebucket an entry has: ``kv/{collection}/{key}``, read and written here only.
+"""The statebucket key of an entry: ``kv/{collection}/{key}``.
 
-In a collection's name ``/`` and ``%``, in a key ``%``, stand as ``%2F`` and ``%25``, so that no
-two entries share a name and a collection is a prefix that no other's begins with. A name that is
-too long for an object is hashed, behind ``%h``, which nothing else begins with; the entry itself
-has the name in full.
+Only this module writes and reads these keys. In a collection's name ``/`` and ``%``, and in a key
+``%``, are written as ``%2F`` and ``%25``, so that no two entries share a name and no collection's
+prefix begins with another's. A name that is too long for an object is replaced by ``%h`` and its
+hash, and nothing else begins with ``%h``; the entry itself contains the full name.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import hashlib
 ROOT = "kv/"
 _HASHED = "%h"
 
-# In bytes of an object's name, of which there are 1,024, and as many as 3 for a character's byte.
-# What is left is for the store's prefix and its tenant.
+# In bytes of an object's name, which may have 1,024; a byte of a character takes up to 3. The rest
+# is for the store's prefix and its tenant.
 _COLLECTION_BYTES = 200
 _KEY_BYTES = 500
 
 
 def collection_prefix(collection: str) -> str:
-    """What the names of a collection's entries begin with."""
+    """How the names of a collection's entries begin."""
     segment = collection.replace("%", "%25").replace("/", "%2F")
     return f"{ROOT}{_short(segment, collection, _COLLECTION_BYTES)}/"
 
@@ -31,25 +31,26 @@ def entry_name(collection: str, key: str) -> str:
 
 
 def prefix_of(name: str) -> str:
-    """The prefix of the collection that an entry's name is of."""
+    """The prefix of the collection that an entry's name belongs to."""
     return name[: name.index("/", len(ROOT)) + 1]
 
 
 def behind(prefix: str) -> str:
-    """A name behind all of a collection's and before all of the next one's.
+    """A name after all names of a collection and before those of the next one.
 
-    A listing goes by escaped names: ``/`` is ``~2F`` there, and ``:``, ``~3A``, comes after it.
+    Listings are in the order of escaped names: ``/`` is ``~2F``, and ``:``, ``~3A``, comes after
+    it.
     """
     return prefix[:-1] + ":"
 
 
 def collection_of(prefix: str) -> str | None:
-    """The collection whose entries begin with a prefix; None if only they know its name."""
+    """The collection whose entries begin with a prefix; None if only the entries name it."""
     return _long(prefix[len(ROOT) : -1])
 
 
 def key_of(prefix: str, name: str) -> str | None:
-    """The key of an entry's name; None if only the entry knows it."""
+    """The key in an entry's name; None if only the entry contains it."""
     return _long(name[len(prefix) :])
 
 

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-_AT_ONCE = 32  # as many requests as a store has in flight: more would wait on their deadlines
+_AT_ONCE = 32  # as many as a store has in flight: more would wait while their deadlines run
 _PAGE = 1000
-_MARGIN = timedelta(milliseconds=1)  # what has expired has expired: `cull` is asked to take it now
+_MARGIN = timedelta(milliseconds=1)  # the shortest margin: `cull` removes what has expired now
 
 
 class StatebucketStore(
@@ -49,17 +49,18 @@ class StatebucketStore(
 
     It has every call of the protocol, all of the optional ones, and `put_if_absent`. A collection
     is a prefix of keys in a store of statebucket, or in a tenant's view of one; its names begin
-    with ``kv/``, and what else is stored there is left alone. Keys and collections may be any
-    text; what is too long for an object's name is hashed, and listed in full all the same.
+    with ``kv/``, and other keys are left alone. Keys and collections may be any text; a name that
+    is too long for an object is hashed, but still listed in full.
 
     It may be made at import time and used from any event loop. ``async with`` or ``close`` ends
     the running loop's connections; a later call opens new ones.
 
     Args:
-        url: Where to keep entries, as `statebucket.open_store` takes it; by default the
-            environment's ``STATEBUCKET_URL``. ``tenant=NAME`` in it keeps them in a tenant's place.
-        store: A store or view of the caller's in place of ``url``, which is never closed here.
-        default_collection: The collection of calls that name none.
+        url: The URL of the store for entries, as for `statebucket.open_store`; by default the
+            environment variable ``STATEBUCKET_URL``. With ``tenant=NAME`` in it, they belong to
+            that tenant.
+        store: A store or view to use instead of ``url``; it is never closed here.
+        default_collection: The collection of calls that do not name one.
 
     Raises:
         InvalidArgument: Both ``url`` and ``store`` are given, a store as ``url``, or a URL or
@@ -76,7 +77,7 @@ class StatebucketStore(
         default_collection: str | None = None,
     ) -> None:
         if url is not None and store is not None:
-            raise errors.InvalidArgument("give url or store, not both: a store has its URL already")
+            raise errors.InvalidArgument("pass url or store, not both")
         given: object = url
         if not isinstance(given, str | None):
             raise errors.InvalidArgument(
@@ -94,7 +95,7 @@ class StatebucketStore(
         )
 
     async def close(self) -> None:
-        """Ends the running event loop's connections, unless the store is the caller's."""
+        """Closes the running event loop's connections, unless the caller passed the store."""
         await super().close()
         await self._end()
 
@@ -122,7 +123,7 @@ class StatebucketStore(
     ) -> bool:
         """Stores a value unless there is one already: of many callers at once, one stores.
 
-        1 request, 2 where there is one. An expired value counts as none.
+        1 request, 2 if there is one. An expired value counts as missing.
 
         Args:
             key: The key.
@@ -169,8 +170,8 @@ class StatebucketStore(
         created_at: datetime,
         expires_at: datetime | None,
     ) -> None:
-        del ttl, created_at, expires_at  # each entry has them
-        last = dict(zip(keys, managed_entries, strict=True))  # of a key that comes twice
+        del ttl, created_at, expires_at  # each entry contains them
+        last = dict(zip(keys, managed_entries, strict=True))  # for a repeated key, the last value
         await _each(last.items(), lambda item: self._set(collection, *item))
 
     async def _get_managed_entry(self, *, collection: str, key: str) -> ManagedEntry | None:
@@ -194,7 +195,7 @@ class StatebucketStore(
         name = names.entry_name(collection, key)
         if self._must_ask and not await self._store.exists(name):
             return False
-        # None after a lost reply: it is gone, and was there for all that anyone can tell.
+        # None after a lost reply: it is gone now, and it is assumed that it existed.
         return await self._store.delete(name) is not False
 
     async def _delete_managed_entries(self, *, keys: Sequence[str], collection: str) -> int:
@@ -209,7 +210,7 @@ class StatebucketStore(
 
     @property
     def _must_ask(self) -> bool:
-        """Whether a deletion does not say what was there: S3's does not."""
+        """Whether deletions do not say what existed, as on S3."""
         return self._store.name == "s3"
 
     async def _get_collection_keys(self, *, collection: str, limit: int | None = None) -> list[str]:
@@ -238,9 +239,9 @@ class StatebucketStore(
         return found
 
     async def _collection_prefixes(self) -> AsyncIterator[str]:
-        """The prefixes of all collections: a page of keys at most for each of them.
+        """The prefixes of all collections: at most one page of keys for each.
 
-        A page that ends within a collection is followed by what comes after that collection.
+        After a page that ends within a collection, the listing skips the rest of that collection.
         """
         after: str | None = None
         last = ""
@@ -260,7 +261,7 @@ class StatebucketStore(
         return [name async for name in keys]
 
     async def _told(self, name: str, field: str) -> str | None:
-        """What an entry says of itself, whose name was hashed; None if it is gone by now."""
+        """The names that an entry with a hashed name contains; None if it is gone by now."""
         body = await self._store.get(name)
         if body is None:
             return None
@@ -293,7 +294,7 @@ class StatebucketStore(
 
 
 def _new_entry(value: Mapping[str, Any], ttl: SupportsFloat | None) -> ManagedEntry:
-    """An entry as ``put`` of the base class makes it, which has no room for a condition."""
+    """An entry as the base class's ``put`` makes it; that method takes no condition."""
     now = datetime.now(UTC)
     if ttl is None:
         return ManagedEntry(value=value, created_at=now)
@@ -306,13 +307,13 @@ def _text(body: bytes) -> str:
     try:
         return body.decode()
     except UnicodeDecodeError as error:
-        raise DeserializationError("what is stored is no entry of this store") from error
+        raise DeserializationError("the stored value is not an entry of this store") from error
 
 
 async def _each(items: Iterable[T], call: Callable[[T], Awaitable[R]]) -> list[R]:
-    """What a call returns for each item, some at a time, in order.
+    """The results of a call for each item, in order, with some calls at the same time.
 
-    The first error is raised once those at the same time have ended; no more are begun then.
+    The first error is raised once the calls in progress have ended; no more are started.
     """
     results: list[R] = []
     for some in _batches(items):

@@ -9,10 +9,10 @@ workers that continue one checkpoint is refused with `CheckpointConflict`::
 """
 
 try:
-    import langgraph.checkpoint.base  # noqa: F401  (whether it is there)
+    import langgraph.checkpoint.base  # noqa: F401  (checks that it is installed)
 except ImportError as error:
     raise ImportError(
-        'statebucket_langgraph stands on langgraph-checkpoint: pip install "statebucket[langgraph]"'
+        'statebucket_langgraph needs langgraph-checkpoint: pip install "statebucket[langgraph]"'
     ) from error
 
 from statebucket_langgraph.blocking import StatebucketSaver

@@ -1,4 +1,4 @@
-"""What both savers are: each call as the requests it takes, whatever waits for their answers."""
+"""The base of both savers: each call as a series of requests, without the way to wait for them."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from statebucket_langgraph.requests import Steps
 
 TENANT = "langgraph"
-"""The tenant of a saver whose store is bound to none."""
+"""The tenant of a saver whose store is not bound to one."""
 
 BATCH = 16
 """The most checkpoints that a listing loads at once."""
 
 
 class Place(NamedTuple):
-    """Where a config points."""
+    """The thread, namespace and checkpoint that a config points to."""
 
     thread: str
     namespace: str
@@ -41,7 +41,7 @@ class Place(NamedTuple):
 
 
 def place_in(config: RunnableConfig) -> Place:
-    """Where a config points: its thread, namespace, and checkpoint if it names one."""
+    """Reads a config: its thread, namespace, and checkpoint if it names one."""
     there = config["configurable"]
     thread = there["thread_id"]
     return Place(
@@ -55,9 +55,9 @@ class Saver(BaseCheckpointSaver[str]):
     """The calls that both savers have.
 
     Args:
-        ttl: How long a checkpoint and what belongs to it can be read after it was saved.
+        ttl: How long a checkpoint and its writes can be read after it was saved.
         history: Whether earlier checkpoints are kept.
-        serde: What turns values into bytes; LangGraph's own by default.
+        serde: Serializes values; LangGraph's own by default.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Saver(BaseCheckpointSaver[str]):
         self._memory = Memory()
 
     def get_next_version(self, current: str | int | None, channel: None) -> str:  # noqa: ARG002
-        """The version of a channel after this one: greater, and no other run's."""
+        """The next version of a channel: greater than this one, and unique to the run."""
         before = 0 if current is None else int(str(current).split(".", 1)[0])
         return f"{before + 1:032}.{random.random():016}"  # noqa: S311  (no secret)
 
@@ -121,7 +121,7 @@ class Saver(BaseCheckpointSaver[str]):
     def _list(
         self, thread: str, config: RunnableConfig | None, before: RunnableConfig | None
     ) -> Steps[list[Reference]]:
-        """The checkpoints of a thread that a listing is about, without loading them."""
+        """The checkpoints of a thread that a listing selects, without loading them."""
         there = {} if config is None else config["configurable"]
         wanted = None if config is None else get_checkpoint_id(config)
         listed = yield from reading.list_checkpoints(thread, there.get("checkpoint_ns"), wanted)
@@ -131,7 +131,7 @@ class Saver(BaseCheckpointSaver[str]):
     def _load(
         self, references: Sequence[Reference], filter_: dict[str, Any] | None, most: int | None
     ) -> Steps[list[CheckpointTuple]]:
-        """Up to so many of these checkpoints, those whose metadata the filter fits."""
+        """Up to ``limit`` of these checkpoints, those whose metadata match the filter."""
         loaded = yield from reading.load(references)
         chosen = [
             (reference, record)

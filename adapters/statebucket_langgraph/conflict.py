@@ -1,4 +1,4 @@
-"""What the second of two workers on one checkpoint receives."""
+"""The error for the second of two workers on one checkpoint."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from statebucket.errors import VersionConflict
 class CheckpointConflict(VersionConflict):
     """Another run has continued the thread meanwhile, and this checkpoint was not stored.
 
-    It is raised where a run saves a checkpoint and the thread's newest one is not that which the
-    run has continued. Start the run again: it then continues the newest checkpoint.
+    It is raised when a run saves a checkpoint but the thread's newest one is no longer the one that
+    the run continued. Start the run again: it then continues the newest checkpoint.
 
     Attributes:
         thread_id: The thread.
-        checkpoint_ns: The namespace within it; empty for the graph itself, else a subgraph's.
-        parent_id: The checkpoint that the run has continued; None where it has started the thread.
-        newest_id: The thread's newest checkpoint; None where the thread is gone.
+        checkpoint_ns: The namespace in it; empty for the graph itself, else a subgraph's.
+        parent_id: The checkpoint that the run continued; None if it started the thread.
+        newest_id: The thread's newest checkpoint; None if the thread is gone.
     """
 
     def __init__(

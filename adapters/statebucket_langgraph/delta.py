@@ -1,4 +1,4 @@
-"""What a `DeltaChannel` is rebuilt from: its writes along a checkpoint's ancestors, and a seed."""
+"""What rebuilds a `DeltaChannel`: its writes on a checkpoint's ancestors, and a seed."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def history(
 ) -> Steps[dict[str, DeltaChannelHistory]]:
     """For each channel its writes on the ancestors, oldest first, up to the nearest stored value.
 
-    That value is the channel's ``seed``. What is written on the checkpoint itself is pending, and
-    not part of it.
+    That value is the channel's ``seed``. Writes on the checkpoint itself are pending, and not part
+    of it.
 
     Args:
-        serde: What turns bytes into values.
+        serde: Deserializes values.
         place: The checkpoint.
         channels: The channels.
     """
@@ -68,7 +68,7 @@ def _parent(reference: Reference | None) -> Steps[str | None]:
 
 
 def needed(serde: SerializerProtocol, thread: str, head: CheckpointRecord) -> Steps[set[str]]:
-    """The ids of the ancestors that the delta channels of a thread's head are rebuilt from.
+    """The ids of the ancestors from which the delta channels of a thread's head are rebuilt.
 
     2 requests for each; none for a graph without such channels.
     """

@@ -16,20 +16,20 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 _HEADS = 256
-"""The most heads that are remembered: one that is forgotten costs 1 request to look up."""
+"""The most heads that are remembered; a forgotten one costs 1 request to look up."""
 
 _IDS = 4096
 """The most ids of checkpoints that were refused or set aside."""
 
 
 class ReadThread(str):
-    """A thread's id as a run has it from the checkpoint that it has read.
+    """A thread's id, marked for the run that read a checkpoint.
 
-    LangGraph hands it back with each checkpoint that the run saves. It is the id in every respect,
-    and tells two runs apart that use one saver.
+    LangGraph passes it back with each checkpoint that the run saves. It behaves like the plain id,
+    and distinguishes two runs that use one saver.
 
     Attributes:
-        forks_from: The checkpoint that was read, where the thread had gone on from there already.
+        forks_from: The checkpoint that was read, if the thread had already continued from it.
     """
 
     __slots__ = ("forks_from",)
@@ -47,14 +47,14 @@ class ReadThread(str):
 
 
 class _Outside(Enum):
-    """Why a checkpoint that a run has saved is not in the line of the heads."""
+    """Why a checkpoint that a run saved is not in the sequence of heads."""
 
     REFUSED = auto()
     ASIDE = auto()
 
 
 class Head(NamedTuple):
-    """A namespace's newest checkpoint, as it was seen: its version, and itself if there is one."""
+    """A namespace's newest checkpoint as last seen: its version, and its record if it exists."""
 
     version: Version
     record: CheckpointRecord | None
@@ -64,10 +64,10 @@ NO_HEAD = Head(Version.ABSENT, None)
 
 
 class Memory:
-    """The heads that a saver has seen, and the checkpoints that are none.
+    """The heads that a saver has seen, and the checkpoints that are not heads.
 
-    It saves requests, and tells what a run has read that LangGraph does not say. All that it holds
-    may be forgotten.
+    It saves requests, and records what a run has read, which LangGraph does not say. All of it may
+    be forgotten.
     """
 
     def __init__(self) -> None:
@@ -77,23 +77,23 @@ class Memory:
         self._outside: OrderedDict[tuple[str, str, str], _Outside] = OrderedDict()
 
     def head(self, thread: str, namespace: str) -> Head | None:
-        """The head that was last read or written; None where that is not known."""
+        """The head that was last read or written; None if it is not known."""
         with self._lock:
             return self._heads.get((thread, namespace))
 
     def note(self, thread: str, namespace: str, head: Head) -> None:
-        """Keeps a head that was read or written."""
+        """Remembers a head that was read or written."""
         with self._lock:
             _keep(self._heads, (str(thread), namespace), head, _HEADS)
 
     def note_start(self, thread: str, namespace: str) -> None:
-        """Keeps that a run has found no thread and is about to start it."""
+        """Remembers that a run found no thread and is about to start it."""
         with self._lock:
             place = (str(thread), namespace)
             _keep(self._starts, place, self._starts.get(place, 0) + 1, _HEADS)
 
     def take_start(self, thread: str, namespace: str) -> bool:
-        """Whether a run that has found no thread has still to save its first checkpoint."""
+        """Whether a run that found no thread has not saved its first checkpoint yet."""
         with self._lock:
             waiting = self._starts.pop((thread, namespace), 0)
             if waiting > 1:
@@ -108,12 +108,12 @@ class Memory:
                     del known[place]
 
     def refuse(self, thread: str, namespace: str, checkpoint_id: str) -> None:
-        """Keeps that a checkpoint was refused, and so will be those that continue it."""
+        """Remembers that a checkpoint was refused; those that continue it will be refused too."""
         with self._lock:
             _keep(self._outside, (str(thread), namespace, checkpoint_id), _Outside.REFUSED, _IDS)
 
     def set_aside(self, thread: str, namespace: str, checkpoint_id: str) -> None:
-        """Keeps that a fork's checkpoint is older than the head, which stayed."""
+        """Remembers that a fork's checkpoint is older than the head, which stayed."""
         with self._lock:
             _keep(self._outside, (str(thread), namespace, checkpoint_id), _Outside.ASIDE, _IDS)
 
@@ -122,7 +122,7 @@ class Memory:
         return self._outside.get((thread, namespace, checkpoint_id or "")) is _Outside.REFUSED
 
     def is_aside(self, thread: str, namespace: str, checkpoint_id: str | None) -> bool:
-        """Whether a checkpoint is a fork's that the head is newer than."""
+        """Whether a checkpoint belongs to a fork and is older than the head."""
         return self._outside.get((thread, namespace, checkpoint_id or "")) is _Outside.ASIDE
 
 

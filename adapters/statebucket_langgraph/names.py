@@ -1,4 +1,4 @@
-"""Which key of a thread holds what.
+"""The keys of a thread.
 
 A thread is an execution. Its keys are::
 
@@ -6,7 +6,7 @@ A thread is an execution. Its keys are::
     checkpoint/{namespace}/{checkpoint}/{run}       each earlier one
     writes/{namespace}/{checkpoint}/{task}          what one task has written on a checkpoint
 
-``{run}`` is empty where the checkpoint's metadata has no ``run_id``.
+``{run}`` is empty if the checkpoint's metadata has no ``run_id``.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MAX_PART = 200
-"""The most bytes of a namespace, run or task that stand in a key; longer ones are hashed."""
+"""The most bytes of a namespace, run or task in a key; longer ones are hashed."""
 
 HEAD, CHECKPOINT, WRITES = "head", "checkpoint", "writes"
 
 
 def part(text: str) -> str:
-    """A namespace, checkpoint, run or task as it stands in a key: without ``/``, and not too long.
+    """A namespace, checkpoint, run or task as part of a key: without ``/``, and not too long.
 
-    What is hashed is found again in the object's body.
+    If it is hashed, the object's body contains it in full.
     """
     if len(text.encode(errors="surrogatepass")) > _MAX_PART:
         return "%" + sha256(text.encode(errors="surrogatepass")).hexdigest()
@@ -48,7 +48,7 @@ def checkpoint_key(namespace: str, checkpoint_id: str, run_id: str) -> str:
 
 
 def checkpoints_prefix(namespace: str, checkpoint_id: str | None = None) -> str:
-    """What the keys of a namespace's earlier checkpoints begin with, or that of one of them."""
+    """How the keys of a namespace's earlier checkpoints begin, or the key of one of them."""
     start = f"{CHECKPOINT}/{part(namespace)}/"
     return start if checkpoint_id is None else f"{start}{part(checkpoint_id)}/"
 
@@ -59,20 +59,20 @@ def writes_key(namespace: str, checkpoint_id: str, task_id: str) -> str:
 
 
 def writes_prefix(namespace: str, checkpoint_id: str | None = None) -> str:
-    """What the keys of all writes of a namespace begin with, or of those on one checkpoint."""
+    """How the keys of all writes of a namespace begin, or of those on one checkpoint."""
     start = f"{WRITES}/{part(namespace)}/"
     return start if checkpoint_id is None else f"{start}{part(checkpoint_id)}/"
 
 
 class Name(NamedTuple):
-    """A key taken apart.
+    """A parsed key.
 
     Attributes:
         key: The key.
         kind: `HEAD`, `CHECKPOINT` or `WRITES`.
-        namespace: The namespace as it stands in keys.
+        namespace: The namespace in the form that keys have.
         checkpoint_id: The checkpoint; empty for a head.
-        last: The run or task as it stands in keys; empty for a head.
+        last: The run or task in the form that keys have; empty for a head.
     """
 
     key: str
@@ -83,7 +83,7 @@ class Name(NamedTuple):
 
 
 def read(keys: Iterable[str]) -> list[Name]:
-    """Takes keys apart, and leaves out those that are none of a saver's."""
+    """Parses keys, and leaves out those that a saver never writes."""
     return [name for key in keys if (name := _read(key)) is not None]
 
 

@@ -1,6 +1,6 @@
-"""The calls that a saver does not have, since the other saver has them: each says so.
+"""The calls that only the other saver has: each raises an error that says so.
 
-They are of any type, so that a class of a caller's may define them.
+Their types allow anything, so that a subclass may define them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class NoBlockingCalls:
     """LangGraph's blocking calls, refused as its own asynchronous savers refuse them."""
 
     def get_tuple(self, *_args: Any, **_options: Any) -> Any:  # noqa: ANN401
-        """Says which calls or which saver to use."""
+        """Raises an error that says which calls or which saver to use."""
         raise NotImplementedError(_BLOCKING_CALL)
 
     list = put = put_writes = get_tuple
@@ -32,11 +32,11 @@ class NoAsynchronousCalls:
     """LangGraph's asynchronous calls, refused as its own blocking savers refuse them."""
 
     async def aget_tuple(self, *_args: Any, **_options: Any) -> Any:  # noqa: ANN401
-        """Says which calls or which saver to use."""
+        """Raises an error that says which calls or which saver to use."""
         raise NotImplementedError(_ASYNCHRONOUS_CALL)
 
     def alist(self, *_args: Any, **_options: Any) -> Any:  # noqa: ANN401
-        """Says the same; it is no coroutine, but an iterator."""
+        """Raises the same error; it is an iterator, not a coroutine."""
         raise NotImplementedError(_ASYNCHRONOUS_CALL)
 
     aput = aput_writes = aget_tuple

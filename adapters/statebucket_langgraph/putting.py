@@ -1,9 +1,9 @@
-"""Saving a checkpoint, and what tasks write on it.
+"""Saving a checkpoint, and the writes of tasks on it.
 
-A checkpoint is saved in two steps: the head, which is the checkpoint before it, is copied to where
-earlier checkpoints are, and then the head is replaced, on the condition that it is the version that
-was seen. A process that dies between the two leaves the thread as it was, with a copy that the next
-save writes again.
+A checkpoint is saved in two steps: the head, which is the checkpoint before it, is copied to the
+key of an earlier checkpoint, and then the head is replaced, on the condition that it is still the
+version that was seen. A process that dies between the two leaves the thread as it was, with a copy
+that the next save writes again.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 
 class Put:
-    """One checkpoint on its way to a thread.
+    """The saving of one checkpoint of a thread.
 
     Args:
-        memory: What the saver knows of the thread.
-        thread: The thread, as the run hands it back.
+        memory: What the saver knows about the thread.
+        thread: The thread's id, as the run passes it back.
         new: The checkpoint.
-        ttl: How long it lives.
+        ttl: How long it can be read.
         history: Whether earlier checkpoints are kept.
     """
 
@@ -56,8 +56,8 @@ class Put:
     def steps(self) -> Steps[None]:
         """Saves it: 2 requests, 1 for a thread's first, and 1 more if the head is not known.
 
-        Without a history 2 as well, the second of which lists what was written on the one before,
-        and 1 to delete that.
+        Without a history also 2, the second of which lists the writes on the previous checkpoint,
+        and 1 to delete those.
 
         Raises:
             CheckpointConflict: Another run has continued the thread.
@@ -80,7 +80,7 @@ class Put:
                 found = head_of(lost.current)
                 memory.note(thread, new.namespace, found)
                 if found.record is not None and new.id in {found.record.id, found.record.parent}:
-                    return  # an earlier try of the same, whose answer was lost
+                    return  # an earlier attempt to save the same one, whose reply was lost
                 if self._continues(head) and not self._continues(found):
                     raise self._refused(found) from lost
                 head = found
@@ -97,8 +97,8 @@ class Put:
     def _may_follow(self, head: Head, *, starts: bool) -> bool:
         """Whether the checkpoint may be saved over this head, or beside it.
 
-        That of a run may if the head is what the run has read or saved last. One of no run, and a
-        fork's first, may continue any checkpoint.
+        A run's checkpoint may if the head is what the run last read or saved. A checkpoint without
+        a run, and a fork's first one, may continue any checkpoint.
         """
         new, thread, memory = self._new, self._thread, self._memory
         if memory.is_refused(thread, new.namespace, new.parent):
@@ -140,7 +140,7 @@ class Put:
 
 
 def delete_writes(thread: str, record: CheckpointRecord) -> Steps[None]:
-    """Deletes what was written on a checkpoint: 1 request, and 1 more if there is anything."""
+    """Deletes the writes on a checkpoint: 1 request, and 1 more if there are any."""
     prefix = names.writes_prefix(record.namespace, record.id)
     keys = yield from ask(thread, "iter_keys", prefix=prefix)
     if keys:
@@ -150,14 +150,14 @@ def delete_writes(thread: str, record: CheckpointRecord) -> Steps[None]:
 def put_writes(
     thread: str, key: str, task_id: str, new: dict[int, Write], ttl: timedelta | float | None
 ) -> Steps[None]:
-    """Saves what a task has written: 1 request, 3 if the task has written before.
+    """Saves a task's writes: 1 request, 3 if the task has written before.
 
     Args:
         thread: The thread.
         key: Where the task's writes are.
         task_id: The task.
         new: The writes, by their index.
-        ttl: How long they live.
+        ttl: How long they can be read.
     """
     version, writes = Version.ABSENT, new
     stored: dict[int, Write] = {}

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class Reference(NamedTuple):
-    """A checkpoint of a thread, and where it is.
+    """A checkpoint of a thread, and where it is stored.
 
     Attributes:
         thread: The thread.
         id: The checkpoint's id.
-        key: Its key; None where ``record`` has it.
-        record: The checkpoint itself, where it was read already: a head.
-        writes: The keys of what tasks have written on it.
+        key: Its key; None if ``record`` is set.
+        record: The checkpoint itself, if it was read already, as a head was.
+        writes: The keys of the writes of tasks on it.
     """
 
     thread: str
@@ -42,7 +42,7 @@ def read_head(thread: str, namespace: str) -> Steps[Head]:
 
 
 def head_of(stored: Stored[bytes] | None) -> Head:
-    """A head from what is stored."""
+    """A head from its stored value."""
     return NO_HEAD if stored is None else Head(stored.version, decode_checkpoint(stored.value))
 
 
@@ -56,7 +56,7 @@ def read_earlier(thread: str, namespace: str, checkpoint_id: str) -> Steps[Check
 
 
 def read_writes(thread: str, namespace: str, checkpoint_id: str) -> Steps[list[WritesRecord]]:
-    """What tasks have written on a checkpoint: 1 request, and 1 for each task, these at once."""
+    """The writes of tasks on a checkpoint: 1 request, and 1 for each task, these at once."""
     prefix = names.writes_prefix(namespace, checkpoint_id)
     keys = yield from ask(thread, "iter_keys", prefix=prefix)
     bodies = yield from get_all((thread, key) for key in keys)
@@ -68,12 +68,12 @@ def list_checkpoints(
 ) -> Steps[list[Reference]]:
     """A thread's checkpoints, the newest first of each namespace.
 
-    1 request for the head and 2 or more that list, 1 per 1,000 objects; for all namespaces 1 more
-    lists them, and each has a head.
+    1 request for the head and 2 or more that list, 1 per 1,000 objects; for all namespaces, 1 more
+    list and 1 request for each namespace's head.
 
     Args:
         thread: The thread.
-        namespace: Those of this namespace; None for all, one after the other.
+        namespace: Only this namespace; None for all, one after the other.
         checkpoint_id: Only this one.
     """
     if namespace is None:
@@ -85,8 +85,8 @@ def list_checkpoints(
             names.checkpoints_prefix(namespace, checkpoint_id),
             names.writes_prefix(namespace, checkpoint_id),
         ]
-    # Before the listing: a head that becomes an earlier checkpoint meanwhile is then in both, and
-    # not in neither.
+    # Read before the listing: a head that becomes an earlier checkpoint meanwhile is then found
+    # twice, and not missed.
     bodies = yield from get_all((thread, key) for key in heads)
     listed = yield from ask_all(
         [request(thread, "iter_keys", prefix=prefix) for prefix in prefixes]
@@ -124,7 +124,7 @@ def _in_order(
             tuple(writes.get((namespace, one), ())),
         )
         for namespace in sorted(places)
-        # The head is the newest, whatever the clocks that made the ids have said.
+        # The head is the newest, whatever the clocks said that made the ids.
         for one in sorted(
             places[namespace], key=lambda id_: (places[namespace][id_] is None, id_), reverse=True
         )

@@ -1,4 +1,4 @@
-"""The bytes of a checkpoint and of a task's writes, and what LangGraph makes of them."""
+"""The stored form of a checkpoint and of a task's writes, and their form in LangGraph."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
 Typed = tuple[str, bytes]
-"""What a serializer makes of a value: the kind of its bytes, and the bytes."""
+"""A serialized value: the kind of its bytes, and the bytes."""
 
 
 class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A checkpoint as it is stored.
+    """A stored checkpoint.
 
     Attributes:
         id: Its id.
@@ -50,7 +50,7 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Write(msgspec.Struct, frozen=True, array_like=True):
-    """One write of a task: its place among the task's, its channel, value and the task's path."""
+    """One write of a task: its index, its channel, its value and the task's path."""
 
     index: int
     channel: str
@@ -59,7 +59,7 @@ class Write(msgspec.Struct, frozen=True, array_like=True):
 
 
 class WritesRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a task has written on a checkpoint, as it is stored."""
+    """The stored writes of a task on a checkpoint."""
 
     task: str
     writes: tuple[Write, ...]
@@ -77,27 +77,27 @@ def encode(record: CheckpointRecord | WritesRecord) -> bytes:
 
 
 def decode_checkpoint(body: bytes) -> CheckpointRecord:
-    """A checkpoint from an object's body.
+    """Parses a checkpoint from an object's body.
 
     Raises:
-        CorruptObject: The body is none of a checkpoint.
+        CorruptObject: The body is not that of a checkpoint.
     """
     try:
         return _decode_checkpoint(body)
     except msgspec.DecodeError as error:
-        raise CorruptObject(f"an object of a thread holds no checkpoint: {error}") from error
+        raise CorruptObject(f"an object of a thread is not a checkpoint: {error}") from error
 
 
 def decode_writes(body: bytes) -> WritesRecord:
-    """A task's writes from an object's body.
+    """Parses a task's writes from an object's body.
 
     Raises:
-        CorruptObject: The body is none of writes.
+        CorruptObject: The body is not that of a task's writes.
     """
     try:
         return _decode_writes(body)
     except msgspec.DecodeError as error:
-        raise CorruptObject(f"an object of a thread holds no writes: {error}") from error
+        raise CorruptObject(f"an object of a thread is not a task's writes: {error}") from error
 
 
 def make_checkpoint(
@@ -170,7 +170,7 @@ def make_tuple(
     record: CheckpointRecord,
     writes: Iterable[WritesRecord],
 ) -> CheckpointTuple:
-    """What LangGraph is given of a checkpoint."""
+    """A checkpoint in the form that LangGraph takes."""
     return CheckpointTuple(
         place_of(thread, record.namespace, record.id),
         load_checkpoint(serde, record),

@@ -25,7 +25,7 @@ _COPIES = 16
 """The most objects of a thread that are copied at once."""
 
 _ORPHANED = timedelta(hours=1)
-"""How old writes are of which no checkpoint is stored when they go.
+"""The age at which writes without a stored checkpoint are deleted.
 
 LangGraph saves what tasks write before the checkpoint itself is saved, or at the same time.
 """
@@ -40,9 +40,9 @@ def delete_thread(memory: Memory, thread: str) -> Steps[None]:
 def delete_runs(
     memory: Memory, thread: str, run_ids: Collection[str], ttl: timedelta | float | None
 ) -> Steps[None]:
-    """Deletes the checkpoints of a thread that these runs have saved, and the writes on them.
+    """Deletes the checkpoints of a thread that these runs saved, and the writes on them.
 
-    Heads are replaced last, so that one which is interrupted finds the rest when it runs again.
+    Heads are replaced last, so that after an interruption another call finds the rest.
     """
     runs = {names.part(str(run)) for run in run_ids}
     found = names.read((yield from ask(thread, "iter_keys")))
@@ -81,7 +81,7 @@ def _replace_head(
     left: Sequence[names.Name],
     ttl: timedelta | float | None,
 ) -> Steps[None]:
-    """Makes the newest checkpoint that is left the head; deletes the head where none is left."""
+    """Makes the newest remaining checkpoint the head; deletes the head if none is left."""
     key = f"{names.HEAD}/{_place(head)[0]}"
     body = None
     if left:
@@ -125,16 +125,14 @@ def _set_all(
 def prune(memory: Memory, thread: str, strategy: str, serde: SerializerProtocol) -> Steps[None]:
     """Deletes a thread's earlier checkpoints, or all of it.
 
-    What is listed before the heads are read is never what a run saves meanwhile: that becomes a
-    head first.
+    The listing comes before the heads are read, so it contains nothing that a run saves meanwhile:
+    that becomes a head first.
     """
     if strategy == "delete":
         yield from delete_thread(memory, thread)
         return
     if strategy != "keep_latest":
-        raise InvalidArgument(
-            f"there is no strategy {strategy!r}: prune knows 'keep_latest' and 'delete'"
-        )
+        raise InvalidArgument(f"unknown strategy {strategy!r}: use 'keep_latest' or 'delete'")
     entries: list[KeyEntry] = yield from ask(thread, "scan_keys")
     found = names.read(entry.key for entry in entries)
     old = datetime.now(UTC) - _ORPHANED
@@ -148,7 +146,7 @@ def prune(memory: Memory, thread: str, strategy: str, serde: SerializerProtocol)
         place = (name.namespace, name.checkpoint_id)
         if name.kind == names.HEAD or place in kept:
             continue
-        # Of what a run is about to save there is no checkpoint yet.
+        # The checkpoint that a run is about to save is not stored yet.
         if place in stored or name.key in orphans:
             doomed.append(name.key)
     if doomed:
@@ -158,7 +156,7 @@ def prune(memory: Memory, thread: str, strategy: str, serde: SerializerProtocol)
 def _kept(
     thread: str, found: Sequence[names.Name], serde: SerializerProtocol
 ) -> Steps[set[tuple[str, str]]]:
-    """The checkpoints that stay: each head, and what its delta channels are rebuilt from."""
+    """The checkpoints that stay: each head, and those from which its delta channels are rebuilt."""
     keys = [name.key for name in found if name.kind == names.HEAD]
     bodies = yield from ask_all([request(thread, "get", key) for key in keys])
     heads: list[CheckpointRecord] = [decode_checkpoint(body) for body in bodies if body is not None]

@@ -1,7 +1,7 @@
-"""What a saver asks of its store, apart from how the store waits.
+"""A saver's requests to its store, independent of how the store waits.
 
-A call of a saver is a generator that yields requests and is sent their answers, so that there is
-one definition for the asynchronous and the blocking store.
+A call of a saver is a generator that yields requests and receives their answers, so that one
+definition serves the asynchronous and the blocking store.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ T = TypeVar("T")
 
 
 class Request(NamedTuple):
-    """A call of the store, for one execution.
+    """A call of the store for one execution.
 
     Attributes:
-        thread: The thread whose execution it is about.
+        thread: The thread, whose execution is called.
         method: The name of the execution's call.
         args: Its arguments.
         options: Its keyword arguments.
@@ -52,7 +52,7 @@ def ask(thread: str, method: str, *args: Any, **options: Any) -> Steps[Any]:  # 
 def ask_all(requests: Sequence[Request]) -> Steps[list[Any]]:
     """Makes many requests, all at once where the store can.
 
-    Each has been answered or has failed when the first error is raised.
+    The first error is raised once every request has been answered or has failed.
     """
     return (yield list(requests)) if requests else []
 
@@ -60,7 +60,7 @@ def ask_all(requests: Sequence[Request]) -> Steps[list[Any]]:
 def get_all(
     places: Iterable[tuple[str, str]],
 ) -> Steps[dict[tuple[str, str], bytes | None]]:
-    """What is under keys of threads: 1 request for each, many at once.
+    """The values of keys of threads: 1 request for each, many at once.
 
     Args:
         places: The thread and the key of each.
@@ -68,7 +68,7 @@ def get_all(
     threads: dict[str, list[str]] = {}
     for thread, key in places:
         threads.setdefault(thread, []).append(key)
-    # One alone needs no event loop in a blocking store.
+    # A single request needs no event loop in a blocking store.
     asked = [
         request(thread, "get_many", keys) if len(keys) > 1 else request(thread, "get", keys[0])
         for thread, keys in threads.items()
@@ -88,7 +88,7 @@ async def answer(store: StateStore, steps: Steps[T]) -> T:
         while True:
             try:
                 answers = await _answers(store, asked)
-            except Exception as error:  # noqa: BLE001  (whatever it is, the call decides)
+            except Exception as error:  # noqa: BLE001  (the saver's call decides)
                 asked = steps.throw(error)
             else:
                 asked = steps.send(answers)
@@ -125,7 +125,7 @@ def answer_blocking(store: BlockingStateStore, steps: Steps[T]) -> T:
         while True:
             try:
                 answers = [_answer_blocking(store, request) for request in asked]
-            except Exception as error:  # noqa: BLE001  (whatever it is, the call decides)
+            except Exception as error:  # noqa: BLE001  (the saver's call decides)
                 asked = steps.throw(error)
             else:
                 asked = steps.send(answers)

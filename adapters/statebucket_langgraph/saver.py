@@ -38,13 +38,13 @@ class AsyncStatebucketSaver(NoBlockingCalls, Saver):
     """A LangGraph checkpointer over a store, for graphs that run in an event loop.
 
     Args:
-        store: A store, or a tenant's view of one; a store's tenant is then "langgraph". It is not
-            closed.
-        ttl: How long a checkpoint and what belongs to it can be read after it was saved, a
-            `timedelta` or seconds; by default the store's ``retention``, else for ever.
+        store: A store, or a tenant's view of one; without a view, the tenant is "langgraph". It is
+            never closed here.
+        ttl: How long a checkpoint and its writes can be read after it was saved, a `timedelta` or
+            seconds; by default the store's ``retention``, else for ever.
         history: Whether earlier checkpoints are kept. Without them a thread takes the space of one
-            checkpoint; it cannot be forked from the past.
-        serde: What turns values into bytes; LangGraph's own by default.
+            checkpoint, but cannot be forked from an earlier one.
+        serde: Serializes values; LangGraph's own by default.
 
     Raises:
         InvalidArgument: The store is not of this kind, or the TTL is not positive.
@@ -78,10 +78,10 @@ class AsyncStatebucketSaver(NoBlockingCalls, Saver):
 
         Args:
             url: The store's URL.
-            tenant: The tenant whose threads these are; by default the URL's, if it has one.
-            ttl: As for the class; likewise the next two.
-            history: See there.
-            serde: See there.
+            tenant: The tenant that the threads belong to; by default the URL's, if it has one.
+            ttl: As for the class.
+            history: As for the class.
+            serde: As for the class.
             options: Those of `statebucket.open_store`.
         """
         async with open_store(url, **options) as store:
@@ -89,7 +89,7 @@ class AsyncStatebucketSaver(NoBlockingCalls, Saver):
             yield cls(view, ttl=ttl, history=history, serde=serde)
 
     async def setup(self) -> None:
-        """Returns if the bucket can be reached: 1 request. There is nothing to set up."""
+        """Checks that the bucket can be reached: 1 request. There is nothing to set up."""
         await self._store.health_check()
 
     async def _answer(self, steps: Steps[T]) -> T:
@@ -99,7 +99,7 @@ class AsyncStatebucketSaver(NoBlockingCalls, Saver):
         """A thread's newest checkpoint, or the one that the config names.
 
         2 requests, 1 of them lists, and 1 for each task with pending writes; 2 more, 1 of them
-        lists, for a checkpoint that is not the newest. 1 where there is no thread.
+        lists, for a checkpoint that is not the newest. 1 if there is no thread.
         """
         return await self._answer(self._get_tuple(config))
 
@@ -130,7 +130,7 @@ class AsyncStatebucketSaver(NoBlockingCalls, Saver):
                     limit = None if limit is None else limit - 1
 
     async def alist_threads(self) -> AsyncIterator[str]:
-        """The threads that there are: 2 lists, of 1,000 objects each."""
+        """The ids of all threads: 2 lists, of 1,000 objects each."""
         async for thread in self._store.iter_executions():
             yield str(thread)
 
@@ -155,28 +155,29 @@ class AsyncStatebucketSaver(NoBlockingCalls, Saver):
         task_id: str,
         task_path: str = "",
     ) -> None:
-        """Saves what a task has written: 1 request, 3 if it has written on this checkpoint before.
+        """Saves a task's writes: 1 request, 3 if it has written on this checkpoint before.
 
-        Where an index is written twice the first stays, but for LangGraph's special channels.
+        If an index is written twice, the first write stays, except for LangGraph's special
+        channels.
         """
         await self._answer(self._put_writes(config, writes, task_id, task_path))
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Deletes a thread: 1 list and 1 batch per 1,000 objects, and 2 more requests.
 
-        A run that is under way on it is refused at its next save.
+        A run in progress on it is refused at its next save.
         """
         await self._answer(delete_thread(self._memory, str(thread_id)))
 
     async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Deletes the checkpoints that runs have saved, in all threads.
 
-        All threads are looked through, with 1 list and 1 request for each namespace of each, and
-        those for what goes. A thread's newest checkpoint is then the newest that is left. Do not
-        delete a run that a `DeltaChannel` of a later checkpoint needs.
+        All threads are searched, with 1 list and 1 request for each namespace of each, and the
+        requests to delete what is found. The newest remaining checkpoint of a thread becomes its
+        newest. Do not delete a run that a `DeltaChannel` of a later checkpoint needs.
 
         Raises:
-            VersionConflict: Another run has continued such a thread meanwhile. Call it again.
+            VersionConflict: Another run has continued such a thread meanwhile: call it again.
         """
         threads = [thread async for thread in self.alist_threads()]
         for thread in threads:
@@ -185,17 +186,17 @@ class AsyncStatebucketSaver(NoBlockingCalls, Saver):
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copies a thread, all of its checkpoints and writes: 3 lists and 2 an object.
 
-        The newest checkpoint is copied last: until then, and where the copy is interrupted, the
-        target loads as it was before.
+        The newest checkpoint is copied last: until then, and if the copy is interrupted, the target
+        loads as before.
         """
         await self._answer(self._copy(source_thread_id, target_thread_id))
 
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
-        """Deletes the earlier checkpoints of threads, also while graphs run on them.
+        """Deletes the earlier checkpoints of threads, even while graphs run on them.
 
         For each thread 1 list, 1 request for each namespace and 1 batch per 1,000 objects; with a
-        `DeltaChannel` 2 for each ancestor that it needs.
-        What a `DeltaChannel` of the newest checkpoint is rebuilt from stays.
+        `DeltaChannel` 2 for each ancestor that it needs. The checkpoints that a `DeltaChannel` of
+        the newest one needs stay.
 
         Args:
             thread_ids: The threads.
@@ -210,7 +211,7 @@ class AsyncStatebucketSaver(NoBlockingCalls, Saver):
     async def aget_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, DeltaChannelHistory]:
-        """What a checkpoint's ancestors have written to channels.
+        """The writes to channels on a checkpoint's ancestors.
 
         3 requests, 2 of them list 1,000 objects each, then for each ancestor 1 and 1 for each task
         that has written on it.

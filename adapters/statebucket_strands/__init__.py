@@ -8,14 +8,14 @@ For example::
     store = open_store("s3://bucket/prefix?region=eu-west-1")
     agent = Agent(session_manager=StatebucketSessionManager("order-17", store))
 
-README.md beside this file says what each call costs and what it promises.
+README.md in this folder says what each call costs and promises.
 """
 
 try:
-    import strands.storage  # noqa: F401  (whether it is there)
+    import strands.storage  # noqa: F401  (checks that it is installed)
 except ImportError as error:
     raise ImportError(
-        'statebucket_strands stands on strands-agents: pip install "statebucket[strands]"'
+        'statebucket_strands needs strands-agents: pip install "statebucket[strands]"'
     ) from error
 
 from statebucket_strands.session_manager import StatebucketSessionManager

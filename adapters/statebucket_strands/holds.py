@@ -1,9 +1,9 @@
-"""The lease on a session while invocations run: taken by the first, given up after the last.
+"""The lease on a session while invocations run: taken by the first, released after the last.
 
-Strands calls hooks before and after an invocation. It does not call those after it where one before
-it raised, and stops at the first that raises. So an invocation's share of the lease has a timer,
-which runs wherever the next hook may never come; and the task that keeps the lease gives it up when
-its event loop ends, as after a blocking call.
+Strands calls hooks before and after an invocation. If a hook before it raises, the hooks after it
+are not called, and calling stops at the first hook that raises. So an invocation's share of the
+lease has a timer, which runs whenever the next hook may never be called. The task that keeps the
+lease also gives it up when its event loop ends, as after a blocking call.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Hold:
     """A lease that is held while invocations share it.
 
     Attributes:
-        owner: The session manager that has taken it.
+        owner: The session manager that took it.
         lease: The lease.
     """
 
@@ -44,7 +44,7 @@ class Hold:
         return not self._ended.done()
 
     def join(self, ttl: timedelta) -> Share:
-        """A share of it, for one more invocation."""
+        """Adds a share, for one more invocation."""
         share = Share(self, ttl)
         self._shares.add(share)
         return share
@@ -56,12 +56,12 @@ class Hold:
             self._ended.set_result(None)
 
     async def end_expected(self) -> None:
-        """Ends the shares whose next hook will not come."""
+        """Ends the shares whose next hook will not be called."""
         for share in [share for share in self._shares if share.expected]:
             await share.end()
 
     async def given_up(self) -> None:
-        """Returns when the lease is given up, if that has begun."""
+        """Waits until the lease is given up, if that has begun."""
         if not self.live:
             await asyncio.wait({self._keeper})
 
@@ -96,7 +96,7 @@ class Share:
         self._timer = loop.call_later(self._seconds, self.hold.leave, self)
 
     def settle(self) -> None:
-        """Stops the timer: the invocation is under way."""
+        """Stops the timer: the invocation is running."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -109,15 +109,15 @@ class Share:
 
 
 def current(owner: object) -> Hold | None:
-    """The lease that an invocation holds in which this code runs."""
+    """The lease of the invocation in which this code runs."""
     return next((hold for hold in _HELD.get() if hold.owner is owner and hold.live), None)
 
 
 async def share(owner: object, taking: AbstractAsyncContextManager[Lease], ttl: timedelta) -> Share:
-    """A share of the lease: of the one that is held here, or of a new one, for 3 requests.
+    """A share of the lease that is held here, or of a new one, for 3 requests.
 
     Raises:
-        LeaseHeld: Another has it.
+        LeaseHeld: Another worker has it.
     """
     held = current(owner)
     if held is None:

@@ -36,36 +36,35 @@ _LONGEST = timedelta(days=1)  # of a lease
 class StatebucketSessionManager(SnapshotSessionManager):
     """Sessions in S3, Cloud Storage, Azure Blob or an SQLite file, one invocation at a time.
 
-    It is Strands' ``SnapshotSessionManager``, with the same objects as one over a
-    `StatebucketStorage`, and in addition:
+    It is Strands' ``SnapshotSessionManager`` over a `StatebucketStorage`, with the same objects,
+    and in addition:
 
-    * An invocation of an agent, a graph or a swarm holds a lease on the session, in whatever
-      process it runs: a second one waits, or gets `statebucket.errors.LeaseHeld`.
-    * An agent that has the lease first loads what another has saved since it was made.
-    * A save replaces what this manager has loaded or saved last, and nothing else. A worker that
-      was paused for longer than its lease gets `LeaseLost` at its next step, or
-      `VersionConflict` where it saves, and overwrites nothing.
+    * An invocation of an agent, a graph or a swarm holds a lease on the session, across processes:
+      a second one waits, or gets `statebucket.errors.LeaseHeld`.
+    * An agent that has taken the lease first loads what another one has saved meanwhile.
+    * A save only replaces what this manager last loaded or saved. A worker that was paused for
+      longer than its lease gets `LeaseLost` at its next step, or `VersionConflict` when it saves,
+      and overwrites nothing.
 
-    It may be made at import time and used from any event loop, for ``agent(…)`` and
-    ``await agent.invoke_async(…)`` alike; the store stays the caller's.
+    It may be made at import time and used from any event loop, for ``agent(…)`` and ``await
+    agent.invoke_async(…)`` alike; the store is never closed here.
 
     Args:
-        session_id: The session. The lease is that on the execution of this name, in the same
-            tenant.
-        store: A store of `statebucket.open_store`, or a tenant's view of one; a store's tenant is
-            then "strands".
+        session_id: The session. The lease is on the execution with this id, in the same tenant.
+        store: A store of `statebucket.open_store`, or a tenant's view of one; without a view, the
+            tenant is "strands".
         ttl: How long the session can be loaded after a save, a `timedelta` or seconds; by default
             the store's ``retention``, else for ever.
         lease_ttl: How long after the last renewal another process may take the lease over, at most
-            a day. Longer than the longest pause to expect of a process.
+            a day. Make it longer than the longest pause that you expect of a process.
         wait: How long an invocation waits for another, a `timedelta` or seconds; not at all by
             default.
-        options: Those of ``SnapshotSessionManager``, as ``save_latest_on`` and
+        options: Those of ``SnapshotSessionManager``, such as ``save_latest_on`` and
             ``snapshot_trigger``.
 
     Raises:
         InvalidArgument: The store is a URL or of another kind, or a duration is not positive.
-        ValueError: The session's id is not one for Strands.
+        ValueError: Strands does not accept the session's id.
     """
 
     def __init__(
@@ -84,12 +83,12 @@ class StatebucketSessionManager(SnapshotSessionManager):
         self._session = SessionStorage(
             given, ttl=ttl, session_id=session_id, check=self._check, failed=self._failed
         )
-        self._loaded: dict[str, ReferenceType[LocalAgent]] = {}  # what has loaded or saved last
+        self._loaded: dict[str, ReferenceType[LocalAgent]] = {}  # which last loaded or saved
         self._shares: WeakKeyDictionary[object, list[holds.Share]] = WeakKeyDictionary()
         super().__init__(session_id, storage=self._session, **options)
 
     def register_hooks(self, registry: HookRegistry, **kwargs: Any) -> None:  # noqa: ANN401
-        """Adds the lease's callbacks to those of ``SnapshotSessionManager``, around all others."""
+        """Adds the lease's callbacks around those of ``SnapshotSessionManager`` and all others."""
         super().register_hooks(registry, **kwargs)
         registry.add_callback(BeforeInvocationEvent, self._enter_agent, order=_FIRST)
         registry.add_callback(BeforeInvocationEvent, self._entered_agent, order=_LAST)
@@ -117,7 +116,7 @@ class StatebucketSessionManager(SnapshotSessionManager):
             raise
 
     def _entered_agent(self, event: BeforeInvocationEvent) -> None:
-        if not event.cancel:  # after a cancelled one, what follows may be cut short
+        if not event.cancel:  # after a cancelled one, later hooks may not be called
             self._shares[event.agent][-1].settle()
 
     def _leaving_agent(self, event: AfterInvocationEvent) -> None:
@@ -161,23 +160,23 @@ class StatebucketSessionManager(SnapshotSessionManager):
         if last is not None and last() is agent:
             with self._session.only_news():
                 restored = await self.restore_snapshot(agent)
-        else:  # another agent of this manager has gone on with the session
+        else:  # another agent of this manager has continued the session
             restored = await self.restore_snapshot(agent)
         self._loaded[agent.agent_id] = ref(agent)
         if restored and agent.model.stateful:
-            agent.messages = []  # as where an agent is made: such a model has them itself
+            agent.messages = []  # as for a new agent: such a model keeps the messages itself
 
     def _step(self, event: object) -> None:  # noqa: ARG002  (a callback's form)
         self._check()
 
     def _check(self) -> None:
-        """Raises if the lease of the invocation that this runs in is lost."""
+        """Raises if the current invocation's lease is lost."""
         held = holds.current(self)
         if held is not None:
             held.lease.check()
 
     async def _failed(self) -> None:
-        """Gives the lease up where the last save of an invocation failed: no more hooks come."""
+        """Gives the lease up if the last save of an invocation failed: no more hooks are called."""
         held = holds.current(self)
         if held is not None:
             await held.end_expected()

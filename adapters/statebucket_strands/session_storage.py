@@ -1,4 +1,4 @@
-"""The storage of a session: what it writes replaces what it has read, and nothing else."""
+"""The storage of a session: a write only replaces what it has read."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ _ONLY_NEWS: ContextVar[bool] = ContextVar("statebucket_strands_only_news", defau
 class SessionStorage(StatebucketStorage):
     """A storage that knows the version of each value that it has read or written.
 
-    A write is conditional on that version, so that a worker that was paused, or that has read the
-    session before another continued it, overwrites nothing. What it has deleted it creates again.
-    A value that was neither read nor written is written as it is: those have names of their own.
+    A write is conditional on that version, so a worker that was paused, or that read the session
+    before another one continued it, overwrites nothing. A value that it has deleted is created
+    again. A value that it neither read nor wrote is written without a condition: such values have
+    unique names.
 
     Args:
         store: As for `StatebucketStorage`.
-        ttl: See there.
+        ttl: As for `StatebucketStorage`.
         session_id: The session, for messages.
-        check: Raises if a write must not be tried.
+        check: Raises if it must not write.
         failed: Called when a write has failed.
     """
 
@@ -48,7 +49,7 @@ class SessionStorage(StatebucketStorage):
         self._check = check
         self._failed = failed
         self._versions: dict[str, Version] = {}
-        self._unsure: dict[str, set[bytes]] = {}  # hashes of what may have been stored unheard of
+        self._unsure: dict[str, set[bytes]] = {}  # hashes of values stored perhaps: no reply
 
     @property
     def store(self) -> StateStore:
@@ -57,7 +58,7 @@ class SessionStorage(StatebucketStorage):
 
     @contextmanager
     def only_news(self) -> Iterator[None]:
-        """Has reads return None where the value is the one that was read or written last."""
+        """Makes reads return None if the value is the one that was last read or written."""
         token = _ONLY_NEWS.set(True)
         try:
             yield
@@ -65,10 +66,11 @@ class SessionStorage(StatebucketStorage):
             _ONLY_NEWS.reset(token)
 
     async def write(self, key: str, data: bytes) -> None:
-        """Stores a value over the one that was read or written last: 1 request, 3 after a lost one.
+        """Stores a value over the one last read or written: 1 request, 3 after a lost reply.
 
         Raises:
-            VersionConflict: Another is stored; not one of this storage's own whose reply was lost.
+            VersionConflict: Another worker's value is stored, not one of this storage's own whose
+                reply was lost.
             LeaseLost: The lease of the invocation is lost.
             StorageError: The write failed.
         """
@@ -88,7 +90,7 @@ class SessionStorage(StatebucketStorage):
             if stored is None:
                 raise errors.VersionConflict(
                     f"the session {self.session_id!r} was deleted or has expired since this agent "
-                    "has loaded it: make the agent again",
+                    "loaded it: create the agent again",
                     object_name=name,
                 )
         if version != known:
@@ -112,15 +114,15 @@ class SessionStorage(StatebucketStorage):
         except errors.VersionConflict as error:
             raise errors.VersionConflict(
                 f"another worker has saved or deleted the session {self.session_id!r} since this "
-                "agent has loaded it, and nothing was stored: invoke the agent again, which loads "
-                "what is there",
+                "agent loaded it, and nothing was stored: invoke the agent again, which loads the "
+                "latest session",
                 object_name=error.object_name,
                 outcome=error.outcome,
             ) from error
         self._unsure.pop(name, None)
 
     async def _replace(self, name: str, data: bytes, known: Version) -> Version:
-        """Writes over a version, or over what was written on it and never answered."""
+        """Writes over a version, or over an own write on that version whose reply was lost."""
         try:
             return await self._write_on(name, data, known)
         except errors.VersionConflict as error:
@@ -136,7 +138,7 @@ class SessionStorage(StatebucketStorage):
                 name, data, self._ttl, if_version=version, want_current=True
             )
         except BaseException as error:
-            # A cancelled call may have stored it, too.
+            # A cancelled call may have stored it too.
             if not isinstance(error, errors.StateBucketError) or error.outcome == "unknown":
                 self._unsure.setdefault(name, set()).add(_hash(data))
             raise

@@ -25,32 +25,32 @@ if TYPE_CHECKING:
     from statebucket import StateStore
 
 TENANT = "strands"
-"""The tenant of a storage whose store is bound to none."""
+"""The tenant of a storage whose store is not bound to one."""
 
 _ROOT = "strands/"
 
-# By this mark Strands tells a storage that its caller has scoped, to which it then adds no prefix
-# of its own. Where Strands has no such mark any more it adds one, which does no harm.
+# Strands recognizes a storage that the caller has scoped by this mark, and then adds no prefix of
+# its own. If Strands drops the mark, it adds a prefix, which does no harm.
 _SCOPED = getattr(strands.storage.storage, "_NAMESPACED", None)
 
 
 class StatebucketStorage(Storage):
     """A Strands storage in S3, Cloud Storage, Azure Blob or an SQLite file.
 
-    It goes wherever Strands takes a storage: ``Agent(storage=…)``, a ``SnapshotSessionManager``, a
+    Use it wherever Strands takes a storage: ``Agent(storage=…)``, a ``SnapshotSessionManager``, a
     memory store. Keys are written as Strands' own storages write them: runs of ``/`` count as one,
     and a key without a name, with ``..`` or with a backslash is refused. Its objects are the keys
-    ``strands/{key}`` of a tenant; what else is stored there is left alone.
+    ``strands/{key}`` of a tenant; other keys are left alone.
 
-    It may be made at import time and used from any event loop; the store stays the caller's.
+    It may be made at import time and used from any event loop; the store is never closed here.
 
     Args:
-        store: A store of `statebucket.open_store`, or a tenant's view of one; a store's tenant is
-            then "strands".
+        store: A store of `statebucket.open_store`, or a tenant's view of one; without a view, the
+            tenant is "strands".
         ttl: How long a value can be read after it was written, a `timedelta` or seconds; by default
             the store's ``retention``, else for ever.
-        search_strategy: What indexes and searches; by default Strands' keyword search, which reads
-            every value.
+        search_strategy: Indexes and searches; by default Strands' keyword search, which reads every
+            value.
 
     Raises:
         InvalidArgument: The store is a URL or of another kind, or the TTL is not positive.
@@ -74,7 +74,7 @@ class StatebucketStorage(Storage):
 
         Raises:
             StorageError: The key is not valid, or the write failed; its ``__cause__`` is the error
-                of `statebucket.errors`. Or the value is stored, and could not be indexed.
+                of `statebucket.errors`. Or the value was stored, but could not be indexed.
         """
         normalized = _key(key)
         with _failure("write", key):
@@ -102,7 +102,7 @@ class StatebucketStorage(Storage):
         return await self._store.get(name)
 
     async def delete(self, key: str) -> None:
-        """Deletes a value; deleting what is not there is no error: 1 request.
+        """Deletes a value; deleting one that does not exist is no error: 1 request.
 
         Raises:
             StorageError: As for `write`.
@@ -126,7 +126,7 @@ class StatebucketStorage(Storage):
         return sorted(name[len(self._name("")) :] for name in names)
 
     async def search(self, query: str) -> builtins.list[StorageSearchResult]:
-        """The values that a query fits, the best first.
+        """The values that match a query, the best first.
 
         By default Strands' keyword search: the requests of `list`, and 1 for each value.
 
@@ -138,7 +138,7 @@ class StatebucketStorage(Storage):
         return await super().search(query)
 
     def namespace(self, prefix: str) -> Self:
-        """The same storage, of the keys below a prefix only, without that prefix: 0 requests.
+        """A view of the keys below a prefix, without that prefix: 0 requests.
 
         Raises:
             StorageError: The prefix has ``..`` or a backslash.
@@ -170,13 +170,15 @@ def _checked(text: str, kind: str) -> str:
     if "\\" in text:
         raise StorageError(f"The storage {kind} {text!r} has a backslash: separate names with '/'")
     if ".." in text.split("/"):
-        raise StorageError(f"The storage {kind} {text!r} has a '..', which leads out of its place")
+        raise StorageError(
+            f"The storage {kind} {text!r} has a '..', which would lead out of its prefix"
+        )
     return re.sub("/+", "/", text)
 
 
 @contextmanager
 def _failure(call: str, key: str) -> Iterator[None]:
-    """Raises the errors of a store as Strands', but for conflicts, which tell who else is there."""
+    """Raises a store's errors as Strands' errors, except conflicts, which callers must see."""
     try:
         yield
     except (errors.VersionConflict, errors.LeaseLost):

@@ -317,7 +317,7 @@ def test_a_removed_value_fails_the_execution_and_says_so(store: BlockingStateSto
 
     run = Run(store, handler)
     assert run.result.status is InvocationStatus.FAILED
-    assert "not in the bucket any more" in run.result.error.message
+    assert "no longer in the bucket" in run.result.error.message
 
 
 def test_a_service_that_is_away_has_the_invocation_tried_again(store: BlockingStateStore) -> None:
@@ -338,7 +338,7 @@ def test_a_lasting_failure_is_the_steps(store: BlockingStateStore) -> None:
 
 @pytest.mark.parametrize("text", ['{"statebucket":7}', '{"statebucket":{}}', '{"statebucket":'])
 def test_a_broken_pointer_is_named(store: BlockingStateStore, text: str) -> None:
-    with pytest.raises(SerDesError, match="begins as a pointer"):
+    with pytest.raises(SerDesError, match="begins like a pointer"):
         StatebucketSerDes(store).deserialize(text, PLACE)
 
 
