@@ -159,7 +159,10 @@ class InvalidURL(InvalidInput):
 
 
 class UnsupportedOperation(InvalidInput):
-    """A call that this store, as it was opened, does not offer; the message says why."""
+    """A call that this store, as it was opened, does not offer; the message says why.
+
+    Nothing was written, though `delete_tenant` may have read the bucket's rules to find out.
+    """
 
 
 class TenantMismatch(StateBucketError):

@@ -66,8 +66,10 @@ def test_it_is_run_until_it_is_done(place: S3, run: Callable[..., Any]) -> None:
     assert "A rule is removing tenant 'acme': run this again after " in again.text
     assert "Let nothing write to the tenant" in again.text
     assert run(*RUN, "--json").json["stage"] == "removing"
-    noted = run("lifecycle", "check").text
-    assert "statebucket rm-tenant acme --by-lifecycle" in noted.replace("\n", " ")
+    for command in (("lifecycle", "check"), ("doctor",)):
+        noted = " ".join(run(*command).text.split())
+        assert "removes tenant 'acme' for delete_tenant since " in noted
+        assert "statebucket rm-tenant acme --by-lifecycle" in noted
 
     carry_out(place)
     assert "would be removed" in run(*RUN, "--dry-run").text

@@ -21,6 +21,7 @@ from statebucket.errors import (
 from statebucket.lifecycle.offboarding import TenantRule, offboarding_rule, tenant_of
 from statebucket.port.lifecycle import TERRAFORM_ID, Lifecycle
 from statebucket.store.layout import Layout, Place
+from statebucket.sync import open_store as open_blocking
 from statebucket.testing import Clock
 from statebucket_gcs import lifecycle as gcs
 from statebucket_s3 import lifecycle as s3
@@ -28,6 +29,7 @@ from support.fault_proxy.answers import s3_error
 from support.fault_proxy.proxy import FaultProxy, on
 from support.lifecycle_places import GCS, S3
 from support.rules import NOTHING, ON_GCS, ON_S3, gcs_rules, on_gcs, on_s3, s3_rules, scope
+from support.targets.azure import AzureTarget, raw_container
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,9 +81,9 @@ async def names(store: StateStore, prefix: str) -> list[str]:
     return [info.name for info in page.objects]
 
 
-async def carry_out(store: StateStore) -> None:
+async def carry_out(store: StateStore, prefix: str = PREFIX) -> None:
     """What the rule does, a day later."""
-    gone = await names(store, PREFIX)
+    gone = await names(store, prefix)
     await store.context.objects.bucket.delete_many(gone)  # type: ignore[attr-defined]
 
 
@@ -164,14 +166,48 @@ async def test_the_rule_is_known_as_ours_and_left_alone(place: S3 | GCS, clock: 
 @pytest.mark.asyncio
 async def test_a_bucket_that_had_no_rules_has_none_again(moto: Server, engine: str) -> None:
     place = S3(moto)
-    async with open_store(f"{place.url}&engine={engine}") as store:
-        await fill(store)
-        await store.delete_tenant("acme", by="lifecycle")
-        assert len(place.rules()) == 1
-        await carry_out(store)
-        assert (await store.delete_tenant("acme", by="lifecycle")).done
+    with FaultProxy(moto.host, moto.port) as proxy:
+        async with open_store(f"{place.url.replace(moto.url, proxy.url)}&engine={engine}") as store:
+            await fill(store)
+            await store.delete_tenant("acme", by="lifecycle")
+            assert len(place.rules()) == 1
+            await carry_out(store)
+            assert (await store.delete_tenant("acme", by="lifecycle")).done
+        # AWS refuses a configuration without rules; this server does not.
+        assert proxy.count("PUT", contains="lifecycle") == 1
+        assert proxy.count("DELETE", contains="lifecycle") == 1
     with pytest.raises(place.client.exceptions.ClientError, match="NoSuchLifecycleConfiguration"):
         place.rules()
+
+
+@pytest.mark.asyncio
+async def test_the_requests_of_each_run(moto: Server) -> None:
+    place = S3(moto)
+    with FaultProxy(moto.host, moto.port) as proxy:
+        async with open_store(place.url.replace(moto.url, proxy.url)) as store:
+            await fill(store)
+
+            async def requests() -> int:
+                proxy.clear()
+                await store.delete_tenant("acme", by="lifecycle")
+                return proxy.count()
+
+            assert await requests() == 4  # rules and a listing; rules again, and the rule
+            assert await requests() == 2
+            await carry_out(store)
+            assert await requests() == 6  # and the records, a batch; rules again, without it
+            assert await requests() == 3
+
+
+@pytest.mark.asyncio
+async def test_a_tenant_that_comes_back_gets_its_record_again(moto: Server, clock: Clock) -> None:
+    async with open_store(S3(moto).url, clock=clock) as store:
+        await fill(store)
+        await store.delete_tenant("acme", by="lifecycle")
+        await carry_out(store)
+        assert (await store.delete_tenant("acme", by="lifecycle")).done
+        await store.save_snapshot(store.tenant("acme").snapshot("acme-e2"))
+        assert "app/owners/acme-e2/acme" in await names(store, "app/owners/")
 
 
 @pytest.mark.asyncio
@@ -290,6 +326,34 @@ async def test_a_service_without_rules_says_how_else(moto: Server, engine: str) 
             await carry_out(store)
             done = await store.delete_tenant("acme", by="lifecycle")
         assert (done.done, done.owners, done.module_input) == (True, 2, "")
+
+
+@pytest.mark.parametrize("engine", ["sdk", "http"])
+@pytest.mark.asyncio
+async def test_on_azure_the_module_writes_the_rule(azurite: Server, engine: str) -> None:
+    target = AzureTarget(azurite, raw_container(azurite), engine=engine)
+    prefix = f"{target.prefix}tenants/acme/"
+    async with target.open() as store:
+        await fill(store)
+        with pytest.raises(UnsupportedOperation, match="terraform/azure") as refused:
+            await store.delete_tenant("acme", by="lifecycle")
+        assert 'offboarded_tenants = ["acme"]' in refused.value.message
+        await carry_out(store, prefix)
+        done = await store.delete_tenant("acme", by="lifecycle")
+        # Whether the rule is there cannot be seen from here.
+        assert (done.done, done.owners, done.rule) == (True, 2, "")
+        assert done.module_input == 'offboarded_tenants = ["acme"]'
+        left = [name for name in target.raw_names() if name.startswith("owners/")]
+        assert left == ["owners/acme-2-e2/acme-2", "owners/e1/acme-2"]
+    target.raw.close()
+
+
+def test_a_blocking_store_has_it_too(moto: Server) -> None:
+    with open_blocking(S3(moto).url) as store:
+        store.tenant("acme").set("k", b"v")
+        assert store.delete_tenant("acme", by="lifecycle").stage == "started"
+        assert store.delete_tenant("acme").keys == 1
+        assert store.delete_tenant("acme", by="lifecycle").done
 
 
 # What is cut short is finished by the next run.

@@ -27,7 +27,7 @@ from support.targets.s3 import raw_client
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from statebucket import StateStore
+    from statebucket import OffboardingReport, StateStore
     from support.servers import Server
 
 LAYOUT = Layout("app/state")
@@ -157,6 +157,38 @@ def test_what_a_store_writes_goes_by_the_class_of_its_ttl(bucket: Bucket) -> Non
             assert removed.rule == f"{bucket.ids}ttl-{days}-{area}"
             assert removed.at > expiry.at  # never before it has expired for its readers
             assert removed.at > before + days * DAY
+
+
+def test_a_tenant_that_is_off_boarded_goes_a_day_after_its_writes(localstack: Server) -> None:
+    client = raw_client(localstack)
+    name = f"bucket-{uuid4().hex}"
+    client.create_bucket(Bucket=name)
+    url = f"s3://{name}/{LAYOUT.prefix}?region=us-east-1&endpoint_url={localstack.url}"
+    bucket = Bucket(client, name, url, own_id(LAYOUT.prefix))
+    reports: list[OffboardingReport] = []
+
+    async def write(store: StateStore) -> None:
+        await store.apply_lifecycle(dry_run=False)
+        await store.tenant("acme").set("k", b"v")
+        reports.append(await store.delete_tenant("acme", by="lifecycle"))
+        for tenant in ("acme", "acme-2"):
+            view = store.tenant(tenant)
+            await view.save_snapshot(view.snapshot("e1"))
+            await view.set("exec:e1:k", b"v")
+
+    bucket.run(write)
+    (report,) = reports
+    for object_name in (LAYOUT.snapshot("acme", "e1"), LAYOUT.key("acme", "exec:e1:k")):
+        written = client.head_object(Bucket=name, Key=object_name)["LastModified"]
+        assert bucket.removed(object_name) == Removed(report.rule, midnight_after(written, 1))
+    first = bucket.removed(LAYOUT.key("acme", "k"))
+    assert first is not None
+    assert report.done_after is not None
+    assert first.at <= report.done_after
+    others = [LAYOUT.snapshot("acme-2", "e1"), LAYOUT.key("acme-2", "exec:e1:k")]
+    others.append(LAYOUT.owner("e1", "acme"))
+    assert [one for one in others if bucket.removed(one) is not None] == []
+    client.close()
 
 
 def test_nothing_else_goes(bucket: Bucket) -> None:

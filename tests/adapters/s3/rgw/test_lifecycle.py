@@ -28,16 +28,17 @@ from terraform.tool import need_aws_provider
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from statebucket import StateStore
+    from statebucket import OffboardingReport, StateStore
     from support.servers import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
-BY_STORE, VERSIONED = "store-state", "versioned-state"
+BY_STORE, VERSIONED, OFFBOARDED = "store-state", "versioned-state", "offboarded-state"
 LONGEST_S = 900.0
 """How long it may all take, on a machine at four times its load."""
 
 OF_RULES = pytest.mark.parametrize("bucket", [BY_STORE, by_terraform.BUCKET])
+REMOVING = pytest.mark.parametrize("bucket", [BY_STORE, by_terraform.BUCKET, OFFBOARDED])
 UPLOAD = f"{LAYOUT.keys('acme')}upload"
 FOREIGN_UPLOAD = "logs/upload"
 REPLACED, DELETED = LAYOUT.key("acme", "replaced"), LAYOUT.key("acme", "deleted")
@@ -70,6 +71,9 @@ def removals(
         client.create_bucket(Bucket=BY_STORE)
         population = asyncio.run(fill(rgw, client, BY_STORE, last=8, apply=True))
         found[BY_STORE] = Removal(population, watch.at(BY_STORE))
+        client.create_bucket(Bucket=OFFBOARDED)
+        population = asyncio.run(off_board(rgw, client))
+        found[OFFBOARDED] = Removal(population, watch.at(OFFBOARDED))
         fill_versioned(rgw, client)
         if shutil.which("terraform") is not None:
             mirror = need_aws_provider(tmp_path_factory.mktemp("provider"))
@@ -101,6 +105,37 @@ async def fill(rgw: Server, client: Any, bucket: str, *, last: int, apply: bool)
         client.create_multipart_upload(Bucket=bucket, Key=UPLOAD)
         client.create_multipart_upload(Bucket=bucket, Key=FOREIGN_UPLOAD)
         return population
+
+
+async def off_board(rgw: Server, client: Any) -> Population:
+    """Fill a bucket with tenants, and have it remove one of them.
+
+    It gets no other rules: the gateway takes long for each, and would be late in other buckets.
+    """
+    population = Population(last=1)
+    async with open_store(url(rgw, OFFBOARDED)) as store:
+        for tenant, days in (("acme", 1), ("acme-2", None), ("ac", None)):
+            view = store.tenant(tenant)
+            for number in range(3):
+                written = time.time()
+                await view.save_snapshot(view.snapshot(f"e{number}"))
+                await view.set(f"exec:e{number}:k", b"v")
+                layout = view_names(tenant, number)
+                population.days |= dict.fromkeys(layout, days)
+                population.days[LAYOUT.owner(f"e{number}", tenant)] = None
+                population.written |= dict.fromkeys(layout, written)
+        client.create_multipart_upload(Bucket=OFFBOARDED, Key=UPLOAD)
+        client.create_multipart_upload(Bucket=OFFBOARDED, Key=FOREIGN_UPLOAD)
+        assert (await store.delete_tenant("acme", by="lifecycle")).stage == "started"
+    return population
+
+
+def view_names(tenant: str, number: int) -> list[str]:
+    """The names of a tenant's state of one execution, the owner record aside."""
+    return [
+        LAYOUT.snapshot(tenant, f"e{number}"),
+        LAYOUT.key(tenant, f"exec:e{number}:k"),
+    ]
 
 
 def url(rgw: Server, bucket: str) -> str:
@@ -165,17 +200,17 @@ def test_there_is_something_of_every_kind(removal: Removal) -> None:
     assert removal.seen.looks[0] == set(removal.population.days)
 
 
-@OF_RULES
+@REMOVING
 def test_what_a_rule_removes_goes(removal: Removal) -> None:
     assert removal.population.going() & removal.seen.names == set()
 
 
-@OF_RULES
+@REMOVING
 def test_nothing_else_goes(removal: Removal) -> None:
     assert removal.population.staying() - removal.seen.names == set()
 
 
-@OF_RULES
+@REMOVING
 def test_nothing_goes_before_the_days_of_its_class(removal: Removal) -> None:
     population = removal.population
     early = {
@@ -198,7 +233,7 @@ def test_no_snapshot_is_ever_without_its_owner_record(removal: Removal) -> None:
     )
 
 
-@OF_RULES
+@REMOVING
 def test_unfinished_uploads_of_ours_are_aborted(
     removal: Removal,  # noqa: ARG001  (waits)
     client: Any,
@@ -214,3 +249,22 @@ def test_old_versions_and_markers_of_ours_are_removed(
     assert len(versions(client, REPLACED)) == 1
     assert versions(client, DELETED) == []
     assert len(versions(client, FOREIGN_REPLACED)) == 2
+
+
+def test_a_tenant_that_a_rule_has_removed_is_finished_with_its_records_and_the_rule(
+    rgw: Server,
+    removals: dict[str, Removal],  # noqa: ARG001  (waits)
+    client: Any,
+) -> None:
+    async def finish() -> OffboardingReport:
+        async with open_store(url(rgw, OFFBOARDED)) as store:
+            return await store.delete_tenant("acme", by="lifecycle")
+
+    (rule,) = client.get_bucket_lifecycle_configuration(Bucket=OFFBOARDED)["Rules"]
+    report = asyncio.run(finish())
+    assert (report.stage, report.owners, report.rule) == ("done", 3, rule["ID"])
+    with pytest.raises(client.exceptions.ClientError, match="NoSuchLifecycleConfiguration"):
+        client.get_bucket_lifecycle_configuration(Bucket=OFFBOARDED)
+    owners = client.list_objects_v2(Bucket=OFFBOARDED, Prefix=LAYOUT.owners)["Contents"]
+    assert len(owners) == 6
+    assert not any(entry["Key"].endswith("/acme") for entry in owners)
