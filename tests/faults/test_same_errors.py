@@ -78,6 +78,13 @@ MISTAKES = {
         azure_error(400, "InvalidHeaderValue"),
     ),
 }
+FAILED_CONDITION = Mistake(
+    errors.RequestRejected,
+    "none",
+    s3_error(412, "PreconditionFailed"),
+    gcs_error(412, "conditionNotMet"),
+    azure_error(412, "ConditionNotMet"),
+)
 
 
 class Cloud(NamedTuple):
@@ -149,6 +156,28 @@ async def test_one_mistake_one_error(cloud: Cloud, name: str) -> None:
         assert not cloud.secret or cloud.secret not in f"{error} {error!r} {error.__cause__}"
     await cloud.store.shutdown()
     assert seen == dict.fromkeys(calls, (mistake.error, True))
+
+
+@pytest.mark.asyncio
+async def test_a_condition_that_fails_though_none_was_sent(cloud: Cloud) -> None:
+    await cloud.store.exists("warm")
+    cloud.proxy.always(getattr(FAILED_CONDITION, cloud.service.partition("+")[0]))
+    calls: list[Callable[[], Awaitable[object]]] = [
+        lambda: cloud.store.set("k", b"v"),
+        lambda: cloud.store.get("k"),
+        lambda: cloud.store.exists("k"),
+        lambda: cloud.store.delete("k"),
+        lambda: cloud.store.list_snapshots("acme"),
+        cloud.store.health_check,
+    ]
+    for call in calls:
+        cloud.proxy.clear()
+        with pytest.raises(errors.StateBucketError) as caught:
+            await call()
+        assert type(caught.value) is FAILED_CONDITION.error
+        assert caught.value.outcome == FAILED_CONDITION.outcome
+        assert cloud.proxy.count() == 1
+    await cloud.store.shutdown()
 
 
 @pytest.mark.asyncio

@@ -57,6 +57,16 @@ def not_understood(
     )
 
 
+def not_asked(failed: PreconditionFailed) -> RequestRejected:
+    """The error for a condition that the service says has failed, where none was sent."""
+    return RequestRejected(
+        f"the service says that a condition failed, but the request had none: {failed.message}",
+        object_name=failed.object_name,
+        outcome=failed.outcome,
+        code=failed.code,
+    )
+
+
 def _as_bytes(found: Found) -> Stored[bytes]:
     return stored(found, bytes(found.body))
 

@@ -26,7 +26,7 @@ from statebucket.port.bucket import (
     Page,
     Write,
 )
-from statebucket.store.conflicts import lost_to, not_understood
+from statebucket.store.conflicts import lost_to, not_asked, not_understood
 from statebucket.store.envelope import Found, expires_ms, sealed, value_of
 from statebucket.store.layout import MAX_NAME_BYTES
 from statebucket.store.limiter import Limiters
@@ -125,7 +125,9 @@ class Objects:
         held = 0  # how often in a row a true condition was refused
         for _ in range(MAX_LOOKS):
             try:
-                version = await self.send(call, send, name, writes=True)
+                version = await self.send(
+                    call, send, name, writes=True, conditional=condition is not None
+                )
             except PreconditionFailed as failed:
                 # Until it is looked into, the refusal may be due to a repetition of our own write.
                 before, call.outcome = call.outcome, "unknown"
@@ -227,7 +229,11 @@ class Objects:
         existed: bool | None
         try:
             gone = await self.send(
-                call, lambda: self.bucket.delete(name, condition), name, writes=True
+                call,
+                lambda: self.bucket.delete(name, condition),
+                name,
+                writes=True,
+                conditional=condition is not None,
             )
             existed = self._existed(gone, lost=False)
         except PreconditionFailed as failed:
@@ -264,6 +270,9 @@ class Objects:
                 if result.name not in sent:
                     continue  # it answers another request, and is not acted on
                 error = result.error
+                if isinstance(error, PreconditionFailed):  # no request of a batch has a condition
+                    error = not_asked(error)
+                    result = Deletion(result.name, error=error)
                 done[result.name] = result
                 if lost or isinstance(result.existed, ObjectInfo):
                     existed = self._existed(result.existed, lost=lost)
@@ -425,6 +434,7 @@ class Objects:
         *,
         writes: bool = False,
         place: str | None = None,
+        conditional: bool = False,
     ) -> Coroutine[Any, Any, T]:
         """Sends a request to the adapter, within the store's limits and by its retry policy.
 
@@ -434,6 +444,7 @@ class Objects:
             name: The object it is about, for errors.
             writes: Whether it writes, so that after a lost reply its outcome is unknown.
             place: The bucket it goes to, where that is another.
+            conditional: Whether it has a condition, so that the caller looks into one that fails.
         """
         return attempt(
             call,
@@ -443,4 +454,5 @@ class Objects:
             object_name=name,
             place=self.place if place is None else place,
             writes=writes,
+            conditional=conditional,
         )

@@ -14,11 +14,13 @@ from statebucket.errors import (
     BucketNotFound,
     DeadlineExceeded,
     Outcome,
+    PreconditionFailed,
     StateBucketError,
     Throttled,
     Unavailable,
 )
 from statebucket.port.waiting import here
+from statebucket.store.conflicts import not_asked
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -72,6 +74,7 @@ async def attempt(
     object_name: str | None,
     place: str = "",
     writes: bool = False,
+    conditional: bool = False,
 ) -> T:
     """Sends a request until it succeeds, fails for good, or the call's deadline passes.
 
@@ -83,6 +86,7 @@ async def attempt(
         object_name: The object it is about, for errors.
         place: The bucket it goes to, for the error that it does not exist.
         writes: Whether it writes, so that after a lost reply its outcome is unknown.
+        conditional: Whether it has a condition, so that the caller looks into one that fails.
 
     Raises:
         DeadlineExceeded: The deadline passed during an attempt.
@@ -118,6 +122,8 @@ async def attempt(
             error.outcome = call.outcome
             if isinstance(error, BucketNotFound) and place and repr(place) not in error.message:
                 error.message += f" (bucket {place!r})"
+            if isinstance(error, PreconditionFailed) and not conditional:
+                raise not_asked(error) from error
             wait = _wait_before(tries, error)
             if not error.transient or tries == MAX_TRIES or waiting.time() + wait >= call.deadline:
                 raise

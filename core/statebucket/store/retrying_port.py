@@ -52,5 +52,8 @@ class RetryingPort:
     async def write_lifecycle(self, rules: Sequence[Rule], found: Lifecycle) -> None:
         """See `statebucket.port.lifecycle.LifecyclePort`."""
         await self._objects.send(
-            self._call, lambda: self._port.write_lifecycle(rules, found), writes=True
+            self._call,
+            lambda: self._port.write_lifecycle(rules, found),
+            writes=True,
+            conditional=True,  # where the service can tell that somebody else has changed them
         )

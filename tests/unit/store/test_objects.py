@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from statebucket import StateStore, Version, errors
-from statebucket.port.bucket import Limits
+from statebucket.port.bucket import Deletion, Limits
 from statebucket.testing import Clock
 from statebucket.testing.contract.base import snapshot
 from support.scripted_bucket import ScriptedBucket, fail, hang, lose, opened, through
@@ -242,6 +242,53 @@ def test_a_conflict_hides_no_error_of_the_adapters_from_the_caller() -> None:
         assert isinstance(error, errors.VersionConflict)
         assert not isinstance(error, errors.PreconditionFailed)
         assert not error.transient
+
+
+PLAIN: dict[str, Callable[[StateStore], Awaitable[object]]] = {
+    "set": lambda store: store.set("k", b"2"),
+    "delete": lambda store: store.delete("k"),
+    "get": lambda store: store.get("k"),
+    "exists": lambda store: store.exists("k"),
+    "list_snapshots": lambda store: store.list_snapshots("acme"),
+    "health_check": lambda store: store.health_check(),
+    "save_snapshot": lambda store: store.save_snapshot(snapshot()),
+    "delete_execution_state": lambda store: store.delete_execution_state("e1"),
+}
+
+
+@pytest.mark.parametrize("call", PLAIN)
+def test_a_condition_that_fails_though_none_was_sent_is_the_services_fault(call: str) -> None:
+    bucket = ScriptedBucket(through)
+    store = opened(bucket)
+    run(store.set("k", b"1"))
+    bucket.script.append(fail(errors.PreconditionFailed))
+    error = rejected(PLAIN[call](store))
+    assert error.outcome == "none"
+    assert "the request had none" in error.message
+    assert len(bucket.requests) == 2
+    assert run(store.get("k")) == b"1"
+
+
+def test_a_look_into_a_conflict_that_is_refused_leaves_the_outcome_open() -> None:
+    bucket = ScriptedBucket(always=fail(errors.PreconditionFailed))
+    error = rejected(opened(bucket).set("k", b"mine", if_version=Version.ABSENT))
+    assert error.outcome == "unknown"
+    assert bucket.operations == ["put", "head"]
+
+
+def test_a_key_of_a_batch_whose_condition_fails_though_none_was_sent() -> None:
+    async def refuse(send: Any) -> list[Deletion]:
+        return [
+            Deletion(one.name, error=errors.PreconditionFailed("refused")) for one in await send()
+        ]
+
+    async def work() -> errors.DeleteIncomplete:
+        with pytest.raises(errors.DeleteIncomplete) as caught:
+            await opened(ScriptedBucket(refuse)).delete_many(["a", "b"])
+        return caught.value
+
+    failures = run(work()).failures
+    assert [type(error) for error in failures.values()] == [errors.RequestRejected] * 2
 
 
 def test_only_newer_gives_up_at_once_where_a_condition_that_holds_is_refused() -> None:
