@@ -264,7 +264,7 @@ class GCSBucket:
         self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
     ) -> Page:
         """See `statebucket.port.bucket.Bucket.list`."""
-        query = {"fields": f"items({_FIELDS},updated),nextPageToken"}
+        query = {"fields": f"kind,items({_FIELDS},updated),nextPageToken"}
         if start_after is not None:
             query["startOffset"] = just_behind(start_after)
         listing = await self._list(prefix, after, limit, query)
@@ -274,7 +274,7 @@ class GCSBucket:
         self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
     ) -> PrefixPage:
         """See `statebucket.port.bucket.Bucket.list_prefixes`."""
-        query = {"fields": "prefixes,nextPageToken", "delimiter": "/"}
+        query = {"fields": "kind,prefixes,nextPageToken", "delimiter": "/"}
         if start_after is not None:
             query["startOffset"] = behind_folder(start_after)
         listing = await self._list(prefix, after, limit, query)

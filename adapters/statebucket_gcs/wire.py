@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 
@@ -66,8 +66,12 @@ class Resource(msgspec.Struct):
 
 
 class Listing(msgspec.Struct, rename="camel"):
-    """A page of a listing of the JSON API."""
+    """A page of a listing of the JSON API.
 
+    Other JSON has no such ``kind``, and would pass for an empty page.
+    """
+
+    kind: Literal["storage#objects"]
     items: list[Resource] = []
     prefixes: list[str] = []
     next_page_token: str | None = None

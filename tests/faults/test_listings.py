@@ -35,13 +35,15 @@ MALFORMED = {
     "an empty object": b"[]",
     "the start of a page": b'<?xml version="1.0"?><ListBucketResult><Contents><Key>',
     "the start of JSON": b'{"items": [{"name": "a"',
+    "JSON of nothing": b"{}",
+    "JSON of something else": b'{"status": "ok", "items": []}',
 }
 
 
 def empty_page(cloud: Cloud, token: str) -> Answer:
     """A page without entries, after which more follow."""
     if cloud.service == "gcs":
-        body = json.dumps({"nextPageToken": token})
+        body = json.dumps({"kind": "storage#objects", "nextPageToken": token})
         return Answer(200, (("Content-Type", "application/json"),), body.encode(), when=listing)
     if cloud.service == "s3":
         body = (

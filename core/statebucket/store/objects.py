@@ -270,11 +270,10 @@ class Objects:
                 if result.name not in sent:
                     continue  # it answers another request, and is not acted on
                 error = result.error
-                if isinstance(error, PreconditionFailed):  # no request of a batch has a condition
-                    error = not_asked(error)
-                    result = Deletion(result.name, error=error)
                 done[result.name] = result
-                if lost or isinstance(result.existed, ObjectInfo):
+                if isinstance(error, PreconditionFailed):  # a batch has no conditions
+                    done[result.name] = Deletion(result.name, error=not_asked(error))
+                elif lost or isinstance(result.existed, ObjectInfo):
                     existed = self._existed(result.existed, lost=lost)
                     done[result.name] = Deletion(result.name, existed, error)
                 if error is not None and error.transient:

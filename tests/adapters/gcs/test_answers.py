@@ -83,12 +83,12 @@ OTHERS: dict[str, tuple[Callable[[GCSBucket], Any], Fault, str]] = {
     "list, a page": (lambda b: b.list("", after=None, limit=9), PAGE, "none"),
     "list, a next-page token that repeats": (
         lambda b: b.list("", after="t", limit=9),
-        Answer(200, body=b'{"nextPageToken": "t"}'),
+        Answer(200, body=b'{"kind": "storage#objects", "nextPageToken": "t"}'),
         "none",
     ),
     "prefixes, a next-page token that repeats": (
         lambda b: b.list_prefixes("", after="t", limit=9),
-        Answer(200, body=b'{"nextPageToken": "t"}'),
+        Answer(200, body=b'{"kind": "storage#objects", "nextPageToken": "t"}'),
         "none",
     ),
 }

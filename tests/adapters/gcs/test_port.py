@@ -168,7 +168,12 @@ async def test_prefixes_are_those_one_slash_below(bucket: GCSBucket) -> None:
 
 async def test_pages_may_be_empty_and_more_may_follow(bucket: GCSBucket, proxy: FaultProxy) -> None:
     # fake-gcs-server pages no prefixes and has no empty pages; Cloud Storage has both.
-    pages = [b'{"nextPageToken":"t1"}', b'{"prefixes":["t/1/"],"nextPageToken":"t2"}', b"{}"]
+    replies: list[dict[str, object]] = [
+        {"nextPageToken": "t1"},
+        {"prefixes": ["t/1/"], "nextPageToken": "t2"},
+        {},
+    ]
+    pages = [json.dumps({"kind": "storage#objects", **reply}).encode() for reply in replies]
     for read, empty in (
         (bucket.list_prefixes, PrefixPage([], "t1")),
         (bucket.list, Page([], "t1")),

@@ -191,7 +191,9 @@ async def test_an_object_that_is_stored_as_gzip_reads_as_the_service_unpacks_it(
 
 @pytest.mark.parametrize("engine", ["sdk"])  # the other asks for none
 async def test_listings_may_come_packed(bucket: GCSBucket, proxy: FaultProxy) -> None:
-    page = gzip.compress(b'{"items":[{"name":"a","generation":"7","size":"2"}]}')
+    page = gzip.compress(
+        b'{"kind":"storage#objects","items":[{"name":"a","generation":"7","size":"2"}]}'
+    )
     proxy.plan(Answer(200, (("Content-Encoding", "gzip"),), page))
     (info,) = (await bucket.list("", after=None, limit=10)).objects
     assert (info.name, info.version, info.size) == ("a", Version("7"), 2)

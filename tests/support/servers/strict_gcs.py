@@ -196,7 +196,7 @@ def _page_of_prefixes(query: dict[str, str], reply: Reply) -> Reply:
     """Give the page that was asked for of the prefixes that the server gave all at once."""
     after, limit = query.get("pageToken", ""), int(query.get("maxResults", "1000"))
     found = [p for p in sorted(json.loads(reply.body).get("prefixes") or ()) if p > after]
-    page: dict[str, object] = {"prefixes": found[:limit]}
+    page: dict[str, object] = {"kind": "storage#objects", "prefixes": found[:limit]}
     if len(found) > limit:
         page["nextPageToken"] = found[limit - 1]
     return Reply(
