@@ -160,7 +160,7 @@ async def test_of_many_keys_those_that_stay_are_named(cloud: Cloud) -> None:
     keys = [f"exec:e1:k{number}" for number in range(4)]
     stubborn = "exec:e1:" + STUBBORN.rpartition("/")[2]
     cloud.proxy.always(refused(cloud, "forbidden"))
-    with pytest.raises(errors.DeleteIncomplete, match="1 keys are still there") as caught:
+    with pytest.raises(errors.DeleteIncomplete, match=r"the key .* is still there") as caught:
         await store.tenant(ACME).delete_many(keys)
     assert list(caught.value.failures) == [stubborn]
     assert type(caught.value.failures[stubborn]) is errors.AccessDenied

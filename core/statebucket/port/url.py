@@ -103,9 +103,15 @@ class StoreURL:
             )
         try:
             parts = urlsplit(url)
-            pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
         except ValueError:
             raise InvalidURL(f"not a URL: {shown!r}") from None
+        try:
+            pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+        except ValueError:
+            raise InvalidURL(
+                f"what follows the ? in a store URL must be name=value, with & between several: "
+                f"{shown!r}"
+            ) from None
         if parts.fragment:
             raise InvalidURL(f"a store URL must not have a fragment (#): {shown!r}")
         misplaced = _SECRET_IN_PATH.search(_before_query(rest))

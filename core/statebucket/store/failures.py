@@ -21,6 +21,7 @@ class Failures:
         sample: The first ones, by object name.
         count: How many there were.
         transient: Whether the same call may succeed later for any of them.
+        open: Whether any of them leaves open what the request has done.
     """
 
     def __init__(self, limit: int | None = MAX_SAMPLE) -> None:
@@ -28,6 +29,7 @@ class Failures:
         self.sample: dict[str, StateBucketError] = {}
         self.count = 0
         self.transient = False
+        self.open = False
 
     def __bool__(self) -> bool:
         return self.count > 0
@@ -38,6 +40,7 @@ class Failures:
             return
         self.count += 1
         self.transient = self.transient or error.transient
+        self.open = self.open or error.outcome == "unknown"
         if self._limit is None or len(self.sample) < self._limit:
             self.sample[name] = error
 

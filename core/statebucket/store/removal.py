@@ -143,7 +143,7 @@ class Remover:
         self._failures.sample = {
             names[name]: error for name, error in self._failures.sample.items()
         }
-        return self._report("keys")
+        return self._report("key")
 
     async def _remove_owner(self, execution_id: str, tenant_id: str) -> None:
         assert self._owners is not None  # noqa: S101  (for the type checker)
@@ -293,13 +293,13 @@ class Remover:
             unreported=self._unreported,
         )
 
-    def _report(self, what: str = "objects") -> DeletionReport:
+    def _report(self, what: str = "object") -> DeletionReport:
         report = self._so_far()
         if self._unlisted is not None and not self._sent:
             raise self._unlisted  # nothing was done: this, and no more, is what is wrong
         if self._failures:
             name, error = self._failures.first
-            left = f"{self._failures.count:,} {what} are still there, among them {name!r}"
+            left = _left(self._failures, what, name)
             if self._unlisted is not None:
                 left, error = "not everything was listed", self._unlisted
             raise DeleteIncomplete(
@@ -309,6 +309,15 @@ class Remover:
                 report=report,
             ) from error
         return report
+
+
+def _left(failures: Failures, what: str, name: str) -> str:
+    """What a removal has left, as far as that is known."""
+    one = failures.count == 1
+    verb = "may still be" if failures.open else "is still" if one else "are still"
+    if one:
+        return f"the {what} {name!r} {verb} there"
+    return f"{failures.count:,} {what}s {verb} there, among them {name!r}"
 
 
 async def _no_pages() -> AsyncIterator[list[ObjectInfo]]:

@@ -76,6 +76,16 @@ def test_what_is_no_store_url(url: str) -> None:
     assert isinstance(caught.value, errors.InvalidInput)
 
 
+@pytest.mark.parametrize("query", ["region", "region=a&", "hunter2;sig", "a=b&c"])
+def test_a_query_without_an_equals_sign_is_refused_with_the_form_that_it_must_have(
+    query: str,
+) -> None:
+    with pytest.raises(errors.InvalidURL, match="must be name=value") as caught:
+        open_store(f"s3://bucket/prefix?{query}")
+    assert "'s3://bucket/prefix'" in str(caught.value)
+    assert query not in str(caught.value)  # it may be a secret
+
+
 @pytest.mark.parametrize("url", [3, b"s3://bucket", ["s3://bucket"]], ids=repr)
 def test_a_url_is_text(url: Any) -> None:
     with pytest.raises(errors.InvalidURL, match="must be a string"):

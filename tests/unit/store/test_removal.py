@@ -380,6 +380,32 @@ def test_what_a_batchs_answer_says_of_other_objects_is_not_acted_on() -> None:
     run(work())
 
 
+@pytest.mark.parametrize(
+    ("keys", "kind", "outcome", "said"),
+    [
+        (["a"], errors.AccessDenied, "none", "the key 'a' is still there: no"),
+        (["a", "b"], errors.AccessDenied, "none", "2 keys are still there, among them 'a': no"),
+        (["a"], errors.Unavailable, "unknown", "the key 'a' may still be there: no"),
+        (
+            ["a", "b"],
+            errors.Unavailable,
+            "unknown",
+            "2 keys may still be there, among them 'a': no",
+        ),
+    ],
+)
+def test_what_is_left_is_said_as_far_as_it_is_known(
+    keys: list[str], kind: type[errors.StateBucketError], outcome: errors.Outcome, said: str
+) -> None:
+    async def work() -> str:
+        bucket = Stubborn(lambda _: kind("no", outcome=outcome))
+        with pytest.raises(errors.DeleteIncomplete) as caught:
+            await opened(bucket).with_deadline(0.2).delete_many(keys)
+        return str(caught.value)
+
+    assert run(work()) == f"delete_many: {said}"
+
+
 def test_of_many_refused_objects_some_errors_are_kept_and_all_are_counted() -> None:
     bucket = Stubborn(lambda _: errors.AccessDenied("no"))
 
