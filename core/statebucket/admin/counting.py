@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import aclosing
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,12 +16,12 @@ from statebucket.store.extent import Extent
 from statebucket.store.reported import opened_part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from statebucket.contract.partition import Partition
     from statebucket.contract.state_store import StateStore
     from statebucket.port.bucket import ObjectInfo
-    from statebucket.store.layout import Place
+    from statebucket.store.layout import Kind, Place
 
 
 class Inventory(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,17 +94,16 @@ async def inventory(
     """
     context = context_of(store)
     check_progress(progress)
-    counts: dict[str | None, Counter[str]] = {}
+    counts = _Counts()
     extent = Extent.of(context, tenant, partition, reported=True)
-    totals: Counter[str] = Counter()
     as_of: datetime | None = None
 
     def count(page: list[ObjectInfo]) -> None:
-        for info in page:
-            _count(counts, totals, context.layout.parse(info.name), info.size)
-        totals["listed"] += len(page)
+        places = map(context.layout.parse, [info.name for info in page])
+        counts.add(zip(places, [info.size for info in page], strict=True))
+        counts.listed += len(page)
         if progress is not None:
-            called("inventory: progress", progress, Inventory(listed=totals["listed"]))
+            called("inventory: progress", progress, Inventory(listed=counts.listed))
 
     if report is None and (partition is None or partition.report is None):
         for piece in extent.pieces():
@@ -117,36 +115,51 @@ async def inventory(
             async with aclosing(reported.pages(part, extent.folders)) as pages:
                 async for page in pages:
                     count(page)
-    return Inventory(
-        listed=totals["listed"],
-        tenants={
-            name: _holdings(name, counted) for name, counted in counts.items() if name is not None
-        },
-        shared=_holdings("", counts.get(None, Counter())),
-        owners=totals["owner"],
-        foreign=totals["foreign"],
-        as_of=as_of,
-    )
+    return counts.inventory(as_of)
 
 
-def _count(
-    counts: dict[str | None, Counter[str]], totals: Counter[str], place: Place | None, size: int
-) -> None:
-    if place is None:
-        totals["foreign"] += 1
-    elif place.kind == "owner":
-        totals["owner"] += 1
-    else:
-        counted = counts.setdefault(place.tenant, Counter())
-        counted[place.kind] += 1
-        counted["bytes"] += size
+class _Counts:
+    """What was counted so far.
 
+    Attributes:
+        listed: Objects seen.
+    """
 
-def _holdings(name: str, counted: Counter[str]) -> Holdings:
-    return Holdings(
-        name=name,
-        snapshots=counted["snapshot"],
-        keys=counted["key"],
-        leases=counted["lease"],
-        bytes=counted["bytes"],
-    )
+    def __init__(self) -> None:
+        self.listed = 0
+        self._foreign = 0
+        self._counts: dict[tuple[Kind, str | None], list[int]] = {}  # a number and their bytes
+
+    def add(self, found: Iterable[tuple[Place | None, int]]) -> None:
+        """Counts objects: what each is, and its size."""
+        counts = self._counts
+        for place, size in found:
+            if place is None:
+                self._foreign += 1
+                continue
+            counted = counts.get(place[:2])
+            if counted is None:
+                counted = counts[place[:2]] = [0, 0]
+            counted[0] += 1
+            counted[1] += size
+
+    def inventory(self, as_of: datetime | None) -> Inventory:
+        """All of it."""
+        owners = sum(number for (kind, _), (number, _) in self._counts.items() if kind == "owner")
+        found = dict.fromkeys(name for kind, name in self._counts if kind != "owner")
+        return Inventory(
+            listed=self.listed,
+            tenants={name: self._holdings(name) for name in found if name is not None},
+            shared=self._holdings(None),
+            owners=owners,
+            foreign=self._foreign,
+            as_of=as_of,
+        )
+
+    def _holdings(self, name: str | None) -> Holdings:
+        kinds: tuple[Kind, ...] = ("snapshot", "key", "lease")
+        counted = [self._counts.get((kind, name), [0, 0]) for kind in kinds]
+        (snapshots, keys, leases), sizes = zip(*counted, strict=True)
+        return Holdings(
+            name=name or "", snapshots=snapshots, keys=keys, leases=leases, bytes=sum(sizes)
+        )
