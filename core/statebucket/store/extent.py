@@ -45,7 +45,8 @@ class Piece(NamedTuple):
         folder: What the names begin with.
         after: The segment after which the range begins; None for the start of the folder.
         until: The last segment of the range; None for the end of the folder.
-        open_end: Whether ``until`` itself is left out.
+        open_end: Whether what lies within ``until`` is left out; an object of just that name, which
+            no store writes, lies in the range.
         nested: Whether names continue after the segment.
         besides: Folders inside whose content is not part of the piece.
     """
@@ -122,18 +123,38 @@ class Piece(NamedTuple):
 
         Late segments that are seen on the page are removed from ``late``.
         """
+        if ordered and self._holds_all(page):
+            return page, None
         kept: list[ObjectInfo] = []
+        inside: str | None = None  # how the names of the segment go on that was met last
         for info in page:
+            if inside is not None and info.name.startswith(inside):
+                kept.append(info)
+                continue
             segment, slash, _ = info.name[len(self.folder) :].partition("/")
-            if self.holds(segment):
+            if self.holds(segment) or (self.open_end and segment == self.until and not slash):
                 kept.append(info)
                 if slash:
                     late.discard(segment)  # all its names are adjacent
+                    inside = f"{self.folder}{segment}/"
             elif ordered and self.is_past(segment):
                 return kept, _Ending.END
             elif ordered and before is not None and info.name.startswith(before):
                 return kept, _Ending.BEFORE
         return kept, None
+
+    def _holds_all(self, page: list[ObjectInfo]) -> bool:
+        """Whether an ordered page lies in the range as a whole: its first and last name tell.
+
+        They do where each name is a segment, and goes on behind none.
+        """
+        if self.nested or not page:
+            return False
+        at = len(self.folder)
+        if not (self.holds(page[0].name[at:]) and self.holds(page[-1].name[at:])):
+            return False
+        slashes = "".join([info.name for info in page]).count("/")
+        return slashes == len(page) * self.folder.count("/")
 
     async def _besides(
         self, objects: Objects, operation: str, seconds: float

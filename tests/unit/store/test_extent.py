@@ -7,10 +7,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from statebucket import Partition, StateStore, errors, open_store
+from statebucket.admin import inventory
 from statebucket.store.extent import Extent
 from statebucket.store.layout import Layout
 from statebucket.testing import Clock
@@ -27,6 +28,15 @@ pytestmark = [pytest.mark.usefixtures("_scripted")]
 LAYOUT = Layout("p")
 IDS = st.text("ab-._z~", min_size=1, max_size=3)
 HOUR = timedelta(hours=1)
+BESIDE = st.lists(
+    st.sampled_from(["x", "x-", "x-y", "keys", "executions", "leases", "snapshots", "a", "b", "-"]),
+    min_size=1,
+    max_size=5,
+).flatmap(
+    lambda some: st.sampled_from(["tenants", "shared", "owners"]).map(
+        lambda area: "/".join([area, *some])
+    )
+)
 
 
 def divided(positions: Sequence[str], tenant: str | None = None) -> list[Partition]:
@@ -45,9 +55,11 @@ def segment(name: str) -> str:
 @given(
     names=st.lists(st.tuples(st.sampled_from(["x", "x-", "x-y", "x.y"]), IDS), min_size=1),
     edges=st.sets(st.tuples(st.sampled_from(["x", "x-", "x-y", "x.y"]), IDS), max_size=3),
+    beside=st.sets(BESIDE),
 )
+@example(names=[("x", "a")], edges={("x", "a")}, beside={"tenants/x"})
 def test_each_object_lies_in_one_part_and_an_execution_in_the_same(
-    names: list[tuple[str, str]], edges: set[tuple[str, str]]
+    names: list[tuple[str, str]], edges: set[tuple[str, str]], beside: set[str]
 ) -> None:
     objects = [
         name
@@ -61,7 +73,13 @@ def test_each_object_lies_in_one_part_and_an_execution_in_the_same(
             LAYOUT.key_of(None, execution, "k"),
         )
     ]
-    bucket = ManyNames([*objects, "p/tenants/x/other/1", "p/tenants/beside", "p/owners/beside"])
+    foreign = {
+        "p/tenants/x/other/1",
+        "p/tenants/beside",
+        "p/owners/beside",
+        *map("p/".__add__, beside),
+    }
+    bucket = ManyNames([*objects, *foreign])
     borders = sorted(
         (segment(LAYOUT.tenant(tenant)[:-1]), segment(LAYOUT.snapshot(tenant, one)))
         for tenant, one in edges
@@ -83,6 +101,8 @@ def test_each_object_lies_in_one_part_and_an_execution_in_the_same(
                 ]
             )
         assert sorted(name for some in held for name in some) == bucket._names
+        counted = [await inventory(store, partition=part) for part in parts]
+        assert sum(counted[1:], counted[0]) == await inventory(store)
         for tenant, execution in names:
             own = {LAYOUT.snapshot(tenant, execution), LAYOUT.lease(tenant, execution)}
             own |= {LAYOUT.key_of(tenant, execution, key) for key in ("k", "k-2")}
