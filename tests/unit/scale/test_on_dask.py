@@ -14,10 +14,14 @@ from statebucket import errors, open_store
 from statebucket.admin import inventory
 from statebucket.scale.jobs import Job, checked
 from statebucket.scale.on_dask import Cluster
+from support.inventory_writer import TAKEN, s3_report
+from support.targets.s3 import BUCKET, S3Target, raw_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from support.servers import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dask")]
 
@@ -85,6 +89,33 @@ def test_a_job_on_a_cluster_reports_as_one_process_does(cluster: Any, tmp_path: 
             parts = await store.partitions(4)
             outcome = await connected.run(Job(command="inventory", url=url), parts)
             assert outcome.report == await inventory(store)
+
+    asyncio.run(work())
+
+
+def test_the_files_of_an_inventory_report_are_shared_out(
+    cluster: Any, moto: Server, tmp_path: Path
+) -> None:
+    target = S3Target(moto, raw_client(moto), engine="http")
+    url = target.url
+
+    async def work() -> None:
+        async with Cluster(cluster.scheduler_address) as connected, open_store(url) as store:
+            async with open_store(url, clock=lambda: time.time() - 7200) as before:
+                for at in range(24):
+                    await before.tenant("acme").set(f"k{at}", b"v", 60)
+            inner: Any = store.context.objects
+            page = await inner.bucket.list(target.prefix, after=None, limit=99)
+            written = s3_report(BUCKET, page.objects, files=4)
+            for name, body in written.objects.items():
+                (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+                (tmp_path / name).write_bytes(body)
+            address = str(tmp_path / written.manifest)
+            parts = await store.partitions(9, report=address)
+            outcome = await connected.run(Job(command="sweep", url=url, report=address), parts)
+            report: Any = checked(Job(command="sweep", url=url), outcome)
+            assert (len(parts), report.removed, report.as_of) == (4, 24, TAKEN)
+            assert (await inventory(store)).listed == 0
 
     asyncio.run(work())
 
