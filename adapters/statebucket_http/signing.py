@@ -1,17 +1,19 @@
-"""What signatures need: HMAC-SHA-256 with a key that is used again, and the time of this second."""
+"""What signatures need: HMAC-SHA-256, the time of this second, and headers in order."""
 
 from __future__ import annotations
 
 import time
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 _BLOCK = 64  # bytes that SHA-256 takes at a time
 _INNER = bytes(byte ^ 0x36 for byte in range(256))  # RFC 2104
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
+_MAX_FORMS = 256
 
 
 class SigningKey:
@@ -58,3 +60,43 @@ class SecondClock:
         if kept[0] != second:
             kept = self._kept = (second, self._written(second))
         return kept[1]
+
+
+class HeaderForm(NamedTuple):
+    """How the headers of some names are signed.
+
+    Attributes:
+        names: The names that are signed, in order, with ``;`` between them.
+        lines: A line ``name:value`` for each, with ``%s`` for the value.
+        values: Finds the values in that order.
+    """
+
+    names: str
+    lines: str
+    values: Callable[[Mapping[str, str]], Any]
+
+
+class HeaderForms:
+    """The forms of the headers seen. Requests differ in the values of headers, seldom in the names.
+
+    Args:
+        prefix: What the names begin with of those that are signed.
+    """
+
+    __slots__ = ("_forms", "_prefix")
+
+    def __init__(self, prefix: str = "") -> None:
+        self._prefix = prefix
+        self._forms: dict[tuple[str, ...], HeaderForm] = {}
+
+    def of(self, headers: Mapping[str, str]) -> HeaderForm:
+        """The form of some headers, at least one of which is signed."""
+        given = tuple(headers)
+        form = self._forms.get(given)
+        if form is None:
+            names = sorted(name for name in given if name.startswith(self._prefix))
+            lines = "\n".join([f"{name.replace('%', '%%')}:%s" for name in names])
+            form = HeaderForm(";".join(names), lines, itemgetter(*names))
+            if len(self._forms) < _MAX_FORMS:
+                self._forms[given] = form
+        return form

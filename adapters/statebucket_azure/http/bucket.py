@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import count
 from typing import TYPE_CHECKING
 
 from statebucket.errors import RequestRejected, Unavailable, UnsupportedOperation
@@ -76,6 +77,7 @@ class HTTPBucket:
         self._checked = target.endpoint.scheme != "https"
         self._requests = BlobRequests(options, checked=self._checked)
         self._clock = SecondClock(http_date)
+        self._ids = count(int.from_bytes(os.urandom(7), "big"))
         self._knows_beginnings = True
         self._transport = Transport(
             "Azure Blob",
@@ -280,7 +282,7 @@ class HTTPBucket:
 
     async def _once(self, endpoint: Endpoint, request: Request, grant: Grant) -> Reply:
         reads = request.method in READS
-        sent_id = os.urandom(8).hex()
+        sent_id = f"{next(self._ids):016x}"
         headers = {
             "host": endpoint.host,
             **request.headers,

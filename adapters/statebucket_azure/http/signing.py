@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from statebucket.errors import InvalidCredentials
 from statebucket_azure.options import CONNECTION_STRING
-from statebucket_http.signing import SigningKey
+from statebucket_http.signing import HeaderForms, SigningKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,6 +48,7 @@ class SharedKey:
             )
         self.account = account
         self._key = SigningKey(secret)
+        self._forms = HeaderForms("x-ms-")
 
     def authorization(
         self, method: str, path: str, query: str, headers: Mapping[str, str], length: int
@@ -79,13 +80,13 @@ class SharedKey:
     def _beginning(self, method: str, headers: Mapping[str, str], length: int) -> str:
         """What is signed, up to the path."""
         get = headers.get
-        names = [name for name in headers if name[:5] == "x-ms-"]
-        names.sort()  # Azure sorts as if they had no hyphens; with ours that makes no difference
-        named = [f"{name}:{headers[name]}\n" for name in names]
+        # Azure sorts as if they had no hyphens; with ours that makes no difference.
+        form = self._forms.of(headers)
+        lines = form.lines % form.values(headers)
         return (
             f"{method}\n{get('content-encoding', '')}\n\n{length or ''}\n{get('content-md5', '')}\n"
             f"{get('content-type', '')}\n\n\n{get('if-match', '')}\n{get('if-none-match', '')}\n\n"
-            f"\n{''.join(named)}/{self.account}"
+            f"\n{lines}\n/{self.account}"
         )
 
     def _header(self, text: str) -> str:

@@ -8,21 +8,18 @@ from __future__ import annotations
 import time
 from binascii import b2a_base64, crc32
 from hashlib import sha256
-from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from statebucket_http.signing import SecondClock, SigningKey
+from statebucket_http.signing import HeaderForms, SecondClock, SigningKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from typing import Any
+    from collections.abc import Mapping
 
     from statebucket_http.wire import Endpoint, Request
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _EMPTY = sha256(b"").hexdigest()
 _UNSIGNED = "UNSIGNED-PAYLOAD"
-_MAX_FORMS = 256
 
 
 class Credentials(NamedTuple):
@@ -58,7 +55,7 @@ class Signer:
     def __init__(self, service: str) -> None:
         self._service = service
         self._kept: _DayKey | None = None  # replaced whole, so that threads see one or the other
-        self._forms: dict[tuple[str, ...], _Form] = {}
+        self._forms = HeaderForms()
 
     def authorization(
         self,
@@ -84,8 +81,8 @@ class Signer:
             headers: The headers to sign, ``host`` among them, names in lower case.
             payload: The hexadecimal SHA-256 of the body, or what stands for it.
         """
-        form = self._forms.get(tuple(headers)) or self._form_of(tuple(headers))
-        signed = form.signed
+        form = self._forms.of(headers)
+        signed = form.names
         lines = form.lines % form.values(headers)
         if " " in lines or "\t" in lines:
             trimmed = {name: " ".join(value.split()) for name, value in headers.items()}
@@ -101,34 +98,6 @@ class Signer:
             f"{_ALGORITHM} Credential={credentials.access_key_id}/{kept.scope}, "
             f"SignedHeaders={signed}, Signature={signature}"
         )
-
-    def _form_of(self, names: tuple[str, ...]) -> _Form:
-        """How headers of these names are signed, kept for the next request that has them."""
-        form = _Form.of(names)
-        if len(self._forms) < _MAX_FORMS:
-            self._forms[names] = form
-        return form
-
-
-class _Form(NamedTuple):
-    """How the headers of some names are signed. Requests differ in few names, and often in values.
-
-    Attributes:
-        signed: The names, in order.
-        lines: Their lines, with ``%s`` for each value.
-        values: Finds the values in that order.
-    """
-
-    signed: str
-    lines: str
-    values: Callable[[Mapping[str, str]], Any]
-
-    @classmethod
-    def of(cls, names: Iterable[str]) -> _Form:
-        """The form of some names, of which ``host`` is one and not the only one."""
-        ordered = sorted(names)
-        lines = "\n".join([f"{name.replace('%', '%%')}:%s" for name in ordered])
-        return cls(";".join(ordered), lines, itemgetter(*ordered))
 
 
 class _DayKey(NamedTuple):

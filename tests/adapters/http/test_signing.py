@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from statebucket_http import signing
-from statebucket_http.signing import SecondClock, SigningKey
+from statebucket_http.signing import HeaderForms, SecondClock, SigningKey
 
 if TYPE_CHECKING:
     import pytest
@@ -35,3 +35,30 @@ def test_the_time_is_written_once_a_second(monkeypatch: pytest.MonkeyPatch) -> N
     clock = SecondClock(write)
     assert [clock.now() for _ in range(5)] == ["at 100", "at 100", "at 100", "at 101", "at 99"]
     assert written == [100, 101, 99]
+
+
+NAMES = st.text("abcz-%", min_size=1, max_size=6)
+
+
+@given(
+    headers=st.lists(
+        st.dictionaries(NAMES, st.text("v %s", max_size=5), min_size=1, max_size=5),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_headers_are_in_order_and_none_has_anothers_value(headers: list[dict[str, str]]) -> None:
+    forms = HeaderForms()
+    for fields in headers:
+        form = forms.of(fields)
+        assert form.names == ";".join(sorted(fields))
+        expected = "\n".join(f"{name}:{fields[name]}" for name in sorted(fields))
+        assert form.lines % form.values(fields) == expected
+
+
+def test_only_headers_of_the_prefix_are_signed() -> None:
+    form = HeaderForms("x-ms-").of({"host": "h", "x-ms-date": "d", "x-ms": "no"})
+    assert (form.names, form.lines % form.values({"x-ms-date": "d"})) == (
+        "x-ms-date",
+        "x-ms-date:d",
+    )
