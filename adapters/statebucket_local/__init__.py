@@ -32,7 +32,7 @@ def open_memory(location: Location) -> OpenedBucket:
 
 
 def open_sqlite(location: Location) -> OpenedBucket:
-    """Opens ``sqlite:///relative.db`` or ``sqlite:////absolute.db``; the file is made if need be.
+    """Opens ``sqlite:///relative.db`` or ``sqlite:////absolute.db``; creates the file.
 
     Raises:
         InvalidURL: The URL names no file, or SQLite's own database in memory.
@@ -48,6 +48,6 @@ def open_sqlite(location: Location) -> OpenedBucket:
             "an SQLite URL is sqlite:///relative.db or sqlite:////absolute.db, three or four "
             f"slashes and a file: {location.scheme}://{location.host}{location.path}"
         )
-    if path == ":memory:":  # each thread of ours would have a database of its own
+    if path == ":memory:":  # each of our threads would have its own database
         raise InvalidURL("a store in memory is memory://, not sqlite:///:memory:")
     return OpenedBucket(SQLiteBucket(path, threads=min(location.max_in_flight, 8)))

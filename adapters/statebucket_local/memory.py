@@ -1,4 +1,4 @@
-"""A bucket in this process's memory, for tests and for trying things out."""
+"""A bucket in this process's memory, for tests and experiments."""
 
 from __future__ import annotations
 
@@ -116,10 +116,10 @@ class MemoryBucket:
         return PrefixPage(found, behind_folder(found[-1]) if len(found) == limit else None)
 
     async def check(self, prefix: str) -> None:
-        """Finds nothing wrong: a dictionary can always be reached."""
+        """Does nothing: a dictionary can always be reached."""
 
     async def close(self) -> None:
-        """Keeps the objects: another event loop may go on with them."""
+        """Keeps the objects: another event loop may use them."""
 
     def _check(self, name: str, condition: Version | None) -> None:
         if condition is None:
@@ -133,7 +133,7 @@ class MemoryBucket:
 
 
 def _start(names: list[str], prefix: str, after: str | None) -> int:
-    """Where in the sorted names the page begins that follows ``after``."""
+    """The index in the sorted names at which the page after ``after`` begins."""
     if after is None:
         return bisect.bisect_left(names, prefix)
     return bisect.bisect_right(names, after)

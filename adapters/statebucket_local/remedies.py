@@ -1,4 +1,4 @@
-"""How users of an SQLite file fix what a store may run into."""
+"""How users of an SQLite file fix problems that a store may have."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from statebucket.port.remedies import Remedies, Remedy
 REMEDIES = Remedies(
     rights=Remedy(command="chmod u+rw", advice="make the file and its directory writable"),
     tenant_rights=Remedy(command="chmod u+rw", advice="make the file and its directory writable"),
-    bucket=Remedy(command="mkdir", advice="make the directory of the file"),
+    bucket=Remedy(command="mkdir", advice="create the file's directory"),
 )

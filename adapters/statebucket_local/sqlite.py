@@ -1,9 +1,9 @@
 """A bucket in an SQLite file: safe from several processes, and never half-written.
 
 Each call is a single statement, which SQLite makes atomic and durable (WAL, synchronous=FULL); a
-process killed at any moment leaves the old or the new object. Statements run in threads of the
-adapter's own, so that the event loop never waits for the disk or for another process's lock; for
-the blocking store they run in the caller's thread.
+process killed at any moment leaves the old or the new object. Statements run in the adapter's own
+threads, so that the event loop never waits for the disk or for another process's lock; for the
+blocking store they run in the caller's thread.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ class SQLiteBucket:
         except (
             RuntimeError,
             ImportError,
-        ):  # at the interpreter's exit no thread takes work, and none is at any
+        ):  # at interpreter exit no thread takes work, and none is working
             workers.close()
         else:
             await closing
@@ -249,7 +249,7 @@ def _info(row: Sequence[Any]) -> ObjectInfo:
 
 
 def _gone(row: Sequence[Any]) -> ObjectInfo | bool:
-    """What was deleted, or only that it was there."""
+    """The deleted object, or just that it existed."""
     try:
         return _info(row)
     except CorruptObject:
@@ -257,12 +257,12 @@ def _gone(row: Sequence[Any]) -> ObjectInfo | bool:
 
 
 def _new_version() -> str:
-    """The version of a write that happens now: its moment, and what no other write has."""
+    """The version of a write that happens now: its time, and a unique part."""
     return f"{time.time_ns() // 1_000_000}-{os.urandom(8).hex()}"
 
 
 def _written_at(version: str) -> datetime | None:
-    """The moment that a version names; those of files of before name none."""
+    """The time in a version; versions in files of earlier releases have none."""
     moment, dash, _ = version.partition("-")
     if not (dash and moment.isdecimal() and len(moment) <= _MOMENT_DIGITS):
         return None
@@ -270,5 +270,5 @@ def _written_at(version: str) -> datetime | None:
 
 
 def _end(prefix: str) -> str:
-    """The first name behind all that begin with a prefix; names are ASCII."""
+    """The first name after all names that begin with a prefix; names are ASCII."""
     return prefix + "\x7f"

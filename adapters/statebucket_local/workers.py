@@ -63,7 +63,7 @@ class Workers:
         self._busy = 0  # connections in use, or being opened
         self._closed = False
         _all_workers.add(self)
-        # For a store that is not shut down; at exit, after the pool's threads have come to an end.
+        # For a store that is not shut down; at exit, after the pool's threads have ended.
         self._close_connections = weakref.finalize(
             self, _close, self._connections, self._idle, self.pid
         )
@@ -110,7 +110,7 @@ class Workers:
     def close(self) -> None:
         """Waits for what runs in the pool, then closes every connection.
 
-        One that another thread is using is closed by that, once its statement is done.
+        If another thread is using a connection, that thread closes it after its statement.
         """
         if self._pool is not None:
             self._pool.shutdown()
@@ -133,7 +133,7 @@ class Workers:
                 self._drop(self._idle.pop())
 
     def after_fork_in_parent(self) -> None:
-        """Goes on; connections are opened as they are needed."""
+        """Continues after a fork; connections are opened as they are needed."""
         self._gate.release()
 
     def _take(self) -> sqlite3.Connection:
@@ -162,7 +162,7 @@ class Workers:
         connection.close()
 
     def keep_open(self) -> None:
-        """In a child: never lets go of what its parent uses, since that would close it."""
+        """In a child: keeps the parent's connections open, since dropping them would close them."""
         import ctypes  # noqa: PLC0415  (rarely needed)
 
         for connection in self._connections:
@@ -191,13 +191,13 @@ class Workers:
 
 
 def _create(path: str) -> None:
-    """Creates the file where there is none, for its owner only.
+    """Creates the file if it does not exist, readable by its owner only.
 
     Raises:
         StateBucketError: It cannot be created.
     """
     if os.path.lexists(path):
-        # A link to a file that does not exist would have us create whatever it names.
+        # Through a link to a file that does not exist, any file could be created.
         if not os.path.exists(path):  # noqa: PTH110  (paths are text here)
             raise AccessDenied(
                 f"the SQLite file {path!r} is a link to a file that does not exist, and is not "
@@ -225,28 +225,27 @@ def _uri(path: str) -> str:
 
 _all_workers: weakref.WeakSet[Workers] = weakref.WeakSet()
 
-# After these alone a statement may have taken effect: all others roll it back.
+# Only after these errors may a statement have taken effect: all others roll it back.
 _OPEN_ENDED = {sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC}
 
 
 def _close(connections: list[sqlite3.Connection], idle: list[sqlite3.Connection], pid: int) -> None:
     if pid == os.getpid():
-        idle.clear()  # a call behind us opens another
+        idle.clear()  # a later call opens another
         while connections:
             connections.pop().close()
 
 
 _fork_lock = threading.Lock()  # one fork at a time
-_forking: list[Workers] = []  # whose connections have been closed for the fork under way
+_forking: list[Workers] = []  # those whose connections are closed for the fork in progress
 
 
 def _before_fork() -> None:
     """Closes what is open: SQLite forbids to carry it across a fork, even unused.
 
-    What SQLite keeps for each open file of a process would make the child believe that it holds the
-    locks which are its parent's. It would take none, and another process could remove the log that
-    it writes to. See https://www.sqlite.org/howtocorrupt.html, "Carrying an open database
-    connection across a fork".
+    SQLite's records of open files would make the child believe that it holds its parent's locks. It
+    would take none, and another process could remove the log that it writes to. See
+    https://www.sqlite.org/howtocorrupt.html, "Carrying an open database connection across a fork".
     """
     _fork_lock.acquire()
     pid = os.getpid()

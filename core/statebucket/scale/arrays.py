@@ -1,8 +1,8 @@
-"""Which part of a job this machine is to run, as array jobs say it in the environment.
+"""Which part of a job this machine runs, from an array job's environment variables.
 
 Cloud Run Jobs, AWS Batch arrays, Google's Batch, Slurm and Kubernetes' indexed Jobs start the same
-command many times, and tell each its number. That table is all the core knows of them: they run
-this program whatever cloud its store is on, so that no adapter could bring their variables.
+command many times, and tell each its number. That table is all the core knows about them: they run
+this program whichever cloud its store is on, so no adapter could supply their variables.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ OWN_RUN = "STATEBUCKET_RUN"
 
 
 class Share(msgspec.Struct, frozen=True):
-    """The part that a worker of an array job has.
+    """The part of an array job that a worker runs.
 
     Attributes:
         index: Its number, from 0.
         count: How many there are.
-        run: What the workers of one run have in common, and no other run has; empty if unknown.
-        source: Where this was found.
+        run: A name that is the same for all workers of one run, and different for other runs; empty
+            if unknown.
+        source: Where the number was found, such as the service's name.
     """
 
     index: int
@@ -45,14 +46,14 @@ class Share(msgspec.Struct, frozen=True):
 
 
 class _Array(msgspec.Struct, frozen=True):
-    """The variables of a service.
+    """The environment variables of a service.
 
     Attributes:
-        service: What it is called.
-        index: The worker's number.
+        service: The service's name.
+        index: The variable with the worker's number.
         count: How many there are.
-        run: What the run is called.
-        first: The number of the first worker, where that is not 0.
+        run: The run's name.
+        first: The number of the first worker, if it is not 0.
         suffix: What comes before the worker's number at the end of the run's name; without both,
             that is another name.
     """
@@ -94,17 +95,17 @@ SERVICES = ", ".join(array.service for array in ARRAYS)
 def share(
     environment: Mapping[str, str], given: str | None = None, run: str | None = None
 ) -> Share | None:
-    """The part that this process is to run; None where it is all.
+    """The part that this process runs; None for everything.
 
-    What is given comes first, then STATEBUCKET_PARTITION, then the variables of the services.
+    The given part takes precedence, then STATEBUCKET_PARTITION, then the services' variables.
 
     Args:
-        environment: The process's.
+        environment: The process's environment variables.
         given: I/N, from 1/N to N/N.
-        run: What the run is called; by default STATEBUCKET_RUN, then as the service calls it.
+        run: What the run is called; by default STATEBUCKET_RUN, then the service's name for it.
 
     Raises:
-        InvalidArgument: It is none, or the environment says only half of it.
+        InvalidArgument: It is not valid, or the environment has only half of it.
     """
     run = run or environment.get(OWN_RUN) or ""
     for text, source in ((given, "--partition"), (environment.get(OWN), OWN)):
@@ -131,8 +132,8 @@ def _found(environment: Mapping[str, str], array: _Array) -> Share:
     texts = [environment[array.index], environment.get(array.count, "")]
     if not texts[1]:
         raise InvalidArgument(
-            f"{array.index} is set, but not of how many: set {array.count} to the number of "
-            "workers, or pass --partition"
+            f"{array.index} is set, but {array.count} is not: set it to the number of workers, or "
+            "pass --partition"
         )
     first = environment.get(array.first, "0") if array.first else "0"
     if not all(text.isascii() and text.isdecimal() for text in (*texts, first)):
@@ -148,6 +149,6 @@ def _found(environment: Mapping[str, str], array: _Array) -> Share:
     run = environment.get(array.run, "")
     if array.suffix:
         own = array.suffix + texts[0]
-        # Any other name may be this worker's alone: a host's, with its domain.
+        # Any other name, such as a host's with its domain, may be unique to this worker.
         run = run.removesuffix(own) if run.endswith(own) else ""
     return Share(index, count, run, array.index)

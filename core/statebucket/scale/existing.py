@@ -1,4 +1,4 @@
-"""Opening the store of a URL, and never a database that this would create."""
+"""Opening the store of a URL without ever creating a database."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def open_existing(url: str) -> StateStore:
-    """Opens a store: 0 requests. A mistyped file's name would pass for an empty store.
+    """Opens a store: 0 requests. A mistyped file name would look like an empty store.
 
     Raises:
         BucketNotFound: There is no such SQLite file.
     """
-    store = open_store(url)  # it reads the URL, and touches nothing
+    store = open_store(url)  # it parses the URL, and touches no file
     read = urlsplit(url)
     path = read.path.removeprefix("/")
     if read.scheme == "sqlite" and path and not Path(path).exists():

@@ -36,16 +36,16 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A command, and what it works on.
 
     Attributes:
-        command: Which.
-        url: The store; a process of its own opens it.
-        target: Of a copy: the store to copy to.
-        tenant: The only tenant to work on. Required where one is removed.
+        command: The command's name.
+        url: The store's URL; each process opens it.
+        target: For a copy, the URL of the store to copy to.
+        tenant: The only tenant to work on. Required for a removal.
         dry_run: Change nothing.
-        orphans: Of a sweep: see `StateStore.sweep`.
-        margin: Of a sweep: the same, in seconds.
-        replace_keys: Of a copy: see `statebucket.admin.copy`.
-        report: Of a sweep or an inventory: the address of the inventory report to read instead of a
-            listing; its parts have it too.
+        orphans: For a sweep; see `StateStore.sweep`.
+        margin: For a sweep, in seconds; see `StateStore.sweep`.
+        replace_keys: For a copy; see `statebucket.admin.copy`.
+        report: For a sweep or an inventory, the address of the inventory report to read instead of
+            a listing; its parts have it too.
     """
 
     command: Command
@@ -60,19 +60,19 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def empty(self) -> Report:
-        """The report of nothing done."""
+        """An empty report."""
         return REPORTS[self.command]()
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a job, or of some parts of it. Outcomes add up.
+    """The outcome of a job, or of some parts of it. Outcomes add up.
 
     Attributes:
         report: What was done.
-        failed: How many objects or parts something was wrong with.
-        errors: What was wrong, for the first 100 of them.
-        repeated: How many parts were given to another process, since one had died. What that had
-            done of them is not in the report, whose numbers are a lower bound then.
+        failed: How many objects or parts failed.
+        errors: The first 100 errors.
+        repeated: How many parts were given to another process because theirs had died. What the
+            dead process did is not in the report, so its numbers are a lower bound.
     """
 
     report: Report
@@ -95,8 +95,8 @@ class Stores:
 
     Args:
         job: The job.
-        source: The store, where it is open already.
-        target: The same for that of a copy.
+        source: The store, if it is open already.
+        target: The same for the store to copy to.
     """
 
     def __init__(
@@ -115,11 +115,11 @@ class Stores:
     async def run(
         self, partition: Partition, progress: Callable[[Report], None] | None = None
     ) -> Outcome:
-        """Runs the job on one part; what goes wrong is in the outcome.
+        """Runs the job on one part; errors are in the outcome.
 
         Args:
             partition: The part.
-            progress: Called with what was done of it so far.
+            progress: Called with the report of the part so far.
         """
         try:
             return Outcome(report=await self._report(partition, progress))
@@ -157,7 +157,7 @@ class Stores:
 
 
 def broken(job: Job, partition: Partition, error: Exception) -> Outcome:
-    """The outcome of a part that has raised what no store raises."""
+    """The outcome of a part that raised an unexpected error."""
     number = f"part {partition.index + 1} of {partition.count}"
     wrong = StateBucketError(f"{job.command}: {number}: {type(error).__name__}: {error}")
     return Outcome(report=job.empty, failed=1, errors=(wrong,))
@@ -167,8 +167,8 @@ def checked(job: Job, outcome: Outcome) -> Report:
     """The report of a job that went well.
 
     Raises:
-        StateBucketError: What was wrong: `SweepIncomplete`, `DeleteIncomplete`, or where nothing
-            was done, the first error.
+        StateBucketError: The job failed: `SweepIncomplete`, `DeleteIncomplete`, or the first error
+            if nothing was done.
     """
     report = outcome.report
     if not outcome.failed:

@@ -1,6 +1,6 @@
 """Running a job's parts on a Dask cluster; the extra is ``dask``.
 
-Each part is a task. The scheduler gives the tasks of a worker that dies to others.
+Each part is a task. If a worker dies, the scheduler gives its tasks to others.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Cluster:
     async def run(
         self, job: Job, partitions: Sequence[Partition], progress: Progress | None = None
     ) -> Outcome:
-        """Runs a job on parts; cancelled, it ends what the cluster has begun of it.
+        """Runs a job on parts; if it is cancelled, it ends the job's tasks on the cluster.
 
         Args:
             job: The job.
@@ -97,9 +97,9 @@ class Cluster:
             nonlocal total
             try:
                 outcome = await task.result()
-            except Exception as error:  # noqa: BLE001  (the cluster's, or of a worker's code)
+            except Exception as error:  # noqa: BLE001  (from the cluster, or from a worker's code)
                 lost = Unavailable(
-                    f"part {part.index + 1} of {part.count} did not end on the cluster: "
+                    f"part {part.index + 1} of {part.count} failed on the cluster: "
                     f"{type(error).__name__}: {error}"
                 )
                 outcome = Outcome(report=job.empty, failed=1, errors=(lost,))
@@ -120,8 +120,8 @@ def run_part(job: Job, fields: dict[str, Any], topic: str) -> Outcome:
 
     Args:
         job: The job.
-        fields: The part, as `Partition.to_dict` has it.
-        topic: Where to say how far it is.
+        fields: The part, as `Partition.to_dict` returns it.
+        topic: Where to report progress.
     """
     worker = distributed().get_worker()
     partition = Partition.from_dict(fields)

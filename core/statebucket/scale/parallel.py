@@ -1,7 +1,7 @@
-"""Running a job on several parts at a time: in this process, or in several of this machine.
+"""Running a job on several parts at a time: in this process, or in several on this machine.
 
-Each part is run until it is done, whatever becomes of the process that had it: where one dies,
-another takes its parts. Nothing needs to be kept for that: a part may be run twice.
+Each part is run until it is done, even if its process dies: another one then takes its parts. That
+needs no record of progress, since a part may be run twice.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     Progress: TypeAlias = Callable[[int], None]
 
 PARTS_AT_ONCE = 8
-"""Parts that one process works on at a time, within the store's bound on its requests."""
+"""Parts that one process works on at a time, within the store's limit on its requests."""
 
 MAX_TRIES = 3
 """Processes that may die over a part before it is given up."""
 
 
 class Tally:
-    """What is done of all parts, reported as one number.
+    """The progress of all parts, reported as one number.
 
     Args:
         progress: Called with how many objects were worked on so far.
@@ -49,7 +49,7 @@ class Tally:
         self._done: dict[int, int] = {}
 
     def note(self, part: int, number: int) -> None:
-        """Takes down how many objects of a part were worked on so far."""
+        """Records how many objects of a part were worked on so far."""
         self._done[part] = number
         if self._progress is not None:
             self._progress(sum(self._done.values()))
@@ -92,14 +92,14 @@ async def in_processes(
     progress: Progress | None = None,
     note: Callable[[str], None] | None = None,
 ) -> Outcome:
-    """Runs a job on parts, in processes of this machine; each opens the store for itself.
+    """Runs a job on parts, in processes on this machine; each opens the store itself.
 
     Args:
         job: What to run.
         partitions: The parts.
         number: How many processes.
         progress: Called with the number of objects worked on so far.
-        note: Called with a line for people where a process has died, and another goes on.
+        note: Called with a line of text when a process has died and another continues.
     """
     pool = _Pool(job, partitions, progress, note)
     running = [asyncio.create_task(pool.keep_running()) for _ in range(number)]
@@ -128,7 +128,7 @@ class _Pool:
         self.total = Outcome(report=job.empty)
 
     async def keep_running(self) -> None:
-        """Runs parts in a process, and in another where that has died."""
+        """Runs parts in a process, and in another one if it dies."""
         while self._waiting:
             taken: dict[int, Partition] = {}
             process = await asyncio.create_subprocess_exec(
@@ -138,7 +138,7 @@ class _Pool:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 limit=1 << 26,
-                process_group=0,  # Ctrl-C ends us, and our end theirs; it may meet one that starts
+                process_group=0,  # Ctrl-C ends this process, which then ends its workers
             )
             try:
                 await self._converse(process, taken)
@@ -150,10 +150,10 @@ class _Pool:
                 self._lost(process, taken)
 
     async def _converse(self, process: Process, taken: dict[int, Partition]) -> None:
-        """Gives a process parts until there are none, and takes what it reports of them."""
+        """Gives a process parts until there are none left, and reads its reports."""
         assert process.stdin is not None  # noqa: S101  (they are pipes)
         assert process.stdout is not None  # noqa: S101
-        with contextlib.suppress(ConnectionError):  # it has died: its output ends, too
+        with contextlib.suppress(ConnectionError):  # it has died: its output ends too
             process.stdin.write(msgspec.json.encode(self._job) + b"\n")
             while True:
                 while self._waiting and len(taken) < PARTS_AT_ONCE:
@@ -173,7 +173,7 @@ class _Pool:
                     self.total += unpacked(said.outcome)
 
     def _lost(self, process: Process, taken: dict[int, Partition]) -> None:
-        """Takes back what a process had that has died."""
+        """Takes back the parts of a process that has died."""
         self.total += Outcome(report=self._job.empty, repeated=len(taken))
         if self._note is not None:
             parts = "part" if len(taken) == 1 else "parts"
@@ -204,12 +204,12 @@ def _ended(code: int | None) -> str:
 
 
 class Said(msgspec.Struct):
-    """What a process says of a part: how far it is, or what became of it.
+    """A process's message about a part: its progress or its outcome.
 
     Attributes:
         part: Its index.
         done: Objects worked on.
-        outcome: Its outcome, packed; None where it goes on.
+        outcome: Its outcome, packed; None while it is running.
     """
 
     part: int
@@ -218,11 +218,11 @@ class Said(msgspec.Struct):
 
 
 def packed(outcome: Outcome) -> str:
-    """An outcome as text, with the errors as they are."""
+    """Packs an outcome into text, errors included."""
     return base64.b64encode(pickle.dumps(outcome)).decode()
 
 
 def unpacked(text: str) -> Outcome:
-    """The outcome that one of our own processes has packed."""
+    """Unpacks an outcome that one of our own processes packed."""
     outcome: Outcome = pickle.loads(base64.b64decode(text))  # noqa: S301  (from a pipe of ours)
     return outcome

@@ -1,8 +1,8 @@
-"""One division of a store for all workers of a run, however they start.
+"""One division of a store for all workers of a run, in whatever order they start.
 
-A division depends on what a worker saw when it made it, so that of two made apart one may end where
-the other does not begin. So the first worker of a run writes its own down, as a key that exists
-once, and the others read it.
+A division depends on what a worker saw when it made it, so two separate divisions may leave gaps
+between them. So the first worker of a run stores its division under a key, which only one worker
+can create, and the others read it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 KEY = "statebucket-partitions:"
 KEPT = 14 * 86_400
-"""For how many seconds a run's division is kept: longer than a run with all its repetitions."""
+"""How many seconds a run's division is kept: longer than a run with all its repetitions."""
 
 PARTS_A_WORKER = 8
 
@@ -43,11 +43,11 @@ async def agreed(
 
     Args:
         source: The store to divide.
-        kept_at: The store to keep the division in, as `keeper` says.
+        kept_at: The store that holds the division; see `keeper`.
         workers: How many workers there are.
         tenant: Divide what this tenant has.
-        run: What all workers of the run have in common, and no other run has.
-        first: Called before the store is divided, by the worker that does.
+        run: A name that is the same for all workers of the run, and different for other runs.
+        first: Called by the worker that divides the store, before it does.
 
     Raises:
         InvalidArgument: The run has no name.
@@ -56,8 +56,8 @@ async def agreed(
     """
     if not run:
         raise InvalidArgument(
-            "the workers of a run need a name in common: pass --run, the same for all of them and "
-            "another for each run"
+            "the workers of a run need a common name: pass --run, the same for all workers and a "
+            "different one for each run"
         )
     key = f"{KEY}{run}:{workers}:{'' if tenant is None else tenant}"
     found = await kept_at.get_json(key)
@@ -77,17 +77,17 @@ async def agreed(
 
 
 def keeper(job: Job, store: StateStore) -> StateStore:
-    """Where a run's division is kept: outside of what the run removes.
+    """Where a run's division is kept, outside of what the run removes.
 
-    That is among the keys that belong to no tenant. Where a store has none, or is bound to a
-    tenant, it is among the keys of the tenant that is worked on.
+    It is a key that belongs to no tenant. If the store has no such keys, or is bound to a tenant,
+    it is a key of the tenant that is worked on.
 
     Args:
         job: What the run does.
         store: The store, or a copy's target.
 
     Raises:
-        InvalidArgument: Those of the tenant are removed.
+        InvalidArgument: The run removes that tenant's keys.
     """
     bound = context_of(store).tenant
     if bound is None and keeps_owner_records(store):
@@ -97,15 +97,15 @@ def keeper(job: Job, store: StateStore) -> StateStore:
             f"the URL is bound to tenant {shown(bound)}, and what the machines agree on would be "
             "removed with its keys: leave tenant= out of the URL"
             if bound is not None
-            else "with owner_index=false there is no place outside of the tenant for what the "
-            "machines agree on: leave --partition out, and use --jobs or --dask"
+            else "with owner_index=false only the tenant's own keys could hold what the machines "
+            "agree on: leave --partition out, and use --jobs or --dask"
         )
         raise InvalidArgument(f"rm-tenant in parts on several machines: {reason}")
     return store if bound is not None or job.tenant is None else store.tenant(job.tenant)
 
 
 def of_worker(partitions: list[Partition], index: int, count: int) -> list[Partition]:
-    """The parts of one worker: each of them is one worker's."""
+    """The parts of one worker; each part belongs to one worker only."""
     return partitions[index::count]
 
 
@@ -113,8 +113,8 @@ def _read(key: str, found: Any) -> list[Partition]:  # noqa: ANN401  (what JSON 
     try:
         parts = [Partition.from_dict(one) for one in found]
     except (InvalidArgument, TypeError) as error:
-        raise CorruptObject(f"key {key!r} holds no division of a store") from error
+        raise CorruptObject(f"key {key!r} is not a division of a store") from error
     ends = [None, *(part.end for part in parts)]
     if not parts or ends[-1] is not None or [part.start for part in parts] != ends[:-1]:
-        raise CorruptObject(f"key {key!r} holds a division that leaves something out")
+        raise CorruptObject(f"key {key!r} is a division that leaves something out")
     return parts

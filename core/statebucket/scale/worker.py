@@ -1,8 +1,8 @@
 """A process that runs parts of a job for another: ``python -m statebucket.scale.worker``.
 
 It reads the job and then partitions from standard input, a line of JSON each, and answers on
-standard output. It ends when its input does, in the middle of a part as well: whoever wanted the
-answer is gone.
+standard output. It ends when its input does, even in the middle of a part: the process that wanted
+the answer is gone.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _INTERVAL = 0.2  # seconds between two reports of a part
 
 def main() -> None:
     """Reads, works, answers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever has started us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
     job = msgspec.json.decode(sys.stdin.buffer.readline(), type=Job)
     asyncio.run(_serve(job))
 
@@ -68,7 +68,7 @@ async def _one(job: Job, stores: Stores | StateBucketError, partition: Partition
             outcome = Outcome(report=job.empty, failed=1, errors=(stores,))
         else:
             outcome = await stores.run(partition, note)
-    except Exception as error:  # noqa: BLE001  (whoever waits for the part must hear of it)
+    except Exception as error:  # noqa: BLE001  (reported to the process that waits for the part)
         traceback.print_exc()
         outcome = broken(job, partition, error)
     _say(Said(partition.index, done(outcome.report), packed(outcome)))

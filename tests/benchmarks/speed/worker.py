@@ -17,7 +17,7 @@ from benchmarks.speed.work import DEPTH, Case
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from benchmarks.speed.subjects import Subject
+    from benchmarks.speed.base import Subject
 
 _LONGEST = 1.0  # seconds of one measurement, after which no further call is begun
 

@@ -99,7 +99,7 @@ def test_a_host_s_name_that_does_not_end_with_the_number_names_no_run(host: str)
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
-        ({"JOB_COMPLETION_INDEX": "3"}, "set JOB_COMPLETIONS to the number of workers"),
+        ({"JOB_COMPLETION_INDEX": "3"}, "JOB_COMPLETIONS is not: set it"),
         (KUBERNETES | {"JOB_COMPLETIONS": "3"}, "must be below JOB_COMPLETIONS"),
         (CLOUD_RUN | {"CLOUD_RUN_TASK_INDEX": "-1"}, "must be numbers"),
         (CLOUD_RUN | {"CLOUD_RUN_TASK_COUNT": "many"}, "must be numbers"),
