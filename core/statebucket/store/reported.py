@@ -77,13 +77,14 @@ class Reported:
         Args:
             partition: The part.
             folders: What the names of objects begin with that are wanted.
-            last: Such a folder, whose objects come behind the others of their file.
+            last: The one of them whose objects come behind the others of their file, if it is.
 
         Raises:
             InvalidReport: A file is missing, altered or cannot be read.
         """
-        wanted = tuple(folders)
-        first = tuple(one for one in wanted if one != last)
+        first = tuple(folder for folder in folders if folder != last)
+        if last not in folders:
+            last = None
         rows = 0
         for file in self._report.files[partition.index :: partition.count]:
             async with self._files.opened(file) as opened:

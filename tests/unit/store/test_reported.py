@@ -8,7 +8,6 @@ import gzip
 import io
 import json
 import sys
-import time
 import tracemalloc
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -147,14 +146,17 @@ async def test_only_the_objects_of_the_store_and_the_tenant_are_looked_at(
 ) -> None:
     for tenant in ("acme", "b"):
         await store.tenant(tenant).set("k", b"v")
+    acme = store.tenant("acme")
+    await acme.save_snapshot(acme.snapshot("e1"))
     for name in ("other/tenants/acme/keys/k", "p/tenantsx", "p", "p/tenants/acme/odd name"):
         await bucket.inner.put(Write(name, b"v", BYTES, {}, None), None)
     address = await report(bucket)
-    assert (await store.sweep(report=address)).scanned == 3
+    assert (await store.sweep(report=address)).scanned == 5
     assert (await store.sweep(report=address, tenant="b")).scanned == 1
     assert (await store.tenant("b").sweep(report=address)).scanned == 1
     held = await inventory(store, report=address)
-    assert (held.listed, held.foreign, sorted(held.tenants)) == (3, 1, ["acme", "b"])
+    assert (held.listed, held.foreign, held.owners) == (5, 1, 1)
+    assert sorted(held.tenants) == ["acme", "b"]
     with pytest.raises(errors.TenantMismatch):
         await store.tenant("b").sweep(report=address, tenant="acme")
 
@@ -480,24 +482,21 @@ async def test_memory_does_not_grow_with_a_report(
     assert await peak(16_000) < 3 * await peak(2_000) + (1 << 20)
 
 
-@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_others_get_on_while_a_report_is_read(
     bucket: ReportingBucket, store: StateStore
 ) -> None:
     infos = [ObjectInfo(f"elsewhere/{at}", Version("v"), 10, {}) for at in range(20_000)]
     address = await bucket.keep(s3_report(BUCKET, infos, files=1))
-    longest = 0.0
+    turns = 0
 
-    async def tick() -> None:
-        nonlocal longest
+    async def others() -> None:
+        nonlocal turns
         while True:
-            at = time.monotonic()
             await asyncio.sleep(0)
-            longest = max(longest, time.monotonic() - at)
+            turns += 1
 
-    ticking = asyncio.create_task(tick())
-    began = time.monotonic()
+    running = asyncio.create_task(others())
     await inventory(store, report=address)
-    ticking.cancel()
-    assert longest < (time.monotonic() - began) / 3
+    running.cancel()
+    assert turns >= 20
