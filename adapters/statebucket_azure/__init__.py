@@ -7,8 +7,6 @@ stands beside the two: codes, options, pages, findings, remedies.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from statebucket.errors import AdapterNotInstalled
 from statebucket.port.bucket import Location, OpenedBucket
 from statebucket.port.url import container_of, prefix_of
@@ -56,6 +54,8 @@ def open_bucket_over_http(location: Location) -> OpenedBucket:
 
 
 def _installed(module: str) -> bool:
+    from importlib.util import find_spec  # noqa: PLC0415  (for the default engine only)
+
     try:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # not even the package above it

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from urllib.parse import urlsplit
 
 from statebucket.errors import InvalidArgument
+from statebucket.port.url import split
 from statebucket_azure.options import CONNECTION_STRING
 
 # Hosts whose first label is the account, whatever network the request takes: of the public and the
 # sovereign clouds, of DNS zones, and of private links to either. Any other host may be a custom
 # domain, or a name in a private network, and does not name the account.
-_ACCOUNT_HOST = re.compile(
+_ACCOUNT_HOST = (
     r"([a-z0-9]{3,24})(?:-[a-z0-9-]+)?(?:\.privatelink)?\."
     r"(?:z[0-9]{1,2}\.(?:privatelink\.)?blob\.storage\.azure\.net"
     r"|blob\.core\.(?:windows\.net|usgovcloudapi\.net|chinacloudapi\.cn|cloudapi\.de))"
@@ -58,5 +58,6 @@ def no_connection_string() -> InvalidArgument:
 
 def account_at(url: str) -> str | None:
     """The account that a URL's host names; None where it names none."""
-    found = _ACCOUNT_HOST.fullmatch(urlsplit(url).hostname or "")
+    host = split(url).hostname or ""
+    found = re.fullmatch(_ACCOUNT_HOST, host) if ".blob." in host else None
     return found[1] if found else None

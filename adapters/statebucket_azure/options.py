@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
@@ -18,6 +17,7 @@ CONNECTION_STRING = "AZURE_STORAGE_CONNECTION_STRING"
 """The environment variable with the account's key or SAS; it wins over an identity's tokens."""
 
 _ACCOUNT = "AZURE_STORAGE_ACCOUNT"
+_ACCOUNT_LENGTHS = range(3, 25)
 
 
 class BlobOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,7 +77,8 @@ class BlobOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
                 "az:// needs the storage account: az://container/prefix?account=NAME, "
                 f"or set {_ACCOUNT} or {CONNECTION_STRING} in the environment"
             )
-        if not re.fullmatch(r"[a-z0-9]{3,24}", account):
+        letters = account.isascii() and account.isalnum() and account == account.lower()
+        if not letters or len(account) not in _ACCOUNT_LENGTHS:
             raise InvalidURL(
                 f"a storage account's name is 3 to 24 lower-case letters and digits: {account!r}"
             )

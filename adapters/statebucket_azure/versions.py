@@ -8,7 +8,7 @@ from statebucket.contract.versions import Version
 from statebucket.errors import PreconditionFailed
 from statebucket_azure.codes import malformed
 
-_ETAG = re.compile(r'"[!#-~]+"')
+_ETAG = r'"[!#-~]+"'
 
 
 def version_of(etag: str | None, *, writes: bool = False) -> Version:
@@ -28,6 +28,6 @@ def if_match(version: Version) -> str:
     Raises:
         PreconditionFailed: The version is no ETag, so that no blob is at it.
     """
-    if not _ETAG.fullmatch(version.token):
+    if not re.fullmatch(_ETAG, version.token):
         raise PreconditionFailed(f"{version.token!r} is not a valid Azure ETag")
     return version.token

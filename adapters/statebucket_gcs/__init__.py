@@ -7,8 +7,6 @@ the requests (`statebucket_gcs.http`). What they are, and what replies mean, sta
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from statebucket.errors import AdapterNotInstalled
 from statebucket.port.bucket import Location, OpenedBucket
 from statebucket.port.url import container_of, prefix_of
@@ -60,6 +58,8 @@ def open_bucket_over_http(location: Location) -> OpenedBucket:
 
 
 def _installed() -> bool:
+    from importlib.util import find_spec  # noqa: PLC0415  (for the default engine only)
+
     try:
         return find_spec("google.cloud.storage") is not None
     except ModuleNotFoundError:  # not even google.cloud

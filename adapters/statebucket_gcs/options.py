@@ -15,7 +15,7 @@ from statebucket.port.url import check_endpoint, read_options
 if TYPE_CHECKING:
     from statebucket.port.bucket import Location
 
-_KEY_NAME = re.compile(r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+")
+_KEY_NAME = r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+"
 _EMULATOR = "STORAGE_EMULATOR_HOST"
 _OVERRIDE = "API_ENDPOINT_OVERRIDE"
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -59,7 +59,7 @@ class BucketOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             # With an emulator's host in the environment, the SDK sends no credentials.
             if not options.anonymous and emulator() is None:
                 require_tls(options.endpoint_url, insecure=options.insecure_endpoint)
-        if options.kms_key_name is not None and not _KEY_NAME.fullmatch(options.kms_key_name):
+        if options.kms_key_name is not None and not re.fullmatch(_KEY_NAME, options.kms_key_name):
             raise InvalidArgument(
                 "kms_key_name must be projects/P/locations/L/keyRings/R/cryptoKeys/K: "
                 f"{options.kms_key_name!r}"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from statebucket.contract.versions import Version
 from statebucket.errors import PreconditionFailed
 
-_GENERATION = re.compile("[1-9][0-9]{0,18}")  # 0 would mean "only create"
+_MAX_DIGITS = 19
 _MAX_GENERATION = 2**63
 
 
@@ -22,6 +20,7 @@ def matching(condition: Version | None) -> str:
     if condition == Version.ABSENT:
         return "ifGenerationMatch=0"
     token = condition.token
-    if _GENERATION.fullmatch(token) and int(token) < _MAX_GENERATION:
+    number = token.isascii() and token.isdecimal() and len(token) <= _MAX_DIGITS
+    if number and token[0] != "0" and int(token) < _MAX_GENERATION:
         return f"ifGenerationMatch={token}"
     raise PreconditionFailed(f"{token!r} is not a valid Cloud Storage version (a generation)")

@@ -1,7 +1,8 @@
 """The bodies of replies: where their bytes go as they come, and where they end; without a socket.
 
 Each kind offers a place for the next bytes (`target`), learns how many came (`advance`, True at the
-body's end) and that the connection ended (`end`), and then has the body (`value`).
+body's end) and that the connection ended (`end`), and then has the body (`value`). `framed` is
+whether it has an end of its own, so that a truncated one is an error.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class SizedBody:
         begun: What of it came with the head.
     """
 
+    framed = True
     surplus = False
 
     def __init__(self, length: int, begun: memoryview) -> None:
@@ -74,6 +76,7 @@ class OpenBody:
         most: The most bytes that it may have.
     """
 
+    framed = False
     surplus = True  # nothing can follow on this connection
 
     def __init__(self, begun: memoryview, most: int) -> None:
@@ -116,6 +119,8 @@ class ChunkedBody:
         done: Whether it came to its end with the head.
         surplus: Whether something came after it.
     """
+
+    framed = True
 
     def __init__(self, begun: memoryview, most: int) -> None:
         self.surplus = False

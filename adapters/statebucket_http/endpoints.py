@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from urllib.parse import urlsplit
-
 from statebucket.errors import InvalidArgument
-from statebucket.port.url import without_query
+from statebucket.port.url import split, without_query
 from statebucket_http.wire import Endpoint
 
-_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")  # what every HTTP client sends as it was signed
+# In a path: what every HTTP client sends as it was signed.
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -24,7 +22,7 @@ def endpoint_at(url: str, what: str = "endpoint_url") -> Endpoint:
         InvalidArgument: It is no such URL; the message shows nothing of it that may be a secret.
     """
     try:
-        parts = urlsplit(url)
+        parts = split(url)
         host, port = parts.hostname, parts.port
     except ValueError:
         host = None
@@ -36,9 +34,10 @@ def endpoint_at(url: str, what: str = "endpoint_url") -> Endpoint:
     name = f"[{host}]" if ":" in host else host
     authority = name if port in {None, _PORTS[parts.scheme]} else f"{name}:{port}"
     base = parts.path.rstrip("/")
-    if not _PATH.fullmatch(base) or not {".", ".."}.isdisjoint(base.split("/")):
-        raise InvalidArgument(
-            f"the path of {what} must be letters, digits and -_.~ , without segments that are "
-            f"empty, '.' or '..': {base!r}"
-        )
+    for segment in base.split("/")[1:]:
+        if segment in {"", ".", ".."} or not _PLAIN.issuperset(segment):
+            raise InvalidArgument(
+                f"the path of {what} must be letters, digits and -_.~ , without segments that are "
+                f"empty, '.' or '..': {base!r}"
+            )
     return Endpoint(parts.scheme, authority, base, "")

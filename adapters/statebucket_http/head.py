@@ -6,8 +6,9 @@ nothing to install or import.
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from statebucket.errors import RequestRejected
 
@@ -19,9 +20,10 @@ MAX_HEAD = 64 * 1024
 
 _VERBATIM = bytes(range(0x20, 0x7F))
 _BREAKS = 2  # bytes at the end of each line
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_STATUS = re.compile(r"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: .*)?")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_VERSIONS = {"HTTP/1.0 ": False, "HTTP/1.1 ": True}
+_CODE_AT = len("HTTP/1.1 ")
+_CODE_DIGITS = 3
 _MAX_DIGITS = 18
 _MAX_NAMES = 512
 _USUAL_LINE = 80
@@ -32,7 +34,7 @@ class BadReply(Exception):
     """A reply that breaks HTTP/1.1, or ends too early; the text says how, for a message."""
 
 
-class Head(NamedTuple):
+class Head(msgspec.Struct, frozen=True):
     """The head of a reply.
 
     Attributes:
@@ -114,10 +116,12 @@ def _usual(raw: bytes) -> tuple[str, dict[str, str]] | None:
 
 def _status(line: str) -> tuple[int, bool]:
     """The status in the first line of a head, and whether it is of HTTP/1.1, not 1.0."""
-    found = _STATUS.fullmatch(line)
-    if found is None:
+    newer = _VERSIONS.get(line[:_CODE_AT])
+    code, _, _ = line[_CODE_AT:].partition(" ")
+    digits = len(code) == _CODE_DIGITS and code.isascii() and code.isdecimal()
+    if newer is None or not digits or code[0] == "0" or "\n" in line:
         raise BadReply("it is not an HTTP/1.1 response")
-    status = (int(found[2]), found[1] == "1")
+    status = (int(code), newer)
     if len(_statuses) < _MAX_NAMES and len(line) <= _USUAL_LINE:
         _statuses[line] = status
     return status
@@ -133,7 +137,7 @@ def _careful(raw: bytes) -> tuple[str, list[list[str]]]:
     lines = raw.decode("latin-1").split("\r\n")
     pairs: list[list[str]] = []
     for line in lines:
-        if _CONTROL.search(line):
+        if not line.isprintable() and any(map(_is_control, line)):
             raise BadReply("its head has a control character")
     for line in lines[1:]:
         name, colon, value = line.partition(":")
@@ -142,6 +146,10 @@ def _careful(raw: bytes) -> tuple[str, list[list[str]]]:
             raise BadReply("its head has a line that is not a header field")
         pairs.append([key, value.strip(" \t")])
     return lines[0], pairs
+
+
+def _is_control(char: str) -> bool:
+    return (char < " " and char != "\t") or char == "\x7f"
 
 
 def _joined(pairs: list[list[str]]) -> dict[str, str]:
@@ -169,7 +177,7 @@ def _joined(pairs: list[list[str]]) -> dict[str, str]:
 
 def _known(name: str) -> str | None:
     """A field's name in lower case; None where it is none."""
-    if not _TOKEN.fullmatch(name):
+    if not name or not _TOKEN.issuperset(name):
         return None
     if len(_names) < _MAX_NAMES:
         _names[name] = name.lower()
@@ -213,7 +221,7 @@ def _refuse(headers: Mapping[str, str]) -> None:
     """Raises for the field that cannot be sent, if there is one."""
     for name, value in headers.items():
         lower = name.lower()
-        if not _TOKEN.fullmatch(name) or lower in _FRAMING or lower == "user-agent":
+        if not name or not _TOKEN.issuperset(name) or lower in _FRAMING or lower == "user-agent":
             raise _rejected(f"header name {name[:40]!r}")
         if not value.isascii() or not value.isprintable():
             raise _rejected(f"header {name[:40]!r}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,9 @@ if TYPE_CHECKING:
     from statebucket_http.trust import Trust
     from statebucket_http.waiting import Address, Waits
 
-_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
+_NAME = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+_ADDRESS = frozenset("0123456789ABCDEFabcdef:.")  # between brackets
+_PORT_DIGITS = 5
 _PORTS = {"http": 80, "https": 443}
 _OK = range(200, 300)
 _WRONG_USER = 407
@@ -48,17 +49,17 @@ class Peer:
     """
 
     def __init__(self, scheme: str, host: str, most: int, *, direct: bool = False) -> None:
-        parts = _HOST.fullmatch(host)
-        port = _PORTS.get(scheme)
-        if parts is None or port is None:
+        name, port = _parts(host)
+        usual = _PORTS.get(scheme)
+        if not name or usual is None:
             raise InvalidArgument(f"no host to send requests to: {host!r}")
         self.key = (scheme, host)
         self.pool = Pool(most)
-        self._host = parts[1].strip("[]")
-        self._port = int(parts[2] or port)
+        self._host = name.strip("[]")
+        self._port = int(port or usual)
         self._tls = scheme == "https"
         self._proxy = proxy = None if direct else proxy_of(scheme, self._host, self._port)
-        self.name = f"{parts[1]}:{self._port}"
+        self.name = f"{name}:{self._port}"
         self._authority = self.name
         self.prefix = f"http://{host}" if proxy is not None and not self._tls else ""
         self._dialled = (self._host, self._port)
@@ -168,6 +169,19 @@ class Peer:
         """
         connection.session_due = False
         self._session = connection.session() or self._session
+
+
+def _parts(host: str) -> tuple[str, str]:
+    """The name or address of a host, with its brackets, and its port; nothing where it is none."""
+    if host.startswith("["):
+        inner, bracket, rest = host[1:].partition("]")
+        name = f"[{inner}]" if inner and bracket and _ADDRESS.issuperset(inner) else ""
+        _, colon, port = rest.partition(":") if rest[:1] in {"", ":"} else ("", ":", "")
+    else:
+        name, colon, port = host.partition(":")
+        name = name if _NAME.issuperset(name) else ""
+    digits = port.isascii() and port.isdecimal() and len(port) <= _PORT_DIGITS
+    return (name, port) if digits or not colon else ("", "")
 
 
 def _numeric(host: str, port: int) -> Sequence[Address] | None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NamedTuple
+
+from statebucket.port.bucket import Confidential
 
 _SYSTEMS = frozenset({"darwin", "win32"})  # whose settings may name proxies, too
 _SCHEMES = frozenset({"http"})
 _PORT = 80
 
 
-class Proxy(NamedTuple):
+class Proxy(Confidential, frozen=True):
     """An HTTP proxy.
 
     Attributes:
@@ -25,7 +26,7 @@ class Proxy(NamedTuple):
     authorization: str | None
 
     def __repr__(self) -> str:
-        return f"Proxy({self.host!r}, {self.port})"  # the rest is a password
+        return f"Proxy({self.host!r}, {self.port})"
 
 
 def proxy_of(scheme: str, host: str, port: int) -> Proxy | None:

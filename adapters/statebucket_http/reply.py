@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from statebucket_http.bodies import ChunkedBody, OpenBody, SizedBody
+from typing import TYPE_CHECKING
+
 from statebucket_http.head import MAX_HEAD, BadReply, Head, read_head
 from statebucket_http.wire import Reply
+
+if TYPE_CHECKING:
+    from statebucket_http.bodies import ChunkedBody, OpenBody, SizedBody
 
 _ROOM = 16 * 1024
 _INTERIM = range(100, 200)
@@ -112,17 +116,19 @@ class ReplyReader:
             self.surplus = False
             self.reusable = head.persists
             return True
+        from statebucket_http import bodies  # noqa: PLC0415  (a small body comes with its head)
+
         if length is None:
             if not head.chunked:
-                self._body = OpenBody(rest, self._max_body)
+                self._body = bodies.OpenBody(rest, self._max_body)
                 return False
-            self._body = chunked = ChunkedBody(rest, self._max_body)
+            self._body = chunked = bodies.ChunkedBody(rest, self._max_body)
             return chunked.done and self._finish(chunked)
         if length <= len(rest):
             return self._done(head, bytes(rest[:length]), surplus=len(rest) > length)
         if length > self._max_body:
             raise BadReply(f"its body is longer than {self._max_body} bytes")
-        self._body = SizedBody(length, rest)
+        self._body = bodies.SizedBody(length, rest)
         return False
 
     def _finish(self, body: SizedBody | ChunkedBody | OpenBody) -> bool:
@@ -131,7 +137,7 @@ class ReplyReader:
         return self._done(self._head, body.value(), surplus=body.surplus)
 
     def _done(self, head: Head, body: bytes, *, surplus: bool) -> bool:
-        framed = not isinstance(self._body, OpenBody)
+        framed = self._body is None or self._body.framed
         self.reply = Reply(head.status, head.fields, body, framed)
         self.surplus = surplus
         self.reusable = head.persists and not surplus

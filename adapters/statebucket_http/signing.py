@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from hashlib import sha256
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,7 +62,7 @@ class SecondClock:
         return kept[1]
 
 
-class HeaderForm(NamedTuple):
+class HeaderForm:
     """How the headers of some names are signed.
 
     Attributes:
@@ -71,9 +71,12 @@ class HeaderForm(NamedTuple):
         values: Finds the values in that order.
     """
 
-    names: str
-    lines: str
-    values: Callable[[Mapping[str, str]], Any]
+    __slots__ = ("lines", "names", "values")
+
+    def __init__(self, names: str, lines: str, values: Callable[[Mapping[str, str]], Any]) -> None:
+        self.names = names
+        self.lines = lines
+        self.values = values
 
 
 class HeaderForms:

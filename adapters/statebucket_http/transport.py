@@ -95,7 +95,7 @@ class Transport:
         """
         if self._pid != os.getpid():
             self._forget_parent()
-        peer, ways = self._peers.get(endpoint[:2]) or self._add_peer(endpoint)
+        peer, ways = self._peers.get((endpoint.scheme, endpoint.host)) or self._add_peer(endpoint)
         method, body, more = request.method, request.body, request.more
         length = len(body) + sum(map(len, more)) if more else len(body)
         query = f"?{request.query}" if request.query else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import ssl
 from binascii import a2b_base64
 from contextlib import suppress
@@ -14,7 +13,7 @@ from statebucket.errors import InvalidArgument
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+_HASH_DIGITS = 8
 
 
 class Trust:
@@ -94,6 +93,13 @@ def _hashed_folder() -> str | None:
     if os.environ.get(paths.openssl_cafile_env) or paths.capath is None:
         return None  # a file of the user's counts first
     with suppress(OSError), os.scandir(paths.capath) as entries:
-        if any(_HASHED.fullmatch(entry.name) for entry in entries):
+        if any(_is_hashed(entry.name) for entry in entries):
             return paths.capath
     return None
+
+
+def _is_hashed(name: str) -> bool:
+    """Whether a file of issuers is named by their hash, as ``002c0b4f.0`` is."""
+    digits, _, number = name.partition(".")
+    hexadecimal = len(digits) == _HASH_DIGITS and not digits.strip("0123456789abcdef")
+    return hexadecimal and number.isascii() and number.isdecimal()

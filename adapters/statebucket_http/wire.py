@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from statebucket.port.bucket import Confidential
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-class Request(NamedTuple):
+class Request(Confidential, frozen=True):
     """One request, not signed yet.
 
     Attributes:
@@ -28,10 +32,10 @@ class Request(NamedTuple):
     more: Sequence[bytes] = ()
 
     def __repr__(self) -> str:
-        return f"Request({self.method!r}, {self.path!r}, …)"  # logged with a frame's locals
+        return f"Request({self.method!r}, {self.path!r}, …)"
 
 
-class Reply(NamedTuple):
+class Reply(Confidential, frozen=True):
     """One reply, whole.
 
     Attributes:
@@ -48,10 +52,10 @@ class Reply(NamedTuple):
     framed: bool = True
 
     def __repr__(self) -> str:
-        return f"Reply({self.status}, …)"  # as above
+        return f"Reply({self.status}, …)"
 
 
-class Endpoint(NamedTuple):
+class Endpoint(msgspec.Struct, frozen=True):
     """Where the requests of a bucket go.
 
     Attributes:

@@ -7,8 +7,6 @@ lifecycle rules, findings.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from statebucket.errors import AdapterNotInstalled
 from statebucket.port.bucket import Location, OpenedBucket
 from statebucket.port.url import container_of, prefix_of
@@ -25,6 +23,8 @@ def open_bucket(location: Location) -> OpenedBucket:
         InvalidURL: The URL names no bucket, or its prefix or ``endpoint_url`` breaks a rule.
         InvalidArgument: An option is unknown or not of its type.
     """
+    from importlib.util import find_spec  # noqa: PLC0415  (as what follows)
+
     if find_spec("aiobotocore") is None:
         raise AdapterNotInstalled(
             "s3:// needs aioboto3: pip install 'statebucket[s3]' (or 'statebucket[aiobotocore]', "

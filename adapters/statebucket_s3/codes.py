@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+
+import msgspec
 
 from statebucket import errors
 from statebucket.errors import excerpt
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 TAGGING = "x-amz-tagging"
 """The header of a write that tags the object."""
@@ -66,7 +65,7 @@ def unreadable() -> errors.Unavailable:
     return errors.Unavailable("not a valid S3 response", outcome="unknown", code=FOREIGN)
 
 
-class Requested(NamedTuple):
+class Requested(msgspec.Struct, frozen=True):
     """What was requested of S3, for the error that the service does not offer it.
 
     Attributes:

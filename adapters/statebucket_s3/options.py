@@ -9,12 +9,12 @@ import msgspec
 
 from statebucket.errors import InvalidArgument
 from statebucket.port.url import check_endpoint, read_options
+from statebucket_s3.partitions import is_region
 
 if TYPE_CHECKING:
     from statebucket.port.bucket import Location
 
-_REGION = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")  # it becomes a part of host names
-_KEY_ID = re.compile(r"[A-Za-z0-9:/_-]+")
+_KEY_ID = r"[A-Za-z0-9:/_-]+"
 
 
 class BucketOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,11 +55,11 @@ class BucketOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         options = read_options(location.options, cls)
         if options.endpoint_url is not None:
             check_endpoint(options.endpoint_url)
-        if options.region is not None and not _REGION.fullmatch(options.region):
+        if options.region is not None and not is_region(options.region):
             raise InvalidArgument(
                 f"region must be letters, digits and inner hyphens: {options.region!r}"
             )
-        if options.sse_kms_key_id is not None and not _KEY_ID.fullmatch(options.sse_kms_key_id):
+        if options.sse_kms_key_id is not None and not re.fullmatch(_KEY_ID, options.sse_kms_key_id):
             raise InvalidArgument(
                 f"sse_kms_key_id must be a key's id, ARN or alias: {options.sse_kms_key_id!r}"
             )

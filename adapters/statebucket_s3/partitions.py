@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from statebucket.port.url import split
 
 SUFFIXES = (  # by the prefix of their regions, the longest first where one begins as another does
     ("us-isob-", "sc2s.sgov.gov"),
@@ -25,6 +25,15 @@ _DUALSTACK = {  # where they are reached over IPv6, too
 }
 
 
+_LONGEST = 63
+
+
+def is_region(text: str) -> bool:
+    """Whether a text can be a region, which becomes a part of host names."""
+    letters = text.isascii() and text.replace("-", "").isalnum()
+    return letters and len(text) <= _LONGEST and "-" not in {text[0], text[-1]}
+
+
 def suffix_of(region: str) -> str:
     """The domain below which AWS's services of a region are."""
     return next(suffix for prefix, suffix in SUFFIXES if region.startswith(prefix))
@@ -41,5 +50,5 @@ def is_foreign(endpoint_url: str | None) -> bool:
     Args:
         endpoint_url: The endpoint; None for AWS's own.
     """
-    host = "" if endpoint_url is None else urlsplit(endpoint_url).hostname or ""
+    host = "" if endpoint_url is None else split(endpoint_url).hostname or ""
     return bool(host) and not any(host.endswith(f".{suffix}") for _, suffix in SUFFIXES)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound="BucketOptions")
 
-_ETAG = re.compile(r'"([!#-~]+)"')
+_ETAG = r'"([!#-~]+)"'
 
 
 def if_match(version: Version, options: BucketOptions) -> str:
@@ -28,7 +28,7 @@ def if_match(version: Version, options: BucketOptions) -> str:
     Raises:
         PreconditionFailed: The version is not of S3's form, and so can be no object's.
     """
-    found = _ETAG.fullmatch(version.token)
+    found = re.fullmatch(_ETAG, version.token)
     if found is None:
         raise PreconditionFailed(f"{version.token!r} is not a valid S3 version (an ETag)")
     return found[0] if options.etag_quotes else found[1]

@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING
 
 from statebucket import errors
 from statebucket.contract.ids import ExecutionId, StepId, TenantId, UserId
-from statebucket.contract.reports import DeletionReport, SweepReport
 from statebucket.contract.snapshot import ExecutionSnapshot
 from statebucket.contract.state_store import StateStore, StorageBackend
 from statebucket.contract.states import ExecutionState, Waiting, WaitReason
-from statebucket.contract.stats import Stats
 from statebucket.contract.versions import Stored, Version
 from statebucket.opening import open_store
 
@@ -31,6 +29,8 @@ if TYPE_CHECKING:
     from statebucket.contract.lifecycle import LifecycleReport as LifecycleReport
     from statebucket.contract.offboarding import OffboardingReport as OffboardingReport
     from statebucket.contract.partition import Partition as Partition
+    from statebucket.contract.reports import DeletionReport, SweepReport
+    from statebucket.contract.stats import Stats
     from statebucket.contract.writer import SnapshotWriter as SnapshotWriter
 
 __version__ = "0.1.0"
@@ -55,8 +55,9 @@ __all__ = [
     "open_store",
 ]
 
-# Not in __all__: ``import *`` and the API reference would load them.
+# Most are not in __all__: ``import *`` and the API reference would load them.
 _LATER = {
+    "DeletionReport": "statebucket.contract.reports",
     "Entry": "statebucket.contract.entries",
     "ExecutionStore": "statebucket.contract.execution",
     "KeyEntry": "statebucket.contract.entries",
@@ -67,6 +68,8 @@ _LATER = {
     "OffboardingReport": "statebucket.contract.offboarding",
     "Partition": "statebucket.contract.partition",
     "SnapshotWriter": "statebucket.contract.writer",
+    "Stats": "statebucket.contract.stats",
+    "SweepReport": "statebucket.contract.reports",
 }
 
 if not TYPE_CHECKING:  # or a type checker would accept any name

@@ -3,7 +3,8 @@
 It has the calls of `statebucket.StateStore`, without ``await``: a call blocks its thread until the
 answer arrives, an async iterator becomes an iterator, an async context manager a plain one. The
 methods are generated from the asynchronous ones, so that each is defined only once; ``sync.pyi``
-describes them to editors and type checkers.
+describes them to editors and type checkers. Each is generated when it is first asked for, as are
+the classes that a first load does not need: all at once would cost a cold start 2 ms.
 
 Over SQLite, memory and ``engine=http`` a call runs in the caller's own thread: no event loop, no
 other thread, no asyncio. Calls that send many requests at the same time (a lease, a writer, a
@@ -20,6 +21,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import importlib
 import os
 import sys
 import threading
@@ -28,11 +30,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
 
 from statebucket.contract.calls import Kind, declared
-from statebucket.contract.execution import ExecutionStore
-from statebucket.contract.lease import Lease
-from statebucket.contract.state_store import StateStore
 from statebucket.contract.wording import for_blocking, types_for_blocking
-from statebucket.contract.writer import SnapshotWriter
 from statebucket.errors import UnsupportedOperation
 from statebucket.opening import open_store as _open_store
 from statebucket.port.waiting import step
@@ -259,10 +257,34 @@ def _blocking(value: Any, same: _Blocking | None = None) -> Any:  # noqa: ANN401
     """The blocking form of what an asynchronous call returned."""
     if same is not None and value is same.__wrapped__:
         return same
-    for contract, blocking in _CLASSES.items():
-        if isinstance(value, contract):
-            return blocking(value)
+    for name, (module, contract, _) in _SOURCES.items():
+        loaded = sys.modules.get(module)  # without it there is no object of the class
+        if loaded is not None and isinstance(value, getattr(loaded, contract)):
+            return _class_named(name)(value)
     return value
+
+
+class _Method:
+    """A blocking method until it is first asked for, and made.
+
+    Args:
+        source: The asynchronous one.
+        declaration: What is declared of it.
+    """
+
+    __slots__ = ("_declaration", "_name", "_owner", "_source")
+
+    def __init__(self, source: Callable[..., Any], declaration: Declaration) -> None:
+        self._source = source
+        self._declaration = declaration
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        self._owner, self._name = owner, name
+
+    def __get__(self, instance: object, kind: type[Any]) -> Any:  # noqa: ANN401  (bound, or not)
+        made = _method(self._name, self._source, self._declaration)
+        setattr(self._owner, self._name, made)
+        return made.__get__(instance, kind)
 
 
 def _method(name: str, source: Callable[..., Any], declaration: Declaration) -> Callable[..., Any]:
@@ -394,7 +416,7 @@ def _class(name: str, source: type[Any], doc: str) -> type[Any]:
     for attribute in [*dir(source), *source.__annotations__]:
         if attribute in calls:
             found = getattr(source, attribute)
-            members[attribute] = _method(attribute, found, calls[attribute])
+            members[attribute] = _Method(found, calls[attribute])
         elif not attribute.startswith("_"):
             members[attribute] = _attribute(attribute, _plain_attribute(source, attribute))
     return type(name, (_Blocking,), members)
@@ -411,26 +433,50 @@ def _attribute(name: str, found: object) -> property:
     return property(lambda self: getattr(self.__wrapped__, name), doc=doc)
 
 
-BlockingStateStore = _class(
-    "BlockingStateStore",
-    StateStore,
-    "A `StateStore` whose calls block; see `statebucket.StateStore` for what each promises.",
-)
-BlockingExecutionStore = _class(
-    "BlockingExecutionStore",
-    ExecutionStore,
-    "An `ExecutionStore` whose calls block; see `statebucket.ExecutionStore`.",
-)
-BlockingLease = _class("BlockingLease", Lease, "A `Lease`, held inside ``with``.")
-BlockingSnapshotWriter = _class(
-    "BlockingSnapshotWriter", SnapshotWriter, "A `SnapshotWriter`, used inside ``with``."
-)
-_CLASSES: dict[type[Any], type[Any]] = {
-    StateStore: BlockingStateStore,
-    ExecutionStore: BlockingExecutionStore,
-    Lease: BlockingLease,
-    SnapshotWriter: BlockingSnapshotWriter,
+_SOURCES = {  # of each blocking class: the asynchronous one's module and name, and a docstring
+    "BlockingStateStore": (
+        "statebucket.contract.state_store",
+        "StateStore",
+        "A `StateStore` whose calls block; see `statebucket.StateStore` for what each promises.",
+    ),
+    "BlockingExecutionStore": (
+        "statebucket.contract.execution",
+        "ExecutionStore",
+        "An `ExecutionStore` whose calls block; see `statebucket.ExecutionStore`.",
+    ),
+    "BlockingLease": (
+        "statebucket.contract.lease",
+        "Lease",
+        "A `Lease`, held inside ``with``.",
+    ),
+    "BlockingSnapshotWriter": (
+        "statebucket.contract.writer",
+        "SnapshotWriter",
+        "A `SnapshotWriter`, used inside ``with``.",
+    ),
 }
+
+
+def _class_named(name: str) -> type[Any]:
+    """The blocking class of a name, which is made at the first call."""
+    made: type[Any] | None = globals().get(name)
+    if made is None:
+        module, source, doc = _SOURCES[name]
+        made = _class(name, getattr(importlib.import_module(module), source), doc)
+        made = globals().setdefault(name, made)  # one, whichever thread was first
+    return made
+
+
+BlockingStateStore = _class_named("BlockingStateStore")
+
+
+if not TYPE_CHECKING:  # which has the stub
+
+    def __getattr__(name: str) -> type[Any]:
+        """The classes that are made when they are first asked for."""
+        if name not in _SOURCES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return _class_named(name)
 
 
 @functools.wraps(_open_store)

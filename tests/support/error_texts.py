@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from traceback import walk_tb
 
+from rich.pretty import pretty_repr
+
 
 def texts(error: BaseException | None) -> list[str]:
     """The texts and reprs of an error and of all behind it, those that are hidden too."""
@@ -15,7 +17,7 @@ def texts(error: BaseException | None) -> list[str]:
 
 
 def locals_behind(error: BaseException | None) -> list[str]:
-    """What a logger shows that adds the locals of frames of the adapters' own modules.
+    """What loggers show that add the locals of frames of the adapters' own modules, rich's too.
 
     Those of `statebucket_http`, which has what it sends and receives, are left out.
     """
@@ -25,6 +27,11 @@ def locals_behind(error: BaseException | None) -> list[str]:
             module = frame.f_globals.get("__name__", "")
             if module.startswith(("statebucket_s3.", "statebucket_azure.", "statebucket_gcs.")):
                 name = frame.f_code.co_qualname
-                found += [f"{name} {of}={value!r}" for of, value in frame.f_locals.items()]
+                for of, value in frame.f_locals.items():
+                    found += [f"{name} {of}={value!r}", f"{name} {of}={_by_rich(value)}"]
         error = error.__cause__ or error.__context__
     return found
+
+
+def _by_rich(value: object) -> str:
+    return pretty_repr(value, max_width=1000, max_length=20, max_depth=3)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec.structs import replace
 
 from statebucket.errors import InvalidCredentials
+from statebucket.port.bucket import Confidential
 from statebucket_azure.http.signing import SharedKey
 
 if TYPE_CHECKING:
@@ -131,7 +134,7 @@ class SasGrant(_Lasting, _Alike):
     def authorize(self, request: Request, headers: dict[str, str], base: str) -> Request:  # noqa: ARG002
         """See `Grant.authorize`."""
         query = f"{request.query}&{self.query}" if request.query else self.query
-        return request._replace(query=query)
+        return replace(request, query=query)
 
     async def grant(self) -> Grant:
         """See `Access.grant`."""
@@ -153,7 +156,7 @@ class NoGrant(_Lasting, _Alike):
         return self
 
 
-class TokenGrant(NamedTuple):
+class TokenGrant(Confidential, frozen=True):
     """Sends a token.
 
     Attributes:

@@ -6,6 +6,8 @@ import os
 from itertools import count
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from statebucket.errors import RequestRejected, Unavailable, UnsupportedOperation
 from statebucket.port.beginnings import behind_folder, just_behind
 from statebucket.port.bucket import Limits, Location, Object, ObjectInfo
@@ -71,7 +73,7 @@ class HTTPBucket:
         self._account_endpoint = target.endpoint
         self._access = target.access
         self._base = f"{target.endpoint.path}/{container}"
-        self._endpoint = target.endpoint._replace(path=self._base)
+        self._endpoint = replace(target.endpoint, path=self._base)
         # An MD5 takes 1.4 ms a MiB, more than all else about a body. Over TLS nothing on the way
         # can alter one unseen, and its length tells whether it is whole.
         self._checked = target.endpoint.scheme != "https"

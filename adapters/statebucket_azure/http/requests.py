@@ -6,10 +6,10 @@ import os
 from binascii import b2a_base64
 from hashlib import md5
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from statebucket.contract.versions import Version
 from statebucket.port.expiry import TAG
+from statebucket.port.url import quoted
 from statebucket_azure.versions import if_match
 from statebucket_http.paths import path_of
 from statebucket_http.wire import Request
@@ -102,13 +102,13 @@ class BlobRequests:
             start: The name to begin with.
         """
         parts = ["comp=list"]
-        parts.append(f"delimiter={quote(delimiter, safe='~')}" if delimiter else "include=metadata")
+        parts.append(f"delimiter={quoted(delimiter)}" if delimiter else "include=metadata")
         if after is not None:
-            parts.append(f"marker={quote(after, safe='~')}")
-        parts += [f"maxresults={limit}", f"prefix={quote(prefix, safe='~')}", "restype=container"]
+            parts.append(f"marker={quoted(after)}")
+        parts += [f"maxresults={limit}", f"prefix={quoted(prefix)}", "restype=container"]
         if start is None:
             return Request("GET", "", "&".join(parts), VERSION)
-        parts.append(f"startFrom={quote(start, safe='~')}")
+        parts.append(f"startFrom={quoted(start)}")
         return Request("GET", "", "&".join(parts), _VERSION_OF_BEGINNINGS)
 
     def delete_many(self, names: Sequence[str], grant: Grant, base: str, date: str) -> Request:

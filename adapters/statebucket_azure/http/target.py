@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from statebucket.errors import InvalidURL
 from statebucket.port.endpoint import require_tls
@@ -30,7 +30,7 @@ AUTHORITIES = (b"DigiCert", b"Microsoft")
 _SUFFIX = "core.windows.net"
 
 
-class Target(NamedTuple):
+class Target:
     """A container and the access to it.
 
     Attributes:
@@ -40,9 +40,10 @@ class Target(NamedTuple):
         access: What requests are authorized by.
     """
 
-    account: str
-    endpoint: Endpoint
-    access: Access
+    def __init__(self, account: str, endpoint: Endpoint, access: Access) -> None:
+        self.account = account
+        self.endpoint = endpoint
+        self.access = access
 
 
 def target_of(options: HTTPOptions, deadline: float) -> Target:

@@ -14,6 +14,7 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from statebucket.errors import InvalidCredentials, Unavailable, excerpt
+from statebucket.port.bucket import Confidential
 from statebucket.port.endpoint import is_private_link, require_tls
 from statebucket.port.renewal import Token
 from statebucket_azure.http.target import AUTHORITIES
@@ -37,13 +38,13 @@ _SERVER = 500
 _FORM = "application/x-www-form-urlencoded"
 
 
-class _Granted(msgspec.Struct):
+class _Granted(Confidential, frozen=True):
     access_token: str
     expires_on: int | str | None = None
     expires_in: int | str | None = None
 
     def __repr__(self) -> str:
-        return "_Granted(…)"  # logged with a frame's locals
+        return "_Granted(…)"
 
 
 class _Refused(msgspec.Struct):

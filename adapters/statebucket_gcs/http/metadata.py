@@ -11,9 +11,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import msgspec
-
 from statebucket.errors import InvalidCredentials, StateBucketError, Unavailable, excerpt
+from statebucket.port.bucket import Confidential
 from statebucket.port.renewal import Token
 from statebucket_gcs.errors import HINT
 from statebucket_gcs.options import SCOPE
@@ -39,12 +38,12 @@ _SERVER = 500
 _TIMEOUT = 408
 
 
-class _Granted(msgspec.Struct):
+class _Granted(Confidential, frozen=True):
     access_token: str
     expires_in: float
 
     def __repr__(self) -> str:
-        return "_Granted(…)"  # logged with a frame's locals
+        return "_Granted(…)"
 
 
 class MetadataServer:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from statebucket.errors import PreconditionFailed, StateBucketError
 from statebucket.port.bucket import Limits, Location, Object, ObjectInfo
 from statebucket.port.endpoint import require_tls
@@ -216,7 +218,7 @@ class HTTPBucket:
         answer = replies.answer_of(reply, request)
         if answer is not None and answer.region not in {None, asked.region}:
             # S3 has said where the bucket is, to this call and others beside it, and done nothing.
-            self._settings = self._settings._replace(region=answer.region)
+            self._settings = replace(self._settings, region=answer.region)
             self._endpoint = endpoint_of(
                 self._bucket, self._settings, self._options.addressing_style
             )

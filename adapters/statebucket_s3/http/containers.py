@@ -10,6 +10,8 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from msgspec.structs import replace
+
 from statebucket.errors import InvalidArgument
 from statebucket.port.endpoint import is_loopback
 from statebucket.port.token_files import token_in
@@ -88,7 +90,7 @@ class ContainerRole:
 
     def _answer(self) -> Reply:
         headers = {"accept": "application/json"}
-        request = self._request._replace(headers=headers | _authorization())
+        request = replace(self._request, headers=headers | _authorization())
         try:
             return asked(self._service, request)
         finally:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from statebucket.errors import InvalidArgument
 from statebucket_http.endpoints import endpoint_at
 from statebucket_http.wire import Endpoint
-from statebucket_s3.partitions import dualstack_suffix_of, is_foreign, suffix_of
+from statebucket_s3.partitions import dualstack_suffix_of, is_foreign, is_region, suffix_of
 
 if TYPE_CHECKING:
     from statebucket_s3.http.settings import Settings
@@ -18,14 +20,14 @@ AUTHORITIES = (b"Amazon", b"Starfield")
 
 _GLOBAL = "us-east-1"  # whose host has no region in its name, and which no region stands for
 _ANY = "aws-global"
-_FIRST_OF_STS = re.compile(
+_FIRST_OF_STS = (
     r"ap-(northeast-1|south-1|southeast-[12])|ca-central-1|eu-(central-1|north-1|west-[123])|"
     r"sa-east-1|us-(east|west)-[12]"
 )
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{1,61})[a-z0-9]")
-_LABELS = re.compile(r"(?=.{3,63}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
-_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
-_REGION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_LABEL = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
+_LABEL_LENGTHS = range(3, 64)
+_LABELS = r"(?=.{3,63}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
+_ADDRESS = r"\d+\.\d+\.\d+\.\d+"
 _OTHER_PROTOCOLS = ("--x-s3", "--op-s3", ".mrap")
 
 
@@ -58,7 +60,7 @@ def endpoint_of(bucket: str, settings: Settings, style: str) -> Endpoint:
     if region != _GLOBAL or settings.fips or settings.dualstack:
         service += f".{region}"
     host = f"{service}.{suffix_of(region)}"
-    if style == "path" or not _LABEL.fullmatch(bucket):
+    if style == "path" or not _is_label(bucket):
         return Endpoint("https", host, f"/{bucket}", region)
     return Endpoint("https", f"{bucket}.{host}", "", region)
 
@@ -70,7 +72,7 @@ def account_of(settings: Settings) -> Endpoint:
         InvalidArgument: As `endpoint_of`.
     """
     endpoint = endpoint_of("", settings, "path")
-    return endpoint._replace(path=endpoint.path.removesuffix("/"))
+    return replace(endpoint, path=endpoint.path.removesuffix("/"))
 
 
 def sts_of(settings: Settings) -> Endpoint:
@@ -101,7 +103,7 @@ def token_service_of(settings: Settings, *, legacy: bool) -> Endpoint:
     region = settings.region or _ANY
     _check(region)
     plain = not (settings.fips or settings.dualstack)
-    if plain and (region == _ANY or (legacy and _FIRST_OF_STS.fullmatch(region))):
+    if plain and (region == _ANY or (legacy and re.fullmatch(_FIRST_OF_STS, region))):
         return Endpoint("https", "sts.amazonaws.com", "", _GLOBAL)
     if region == _ANY:
         region = _GLOBAL
@@ -112,17 +114,30 @@ def token_service_of(settings: Settings, *, legacy: bool) -> Endpoint:
 
 
 def _check(region: str) -> None:
-    if not _REGION.fullmatch(region):
+    if not is_region(region):
         raise InvalidArgument(f"{region!r} is not a valid region")
 
 
 def _given(bucket: str, settings: Settings, style: str, region: str) -> Endpoint:
     """The endpoint below a URL of the user's."""
-    scheme, authority, base, _ = endpoint_at(str(settings.endpoint_url))
+    given = endpoint_at(str(settings.endpoint_url))
     if settings.fips or settings.dualstack:
         raise InvalidArgument("FIPS and dual-stack do not apply to a custom endpoint_url")
-    host = authority.partition(":")[0]
-    hostable = (_LABELS if scheme == "http" else _LABEL).fullmatch(bucket)
-    if style == "virtual" and hostable and not _ADDRESS.fullmatch(host) and host[0] != "[":
-        return Endpoint(scheme, f"{bucket}.{authority}", base, region)
-    return Endpoint(scheme, authority, f"{base}/{bucket}", region)
+    host = given.host.partition(":")[0]
+    if (
+        style == "virtual"
+        and _hostable(bucket, given.scheme)
+        and not (host[0] == "[" or re.fullmatch(_ADDRESS, host))
+    ):
+        return Endpoint(given.scheme, f"{bucket}.{given.host}", given.path, region)
+    return Endpoint(given.scheme, given.host, f"{given.path}/{bucket}", region)
+
+
+def _hostable(bucket: str, scheme: str) -> bool:
+    """Whether a bucket's name can begin a host's; in one of TLS's it must be one label."""
+    return bool(re.fullmatch(_LABELS, bucket)) if scheme == "http" else _is_label(bucket)
+
+
+def _is_label(bucket: str) -> bool:
+    inner = "-" not in {bucket[:1], bucket[-1:]}
+    return inner and len(bucket) in _LABEL_LENGTHS and _LABEL.issuperset(bucket)

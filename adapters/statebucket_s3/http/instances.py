@@ -14,6 +14,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from msgspec.structs import replace
+
 from statebucket.errors import InvalidArgument, Unavailable
 from statebucket.port.endpoint import is_private_link
 from statebucket.port.url import without_query
@@ -85,7 +87,7 @@ class InstanceRole:
             self._service.close()
         self._expected = True
         extended = time.time() + _EXTENDED + random.uniform(*_SPREAD)  # noqa: S311  (no secret)
-        return key if key.ends > extended else key._replace(ends=extended)
+        return key if key.ends > extended else replace(key, ends=extended)
 
     def _load(self) -> Credentials:
         request = Request("GET", _ROLES, "", self._session())
@@ -98,7 +100,7 @@ class InstanceRole:
             raise malformed(_NAME)
         if not role:
             raise no_keys("the instance has no role")
-        reply = asked(self._service, request._replace(path=f"{_ROLES}{role}"))
+        reply = asked(self._service, replace(request, path=f"{_ROLES}{role}"))
         if not _answered(reply):
             raise refused(_NAME, reply)
         return key_of(_NAME, reply)

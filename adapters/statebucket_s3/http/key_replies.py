@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from statebucket.errors import Unavailable, excerpt
+from statebucket.port.bucket import Confidential
 from statebucket.port.dates import from_iso
 from statebucket_http.credential_services import decoded, lacking
 from statebucket_s3.http.signing import Credentials
@@ -25,7 +26,7 @@ _TOO_MANY = 429
 _SERVER = 500
 
 
-class _Given(msgspec.Struct, rename="pascal"):
+class _Given(Confidential, frozen=True, rename="pascal"):
     """A key as containers and instances get it, or what they get instead."""
 
     access_key_id: str = ""
@@ -35,7 +36,7 @@ class _Given(msgspec.Struct, rename="pascal"):
     code: str = "Success"
 
     def __repr__(self) -> str:
-        return f"_Given({self.code!r}, …)"  # logged with a frame's locals
+        return f"_Given({self.code!r}, …)"
 
 
 class _Refused(msgspec.Struct):

@@ -1,4 +1,7 @@
-"""The replies of S3's REST API as the port has them, and its errors as ours."""
+"""The replies of S3's REST API as the port has them, and its errors as ours.
+
+What a first load does not need is imported where it is used: errors, listings, XML.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,11 @@ from base64 import b64encode
 from binascii import crc32
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_plus
 
 from statebucket.contract.versions import Version
 from statebucket.errors import StateBucketError, Unavailable
 from statebucket.port.bucket import ObjectInfo, Page, PrefixPage
 from statebucket.port.dates import from_iso
-from statebucket.port.retry_after import seconds_of
-from statebucket_http.xml_documents import parse
-from statebucket_s3 import batch, listing
 from statebucket_s3.codes import EXPIRED, MISSING, of_code, unreadable
 from statebucket_s3.http.requests import requested_of
 
@@ -76,6 +75,8 @@ class Answer:
 
     def error(self) -> StateBucketError:
         """The error of ours, with S3's as its cause."""
+        from statebucket.port.retry_after import seconds_of  # noqa: PLC0415  (see the top)
+
         status = self._reply.status
         found = of_code(
             self.code,
@@ -109,6 +110,8 @@ def expired(reply: Reply, request: Request, key: Credentials, endpoint: Endpoint
 
 
 def _error(body: bytes) -> dict[str, str]:
+    from statebucket_http.xml_documents import parse  # noqa: PLC0415  (see the top)
+
     try:
         root, values = parse(body)
     except ValueError:  # none, or a page of something in between
@@ -242,11 +245,15 @@ def prefixes_of(reply: Reply, prefix: str, after: str | None) -> PrefixPage:
 
 
 def _check_prefix(values: dict[str, Any], prefix: str) -> None:
+    from statebucket_s3 import listing  # noqa: PLC0415  (see the top)
+
     echo = _texts(values).get("Prefix")
     listing.check_prefix(prefix, echo and _decoder(values)(echo))
 
 
 def _following(values: dict[str, Any], after: str | None) -> str | None:
+    from statebucket_s3 import listing  # noqa: PLC0415  (see the top)
+
     token = values.get("NextContinuationToken")
     if token is not None and not isinstance(token, str):
         raise unreadable()
@@ -265,6 +272,8 @@ def check_empty(reply: Reply) -> None:
 
 def deletions_of(reply: Reply, names: Sequence[str]) -> list[Deletion]:
     """What became of each object of ``DeleteObjects``, whose reply names failures only."""
+    from statebucket_s3 import batch  # noqa: PLC0415  (see the top)
+
     values = _values(reply.body, "DeleteResult", {"Error", "Deleted"})
     return batch.deletions_of(
         map(_texts, values.get("Error", ())), map(_texts, values.get("Deleted", ())), names
@@ -285,6 +294,8 @@ def lifecycle_of(reply: Reply) -> Lifecycle:
 
 def _values(body: bytes, root: str, repeated: set[str]) -> dict[str, Any]:
     """What a reply of 200 holds; S3 puts an error there, too, once it has begun to answer."""
+    from statebucket_http.xml_documents import parse  # noqa: PLC0415  (see the top)
+
     try:
         name, values = parse(body, repeated)
     except ValueError:
@@ -307,4 +318,8 @@ def _as_it_is(name: str) -> str:
 
 
 def _decoded(name: str) -> str:
-    return unquote_plus(name) if "%" in name or "+" in name else name
+    if "%" not in name and "+" not in name:
+        return name
+    from urllib.parse import unquote_plus  # noqa: PLC0415  (see the top)
+
+    return unquote_plus(name)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from base64 import b64encode
 from hashlib import md5
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from statebucket.contract.versions import Version
 from statebucket.port.expiry import TAG
+from statebucket.port.url import quoted
 from statebucket_http.paths import path_of
 from statebucket_http.wire import Request
-from statebucket_http.xml_documents import text_of
 from statebucket_s3.codes import OPTIONAL, TAGGING, Requested
 from statebucket_s3.versions import if_match
 
@@ -81,6 +80,8 @@ class S3Requests:
 
     def delete_many(self, names: Sequence[str]) -> Request:
         """``DeleteObjects``; the reply names failures only."""
+        from statebucket_http.xml_documents import text_of  # noqa: PLC0415  (not on a cold start)
+
         plain = text_of("".join(names))
         keys = names if len(plain) == sum(map(len, names)) else map(text_of, names)
         objects = "".join([f"<Object><Key>{key}</Key></Object>" for key in keys])
@@ -99,13 +100,13 @@ class S3Requests:
         """``ListObjectsV2``; names come percent-encoded, so that XML carries any."""
         parts = []
         if after is not None:
-            parts.append(f"continuation-token={quote(after, safe='~')}")
+            parts.append(f"continuation-token={quoted(after)}")
         if delimiter:
-            parts.append(f"delimiter={quote(delimiter, safe='~')}")
+            parts.append(f"delimiter={quoted(delimiter)}")
         parts.append(f"encoding-type=url&list-type=2&max-keys={limit}")
-        parts.append(f"prefix={quote(prefix, safe='~')}")
+        parts.append(f"prefix={quoted(prefix)}")
         if start_after is not None and after is None:  # a token says where it goes on
-            parts.append(f"start-after={quote(start_after, safe='~')}")
+            parts.append(f"start-after={quoted(start_after)}")
         return Request("GET", "", "&".join(parts))
 
     def read_lifecycle(self) -> Request:

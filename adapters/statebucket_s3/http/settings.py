@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from statebucket_s3.http.profiles import Profile
 
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
     from statebucket_s3.options import BucketOptions
 
 
-class Settings(NamedTuple):
+class Settings(msgspec.Struct, frozen=True):
     """How to reach AWS, as far as it is configured."""
 
     region: str | None

@@ -8,8 +8,9 @@ from __future__ import annotations
 import time
 from binascii import b2a_base64, crc32
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from statebucket.port.bucket import Confidential
 from statebucket_http.signing import HeaderForms, SecondClock, SigningKey
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _EMPTY = sha256(b"").hexdigest()
 _UNSIGNED = "UNSIGNED-PAYLOAD"
 
 
-class Credentials(NamedTuple):
+class Credentials(Confidential, frozen=True):
     """A key that requests are signed with.
 
     Attributes:
@@ -39,7 +40,11 @@ class Credentials(NamedTuple):
 
     def same(self, other: Credentials) -> bool:
         """Whether another is the same key, which may be said to end at another time."""
-        return self[:3] == other[:3]
+        return (self.access_key_id, self.secret_access_key, self.session_token) == (
+            other.access_key_id,
+            other.secret_access_key,
+            other.session_token,
+        )
 
     def __repr__(self) -> str:
         return f"Credentials({self.access_key_id!r}, …)"
@@ -100,7 +105,7 @@ class Signer:
         )
 
 
-class _DayKey(NamedTuple):
+class _DayKey(Confidential, frozen=True):
     """The key of a day, and what it is for."""
 
     secret: str

@@ -11,6 +11,8 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from msgspec.structs import replace
+
 from statebucket.errors import InvalidArgument, Unavailable, excerpt
 from statebucket.port.endpoint import require_tls
 from statebucket.port.token_files import token_in
@@ -79,7 +81,7 @@ class WebIdentity:
         if mode not in {"regional", "legacy"}:
             raise InvalidArgument(f"{_REGIONAL} must be regional or legacy: {mode!r}")
         own = configured_endpoint(profile, "sts")
-        settings = settings._replace(endpoint_url=own)
+        settings = replace(settings, endpoint_url=own)
         endpoint = token_service_of(settings, legacy=mode == "legacy")
         require_tls(f"{endpoint.scheme}://{endpoint.host}", insecure=insecure)
         self._service = CredentialService(

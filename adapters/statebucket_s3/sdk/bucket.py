@@ -23,10 +23,9 @@ from statebucket.port.bucket import (
 )
 from statebucket.port.dates import from_iso
 from statebucket.port.expiry import TAG
-from statebucket.port.lifecycle import SWEEP_ONLY
 from statebucket.port.loops import ClientPerLoop
 from statebucket.port.timeouts import idle_limit
-from statebucket_s3 import lifecycle, listing, versions
+from statebucket_s3 import listing, versions
 from statebucket_s3.batch import deletions_of
 from statebucket_s3.codes import OPTIONAL, Requested, unreadable
 from statebucket_s3.sdk.client import Connection
@@ -234,6 +233,9 @@ class SDKBucket:
     @property
     def removal(self) -> Removal:
         """Rules by tag, where objects are tagged."""
+        from statebucket.port.lifecycle import SWEEP_ONLY  # noqa: PLC0415  (for operators only)
+        from statebucket_s3 import lifecycle  # noqa: PLC0415
+
         return lifecycle.REMOVAL if self._options.ttl_tags else SWEEP_ONLY
 
     @property
@@ -243,6 +245,8 @@ class SDKBucket:
 
     async def read_lifecycle(self) -> Lifecycle | UnreadableRules:
         """See `statebucket.port.lifecycle.LifecyclePort.read_lifecycle`."""
+        from statebucket_s3 import lifecycle  # noqa: PLC0415  (as above)
+
         try:
             reply = await self._send("get_bucket_lifecycle_configuration")
             with _reading():
@@ -255,6 +259,8 @@ class SDKBucket:
         if not rules:  # S3 refuses a configuration without any
             await self._send("delete_bucket_lifecycle")
             return
+        from statebucket_s3 import lifecycle  # noqa: PLC0415  (as above)
+
         arguments = lifecycle.write(rules, found)
         await self._send("put_bucket_lifecycle_configuration", **arguments)
 

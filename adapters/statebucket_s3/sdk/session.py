@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 from aiobotocore.session import AioSession
 
 from statebucket.port.loops import PerLoop
@@ -43,7 +44,7 @@ class _LockPerLoop:
         self._locks.get().release()
 
 
-class OwnSession(NamedTuple):
+class OwnSession(msgspec.Struct, frozen=True):
     """A session of our own.
 
     Attributes:

@@ -137,9 +137,10 @@ class _Counts:
             if place is None:
                 self._foreign += 1
                 continue
-            counted = counts.get(place[:2])
+            kind = (place.kind, place.tenant)
+            counted = counts.get(kind)
             if counted is None:
-                counted = counts[place[:2]] = [0, 0]
+                counted = counts[kind] = [0, 0]
             counted[0] += 1
             counted[1] += size
 

@@ -225,7 +225,7 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(ExecutionSnapshot)
-_FINE_STAMP = re.compile(r"(.*\.[0-9]{6})[0-9]+(.*)")  # with digits beyond microseconds
+_FINE_STAMP = r"(.*\.[0-9]{6})[0-9]+(.*)"  # with digits beyond microseconds
 
 
 def _decoded(data: bytes | memoryview | str) -> ExecutionSnapshot:
@@ -235,7 +235,7 @@ def _decoded(data: bytes | memoryview | str) -> ExecutionSnapshot:
         # Rounding up a time in the last microsecond of the year 9999 would overflow.
         fields = msgspec.json.decode(data)
         stamp = fields.get("timestamp") if isinstance(fields, dict) else None
-        fine = _FINE_STAMP.fullmatch(stamp) if isinstance(stamp, str) else None
+        fine = re.fullmatch(_FINE_STAMP, stamp) if isinstance(stamp, str) else None
         if fine is None:
             raise
         return msgspec.convert(fields | {"timestamp": fine[1] + fine[2]}, ExecutionSnapshot)

@@ -34,12 +34,14 @@ BLOCKING_TYPES = {
 }
 """What replaces a type of the asynchronous store in an annotation of the blocking one."""
 
-_TYPE = re.compile(rf"\b(?:{'|'.join(BLOCKING_TYPES)})\b")
-
 
 def types_for_blocking(annotations: dict[str, str]) -> dict[str, str]:
     """The annotations of an asynchronous call, rewritten for the blocking one."""
-    return {
-        name: _TYPE.sub(lambda found: BLOCKING_TYPES[found[0]], text)
-        for name, text in annotations.items()
-    }
+    return {name: BLOCKING_TYPES.get(text) or _replaced(text) for name, text in annotations.items()}
+
+
+def _replaced(text: str) -> str:
+    if not any(name in text for name in BLOCKING_TYPES):  # a cold start need not compile for it
+        return text
+    names = rf"\b(?:{'|'.join(BLOCKING_TYPES)})\b"
+    return re.sub(names, lambda found: BLOCKING_TYPES[found[0]], text)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -242,14 +242,24 @@ class Bucket(Protocol):
         ...
 
 
-class OpenedBucket(NamedTuple):
+class Confidential(msgspec.Struct, frozen=True):
+    """A value of which a part may be secret. Each subclass has a ``repr`` that shows none of it.
+
+    What logs an exception may log its frames' locals.
+    """
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("shown", repr(self))]  # msgspec's would have every field in rich's tracebacks
+
+
+class OpenedBucket(msgspec.Struct, frozen=True):
     """What an adapter's entry point returns."""
 
     bucket: Bucket
     prefix: str = ""
 
 
-class Location(msgspec.Struct, frozen=True):
+class Location(Confidential, frozen=True):
     """A parsed store URL, for an adapter's entry point.
 
     Attributes:
@@ -270,11 +280,6 @@ class Location(msgspec.Struct, frozen=True):
     max_in_flight: int
 
     def __repr__(self) -> str:
-        # An option may be a secret, and logging an exception may log the local variables of its
-        # frames.
         return (
             f"Location({self.scheme}://{self.host}{self.path}, options: {', '.join(self.options)})"
         )
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [("shown", repr(self))]  # with msgspec's, rich's tracebacks would show every field

@@ -16,7 +16,7 @@ _MONTHS = {
         ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1
     )
 }
-_DAY = re.compile(r"\w{3}, (\d\d) (\w{3}) (\d{4}) ", re.ASCII)
+_DAY = r"(?a)\w{3}, (\d\d) (\w{3}) (\d{4}) "
 
 
 def from_iso(text: str | None) -> datetime | None:
@@ -46,7 +46,7 @@ def from_http(text: str | None) -> datetime | None:
 @lru_cache(maxsize=64)  # most objects of a listing are of a few days
 def _day(text: str) -> str | None:
     """The day that an HTTP date begins with (``Sun, 06 Nov 1994 ``): ``1994-11-06T``."""
-    found = _DAY.fullmatch(text)
+    found = re.fullmatch(_DAY, text)
     if found is None:
         return None
     day, month, year = found.groups()

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from base64 import b64encode
-from ipaddress import ip_address, ip_network
-from typing import NamedTuple
-from urllib.parse import quote, unquote, urlsplit
+from typing import TYPE_CHECKING
 
 from statebucket.errors import InvalidArgument
-from statebucket.port.url import without_query
+from statebucket.port.bucket import Confidential
+from statebucket.port.url import split, without_query
 
-_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")  # a name, or an IP address
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
+_HOST = r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+"  # a name, or an IP address
 _PORTS = {"http": 80, "https": 443}
 
 
-class Proxy(NamedTuple):
+class Proxy(Confidential, frozen=True):
     """A proxy that the environment names.
 
     Attributes:
@@ -32,11 +33,15 @@ class Proxy(NamedTuple):
         """The header ``Proxy-Authorization`` for it; None where it needs none."""
         if not self.user:
             return None
+        from base64 import b64encode  # noqa: PLC0415  (few have a proxy)
+
         pair = self.user if ":" in self.user else f"{self.user}:"
         return f"Basic {b64encode(pair.encode()).decode()}"
 
     def with_user(self) -> str:
         """Its URL with user and password, for clients that need them in the URL."""
+        from urllib.parse import quote  # noqa: PLC0415  (as above)
+
         user, colon, password = self.user.partition(":")
         scheme, _, host = self.url.partition("://")
         secret = f"{quote(user, safe='')}{colon}{quote(password, safe='')}@" if self.user else ""
@@ -56,7 +61,7 @@ def require_tls(url: str, *, insecure: bool = False) -> None:
     Raises:
         InvalidArgument: It is ``http://`` and neither loopback nor allowed.
     """
-    parts = urlsplit(url)
+    parts = split(url)
     if parts.scheme != "http" or insecure or is_loopback(parts.hostname or ""):
         return
     raise InvalidArgument(
@@ -67,12 +72,10 @@ def require_tls(url: str, *, insecure: bool = False) -> None:
 
 def is_loopback(host: str) -> bool:
     """Whether a host (a name, or an address without brackets) is this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
+    if host in {"localhost", "127.0.0.1", "::1"} or host.endswith(".localhost"):
         return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    address = _address_of(host)
+    return address is not None and address.is_loopback
 
 
 def is_private_link(host: str) -> bool:
@@ -82,10 +85,20 @@ def is_private_link(host: str) -> bool:
     """
     if is_loopback(host):
         return True
+    address = _address_of(host)
+    return address is not None and address.is_link_local
+
+
+def _address_of(host: str) -> IPv4Address | IPv6Address | None:
+    """The address that a host is; None for a name."""
+    if ":" not in host and host.strip("0123456789."):
+        return None
+    from ipaddress import ip_address  # noqa: PLC0415  (2 ms, and most hosts have names)
+
     try:
-        return ip_address(host).is_link_local
+        return ip_address(host)
     except ValueError:
-        return False
+        return None
 
 
 def proxy_for(url: str, *, schemes: frozenset[str] = frozenset({"http", "https"})) -> Proxy | None:
@@ -107,7 +120,7 @@ def proxy_for(url: str, *, schemes: frozenset[str] = frozenset({"http", "https"}
     from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415  (slow to load)
 
     named = getproxies()
-    parts = urlsplit(url)
+    parts = split(url)
     scheme = parts.scheme if parts.scheme in named else "all"
     text = named.get(scheme)
     host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
@@ -130,15 +143,17 @@ def proxy_for(url: str, *, schemes: frozenset[str] = frozenset({"http", "https"}
 def _read(text: str, schemes: frozenset[str]) -> Proxy | None:
     """A proxy's URL; None if it is not one."""
     try:
-        parts = urlsplit(text)
+        parts = split(text)
         port = parts.port
     except ValueError:
         return None
     host = parts.hostname or ""
-    if parts.scheme not in schemes or not _HOST.fullmatch(host) or port == 0:
+    if parts.scheme not in schemes or not re.fullmatch(_HOST, host) or port == 0:
         return None
     if parts.path not in {"", "/"} or parts.query or parts.fragment or not text.isprintable():
         return None
+    from urllib.parse import unquote  # noqa: PLC0415  (as above)
+
     user = unquote(parts.netloc.rpartition("@")[0])
     if not (user.isascii() and (not user or user.isprintable())):
         return None
@@ -148,10 +163,11 @@ def _read(text: str, schemes: frozenset[str]) -> Proxy | None:
 
 def _in_network(host: str, excluded: str) -> bool:
     """Whether ``no_proxy`` excludes the network of an address, as in ``10.0.0.0/8``."""
-    try:
-        address = ip_address(host)
-    except ValueError:
+    address = _address_of(host)
+    if address is None:
         return False
+    from ipaddress import ip_network  # noqa: PLC0415  (as above)
+
     for entry in excluded.replace(" ", "").split(","):
         try:
             if "/" in entry and address in ip_network(entry, strict=False):

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from statebucket.errors import InvalidCredentials, StateBucketError, Unavailable
+from statebucket.port.bucket import Confidential
 from statebucket.port.forks import new_lock
 from statebucket.port.waiting import here
 
@@ -49,7 +50,7 @@ _PAUSE = 1.0  # seconds to wait after the first renewal that gave nothing valid
 _LONGEST_PAUSE = 30.0
 
 
-class Token(NamedTuple):
+class Token(Confidential, frozen=True):
     """An access token.
 
     Attributes:
@@ -62,7 +63,7 @@ class Token(NamedTuple):
     ends: float
 
     def __repr__(self) -> str:
-        return f"Token(…, {self.ends!r})"  # it may get logged
+        return f"Token(…, {self.ends!r})"
 
 
 class Loader(Generic[T]):

@@ -1,8 +1,11 @@
 """Everything that a store is made of, in one value."""
 
+# ruff: noqa: TC004  (nothing is decoded to a context, so that nothing reads its annotations)
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from statebucket.errors import TenantMismatch, UnsupportedOperation
 from statebucket.port.expiry import Expiry
@@ -22,8 +25,8 @@ if TYPE_CHECKING:
     from statebucket.store.objects import Objects
 
 
-class StoreContext(NamedTuple):
-    """The parts of a store: made once when it is opened, and varied with ``_replace`` for a view.
+class StoreContext(msgspec.Struct, frozen=True):
+    """The parts of a store: made once when it is opened, and varied with `but` for a view.
 
     A view shares its store's memory: the counters and the limits of ``objects``, what ``owners``
     and ``snapshots`` know, and ``leases``.
@@ -66,6 +69,10 @@ class StoreContext(NamedTuple):
         owners = OwnerIndex(objects, layout) if layout.owner_index else None
         snapshots = Snapshots(objects, layout, owners)
         return cls(objects, layout, owners, snapshots, {}, deadline, finished_ttl, retention)
+
+    def but(self, **changes: Any) -> StoreContext:  # noqa: ANN401  (any field's value)
+        """The context of a view, which differs in these fields."""
+        return msgspec.structs.replace(self, **changes)
 
     def call(self, operation: str) -> Call:
         """A call that begins now, with the store's deadline."""

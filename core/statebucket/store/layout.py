@@ -17,8 +17,10 @@ names and reads them: `Layout.parse` is the inverse of `Layout.name`.
 from __future__ import annotations
 
 import re
-from functools import cache, partial
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from functools import cache
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import msgspec
 
 from statebucket.contract.segments import (
     EXECUTION_KEY,
@@ -46,7 +48,7 @@ PROBE = "statebucket-doctor-"
 Kind: TypeAlias = Literal["snapshot", "key", "lease", "owner"]
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True):
     """What an object is, and whose it is.
 
     Attributes:
@@ -69,7 +71,7 @@ class Place(NamedTuple):
         return self.key if self.execution is None else execution_key(self.execution, self.key)
 
 
-class Range(NamedTuple):
+class Range(msgspec.Struct, frozen=True):
     """A part of a listing.
 
     Attributes:
@@ -184,7 +186,7 @@ class Layout:
 
     def name(self, place: Place) -> str:
         """The name of the object at a place."""
-        kind, tenant_id, execution_id, _ = place
+        kind, tenant_id, execution_id = place.kind, place.tenant, place.execution
         if kind == "key":
             assert place.key is not None  # noqa: S101  (that of a key is set)
             if execution_id is None:
@@ -218,14 +220,14 @@ class Layout:
             return self._parse_segments(name)
         last = found.lastindex
         if last == 2:  # noqa: PLR2004  (the groups of the expression)
-            return _place(("snapshot", found[1], found[2], None))
+            return Place("snapshot", found[1], found[2], None)
         if last == 4:  # noqa: PLR2004
-            return _place(("key", found[1], found[3], found[4]))
+            return Place("key", found[1], found[3], found[4])
         if last == 5:  # noqa: PLR2004
-            return _place(("key", found[1], None, found[5]))
+            return Place("key", found[1], None, found[5])
         if last == 6:  # noqa: PLR2004
-            return _place(("lease", found[1], found[6], None))
-        return _place(("owner", found[8], found[7], None))
+            return Place("lease", found[1], found[6], None)
+        return Place("owner", found[8], found[7], None)
 
     def _parse_segments(self, name: str) -> Place | None:
         if not name.startswith(self.root):
@@ -290,9 +292,6 @@ def _plain_names(root: str) -> Callable[[str], re.Match[str] | None]:
     one = f"({PLAIN})"
     scope = f"tenants/{one}/(?:snapshots/{one}|executions/{one}/{one}|keys/{one}|leases/{one})"
     return re.compile(f"{re.escape(root)}(?:{scope}|owners/{one}/{one})").fullmatch
-
-
-_place = partial(tuple.__new__, Place)  # half the time of the class's own, which has defaults
 
 
 def _parse_scope(tenant_id: str | None, segments: list[str]) -> Place | None:

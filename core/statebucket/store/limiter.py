@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
@@ -116,17 +117,14 @@ class _ForThreads:
     """A limiter for blocking calls. They are never urgent: only a loop renews leases."""
 
     def __init__(self, size: int) -> None:
-        from queue import Empty, SimpleQueue  # noqa: PLC0415  (for the blocking store only)
-
-        self._empty = Empty
-        self._free: SimpleQueue[None] = SimpleQueue()
-        for _ in range(size):
-            self._free.put(None)
+        self._free = [None] * size  # to take one and to give it back is one step each
+        self._freed = threading.Condition()
+        self._waiting = 0
 
     def take(self) -> bool:
         try:
-            self._free.get(block=False)
-        except self._empty:
+            self._free.pop()
+        except IndexError:
             return False
         return True
 
@@ -134,10 +132,18 @@ class _ForThreads:
         call = stepping()
         if call is None:
             raise DeadlinePassed
-        try:
-            self._free.get(timeout=call.left())
-        except self._empty:
-            raise DeadlinePassed from None
+        with self._freed:
+            self._waiting += 1  # before it looks: whoever gives after that will tell
+            try:
+                while not self.take():
+                    self._freed.wait(call.left())
+            finally:
+                self._waiting -= 1
+                if self._free and self._waiting:  # it may have been told, and interrupted
+                    self._freed.notify()
 
     def give(self) -> None:
-        self._free.put(None)
+        self._free.append(None)
+        if self._waiting:
+            with self._freed:
+                self._freed.notify()

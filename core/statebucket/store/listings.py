@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from statebucket.contract.entries import KeyEntry, SnapshotEntry
 from statebucket.contract.ids import ExecutionId, TenantId
 from statebucket.contract.segments import check_text_form
 from statebucket.errors import CorruptObject, UnsupportedOperation
+from statebucket.port.bucket import ObjectInfo
 from statebucket.port.expiry import from_ms
 from statebucket.store.base import ContextStore
 from statebucket.store.envelope import expires_ms, value_size
-from statebucket.store.layout import ranges
+from statebucket.store.layout import Place, ranges
 from statebucket.store.objects import PAGE
-from statebucket.store.selection import Selection, check_limit
 from statebucket.store.tasks import in_order
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from datetime import datetime
 
-    from statebucket.port.bucket import ObjectInfo
-    from statebucket.store.layout import Place
+    from statebucket.contract.entries import KeyEntry, SnapshotEntry
+    from statebucket.store.selection import Selection
 
 
-class Listed(NamedTuple):
+class Listed(msgspec.Struct, frozen=True):
     """An object in a listing, with its place."""
 
     place: Place
@@ -63,6 +62,8 @@ class Listings(ContextStore):
     async def list_snapshots(
         self, tenant_id: TenantId | str | None = None, limit: int = PAGE
     ) -> list[ExecutionId]:
+        from statebucket.store.selection import check_limit  # noqa: PLC0415  (see store.py)
+
         check_limit(limit)
         found: list[ExecutionId] = []
         folder = self._snapshot_folder("list_snapshots", tenant_id)
@@ -92,7 +93,7 @@ class Listings(ContextStore):
         live: bool = False,
     ) -> AsyncIterator[ExecutionId]:
         folder = self._snapshot_folder("iter_snapshots", tenant_id)
-        chosen = Selection(prefix, after, limit).check()
+        chosen = _chosen(prefix, after, limit)
         async for one in self._selected("iter_snapshots", folder, chosen, live=live):
             yield ExecutionId(one.text)
 
@@ -105,8 +106,10 @@ class Listings(ContextStore):
         limit: int | None = None,
         live: bool = False,
     ) -> AsyncIterator[SnapshotEntry]:
+        from statebucket.contract.entries import SnapshotEntry  # noqa: PLC0415  (see store.py)
+
         folder = self._snapshot_folder("scan_snapshots", tenant_id)
-        chosen = Selection(prefix, after, limit).check()
+        chosen = _chosen(prefix, after, limit)
         async for one in self._selected("scan_snapshots", folder, chosen, live=live):
             yield SnapshotEntry(
                 id=ExecutionId(one.text),
@@ -123,7 +126,7 @@ class Listings(ContextStore):
         after: str | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[str]:
-        chosen = Selection(prefix, after, limit).check()
+        chosen = _chosen(prefix, after, limit)
         async for one in self._keys("iter_keys", execution_id, chosen):
             yield self._key_text(one.place)
 
@@ -135,7 +138,9 @@ class Listings(ContextStore):
         after: str | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[KeyEntry]:
-        chosen = Selection(prefix, after, limit).check()
+        from statebucket.contract.entries import KeyEntry  # noqa: PLC0415  (see store.py)
+
+        chosen = _chosen(prefix, after, limit)
         async for one in self._keys("scan_keys", execution_id, chosen):
             yield KeyEntry(
                 key=self._key_text(one.place),
@@ -160,7 +165,7 @@ class Listings(ContextStore):
         else:
             self._layout.tenant(tenant_id)
             self.context.check_tenant(tenant_id)
-        chosen = Selection(prefix, after, limit).check()
+        chosen = _chosen(prefix, after, limit)
         async for execution_id in with_state(self.context, "iter_executions", tenant_id, chosen):
             yield ExecutionId(execution_id)
 
@@ -234,13 +239,13 @@ class Listings(ContextStore):
         cut = chosen.after is not None or chosen.limit is not None
         sorts = cut and not self._objects.bucket.limits.lists_in_order
         everything: list[Listed] = []
-        for prefix, start_after in ranges(folder, prefix=chosen.prefix, after=chosen.after):
+        for part in ranges(folder, prefix=chosen.prefix, after=chosen.after):
             async for page in self._objects.pages(
                 operation,
-                prefix,
+                part.prefix,
                 self.context.deadline,
                 limit=PAGE if sorts else limit,
-                start_after=start_after,
+                start_after=part.start_after,
             ):
                 found = [one for one in self._ours(page) if one.text.startswith(chosen.prefix)]
                 if sorts:
@@ -274,3 +279,10 @@ class Listings(ContextStore):
         folder = self._layout.snapshots(tenant_id)
         self.context.check_tenant(tenant_id)
         return folder
+
+
+def _chosen(prefix: str, after: str | None, limit: int | None) -> Selection:
+    """What a caller selects, checked; see `Selection.check`."""
+    from statebucket.store.selection import Selection  # noqa: PLC0415  (see store.py)
+
+    return Selection(prefix, after, limit).check()

@@ -30,7 +30,6 @@ from statebucket.store.conflicts import lost_to, not_asked, not_understood
 from statebucket.store.envelope import Found, expires_ms, sealed, value_of
 from statebucket.store.layout import MAX_NAME_BYTES
 from statebucket.store.limiter import Limiters
-from statebucket.store.page_check import AnyPage, PageCheck
 from statebucket.store.retry import Call, attempt
 from statebucket.telemetry.counters import Counter
 
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 
     from statebucket.port.expiry import Expiry
+    from statebucket.store.page_check import AnyPage
 
 T = TypeVar("T")
 
@@ -381,6 +381,8 @@ class Objects:
     ) -> AsyncIterator[AnyPage]:
         """The pages of a listing, each with its own deadline, or all within a call's."""
         after: str | None = None
+        from statebucket.store.page_check import PageCheck  # noqa: PLC0415  (see store.py)
+
         check = PageCheck(operation, prefix, ordered=self.bucket.limits.lists_in_order)
 
         async def send() -> AnyPage:

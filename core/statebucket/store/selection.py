@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 from statebucket.contract.segments import EXECUTION_KEY, beginnings, encode, execution_key
 from statebucket.errors import InvalidArgument, shown
 
 
-class Selection(NamedTuple):
+class Selection(msgspec.Struct, frozen=True):
     """A part of a listing.
 
     Attributes:
@@ -62,8 +62,8 @@ class Selection(NamedTuple):
             raise _of_another("prefix", prefix, head)
         if after is not None and (after == head or not after.startswith(head)):
             raise _of_another("after", after, head)
-        return self._replace(
-            prefix=prefix[len(head) :], after=None if after is None else after[len(head) :]
+        return Selection(
+            prefix[len(head) :], None if after is None else after[len(head) :], self.limit
         )
 
 

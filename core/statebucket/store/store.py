@@ -22,7 +22,6 @@ from statebucket.errors import (
 from statebucket.port.expiry import span_ms
 from statebucket.store.conflicts import ShowingCurrent
 from statebucket.store.keys import check_condition, check_deletion, check_wanted
-from statebucket.store.lease_block import ENTER, LeaseBlock
 from statebucket.store.listings import Listings
 from statebucket.store.snapshots import check_snapshot
 from statebucket.store.updates import Updates
@@ -55,7 +54,7 @@ class ObjectStateStore(Updates, Listings):
     def tenant(self, tenant_id: TenantId | str) -> ObjectStateStore:
         self._layout.tenant(tenant_id)
         self.context.check_tenant(tenant_id)
-        return ObjectStateStore(self.context._replace(tenant=tenant_id))
+        return ObjectStateStore(self.context.but(tenant=tenant_id))
 
     def execution(self, execution_id: ExecutionId | str, *, keep: bool = False) -> ExecutionStore:
         from statebucket.store.execution import StoreExecution  # noqa: PLC0415  (see the top)
@@ -63,11 +62,11 @@ class ObjectStateStore(Updates, Listings):
         encode_execution(execution_id)
         if self._tenant is not None:
             self._layout.snapshot(self._tenant, execution_id)  # checks that the id is not too long
-        return StoreExecution(self.context._replace(keep=keep), execution_id)
+        return StoreExecution(self.context.but(keep=keep), execution_id)
 
     def with_deadline(self, deadline: timedelta | float) -> ObjectStateStore:
         read = duration(deadline, "a deadline", longest=DAY)
-        return ObjectStateStore(self.context._replace(deadline=read.total_seconds()))
+        return ObjectStateStore(self.context.but(deadline=read.total_seconds()))
 
     # Snapshots.
 
@@ -170,6 +169,8 @@ class ObjectStateStore(Updates, Listings):
         ttl: timedelta | float,
         wait: timedelta | float | None = None,
     ) -> AbstractAsyncContextManager[Lease]:
+        from statebucket.store.lease_block import LeaseBlock  # noqa: PLC0415  (see the top)
+
         return LeaseBlock(self._leased(execution_id, ttl=ttl, wait=wait))
 
     @contextlib.asynccontextmanager
@@ -379,6 +380,8 @@ def _own(lease: Lease, snapshot: ExecutionSnapshot, if_version: Version | None) 
 
     if not isinstance(lease, StoreLease):
         if hasattr(type(lease), "__aenter__"):
+            from statebucket.store.lease_block import ENTER  # noqa: PLC0415  (see the top)
+
             raise InvalidArgument(f"lease: {ENTER}")
         raise InvalidArgument(
             "lease must be what store.lease(…) yields, as in `async with store.lease(…) as "

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from contextvars import ContextVar
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from statebucket.contract.stats import Stats
 from statebucket.port.forks import new_lock
+
+if TYPE_CHECKING:
+    from statebucket.contract.stats import Stats
 
 Kind = Literal[
     "calls",
@@ -62,5 +64,7 @@ class Counter:
 
     def stats(self) -> Stats:
         """The counts so far."""
+        from statebucket.contract.stats import Stats  # noqa: PLC0415  (off the cold-start path)
+
         with self._lock:
             return Stats(**self._counts)

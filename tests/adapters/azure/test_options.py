@@ -13,7 +13,6 @@ from azure.core.credentials import AzureNamedKeyCredential
 from azure.identity import CredentialUnavailableError
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
-import statebucket_azure
 from statebucket import errors
 from statebucket.port.bucket import Bucket, Location, OpenedBucket
 from statebucket_azure import open_bucket, open_bucket_over_http
@@ -77,8 +76,9 @@ def opened(host: str = "container", path: str = "/p", **options: Any) -> OpenedB
     ],
 )
 def test_what_opens(options: dict[str, Any]) -> None:
-    bucket, prefix = opened(**options)
-    assert prefix == "p"
+    found = opened(**options)
+    bucket = found.bucket
+    assert found.prefix == "p"
     assert isinstance(bucket, Bucket)
     assert (bucket.name, bucket.requires_network) == ("azure", True)
     assert bucket.limits.delete_batch == 256
@@ -300,7 +300,7 @@ def test_without_the_sdk(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
             raise ModuleNotFoundError(name=missing)
         return object()
 
-    monkeypatch.setattr(statebucket_azure, "find_spec", find)
+    monkeypatch.setattr("importlib.util.find_spec", find)
     with pytest.raises(errors.AdapterNotInstalled, match=r"pip install 'statebucket\[azure\]'"):
         opened(account="account1")
 

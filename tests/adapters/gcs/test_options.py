@@ -11,7 +11,6 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud.storage import Client  # type: ignore[import-untyped]
 
-import statebucket_gcs
 from statebucket.errors import AdapterNotInstalled, InvalidArgument, InvalidURL, Unavailable
 from statebucket.port.bucket import Bucket, Location
 from statebucket_gcs import checksums, open_bucket, open_bucket_over_http
@@ -159,14 +158,14 @@ def test_the_sdk_is_only_imported_once_a_bucket_is_opened() -> None:
 def test_a_missing_sdk_is_named_with_the_command_that_installs_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(statebucket_gcs, "find_spec", lambda _: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(AdapterNotInstalled, match=r"pip install 'statebucket\[gcs\]'"):
         open_bucket(location())
 
     def no_parent(name: str) -> None:
         raise ModuleNotFoundError(name)
 
-    monkeypatch.setattr(statebucket_gcs, "find_spec", no_parent)
+    monkeypatch.setattr("importlib.util.find_spec", no_parent)
     with pytest.raises(AdapterNotInstalled):
         open_bucket(location())
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trustme
+from msgspec.structs import replace
 
 from adapters.http.peer import OK, PUT, Connection, Peer
 from statebucket import errors
@@ -199,7 +200,7 @@ def test_a_server_without_tls_cannot_be_reached_with_it(bundle: str) -> None:
         connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     with Peer(serve) as peer:
-        endpoint = peer.endpoint._replace(scheme="https")
+        endpoint = replace(peer.endpoint, scheme="https")
         with pytest.raises(errors.Unavailable, match="cannot be reached") as told:
             asyncio.run(transport(bundle).send(endpoint, PUT, {}))
         assert told.value.outcome == "none"
@@ -211,7 +212,7 @@ def test_a_handshake_that_hangs_ends(bundle: str) -> None:
             connection.receive()
 
     with Peer(serve) as peer:
-        endpoint = peer.endpoint._replace(scheme="https")
+        endpoint = replace(peer.endpoint, scheme="https")
         with pytest.raises(errors.Unavailable, match="cannot be reached") as told:
             asyncio.run(transport(bundle, deadline=0.6).send(endpoint, PUT, {}))
         assert told.value.outcome == "none"

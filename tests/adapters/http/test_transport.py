@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from adapters.http.calls import lost, send, transport
 from adapters.http.peer import GET, PUT, Connection, Peer, answer
@@ -51,7 +52,7 @@ def test_a_body_may_come_in_parts(sizes: tuple[int, ...]) -> None:
 
 def test_the_path_is_sent_as_it_was_signed() -> None:
     with Peer() as peer:
-        endpoint = peer.endpoint._replace(path="/bucket")
+        endpoint = replace(peer.endpoint, path="/bucket")
         headers = {"host": endpoint.host}
         for request in (Request("GET", "", "list-type=2"), Request("GET", "/a~20b/%C3%A4")):
             asyncio.run(transport().send(endpoint, request, headers))

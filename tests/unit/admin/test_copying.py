@@ -389,7 +389,7 @@ async def test_a_snapshot_that_cannot_be_read_is_one_failure(stores: Any, malfor
 
 async def test_a_name_too_long_for_the_destination_is_one_failure(stores: Any) -> None:
     source, target = stores
-    target.context = target.context._replace(layout=Layout("p" * 100))
+    target.context = target.context.but(layout=Layout("p" * 100))
     long = "x" * 950
     for execution in (long, "good"):
         await source.save_snapshot(snapshot(execution))

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from statebucket import errors, open_store
+from statebucket.port import url as url_module
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PASSWORD = "hunter2"
 
@@ -331,3 +338,49 @@ async def test_retention_may_stand_in_the_url(
     assert stored is not None
     expected = None if seconds is None else datetime.fromtimestamp(1000 + seconds, UTC)
     assert stored.expires_at == expected
+
+
+PARTS = st.sampled_from(["s3", "S3", "http", "x1", "1x", "", "a+b", "é"])
+TEXT = st.text(st.sampled_from("ab1.-_~/:?=&%+#;@[]é \\"), max_size=12)
+
+
+@given(
+    st.one_of(
+        st.builds("{}://{}".format, PARTS, TEXT),
+        st.builds("{}://host:{}/{}?{}".format, PARTS, st.integers(-1, 70_000), TEXT, TEXT),
+        TEXT,
+    )
+)
+@example("http://127.0.0.1:65535/x?a=b")
+@example("http://127.0.0.1:65536/x?a=b")
+@example("http://Host:/x")
+def test_a_url_is_taken_apart_as_the_standard_library_does(url: str) -> None:
+    def parts(split: Callable[[str], Any]) -> object:
+        try:
+            found = split(url)
+            whole = (found.scheme, found.netloc, found.path, found.query, found.fragment)
+        except ValueError:
+            return None
+        try:
+            return (*whole, found.hostname, found.port)
+        except ValueError:
+            return whole
+
+    assert parts(url_module.split) == parts(urlsplit)
+
+
+@given(TEXT, TEXT)
+def test_parameters_are_read_as_the_standard_library_does(first: str, second: str) -> None:
+    query = f"{first}&{second}".replace("#", "")
+    try:
+        expected = parse_qsl(query, keep_blank_values=True, strict_parsing=True)
+    except ValueError:
+        expected = None
+    try:
+        read = list(url_module.StoreURL(f"x://h/?{query}").parameters.items())
+    except errors.InvalidURL as error:
+        repeated = expected is not None and len(dict(expected)) < len(expected)
+        refused = "secret" in error.message or "user or password" in error.message or repeated
+        assert expected is None or refused
+    else:
+        assert read == expected

@@ -204,7 +204,8 @@ def test_settings_come_from_options_environment_and_file(
     monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
     assert read_settings(plain).endpoint_url is None
     options = BucketOptions(region="x-y-1", endpoint_url="http://h")
-    assert read_settings(options)[:2] == ("x-y-1", "http://h")
+    read = read_settings(options)
+    assert (read.region, read.endpoint_url) == ("x-y-1", "http://h")
     file.write_text("no section")
     with pytest.raises(InvalidArgument, match="configuration"):
         read_settings(plain)

@@ -13,6 +13,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as SDKCredentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from statebucket_s3.http.signing import Credentials, Signer, timestamp
 
@@ -191,7 +192,7 @@ def test_the_key_of_yesterday_or_of_elsewhere_is_not_used() -> None:
         headers = {"host": "h", "x-amz-date": f"{day}T000000Z"}
         request = AWSRequest("GET", "http://h/", headers=headers)
         request.context["timestamp"] = headers["x-amz-date"]
-        theirs = SigV4Auth(SDKCredentials(*SUITE[:2]), "service", region)
+        theirs = SigV4Auth(SDKCredentials(*astuple(SUITE)[:2]), "service", region)
         canonical = theirs.canonical_request(request)
         expected = theirs.signature(theirs.string_to_sign(request, canonical), request)
         ours = signer.authorization(
