@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from azure.core.pipeline import PipelineResponse
     from azure.storage.blob.aio import ContainerClient
 
+    from statebucket.errors import Unavailable
     from statebucket.port.bucket import Page, PrefixPage
 
 # What reading a page raises that is not the page that was requested.
@@ -50,7 +51,7 @@ async def objects(
         await anext(pages)
         return page_of(_root(replies), container.container_name, prefix, after)
     except _UNREADABLE as error:
-        raise malformed(excerpt(error)) from error
+        raise _malformed(error) from error
 
 
 async def prefixes(
@@ -72,7 +73,7 @@ async def prefixes(
         await anext(pages)
         return prefixes_of(_root(replies), container.container_name, prefix, after)
     except _UNREADABLE as error:
-        raise malformed(excerpt(error)) from error
+        raise _malformed(error) from error
 
 
 def _beginning(how: dict[str, Any], start: str) -> dict[str, Any]:
@@ -82,6 +83,11 @@ def _beginning(how: dict[str, Any], start: str) -> dict[str, Any]:
     version of the service, which does not know it, lists from the beginning.
     """
     return {**how, "params": {"startFrom": start}}
+
+
+def _malformed(error: Exception) -> Unavailable:
+    """The error for a page that is not the one requested, in words that a caller can use."""
+    return malformed(excerpt(error) if isinstance(error, ValueError) else "not a listing")
 
 
 def _root(replies: list[PipelineResponse[Any, Any]]) -> Element:
