@@ -75,6 +75,15 @@ def test_a_long_page_is_read_as_the_parser_reads_it(kinds: list[object]) -> None
     assert len(page.objects) == 60 - blobs.count("hdi_isfolder>t")
 
 
+@pytest.mark.parametrize(("begin", "end"), [("<!--", "-->"), ("<X>", "</X>")])
+def test_blobs_that_stand_elsewhere_are_none_of_the_page(begin: str, end: str) -> None:
+    blobs = "".join(map(blob, range(60)))
+    body = f"{HEAD}{begin}{blobs}{end}{END}".encode()
+    page = page_of(Reply(200, {}, body), "c", "p/", None)
+    assert page == parsed(root_of(body), "c", "p/", None)
+    assert page.objects == []
+
+
 @pytest.mark.parametrize(
     ("text", "other"),
     [

@@ -57,6 +57,11 @@ def test_a_long_page_is_read_as_short_ones_are(forms: list[str]) -> None:
     assert (len(page.objects), page.following) == (60, "t")
 
 
+@pytest.mark.parametrize(("begin", "end"), [("<!--", "-->"), ("<X>", "</X>")])
+def test_entries_that_stand_elsewhere_are_none_of_the_page(begin: str, end: str) -> None:
+    assert read([begin, *(PLAIN.format(n=n) for n in range(60)), end]).objects == []
+
+
 @pytest.mark.parametrize(
     ("text", "other"),
     [
