@@ -67,7 +67,7 @@ class Pool:
         while self._free:
             try:
                 oldest = self._free[0]
-                if oldest.fresh():
+                if oldest is connection or oldest.fresh():
                     break
                 self._free.remove(oldest)
             except (IndexError, ValueError):  # another thread was quicker
