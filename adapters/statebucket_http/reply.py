@@ -59,6 +59,11 @@ class ReplyReader:
         self._head = self._body = self.reply = None
         self.reusable = False
 
+    @property
+    def in_body(self) -> bool:
+        """Whether the head is read, and more of the body is to come."""
+        return self._body is not None
+
     def target(self) -> memoryview:
         """Where the next bytes go; never empty, and to be released before `advance`."""
         if self._body is not None:

@@ -123,14 +123,22 @@ class TLSConnection(Connection):
         reader, tls = self.reader, self.tls
         while True:
             target = reader.target()
+            room, count, more = len(target), 0, True
             try:
-                count = int(tls.read(len(target), target))
+                count = int(tls.read(room, target))
+                while reader.in_body and 0 < count < room:  # a record at a time, of 16 KiB
+                    part = int(tls.read(room - count, target[count:]))
+                    if not part:
+                        break
+                    count += part
             except SSLWantReadError:
-                return False
+                more = False
             except (SSLZeroReturnError, SSLEOFError):
-                count = 0
+                pass  # what came before its end counts, and the next read finds that again
             target.release()
             if not count:
+                if not more:
+                    return False
                 reader.end()
                 return True
             if reader.advance(count):
@@ -138,6 +146,8 @@ class TLSConnection(Connection):
                 if (self._in.pending or tls.pending()) and not self._only_tickets():
                     reader.reusable = False
                 return True
+            if not more:
+                return False
 
     def expected(self) -> bool:
         """See `Connection.expected`; new tickets are."""

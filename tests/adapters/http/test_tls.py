@@ -251,12 +251,54 @@ def cut_with_goodbye(connection: Connection) -> None:
     connection.sock.unwrap()
 
 
-@pytest.mark.parametrize("serve", [cut, cut_with_goodbye])
+LONG = bytes(100_000)  # seven records
+
+
+def cut_between_records(connection: Connection) -> None:
+    connection.request()
+    connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n")
+    connection.send(LONG)
+
+
+def cut_between_records_with_goodbye(connection: Connection) -> None:
+    cut_between_records(connection)
+    assert isinstance(connection.sock, ssl.SSLSocket)
+    connection.sock.unwrap()
+
+
+@pytest.mark.parametrize(
+    "serve",
+    [cut, cut_with_goodbye, cut_between_records, cut_between_records_with_goodbye],
+)
 def test_a_reply_that_is_cut_short_is_lost(issuer: trustme.CA, bundle: str, serve: object) -> None:
     with Peer(serve, tls=context(issuer)) as peer:  # type: ignore[arg-type]
         with pytest.raises(errors.Unavailable, match="was lost") as told:
             asyncio.run(send(transport(bundle), peer))
         assert told.value.outcome == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("fields", "sent"),
+    [
+        (b"", LONG),
+        (b"Transfer-Encoding: chunked\r\n", b"186a0\r\n" + LONG + b"\r\n0\r\n\r\n"),
+    ],
+    ids=["to the end", "in chunks"],
+)
+def test_a_body_of_many_records_and_no_told_length_is_read_whole(
+    issuer: trustme.CA, bundle: str, fields: bytes, sent: bytes
+) -> None:
+    def serve(connection: Connection) -> None:
+        connection.request()
+        connection.send(b"HTTP/1.1 200 OK\r\n" + fields + b"\r\n")
+        connection.send(sent)
+        assert isinstance(connection.sock, ssl.SSLSocket)
+        connection.sock.unwrap()
+
+    with Peer(serve, tls=context(issuer)) as peer:
+        reply = asyncio.run(send(transport(bundle), peer))
+        assert reply.body == LONG
+        assert reply.framed is bool(fields)
 
 
 def test_a_connection_that_the_peer_closed_is_noticed_before_use(
