@@ -1,7 +1,7 @@
-"""The bodies of replies: where their bytes go as they come, and where they end; without a socket.
+"""The bodies of replies: where received bytes go, and where a body ends; without a socket.
 
-Each kind offers a place for the next bytes (`target`), learns how many came (`advance`, True at the
-body's end) and that the connection ended (`end`), and then has the body (`value`). `framed` is
+Each kind has a buffer for the next bytes (`target`), is told how many arrived (`advance`, True at
+the body's end) or that the connection ended (`end`), and then has the body (`value`). `framed` is
 whether it has an end of its own, so that a truncated one is an error.
 """
 
@@ -13,7 +13,7 @@ from io import BytesIO
 from statebucket_http.head import MAX_HEAD, BadReply
 
 _PIECE = 64 * 1024
-_FIRST = 1024 * 1024  # bytes to make room for at first, whatever length the peer tells
+_FIRST = 1024 * 1024  # bytes to allocate at first, whatever length the peer announces
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[^\r\n\x00]*)?")
 _MAX_LINE = 4096
 
@@ -23,7 +23,7 @@ class SizedBody:
 
     Args:
         length: Its length in bytes, at least 1.
-        begun: What of it came with the head.
+        begun: The bytes of it that came with the head.
     """
 
     framed = True
@@ -38,7 +38,7 @@ class SizedBody:
         self._view[: self._at] = begun
 
     def _grow(self) -> memoryview:
-        """Makes room for as much again as has come: a peer that lies costs no memory."""
+        """Doubles the buffer: a peer that announces too much costs no memory."""
         self._room = min(self._length, max(_FIRST, 2 * self._at))
         self._buffer.seek(self._room - 1)
         self._buffer.write(b"\0")
@@ -72,7 +72,7 @@ class OpenBody:
     """A body that ends with the connection.
 
     Args:
-        begun: What of it came with the head.
+        begun: The bytes of it that came with the head.
         most: The most bytes that it may have.
     """
 
@@ -101,7 +101,7 @@ class OpenBody:
             raise BadReply(f"its body is longer than {self._most} bytes")
 
     def end(self) -> None:
-        """Takes the connection's end for the body's."""
+        """Treats the end of the connection as the end of the body."""
 
     def value(self) -> bytes:
         """The whole body."""
@@ -112,7 +112,7 @@ class ChunkedBody:
     """A body in chunks, with or without trailers, which are read and dropped.
 
     Args:
-        begun: What of it came with the head.
+        begun: The bytes of it that came with the head.
         most: The most bytes that it may have.
 
     Attributes:

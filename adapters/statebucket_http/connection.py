@@ -1,4 +1,4 @@
-"""A connection: a socket that never blocks, with or without TLS, and what is known about it."""
+"""A connection: a non-blocking socket, with or without TLS, and its state."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _POLL = hasattr(select, "poll")
 
 
 class Socket(socket.socket):
-    """A TCP socket that is closed in silence when it is no longer used.
+    """A TCP socket that is closed without a warning when it is garbage-collected.
 
-    A store that no one has shut down, in a program that ends, is nothing to warn of.
+    A store that was not shut down, in a program that ends, needs no warning.
     """
 
     def __del__(self) -> None:
@@ -45,10 +45,11 @@ class Connection:
         sent: Whether a byte of the request may have left.
         unsent: Whether something that was written has not been handed to the system yet.
         session_due: Whether its TLS session is still to be noted for the next connection.
-        moved: Counts what arrived and left: what stands still is stalled.
+        moved: Counts the bytes that arrived and left: if it does not grow, the connection has
+            stalled.
         generation: By which its pool knows whether it is to be kept.
         step: What it is waiting for, where something is.
-        future: Who is to be woken then.
+        future: The waiter to wake then.
     """
 
     __slots__ = (
@@ -114,7 +115,7 @@ class Connection:
 
         Raises:
             OSError: The connection is lost.
-            BadReply: What came is no reply, or the connection ended within it.
+            BadReply: The bytes are not a reply, or the connection ended within it.
         """
         reader = self.reader
         while True:
@@ -170,7 +171,7 @@ class Connection:
         return bool(poll.poll(seconds * 1000))
 
     def close(self) -> None:
-        """Closes it at once, whatever is under way; can be called again."""
+        """Closes it at once, even during a request; may be called again."""
         owner = self.owner
         if owner is not None:
             owner.release(self)

@@ -1,4 +1,4 @@
-"""Services that give keys and tokens: requests that block, and are few."""
+"""Services that give keys and tokens, by a few blocking requests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class CredentialService:
         endpoint: Where it is.
         patience: Seconds that a caller has for it, at most `PATIENCE`; after a third of them in
             which nothing moves the connection is given up.
-        near: Whether it is this machine's own, so that proxies of the environment are not used.
+        near: Whether it belongs to this machine, so that the environment's proxies are not used.
         ca_bundle: As for `statebucket_http.transport.Transport`, and so the next two.
         ca_setting: Where that is set.
         authorities: Who issues its certificates.
@@ -66,7 +66,7 @@ class CredentialService:
 
         Args:
             request: The request; its own headers are not sent.
-            headers: The headers but for ``host``.
+            headers: The headers, except ``host``.
 
         Raises:
             StateBucketError: As of `statebucket_http.transport.Transport.send`.
@@ -80,21 +80,21 @@ class CredentialService:
 
 
 def lacking(what: str, error: Unavailable, hint: str = "") -> Unavailable:
-    """The error for what a service would have given, of the same kind: it may be for good.
+    """The error for a key or token that is missing, of the same kind as the service's error.
 
     Args:
-        what: What there is none of, for the message.
+        what: The missing key or token, for the message.
         error: Why the service did not answer.
-        hint: What to look at, for the message.
+        hint: What to check, for the message.
     """
     text = f"{what}: {error.message}{hint and f' ({hint})'}"
     return type(error)(text, outcome=error.outcome, code=error.code)
 
 
 def decoded(reply: Reply, kind: type[T]) -> T | None:
-    """The JSON that a service has replied; None where it is not of this kind.
+    """The JSON of a service's reply; None if it is not of this type.
 
-    No error comes with it, since that of a decoder may show a part of a token.
+    It raises no decoding error, which might show a part of a token.
     """
     try:
         return msgspec.json.decode(reply.body, type=kind)

@@ -16,8 +16,9 @@ _SETTLED = 0.1  # seconds after which a loop stops watching an unused connection
 class Pool:
     """Connections that are unused, the latest used first.
 
-    What an event loop watches is used by that loop alone; the rest is anyone's. No lock is needed,
-    which a fork could leave locked: each step on a list is one of the interpreter's.
+    A connection that an event loop watches is used by that loop only; any caller may use the
+    others. There is no lock, which a fork could leave locked: each operation on a list is atomic in
+    the interpreter.
 
     Args:
         most: How many unused connections are kept, for each loop.
@@ -35,8 +36,8 @@ class Pool:
     def take(self, waits: Waits) -> Connection | None:
         """An open connection; None where there is none.
 
-        One that the peer has closed is found out, and so is one that is older than it should be,
-        as all are after the process was frozen.
+        One that the peer has closed is not used, nor one that was unused for too long, as all were
+        after the process was frozen.
         """
         watched = self._watched.get(waits)
         for kept in (watched, self._free):
@@ -52,7 +53,7 @@ class Pool:
         return None
 
     def put(self, waits: Waits, connection: Connection) -> None:
-        """Keeps a connection that has done its request, unless there is no room or use for it."""
+        """Keeps a connection after its request, unless there is no room or use for it."""
         if connection.generation != self.generation:
             connection.close()
             return
@@ -82,7 +83,7 @@ class Pool:
             connection.close()
 
     def let_go(self, waits: Waits) -> None:
-        """Has a loop no longer watch what it has not used for a moment; others may use that."""
+        """Makes a loop stop watching what it has not used for a moment; others may use that."""
         kept = self._watched.get(waits, [])
         now = time.monotonic()
         for connection in [one for one in kept if now - one.unused_since[0] > _SETTLED]:
@@ -99,7 +100,7 @@ class Pool:
                     self._free.append(connection)
 
     def close(self, waits: Waits | None) -> None:
-        """Closes what is unused, and later on what is in use now.
+        """Closes unused connections now, and those in use after their request.
 
         Args:
             waits: The way to wait of the caller.
@@ -113,7 +114,7 @@ class Pool:
                 owner.later(partial(_close, kept))
 
     def abandon(self) -> None:
-        """Closes, in a child process, its parent's connections, which go on there."""
+        """In a child process, closes its copies of the parent's connections."""
         for kept in (self._free, *self._watched.values()):
             for connection in kept:
                 connection.owner = None  # the parent's selector must not be touched

@@ -1,8 +1,8 @@
-"""Sends one request and reads its reply, whole; knows no service.
+"""Sends one request and reads its whole reply; knows no service.
 
 HTTP/1.1 over sockets of its own, which belong to the process: they serve the next ``asyncio.run``
-too. Nothing is sent twice, no redirect is followed, no thread runs and nothing is left for the end
-of the interpreter.
+too. Nothing is sent twice, no redirect is followed, no thread runs, and nothing needs closing at
+interpreter exit.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ class Transport:
         a signature.
 
         Args:
-            endpoint: Where to.
-            request: What; its own headers are not sent, but ``headers``.
+            endpoint: Where to send it.
+            request: The request; ``headers`` are sent instead of its own.
             headers: All headers, the signature included.
 
         Raises:
@@ -113,8 +113,8 @@ class Transport:
         except (OSError, BadReply) as error:
             sent = connection.sent
             connection.close()
-            # It may be one of many that died while the process was frozen. They are not tried one
-            # after the other.
+            # Many connections may have died while the process was frozen. They must not be tried
+            # one after the other.
             peer.pool.close(waits)
             raise self._lost(peer, error, sent=sent) from error
         except BaseException:  # cancelled: a dead connection may be why

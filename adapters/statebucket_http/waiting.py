@@ -1,12 +1,11 @@
-"""Waiting for a connection: the only part that knows how the program does it.
+"""Waiting for a connection: the only module that knows how the program waits.
 
-There are two ways. In an event loop the loop watches the sockets, and wakes who waits for them.
-Where a loop cannot do that (Windows' Proactor loop) a thread waits by itself, and so does the
-caller's own on the blocking store, which has no loop.
+There are two ways. An event loop watches the sockets, and wakes the tasks that wait for them. If a
+loop cannot do that (Windows' Proactor loop), a thread waits; on the blocking store, which has no
+loop, the caller's own thread does.
 
-In both, what does not move for ``limit`` seconds has stalled. A connection moves when something
-arrives or leaves; what has been handed to the system and lies in its buffer moves, too, while the
-peer takes it.
+In both, a connection that does not move for ``limit`` seconds has stalled. It moves when bytes
+arrive or leave, and also while the peer takes bytes from the system's send buffer.
 """
 
 from __future__ import annotations

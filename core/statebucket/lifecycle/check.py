@@ -1,4 +1,4 @@
-"""Whether a bucket's lifecycle rules do what TTLs need, and nothing that would lose state."""
+"""Checks that a bucket's lifecycle rules do what TTLs need, and do not delete state early."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from statebucket.lifecycle.rules import Scope
     from statebucket.port.lifecycle import Lifecycle, Rule, UnreadableRules
 
-# The parts of a rule, and whether its days must be just those that are needed: TTLs end by them.
+# The parts of a rule, and whether its days must be exact because TTLs end by them.
 _PARTS = {
     "expiration_days": True,
     "custom_time_days": True,
@@ -29,7 +29,7 @@ _DOES = {
     "expiration_days": "removes objects with a TTL of up to {days}",
     "custom_time_days": "removes expired objects",
     "noncurrent_days": "removes versions that are no longer current",
-    "expired_delete_markers": "removes delete markers with nothing behind them",
+    "expired_delete_markers": "removes delete markers that hide no version",
     "abort_uploads_days": "aborts unfinished multipart uploads",
 }
 _APPLY = Remedy(call="apply_lifecycle(dry_run=False)", command="statebucket lifecycle apply")
@@ -42,11 +42,11 @@ _FOREIGN = Remedy(advice="correct or remove that rule, which apply_lifecycle lea
 
 
 def compare(needed: Sequence[Rule], found: Lifecycle, scope: Scope) -> LifecycleReport:
-    """Holds the rules of a bucket to those that are needed.
+    """Compares the rules of a bucket with those that are needed.
 
     Args:
-        needed: What a store needs; see `statebucket.lifecycle.rules.needed_rules`.
-        found: What the bucket has.
+        needed: The rules that a store needs; see `statebucket.lifecycle.rules.needed_rules`.
+        found: The rules that the bucket has.
         scope: The store's part of the bucket.
     """
     findings = list(dangers(found.rules, scope))
@@ -62,13 +62,13 @@ def compare(needed: Sequence[Rule], found: Lifecycle, scope: Scope) -> Lifecycle
 def unseen(
     needed: Sequence[Rule], why: UnreadableRules, scope: Scope, *, root: str = ""
 ) -> LifecycleReport:
-    """The report for a service that does not show its rules to those who use the bucket.
+    """The report for a service that does not show its rules to users of the bucket.
 
     Args:
-        needed: What a store needs.
-        why: What the adapter says of it.
+        needed: The rules that a store needs.
+        why: The adapter's reason.
         scope: The store's part of the bucket.
-        root: What prefixes begin with there; see `statebucket.port.lifecycle.LifecyclePort`.
+        root: What the service puts before prefixes; see `statebucket.port.lifecycle.LifecyclePort`.
     """
     needed, tag = rooted(needed, root), scope.removal.tag
     classes = [rule.tags[tag] for rule in needed if tag in rule.tags]
@@ -99,7 +99,7 @@ SWEPT = RuleFinding(
 
 
 def _judged(needed: Rule, part: str, found: Lifecycle, scope: Scope) -> Iterator[RuleFinding]:
-    """What is to say about one part of a rule, once for all prefixes it is true of."""
+    """The findings about one part of a rule, one for all prefixes with the same problem."""
     said: dict[tuple[Kind, str, Remedy, bool], list[str]] = {}
     fix = _MODULE if found.terraform else _APPLY
 
@@ -110,7 +110,7 @@ def _judged(needed: Rule, part: str, found: Lifecycle, scope: Scope) -> Iterator
         rules = found.rules
         by = _shortening(needed, part, prefix, rules)
         if by is not None and theirs(by):
-            # No rule of ours can undo it; whether ours is there is another question.
+            # No rule of ours can undo it, whether ours exists or not.
             said.setdefault(("wrong", _shortened(by, part), _FOREIGN, False), []).append(prefix)
             rules = tuple(rule for rule in rules if not theirs(rule))
         verdict = _verdict(needed, part, prefix, rules)
@@ -191,20 +191,20 @@ def _ids(needed: Rule, prefix: str) -> set[str]:
 
 
 def _lookalikes(found: Lifecycle, scope: Scope) -> Iterator[RuleFinding]:
-    """Rules that only their days tell from ours: they are somebody else's."""
+    """Rules that differ from ours only in their days: they belong to someone else."""
     for rule in found.rules:
         if found.terraform or is_ours(rule, scope):
             continue
-        # One by which TTLs end is found to be wrong if its days are.
+        # A rule by which TTLs end is reported as wrong if its days are.
         if not removes_expired(rule) and resembles_ours(rule, scope):
             yield RuleFinding(
                 kind="note",
-                message=f"{rule.shown} does what a rule of ours does, after other days: taken for "
-                "somebody else's, and left as it is",
+                message=f"{rule.shown} does what a rule of ours does, but after other days: it is "
+                "taken for someone else's, and left as it is",
             )
 
 
 def _outlined(rule: Rule) -> str:
-    """One that no tag tells."""
+    """Whether no tag distinguishes a rule."""
     parts = [f"{name}={getattr(rule, name)}" for name in _PARTS if _does(rule, name)]
     return f"{rule.id.rpartition('-')[2]} ({', '.join(parts)})"

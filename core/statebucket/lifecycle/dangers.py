@@ -1,4 +1,4 @@
-"""Rules that take state away before it has expired, whoever wrote them."""
+"""Rules that delete or archive state before it has expired, whoever wrote them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def dangers(rules: Sequence[Rule], scope: Scope) -> Iterator[RuleFinding]:
     """A finding for each rule that deletes or archives objects of the store early.
 
     Args:
-        rules: The bucket's.
-        scope: The store's part of it.
+        rules: The bucket's rules.
+        scope: The store's part of the bucket.
     """
     for rule in rules:
         reached = [
@@ -30,7 +30,7 @@ def dangers(rules: Sequence[Rule], scope: Scope) -> Iterator[RuleFinding]:
         ]
         if not (rule.enabled and reached) or tenant_of(rule, scope) is not None:
             continue
-        remedy = Remedy(advice=f"remove {rule.shown} or give it a prefix that no state is below")
+        remedy = Remedy(advice=f"remove {rule.shown} or give it a prefix with no state below it")
         if _takes_early(rule, reached, scope.removal.tag):
             yield RuleFinding(
                 kind="dangerous",
@@ -43,14 +43,14 @@ def dangers(rules: Sequence[Rule], scope: Scope) -> Iterator[RuleFinding]:
             yield RuleFinding(
                 kind="dangerous",
                 rule=rule.id,
-                message=f"{rule.shown} moves objects below {', '.join(reached)} to where they "
-                "cannot be read at once",
+                message=f"{rule.shown} moves objects below {', '.join(reached)} to an "
+                "archive, where they cannot be read at once",
                 remedy=remedy,
             )
 
 
 def _from(rule: Rule) -> str:
-    """From when on a rule deletes."""
+    """When a rule deletes objects."""
     if rule.expiration_date is not None:
         return f"from {rule.expiration_date} on"
     if rule.before is not None:
@@ -59,13 +59,13 @@ def _from(rule: Rule) -> str:
 
 
 def _takes_early(rule: Rule, reached: Sequence[str], tag: str) -> bool:
-    """Whether a rule deletes current objects of ours that have not expired, or never do."""
+    """Whether a rule deletes current objects of ours that have not expired, or never expire."""
     if rule.expiration_days is None or rule.custom_time_days is not None:
-        return False  # noncurrent versions and unfinished uploads are no state
+        return False  # noncurrent versions and unfinished uploads are not state
     if not rule.tags:
         return True
-    # No object of ours has another tag. One of our classes that is shortened for a whole area is
-    # found to be wrong; one that is shortened for a part of an area is found here.
+    # No object of ours has another tag. If a class is shortened for a whole area, the check reports
+    # the rule as wrong; if only for a part of an area, it is found here.
     days = rule.tags.get(tag, "") if set(rule.tags) == {tag} else ""
     if not days.isascii() or not days.isdecimal() or rule.expiration_days >= int(days):
         return False

@@ -26,7 +26,7 @@ class LifecycleManager:
         port: The adapter; None for one without lifecycle rules.
         prefix: The store's prefix, without a slash at either end.
         areas: The prefixes that the store writes below, each with its closing slash.
-        owner_index: Whether the store keeps owner records, as the Terraform module must know.
+        owner_index: Whether the store has owner records, which the Terraform module must know.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class LifecycleManager:
     def _plan(
         self, found: Lifecycle | UnreadableRules | None
     ) -> tuple[LifecyclePlan, list[Rule] | None]:
-        """The plan, and all rules to write; None where nothing is to be written."""
+        """The plan, and all rules to write; None if nothing is to be written."""
         report = self._report(found)
         plan = LifecyclePlan(applied=False, report=report)
         fixable = any(finding.fixable for finding in report.findings)
@@ -89,11 +89,11 @@ class LifecycleManager:
         return plan, rules
 
     def _module_input(self, found: Lifecycle) -> str:
-        """What makes the Terraform module write the rules that this store needs."""
+        """The input with which the Terraform module writes the rules that this store needs."""
         prefix = msgspec.json.encode(self._scope.prefix).decode()
         known = digest(self._scope.prefix) in found.terraform_prefixes
         if known and len(found.terraform_prefixes) == 1:
-            # The module has this very prefix, so that its own rules were changed or are old.
+            # The module has this prefix, so its own rules were changed or are outdated.
             return "\n".join(
                 [
                     "# `terraform apply` of the module restores its rules; its input must be",
@@ -104,11 +104,12 @@ class LifecycleManager:
         rules = needed_rules(self._scope, id_start=TERRAFORM_ID)
         text = msgspec.json.format(msgspec.json.encode([rule.plain() for rule in rules]), indent=2)
         lines = [
-            "# These, beside the entries that extra_lifecycle_rules has already, which stay:",
+            "# Add these to the entries that extra_lifecycle_rules has already:",
             f"extra_lifecycle_rules = {text.decode()}",
         ]
         if known:
-            # Of several prefixes, one is the module's own and the others came as extra rules.
+            # If there are several prefixes, one is the module's own and the others came as extra
+            # rules.
             lines.insert(
                 0,
                 "# `terraform apply` of the module restores its rules, if its prefix is "

@@ -1,8 +1,8 @@
 """The temporary rule by which a bucket removes one tenant: what it is, and how it is recognised.
 
-It deletes whatever lies below the tenant's prefix a day after its write. Whose it is stands in its
-prefix, which ends with a slash, so that no other tenant's begins with it; since when, in its id.
-Where rules have no ids it is recognised by its form.
+It deletes everything below the tenant's prefix a day after it was written. Its prefix, which ends
+with a slash so that no other tenant's begins with it, says which tenant it removes; its id says
+since when. Where rules have no ids it is recognised by its form.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _id_start(scope: Scope) -> str:
 
 
 def started_on(rule: Rule) -> date | None:
-    """The day that a rule was written, where its id holds it."""
+    """The day on which a rule was written, if its id contains it."""
     found = _STARTED.match(rule.id)
     try:
         return None if found is None else datetime.strptime(found[1], "%Y%m%d").date()  # noqa: DTZ007
@@ -101,7 +101,7 @@ def started_on(rule: Rule) -> date | None:
 
 
 def due(started: date) -> datetime:
-    """When a rule has come to all that was there on the day it was written.
+    """When a rule has removed everything that existed on the day it was written.
 
     S3 rounds a day after the write up to the next midnight UTC, which no other service exceeds.
     """
@@ -120,8 +120,8 @@ def offboardings(found: Lifecycle, scope: Scope) -> Iterator[RuleFinding]:
         yield RuleFinding(
             kind="note",
             rule=rule.id,
-            message=f"{rule.shown} removes tenant {tenant_id!r} for delete_tenant{when}: whatever "
-            f"is written below {rule.prefixes[0]} is deleted {DAYS} day later",
+            message=f"{rule.shown} removes tenant {tenant_id!r} for delete_tenant{when}: all "
+            f"written below {rule.prefixes[0]} is deleted {DAYS} day later",
             remedy=Remedy(
                 advice=f"run this until nothing is left of it{then}",
                 call=f'{_OPERATION}({tenant_id!r}, by="lifecycle")',
@@ -151,18 +151,18 @@ class TenantRule:
         return await self._port.read_lifecycle()
 
     def among(self, found: Lifecycle | UnreadableRules) -> Rule | None:
-        """The tenant's rule among those of the bucket, if it is there."""
+        """The tenant's rule among those of the bucket, if it exists."""
         rules = found.rules if isinstance(found, Lifecycle) else ()
         return next((r for r in rules if tenant_of(r, self._scope) == self._tenant), None)
 
     async def write(self, today: date) -> Rule:
-        """Writes it, unless it is there: 2 requests.
+        """Writes the rule, unless it exists: 2 requests.
 
         Args:
             today: The day, in UTC.
 
         Raises:
-            UnsupportedOperation: The rules cannot be written from here, or Terraform owns them.
+            UnsupportedOperation: statebucket cannot write the rules, or Terraform owns them.
         """
 
         def decide(found: Lifecycle | UnreadableRules) -> tuple[Rule, Sequence[Rule] | None]:
@@ -176,7 +176,7 @@ class TenantRule:
         return rule
 
     async def remove(self) -> None:
-        """Removes it, and leaves the others as they are: 2 requests."""
+        """Removes the rule, and leaves the others as they are: 2 requests."""
 
         def decide(found: Lifecycle | UnreadableRules) -> tuple[None, Sequence[Rule] | None]:
             if self.among(found) is None:
@@ -187,7 +187,7 @@ class TenantRule:
         await rewritten(_OPERATION, self._port, decide)
 
     def writable(self, found: Lifecycle | UnreadableRules) -> Lifecycle:
-        """The rules, where they may be written from here.
+        """The rules, if statebucket may write them.
 
         Raises:
             UnsupportedOperation: They may not; the message says what to do instead.
@@ -218,7 +218,7 @@ class TenantRule:
         return f'{INPUT} = ["{segment}"]'
 
     def module_input(self, found: Lifecycle) -> str:
-        """What makes the Terraform module write the rule."""
+        """The input with which the Terraform module writes the rule."""
         known = digest(self._scope.prefix) in found.terraform_prefixes
         if known and len(found.terraform_prefixes) == 1:
             return self._input

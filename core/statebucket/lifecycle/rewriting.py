@@ -1,4 +1,4 @@
-"""Changing a bucket's rules, which somebody else may be changing at the same time."""
+"""Changing a bucket's rules while someone else may be changing them too."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MAX_TRIES = 5  # at a change that somebody else's keeps overtaking
+MAX_TRIES = 5  # to write rules that someone else keeps changing
 
 
 async def rewritten(
@@ -23,18 +23,19 @@ async def rewritten(
     port: LifecyclePort,
     decide: Callable[[Lifecycle | UnreadableRules], tuple[T, Sequence[Rule] | None]],
 ) -> tuple[T, bool]:
-    """Reads a bucket's rules and writes what is decided on them: 2 requests, 1 if that is nothing.
+    """Reads a bucket's rules and writes changed ones: 2 requests, 1 if nothing changes.
 
     Args:
         operation: The public call, for the error.
         port: The adapter.
-        decide: Makes of what was read a result, and all rules to write; None for none to write.
+        decide: Takes the rules that were read, and returns a result and all rules to write; None to
+            write none.
 
     Returns:
         The result, and whether rules were written.
 
     Raises:
-        Unavailable: Somebody else kept changing them.
+        Unavailable: Someone else kept changing them.
     """
     for _ in range(MAX_TRIES):
         found = await port.read_lifecycle()
@@ -44,7 +45,7 @@ async def rewritten(
         try:
             await port.write_lifecycle(rules, found)
         except PreconditionFailed:
-            continue  # somebody else has changed the rules since: their change must survive
+            continue  # someone else has changed the rules since: that change must survive
         return result, True
     raise Unavailable(
         f"{operation}: gave up after {MAX_TRIES} attempts: the bucket's rules kept changing "

@@ -1,11 +1,11 @@
 """Lifecycle rules: those that TTLs need, as data, and those of a bucket, in the same terms.
 
-A `Rule` is what the services' rules have in common. Adapters translate; what rules mean for state
-is decided by `statebucket.lifecycle.check`, what to write by `statebucket.lifecycle.manager`. The
-Terraform modules state the same rules once more, and a test compares the two.
+A `Rule` is what the services' rules have in common. Adapters translate.
+`statebucket.lifecycle.check` decides what rules mean for state, and `statebucket.lifecycle.manager`
+what to write. The Terraform modules repeat the same rules, and a test compares the two.
 
 Rules name our prefixes with their closing slash: a tag or a custom time elsewhere in the bucket may
-be somebody else's.
+belong to someone else.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ ABORT_UPLOADS_DAYS = 1
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """The part of a bucket that is one store's, as its rules need to know it.
+    """One store's part of a bucket, as far as rules need to know it.
 
     Attributes:
         prefix: The store's prefix, without a slash at either end; empty for the whole bucket.
         areas: The prefixes that the store writes below, each with its closing slash; that of the
             tenants comes first.
-        removal: How the service's rules remove what has expired.
+        removal: How the service's rules remove expired objects.
     """
 
     prefix: str
@@ -49,7 +49,7 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 def digest(prefix: str) -> str:
-    """What stands for a store's prefix in ids and labels."""
+    """A short digest that represents a store's prefix in ids and labels."""
     return hashlib.sha256(prefix.encode()).hexdigest()[:8]
 
 
@@ -120,7 +120,8 @@ def rooted(rules: Sequence[Rule], root: str) -> list[Rule]:
 def is_ours(rule: Rule, scope: Scope) -> bool:
     """Whether a rule that was found is one that we wrote for this store's prefix.
 
-    By its id; where rules have none, by having the form, the prefixes and the days of one of ours.
+    It is recognized by its id; where rules have no ids, by the form, the prefixes and the days of
+    one of ours.
     """
     if rule.id:
         return rule.id.startswith(own_id(scope.prefix))
@@ -141,7 +142,7 @@ def resembles_ours(rule: Rule, scope: Scope) -> bool:
 
 
 def _nameless(scope: Scope) -> list[Rule]:
-    """The rules of ours that are known by their form."""
+    """Our rules that are recognized by their form."""
     return [rule for rule in needed_rules(scope) if not rule.id]
 
 
@@ -163,10 +164,10 @@ def _form(rule: Rule) -> tuple[object, ...]:
 
 
 def merge(found: Sequence[Rule], needed: Sequence[Rule], scope: Scope) -> list[Rule]:
-    """The rules to write: the foreign ones as they were found, ours as they must be.
+    """The rules to write: foreign ones as they were found, ours as they must be.
 
-    Where rules have no ids, a foreign rule that has the form of one of ours, but other days to
-    keep versions or uploads, stands for ours below its prefixes.
+    Where rules have no ids, a foreign rule with the form of one of ours, but other days to keep
+    versions or uploads, replaces ours below its prefixes.
     """
     foreign = [rule for rule in found if not is_ours(rule, scope)]
     theirs = [rule for rule in foreign if resembles_ours(rule, scope)]
@@ -175,7 +176,7 @@ def merge(found: Sequence[Rule], needed: Sequence[Rule], scope: Scope) -> list[R
 
 
 def _beside(rule: Rule, theirs: Sequence[Rule]) -> Rule:
-    """What a rule of ours is needed for beside somebody else's of the same form."""
+    """What one of our rules is still needed for beside a foreign rule of the same form."""
     if rule.id or removes_expired(rule):
         return rule
     taken = {prefix for other in theirs if _form(other) == _form(rule) for prefix in other.prefixes}
@@ -184,5 +185,5 @@ def _beside(rule: Rule, theirs: Sequence[Rule]) -> Rule:
 
 
 def removes_expired(rule: Rule) -> bool:
-    """Whether TTLs end by a rule of ours, so that other days than its own are wrong."""
+    """Whether TTLs end by one of our rules, so that any other days are wrong."""
     return rule.custom_time_days is not None or rule.expiration_days is not None
