@@ -19,7 +19,7 @@ from strands.hooks import (
 from strands.session import SnapshotSessionManager
 
 from statebucket.given import asynchronous_store, duration
-from statebucket_strands import holds
+from statebucket_strands import leases
 from statebucket_strands.session_storage import SessionStorage
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class StatebucketSessionManager(SnapshotSessionManager):
             given, ttl=ttl, session_id=session_id, check=self._check, failed=self._failed
         )
         self._loaded: dict[str, ReferenceType[LocalAgent]] = {}  # which last loaded or saved
-        self._shares: WeakKeyDictionary[object, list[holds.Share]] = WeakKeyDictionary()
+        self._shares: WeakKeyDictionary[object, list[leases.Share]] = WeakKeyDictionary()
         super().__init__(session_id, storage=self._session, **options)
 
     def register_hooks(self, registry: HookRegistry, **kwargs: Any) -> None:  # noqa: ANN401
@@ -140,7 +140,7 @@ class StatebucketSessionManager(SnapshotSessionManager):
     async def _enter(self, invoked: object) -> None:
         session = self._session.store.execution(self.session_id)
         taking = session.lease(ttl=self._lease_ttl, wait=self._wait)
-        share = await holds.share(self, taking, self._lease_ttl)
+        share = await leases.share(self, taking, self._lease_ttl)
         share.expect()
         live = [one for one in self._shares.get(invoked, ()) if one.hold.live]
         self._shares[invoked] = [*live, share]
@@ -171,12 +171,12 @@ class StatebucketSessionManager(SnapshotSessionManager):
 
     def _check(self) -> None:
         """Raises if the current invocation's lease is lost."""
-        held = holds.current(self)
+        held = leases.current(self)
         if held is not None:
             held.lease.check()
 
     async def _failed(self) -> None:
         """Gives the lease up if the last save of an invocation failed: no more hooks are called."""
-        held = holds.current(self)
+        held = leases.current(self)
         if held is not None:
             await held.end_expected()

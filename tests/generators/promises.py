@@ -251,7 +251,7 @@ CASES = [
         "Cancelled at any await or request: the old value or the new, nothing left open",
         (
             "faults.test_cancellation:*",
-            "unit.store.test_request_limiter:test_a_cancelled_call_leaves_its_place_to_the_next",
+            "unit.store.test_limiter:test_a_cancelled_call_leaves_its_place_to_the_next",
         ),
     ),
     Case(
