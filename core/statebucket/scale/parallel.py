@@ -107,7 +107,8 @@ async def in_processes(
         await asyncio.gather(*running)
     finally:
         for task in running:
-            task.cancel()
+            if not task.cancelling():  # a second cancellation would end its clean-up half-way
+                task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
     return pool.total
 
