@@ -43,7 +43,7 @@ def open_bucket_over_http(location: Location) -> OpenedBucket:
     Raises:
         InvalidURL: The URL names no container or account, or its prefix breaks a rule.
         InvalidArgument: An option is unknown or not what it may be.
-        InvalidCredentials: The key or signature to use is none.
+        InvalidCredentials: The key or signature is not valid.
     """
     from statebucket_azure.http.bucket import HTTPBucket  # noqa: PLC0415  (only where it is used)
     from statebucket_azure.http.options import HTTPOptions  # noqa: PLC0415

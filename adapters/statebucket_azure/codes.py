@@ -40,7 +40,7 @@ _BY_CODE: dict[str, type[StateBucketError]] = {
     "ServerBusy": Throttled,
     # The body was altered on its way to the service, which has refused it.
     "Md5Mismatch": Unavailable,
-    # The blob is leased by somebody else; answered with 412, but no condition of ours.
+    # Someone else has leased the blob; answered with 412, but not about our condition.
     "LeaseIdMissing": RequestRejected,
 }
 _BY_STATUS: dict[int, type[StateBucketError]] = {

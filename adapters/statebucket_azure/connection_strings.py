@@ -52,7 +52,7 @@ def from_environment(endpoint_url: str | None) -> dict[str, str]:
 
 
 def no_connection_string() -> InvalidArgument:
-    """The error for a text that is none, without the text."""
+    """The error for an invalid connection string, without its text."""
     return InvalidArgument(f"{CONNECTION_STRING} is not a valid connection string")
 
 

@@ -95,7 +95,7 @@ def findings_of(
         container: The container's.
         replies: What was answered about them.
         tags: Whether the store writes index tags.
-        may_all: Whether it is known that whoever asks may do anything.
+        may_all: Whether the caller is known to have all rights.
     """
     name = f"--account-name {account}"
     update = f"az storage account blob-service-properties update {name}"

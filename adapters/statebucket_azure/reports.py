@@ -65,7 +65,7 @@ def read(
         areas: The prefixes in the container that the report must not leave out.
 
     Raises:
-        InvalidReport: It is none, of another account, not done, or leaves something out.
+        InvalidReport: It is not a report, is of another account, is not finished, or is incomplete.
     """
     found = manifest_of(manifest, _Manifest, "Azure Blob inventory")
     rule = found.rule_definition

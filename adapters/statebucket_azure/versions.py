@@ -15,7 +15,7 @@ def version_of(etag: str | None, *, writes: bool = False) -> Version:
     """The version that an ETag is: in quotes, which replies have and listings have not.
 
     Raises:
-        Unavailable: There is none, so that it was not the service that answered.
+        Unavailable: There is none, so the reply is not from the service.
     """
     if not etag:
         raise malformed(writes=writes)

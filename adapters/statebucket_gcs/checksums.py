@@ -1,7 +1,7 @@
 """The checksums that Cloud Storage keeps of a body: CRC32C of each, MD5 of what one request wrote.
 
-CRC32C takes google-crc32c, which the SDK brings; in Python alone it would take a second for 10 MiB.
-Where only its MD5 can be computed, that is sent and compared instead.
+CRC32C takes google-crc32c, which the SDK installs; in Python alone it would take a second for 10
+MiB. Where only its MD5 can be computed, that is sent and compared instead.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def read(bucket: Mapping[str, Any]) -> Lifecycle:
 def write(rules: Sequence[Rule], found: Lifecycle) -> tuple[dict[str, str], dict[str, Any]]:
     """The query and body of the ``PATCH`` of the bucket that replaces its rules.
 
-    It is conditional on the bucket's metageneration, so that a change by somebody else since the
+    It is conditional on the bucket's metageneration, so that a change by someone else since the
     rules were read is not lost.
     """
     raw = [rule.raw if rule.raw is not None else _raw(rule) for rule in rules]

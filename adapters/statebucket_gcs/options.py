@@ -1,4 +1,4 @@
-"""What ``gs://`` URLs and ``open_store`` take beyond the core's own options, with any engine."""
+"""What ``gs://`` URLs and ``open_store`` take besides the core's own options, with any engine."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def read(bucket: str, name: str, manifest: bytes) -> InventoryReport:
         manifest: Its bytes.
 
     Raises:
-        InvalidReport: It is none, or of another bucket.
+        InvalidReport: It is not a report, or is of another bucket.
     """
     found = manifest_of(manifest, _Manifest, "Storage Insights")
     options = found.report_config.object_metadata_report_options

@@ -176,7 +176,7 @@ def _joined(pairs: list[list[str]]) -> dict[str, str]:
 
 
 def _known(name: str) -> str | None:
-    """A field's name in lower case; None where it is none."""
+    """A field's name in lower case; None if it is not valid."""
     if not name or not _TOKEN.issuperset(name):
         return None
     if len(_names) < _MAX_NAMES:

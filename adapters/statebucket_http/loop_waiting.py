@@ -160,7 +160,7 @@ class LoopWaits(_InLoop):
         """See `Waits.release`."""
         connection.owner = None
         self._watched.discard(connection)
-        # In a child process the selector is the parent's, too, which must go on to be told.
+        # In a child process the selector is shared with the parent, which must still be woken.
         if not self._loop.is_closed() and self._pid == os.getpid():
             if connection.writer:
                 self._watch_writer(connection, wanted=False)

@@ -83,7 +83,7 @@ class ReplyReader:
         return self._read_head(max(self._begin, before - len(_END) + 1))
 
     def end(self) -> None:
-        """Takes note that the connection ended: a reply of no told length is whole with it.
+        """Records that the connection ended, which completes a reply without a length.
 
         Raises:
             BadReply: The reply was cut short, or there is none.

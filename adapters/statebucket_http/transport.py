@@ -226,7 +226,7 @@ class _Ways:
         self._loops: Loops | None = None
 
     def current(self) -> Waits:
-        """The way to wait for whoever calls."""
+        """The way to wait for the caller's thread or event loop."""
         if stepping() is not None:
             return self._stepped
         if self._loops is None:

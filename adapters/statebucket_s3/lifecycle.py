@@ -68,7 +68,7 @@ def answered(error: StateBucketError) -> Lifecycle | UnreadableRules:
     """What a failed read says about the rules.
 
     Returns:
-        No rules where none were ever set; else why there are none to be read.
+        The rules, empty if none were ever set; or why they cannot be read.
 
     Raises:
         StateBucketError: The error itself, where it says something else.

@@ -47,7 +47,7 @@ def read(bucket: str, manifest: bytes) -> InventoryReport:
         manifest: Its bytes.
 
     Raises:
-        InvalidReport: It is none, of another bucket, or of ORC files.
+        InvalidReport: It is not a report, or is of another bucket, or of ORC files.
     """
     found = manifest_of(manifest, _Manifest, "S3 Inventory")
     if found.source_bucket != bucket:

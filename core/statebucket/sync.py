@@ -61,7 +61,7 @@ class _Background:
         except RuntimeError as error:  # Python 3.12 and later start no thread at interpreter exit
             self.loop.close()
             raise UnsupportedOperation(
-                "a blocking store cannot be used any more: the interpreter is shutting down"
+                "a blocking store can no longer be used: the interpreter is shutting down"
             ) from error
 
     def _serve(self) -> None:

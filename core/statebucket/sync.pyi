@@ -906,7 +906,7 @@ class BlockingStateStore:
 
         Raises:
             InvalidArgument: ``n`` is not from 1 to 100,000.
-            InvalidReport: The report is none of this store.
+            InvalidReport: The report is not about this store.
             TenantMismatch: This store is bound to another tenant.
         """
 

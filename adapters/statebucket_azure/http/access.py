@@ -66,7 +66,7 @@ class Access(Protocol):
         """
 
     async def instead_of(self, refused: Grant) -> Grant | None:
-        """Another grant than one that the service has just refused; None where there is none."""
+        """A grant other than one that the service has just refused; None if there is none."""
 
 
 class _Lasting:
@@ -119,7 +119,7 @@ class SasGrant(_Lasting, _Alike):
         signature: The signature's text.
 
     Raises:
-        InvalidCredentials: It is none; the message does not show it.
+        InvalidCredentials: It is not valid; the message does not show it.
 
     Attributes:
         query: The signature as a query.

@@ -49,8 +49,9 @@ class HTTPBucket:
 
     Raises:
         InvalidURL: There is no account, or two that differ.
-        InvalidArgument: The connection string is none, or credentials would be sent in clear text.
-        InvalidCredentials: The key or signature is none.
+        InvalidArgument: The connection string is not valid, or credentials would be sent in clear
+            text.
+        InvalidCredentials: The key or signature is not valid.
     """
 
     name = "azure"

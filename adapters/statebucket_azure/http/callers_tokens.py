@@ -52,7 +52,7 @@ def asked(credential: Any) -> Token:  # noqa: ANN401  (as above)
 
 
 class CallersTokens:
-    """Tokens of an asynchronous credential, asked in the event loop of whoever needs one.
+    """Tokens of an asynchronous credential, requested in the event loop of the caller.
 
     Args:
         credential: The credential, of ``azure.identity.aio``.

@@ -47,7 +47,7 @@ class Blobs:
         """The blobs, in their order.
 
         Raises:
-            ValueError: A size is none.
+            ValueError: A size is not a number.
             Unavailable: A blob has no version.
         """
         for group in self._groups:

@@ -55,8 +55,9 @@ def target_of(options: HTTPOptions, deadline: float) -> Target:
 
     Raises:
         InvalidURL: There is no account, or two that differ.
-        InvalidArgument: The connection string is none, or credentials would be sent in clear text.
-        InvalidCredentials: The key or signature is none.
+        InvalidArgument: The connection string is not valid, or credentials would be sent in clear
+            text.
+        InvalidCredentials: The key or signature is not valid.
     """
     given = (options.account_key, options.sas_token, options.credential)
     settings = (
@@ -104,7 +105,7 @@ def _with_tokens(
 ) -> Target:
     """The target of a store that sends tokens."""
     if endpoint.scheme != "https":
-        # No option allows it: whoever reads a token on the way may do what its owner may.
+        # No option allows it: anyone who reads a token on the way has its owner's rights.
         require_tls(f"{endpoint.scheme}://{endpoint.host}")
     options.check_account(account, "endpoint_url")
     if options.credential is None:

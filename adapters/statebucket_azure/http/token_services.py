@@ -105,7 +105,7 @@ class TokenService:
         request is in that alone, whose ``repr`` shows none of it.
 
         Raises:
-            InvalidCredentials: There is none; the message holds nothing that was sent.
+            InvalidCredentials: There is no token; the message shows nothing that was sent.
             Unavailable: The service cannot be reached now, or fails; its ``outcome`` is of the
                 request for the token.
         """

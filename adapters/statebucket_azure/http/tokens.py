@@ -48,7 +48,7 @@ class Tokens:
 
         Raises:
             AdapterNotInstalled: It takes azure-identity, which is missing.
-            InvalidCredentials: There is none, or the identity is refused.
+            InvalidCredentials: There is no token, or the identity is refused.
             InvalidArgument: The environment names a service that would be reached in clear text.
             Unavailable: Who gives it cannot be reached, or fails.
         """
@@ -109,7 +109,7 @@ class Tokens:
         return _ask_imds(self._deadline)
 
     def _imds_or_sdk(self) -> Token:
-        """A token of a virtual machine's identity or, where there is none, of azure-identity's."""
+        """A token of a virtual machine's identity, or of azure-identity if there is none."""
         try:
             token = _ask_imds(self._patience)
         except (InvalidCredentials, Unavailable) as error:

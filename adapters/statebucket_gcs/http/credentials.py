@@ -41,7 +41,7 @@ class Credentials:
 
         Raises:
             AdapterNotInstalled: It takes google-auth, which is missing.
-            InvalidCredentials: There is none, or it is refused.
+            InvalidCredentials: There is no token, or the identity is refused.
             Unavailable: Who gives it cannot be reached, or fails.
         """
         if self._source is None:

@@ -1,4 +1,4 @@
-"""Tokens through google-auth: for keys, logins and federation, which need what it brings.
+"""Tokens through google-auth: for keys, logins and federation, which need it.
 
 It is loaded only where they are used; its requests go over our transport.
 """
@@ -60,7 +60,7 @@ class GoogleAuth:
         """A token that was not given before.
 
         Raises:
-            InvalidCredentials: There is none, or it is refused.
+            InvalidCredentials: There is no token, or the identity is refused.
             Unavailable: Who gives it cannot be reached, or fails.
         """
         held = self._held()
@@ -100,7 +100,7 @@ def from_file(path: str, deadline: float) -> GoogleAuth:
     """The credentials in a file: a service account's key, a person's login, or a federation.
 
     Raises:
-        InvalidCredentials: It is none that google-auth can use.
+        InvalidCredentials: google-auth cannot use it.
     """
     try:
         with warnings.catch_warnings():

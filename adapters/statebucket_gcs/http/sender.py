@@ -35,7 +35,7 @@ class HTTPSender:
         max_in_flight: The most requests at one time, from one event loop.
 
     Raises:
-        InvalidArgument: The environment names an endpoint that is none, or one to which credentials
+        InvalidArgument: The environment names an invalid endpoint, or one to which credentials
             would be sent in clear text.
     """
 

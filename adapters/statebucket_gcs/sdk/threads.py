@@ -78,7 +78,7 @@ class Threads:
         """Has a thread do it, also while the interpreter shuts down, when the pool takes no more.
 
         Raises:
-            Unavailable: The interpreter starts no threads any more.
+            Unavailable: The interpreter no longer starts threads.
         """
         if self._executor is not None:
             with suppress(RuntimeError):

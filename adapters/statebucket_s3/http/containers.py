@@ -48,8 +48,8 @@ class ContainerRole:
         patience: Seconds that a caller has.
 
     Raises:
-        InvalidArgument: The environment names an endpoint that is none, or one to which its token
-            would go in clear text.
+        InvalidArgument: The environment names an invalid endpoint, or one to which its token would
+            go in clear text.
     """
 
     name = "the container's role"

@@ -71,7 +71,7 @@ class CredentialSource:
         return await self._new() if key is None else key
 
     async def instead_of(self, refused: Credentials) -> Credentials | None:
-        """Other credentials than those that S3 has just called expired; None where there are none.
+        """Credentials other than those that S3 has just called expired; None if there are none.
 
         This machine's clock may be late, or a key taken back before its end. A source that gives
         the same key again is asked once more only after a pause.

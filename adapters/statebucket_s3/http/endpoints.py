@@ -40,7 +40,7 @@ def endpoint_of(bucket: str, settings: Settings, style: str) -> Endpoint:
         style: "path", "virtual" or "auto".
 
     Raises:
-        InvalidArgument: There is none for these settings.
+        InvalidArgument: These settings have no endpoint.
     """
     region = settings.region or _GLOBAL
     if region == _ANY:
@@ -96,7 +96,7 @@ def token_service_of(settings: Settings, *, legacy: bool) -> Endpoint:
         legacy: Whether the regions that STS had at first are served by the one without a region.
 
     Raises:
-        InvalidArgument: There is none for these settings.
+        InvalidArgument: These settings have no endpoint.
     """
     if settings.endpoint_url is not None:
         return endpoint_at(settings.endpoint_url, "the endpoint of STS")

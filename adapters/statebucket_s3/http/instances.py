@@ -2,7 +2,7 @@
 
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
 
-Version 1, which hands keys to whoever can make the instance send a GET, is not asked.
+Version 1 is not used: it gives keys to anyone who can make the instance send a GET.
 """
 
 from __future__ import annotations

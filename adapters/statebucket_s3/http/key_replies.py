@@ -79,7 +79,7 @@ def refused(service: str, reply: Reply, hint: str = "") -> InvalidCredentials:
 
 
 def malformed(service: str) -> Unavailable:
-    """The error for a reply that is none of its; the text of one may hold a part of a key."""
+    """The error for an invalid reply, without its text, which may contain a part of a key."""
     return Unavailable(f"{_NONE}: {service}'s reply is malformed")
 
 
@@ -87,7 +87,7 @@ def key_of(service: str, reply: Reply) -> Credentials:
     """The key in a reply.
 
     Raises:
-        InvalidCredentials: The reply says why there is none.
+        InvalidCredentials: The reply says why there is no key.
         Unavailable: The reply is malformed.
     """
     given = decoded(reply, _Given)

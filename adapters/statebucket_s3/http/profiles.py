@@ -102,7 +102,7 @@ def parsed(name: str) -> Mapping[str, Mapping[str, str]]:
 
 
 def _sections(text: str) -> Mapping[str, Mapping[str, str]] | None:
-    """The sections in a text; None where it is none of a file of AWS's."""
+    """The sections in a text; None if it is not a valid file of AWS's."""
     from configparser import Error, RawConfigParser  # noqa: PLC0415  (only where there is a file)
 
     parser = RawConfigParser(default_section="", strict=False)

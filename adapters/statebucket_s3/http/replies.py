@@ -120,7 +120,7 @@ def _error(body: bytes) -> dict[str, str]:
 
 
 def _texts(values: Any) -> dict[str, str]:  # noqa: ANN401  (what `parse` returns)
-    """The texts in an element; what else it holds is none of S3's."""
+    """The texts in an element; S3 never puts anything else in it."""
     found = values.items() if isinstance(values, dict) else ()
     return {name: value for name, value in found if isinstance(value, str)}
 

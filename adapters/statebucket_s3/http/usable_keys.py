@@ -1,4 +1,4 @@
-"""Which keys requests can be signed and sent with, and the error where there are none."""
+"""Checks that keys can sign requests and be sent, and the error if there are none."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def _reason(error: Exception) -> str:
 
 
 def _exiting(error: Exception) -> bool:
-    """Whether a thread was needed that the interpreter, shutting down, does not start any more."""
+    """Whether a thread was needed that the interpreter no longer starts while it shuts down."""
     inner = getattr(error, "kwargs", {}).get("error", error)
     return isinstance(inner, RuntimeError) and "shutdown" in str(inner)
 

@@ -44,7 +44,7 @@ class SendOnce(AIOHTTPSession):
         self._retired: list[tuple[AsyncExitStack, list[aiohttp.ClientSession]]] = []
 
     async def send(self, request: Any) -> Any:  # noqa: ANN401  (the SDK's)
-        """Sends a request; if it is lost or cut off, idle connections are not used any more.
+        """Sends a request; if it is lost or cut off, idle connections are no longer used.
 
         A process that was frozen wakes up to connections whose other end is gone. They are not
         tried one after the other, each until its time-out: what comes next goes through a new
@@ -88,7 +88,7 @@ class SendOnce(AIOHTTPSession):
         await super().__aexit__(kind, error, trace)
 
     async def _close_retired(self) -> None:
-        """Closes the sessions that are not used any more and have nothing in flight."""
+        """Closes the sessions that are no longer used and have nothing in flight."""
         for one in list(self._retired):
             stack, sessions = one
             # aiohttp has no public way to tell.

@@ -180,7 +180,8 @@ class Reporting(Protocol):
             areas: The prefixes that the report must not leave out.
 
         Raises:
-            InvalidReport: It is none of this service, of another bucket, or leaves something out.
+            InvalidReport: It is not a report of this service, is of another bucket, or is
+                incomplete.
         """
         ...
 

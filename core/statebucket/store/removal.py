@@ -100,7 +100,7 @@ class Remover:
         """Removes a tenant's owner records, then everything in its prefix, or a part of both.
 
         The records go first here: a run that is cut short finds by the listing what it left, which
-        would not name the executions any more if their objects had gone before their records.
+        would no longer name the executions if their objects had been removed before their records.
         """
         extent = Extent.of(self._context, tenant_id, partition)
         if self._owners is not None:

@@ -52,7 +52,7 @@ class Reported:
 
         Raises:
             InvalidArgument: It is no address of one, or the store's service writes none.
-            InvalidReport: There is no such report, or it is none of this store.
+            InvalidReport: There is no such report, or it is not about this store.
         """
         port = reporting(context)
         files = files_at(context, operation, address)
@@ -121,7 +121,7 @@ async def opened_part(
 
     Raises:
         InvalidArgument: The part is of another report, or of a listing.
-        InvalidReport: There is no such report, or it is none of this store.
+        InvalidReport: There is no such report, or it is not about this store.
     """
     address = report
     if partition is not None:
