@@ -18,6 +18,7 @@ from statebucket import errors
 from support.every_call import DRIVERS, Ids, drive, public_calls
 from support.fault_proxy.proxy import FaultProxy
 from support.recorded_names import in_request
+from support.selection import examples
 from support.targets.deployments import deployment_on
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def test_a_view_names_only_what_is_its_own(deployment: Deployment) -> None:
         assert len(before) > 8
         records: set[str] = set()
 
-        @settings(max_examples=12, deadline=None)
+        @settings(max_examples=examples(6, 12), deadline=None)
         @given(
             st.sampled_from(list(TENANTS)),
             st.builds(Ids, hostile, hostile, hostile, hostile | st.sampled_from(["acme", "other"])),

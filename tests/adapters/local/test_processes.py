@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from statebucket import errors, open_store
+from support.selection import examples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,9 +71,10 @@ def started(script: str, *arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.asyncio
-async def test_two_processes_for_ten_seconds_lose_nothing(tmp_path: Path) -> None:
+async def test_two_processes_for_seconds_lose_nothing(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'state.db'}"
-    workers = [started(HAMMER, url, name, "10") for name in ("a", "b")]
+    seconds = examples(4.0, 10.0)
+    workers = [started(HAMMER, url, name, str(seconds)) for name in ("a", "b")]
     said = [(await asyncio.to_thread(worker.communicate))[0].split() for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0]
     counts = [[int(number) for number in line] for line in said]
