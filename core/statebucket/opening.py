@@ -77,8 +77,8 @@ def open_store(
 ) -> ObjectStateStore:
     """Opens a state store. No request is sent before the first call of the store.
 
-    The store is an async context manager; it also works without ``async with``, and then ``await
-    store.shutdown()`` closes it.
+    The store is an async context manager; it also works without ``async with``, and then
+    ``await store.shutdown()`` closes it.
 
     Args:
         url: ``memory://``, ``sqlite:///relative.db``, ``sqlite:////absolute.db``,

@@ -1570,8 +1570,8 @@ def open_store(
 ) -> BlockingStateStore:
     """Opens a state store. No request is sent before the first call of the store.
 
-    The store is a context manager; it also works without ``with``, and then ``await
-    store.shutdown()`` closes it.
+    The store is a context manager; it also works without ``with``, and then
+    ``store.shutdown()`` closes it.
 
     Args:
         url: ``memory://``, ``sqlite:///relative.db``, ``sqlite:////absolute.db``,
