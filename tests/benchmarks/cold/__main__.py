@@ -3,6 +3,9 @@
 The rounds are interleaved, so that what else the machine does meets all alike; the table gives, for
 each contender, the median of its rounds and of its ratio to the bare SDK in the same round, with
 the quartiles. Processor time is the steadier figure on a busy machine.
+
+Over TLS all find the system's issuers, and the server's own, as Debian has them: in a folder, each
+by its hash.
 """
 
 from __future__ import annotations
@@ -23,25 +26,41 @@ from typing import TYPE_CHECKING, NamedTuple
 import boto3
 
 from benchmarks.cold.contenders import BUCKET, REGION
+from benchmarks.server.process import running
 from support.servers.ministack import running_ministack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 BASE = "aiobotocore"
+LEAN, FLOOR = "statebucket_http_blocking", "obstore"
+MOST_PLAIN = 60  # the aim, in milliseconds of processor time
+MOST_TLS = 1.25  # the aim, as a ratio to obstore by hand
+SYSTEM_ISSUERS = Path("/etc/ssl/certs")
 CONTENDERS = {  # with the package that each needs
     "statebucket_s3": "statebucket_s3",
     "statebucket_s3_blocking": "statebucket_s3",
-    "statebucket_http": "statebucket_http",
+    "statebucket_http": "statebucket_s3",
+    "statebucket_http_blocking": "statebucket_s3",
+    "statebucket_http_blocking_tls": "statebucket_s3",
     "statebucket_sqlite": "statebucket",
     BASE: "aiobotocore",
     "aioboto3": "aioboto3",
     "boto3": "boto3",
     "py_key_value": "key_value",
     "obstore": "obstore",
+    "obstore_tls": "obstore",
     "import_base": "msgspec",
     "import_statebucket": "statebucket",
 }
+
+
+PREPARED = (
+    "statebucket_s3",
+    "statebucket_http_blocking_tls",
+    "statebucket_sqlite",
+    "py_key_value",
+)
 
 
 class Run(NamedTuple):
@@ -71,9 +90,14 @@ def start(name: str, env: dict[str, str]) -> Run:
 @contextmanager
 def environment() -> Iterator[dict[str, str]]:
     """A server with a bucket, and what the contenders need to find both."""
-    with running_ministack() as server, tempfile.TemporaryDirectory() as folder:
+    with (
+        running_ministack() as server,
+        running() as tls_server,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         path = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-        env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        names = os.environ.keys() - {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"}
+        env = {name: os.environ[name] for name in names if not name.startswith("AWS_")}
         env |= {
             "PYTHONPATH": os.pathsep.join(path),
             # As installed: each module compiled once, before what counts.
@@ -85,6 +109,8 @@ def environment() -> Iterator[dict[str, str]]:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "BENCH_ENDPOINT": server.url,
+            "BENCH_TLS_ENDPOINT": tls_server.url("s3", "tls"),
+            "SSL_CERT_DIR": str(issuers(Path(folder) / "issuers", tls_server.ca)),
             "BENCH_DATABASE": str(Path(folder) / "state.db"),
         }
         s3 = boto3.client(
@@ -96,6 +122,17 @@ def environment() -> Iterator[dict[str, str]]:
         )
         s3.create_bucket(Bucket=BUCKET)
         yield env
+
+
+def issuers(folder: Path, authority: str) -> Path:
+    """Makes a folder of the system's issuers and another one, each named by its hash."""
+    folder.mkdir()
+    for issuer in SYSTEM_ISSUERS.glob("*.[0-9]"):
+        (folder / issuer.name).symlink_to(issuer)
+    command = ["openssl", "x509", "-hash", "-noout", "-in", authority]
+    hashed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    (folder / f"{hashed}.0").symlink_to(authority)
+    return folder
 
 
 def measure(names: Sequence[str], rounds: int, env: dict[str, str]) -> dict[str, list[Run]]:
@@ -133,6 +170,8 @@ def table(results: dict[str, list[Run]]) -> Iterator[str]:
         ]
         yield f"| {name} | {' | '.join(cells)} |"
     yield ""
+    yield from aims(results)
+    yield ""
     pairs = list(zip(results["import_statebucket"], results["import_base"], strict=True))
     cpu_more = [ours.cpu - base.cpu for ours, base in pairs]
     wall_more = [ours.wall - base.wall for ours, base in pairs]
@@ -140,6 +179,19 @@ def table(results: dict[str, list[Run]]) -> Iterator[str]:
         "import statebucket, above import asyncio, msgspec: "
         f"{spread(cpu_more, 1)} ms of cpu, {spread(wall_more, 1)} ms of wall time"
     )
+
+
+def aims(results: dict[str, list[Run]]) -> Iterator[str]:
+    """What was aimed at for a blocking handler on S3, and what it came to."""
+    if not {LEAN, FLOOR} <= results.keys():
+        return
+    plain = spread([run.cpu for run in results[LEAN]], 0)
+    yield f"blocking, engine=http, plain: {plain} ms of cpu; the aim is {MOST_PLAIN}"
+    for kind, aim in (("", ""), ("_tls", f"; the aim is {MOST_TLS}")):
+        both = zip(results[LEAN + kind], results[FLOOR + kind], strict=True)
+        ratio = spread([ours.cpu / theirs.cpu for ours, theirs in both], 2)
+        transport = "TLS" if kind else "plain"
+        yield f"blocking, engine=http, {transport}: {ratio} of obstore by hand{aim}"
 
 
 def main() -> None:
@@ -151,7 +203,7 @@ def main() -> None:
     for name in CONTENDERS.keys() - set(names):
         sys.stdout.write(f"skipped, not installed: {name} ({CONTENDERS[name]})\n")
     with environment() as env:
-        for name in ("statebucket_s3", "statebucket_sqlite", "py_key_value"):
+        for name in PREPARED:
             if name in names:
                 prepare = f"import contenders; contenders.prepare_{name}()"
                 subprocess.run([sys.executable, "-c", prepare], env=env, check=True)

@@ -10,10 +10,12 @@ import sys
 import time
 
 ENDPOINT = os.environ.get("BENCH_ENDPOINT", "")
+TLS_ENDPOINT = os.environ.get("BENCH_TLS_ENDPOINT", "")
 DATABASE = os.environ.get("BENCH_DATABASE", "")
 BUCKET = "bench"
 REGION = "us-east-1"
 STORE_URL = f"s3://{BUCKET}/app?region={REGION}&endpoint_url={ENDPOINT}"
+TLS_STORE_URL = f"s3://{BUCKET}/app?region={REGION}&endpoint_url={TLS_ENDPOINT}"
 OBJECT = "app/tenants/acme/snapshots/e1"
 
 
@@ -63,6 +65,25 @@ def statebucket_http() -> None:
 def prepare_statebucket_s3() -> None:
     """The snapshot that most of the others load."""
     _save(STORE_URL)
+
+
+def statebucket_http_blocking() -> None:
+    """Our blocking store on S3, on the lean engine: without an event loop."""
+    from statebucket.sync import open_store
+
+    _done(open_store(STORE_URL, engine="http").tenant("acme").load_snapshot("e1"))
+
+
+def statebucket_http_blocking_tls() -> None:
+    """The same over TLS."""
+    from statebucket.sync import open_store
+
+    _done(open_store(TLS_STORE_URL, engine="http").tenant("acme").load_snapshot("e1"))
+
+
+def prepare_statebucket_http_blocking_tls() -> None:
+    """The snapshot that is loaded over TLS."""
+    _save(f"{TLS_STORE_URL}&engine=http")
 
 
 def statebucket_sqlite() -> None:
@@ -150,6 +171,16 @@ def obstore() -> None:
     from obstore.store import S3Store
 
     store = S3Store(BUCKET, region=REGION, endpoint=ENDPOINT, client_options={"allow_http": True})
+    _done(json.loads(bytes(store.get(OBJECT).bytes())))
+
+
+def obstore_tls() -> None:
+    """The same over TLS."""
+    import json
+
+    from obstore.store import S3Store
+
+    store = S3Store(BUCKET, region=REGION, endpoint=TLS_ENDPOINT)
     _done(json.loads(bytes(store.get(OBJECT).bytes())))
 
 
