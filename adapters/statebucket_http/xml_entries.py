@@ -135,8 +135,10 @@ def _form(entry: str, wanted: Collection[str]) -> _Form | None:
         if token is None:
             return None
         ends, name, empty, text = token.groups()
+        if ends and empty:  # no tag
+            return None
         reader.parts += [re.escape(entry[at : token.start(4)]), _ANY if text else ""]
-        if not (reader.end(name) if ends and not empty else reader.begin(name, empty=bool(empty))):
+        if not (reader.end(name) if ends else reader.begin(name, empty=bool(empty))):
             return None
         at = token.end()
     return reader.form()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree.ElementTree import Element, ParseError, fromstring
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from statebucket_http.xml_entries import read_entries
@@ -161,6 +161,7 @@ def edits(draw: st.DrawFn) -> bytes:
 
 
 @given(st.one_of(edits(), st.lists(PIECES, max_size=12).map(lambda some: page("".join(some)))))
+@example(page(PLAIN, TAGGED).replace(b"<Type/>", b"</Type/>", 1))
 @settings(max_examples=300, deadline=None)
 def test_whatever_is_read_is_what_a_parser_reads(body: bytes) -> None:
     try:
