@@ -39,7 +39,7 @@ class StatebucketSerDes(SerDes[Any]):
     A small value stays in the checkpoint, as without this class. A larger one becomes a key of the
     execution that has the durable execution's ARN as its id, and the checkpoint has a pointer to
     it: 1 request to store it, 1 to read it in a replay. ``store.execution(arn).delete()`` removes
-        everything of an execution.
+    everything of an execution.
 
     A value is stored under a hash of its content, and never overwritten: a step that is retried, or
     that dies before its checkpoint, changes nothing that an earlier checkpoint points to.

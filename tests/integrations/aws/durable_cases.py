@@ -291,13 +291,13 @@ def test_an_operation_reads_its_own_values_only(
 ) -> None:
     serdes = StatebucketSerDes(store, over=0)
     pointer = serdes.serialize("mine", PLACE)
-    with pytest.raises(SerDesError, match="not in the bucket"):
+    with pytest.raises(SerDesError, match="no longer in the bucket"):
         serdes.deserialize(pointer, other)
 
 
 def test_an_expired_value_is_an_error_that_says_so(store: BlockingStateStore) -> None:
     pointer = StatebucketSerDes(store, over=0, ttl=0.001).serialize("value", PLACE)
-    with pytest.raises(SerDesError, match=r"operation op-1 of execution arn.*ttl is over"):
+    with pytest.raises(SerDesError, match=r"operation op-1 of execution arn.*ttl has ended"):
         StatebucketSerDes(store).deserialize(pointer, PLACE)
 
 
