@@ -23,7 +23,8 @@ S3_SDK := $(addprefix tests/adapters/s3/,test_contract.py::TestMoto test_contrac
 # Without the tests of tests/support and of telemetry, whose exporters are in no extra, and without
 # the servers that only the environment of all tests has.
 FLOORS := tests/unit --ignore tests/unit/support --ignore tests/unit/telemetry \
-	--ignore tests/unit/lifecycle/test_manager.py tests/cli/test_exits.py tests/adapters/local/test_contract.py \
+	--ignore tests/unit/lifecycle/test_manager.py --ignore tests/unit/lifecycle/test_offboarding.py \
+	tests/cli/test_exits.py tests/adapters/local/test_contract.py \
 	tests/adapters/s3/test_contract.py::TestMoto tests/adapters/s3/test_contract.py::TestMotoHTTP \
 	tests/adapters/gcs/test_contract.py::TestFakeGCS tests/adapters/gcs/test_contract.py::TestFakeGCSHTTP \
 	tests/adapters/gcs/http tests/adapters/azure/test_contract.py::TestAzurite
