@@ -207,7 +207,11 @@ def test_what_a_rule_removes_goes(removal: Removal) -> None:
 
 @REMOVING
 def test_nothing_else_goes(removal: Removal) -> None:
-    assert removal.population.staying() - removal.seen.names == set()
+    # As soon as this bucket has lost what it is to lose: the longer classes come due later, and may
+    # do so while other buckets are waited for.
+    population = removal.population
+    done = next(look for look in removal.seen.looks if not population.going() & look)
+    assert population.staying() - done == set()
 
 
 @REMOVING
