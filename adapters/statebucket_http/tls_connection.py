@@ -123,18 +123,19 @@ class TLSConnection(Connection):
         reader, tls = self.reader, self.tls
         while True:
             target = reader.target()
-            room, count, more = len(target), 0, True
+            room, count, more, over = len(target), 0, True, False
             try:
                 count = int(tls.read(room, target))
                 while reader.in_body and 0 < count < room:  # a record at a time, of 16 KiB
                     part = int(tls.read(room - count, target[count:]))
                     if not part:
+                        over = True
                         break
                     count += part
             except SSLWantReadError:
                 more = False
             except (SSLZeroReturnError, SSLEOFError):
-                pass  # what came before its end counts, and the next read finds that again
+                over = True  # what came before its end counts
             target.release()
             if not count:
                 if not more:
@@ -143,7 +144,7 @@ class TLSConnection(Connection):
                 return True
             if reader.advance(count):
                 # What came with its end is a new ticket, or nothing that was asked for.
-                if (self._in.pending or tls.pending()) and not self._only_tickets():
+                if over or ((self._in.pending or tls.pending()) and not self._only_tickets()):
                     reader.reusable = False
                 return True
             if not more:

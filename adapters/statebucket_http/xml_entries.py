@@ -169,6 +169,8 @@ class _FormReader:
         key = f"{folder}/{name}" if folder else name
         if key in self._seen or (empty and folder in self._wanted):
             return False
+        if not path and (empty or len(self.parts) > 2):  # noqa: PLR2004  (the first tag's)
+            return False  # something stands beside the entries
         if path:  # the entry itself has no key
             self._seen.add(key)
         self._inner = empty

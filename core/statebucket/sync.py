@@ -258,8 +258,10 @@ def _blocking(value: Any, same: _Blocking | None = None) -> Any:  # noqa: ANN401
     if same is not None and value is same.__wrapped__:
         return same
     for name, (module, contract, _) in _SOURCES.items():
-        loaded = sys.modules.get(module)  # without it there is no object of the class
-        if loaded is not None and isinstance(value, getattr(loaded, contract)):
+        # Without the module there is no object of the class, nor before it has its class, while
+        # another thread imports it.
+        kind = getattr(sys.modules.get(module), contract, None)
+        if kind is not None and isinstance(value, kind):
             return _class_named(name)(value)
     return value
 

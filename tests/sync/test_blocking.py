@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -381,3 +382,13 @@ def test_a_call_at_exit_behind_ours_works(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "b'v'\n", "")
+
+
+def test_a_module_that_another_thread_is_importing_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with open_store("memory://", tenant="acme") as store:
+        name = "statebucket.contract.execution"
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))  # it has no class yet
+        with store.lease("e1", ttl=60) as lease:
+            assert lease.execution_id == "e1"

@@ -142,9 +142,10 @@ async def attempt(
 
 
 def _log(call: Call, tries: int, error: StateBucketError, wait: float) -> None:
-    logging = sys.modules.get("logging")  # not imported here: it takes 15 ms, and no one listens
-    if logging is not None:
-        logging.getLogger("statebucket").debug(
+    # Not imported here: it takes 15 ms, and no one listens; another thread may be importing it.
+    logger_of = getattr(sys.modules.get("logging"), "getLogger", None)
+    if logger_of is not None:
+        logger_of("statebucket").debug(
             "%s: try %d failed with %s, next in %.3f s",
             call.operation,
             tries,

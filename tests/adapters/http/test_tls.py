@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import ssl
 import subprocess
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -299,6 +301,34 @@ def test_a_body_of_many_records_and_no_told_length_is_read_whole(
         reply = asyncio.run(send(transport(bundle), peer))
         assert reply.body == LONG
         assert reply.framed is bool(fields)
+
+
+def test_a_connection_whose_peer_has_said_goodbye_behind_chunks_is_not_used_again(
+    issuer: trustme.CA, bundle: str
+) -> None:
+    over = threading.Event()
+
+    def serve(connection: Connection) -> None:
+        connection.request()
+        assert isinstance(connection.sock, ssl.SSLSocket)
+        connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.send(b"2\r\nok\r\n0\r\n\r\n")
+        with contextlib.suppress(OSError):
+            connection.sock.unwrap()  # and waits for the other's, so that the connection stays open
+        over.wait(20)
+
+    with Peer(serve, tls=context(issuer)) as peer:
+        sender = transport(bundle)
+
+        async def twice() -> None:
+            for _ in range(2):
+                assert (await send(sender, peer)).body == b"ok"
+
+        try:
+            asyncio.run(twice())
+        finally:
+            over.set()
+        assert peer.accepted == 2
 
 
 def test_a_connection_that_the_peer_closed_is_noticed_before_use(

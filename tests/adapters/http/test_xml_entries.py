@@ -105,6 +105,12 @@ def test_entries_that_a_parser_does_not_see_are_none(begin: str, end: str) -> No
     assert (read(body), parsed(body)) == (None, [])
 
 
+@pytest.mark.parametrize("beside", ["<Next>t</Next>", "<E/>", "<Next/>"])
+def test_what_stands_beside_entries_is_left_to_the_parser(beside: str) -> None:
+    assert read_entries(page(PLAIN, f"{beside}{PLAIN}"), "E", WANTED) is None
+    assert read_entries(page(f"{beside}{PLAIN}"), "E", WANTED) is None
+
+
 def test_few_entries_and_many_forms_are_left_to_the_parser() -> None:
     assert read_entries(f"<R><List>{PLAIN}</List></R>".encode(), "E", WANTED) is None
     forms = [PLAIN.replace("Type", f"Type{number}") for number in range(9)]
