@@ -143,7 +143,7 @@ def _check_rule(rule: _Rule, areas: Sequence[str]) -> None:
                 f"{shown(filters.prefix_match)}"
             )
         for one in filters.exclude_prefix:
-            if area.startswith(one) or one.startswith(area):
+            if one and (area.startswith(one) or one.startswith(area)):
                 raise InvalidReport(
                     f"the inventory rule leaves {area!r} out: its excludePrefix has {shown(one)}"
                 )

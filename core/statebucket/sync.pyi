@@ -821,7 +821,7 @@ class BlockingStateStore:
         rule, and reports ``done``. Until then all can still be read, and **what is written to the
         tenant is lost a day later**, also if it has come back: no view knows of the rule, which
         `check_lifecycle` and the doctor report. 2 reads, and 2 requests to write the rule; at the
-        end 1 list per 1,000 owner records of the store, 1 batch for as many of the tenant's, and 2
+        end 1 list per 1,000 owner records of the store, 1 batch for as many of the tenant's, and 3
         requests to remove the rule. It needs the rights of `apply_lifecycle`.
 
         Args:
@@ -860,7 +860,7 @@ class BlockingStateStore:
         rule, and reports ``done``. Until then all can still be read, and **what is written to the
         tenant is lost a day later**, also if it has come back: no view knows of the rule, which
         `check_lifecycle` and the doctor report. 2 reads, and 2 requests to write the rule; at the
-        end 1 list per 1,000 owner records of the store, 1 batch for as many of the tenant's, and 2
+        end 1 list per 1,000 owner records of the store, 1 batch for as many of the tenant's, and 3
         requests to remove the rule. It needs the rights of `apply_lifecycle`.
 
         Args:

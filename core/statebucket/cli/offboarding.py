@@ -35,7 +35,7 @@ def by_rule(
                 bar.update(task, completed=report.owners)
 
             report = await store.delete_tenant(tenant_id, by="lifecycle", progress=advance)
-        if report.done and not (report.rule or report.owners):
+        if report.done and not (report.rule or report.owners or report.module_input):
             screen.fail("NotFound", f"there is no state of tenant {tenant_id!r}", Exit.NO)
             raise Stop(Exit.NO)
         screen.show(report, lambda: plain(_did(report), "green" if report.done else ""))

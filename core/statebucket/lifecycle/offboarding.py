@@ -17,8 +17,8 @@ import msgspec
 
 from statebucket.contract.lifecycle import RuleFinding
 from statebucket.contract.segments import id_below
-from statebucket.errors import UnsupportedOperation
-from statebucket.lifecycle.rewriting import rewritten
+from statebucket.errors import Unavailable, UnsupportedOperation
+from statebucket.lifecycle.rewriting import MAX_TRIES, rewritten
 from statebucket.lifecycle.rules import digest, own_id
 from statebucket.port.lifecycle import ID, TERRAFORM_ID, Lifecycle, Rule
 from statebucket.port.remedies import Remedy
@@ -176,7 +176,14 @@ class TenantRule:
         return rule
 
     async def remove(self) -> None:
-        """Removes the rule, and leaves the others as they are: 2 requests."""
+        """Removes the rule, and leaves the others as they are: 3 requests.
+
+        S3 replaces a bucket's rules whole, without a condition, so that a change made at the same
+        time may bring the rule back. It is removed until it is no longer there.
+
+        Raises:
+            Unavailable: Someone else kept changing the rules.
+        """
 
         def decide(found: Lifecycle | UnreadableRules) -> tuple[None, Sequence[Rule] | None]:
             if self.among(found) is None:
@@ -184,7 +191,14 @@ class TenantRule:
             rules = self.writable(found).rules
             return None, [r for r in rules if tenant_of(r, self._scope) != self._tenant]
 
-        await rewritten(_OPERATION, self._port, decide)
+        for _ in range(MAX_TRIES):
+            _, written = await rewritten(_OPERATION, self._port, decide)
+            if not written:
+                return
+        raise Unavailable(
+            f"{_OPERATION}: gave up after {MAX_TRIES} attempts: the tenant's rule kept coming back "
+            "(concurrent writer)"
+        )
 
     def writable(self, found: Lifecycle | UnreadableRules) -> Lifecycle:
         """The rules, if statebucket may write them.

@@ -14,7 +14,7 @@ from statebucket.port.inventory_reports import Reporting
 from statebucket.port.waiting import here
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
 
     from statebucket.port.bucket import Object
@@ -69,12 +69,14 @@ def files_at(context: StoreContext, operation: str, address: str) -> ReportFiles
         return LocalFiles(Path(address))
     port = reporting(context)
     bucket, _, name = rest.partition("/")
-    if scheme != port.report_scheme or not bucket or not name or "?" in bucket + name:
+    if scheme != port.report_scheme or not bucket or not name or "?" in rest or "@" in bucket:
         raise InvalidArgument(
             f"a report of this store is read by its options, from {port.report_scheme}://BUCKET/"
             f"PATH/manifest.json, without parameters, or from a path on this machine; got "
-            f"{shown(address.partition('?')[0])}"
+            f"{shown(scheme + separator + rest.partition('?')[0].rpartition('@')[2])}"
         )
+    if _leads_elsewhere(rest):
+        raise InvalidArgument(f"report must not have '.' or '..' in its path: {shown(address)}")
     return StoredFiles(context, operation, port.beside(bucket), bucket, name)
 
 
@@ -129,8 +131,9 @@ class LocalFiles:
 
     def _found(self, name: str) -> Path:
         parts = name.split("/")
-        if ".." not in parts:
-            folders = (self._path.parent, *self._path.absolute().parents[1:])
+        if not {"", ".", ".."} & {*parts}:
+            above = [one for one in self._path.absolute().parents[1:] if one != one.parent]
+            folders = (self._path.parent, *above)
             for at in range(len(parts)):
                 for folder in folders:
                     path = folder.joinpath(*parts[at:])
@@ -179,11 +182,15 @@ class StoredFiles:
     @contextlib.asynccontextmanager
     async def opened(self, file: ReportFile) -> AsyncIterator[IO[bytes]]:
         """See `ReportFiles.opened`: 1 request, and 1 for each 4 MiB."""
+        if _leads_elsewhere(file.name):
+            raise InvalidReport(
+                f"the manifest names a file with '.' or '..' in its path: {shown(file.name)}"
+            )
         info = await self._send(lambda: self._bucket.head(file.name), file.name)
         if info is None:
             raise self._missing("file", file.name)
         digest = hashlib.md5(usedforsecurity=False)
-        with tempfile.TemporaryFile() as copy:  # without a name, so that nothing is left if killed
+        with _temporary() as copy:
             for start in range(0, info.size, _PIECE):
                 piece = await self._piece(file, start, min(_PIECE, info.size - start))
                 if piece.info.version != info.version:
@@ -191,7 +198,7 @@ class StoredFiles:
                         "the report's file was replaced while it was read", object_name=file.name
                     )
                 digest.update(piece.body)
-                copy.write(piece.body)
+                _keep(copy, piece.body)
             check(file, info.size, digest.hexdigest())
             yield copy
 
@@ -218,6 +225,37 @@ class StoredFiles:
     async def close(self) -> None:
         """See `ReportFiles.close`."""
         await self._bucket.close()
+
+
+def _leads_elsewhere(name: str) -> bool:
+    """Whether a client may take a name for another: some resolve these parts of a path."""
+    return not {".", ".."}.isdisjoint(name.split("/"))
+
+
+@contextlib.contextmanager
+def _temporary() -> Iterator[IO[bytes]]:
+    """A file of this machine, without a name, so that nothing is left if the process is killed."""
+    try:
+        opened = tempfile.TemporaryFile()  # noqa: SIM115  (it is closed below)
+    except OSError as error:
+        raise _not_kept(error) from error
+    with opened:
+        yield opened
+
+
+def _keep(copy: IO[bytes], piece: bytes) -> None:
+    try:
+        copy.write(piece)
+        copy.flush()
+    except OSError as error:
+        raise _not_kept(error) from error
+
+
+def _not_kept(error: OSError) -> InvalidReport:
+    return InvalidReport(
+        f"the report's file cannot be kept in the temporary folder: {error.strerror}: set TMPDIR "
+        "to a folder with room for it"
+    )
 
 
 def check(file: ReportFile, size: int, md5: str) -> None:

@@ -87,7 +87,7 @@ class ReportRows:
                     if len(batch) == ROWS:
                         yield places, batch
                         batch = []
-        except (csv.Error, EOFError, OSError, UnicodeError, zlib.error) as error:
+        except (csv.Error, EOFError, OSError, TypeError, UnicodeError, zlib.error) as error:
             raise self._invalid(
                 f"behind row {self.read + len(batch):,}: {excerpt(error)}"
             ) from error
@@ -115,7 +115,14 @@ class ReportRows:
                 places = self._places(names)
                 for batch in file.iter_batches(batch_size=ROWS, columns=names):
                     yield places, list(zip(*(one.to_pylist() for one in batch), strict=True))
-        except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        except (
+            pa.ArrowException,
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            OverflowError,
+        ) as error:
             raise self._invalid(f"behind row {self.read:,}: {excerpt(error)}") from error
 
     def _places(self, columns: Sequence[str]) -> dict[str, int]:

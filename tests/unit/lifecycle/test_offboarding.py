@@ -16,6 +16,7 @@ from statebucket.errors import (
     DeleteIncomplete,
     InvalidArgument,
     PreconditionFailed,
+    Unavailable,
     UnsupportedOperation,
 )
 from statebucket.lifecycle.offboarding import TenantRule, offboarding_rule, tenant_of
@@ -195,7 +196,9 @@ async def test_the_requests_of_each_run(moto: Server) -> None:
             assert await requests() == 4  # rules and a listing; rules again, and the rule
             assert await requests() == 2
             await carry_out(store)
-            assert await requests() == 6  # and the records, a batch; rules again, without it
+            assert (
+                await requests() == 7
+            )  # and the records, a batch; rules again, without it, and a look
             assert await requests() == 3
 
 
@@ -551,3 +554,37 @@ async def test_another_tenant_s_rule_that_is_written_meanwhile_survives() -> Non
     await rule.remove()
     assert len(port.rules) == 3
     assert all(one.prefixes != (PREFIX,) for one in port.rules)
+
+
+class Unconditional:
+    """A bucket of S3, whose rules are replaced whole: another write may bring back what went."""
+
+    removal = s3.REMOVAL
+    rule_root = ""
+
+    def __init__(self, rules: Sequence[Rule], brings_back: int) -> None:
+        self.rules = tuple(rules)
+        self._before = self.rules
+        self._brings_back = brings_back
+
+    async def read_lifecycle(self) -> Lifecycle:
+        return Lifecycle(rules=self.rules)
+
+    async def write_lifecycle(self, rules: Sequence[Rule], found: Lifecycle) -> None:
+        del found
+        self.rules = tuple(rules)
+        if self._brings_back:
+            self._brings_back -= 1
+            self.rules = self._before
+
+
+@pytest.mark.asyncio
+async def test_a_rule_that_another_write_brings_back_is_removed_until_it_is_gone() -> None:
+    where = scope("app", s3.REMOVAL)
+    rules = [offboarding_rule(where, f"app/tenants/{one}/", DAY) for one in ("acme", "other")]
+    port = Unconditional(rules, brings_back=2)
+    await TenantRule(port, where, "acme", PREFIX).remove()
+    assert [rule.prefixes for rule in port.rules] == [("app/tenants/other/",)]
+    port = Unconditional(rules, brings_back=100)
+    with pytest.raises(Unavailable, match="kept coming back"):
+        await TenantRule(port, where, "acme", PREFIX).remove()

@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import sys
+import tempfile
 import tracemalloc
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -320,6 +321,27 @@ async def test_pieces_are_fetched_again_as_any_request_is(
     beside.script.extend([fail(errors.Throttled), _through, _through, fail()])
     assert (await inventory(store, report=address)).listed == 1
     assert beside.operations == ["get", "get", "head", "get_range", "get_range"]
+
+
+@pytest.mark.asyncio
+async def test_a_file_in_another_folder_than_the_manifest_says_is_refused(
+    bucket: ReportingBucket, store: StateStore
+) -> None:
+    found = await written(bucket, files=1)
+    files = json.loads(found.objects[found.manifest])["files"]
+    address = await bucket.keep(found.changed(files=[files[0] | {"key": "../secret/f.csv.gz"}]))
+    with pytest.raises(errors.InvalidReport, match=r"'\.' or '\.\.' in its path"):
+        await inventory(store, report=address)
+
+
+@pytest.mark.asyncio
+async def test_without_room_for_a_file_the_error_says_where(
+    bucket: ReportingBucket, store: StateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = await report(bucket, files=1)
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    with pytest.raises(errors.InvalidReport, match="set TMPDIR"):
+        await inventory(store, report=address)
 
 
 @pytest.mark.asyncio
