@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-import threading
+import sys
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
 
 from statebucket.port.waiting import DeadlinePassed, stepping
 
 if TYPE_CHECKING:
     import asyncio
+    from queue import SimpleQueue
 
     from statebucket.port.waiting import Waiting
 
@@ -117,14 +119,14 @@ class _ForThreads:
     """A limiter for blocking calls. They are never urgent: only a loop renews leases."""
 
     def __init__(self, size: int) -> None:
-        self._free = [None] * size  # to take one and to give it back is one step each
-        self._freed = threading.Condition()
-        self._waiting = 0
+        self._free, self._empty = _queue()
+        for _ in range(size):
+            self._free.put(None)
 
     def take(self) -> bool:
         try:
-            self._free.pop()
-        except IndexError:
+            self._free.get(block=False)
+        except self._empty:
             return False
         return True
 
@@ -132,18 +134,25 @@ class _ForThreads:
         call = stepping()
         if call is None:
             raise DeadlinePassed
-        with self._freed:
-            self._waiting += 1  # before it looks: whoever gives after that will tell
-            try:
-                while not self.take():
-                    self._freed.wait(call.left())
-            finally:
-                self._waiting -= 1
-                if self._free and self._waiting:  # it may have been told, and interrupted
-                    self._freed.notify()
+        try:
+            self._free.get(timeout=call.left())
+        except self._empty:
+            raise DeadlinePassed from None
 
     def give(self) -> None:
-        self._free.append(None)
-        if self._waiting:
-            with self._freed:
-                self._freed.notify()
+        self._free.put(None)
+
+
+def _queue() -> tuple[SimpleQueue[None], type[Exception]]:
+    """A queue each of whose steps is one, so that Ctrl-C loses no place; and its `Empty`.
+
+    It is that of `queue` without the cost of the module, but where that is loaded: gevent replaces
+    the class there by one that lets others go on.
+    """
+    queues: Any = sys.modules.get("queue")
+    if not hasattr(queues, "SimpleQueue"):
+        try:
+            queues = import_module("_queue")
+        except ImportError:  # another interpreter
+            queues = import_module("queue")
+    return queues.SimpleQueue(), queues.Empty

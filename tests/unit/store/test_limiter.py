@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from statebucket import ExecutionSnapshot, ExecutionState, errors
-from statebucket.port.waiting import here
+from statebucket.port.waiting import here, step
 from statebucket.store.limiter import Limiters
 from statebucket.testing.contract.base import snapshot
 from support.scripted_bucket import ScriptedBucket, done_but_no_answer, fail, hang, opened, take
 from support.virtual_time import now, run
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 pytestmark = pytest.mark.usefixtures("_scripted")
 
@@ -223,3 +229,32 @@ def test_a_snapshot_that_was_changed_while_its_save_waited_is_checked_again() ->
             await waiting
 
     run(work())
+
+
+@pytest.mark.parametrize("line", range(16))
+def test_ctrl_c_at_a_line_of_a_blocking_wait_loses_no_place(line: int) -> None:
+    limiters = Limiters(1)
+    lines = iter(range(line))
+
+    async def take_and_give() -> None:
+        waiting = here()
+        with waiting.until(waiting.time() + 10):
+            limiter = limiters.get(waiting)
+            await limiter.turn(urgent=False)
+            limiter.give()
+
+    def interrupt(frame: FrameType, event: str, _: object) -> Any:
+        if frame.f_code.co_name not in {"turn", "take"}:
+            return None
+        if event == "line" and next(lines, None) is None:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return interrupt
+
+    sys.settrace(interrupt)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            step(take_and_give())
+    finally:
+        sys.settrace(None)
+    step(take_and_give())  # the place is there
