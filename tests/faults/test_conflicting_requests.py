@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from faults.clouds import look, write
-from faults.server_marks import every_s3, timed
+from faults.server_marks import every_s3
 from statebucket import Version, errors
-from support.fault_proxy.proxy import Callback, Together, s3_error
+from support.fault_proxy.proxy import Answer, Callback, Together, s3_error
 from support.places import snapshot
 
 if TYPE_CHECKING:
     from faults.clouds import Cloud
 
 pytestmark = [pytest.mark.asyncio, every_s3]
-
-MOST_TRIES = 10
 
 
 @pytest.mark.parametrize("code", ["ConditionalRequestConflict", "OperationAborted"])
@@ -34,17 +32,17 @@ async def test_it_is_tried_again(cloud: Cloud, code: str, times: int) -> None:
 
 
 async def test_while_it_lasts_nothing_was_written_and_it_is_no_conflict(cloud: Cloud) -> None:
+    def conflict(retry_after: int | None = None) -> Answer:
+        code = "ConditionalRequestConflict"
+        return s3_error(409, code, retry_after=retry_after, when=write)
+
     async with cloud.open() as store:
         await store.exists("warm")
-        cloud.proxy.always(s3_error(409, "ConditionalRequestConflict", when=write))
-        seconds, error = await timed(
-            store.with_deadline(2).set("k", b"v", if_version=Version.ABSENT)
-        )
-        assert isinstance(error, errors.Unavailable)
-        assert "ConditionalRequestConflict" in str(error)
-        assert error.outcome == "none"
-        assert seconds <= 3
-        assert 2 <= len(cloud.requests(write)) <= MOST_TRIES
+        cloud.proxy.plan(conflict(), conflict(), conflict(retry_after=600))
+        with pytest.raises(errors.Unavailable, match="ConditionalRequestConflict") as caught:
+            await store.with_deadline(60).set("k", b"v", if_version=Version.ABSENT)
+        assert caught.value.outcome == "none"
+        assert len(cloud.requests(write)) == 3
         assert cloud.target.raw_names() == []
 
 

@@ -133,8 +133,9 @@ async def attempt(
         except TimeoutError:
             if writes and sent:
                 call.outcome = "unknown"
+            before = "" if last is None else f"; the try before it failed: {last.message}"
             raise DeadlineExceeded(
-                f"{call.operation}: no answer within the deadline of {call.seconds:g} s",
+                f"{call.operation}: no answer within the deadline of {call.seconds:g} s{before}",
                 object_name=object_name,
                 outcome=call.outcome,
             ) from last

@@ -190,10 +190,11 @@ def test_in_real_time_too_a_hung_service_is_given_up() -> None:
     assert 1 <= asyncio.run(work()) < 2  # a busy machine is late; to ten per cent in virtual time
 
 
-def test_what_failed_before_the_deadline_is_the_cause() -> None:
+def test_what_failed_before_the_deadline_is_told_and_is_the_cause() -> None:
     bucket = ScriptedBucket(fail(), always=hang)
     error, _ = failure(opened(bucket).get("k"), errors.DeadlineExceeded)
     assert isinstance(error.__cause__, errors.Unavailable)
+    assert f"; the try before it failed: {error.__cause__.message}" in str(error)
 
 
 # Whether the write may have happened.
