@@ -10,8 +10,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import resource
+import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import distributed
@@ -23,7 +26,7 @@ from statebucket.scale.jobs import Job, Stores
 from statebucket.scale.parallel import in_this_process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from statebucket import Partition
 
@@ -46,65 +49,90 @@ def url_of(server: Server, prefix: str = "app") -> str:
     return f"s3://{CONTAINER}/{prefix}?endpoint_url={endpoint}&region=us-east-1&engine=http"
 
 
+def share_of_t3(objects: int, *, skewed: bool) -> int:
+    """How many of the objects are the tenant's that is removed."""
+    return objects * 9 // 10 if skewed else objects // 10
+
+
 def seed(server: Server, objects: int, *, skewed: bool) -> None:
     """Fills the store: ten tenants with the same number of keys, or one with 90 %."""
     server.clear("s3")
     for tenant in range(10):
-        share = objects * 9 // 10 if tenant == 3 else objects // 90
+        share = share_of_t3(objects, skewed=True) if tenant == 3 else objects // 90
         count = share if skewed else objects // 10
         server.seed("s3", f"app/tenants/t{tenant}/keys/run-{{0:09d}}", count, "x" * 64)
 
 
+# A process begins with the peak of the one that started it: between us and it stands a small one.
+RUNNER = """
+import os, sys
+null = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=null)
+_, status, usage = os.wait4(child, 0)
+print(usage.ru_maxrss * 1024)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
 def command(server: Server, *words: str) -> Run:
     """Runs the command line, in a process of its own."""
+    line = [sys.executable, "-m", "statebucket", *words, "--json"]
     before, began = server.count("s3"), time.perf_counter()
-    pid = os.posix_spawn(
-        sys.executable,
-        [sys.executable, "-m", "statebucket", *words, "--json"],
-        os.environ,
-        file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)],
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", RUNNER, *line], stdout=subprocess.PIPE, check=True
     )
-    _, status, usage = os.wait4(pid, 0)
-    if status:
-        raise SystemExit(f"{' '.join(words)} ended with {os.waitstatus_to_exitcode(status)}")
     seconds = time.perf_counter() - began
-    return Run(seconds, server.count("s3") - before, usage.ru_maxrss * 1024)
+    return Run(seconds, server.count("s3") - before, int(done.stdout))
 
 
-def ways() -> Iterator[tuple[str, list[str]]]:
-    """How a command is run, and the words for it."""
-    yield "1 process", []
-    yield "2 processes", ["--jobs", "2"]
-    for workers in (1, 2, 4):
-        with distributed.LocalCluster(  # type: ignore[no-untyped-call]
-            n_workers=workers, threads_per_worker=1, dashboard_address=None
-        ) as cluster:
-            yield f"Dask, {workers}", ["--dask", cluster.scheduler_address]
+@contextmanager
+def ways(name: str) -> Iterator[tuple[list[str], Callable[[], int]]]:
+    """The words for a way to run a command, and what tells the memory of its Dask workers."""
+    kind, _, number = name.partition(" ")
+    if kind != "Dask":
+        yield ([] if number == "1" else ["--jobs", number]), lambda: 0
+        return
+    with (
+        distributed.LocalCluster(  # type: ignore[no-untyped-call]
+            n_workers=int(number), threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,  # type: ignore[no-untyped-call]
+    ):
+        yield ["--dask", cluster.scheduler_address], lambda: max(client.run(_peak).values())
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def commands(server: Server, objects: int) -> None:
     """The table of commands."""
-    # Of a sweep and a copy, each object takes requests; the server drops one name in a millisecond.
-    url, few, removed = url_of(server), max(1000, objects // 50), max(1000, objects // 10)
-    _row("command", "way", "objects", "objects/s", "requests", "peak MB")
-    _row(*["---"] * 6)
-    for way, words in ways():
-        for name, number, call in (
+    # A sweep and a copy on S3 send requests for each object, so that a part of them tells the rate.
+    url, few = url_of(server), max(1000, objects // 20)
+    _row("tenants", "command", "way", "objects", "objects/s", "requests", "peak MB")
+    _row(*["---"] * 7)
+    for skewed in (True, False):
+        for name, seeded, call in (
             ("inventory", objects, ["inventory", "--url", url]),
             ("sweep", few, ["sweep", "--yes", "--url", url]),
-            ("copy", few, ["copy", url, url_of(server, f"copy-{way[-1]}{way[0]}")]),
-            ("rm-tenant t3", removed, ["rm-tenant", "t3", "--yes", "--url", url]),
+            ("copy", few, ["copy", url, url_of(server, "copy")]),
+            ("rm-tenant t3", objects, ["rm-tenant", "t3", "--yes", "--url", url]),
         ):
-            seed(server, number, skewed=True)
-            done = command(server, *call, *words)
-            _row(
-                name,
-                way,
-                f"{number:,}",
-                f"{number / done.seconds:,.0f}",
-                f"{done.requests:,}",
-                f"{done.peak / MB:.0f}",
-            )
+            for way in ("processes 1", "processes 2", "Dask 1", "Dask 2", "Dask 4"):
+                seed(server, seeded, skewed=skewed)
+                with ways(way) as (words, workers):
+                    done = command(server, *call, *words)
+                    peak = max(done.peak, workers())
+                number = share_of_t3(seeded, skewed=skewed) if name.startswith("rm") else seeded
+                _row(
+                    "one has 90 %" if skewed else "ten alike",
+                    name,
+                    way,
+                    f"{number:,}",
+                    f"{number / done.seconds:,.0f}",
+                    f"{done.requests:,}",
+                    f"{peak / MB:.0f}",
+                )
 
 
 async def shares(server: Server, objects: int) -> None:
