@@ -2,29 +2,29 @@
 data "aws_caller_identity" "current" {}
 
 locals {
-  # A bucket name may be taken by another account once the bucket is gone: the documents allow nothing
-  # on a bucket of that account.
+  # Another account may take a bucket's name once the bucket is deleted: the documents allow nothing on
+  # that account's bucket.
   account_id = data.aws_caller_identity.current.account_id
 
   area_arns    = [for area in local.areas : "${aws_s3_bucket.this.arn}/${area}*"]
   tenant_value = "$${aws:PrincipalTag/${var.tenant_tag}}"
 
-  # What is a tenant's own. Of the owner records these are the ones whose name ends in the tenant; an
-  # execution, the segment before, holds no slash.
+  # A tenant's own objects. Its owner records are those with a name that ends in the tenant; the
+  # execution, the segment before it, contains no slash.
   tenant_paths = concat(
     ["${local.root}tenants/${local.tenant_value}/*"],
     var.tenant_owner_records ? ["${local.root}owners/*/${local.tenant_value}"] : [],
   )
 
-  # The key is used through S3 only, in the bucket's region. The end of a service's name differs
+  # The key is used only through S3 in the bucket's region. The suffix of a service's name differs
   # between partitions.
   own_keys    = compact([var.kms_key_arn])
   via_service = "s3.${aws_s3_bucket.this.region}.*"
 
   # The condition on s3:prefix limits listings to an area. It also decides the answer to a GET of a
-  # missing object: S3 answers 404 only to those who may list, and takes the object's own name as the
+  # missing object: S3 answers 404 only if the caller may list, with the object's own name as the
   # prefix. Every name below an area matches, so a missing object is "not found" and not "denied".
-  # Without a condition, or with one for requests that name no prefix, all names of the bucket could
+  # Without a condition, or with one for requests that name no prefix, all names in the bucket could
   # be listed.
   #
   # The health check of a store with owner records lists its root. The root is named exactly: with an
@@ -46,7 +46,7 @@ data "aws_iam_policy_document" "runtime" {
     }
   }
 
-  # Tags may control other rules and policies of an account: only ours, with a class as its value.
+  # Tags may control an account's other rules and policies: allow only ours, with a class as its value.
   statement {
     sid       = "TagState"
     actions   = ["s3:PutObjectTagging"]

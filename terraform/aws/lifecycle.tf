@@ -1,5 +1,5 @@
-# A rule of S3 has one prefix, so each of our rules becomes one for each of its prefixes. Their ids end in
-# the last part of the prefix or, where two prefixes share that, in their number.
+# An S3 rule has one prefix, so each of our rules becomes one rule per prefix. Their ids end in the last
+# part of the prefix or, if two prefixes share it, in their number.
 locals {
   s3_rules = flatten([
     for rule in local.lifecycle_rules : [

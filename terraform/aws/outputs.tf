@@ -34,6 +34,6 @@ output "read_only_policy_json" {
 }
 
 output "tenant_policy_json" {
-  description = "Policy for functions of one tenant, which a tag of the session or role names."
+  description = "Policy for functions of one tenant, named by a tag of the session or role."
   value       = data.aws_iam_policy_document.tenant.json
 }

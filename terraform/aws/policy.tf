@@ -8,7 +8,7 @@ locals {
   ], []))
 }
 
-# For everyone, whatever else allows a request: TLS 1.2 or later, and state encrypted as the bucket
+# For everyone, no matter what else allows a request: TLS 1.2 or later, and state encrypted as the bucket
 # encrypts it.
 data "aws_iam_policy_document" "bucket" {
   source_policy_documents = compact([var.extra_bucket_policy_json])
@@ -49,9 +49,9 @@ data "aws_iam_policy_document" "bucket" {
     }
   }
 
-  # A writer that names a key of its own could make state unreadable to everyone else. A request that
-  # names no encryption gets the bucket's. One that does must name the bucket's: with kms_key_arn that
-  # key, since aws:kms without a key is another key, that of AWS for S3.
+  # A writer that names its own key could make state unreadable to everyone else. A request that names
+  # no encryption gets the bucket's; one that does must name the bucket's. With kms_key_arn it must name
+  # that key, since aws:kms without a key uses another one, the key that AWS manages for S3.
   statement {
     sid       = "DenyOtherEncryption"
     effect    = "Deny"
@@ -76,7 +76,7 @@ data "aws_iam_policy_document" "bucket" {
     }
   }
 
-  # Keys that travel with the request (SSE-C).
+  # Keys sent with the request (SSE-C).
   statement {
     sid       = "DenyCustomerKeys"
     effect    = "Deny"

@@ -57,10 +57,10 @@ data "aws_iam_policy_document" "tenant" {
   }
 
   # The tag's value becomes part of a path and of a pattern. A tenant here consists of letters, digits,
-  # '-' and '_'. Every other character that a tag may hold is refused, for the key as well as for the
-  # bucket: otherwise acme/snapshots would be a tenant, and a wildcard would be all of them. IAM has no
-  # character classes, so a letter outside ASCII stays allowed. It names a path that statebucket, which
-  # escapes such letters, never writes.
+  # '-' and '_'. Every other ASCII character that a tag may contain is refused, for the key as well as
+  # for the bucket: otherwise acme/snapshots would be a tenant, and a wildcard would match all tenants.
+  # IAM has no character classes, so letters outside ASCII stay allowed. statebucket escapes them, so
+  # they name paths that it never writes.
   statement {
     sid       = "DenyMalformedTenant"
     effect    = "Deny"
@@ -77,7 +77,7 @@ data "aws_iam_policy_document" "tenant" {
     }
   }
 
-  # A principal without the tag has no path above, and no use of the key here.
+  # A principal without the tag matches no path above, and may not use the key here.
   dynamic "statement" {
     for_each = local.own_keys
 

@@ -144,14 +144,14 @@ variable "extra_lifecycle_rules" {
 }
 
 variable "offboarded_tenants" {
-  description = "Tenants that the bucket removes, each as its object names have it: all below tenants/NAME/ is deleted a day after its write, for good, while the tenant is listed here. For tenants too large for delete_tenant; take each out again once `delete_tenant(by=\"lifecycle\")` reports that it is done."
+  description = "Tenants that the bucket removes, each written as in its object names: while a tenant is listed here, everything below tenants/NAME/ is permanently deleted a day after it was written. For tenants too large for delete_tenant; take each out again once `delete_tenant(by=\"lifecycle\")` reports that it is done."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
     condition     = alltrue([for tenant in var.offboarded_tenants : can(regex("^([A-Za-z0-9_-]|~[0-9A-F]{2})(([A-Za-z0-9._-]|~[0-9A-F]{2})*([A-Za-z0-9_-]|~[0-9A-F]{2}))?$", tenant))])
-    error_message = "A tenant in offboarded_tenants must be as object names have it: letters, digits, '-', '_' and inner '.', every other byte as ~ and two capital hex digits."
+    error_message = "A tenant in offboarded_tenants must be written as in object names: letters, digits, '-', '_' and inner '.', every other byte as ~ and two capital hex digits."
   }
 
   validation {
@@ -161,7 +161,7 @@ variable "offboarded_tenants" {
 }
 
 variable "tenant_tag" {
-  description = "The principal tag whose value is the tenant, for tenant_policy_json."
+  description = "Principal tag that names the tenant, for tenant_policy_json."
   type        = string
   default     = "tenant"
   nullable    = false
@@ -173,7 +173,7 @@ variable "tenant_tag" {
 }
 
 variable "tenant_owner_records" {
-  description = "Whether tenant_policy_json reaches the tenant's own owner records too, so that its stores keep them and a store without a tenant finds their executions. Read the section on tenants before setting it."
+  description = "Whether tenant_policy_json also covers the tenant's own owner records. Its stores then keep them, and a store without a tenant finds the tenant's executions. Read the section on tenants before setting it."
   type        = bool
   default     = false
   nullable    = false
@@ -185,7 +185,7 @@ variable "tenant_owner_records" {
 }
 
 variable "extra_bucket_policy_json" {
-  description = "A policy document whose statements join the module's in the bucket policy, since a bucket has one policy; null for none. Each Sid occurs once and is not one of the module's."
+  description = "Policy document with statements to add to the bucket policy, since a bucket has only one; null for none. Each Sid must be unique and not one of the module's."
   type        = string
   default     = null
 

@@ -1,5 +1,5 @@
-# Only on request: "Suspended" differs from a bucket that never had versions, and there is no way back to
-# "Disabled".
+# Only if versioning is requested: "Suspended" differs from a bucket that never had versions, and a bucket
+# cannot return to "Disabled".
 resource "aws_s3_bucket_versioning" "this" {
   count = var.versioning ? 1 : 0
 

@@ -1,4 +1,4 @@
-# The fewest rights that the store needs. No built-in role below Owner has the right to blob index tags.
+# Only the rights that the store needs. No built-in role below Owner has the right to blob index tags.
 locals {
   blobs = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
 

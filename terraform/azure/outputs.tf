@@ -9,7 +9,7 @@ output "store_url" {
 }
 
 output "tenant_store_url" {
-  description = "URL for tenant_principal_ids, who reach one tenant's blobs only."
+  description = "URL for the stores of tenant_principal_ids, which reach one tenant's blobs only."
   value       = "${local.url}?${local.query}&owner_index=false"
 }
 
@@ -39,6 +39,6 @@ output "state_condition" {
 }
 
 output "tenant_conditions" {
-  description = "Conditions (version 2.0) that limit an assignment of that role to one tenant's blobs, by tenant."
+  description = "Conditions (version 2.0) that limit an assignment of that role to one tenant's blobs, keyed by tenant."
   value       = local.tenant_conditions
 }

@@ -9,7 +9,7 @@ variable "resource_group_name" {
 }
 
 variable "location" {
-  description = "Region of the storage account, such as westeurope. Best in the functions' region."
+  description = "Region of the storage account, such as westeurope; preferably the functions' region."
   type        = string
 
   validation {
@@ -41,7 +41,7 @@ variable "container_name" {
 }
 
 variable "replication" {
-  description = "How the account's data is replicated. State lives in one region, since replicas elsewhere are stale: LRS or ZRS."
+  description = "How the account's data is replicated within its region: LRS or ZRS. Replicas in other regions would be stale."
   type        = string
   default     = "ZRS"
   nullable    = false
@@ -96,7 +96,7 @@ variable "versioning" {
 }
 
 variable "noncurrent_days" {
-  description = "Days after its creation that a replaced version is removed."
+  description = "Days from its creation until a replaced version is removed."
   type        = number
   default     = 7
   nullable    = false
@@ -196,14 +196,14 @@ variable "extra_lifecycle_rules" {
 }
 
 variable "offboarded_tenants" {
-  description = "Tenants that the account removes, each as its object names have it: all below tenants/NAME/ is deleted a day after its write, for good, while the tenant is listed here. For tenants too large for delete_tenant; take each out again once `delete_tenant(by=\"lifecycle\")` reports that it is done."
+  description = "Tenants that the account removes, each written as in its object names: while a tenant is listed here, everything below tenants/NAME/ is permanently deleted a day after it was written. For tenants too large for delete_tenant; take each out again once `delete_tenant(by=\"lifecycle\")` reports that it is done."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
     condition     = alltrue([for tenant in var.offboarded_tenants : can(regex("^([A-Za-z0-9_-]|~[0-9A-F]{2})(([A-Za-z0-9._-]|~[0-9A-F]{2})*([A-Za-z0-9_-]|~[0-9A-F]{2}))?$", tenant))])
-    error_message = "A tenant in offboarded_tenants must be as object names have it: letters, digits, '-', '_' and inner '.', every other byte as ~ and two capital hex digits."
+    error_message = "A tenant in offboarded_tenants must be written as in object names: letters, digits, '-', '_' and inner '.', every other byte as ~ and two capital hex digits."
   }
 
   validation {
@@ -213,21 +213,21 @@ variable "offboarded_tenants" {
 }
 
 variable "runtime_principal_ids" {
-  description = "Object IDs of the principals (such as a function's managed identity) that use the whole store, by a name of your choice."
+  description = "Object IDs of the principals (such as a function's managed identity) that use the whole store, keyed by a name of your choice."
   type        = map(string)
   default     = {}
   nullable    = false
 }
 
 variable "reader_principal_ids" {
-  description = "Object IDs of the principals that may read state, by a name of your choice."
+  description = "Object IDs of the principals that may read state, keyed by a name of your choice."
   type        = map(string)
   default     = {}
   nullable    = false
 }
 
 variable "tenant_principal_ids" {
-  description = "Object IDs of the principals that reach one tenant's blobs only, by tenant and a name of your choice. Their stores are opened with tenant_store_url."
+  description = "Object IDs of the principals that reach one tenant's blobs only, keyed by tenant and then by a name of your choice. Their stores are opened with tenant_store_url."
   type        = map(map(string))
   default     = {}
   nullable    = false

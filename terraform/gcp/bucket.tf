@@ -7,7 +7,7 @@ resource "google_storage_bucket" "this" {
   storage_class = "STANDARD"
   force_destroy = var.force_destroy
 
-  # No ACLs and no public access: access is decided by IAM alone, whose conditions need this. A bucket
+  # No ACLs and no public access: IAM alone decides access, and its conditions require this. A bucket
   # has no setting for TLS. The organisation policy storage.secureHttpTransport refuses plain HTTP, and
   # statebucket sends none.
   uniform_bucket_level_access = true

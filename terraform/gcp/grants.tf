@@ -1,5 +1,5 @@
-# Who gets which role under which condition, as data without a provider: a test lets Terraform compute
-# it and evaluates it.
+# Which member gets which role under which condition, as data without a provider: a test lets Terraform
+# compute the grants and evaluates them.
 locals {
   state_limit = {
     title       = "statebucket-state"
@@ -21,7 +21,7 @@ locals {
     ]
   ])
 
-  # Objects, and listings where Cloud Storage evaluates the condition on their prefix.
+  # Objects, and listings if Cloud Storage evaluates the condition on their prefix.
   object_grants = merge(
     { for name, member in var.runtime_members : "runtime ${name}" => { member = member, role = "roles/storage.objectUser", limit = local.state_limit } },
     { for name, member in var.reader_members : "reader ${name}" => { member = member, role = "roles/storage.objectViewer", limit = local.state_limit } },
@@ -29,8 +29,8 @@ locals {
   )
 
   # The bucket itself: the names of all its objects, without a condition. A missing object is 404 only
-  # to those who may list, and 403 to everyone else. This role reads the bucket's metadata as well,
-  # with the lifecycle rules; readers, who run check_lifecycle, get those with strict_list, too.
+  # to callers that may list, and 403 to all others. This role also reads the bucket's metadata, with
+  # the lifecycle rules. Readers run check_lifecycle, so they can read these with strict_list, too.
   bucket_grants = merge(
     { for name, member in var.runtime_members : "bucket runtime ${name}" => { member = member, role = "roles/storage.legacyBucketReader", limit = null } if !var.strict_list },
     { for name, member in var.reader_members : "bucket reader ${name}" => { member = member, role = var.strict_list ? "roles/storage.bucketViewer" : "roles/storage.legacyBucketReader", limit = null } },

@@ -8,7 +8,7 @@ output "store_url" {
 }
 
 output "tenant_store_url" {
-  description = "URL for tenant_members, who reach one tenant's objects only."
+  description = "URL for the stores of tenant_members, which reach one tenant's objects only."
   value       = "${local.url}?owner_index=false"
 }
 
@@ -23,11 +23,11 @@ output "bucket_self_link" {
 }
 
 output "state_condition" {
-  description = "IAM condition that limits a role on the bucket to the store's objects, for grants made outside the module. It limits listings as strict_list does."
+  description = "IAM condition that limits a role on the bucket to the store's objects, for grants made outside the module. Like strict_list, it also limits listings."
   value       = local.state_condition
 }
 
 output "tenant_conditions" {
-  description = "IAM conditions that limit a role on the bucket to one tenant's objects, by tenant."
+  description = "IAM conditions that limit a role on the bucket to one tenant's objects, keyed by tenant."
   value       = local.tenant_conditions
 }

@@ -13,7 +13,7 @@ locals {
   }
 
   # An object's custom time is its expiry. 0 days would be enough, but the provider drops a zero and
-  # with it the condition: the rule would then delete all state. It keeps a 1.
+  # with it the condition, and the rule would then delete all state. The provider keeps a 1.
   ttl_rule = {
     prefixes           = local.areas
     expiration_days    = null
@@ -22,7 +22,7 @@ locals {
     abort_uploads_days = null
   }
 
-  # Replaced versions and the parts of unfinished uploads, apart: a rule of Cloud Storage has one action.
+  # Separate rules for replaced versions and for parts of unfinished uploads: a rule has one action.
   noncurrent_rule = {
     prefixes           = local.areas
     expiration_days    = null

@@ -15,7 +15,7 @@ variable "project" {
 }
 
 variable "location" {
-  description = "Region, dual-region or multi-region of the bucket, such as EUROPE-WEST1. Best in the functions' region."
+  description = "Region, dual-region or multi-region of the bucket, such as EUROPE-WEST1; preferably the functions' region."
   type        = string
 
   validation {
@@ -139,14 +139,14 @@ variable "extra_lifecycle_rules" {
 }
 
 variable "offboarded_tenants" {
-  description = "Tenants that the bucket removes, each as its object names have it: all below tenants/NAME/ is deleted a day after its write, for good, while the tenant is listed here. For tenants too large for delete_tenant; take each out again once `delete_tenant(by=\"lifecycle\")` reports that it is done."
+  description = "Tenants that the bucket removes, each written as in its object names: while a tenant is listed here, everything below tenants/NAME/ is permanently deleted a day after it was written. For tenants too large for delete_tenant; take each out again once `delete_tenant(by=\"lifecycle\")` reports that it is done."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
     condition     = alltrue([for tenant in var.offboarded_tenants : can(regex("^([A-Za-z0-9_-]|~[0-9A-F]{2})(([A-Za-z0-9._-]|~[0-9A-F]{2})*([A-Za-z0-9_-]|~[0-9A-F]{2}))?$", tenant))])
-    error_message = "A tenant in offboarded_tenants must be as object names have it: letters, digits, '-', '_' and inner '.', every other byte as ~ and two capital hex digits."
+    error_message = "A tenant in offboarded_tenants must be written as in object names: letters, digits, '-', '_' and inner '.', every other byte as ~ and two capital hex digits."
   }
 
   validation {
@@ -156,7 +156,7 @@ variable "offboarded_tenants" {
 }
 
 variable "runtime_members" {
-  description = "IAM members that use the whole store (serviceAccount:NAME@PROJECT.iam.gserviceaccount.com), by a name of your choice."
+  description = "IAM members that use the whole store (serviceAccount:NAME@PROJECT.iam.gserviceaccount.com), keyed by a name of your choice."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -168,7 +168,7 @@ variable "runtime_members" {
 }
 
 variable "reader_members" {
-  description = "IAM members that may read state and the bucket's rules, by a name of your choice."
+  description = "IAM members that may read state and the bucket's rules, keyed by a name of your choice."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -180,7 +180,7 @@ variable "reader_members" {
 }
 
 variable "tenant_members" {
-  description = "IAM members that reach one tenant's objects only, by tenant and a name of your choice. Their stores are opened with tenant_store_url."
+  description = "IAM members that reach one tenant's objects only, keyed by tenant and then by a name of your choice. Their stores are opened with tenant_store_url."
   type        = map(map(string))
   default     = {}
   nullable    = false
@@ -200,7 +200,7 @@ variable "tenant_members" {
 }
 
 variable "strict_list" {
-  description = "Whether runtime_members and reader_members may list names below the store's prefix only; a load of what does not exist yet may then be AccessDenied. False lets them list the names of all objects in the bucket. Read the section on listing before setting it."
+  description = "Whether runtime_members and reader_members may list only names below the store's prefix; loading an object that does not exist yet may then be AccessDenied. False lets them list the names of all objects in the bucket. Read the section on listing before setting it."
   type        = bool
   default     = false
   nullable    = false

@@ -27,10 +27,10 @@ config = IdempotencyConfig(
 
 @idempotent(persistence_store=layer, config=config)
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Charges an order; of an event that comes again it returns the first receipt.
+    """Charges an order; for a repeated event it returns the first receipt.
 
     Args:
         event: Has ``tenant_id``, ``order_id`` and ``amount``.
-        _context: Lambda's context object, from which Powertools has the time that is left.
+        _context: Lambda's context object, which tells Powertools how much time is left.
     """
     return {"charged": event["amount"], "receipt": uuid4().hex}

@@ -17,7 +17,7 @@ variable "name" {
 }
 
 variable "package" {
-  description = "The function's zip: handler.py with what `pip install --target . 'statebucket[http,powertools]'` puts beside it."
+  description = "The function's zip: handler.py and what `pip install --target . 'statebucket[http,powertools]'` installs next to it."
   type        = string
 }
 

@@ -1,7 +1,7 @@
-"""A sweep by parts, as a Distributed Map of Step Functions runs it.
+"""A sweep in parts, run by a Distributed Map of Step Functions.
 
-The state machine calls the function once to divide the store, then once for each part, and tries a
-part again where that fails.
+The state machine calls the function once to divide the store, then once for each part, and retries
+parts that fail.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ store = open_store()  # STATEBUCKET_URL
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Divides the store, or sweeps the part that the event is."""
+    """Divides the store, or sweeps the part that the event describes."""
     if event.get("divide"):
         parts = store.partitions(int(os.environ["PARTS"]))
         return {"parts": [part.to_dict() for part in parts]}

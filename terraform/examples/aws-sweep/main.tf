@@ -17,12 +17,12 @@ variable "name" {
 }
 
 variable "package" {
-  description = "The function's zip: handler.py with what `pip install --target . 'statebucket[s3]'` puts beside it."
+  description = "The function's zip: handler.py and what `pip install --target . 'statebucket[s3]'` installs next to it."
   type        = string
 }
 
 variable "parts" {
-  description = "Into how many parts to divide the store: few enough objects each for one invocation of 15 minutes."
+  description = "How many parts to divide the store into. Each must be small enough for one invocation of 15 minutes."
   type        = number
   default     = 1000
 }
@@ -34,7 +34,7 @@ variable "workers" {
 }
 
 variable "schedule" {
-  description = "When to sweep, as EventBridge Scheduler has it, in UTC."
+  description = "When to sweep, as an EventBridge Scheduler expression, in UTC."
   type        = string
   default     = "cron(0 3 * * ? *)"
 }

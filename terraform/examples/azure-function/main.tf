@@ -23,7 +23,7 @@ variable "subscription_id" {
 }
 
 variable "name" {
-  description = "Name of the function app, and, with a suffix, of what belongs to it: 3 to 17 lower-case letters and digits."
+  description = "Name of the function app, and prefix of the names of its other resources: 3 to 17 lower-case letters and digits."
   type        = string
 
   validation {
@@ -38,7 +38,7 @@ variable "location" {
 }
 
 variable "package" {
-  description = "The function's zip: function_app.py, host.json and what `pip install --target .python_packages/lib/site-packages 'statebucket[azure]' azure-functions` puts beside them."
+  description = "The function's zip: function_app.py, host.json and what `pip install --target .python_packages/lib/site-packages 'statebucket[azure]' azure-functions` installs next to them."
   type        = string
 }
 

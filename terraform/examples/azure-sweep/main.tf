@@ -23,7 +23,7 @@ variable "subscription_id" {
 }
 
 variable "name" {
-  description = "Name of the job, and, with a suffix, of what belongs to it: 3 to 17 lower-case letters and digits."
+  description = "Name of the job, and prefix of the names of its other resources: 3 to 17 lower-case letters and digits."
   type        = string
 
   validation {
@@ -78,7 +78,8 @@ resource "azurerm_container_app_environment" "this" {
   location            = azurerm_resource_group.this.location
 }
 
-# Replicas of a Container Apps job do not learn their number, so that one of them uses its own cores.
+# Replicas of a Container Apps job do not learn their number, so the job is one replica that uses all its
+# cores.
 resource "azurerm_container_app_job" "sweep" {
   name                         = var.name
   resource_group_name          = azurerm_resource_group.this.name

@@ -37,7 +37,7 @@ def next_step(request: dict[str, Any]) -> dict[str, Any]:
     outputs[step] = f"{step} of {request['execution_id']}"
     finished = len(outputs) == len(STEPS)
 
-    # VersionConflict if another invocation has done this step: the event, tried again, goes on.
+    # VersionConflict if another invocation did this step; a retry continues with the next one.
     execution.save(
         execution.snapshot(
             state=ExecutionState.COMPLETED if finished else ExecutionState.RUNNING,
