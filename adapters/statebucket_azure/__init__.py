@@ -21,7 +21,7 @@ def open_bucket(location: Location) -> OpenedBucket:
     Raises:
         AdapterNotInstalled: azure-storage-blob or aiohttp is missing.
         InvalidURL: The URL names no container or account, or its prefix breaks a rule.
-        InvalidArgument: An option is unknown or not what it may be.
+        InvalidArgument: An option is unknown or has an invalid value.
         InvalidCredentials: There are no credentials to try.
     """
     for package, module in (("azure-storage-blob", "azure.storage.blob"), ("aiohttp", "aiohttp")):
@@ -42,7 +42,7 @@ def open_bucket_over_http(location: Location) -> OpenedBucket:
 
     Raises:
         InvalidURL: The URL names no container or account, or its prefix breaks a rule.
-        InvalidArgument: An option is unknown or not what it may be.
+        InvalidArgument: An option is unknown or has an invalid value.
         InvalidCredentials: The key or signature is not valid.
     """
     from statebucket_azure.http.bucket import HTTPBucket  # noqa: PLC0415  (only where it is used)

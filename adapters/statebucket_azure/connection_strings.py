@@ -29,7 +29,7 @@ _EMULATOR = {
 
 
 def from_environment(endpoint_url: str | None) -> dict[str, str]:
-    """The connection string's settings, by name in lower case; empty where there is none.
+    """The connection string's settings, by name in lower case; empty if there is none.
 
     Args:
         endpoint_url: The endpoint to use instead of the one that it names; None for that one.
@@ -57,7 +57,7 @@ def no_connection_string() -> InvalidArgument:
 
 
 def account_at(url: str) -> str | None:
-    """The account that a URL's host names; None where it names none."""
+    """The account that a URL's host names; None if it names none."""
     host = split(url).hostname or ""
     found = re.fullmatch(_ACCOUNT_HOST, host) if ".blob." in host else None
     return found[1] if found else None

@@ -1,7 +1,7 @@
-"""What Azure's own API tells of a container and who asks, as findings for ``statebucket doctor``.
+"""What Azure's API says about a container and the caller, for ``statebucket doctor``.
 
-Settings belong to the storage account and its management plane. What of them shows through the
-blobs' own API is looked at; that the rest is out of sight is said.
+Settings belong to the storage account and its management plane. Those that show through the blobs'
+own API are checked; the findings say which ones cannot be seen.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Container(NamedTuple):
     Attributes:
         legal_hold: Whether there is a legal hold.
         immutable: Whether there is an immutability policy.
-        public: What anybody may read; empty for nothing.
+        public: What anyone may read; empty for nothing.
     """
 
     legal_hold: bool
@@ -52,7 +52,7 @@ class Container(NamedTuple):
 
 
 class Blob(NamedTuple):
-    """What a listing with versions and deleted blobs says of one.
+    """What a listing with versions and deleted blobs says about a blob.
 
     Attributes:
         version: Its version's id; empty without versions.
@@ -66,15 +66,15 @@ class Blob(NamedTuple):
 
 
 class Replies(NamedTuple):
-    """What was asked, each as it was answered, or why it was not.
+    """The answers to all requests, or why there is none.
 
     Attributes:
         account: The account.
-        kept_days: For how many days soft delete keeps what was deleted; None where it is off.
+        kept_days: The days that soft delete keeps deleted blobs; None if it is off.
         container: The container.
         listed: Whether the account's containers were listed: True, or the error.
         blobs: Some blobs below the store's prefix.
-        date: The ``Date`` header of a reply; None where it had none.
+        date: The ``Date`` header of a reply; None if it had none.
     """
 
     account: Account | StateBucketError
@@ -93,7 +93,7 @@ def findings_of(
     Args:
         account: The account's name.
         container: The container's.
-        replies: What was answered about them.
+        replies: The answers about them.
         tags: Whether the store writes index tags.
         may_all: Whether the caller is known to have all rights.
     """
@@ -125,7 +125,7 @@ def findings_of(
 
 
 def _excess(replies: Replies) -> Iterator[Finding]:
-    """Rights that the store does not need and that reading tells of."""
+    """Rights that the store does not need, as far as reading shows them."""
     if not isinstance(replies.listed, StateBucketError):
         yield Finding(
             check="rights",

@@ -50,8 +50,8 @@ class BlobOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """Reads the options.
 
         Raises:
-            InvalidArgument: One is unknown, or not what it may be.
-            InvalidURL: ``endpoint_url`` is no URL of an account.
+            InvalidArgument: One is unknown or has an invalid value.
+            InvalidURL: ``endpoint_url`` is not an account URL.
         """
         options = read_options(location.options, cls)
         if isinstance(options.credential, str | dict):
@@ -88,7 +88,7 @@ class BlobOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """Holds the URL's account against the one that other settings name.
 
         Args:
-            named: That account; None where they name none.
+            named: That account; None if they name none.
             where: What names it.
 
         Raises:

@@ -21,7 +21,7 @@ def open_bucket(location: Location) -> OpenedBucket:
     Raises:
         AdapterNotInstalled: google-cloud-storage is missing.
         InvalidURL: The URL's bucket or prefix, or ``endpoint_url``, is not what it must be.
-        InvalidArgument: An option is unknown, not of its type, or contradicts another.
+        InvalidArgument: An option is unknown, of the wrong type, or contradicts another.
     """
     if not _installed():
         raise AdapterNotInstalled(
@@ -44,7 +44,7 @@ def open_bucket_over_http(location: Location) -> OpenedBucket:
 
     Raises:
         InvalidURL: The URL's bucket or prefix, or ``endpoint_url``, is not what it must be.
-        InvalidArgument: An option is unknown, not of its type, or contradicts another; or
+        InvalidArgument: An option is unknown, of the wrong type, or contradicts another; or
             credentials would be sent in clear text.
     """
     from statebucket_gcs.bucket import GCSBucket  # noqa: PLC0415  (only once it is used)

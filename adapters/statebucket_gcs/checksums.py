@@ -21,12 +21,12 @@ def field_of(body: bytes) -> dict[str, str]:
 
 
 def altered(body: bytes, crc32c: str | None, md5: str | None) -> str:
-    """Which of a body's checksums does not match; empty where those that are known do.
+    """Which of a body's checksums does not match; empty if those that are known do.
 
     Args:
         body: The body.
-        crc32c: Its CRC32C, as the service gives it; None where it does not.
-        md5: Its MD5, as the service gives it; None where it does not.
+        crc32c: Its CRC32C, as the service gives it; None if it does not.
+        md5: Its MD5, as the service gives it; None if it does not.
     """
     compute = _crc32c()
     if crc32c is not None and compute is not None:
@@ -36,7 +36,7 @@ def altered(body: bytes, crc32c: str | None, md5: str | None) -> str:
 
 @cache
 def _crc32c() -> Callable[[bytes], str] | None:
-    """How to compute a CRC32C; None where that would be slow."""
+    """How to compute a CRC32C; None if that would be slow."""
     try:
         from google_crc32c import implementation, value  # noqa: PLC0415  (6 ms)
     except ImportError:

@@ -24,7 +24,7 @@ HINT = (
     "set GOOGLE_APPLICATION_CREDENTIALS, run `gcloud auth application-default login`, attach a "
     "service account, or pass credentials of your own"
 )
-"""What to do where credentials are missing or refused."""
+"""What to do if credentials are missing or refused."""
 
 _RIGHTS_HINT = (
     "the identity needs storage.objects.get, storage.objects.create, storage.objects.delete and "

@@ -1,4 +1,4 @@
-"""What only Cloud Storage's own API tells of a bucket and who asks, for ``statebucket doctor``."""
+"""What Cloud Storage's own API says about a bucket and the caller, for ``statebucket doctor``."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FIELDS = (
 _DAY = 86_400
 _OK = 200
 _UNSEEN_STATUSES = frozenset({401, 403})
-_MALFORMED = (AttributeError, LookupError, TypeError, ValueError)  # of JSON with other types in it
+_MALFORMED = (AttributeError, LookupError, TypeError, ValueError)  # for JSON with other types in it
 _UNSEEN = Finding(
     check="versions",
     status="unknown",
@@ -45,13 +45,13 @@ _UNSEEN = Finding(
 
 
 async def examine(sender: Sender, path: str, bucket: str, *, whole: bool) -> Sequence[Finding]:
-    """Looks at identity, rights, versioning, access, place and clock: 2 requests.
+    """Checks identity, rights, versioning, access, location and clock: 2 requests.
 
     Args:
         sender: What sends requests.
         path: The bucket's path in the JSON API.
         bucket: The bucket's name.
-        whole: Whether the store's objects are the bucket's only ones.
+        whole: Whether the bucket has only the store's objects.
 
     Raises:
         StateBucketError: There was no answer.
@@ -87,7 +87,7 @@ def _read(answer: Answer) -> dict[str, Any] | None:
 
 
 def _rights(answer: Answer, *, whole: bool) -> Iterator[Finding]:
-    """Which rights are granted on the bucket itself; those with a condition on names are not."""
+    """The rights granted on the bucket itself, without those that have a condition on names."""
     told = _read(answer) if answer.status == _OK else None
     if told is None:
         yield Finding(

@@ -119,7 +119,7 @@ def from_headers(name: str, answer: Answer) -> Object:
 
 
 def _hash_in(hashes: str, kind: str) -> str | None:
-    """A checksum in the header that lists them; None where it is not among them."""
+    """A checksum in the header that lists them; None if it is not among them."""
     _, found, rest = hashes.partition(kind)
     return rest.partition(",")[0].strip() if found else None
 

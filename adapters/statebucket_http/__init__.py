@@ -1,1 +1,1 @@
-"""The lean HTTP client that the clouds' own engines share; it knows no service."""
+"""The lean HTTP client that the ``engine=http`` adapters share; it knows no service."""

@@ -1,8 +1,8 @@
 """The bodies of replies: where received bytes go, and where a body ends; without a socket.
 
-Each kind has a buffer for the next bytes (`target`), is told how many arrived (`advance`, True at
-the body's end) or that the connection ended (`end`), and then has the body (`value`). `framed` is
-whether it has an end of its own, so that a truncated one is an error.
+Each kind has a buffer for the next bytes (`target`). The caller reports how many arrived
+(`advance`, True at the body's end) or that the connection ended (`end`), and then takes the body
+(`value`). `framed` is whether the body marks its own end, so that a truncated one is an error.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _MAX_LINE = 4096
 
 
 class SizedBody:
-    """A body of known length, received into the very bytes that are returned.
+    """A body of known length, received into the same bytes that are returned.
 
     Args:
         length: Its length in bytes, at least 1.
-        begun: The bytes of it that came with the head.
+        begun: Its first bytes, which came with the head.
     """
 
     framed = True
@@ -38,7 +38,7 @@ class SizedBody:
         self._view[: self._at] = begun
 
     def _grow(self) -> memoryview:
-        """Doubles the buffer: a peer that announces too much costs no memory."""
+        """Doubles the buffer, so that a peer that announces too much costs no memory."""
         self._room = min(self._length, max(_FIRST, 2 * self._at))
         self._buffer.seek(self._room - 1)
         self._buffer.write(b"\0")
@@ -72,7 +72,7 @@ class OpenBody:
     """A body that ends with the connection.
 
     Args:
-        begun: The bytes of it that came with the head.
+        begun: Its first bytes, which came with the head.
         most: The most bytes that it may have.
     """
 
@@ -109,14 +109,14 @@ class OpenBody:
 
 
 class ChunkedBody:
-    """A body in chunks, with or without trailers, which are read and dropped.
+    """A body in chunks; trailers are read and dropped.
 
     Args:
-        begun: The bytes of it that came with the head.
+        begun: Its first bytes, which came with the head.
         most: The most bytes that it may have.
 
     Attributes:
-        done: Whether it came to its end with the head.
+        done: Whether all of it came with the head.
         surplus: Whether something came after it.
     """
 
@@ -127,8 +127,8 @@ class ChunkedBody:
         self._most = most
         self._pieces = BytesIO()
         self._view = memoryview(bytearray(_PIECE))
-        self._line = b""  # the beginning of a line whose end has not come
-        self._left = 0  # bytes of the chunk that are to come
+        self._line = b""  # the beginning of a line that is not complete yet
+        self._left = 0  # bytes of the chunk still to come
         self._state = self._size
         self._trailers = 0
         self.done = self._read(begun)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from statebucket_http.waiting import Waits
 
 KEEP_IDLE = 15.0
-"""Seconds that an unused connection is kept: S3 closes one after some 20 s."""
+"""Seconds that an unused connection is kept: S3 closes it after some 20 s."""
 
 _POLL = hasattr(select, "poll")
 
@@ -43,13 +43,13 @@ class Connection:
         fd: The socket's number.
         reader: Reads its replies.
         sent: Whether a byte of the request may have left.
-        unsent: Whether something that was written has not been handed to the system yet.
-        session_due: Whether its TLS session is still to be noted for the next connection.
+        unsent: Whether written bytes have not been handed to the system yet.
+        session_due: Whether its TLS session must still be saved for the next connection.
         moved: Counts the bytes that arrived and left: if it does not grow, the connection has
             stalled.
-        generation: By which its pool knows whether it is to be kept.
-        step: What it is waiting for, where something is.
-        future: The waiter to wake then.
+        generation: Tells its pool whether to keep it.
+        step: The step that is waiting for it, if any.
+        future: The waiter to wake for that step.
     """
 
     __slots__ = (
@@ -85,7 +85,7 @@ class Connection:
         self.generation = 0
         self.unused = False
         self.unused_since = (0.0, 0.0)
-        # What the one who waits for it has noted; see `statebucket_http.waiting`.
+        # Notes of the code that waits for it; see `statebucket_http.waiting`.
         self.owner: Waits | None = None
         self.step: Step | None = None
         self.future: asyncio.Future[None] | None = None
@@ -97,7 +97,7 @@ class Connection:
         self._poll: select.poll | None = None
 
     def write(self, data: memoryview | bytes) -> int:
-        """Sends as much as goes without waiting, and returns how much that was.
+        """Sends as much as it can without waiting, and returns how many bytes it sent.
 
         Raises:
             OSError: The connection is lost.
@@ -136,16 +136,16 @@ class Connection:
                 return False
 
     def session(self) -> tuple[SSLContext, SSLSession] | None:
-        """What the next connection to the same peer may begin with; None without TLS."""
+        """A TLS session that the next connection to the same peer may resume; None without TLS."""
         return None
 
     def expected(self) -> bool:
-        """Whether what has come while it was unused leaves it usable; reads it."""
+        """Reads what came while it was unused, and returns whether it is still usable."""
         return False
 
     def rest(self) -> None:
-        """Notes that it is unused from now on."""
-        # Where the process is frozen meanwhile, one of these clocks may stand still with it.
+        """Records that it is unused from now on."""
+        # If the process is frozen meanwhile, one of these clocks may stand still.
         self.unused_since = (time.monotonic(), time.time())
         self.unused = True
 
@@ -157,11 +157,11 @@ class Connection:
         )
 
     def open(self) -> bool:
-        """Whether the peer has neither closed it, as far as one can see, nor sent anything."""
+        """Whether the peer, as far as this side knows, has neither closed it nor sent anything."""
         return not self.readable_within(0) or self.expected()
 
     def readable_within(self, seconds: float) -> bool:
-        """Waits until something has arrived, or the peer has closed it, for at most so long."""
+        """Waits at most ``seconds`` until something arrives or the peer closes it."""
         if not _POLL:
             return bool(select.select([self.fd], [], [], seconds)[0])
         poll = self._poll

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PATIENCE = 9.0
-"""Seconds that such a service has at most: a third of it, where nothing moves."""
+"""The most seconds to wait for such a service; a third of them while nothing moves."""
 
 _MAX_REPLY = 256 * 1024
 
@@ -29,10 +29,10 @@ class CredentialService:
     Args:
         name: Its name, for errors.
         endpoint: Where it is.
-        patience: Seconds that a caller has for it, at most `PATIENCE`; after a third of them in
-            which nothing moves the connection is given up.
+        patience: Seconds that a caller has for it, at most `PATIENCE`; if nothing moves for a third
+            of them, the connection is given up.
         near: Whether it belongs to this machine, so that the environment's proxies are not used.
-        ca_bundle: As for `statebucket_http.transport.Transport`, and so the next two.
+        ca_bundle: As for `statebucket_http.transport.Transport`; likewise the next two.
         ca_setting: Where that is set.
         authorities: Who issues its certificates.
     """
@@ -69,7 +69,7 @@ class CredentialService:
             headers: The headers, except ``host``.
 
         Raises:
-            StateBucketError: As of `statebucket_http.transport.Transport.send`.
+            StateBucketError: As for `statebucket_http.transport.Transport.send`.
         """
         sent = {"host": self._endpoint.host, **headers}
         return step(self._transport.send(self._endpoint, request, sent))

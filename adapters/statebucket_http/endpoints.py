@@ -1,4 +1,4 @@
-"""The endpoint that a URL of the user's names."""
+"""The endpoint of a URL that the user gave."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from statebucket.errors import InvalidArgument
 from statebucket.port.url import split, without_query
 from statebucket_http.wire import Endpoint
 
-# In a path: what every HTTP client sends as it was signed.
+# The characters of a path that every HTTP client sends as they were signed.
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-")
 _PORTS = {"http": 80, "https": 443}
 
@@ -19,7 +19,7 @@ def endpoint_at(url: str, what: str = "endpoint_url") -> Endpoint:
         what: What named it, for errors.
 
     Raises:
-        InvalidArgument: It is no such URL; the message shows nothing of it that may be a secret.
+        InvalidArgument: The URL is not valid; the message hides whatever may be a secret.
     """
     try:
         parts = split(url)

@@ -1,4 +1,4 @@
-"""Waiting in an event loop of asyncio, or of another that is made like its own."""
+"""Waiting in an event loop of asyncio, or of another library with compatible loops."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Loops:
 
     def _made_for(self, loop: asyncio.AbstractEventLoop) -> Waits:
         try:
-            loop.remove_reader(2**30)  # not in use: this asks whether the loop can watch sockets
+            loop.remove_reader(2**30)  # unused: this tests whether the loop can watch sockets
         except NotImplementedError:
             return ThreadWaits(loop, self._limit)
         except (OSError, ValueError):
@@ -76,10 +76,10 @@ class _InLoop:
             self._loop.call_soon_threadsafe(function)
 
     async def resolve(self, host: str, port: int) -> Sequence[Address]:
-        """See `Waits.resolve`; those who ask at the same time share the answer.
+        """See `Waits.resolve`; concurrent callers share the answer.
 
-        The thread that asks is no one's to wait for: a name service may hang, and neither a caller
-        at its deadline nor the end of ``asyncio.run`` waits with it.
+        No one waits for the thread that asks: a name service may hang, and neither a caller at its
+        deadline nor the end of ``asyncio.run`` waits for it.
         """
         found = self._lookups.get((host, port))
         if found is None:
@@ -94,7 +94,7 @@ class _InLoop:
         except TimeoutError:
             raise OSError("the name service did not respond") from None
         if isinstance(answer, OSError):
-            raise OSError(*answer.args)  # to each caller its own
+            raise OSError(*answer.args)  # a new error for each caller
         return answer
 
     def _look_up(self, host: str, port: int, found: asyncio.Future[_Found]) -> None:
@@ -110,14 +110,14 @@ class _InLoop:
 class LoopWaits(_InLoop):
     """Has a loop watch the sockets.
 
-    A connection stays with the loop's selector from one request to the next, which saves a third of
-    an exchange. What has not been used for a moment is taken from it, so that it does not live on
-    with a loop after its store has gone, and can be used by other loops.
+    A connection stays registered with the loop's selector from one request to the next, which saves
+    a third of an exchange's time. One that was not used for a moment is removed, so that it does
+    not outlive its store in the loop, and other loops can use it.
 
     Args:
         loop: The running loop.
         limit: See `Waits`.
-        pool: Has the unused connections.
+        pool: The unused connections.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limit: float, pool: Pool) -> None:
@@ -199,7 +199,7 @@ class LoopWaits(_InLoop):
             self._watch_writer(connection, wanted=step.writing)
 
     def _check(self) -> None:
-        """Ends what has stalled, and lets go of what is unused."""
+        """Ends stalled connections, and stops watching unused ones."""
         now = self._loop.time()
         for connection in [one for one in self._running if stalled(one, now)]:
             _settle(connection, TimeoutError())
@@ -210,7 +210,7 @@ class LoopWaits(_InLoop):
 
 
 class ThreadWaits(_InLoop):
-    """Waits in threads, for loops that watch no sockets, such as Windows' Proactor loop."""
+    """Waits in threads, for loops that cannot watch sockets, such as Windows' Proactor loop."""
 
     async def run(self, connection: Connection, step: Step, limit: float | None = None) -> None:
         """See `Waits.run`."""

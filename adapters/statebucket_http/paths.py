@@ -11,7 +11,7 @@ def path_of(name: str) -> str:
 
     Raises:
         RequestRejected: A segment is ``.`` or ``..``, which HTTP clients resolve: the request
-            would be about another object.
+            would go to another object.
     """
     if "./" in name or name.endswith("."):
         for segment in name.split("/"):

@@ -14,7 +14,7 @@ _SETTLED = 0.1  # seconds after which a loop stops watching an unused connection
 
 
 class Pool:
-    """Connections that are unused, the latest used first.
+    """Unused connections, the most recently used first.
 
     A connection that an event loop watches is used by that loop only; any caller may use the
     others. There is no lock, which a fork could leave locked: each operation on a list is atomic in
@@ -24,20 +24,20 @@ class Pool:
         most: How many unused connections are kept, for each loop.
 
     Attributes:
-        generation: That of the connections which are kept.
+        generation: The generation of the connections that are kept.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._free: list[Connection] = []  # that no loop watches
+        self._free: list[Connection] = []  # those that no loop watches
         self._watched: dict[Waits, list[Connection]] = {}
         self.generation = 0
 
     def take(self, waits: Waits) -> Connection | None:
-        """An open connection; None where there is none.
+        """An open connection; None if there is none.
 
-        One that the peer has closed is not used, nor one that was unused for too long, as all were
-        after the process was frozen.
+        Connections that the peer has closed are not used, nor those that were unused for too long,
+        which is all of them after the process was frozen.
         """
         watched = self._watched.get(waits)
         for kept in (watched, self._free):
@@ -83,7 +83,7 @@ class Pool:
             connection.close()
 
     def let_go(self, waits: Waits) -> None:
-        """Makes a loop stop watching what it has not used for a moment; others may use that."""
+        """Makes a loop stop watching connections unused for a moment; others may use them."""
         kept = self._watched.get(waits, [])
         now = time.monotonic()
         for connection in [one for one in kept if now - one.unused_since[0] > _SETTLED]:
@@ -92,7 +92,7 @@ class Pool:
             self._free.append(connection)
 
     def adopt(self) -> None:
-        """Frees what loops watched that are closed by now."""
+        """Frees the connections of loops that are closed by now."""
         for waits in list(self._watched):
             if waits.ended():
                 for connection in self._watched.pop(waits, []):

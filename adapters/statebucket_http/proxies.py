@@ -7,7 +7,7 @@ import sys
 
 from statebucket.port.bucket import Confidential
 
-_SYSTEMS = frozenset({"darwin", "win32"})  # whose settings may name proxies, too
+_SYSTEMS = frozenset({"darwin", "win32"})  # whose system settings may name proxies, too
 _SCHEMES = frozenset({"http"})
 _PORT = 80
 
@@ -18,7 +18,7 @@ class Proxy(Confidential, frozen=True):
     Attributes:
         host: Its host.
         port: Its port.
-        authorization: What ``proxy-authorization`` says; None without a user.
+        authorization: The value of ``proxy-authorization``; None without a user.
     """
 
     host: str
@@ -38,8 +38,8 @@ def proxy_of(scheme: str, host: str, port: int) -> Proxy | None:
         port: Its port.
 
     Raises:
-        InvalidArgument: What the environment names is no proxy that can be used; the message does
-            not show it, since it may hold a password.
+        InvalidArgument: The environment's proxy cannot be used; the message does not show it, since
+            it may contain a password.
     """
     named = any(name.lower().endswith("_proxy") for name in os.environ)
     if not named and sys.platform not in _SYSTEMS:

@@ -1,4 +1,4 @@
-"""Reads one reply from the bytes of a connection as they come; without a socket."""
+"""Reads a reply from the bytes of a connection as they arrive; without a socket."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _END = b"\r\n\r\n"
 class ReplyReader:
     """Reads the replies of one connection, one after the other.
 
-    Received bytes go straight where they belong: into ``target()``; then ``advance`` receives how
-    many came.
+    The caller receives bytes directly into ``target()``, and then calls ``advance`` with their
+    number.
 
     Args:
         max_body: The longest body that is read, in bytes.
@@ -38,7 +38,7 @@ class ReplyReader:
         self._view = memoryview(self._room)
         self._bodiless = False
         self._filled = 0
-        self._begin = 0  # of the head that is being read: interim ones come before it
+        self._begin = 0  # of the head being read, after interim ones
         self._head: Head | None = None
         self._body: SizedBody | ChunkedBody | OpenBody | None = None
         self.reply: Reply | None = None
@@ -49,7 +49,7 @@ class ReplyReader:
         """Prepares for the next reply.
 
         Args:
-            bodiless: Whether it has no body whatever its head says: to HEAD, and CONNECT.
+            bodiless: Whether it has no body, regardless of its head: for HEAD and CONNECT.
         """
         if len(self._room) > _ROOM:
             self._room = bytearray(_ROOM)
@@ -65,7 +65,7 @@ class ReplyReader:
         return self._body is not None
 
     def target(self) -> memoryview:
-        """Where the next bytes go; never empty, and to be released before `advance`."""
+        """Where the next bytes go; never empty, and must be released before `advance`."""
         if self._body is not None:
             return self._body.target()
         return self._view[self._filled :]
@@ -74,7 +74,7 @@ class ReplyReader:
         """Counts bytes that came; True once the reply is whole.
 
         Raises:
-            BadReply: They are no reply of HTTP/1.1, or it is longer than it may be.
+            BadReply: They are not an HTTP/1.1 reply, or it is too long.
         """
         if self._body is not None:
             return self._body.advance(count) and self._finish(self._body)
@@ -116,7 +116,7 @@ class ReplyReader:
 
     def _read_body(self, head: Head, rest: memoryview) -> bool:
         length = 0 if self._bodiless or head.status in _BODILESS else head.length
-        if length == len(rest):  # as most replies do, it has come whole and alone
+        if length == len(rest):  # like most replies, it came whole and alone
             self.reply = Reply(head.status, head.fields, bytes(rest))
             self.surplus = False
             self.reusable = head.persists

@@ -17,9 +17,9 @@ _MAX_FORMS = 256
 
 
 class SigningKey:
-    """A key of HMAC-SHA-256, its two hashes begun.
+    """A key of HMAC-SHA-256, with its two hashes already begun.
 
-    To go on from copies of them takes a third of the time that `hmac` does.
+    Continuing from copies of them takes a third of the time that `hmac` needs.
 
     Args:
         secret: The key.
@@ -41,10 +41,10 @@ class SigningKey:
 
 
 class SecondClock:
-    """The time as requests are dated, written once a second.
+    """The time in the form that requests carry, formatted once a second.
 
     Args:
-        written: Writes a moment, given in whole seconds since the epoch.
+        written: Formats a time, given in whole seconds since the epoch.
     """
 
     __slots__ = ("_kept", "_written")
@@ -54,7 +54,7 @@ class SecondClock:
         self._kept = (-1, "")  # one pair, so that threads see both or neither
 
     def now(self) -> str:
-        """The moment now."""
+        """The current time, formatted."""
         second = int(time.time())
         kept = self._kept
         if kept[0] != second:
@@ -63,12 +63,12 @@ class SecondClock:
 
 
 class HeaderForm:
-    """How the headers of some names are signed.
+    """How headers with certain names are signed.
 
     Attributes:
         names: The names that are signed, in order, with ``;`` between them.
         lines: A line ``name:value`` for each, with ``%s`` for the value.
-        values: Finds the values in that order.
+        values: Returns the values in that order.
     """
 
     __slots__ = ("lines", "names", "values")
@@ -80,10 +80,10 @@ class HeaderForm:
 
 
 class HeaderForms:
-    """The forms of the headers seen. Requests differ in the values of headers, seldom in the names.
+    """The header forms that were seen. Requests often differ in header values, seldom in names.
 
     Args:
-        prefix: What the names begin with of those that are signed.
+        prefix: What the names of signed headers begin with.
     """
 
     __slots__ = ("_forms", "_prefix")

@@ -1,7 +1,7 @@
-"""What a connection goes through, each as steps that never block: connect, shake hands, exchange.
+"""What a connection does, in steps that never block: connect, do the TLS handshake, exchange.
 
-A step knows nothing of how it is waited for. It is started, and then called when its socket can be
-read or written, until it is done; see `statebucket_http.waiting`.
+A step does not know how the program waits for it. It is started, and then called whenever its
+socket can be read or written, until it is done; see `statebucket_http.waiting`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from statebucket_http.tls_connection import TLSConnection
 
 _UNDER_WAY = frozenset({0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN, errno.EINTR})
-_FIRST = 80 * 1024  # bytes that are copied to leave in one piece: a body of 64 KiB with its head
+_FIRST = 80 * 1024  # bytes copied at most, to send 64 KiB and a head in one piece
 
 
 class Step(Protocol):
@@ -34,13 +34,13 @@ class Step(Protocol):
     writing: bool
 
     def start(self) -> bool:
-        """Begins; True if it is done already."""
+        """Starts the step; True if it is already done."""
 
     def readable(self) -> bool:
-        """Goes on, now that something has arrived; True once it is done."""
+        """Continues, now that something has arrived; True once it is done."""
 
     def writable(self) -> bool:
-        """Goes on, now that something can be sent; True once it is done."""
+        """Continues, now that something can be sent; True once it is done."""
 
 
 class Connect:
@@ -48,7 +48,7 @@ class Connect:
 
     Args:
         connection: Not connected yet.
-        address: Where to, as `socket.socket.connect` takes it.
+        address: The address, as `socket.socket.connect` takes it.
     """
 
     writing = True
@@ -77,7 +77,7 @@ class Connect:
 
 
 class Handshake:
-    """TLS's handshake; its last message leaves with the first request.
+    """The TLS handshake; its last message is sent with the first request.
 
     Args:
         connection: Connected.
@@ -124,8 +124,8 @@ class Handshake:
 class Exchange:
     """A request and its reply.
 
-    The reply may come before all of the request has left; then it counts, and the connection cannot
-    be used again.
+    The reply may come before the whole request was sent. It is then accepted, but the connection
+    cannot be used again.
 
     Args:
         connection: Ready to be written to.
@@ -152,8 +152,8 @@ class Exchange:
             self._pieces = [head + body if body else head]
         else:
             self._pieces = _pieces((head, body, *more))
-        self._next = 0  # the piece that is sent now
-        self._at = 0  # the byte in it
+        self._next = 0  # the piece being sent
+        self._at = 0  # the position in it
         self._broken: OSError | None = None
         self.writing = True
 
@@ -166,7 +166,7 @@ class Exchange:
         try:
             self._write()
         except OSError as error:
-            # Whoever refuses an upload may answer, and then close before all has come.
+            # A server that refuses an upload may reply and close before it has received everything.
             self.writing = False
             self._broken = error
             return self.readable()
@@ -205,7 +205,7 @@ class Exchange:
 
 
 def _pieces(parts: Sequence[bytes]) -> list[bytes | memoryview]:
-    """The parts of a request as they are sent: a first piece of many, and the rest uncopied."""
+    """The pieces of a request as they are sent: the first is a copy, the rest is not."""
     first: list[bytes | memoryview] = []
     rest: list[bytes | memoryview] = []
     room = _FIRST

@@ -18,7 +18,7 @@ _ROOM = 256 * 1024  # bytes to receive at a time: a fifth less time than with 64
 
 
 class _Room(threading.local):
-    """Where each thread receives what is to be decrypted, which it does at once."""
+    """A buffer per thread for received bytes, which the thread decrypts at once."""
 
     def __init__(self) -> None:
         self.view = memoryview(bytearray(_ROOM))
@@ -28,13 +28,13 @@ _room = _Room()
 
 
 class TLSConnection(Connection):
-    """A connection with TLS, which is shaken hands on by `statebucket_http.steps.Handshake`.
+    """A connection with TLS; `statebucket_http.steps.Handshake` does the handshake.
 
     Args:
         sock: Its socket, connected.
         tls: The TLS state.
-        incoming: What it reads from.
-        outgoing: What it writes to.
+        incoming: What the TLS state reads from.
+        outgoing: What the TLS state writes to.
         max_body: The longest body of a reply, in bytes.
     """
 
@@ -53,8 +53,8 @@ class TLSConnection(Connection):
         self.session_due = True
         self._in = incoming
         self._out = outgoing
-        self._left: bytes | memoryview = b""  # what is encrypted and not sent yet
-        self._request_written = False  # what is sent before that is the handshake's
+        self._left: bytes | memoryview = b""  # encrypted bytes that are not sent yet
+        self._request_written = False  # anything sent before that belongs to the handshake
 
     def session(self) -> tuple[SSLContext, SSLSession] | None:
         """See `Connection.session`."""
@@ -74,7 +74,7 @@ class TLSConnection(Connection):
         return count
 
     def flush(self) -> None:
-        """Sends what is encrypted, as far as it goes without waiting."""
+        """Sends encrypted bytes, as many as it can without waiting."""
         while left := self._left or self._out.read():
             try:
                 count = self.sock.send(left)
@@ -88,7 +88,7 @@ class TLSConnection(Connection):
         self.unsent = False
 
     def receive(self) -> int:
-        """Takes what has arrived from the socket; 0 where the peer has closed it.
+        """Takes what has arrived from the socket; 0 if the peer has closed it.
 
         Raises:
             BlockingIOError: Nothing has arrived.
@@ -119,7 +119,7 @@ class TLSConnection(Connection):
                 return False
 
     def _decrypt(self) -> bool:
-        """Reads what is there into the reply; True once that is whole."""
+        """Reads the available bytes into the reply; True once the reply is whole."""
         reader, tls = self.reader, self.tls
         while True:
             target = reader.target()
@@ -135,7 +135,7 @@ class TLSConnection(Connection):
             except SSLWantReadError:
                 more = False
             except (SSLZeroReturnError, SSLEOFError):
-                over = True  # what came before its end counts
+                over = True  # bytes that came before the end still count
             target.release()
             if not count:
                 if not more:
@@ -143,7 +143,7 @@ class TLSConnection(Connection):
                 reader.end()
                 return True
             if reader.advance(count):
-                # What came with its end is a new ticket, or nothing that was asked for.
+                # What came with its end is a new ticket, or was not requested.
                 if over or ((self._in.pending or tls.pending()) and not self._only_tickets()):
                     reader.reusable = False
                 return True
@@ -151,14 +151,14 @@ class TLSConnection(Connection):
                 return False
 
     def expected(self) -> bool:
-        """See `Connection.expected`; new tickets are."""
+        """See `Connection.expected`; new tickets are expected."""
         try:
             return self.receive() > 0 and self._only_tickets()
         except OSError:
             return False
 
     def _only_tickets(self) -> bool:
-        """Whether what is left to decrypt is no data, and no end."""
+        """Whether the rest to decrypt contains neither data nor an end."""
         try:
             self.tls.read(1)
         except SSLWantReadError:

@@ -1,6 +1,6 @@
 """Sends one request and reads its whole reply; knows no service.
 
-HTTP/1.1 over sockets of its own, which belong to the process: they serve the next ``asyncio.run``
+HTTP/1.1 over our own sockets, which belong to the process: the next ``asyncio.run`` can use them,
 too. Nothing is sent twice, no redirect is followed, no thread runs, and nothing needs closing at
 interpreter exit.
 """
@@ -39,14 +39,15 @@ class Transport:
 
     Args:
         service: Its name, for errors.
-        deadline: Seconds that a call may take; what does not move for a third of it has stalled.
+        deadline: Seconds that a call may take; a connection that does not move for a third of it
+            has stalled.
         ca_bundle: A PEM file of the issuers to trust, in place of the system's.
         pool: The most idle connections to keep.
-        ca_setting: What names such a file, for errors.
+        ca_setting: The setting that names such a file, for errors.
         authorities: Names in the certificates of the service's usual issuers, which are read first.
         max_body: The longest body of a reply, in bytes.
-        direct: Whether the environment's proxies are left out, for servers that only this machine
-            reaches.
+        direct: Whether to ignore the environment's proxies, for servers that only this machine can
+            reach.
     """
 
     def __init__(
@@ -76,9 +77,9 @@ class Transport:
     async def send(self, endpoint: Endpoint, request: Request, headers: Mapping[str, str]) -> Reply:
         """Sends a request once.
 
-        Where the caller is cancelled, the connection is closed at once; what had been sent by then
-        may still arrive, as after any lost reply. Redirects are not followed: the headers may hold
-        a signature.
+        If the caller is cancelled, the connection is closed at once; what was sent by then may
+        still arrive, as after any lost reply. Redirects are not followed: the headers may contain a
+        signature.
 
         Args:
             endpoint: Where to send it.
@@ -86,7 +87,7 @@ class Transport:
             headers: All headers, the signature included.
 
         Raises:
-            Unavailable: No connection, no answer in time, one cut short or none of HTTP/1.1;
+            Unavailable: No connection, no reply in time, a reply cut short or not HTTP/1.1;
                 ``outcome`` tells whether a byte of the request may have left.
             UntrustedCertificate: The server's certificate is not trusted.
             RequestRejected: A header or the path holds a character that HTTP does not allow, or the
@@ -137,7 +138,7 @@ class Transport:
     async def close(self) -> None:
         """Closes what is idle; the next request opens connections again.
 
-        Requests under way, of other event loops, end as they would have.
+        Requests in flight in other event loops are not affected.
         """
         for peer, ways in list(self._peers.values()):
             peer.pool.close(ways.current())
@@ -145,7 +146,7 @@ class Transport:
     def _add_peer(self, endpoint: Endpoint) -> tuple[Peer, _Ways]:
         peer = Peer(endpoint.scheme, endpoint.host, self._max_idle, direct=self._direct)
         for other, ways in list(self._peers.values()):
-            other.pool.close(ways.current())  # a service that has moved is not asked there again
+            other.pool.close(ways.current())  # the service may have moved
         while len(self._peers) >= _MAX_PEERS:
             del self._peers[next(iter(self._peers))]
         made = self._peers[peer.key] = (peer, _Ways(peer.pool, self._limit))
@@ -164,7 +165,7 @@ class Transport:
         except (OSError, BadReply) as error:
             failed: OSError | BadReply = error
         if trust is not None and not trust.complete and _untrusted(failed):
-            # Only a part of the system's issuers was looked at.
+            # Only some of the system's issuers have been read.
             trust.complete_it()
             try:
                 return await peer.open(waits, self._max_body, trust)
@@ -192,14 +193,14 @@ class Transport:
         return Unavailable(f"{self._service} cannot be reached at {peer.name} ({reason})")
 
     def _lost(self, peer: Peer, error: OSError | BadReply, *, sent: bool) -> Unavailable:
-        """The error for a request that got no whole answer."""
+        """The error for a request without a complete reply."""
         return Unavailable(
             f"the connection to {self._service} at {peer.name} was lost ({self._reason(error)})",
             outcome="unknown" if sent else "none",
         )
 
     def _reason(self, error: OSError | BadReply) -> str:
-        """What happened, for a message: neither what was sent nor what a server says of it."""
+        """What happened, for a message: without what was sent, or a server's text about it."""
         if isinstance(error, TimeoutError) and not error.errno:
             return f"nothing moved for {self._limit:g} s"
         text = getattr(error, "verify_message", None) or getattr(error, "reason", None)

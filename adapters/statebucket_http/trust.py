@@ -1,4 +1,4 @@
-"""Whose certificates are trusted: TLS's settings; imported only where an endpoint has TLS."""
+"""TLS settings: whose certificates are trusted; imported only if an endpoint has TLS."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _HASH_DIGITS = 8
 class Trust:
     """The issuers that vouch for a service: a bundle's, or else the system's.
 
-    To read all of the system's takes 23 ms (144 issuers, OpenSSL 3.0). So at first they are looked
-    up in a folder by their hash where the system has one (.1 ms), or only the service's usual ones
-    are read (3 ms); the rest is left for a certificate that these do not vouch for.
+    Reading all of the system's issuers takes 23 ms (144 issuers, OpenSSL 3.0). So at first they are
+    looked up by hash in a folder if the system has one (.1 ms), or only the service's usual ones
+    are read (3 ms). The rest is read only for a certificate that these do not vouch for.
 
     Args:
         bundle: A PEM file of issuers, in place of the system's.
         authorities: Names in the certificates of the service's usual issuers.
 
     Attributes:
-        context: TLS's settings.
+        context: The TLS settings.
         complete: Whether it has all issuers.
     """
 
@@ -74,7 +74,7 @@ def _context() -> ssl.SSLContext:
 
 
 def _usual(authorities: Sequence[bytes]) -> bytes:
-    """Those of the system's issuers whose certificates have one of the names, as DER."""
+    """The system's issuers with one of the names in their certificates, as DER."""
     path = ssl.get_default_verify_paths().cafile
     if path is None or not authorities:
         return b""
@@ -88,7 +88,7 @@ def _usual(authorities: Sequence[bytes]) -> bytes:
 
 
 def _hashed_folder() -> str | None:
-    """The folder of the system's issuers, where they can be looked up in it by their hash."""
+    """The folder of the system's issuers, if they can be looked up in it by hash."""
     paths = ssl.get_default_verify_paths()
     if os.environ.get(paths.openssl_cafile_env) or paths.capath is None:
         return None  # a file of the user's counts first

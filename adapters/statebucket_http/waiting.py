@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from statebucket_http.steps import Step
 
 CHECKS = 4
-"""How often in the time that a stalled connection has it is looked at."""
+"""How many times per ``limit`` a connection is checked for a stall."""
 
 _POLL = hasattr(select, "poll")
 
@@ -38,7 +38,7 @@ class Waits(Protocol):
     """A way to wait, made for one event loop, or for none.
 
     Attributes:
-        limit: Seconds after which what does not move has stalled.
+        limit: Seconds after which a connection that does not move has stalled.
     """
 
     limit: float
@@ -57,28 +57,28 @@ class Waits(Protocol):
         """
 
     async def resolve(self, host: str, port: int) -> Sequence[Address]:
-        """The addresses of a host, in the order in which they are to be tried.
+        """The addresses of a host, in the order in which to try them.
 
         Raises:
-            OSError: There are none, or the name service cannot be asked in time.
+            OSError: There are none, or the name service does not answer in time.
         """
 
     def release(self, connection: Connection) -> None:
-        """Watches a connection no longer, which is about to be closed or used elsewhere."""
+        """Stops watching a connection, which is about to be closed or used elsewhere."""
 
     def ended(self) -> bool:
         """Whether this way of waiting is over, since the loop is closed."""
 
     def later(self, function: Callable[[], None]) -> None:
-        """Has a function called where this way of waiting runs; to be used from other threads."""
+        """Schedules a function to run where this way of waiting runs; for other threads to call."""
 
 
 def stalled(connection: Connection, now: float) -> bool:
-    """Whether a connection has not moved for too long; to be asked `CHECKS` times in its limit.
+    """Whether a connection has not moved for too long; call it `CHECKS` times per limit.
 
     Args:
-        connection: The connection; what is noted on it is ``since``, ``seen`` and ``queue``.
-        now: The time, on the clock that ``since`` is of.
+        connection: The connection; its ``since``, ``seen`` and ``queue`` are updated.
+        now: The time, on the clock of ``since``.
     """
     if connection.moved != connection.seen:
         connection.seen = connection.moved
@@ -93,7 +93,7 @@ def stalled(connection: Connection, now: float) -> bool:
 
 
 def _queued(sock: socket.socket) -> int:
-    """Bytes that were sent and that the peer has not taken yet; 0 where the system cannot tell."""
+    """Bytes that were sent but not yet taken by the peer; 0 if the system cannot tell."""
     try:
         if sys.platform == "darwin":
             return sock.getsockopt(socket.SOL_SOCKET, 0x1024)  # SO_NWRITE
@@ -108,7 +108,7 @@ def _queued(sock: socket.socket) -> int:
 
 
 def lookup(host: str, port: int) -> list[Address] | OSError:
-    """Asks the system for a host's addresses; blocks. The error where there are none."""
+    """Asks the system for a host's addresses, and returns them or the error; blocks."""
     try:
         found = socket.getaddrinfo(host.encode(), port, type=socket.SOCK_STREAM)  # see `peer`
     except OSError as error:
@@ -162,7 +162,7 @@ class SteppedWaits:
     async def resolve(self, host: str, port: int) -> Sequence[Address]:
         """See `Waits.resolve`.
 
-        A thread asks, and is gone with the answer: a name service may hang for longer than the call
+        A thread asks, and ends with the answer: a name service may hang for longer than the call
         may take.
         """
         call = stepping()
@@ -199,7 +199,7 @@ class SteppedWaits:
 
 
 def _ready(fd: int, seconds: float) -> tuple[bool, bool]:
-    """Whether a socket can be read and written, after at most so many seconds."""
+    """Whether a socket can be read and written, after waiting at most this many seconds."""
     if not _POLL:
         # On Windows, where poll is missing, a failed connect is reported as an exception.
         read, written, failed = select.select([fd], [fd], [fd], seconds)

@@ -1,4 +1,4 @@
-"""A request and its reply, between what builds and reads them and what carries them."""
+"""A request and its reply, as adapters build and read them and the transport carries them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Request(Confidential, frozen=True):
 
     Attributes:
         method: "GET", "PUT", …
-        path: The path, percent-encoded, from the bucket's root on.
+        path: The path, percent-encoded, from the bucket's root.
         query: The query, percent-encoded, its parameters in order of their names.
         headers: The headers, names in lower case, without ``host`` and ``content-length``.
         body: What is sent; empty for none.
-        more: What is sent behind it, so that a large part need not be copied to be framed.
+        more: What is sent after the body, so that a large body need not be copied to frame it.
     """
 
     method: str
@@ -43,7 +43,7 @@ class Reply(Confidential, frozen=True):
         headers: The headers, names in lower case.
         body: The bytes as they were sent.
         framed: Whether the reply says where its body ends, so that a truncated one is an error.
-            If not it ended with the connection, whatever closed that.
+            If not, the body ended with the connection, no matter what closed it.
     """
 
     status: int
@@ -60,8 +60,9 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     Attributes:
         scheme: "http" or "https".
-        host: The host as the ``Host`` header has it: with the port, unless it is the scheme's.
-        path: What comes before each request's path, without a slash at its end.
+        host: The host in the form of the ``Host`` header: with the port, unless it is the
+            scheme's default.
+        path: A prefix for each request's path, without a slash at its end.
         region: The region that requests are signed for.
     """
 

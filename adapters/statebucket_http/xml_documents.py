@@ -18,10 +18,10 @@ def parse(body: bytes, repeated: Collection[str] = ()) -> tuple[str, Any]:
 
     Args:
         body: The document.
-        repeated: Names of elements that stand several times in their parent, and so in a list.
+        repeated: Names of elements that may occur several times in their parent, read as lists.
 
     Raises:
-        ValueError: It is no XML, or declares a document type.
+        ValueError: It is not XML, or declares a document type.
     """
     root: list[tuple[str, Any]] = []
     stack: list[dict[str, Any] | None] = []
@@ -71,7 +71,7 @@ def _refuse(*_: object) -> None:
 
 
 def text_of(value: str) -> str:
-    """Text as it stands in a document."""
+    """Text, escaped for a document."""
     return value.translate(_ESCAPES)
 
 

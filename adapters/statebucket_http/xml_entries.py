@@ -1,10 +1,10 @@
 """The entries of a listing's page, read by the form that they have in common.
 
-A page holds a thousand entries and more, of up to twenty elements each. A parser that reports each
+A page has a thousand entries or more, of up to twenty elements each. A parser that reports each
 element to Python takes ten times as long as one regular expression over all entries. So the form of
-the first entry (its elements and their order) becomes such an expression. An entry of another form
-gives another one. What is read so is read only where it is the same as a parser would read, and all
-else is left to the parser.
+the first entry (its elements and their order) becomes such an expression, and an entry of another
+form gives another expression. This is done only if a parser would read the same; everything else is
+left to the parser.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-_FEW = 50  # entries, of which a parser reads as many before an expression is compiled
+_FEW = 50  # for fewer entries, a parser is done before an expression is compiled
 _MAX_FORMS = 8
-_FEWEST_KEYS = 2  # `findall` returns tuples from two groups on
+_FEWEST_KEYS = 2  # `findall` returns tuples if there are at least two groups
 _ANY = "[^<]*+"
 _TOKEN = re.compile(r"<(/?)([A-Za-z_][A-Za-z0-9_.-]*)( ?/)?>([^<]*)")
-_CONTROLS = bytes({*range(0x20)} - {0x09, 0x0A})  # XML has none, and of "\r\n" reads "\n"
+_CONTROLS = bytes({*range(0x20)} - {0x09, 0x0A})  # XML has no others, and reads "\r\n" as "\n"
 
 
 class Group(NamedTuple):
@@ -43,8 +43,8 @@ class Entries(NamedTuple):
     """A document, taken apart.
 
     Attributes:
-        rest: The document with one empty element in place of all entries. Where a parser finds that
-            element tells where the entries stand.
+        rest: The document with one empty element in place of all entries. A parser finds the
+            entries' position by that element.
         groups: The entries, in their order.
     """
 
@@ -53,13 +53,13 @@ class Entries(NamedTuple):
 
 
 def read_entries(body: bytes, tag: str, wanted: Collection[str]) -> Entries | None:
-    """The entries of a document; None where a parser is to read it.
+    """The entries of a document; None if a parser must read it.
 
     Args:
         body: The document.
-        tag: The element that each entry is.
-        wanted: The elements within an entry whose texts are read, as paths such as
-            ``Properties/Etag``. Of one that has elements itself, the texts of those are read.
+        tag: The name of each entry's element.
+        wanted: The elements within an entry to read, as paths such as ``Properties/Etag``. If one
+            has elements itself, the texts of those are read.
     """
     begin, end = f"<{tag}>".encode(), f"</{tag}>".encode()
     first, last = body.find(begin), body.rfind(end) + len(end)
@@ -75,7 +75,7 @@ def read_entries(body: bytes, tag: str, wanted: Collection[str]) -> Entries | No
         return None
     text = part.decode()
     if "&" in text:
-        text = text.replace("&quot;", '"').replace("&#34;", '"')  # as S3 has ETags
+        text = text.replace("&quot;", '"').replace("&#34;", '"')  # as in S3's ETags
         if "&" in text:
             return None
     groups = _groups(text, end.decode(), wanted)
@@ -85,7 +85,7 @@ def read_entries(body: bytes, tag: str, wanted: Collection[str]) -> Entries | No
 
 
 class _Form(NamedTuple):
-    """How entries are built: their expression, what it reads, and how many tags they have."""
+    """The form of entries: their expression, what it reads, and how many tags they have."""
 
     pattern: re.Pattern[str]
     keys: tuple[str, ...]
@@ -104,7 +104,7 @@ def _groups(text: str, end: str, wanted: Collection[str]) -> list[Group] | None:
 
 
 def _mixed(texts: list[str], end: str, wanted: Collection[str]) -> list[Group] | None:
-    """The entries of several forms; None where there are too many, or one that is not read."""
+    """The entries, of several forms; None if there are too many forms, or one cannot be read."""
     forms: list[_Form] = []
     groups: list[Group] = []
     for text in texts:
@@ -127,7 +127,7 @@ def _mixed(texts: list[str], end: str, wanted: Collection[str]) -> list[Group] |
 
 
 def _form(entry: str, wanted: Collection[str]) -> _Form | None:
-    """The form of an entry; None where a parser might read it in another way."""
+    """The form of an entry; None if a parser might read it in another way."""
     reader = _FormReader(wanted)
     at = 0
     while at < len(entry):
@@ -148,10 +148,10 @@ class _FormReader:
     """Learns a form, tag by tag.
 
     Args:
-        wanted: What is read of an entry.
+        wanted: What to read of an entry.
 
     Attributes:
-        parts: The parts of the expression: for each tag itself, and the text behind it.
+        parts: The parts of the expression: each tag, and the text after it.
     """
 
     def __init__(self, wanted: Collection[str]) -> None:
@@ -160,10 +160,10 @@ class _FormReader:
         self._keys: list[str] = []
         self._seen: set[str] = set()
         self._path: list[str] = []
-        self._inner = False  # whether the element that ends next has elements itself
+        self._inner = False  # whether the element that ends next has child elements
 
     def begin(self, name: str, *, empty: bool) -> bool:
-        """Takes a tag that begins an element, or is all of it; False where a parser is to read."""
+        """Takes a tag that begins an element, or is all of it; False if a parser must read it."""
         path = self._path
         folder = "/".join(path[1:])
         key = f"{folder}/{name}" if folder else name
@@ -195,7 +195,7 @@ class _FormReader:
         return True
 
     def form(self) -> _Form | None:
-        """The form; None where the entry is not whole, or has too little to read."""
+        """The form; None if the entry is incomplete, or has too little to read."""
         if self._path or len(self._keys) < _FEWEST_KEYS:
             return None
         pattern = re.compile("".join(self.parts))

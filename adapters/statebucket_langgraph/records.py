@@ -36,7 +36,7 @@ class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         checkpoint: The checkpoint, serialized.
         metadata: Its metadata, serialized.
         parent: The id of the checkpoint that it continues; None for a root.
-        run: The ``run_id`` of its metadata; empty where there is none.
+        run: The ``run_id`` of its metadata; empty if there is none.
         format: The version of this layout.
     """
 

@@ -1,8 +1,8 @@
 """Amazon S3 and services that speak its protocol.
 
 ``s3://`` goes through the SDK (`statebucket_s3.sdk`); with ``engine=http`` the requests are our own
-(`statebucket_s3.http`). What both engines know of S3 stands beside the two: codes, options,
-lifecycle rules, findings.
+(`statebucket_s3.http`). This package contains what both engines share: codes, options, lifecycle
+rules, findings.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def open_bucket(location: Location) -> OpenedBucket:
     Raises:
         AdapterNotInstalled: Neither aioboto3 nor aiobotocore is installed.
         InvalidURL: The URL names no bucket, or its prefix or ``endpoint_url`` breaks a rule.
-        InvalidArgument: An option is unknown or not of its type.
+        InvalidArgument: An option is unknown or of the wrong type.
     """
     from importlib.util import find_spec  # noqa: PLC0415  (as what follows)
 
@@ -42,7 +42,7 @@ def open_bucket_over_http(location: Location) -> OpenedBucket:
 
     Raises:
         InvalidURL: The URL names no bucket, or its prefix breaks a rule.
-        InvalidArgument: An option is unknown, or not what it may be.
+        InvalidArgument: An option is unknown or has an invalid value.
     """
     from statebucket_s3.http.bucket import HTTPBucket  # noqa: PLC0415  (only where it is used)
     from statebucket_s3.http.options import HTTPOptions  # noqa: PLC0415

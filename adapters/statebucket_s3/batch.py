@@ -1,4 +1,4 @@
-"""What S3's reply to a batch delete reports of each object."""
+"""What S3's reply to a batch delete reports for each object."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def deletions_of(
     deleted: Iterable[Mapping[str, str]],
     names: Sequence[str],
 ) -> list[Deletion]:
-    """What became of each object; the reply names failures, and from some services successes too.
+    """The result for each object; the reply names failures, and from some services successes too.
 
-    An entry that names an object that was not in the request may stand for any that was: all that
-    have no error of their own then have an unknown outcome.
+    An entry for an object that was not in the request may belong to any object that was. Then all
+    objects without an error of their own have an unknown outcome.
 
     Args:
         errors: The reply's failures, with ``Key``, ``Code`` and ``Message``.

@@ -16,7 +16,7 @@ OPTIONAL = ("if-match", "if-none-match", TAGGING, "x-amz-server-side-encryption"
 """The headers of our requests that not every service supports."""
 
 MISSING = frozenset({"NoSuchKey", "NoSuchVersion"})
-"""The codes that say that there is no such object (not: no such bucket or endpoint)."""
+"""The codes for a missing object (not for a missing bucket or endpoint)."""
 
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
 """The codes that say that a temporary key has expired."""
@@ -36,7 +36,7 @@ _CREDENTIALS = EXPIRED | frozenset(
 _THROTTLED = frozenset(
     {"RequestLimitExceeded", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequests"}
 )
-# The request was refused or did not arrive whole: nothing was written, and it may be sent again.
+# The request was refused or arrived incomplete: nothing was written, and it may be sent again.
 _NOT_DONE = frozenset(
     {
         "BadDigest",
@@ -66,7 +66,7 @@ def unreadable() -> errors.Unavailable:
 
 
 class Requested(msgspec.Struct, frozen=True):
-    """What was requested of S3, for the error that the service does not offer it.
+    """What was requested of S3, for the error if the service does not offer it.
 
     Attributes:
         call: The operation, as S3 names it.
@@ -90,7 +90,7 @@ def of_code(
     Args:
         code: S3's code; empty or the status where the reply names none.
         message: S3's text.
-        status: The HTTP status; 0 for an entry of a reply.
+        status: The HTTP status; 0 for an entry in a batch reply.
         requested: What was requested.
         header: The request's header that the reply names as the reason.
     """
@@ -132,7 +132,7 @@ def _of_code(
 
 
 def _not_offered(requested: Requested | None, header: str) -> str:
-    """What a service does not offer, and the option that does without it."""
+    """A feature that a service does not offer, and the option to do without it."""
     extras = [excerpt(header).lower()] if header else [] if requested is None else requested.extras
     call = "the call" if requested is None else requested.call
     text = f"the service does not offer {call}"

@@ -1,7 +1,7 @@
-"""What the replies of S3 and STS say of a bucket and of who asks, for ``statebucket doctor``.
+"""What the replies of S3 and STS say about a bucket and the caller, for ``statebucket doctor``.
 
-A reply is a dictionary in the form in which AWS's SDK returns it: what was answered, or the error's
-code in ``["Error"]["Code"]``.
+A reply is a dictionary as AWS's SDK returns it: the answer, or the error's code in
+``["Error"]["Code"]``.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 PATIENCE = 3.0
-"""Seconds to wait for STS, which need not be there."""
+"""Seconds to wait for STS, which may not exist."""
 
 
 class Replies(NamedTuple):
-    """What was asked of a bucket, each for its reply.
+    """The replies about a bucket, by operation.
 
     Attributes:
         caller: ``GetCallerIdentity``, of STS.
@@ -30,8 +30,8 @@ class Replies(NamedTuple):
         public: ``GetPublicAccessBlock``.
         buckets: ``ListBuckets``.
         policy: ``GetBucketPolicy``.
-        date: The ``Date`` header of a reply of the bucket's; None where it had none.
-        origin: Where the keys come from, as far as that is known.
+        date: The ``Date`` header of a reply of the bucket's; None if it had none.
+        origin: Where the keys come from, if known.
     """
 
     caller: Mapping[str, Any]
@@ -48,7 +48,7 @@ def findings_of(bucket: str, replies: Replies) -> Sequence[Finding]:
 
     Args:
         bucket: The bucket's name.
-        replies: What was answered about it.
+        replies: The replies about it.
     """
     caller = replies.caller
     found = [
@@ -66,16 +66,16 @@ def findings_of(bucket: str, replies: Replies) -> Sequence[Finding]:
 
 
 def refusal(code: object) -> dict[str, Any]:
-    """A reply that says this code and nothing else."""
+    """An error reply with only this code."""
     return {"Error": {"Code": code}}
 
 
 FOREIGN_REPLY = refusal("not S3's answer")
-"""What stands for a reply of 200 that is another service's, or of another request."""
+"""Replaces a 200 reply that comes from another service or belongs to another request."""
 
 
 def _code(reply: Mapping[str, Any]) -> str:
-    """The code of an error; its status where it has none; empty for no error."""
+    """The code of an error, or its status if it has none; empty for no error."""
     if "Error" not in reply:
         return ""
     status = reply.get("ResponseMetadata", {}).get("HTTPStatusCode", "no code")
@@ -109,8 +109,8 @@ def _identity(reply: Mapping[str, Any], origin: str = "") -> Finding:
 
 
 def _out_of_sight(arn: str, bucket: str) -> Finding:
-    """What cannot be found out through S3 without doing it."""
-    # What STS calls a role's session, IAM knows by the role.
+    """What S3 reveals only to a request that does it."""
+    # IAM knows a role's session, as STS names it, by the role.
     session = re.fullmatch(r"arn:([^:]+):sts::(\d+):assumed-role/([^/]+)/.*", arn)
     source = f"arn:{session[1]}:iam::{session[2]}:role/{session[3]}" if session else arn
     partition = arn.split(":")[1] if arn.startswith("arn:") else "aws"

@@ -1,4 +1,4 @@
-"""S3's lifecycle rules as the core's, and back."""
+"""Converts S3's lifecycle rules to the core's, and back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from statebucket.errors import StateBucketError
 
 REMOVAL = Removal(tag=TAG, delete_markers=True)
-"""What removes expired objects where they are tagged."""
+"""What removes expired objects that are tagged."""
 
 _UNSET = "NoSuchLifecycleConfiguration"
 _UNSUPPORTED = frozenset({"NotImplemented", "MethodNotAllowed", "501", "405"})
@@ -34,7 +34,7 @@ _SWEEP = Remedy(
 _ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 _PLAIN_FILTER = frozenset({"Prefix", "Tag", "And"})
 _PLAIN_AND = frozenset({"Prefix", "Tags"})
-# A bucket-wide setting that is written with the rules, and goes to its default if left out.
+# A bucket-wide setting that is written with the rules, and reset to its default if left out.
 _SETTING = "TransitionDefaultMinimumObjectSize"
 
 
@@ -54,7 +54,7 @@ def read(reply: Mapping[str, Any]) -> Lifecycle:
 
 
 def write(rules: Sequence[Rule], found: Lifecycle) -> dict[str, Any]:
-    """The arguments of ``PutBucketLifecycleConfiguration``, but for the bucket."""
+    """The arguments of ``PutBucketLifecycleConfiguration``, except the bucket."""
     raw: list[Any] = []
     for rule in rules:
         if rule.raw is not None:
@@ -71,7 +71,7 @@ def answered(error: StateBucketError) -> Lifecycle | UnreadableRules:
         The rules, empty if none were ever set; or why they cannot be read.
 
     Raises:
-        StateBucketError: The error itself, where it says something else.
+        StateBucketError: The error itself, if it says something else.
     """
     if error.code == _UNSET:
         return Lifecycle(rules=())
@@ -95,7 +95,7 @@ def _rule(raw: Mapping[str, Any]) -> Rule:
     noncurrent = raw.get("NoncurrentVersionExpiration", {})
     date = str(expiration["Date"])[:10] if "Date" in expiration else None
     days = expiration.get("Days") if date is None else 0
-    # "Larger than 0 bytes" is how AWS writes that there is no such condition; ours always are.
+    # AWS writes "larger than 0 bytes" for no such condition; our objects always are.
     further = {
         name: value
         for name, value in {**place, **both}.items()
@@ -118,7 +118,7 @@ def _rule(raw: Mapping[str, Any]) -> Rule:
 
 
 def _raw(rule: Rule) -> dict[str, Any]:
-    """A rule of ours, which has one prefix, as S3 takes it."""
+    """One of our rules, which has one prefix, in S3's form."""
     (prefix,) = rule.prefixes
     tags = [{"Key": key, "Value": value} for key, value in rule.tags.items()]
     raw: dict[str, Any] = {

@@ -6,14 +6,14 @@ from statebucket.errors import Unavailable
 
 
 def check_prefix(requested: str, echo: str | None) -> None:
-    """Refuses a page that names another prefix than the one requested.
+    """Refuses a page that names a prefix other than the one requested.
 
-    A cache or gateway that answers with another listing's page could make objects seem absent. A
-    page that names no prefix, as some services' do, is held against nothing.
+    A cache or gateway that replies with another listing's page could make objects seem absent. Some
+    services' pages name no prefix; those are accepted.
 
     Args:
         requested: The prefix of the request.
-        echo: The prefix that the page names, decoded; None where it names none.
+        echo: The prefix that the page names, decoded; None if it names none.
 
     Raises:
         Unavailable: It names another.
@@ -31,8 +31,8 @@ def following(token: str | None, after: str | None, *, truncated: bool) -> str |
         truncated: Whether the page reports that more follows.
 
     Raises:
-        Unavailable: More follows, but the page does not name where, or names its own
-            beginning: what follows would count as absent, or the listing would never end.
+        Unavailable: More follows, but the page does not say where, or names its own beginning: the
+            rest would count as absent, or the listing would never end.
     """
     if truncated and (not token or token == after):
         raise Unavailable("S3 reported more results but returned no new continuation token")

@@ -21,18 +21,18 @@ class BucketOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """How to reach a bucket on S3, and how to write to it.
 
     Attributes:
-        region: The bucket's region; by default what the environment or AWS's configuration says.
-        endpoint_url: Another endpoint than AWS's own, for S3-compatible services.
-        insecure_endpoint: Whether to send over plain HTTP to another machine. Whoever is on the way
-            can then read and change bodies, and use a session token.
+        region: The bucket's region; by default from the environment or AWS's configuration.
+        endpoint_url: An endpoint other than AWS's, for S3-compatible services.
+        insecure_endpoint: Whether to send over plain HTTP to another machine. Anyone on the way can
+            then read and change bodies, and use a session token.
         addressing_style: "path" or "virtual"; by default ("auto") "virtual" on AWS, "path" with an
             ``endpoint_url``, as few services have a DNS name for each bucket.
         sse: Server-side encryption requested with each write; by default the bucket's own.
         sse_kms_key_id: The key for ``sse=aws:kms``; by default the account's S3 key.
         ttl_tags: Whether to tag objects with their TTL class. False for services without tagging
-            and roles without ``s3:PutObjectTagging``; then ``sweep`` does the removing.
-        etag_quotes: Whether ``If-Match`` has the quotes of the ETag, as AWS documents it. False for
-            services that compare it without them (Ceph RGW 16), and so refuse each replacement.
+            and roles without ``s3:PutObjectTagging``; ``sweep`` then removes expired objects.
+        etag_quotes: Whether ``If-Match`` has the ETag's quotes, as AWS documents it. False for
+            services that compare it without them (Ceph RGW 16) and so refuse every replacement.
     """
 
     region: str | None = None
@@ -49,8 +49,8 @@ class BucketOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         """Reads the options.
 
         Raises:
-            InvalidArgument: One is unknown, or not what it may be.
-            InvalidURL: ``endpoint_url`` is no plain URL of a server.
+            InvalidArgument: One is unknown or has an invalid value.
+            InvalidURL: ``endpoint_url`` is not a plain server URL.
         """
         options = read_options(location.options, cls)
         if options.endpoint_url is not None:

@@ -1,10 +1,10 @@
-"""The domains of AWS, one for each of its partitions."""
+"""The domains of AWS, one per partition."""
 
 from __future__ import annotations
 
 from statebucket.port.url import split
 
-SUFFIXES = (  # by the prefix of their regions, the longest first where one begins as another does
+SUFFIXES = (  # by the prefix of their regions; longer prefixes come first
     ("us-isob-", "sc2s.sgov.gov"),
     ("us-isof-", "csp.hci.ic.gov"),
     ("us-iso-", "c2s.ic.gov"),
@@ -14,7 +14,7 @@ SUFFIXES = (  # by the prefix of their regions, the longest first where one begi
     ("", "amazonaws.com"),
 )
 
-_DUALSTACK = {  # where they are reached over IPv6, too
+_DUALSTACK = {  # for access over IPv6, too
     "amazonaws.com": "api.aws",
     "amazonaws.com.cn": "api.amazonwebservices.com.cn",
     "amazonaws.eu": "api.amazonwebservices.eu",
@@ -35,17 +35,17 @@ def is_region(text: str) -> bool:
 
 
 def suffix_of(region: str) -> str:
-    """The domain below which AWS's services of a region are."""
+    """The domain of a region's AWS services."""
     return next(suffix for prefix, suffix in SUFFIXES if region.startswith(prefix))
 
 
 def dualstack_suffix_of(region: str) -> str:
-    """The domain below which they are reached over IPv6, too; S3 is not."""
+    """The domain of a region's services with IPv6, too; S3 is not one of them."""
     return _DUALSTACK[suffix_of(region)]
 
 
 def is_foreign(endpoint_url: str | None) -> bool:
-    """Whether an endpoint is another service's than AWS's, which then plays STS, too.
+    """Whether an endpoint is not AWS's; its service then also acts as STS.
 
     Args:
         endpoint_url: The endpoint; None for AWS's own.

@@ -1,4 +1,4 @@
-"""How S3's users fix what a store may run into."""
+"""How users of S3 fix the problems that a store may meet."""
 
 from __future__ import annotations
 

@@ -64,14 +64,14 @@ def read(bucket: str, manifest: bytes) -> InventoryReport:
     packed = form == "csv"
 
     def entry(row: Row) -> ObjectInfo | None:
-        # Of a report of all versions, what a listing shows.
+        # From a report of all versions, only what a listing shows.
         if not row.flag("islatest", default=True) or row.flag("isdeletemarker", default=False):
             return None
         if row.text("bucket") != bucket:
             raise ValueError(f"it is about bucket {shown(row.text('bucket'))}")
         name = row.text("key")
         return ObjectInfo(
-            unquote(name) if packed else name,  # in CSV, names are as in URLs
+            unquote(name) if packed else name,  # in CSV, names are encoded as in URLs
             REPORTED,
             row.number("size"),
             {},

@@ -35,7 +35,7 @@ def if_match(version: Version, options: BucketOptions) -> str:
 
 
 def remedy(options: BucketOptions) -> str:
-    """What to do where a service refuses a condition that holds."""
+    """What to do if a service refuses a condition that holds."""
     if options.etag_quotes:
         return "etag_quotes=false sends If-Match without quotes, which Ceph RGW 16 needs"
     return (

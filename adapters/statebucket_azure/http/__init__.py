@@ -1,1 +1,1 @@
-"""Azure Blob by requests of our own, for ``engine=http``."""
+"""Azure Blob through our own requests, for ``engine=http``."""

@@ -44,7 +44,7 @@ class Grant(Protocol):
             base: What comes before the path of each.
 
         Returns:
-            None where `authorize` does the same to all of them.
+            None if `authorize` does the same to all of them.
         """
 
 
@@ -62,7 +62,7 @@ class Access(Protocol):
 
         Raises:
             InvalidCredentials: There is none.
-            Unavailable: Who gives it cannot be reached.
+            Unavailable: Its source cannot be reached.
         """
 
     async def instead_of(self, refused: Grant) -> Grant | None:

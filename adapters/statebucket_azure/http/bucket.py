@@ -1,4 +1,4 @@
-"""A container on Azure Blob, by requests of our own."""
+"""A container on Azure Blob, through our own requests."""
 
 from __future__ import annotations
 

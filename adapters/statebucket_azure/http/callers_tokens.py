@@ -47,7 +47,7 @@ def asked(credential: Any) -> Token:  # noqa: ANN401  (as above)
         failure = _failure(error)
     else:
         return Token(given.token, float(given.expires_on))
-    # Out of the handler, so that an error that is left out as the cause is no context either.
+    # Outside the handler, so that an error left out as the cause is not its context either.
     raise failure
 
 
@@ -65,7 +65,7 @@ class CallersTokens:
         self._asks: dict[asyncio.AbstractEventLoop, asyncio.Task[Token]] = {}
 
     async def get(self) -> str:
-        """A token that can be sent now; one that still lasts is renewed beside the calls.
+        """A token that can be sent now; one that still lasts is renewed in the background.
 
         Raises:
             InvalidCredentials: There is none.

@@ -55,7 +55,7 @@ class Blobs:
 
 
 def read(body: bytes) -> Blobs | None:
-    """The blobs of a page; None where the XML parser is to read it."""
+    """The blobs of a page; None if the XML parser is to read it."""
     found = read_entries(body, "Blob", _WANTED)
     if found is None or not all(_REQUIRED.issubset(group.keys) for group in found.groups):
         return None

@@ -1,4 +1,4 @@
-"""Asks Azure, by requests of our own, of a container and who asks, for ``statebucket doctor``."""
+"""Asks Azure about a container and the caller, for ``statebucket doctor``; our own requests."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def examine(
     """Looks at identity, rights, versions, soft delete, access and the clock: 5 requests.
 
     Args:
-        account: The account's name; empty where it is not known.
+        account: The account's name; empty if it is not known.
         container: The container's name.
         prefix: Where to list.
         access: What requests are authorized by.

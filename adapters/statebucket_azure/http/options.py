@@ -33,8 +33,8 @@ class HTTPOptions(BlobOptions, frozen=True, kw_only=True, forbid_unknown_fields=
         """Reads the options.
 
         Raises:
-            InvalidArgument: One is unknown, or not what it may be.
-            InvalidURL: ``endpoint_url`` is no URL of an account.
+            InvalidArgument: One is unknown or has an invalid value.
+            InvalidURL: ``endpoint_url`` is not an account URL.
         """
         options = super().of(location)
         given = (options.account_key, options.sas_token, options.credential)

@@ -34,7 +34,7 @@ class Target:
     """A container and the access to it.
 
     Attributes:
-        account: The account's name, or that of an emulator in its path; empty where nothing names
+        account: The account's name, or that of an emulator in its path; empty if nothing names
             it.
         endpoint: The account's endpoint.
         access: What requests are authorized by.

@@ -161,7 +161,7 @@ def _said(reply: Reply) -> _Refused:
 
 
 def _ends(granted: _Granted, asked: float) -> float | None:
-    """When a token ends, in seconds since the epoch; None where the reply does not say."""
+    """When a token ends, in seconds since the epoch; None if the reply does not say."""
     try:
         if granted.expires_on:
             return float(granted.expires_on)

@@ -47,10 +47,10 @@ class Tokens:
         """A token; blocks.
 
         Raises:
-            AdapterNotInstalled: It takes azure-identity, which is missing.
+            AdapterNotInstalled: It needs azure-identity, which is missing.
             InvalidCredentials: There is no token, or the identity is refused.
             InvalidArgument: The environment names a service that would be reached in clear text.
-            Unavailable: Who gives it cannot be reached, or fails.
+            Unavailable: Its source cannot be reached, or fails.
         """
         if self._source is None:
             self._source = self._found()

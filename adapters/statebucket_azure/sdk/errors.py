@@ -50,7 +50,7 @@ async def sdk_call(request: Awaitable[T], *, writes: bool = False) -> T:
         failure = _translated(error, writes=writes)
     except (LookupError, ValueError) as error:  # from headers or text that the SDK cannot decode
         failure = chained(malformed(writes=writes), error)
-    # Out of the handler, so that an error that is left out as the cause is no context either.
+    # Outside the handler, so that an error left out as the cause is not its context either.
     raise failure
 
 
@@ -83,7 +83,7 @@ def connection_failure(
 
     Args:
         error: What the SDK raised.
-        url: Where the request went; None where that is not known.
+        url: Where the request went; None if that is not known.
         writes: Whether the request would have changed something.
         sent: Whether it may have been sent.
     """

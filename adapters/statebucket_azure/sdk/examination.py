@@ -1,4 +1,4 @@
-"""Asks Azure, through the SDK, of a container and who asks, for ``statebucket doctor``."""
+"""Asks Azure, through the SDK, about a container and the caller, for ``statebucket doctor``."""
 
 from __future__ import annotations
 

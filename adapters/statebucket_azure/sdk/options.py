@@ -28,8 +28,8 @@ class AzureOptions(BlobOptions, frozen=True, kw_only=True, forbid_unknown_fields
         """Reads the options.
 
         Raises:
-            InvalidArgument: One is unknown, or not what it may be.
-            InvalidURL: ``endpoint_url`` is no URL of an account.
+            InvalidArgument: One is unknown or has an invalid value.
+            InvalidURL: ``endpoint_url`` is not an account URL.
         """
         options = super().of(location)
         if options.client is not None and options.credential is not None:

@@ -29,7 +29,7 @@ class Target:
         location: The store's URL, read.
 
     Attributes:
-        account: The account's name; None where nothing names it.
+        account: The account's name; None if nothing names it.
 
     Raises:
         InvalidURL: There is no account, or two that differ.
@@ -97,7 +97,7 @@ class Target:
 
 
 def _account_of(client: ContainerClient) -> str | None:
-    """The account that a client's credential or host names; None where neither does."""
+    """The account that a client's credential or host names; None if neither does."""
     credential = client.credential
     if isinstance(credential, AzureNamedKeyCredential):
         return credential.named_key.name

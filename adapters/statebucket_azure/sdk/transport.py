@@ -232,5 +232,5 @@ class SendOnce(AsyncHTTPPolicy[Any, Any]):
             failure = malformed("it answers another request", writes=sent.method not in READS)
         finally:
             _sending.reset(before)
-        # Out of the handler, so that an error that is left out as the cause is no context either.
+        # Outside the handler, so that an error left out as the cause is not its context either.
         raise failure

@@ -1,1 +1,1 @@
-"""Cloud Storage by requests of our own, for ``engine=http``."""
+"""Cloud Storage through our own requests, for ``engine=http``."""

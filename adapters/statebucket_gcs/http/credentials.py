@@ -40,9 +40,9 @@ class Credentials:
         """A token; blocks.
 
         Raises:
-            AdapterNotInstalled: It takes google-auth, which is missing.
+            AdapterNotInstalled: It needs google-auth, which is missing.
             InvalidCredentials: There is no token, or the identity is refused.
-            Unavailable: Who gives it cannot be reached, or fails.
+            Unavailable: Its source cannot be reached, or fails.
         """
         if self._source is None:
             self._source = self._found()

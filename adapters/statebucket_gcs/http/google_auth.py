@@ -61,7 +61,7 @@ class GoogleAuth:
 
         Raises:
             InvalidCredentials: There is no token, or the identity is refused.
-            Unavailable: Who gives it cannot be reached, or fails.
+            Unavailable: Its source cannot be reached, or fails.
         """
         held = self._held()
         if held is None or held.value == self._given or held.ends - time.time() < RENEW_BEFORE:
@@ -83,7 +83,7 @@ class GoogleAuth:
             failure, cause = malformed(), None
         else:
             return
-        # Out of the handler, so that an error that is left out as the cause is no context either.
+        # Outside the handler, so that an error left out as the cause is not its context either.
         raise failure from cause
 
     def _held(self) -> Token | None:

@@ -80,7 +80,7 @@ class MetadataServer:
         return Token(granted.access_token, asked + granted.expires_in)
 
     def email(self) -> str:
-        """The service account of this machine; empty where that cannot be found out."""
+        """The service account of this machine; empty if that cannot be found out."""
         try:
             reply = self._ask(f"{_ACCOUNT}/email")
         except StateBucketError:

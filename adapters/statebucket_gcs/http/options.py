@@ -25,8 +25,8 @@ class HTTPOptions(BucketOptions, frozen=True, kw_only=True, forbid_unknown_field
         """Reads and checks the options.
 
         Raises:
-            InvalidURL: ``endpoint_url`` is no plain URL of a server.
-            InvalidArgument: An option is unknown, not of its type, or contradicts another; or
+            InvalidURL: ``endpoint_url`` is not a plain server URL.
+            InvalidArgument: An option is unknown, of the wrong type, or contradicts another; or
                 credentials would be sent in clear text.
         """
         options = super().of(location)

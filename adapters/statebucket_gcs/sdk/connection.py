@@ -171,7 +171,7 @@ class Connection:
         except Unavailable as error:  # the caller has gone
             error.outcome = "unknown" if writes else "none"
             raise
-        # Out of the handler, so that an error that is left out as the cause is no context either.
+        # Outside the handler, so that an error left out as the cause is not its context either.
         raise failure from cause
 
     def _ready(self) -> Link:

@@ -91,7 +91,7 @@ class Threads:
 
 
 def _executor(size: int) -> ThreadPoolExecutor | None:
-    """A pool of threads; None where its module is first loaded while the interpreter shuts down."""
+    """A pool of threads; None if its module is first loaded while the interpreter shuts down."""
     try:
         from concurrent.futures.thread import ThreadPoolExecutor  # noqa: PLC0415
     except RuntimeError:

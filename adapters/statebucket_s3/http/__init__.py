@@ -1,1 +1,1 @@
-"""S3 by requests of our own, for ``engine=http``."""
+"""S3 through our own requests, for ``engine=http``."""

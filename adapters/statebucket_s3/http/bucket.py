@@ -1,4 +1,4 @@
-"""A bucket on S3, by requests of our own."""
+"""A bucket on S3, through our own requests."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ class HTTPBucket:
 
     @property
     def removal(self) -> Removal:
-        """Rules by tag, where objects are tagged."""
+        """Rules by tag, if objects are tagged."""
         from statebucket.port.lifecycle import SWEEP_ONLY  # noqa: PLC0415  (for operators only)
         from statebucket_s3 import lifecycle  # noqa: PLC0415
 
@@ -178,7 +178,7 @@ class HTTPBucket:
 
     @property
     def rule_root(self) -> str:
-        """Nothing: rules name objects as we do."""
+        """Empty: rules use the same object names as we do."""
         return ""
 
     async def read_lifecycle(self) -> Lifecycle | UnreadableRules:
@@ -212,12 +212,12 @@ class HTTPBucket:
         return reply
 
     async def _found(self, request: Request) -> Reply | None:
-        """Sends a request; None where S3 answers that the object does not exist."""
+        """Sends a request; None if S3 answers that the object does not exist."""
         asked = self._endpoint
         reply = await self._once(request)
         answer = replies.answer_of(reply, request)
         if answer is not None and answer.region not in {None, asked.region}:
-            # S3 has said where the bucket is, to this call and others beside it, and done nothing.
+            # S3 did nothing but report the bucket's region, to this call and to concurrent ones.
             self._settings = replace(self._settings, region=answer.region)
             self._endpoint = endpoint_of(
                 self._bucket, self._settings, self._options.addressing_style
@@ -240,7 +240,7 @@ class HTTPBucket:
         reply = await self._transport.send(endpoint, request, headers)
         if replies.expired(reply, request, credentials, self._endpoint):
             other = await self._credentials.instead_of(credentials)
-            if other is not None:  # nothing was done, and it may be sent again
+            if other is not None:  # nothing was done, so it may be sent again
                 headers = self._signer.headers(endpoint, request, other)
                 reply = await self._transport.send(endpoint, request, headers)
         return reply

@@ -19,7 +19,7 @@ _KEY = "AWS_ACCESS_KEY_ID"
 _SECRET = "AWS_SECRET_ACCESS_KEY"  # noqa: S105  (a variable's name)
 _TOKENS = ("AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")
 _ENDS = "AWS_CREDENTIAL_EXPIRATION"
-# The settings of a profile that lead to a source of botocore's.
+# A profile's settings that require one of botocore's sources.
 _LEFT = (
     "sso_account_id",
     "sso_role_name",
@@ -36,7 +36,7 @@ class Source(Protocol):
     """A source of keys.
 
     Attributes:
-        name: What it is, for the doctor.
+        name: Its name, for the doctor.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Source(Protocol):
 
 
 class Environment:
-    """The keys in the environment, read again where they end."""
+    """The keys in the environment, read again when they expire."""
 
     name = "the environment"
 
@@ -58,7 +58,7 @@ class Environment:
         """See `Source.load`; nothing is waited for.
 
         Raises:
-            InvalidCredentials: The secret is missing, or the key has ended.
+            InvalidCredentials: The secret is missing, or the key has expired.
         """
         environ = os.environ
         key, secret = environ.get(_KEY), environ.get(_SECRET)
@@ -81,12 +81,12 @@ class Environment:
 class Chain:
     """The source that the environment and AWS's configuration files name.
 
-    It is found at the first key, and kept once it has given one.
+    It is determined when the first key is needed, and kept once it has returned one.
 
     Args:
         settings: Region and trust.
         patience: Seconds that a call of the store may take.
-        insecure: Whether services may be reached over plain HTTP on other machines.
+        insecure: Whether plain HTTP may be used to services on other machines.
     """
 
     def __init__(self, settings: Settings, patience: float, *, insecure: bool) -> None:
@@ -97,11 +97,11 @@ class Chain:
 
     @property
     def name(self) -> str:
-        """What the source is, once it is found."""
+        """The source's name, once it is known."""
         return "the chain" if self._source is None else self._source.name
 
     def at_hand(self) -> Credentials | None:
-        """A key that nothing need be waited for; None where it is to be loaded.
+        """A key that is available without waiting; None if it must be loaded.
 
         Raises:
             InvalidCredentials: As `Environment.load`.
@@ -119,10 +119,10 @@ class Chain:
         """A key; blocks.
 
         Raises:
-            AdapterNotInstalled: It takes botocore, which is missing.
+            AdapterNotInstalled: It needs botocore, which is missing.
             InvalidCredentials: There is none.
-            InvalidArgument: The environment or a file holds what cannot be used.
-            Unavailable: Who gives it cannot be reached, or fails.
+            InvalidArgument: The environment or a file has an unusable setting.
+            Unavailable: Its source cannot be reached, or fails.
         """
         source = self._source or self._found()
         key = source.load()
@@ -138,7 +138,7 @@ class Chain:
             )
         if "role_arn" in profile.settings and "web_identity_token_file" not in profile.settings:
             return _left(f"role_arn of the profile {profile.name!r}")
-        # Each source is imported where it is the one.
+        # Only the source in use is imported.
         from statebucket_s3.http import web_identities  # noqa: PLC0415
 
         if web_identities.token_file_of(profile):
@@ -157,7 +157,7 @@ class Chain:
 
 
 def _of_botocore(profile: Profile) -> str | None:
-    """What is configured of the sources between web identities and containers, if any is."""
+    """The configured source between web identities and containers, if there is one."""
     for name in _LEFT:
         if name in profile.settings:
             return f"{name} of the profile {profile.name!r}"

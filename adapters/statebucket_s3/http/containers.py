@@ -1,4 +1,4 @@
-"""Keys of a container's role: ECS, EKS Pod Identity, and what offers the same on this machine.
+"""Keys of a container's role: ECS, EKS Pod Identity, and compatible endpoints on this machine.
 
 https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
 """
@@ -35,16 +35,16 @@ FULL = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 _TOKEN = "AWS_CONTAINER_AUTHORIZATION_TOKEN"  # noqa: S105  (a variable's name)
 _TOKEN_FILE = f"{_TOKEN}_FILE"
 _ECS = "http://169.254.170.2"
-# The agents of ECS and EKS: nothing but this machine answers there.
+# The agents of ECS and EKS: only this machine answers there.
 _HOSTS = frozenset(map(ip_address, ("169.254.170.2", "169.254.170.23", "fd00:ec2::23")))
 _NAME = "the container's credentials endpoint"
 
 
 class ContainerRole:
-    """The role of the container that this is, as its environment has it now.
+    """The role of this container, as its environment names it now.
 
     Args:
-        settings: Whom to trust.
+        settings: Trust settings.
         patience: Seconds that a caller has.
 
     Raises:
@@ -112,7 +112,7 @@ def _of_an_agent(host: str) -> bool:
 
 
 def _authorization() -> dict[str, str]:
-    """The header with the token that the environment has, or a file, which is read each time."""
+    """The header with the token from the environment or from a file, which is read each time."""
     path = os.environ.get(_TOKEN_FILE)
     if path:
         try:

@@ -1,4 +1,4 @@
-"""AWS credentials: given, or from the first source that is configured, renewed in time."""
+"""AWS credentials: the caller's, or from the first configured source; renewed in time."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from statebucket_s3.http.options import HTTPOptions
     from statebucket_s3.http.settings import Settings
 
-_RENEW_BEFORE = 15 * 60  # seconds, as botocore does; half of what it lasts for a shorter key
+_RENEW_BEFORE = 15 * 60  # seconds, as in botocore; half the lifetime of a shorter key
 _SHARE = 0.5
 
 
 class CredentialSource:
     """Where a store's credentials come from.
 
-    The options' own, else those of botocore's order: the environment; a role of the profile; a web
-    identity; what else the profile and old files name; the container; the instance. Keys of the
-    environment, web identities, containers and instances need no package; the rest is left to
-    botocore, which is loaded for it.
+    The options' own, else the first in botocore's order: the environment; a role of the profile; a
+    web identity; other sources of the profile and old files; the container; the instance. Keys of
+    the environment, web identities, containers and instances need no package; botocore is loaded
+    for the rest.
 
-    A key that ends is renewed from fifteen minutes before its end, in a thread, once for all
-    callers. While it lasts, none of them waits for that or learns that it failed; then the next
-    attempt is made after a pause.
+    A temporary key is renewed from fifteen minutes before it expires, in a thread, once for all
+    callers. As long as the key is valid, no caller waits for the renewal or sees it fail; after a
+    failure the next attempt is made after a pause.
 
     Args:
         options: The store's options.
@@ -46,23 +46,24 @@ class CredentialSource:
 
             self._source = BotocoreKeys(options.session, "the keys of a session")
         self._keys = RenewingSource(self._load, "statebucket-keys", _RENEW_BEFORE, _SHARE)
-        self._again: Credentials | None = None  # what S3 refused and its source gave again
+        self._again: Credentials | None = None  # refused by S3, and returned again
         self._pauses = Pauses()
 
     @property
     def origin(self) -> str:
-        """Where the keys come from, once there was one."""
+        """Where the keys come from, once there has been one."""
         return "the keywords" if self._static is not None else self._source.name
 
     async def get(self) -> Credentials:
         """The credentials to sign with now.
 
-        A temporary key that still lasts is renewed beside the calls, one that does not before them.
+        A temporary key is renewed in the background while it is valid, and otherwise before the
+        request.
 
         Raises:
             InvalidCredentials: There are none, or they cannot be renewed.
-            InvalidArgument: The environment or a file holds what cannot be used.
-            Unavailable: Who gives them cannot be reached.
+            InvalidArgument: The environment or a file has an unusable setting.
+            Unavailable: Their source cannot be reached.
             AdapterNotInstalled: They need botocore, which is missing.
         """
         if self._static is not None:
@@ -73,8 +74,8 @@ class CredentialSource:
     async def instead_of(self, refused: Credentials) -> Credentials | None:
         """Credentials other than those that S3 has just called expired; None if there are none.
 
-        This machine's clock may be late, or a key taken back before its end. A source that gives
-        the same key again is asked once more only after a pause.
+        This machine's clock may be late, or a key may have been revoked early. A source that
+        returns the same key is asked again only after a pause.
         """
         if self._static is not None:
             return None
@@ -92,7 +93,7 @@ class CredentialSource:
         found = self._source.at_hand()
         if found is None:
             return await self._keys.load()
-        key = sendable(found, self._source.name)  # without a thread, whose start costs imports
+        key = sendable(found, self._source.name)  # no thread: its start costs imports
         self._keys.keep(key)
         return key
 

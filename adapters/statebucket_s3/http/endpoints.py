@@ -1,4 +1,4 @@
-"""Where a bucket on S3 is reached: the rules that AWS publishes for its SDKs."""
+"""The endpoint of a bucket on S3, by the rules that AWS publishes for its SDKs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 AUTHORITIES = (b"Amazon", b"Starfield")
 """Who issues the certificates of AWS's own endpoints."""
 
-_GLOBAL = "us-east-1"  # whose host has no region in its name, and which no region stands for
+_GLOBAL = "us-east-1"  # its host has no region in its name
 _ANY = "aws-global"
 _FIRST_OF_STS = (
     r"ap-(northeast-1|south-1|southeast-[12])|ca-central-1|eu-(central-1|north-1|west-[123])|"
@@ -66,7 +66,7 @@ def endpoint_of(bucket: str, settings: Settings, style: str) -> Endpoint:
 
 
 def account_of(settings: Settings) -> Endpoint:
-    """The endpoint of S3 beside a bucket's: where the account's buckets are listed.
+    """The endpoint of S3 itself, where the account's buckets are listed.
 
     Raises:
         InvalidArgument: As `endpoint_of`.
@@ -76,7 +76,7 @@ def account_of(settings: Settings) -> Endpoint:
 
 
 def sts_of(settings: Settings) -> Endpoint:
-    """The endpoint of STS: that of AWS, or of the service that stands in for it.
+    """The endpoint of STS: AWS's, or that of a compatible service.
 
     Raises:
         InvalidArgument: As `endpoint_of`.
@@ -93,7 +93,7 @@ def token_service_of(settings: Settings, *, legacy: bool) -> Endpoint:
 
     Args:
         settings: Region and, for STS, endpoint.
-        legacy: Whether the regions that STS had at first are served by the one without a region.
+        legacy: Whether STS's first regions use the endpoint without a region.
 
     Raises:
         InvalidArgument: These settings have no endpoint.
@@ -119,7 +119,7 @@ def _check(region: str) -> None:
 
 
 def _given(bucket: str, settings: Settings, style: str, region: str) -> Endpoint:
-    """The endpoint below a URL of the user's."""
+    """The endpoint below a URL that the user gave."""
     given = endpoint_at(str(settings.endpoint_url))
     if settings.fips or settings.dualstack:
         raise InvalidArgument("FIPS and dual-stack do not apply to a custom endpoint_url")
@@ -134,7 +134,7 @@ def _given(bucket: str, settings: Settings, style: str, region: str) -> Endpoint
 
 
 def _hostable(bucket: str, scheme: str) -> bool:
-    """Whether a bucket's name can begin a host's; in one of TLS's it must be one label."""
+    """Whether a bucket's name can begin a host name; with TLS it must be a single label."""
     return bool(re.fullmatch(_LABELS, bucket)) if scheme == "http" else _is_label(bucket)
 
 

@@ -1,4 +1,4 @@
-"""Asks S3 of a bucket and STS of who asks, for ``statebucket doctor``."""
+"""Asks S3 about a bucket and STS about the caller, for ``statebucket doctor``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from statebucket_s3.http.settings import Settings
     from statebucket_s3.http.signing import Credentials
 
-_DEADLINE = 3 * PATIENCE  # a transport waits a third of it for an answer
+_DEADLINE = 3 * PATIENCE  # a transport waits a third of it for a reply
 _CALLER = Request("GET", "", "Action=GetCallerIdentity&Version=2011-06-15")
 _BUCKETS = Request("GET", "")
 
@@ -36,7 +36,7 @@ async def examine(
     origin: str,
     send: Callable[[Request], Awaitable[Reply]],
 ) -> Sequence[Finding]:
-    """Looks at identity, versioning, public access, excess rights and the clock: 5 requests.
+    """Checks identity, versioning, public access, excess rights and the clock: 5 requests.
 
     Args:
         bucket: The bucket's name.
@@ -68,7 +68,7 @@ async def examine(
 
 
 def sts_headers(endpoint: Endpoint, credentials: Credentials, moment: str) -> dict[str, str]:
-    """All headers of the request that asks STS who sends it.
+    """All headers of the request that asks STS for the caller's identity.
 
     Args:
         endpoint: STS's.
@@ -94,7 +94,7 @@ def sts_headers(endpoint: Endpoint, credentials: Credentials, moment: str) -> di
 async def _elsewhere(
     endpoint: Endpoint, request: Request, headers: dict[str, str], settings: Settings
 ) -> Reply:
-    """Sends a request to another host than the bucket's, which may be out of reach."""
+    """Sends a request to a host other than the bucket's, which may be unreachable."""
     transport = Transport(endpoint.host, _DEADLINE, settings.ca_bundle, 1)
     try:
         return await transport.send(endpoint, request, headers)
@@ -110,11 +110,11 @@ async def _reply(sent: Awaitable[Reply]) -> Reply | StateBucketError:
 
 
 def _answer(reply: Reply | StateBucketError, *roots: str) -> dict[str, Any]:
-    """What was answered, as the SDK has it.
+    """The reply in the SDK's form.
 
     Args:
         reply: The reply, or why there is none.
-        roots: What the root element of a success may be.
+        roots: The root elements that a success may have.
     """
     if isinstance(reply, StateBucketError):
         return refusal(type(reply).__name__)
@@ -127,12 +127,12 @@ def _answer(reply: Reply | StateBucketError, *roots: str) -> dict[str, Any]:
         return refusal("not XML")
     if found not in roots:
         return FOREIGN_REPLY
-    # A configuration that was never made is an empty element.
+    # A configuration that was never set is an empty element.
     return values if isinstance(values, dict) else {}
 
 
 def _policy(reply: Reply | StateBucketError) -> dict[str, Any]:
-    """The one answer that is no XML."""
+    """The only reply that is not XML."""
     if isinstance(reply, StateBucketError):
         return refusal(type(reply).__name__)
     wrong = answer_of(reply, _BUCKETS)
@@ -145,7 +145,7 @@ def _caller(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _public(answer: dict[str, Any]) -> dict[str, Any]:
-    """Its settings as the SDK has them: True or False."""
+    """The settings in the SDK's form: True or False."""
     if "Error" in answer:
         return answer
     settings = {setting: value == "true" for setting, value in answer.items()}

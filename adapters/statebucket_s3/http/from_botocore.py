@@ -1,4 +1,4 @@
-"""Keys of what is left to botocore: profiles, SSO, other programs, and sessions of the caller's."""
+"""Keys from botocore: profiles, SSO, other programs, and the caller's own sessions."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FOREVER = float("inf")
-_LONGEST = 2**20  # seconds; AWS has no key that lasts longer and ends
+_LONGEST = 2**20  # seconds; no temporary key of AWS lasts longer
 
 
 class BotocoreKeys:
-    """The keys of a session of botocore's, which is loaded for them.
+    """The keys of a botocore session; botocore is loaded for them.
 
     Args:
-        session: A session of the caller's; None for one of our own.
+        session: The caller's session; None for our own.
         what: What needs it, for errors.
     """
 
@@ -33,7 +33,7 @@ class BotocoreKeys:
         self._found: Any = None
 
     def at_hand(self) -> Credentials | None:
-        """None: its keys are always to be loaded."""
+        """None: its keys must always be loaded."""
         return None
 
     def load(self) -> Credentials:
@@ -42,7 +42,7 @@ class BotocoreKeys:
         Raises:
             AdapterNotInstalled: botocore is missing.
             InvalidCredentials: There is none.
-            Unavailable: Who gives it cannot be reached.
+            Unavailable: Its source cannot be reached.
         """
         try:
             from botocore import exceptions as sdk  # noqa: PLC0415  (120 ms)
@@ -64,7 +64,7 @@ class BotocoreKeys:
             ) from error
         except sdk.ClientError as error:
             raise _refused(error.response, error) from error
-        except Exception as error:  # providers raise what they like, and any may be plugged in
+        except Exception as error:  # providers are plug-ins, and may raise anything
             raise no_keys(type(error).__name__) from error
         if frozen is None or not frozen.access_key or not frozen.secret_key:
             raise no_keys("NoCredentialsError")
@@ -74,9 +74,9 @@ class BotocoreKeys:
 
 
 def _ends(found: Any) -> float:  # noqa: ANN401  (of many kinds)
-    """When a key ends, in seconds since the epoch, at most a second too early.
+    """When a key expires, in seconds since the epoch, at most a second too early.
 
-    botocore says only whether it ends within some seconds, so that is asked some twenty times.
+    botocore only says whether it expires within a given time, so it is asked about twenty times.
     """
     needed = getattr(found, "refresh_needed", None)
     if needed is None or not needed(_LONGEST):
@@ -92,7 +92,7 @@ def _ends(found: Any) -> float:  # noqa: ANN401  (of many kinds)
 
 
 def _refused(response: Mapping[str, Any], error: Exception) -> StateBucketError:
-    """The error for an answer of AWS's token services, where they give no key."""
+    """The error for a reply of AWS's token services without a key."""
     code = str(response.get("Error", {}).get("Code", ""))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if of_code(code, "", status).transient:

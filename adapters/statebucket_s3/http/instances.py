@@ -39,26 +39,26 @@ _IPV4 = "http://169.254.169.254"
 _IPV6 = "http://[fd00:ec2::254]"
 _TOKEN_PATH = "/latest/api/token"  # noqa: S105
 _ROLES = "/latest/meta-data/iam/security-credentials/"
-_SECONDS = "21600"  # that a token lasts, at most
+_SECONDS = "21600"  # the longest lifetime of a token
 _NAME = "the instance metadata service"
 _HOPS = "from within a container the instance's HttpPutResponseHopLimit must be 2 or more"
 _NO_KEYS = 404
 _UNAUTHORIZED = 401
-_EXTENDED = 15 * 60  # seconds for which a key is used that the service does not renew
-_SPREAD = (2 * 60, 10 * 60)  # and as many more, so that a fleet does not ask at one time
+_EXTENDED = 15 * 60  # seconds for which a key is still used if the service does not renew it
+_SPREAD = (2 * 60, 10 * 60)  # and as many more, so that not all of a fleet asks at once
 _VENDOR = "/sys/class/dmi/id/sys_vendor"
 _HYPERVISOR = "/sys/hypervisor/uuid"
 
 
 class InstanceRole:
-    """The role of the EC2 instance that this is.
+    """The role of this EC2 instance.
 
     Args:
         profile: The profile in use, whose settings the environment's replace.
         patience: Seconds that a caller has.
 
     Raises:
-        InvalidArgument: A setting is not what it may be.
+        InvalidArgument: A setting has an invalid value.
     """
 
     name = "the instance's role"
@@ -66,14 +66,14 @@ class InstanceRole:
     def __init__(self, profile: Profile, patience: float) -> None:
         endpoint, chosen = _endpoint(profile)
         self._expected = chosen or _on_ec2()
-        timeout = 3 * _timeout(profile)  # a third of it is how long nothing may move
+        timeout = 3 * _timeout(profile)  # nothing may move for a third of it
         self._service = CredentialService(_NAME, endpoint, min(patience, timeout), near=True)
 
     def load(self) -> Credentials:
         """A key: three requests; blocks.
 
-        A key that the service should have renewed by now is used for another quarter of an hour and
-        more, as AWS asks of its SDKs: S3 may still accept it while the service fails.
+        If the service has not renewed an expired key, the key is used for another quarter of an
+        hour or more, as AWS asks of its SDKs: S3 may still accept it while the service fails.
 
         Raises:
             InvalidCredentials: There is no metadata service, it is disabled, or it gives no key.
@@ -106,7 +106,7 @@ class InstanceRole:
         return key_of(_NAME, reply)
 
     def _session(self) -> dict[str, str]:
-        """The header with the token that this session of requests takes."""
+        """The header with the token for this session of requests."""
         headers = {"x-aws-ec2-metadata-token-ttl-seconds": _SECONDS}
         try:
             reply = self._service.ask(Request("PUT", _TOKEN_PATH), headers)
@@ -123,20 +123,20 @@ class InstanceRole:
 
 
 def _line(body: bytes) -> str | None:
-    """The word that a body is, or an empty text; None where it is anything else."""
+    """The single word in a body, or an empty string; None if it is anything else."""
     text = body.decode("ascii", "replace").strip()
     return text if text.isprintable() and text.isascii() and " " not in text else None
 
 
 def _answered(reply: Reply) -> bool:
-    """See `answered`; a token that is refused is another's, and there is a new one each time."""
+    """See `answered`; a refused token was another session's: each session gets its own."""
     if reply.status == _UNAUTHORIZED:
         raise Unavailable(f"no AWS credentials: {_NAME} refused its own token", code="401")
     return answered(_NAME, reply)
 
 
 def _endpoint(profile: Profile) -> tuple[Endpoint, bool]:
-    """Where the service is, and whether it was chosen."""
+    """Where the service is, and whether a setting names it."""
     environ = os.environ
     url = environ.get(_ENDPOINT) or profile.get("ec2_metadata_service_endpoint")
     if url:
@@ -168,7 +168,7 @@ def _timeout(profile: Profile) -> float:
 
 
 def _on_ec2() -> bool:
-    """Whether this is known to be an instance, whose metadata service is only late."""
+    """Whether this is known to be an instance, so that its metadata service is only slow."""
     for path, start in ((_VENDOR, "amazon ec2"), (_HYPERVISOR, "ec2")):
         with suppress(OSError), open(path, encoding="ascii", errors="replace") as file:  # noqa: PTH123  (pathlib costs 5 ms)
             if file.read(16).lower().startswith(start):

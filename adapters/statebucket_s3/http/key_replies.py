@@ -1,4 +1,4 @@
-"""What services reply where keys are asked of them."""
+"""The replies of services that provide keys."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SERVER = 500
 
 
 class _Given(Confidential, frozen=True, rename="pascal"):
-    """A key as containers and instances get it, or what they get instead."""
+    """A key in the form that containers and instances get, or the error in its place."""
 
     access_key_id: str = ""
     secret_access_key: str = ""
@@ -44,10 +44,10 @@ class _Refused(msgspec.Struct):
 
 
 def asked(service: CredentialService, request: Request) -> Reply:
-    """What a service replies; blocks.
+    """The reply of a service; blocks.
 
-    A logger may show the locals of each frame that an error comes through: what is secret of a
-    request is in that alone, whose ``repr`` shows none of it.
+    A logger may show the locals of each frame that an error passes through. So the secrets of a
+    request are only in the request object, whose ``repr`` hides them.
 
     Raises:
         Unavailable: It cannot be reached, or does not answer.
@@ -59,10 +59,10 @@ def asked(service: CredentialService, request: Request) -> Reply:
 
 
 def answered(service: str, reply: Reply) -> bool:
-    """Whether a service has given what it was asked for.
+    """Whether a service has returned what was requested.
 
     Raises:
-        Unavailable: It fails, and may not the next time.
+        Unavailable: It failed, and may succeed the next time.
     """
     status = reply.status
     if status in {_TIMEOUT, _TOO_MANY} or status >= _SERVER:
@@ -71,7 +71,7 @@ def answered(service: str, reply: Reply) -> bool:
 
 
 def refused(service: str, reply: Reply, hint: str = "") -> InvalidCredentials:
-    """The error for a refusal, with the service's code and no more of what it says."""
+    """The error for a refusal, with the service's code but without its text."""
     said = decoded(reply, _Refused)
     code = "" if said is None else excerpt(said.code)
     text = f"{service} answered {reply.status}{code and f' {code}'}{hint and f'; {hint}'}"
@@ -103,9 +103,9 @@ def key_of(service: str, reply: Reply) -> Credentials:
 
 
 def made_key(key: str, secret: str, token: str, ends: str) -> Credentials | None:
-    """A temporary key; None where a part of it is missing, or its end is no date.
+    """A temporary key; None if a part of it is missing, or its expiry is not a date.
 
-    It raises nothing: a logger may show a frame's locals, and here these are the key's parts.
+    It raises nothing: a logger may show a frame's locals, and these are the parts of the key.
     """
     moment = from_iso(ends)
     if not (key and secret and token and moment):
@@ -114,7 +114,7 @@ def made_key(key: str, secret: str, token: str, ends: str) -> Credentials | None
 
 
 def lasting(service: str, key: Credentials) -> Credentials:
-    """A key that has not ended yet.
+    """A key that has not expired yet.
 
     Raises:
         Unavailable: It has.

@@ -1,4 +1,4 @@
-"""S3's lifecycle rules between XML and the form in which the SDK and the core have them."""
+"""S3's lifecycle rules, converted between XML and the form of the SDK and the core."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read(body: bytes, minimum_size: str | None) -> dict[str, Any]:
 
     Args:
         body: The reply's body.
-        minimum_size: The header that carries the bucket-wide setting beside the rules.
+        minimum_size: The header with the bucket-wide setting that goes with the rules.
 
     Raises:
         ValueError: The body is not what S3 writes.
@@ -49,7 +49,7 @@ def read(body: bytes, minimum_size: str | None) -> dict[str, Any]:
 
 
 def written(arguments: Mapping[str, Any]) -> tuple[bytes, str | None]:
-    """The body of the request that writes rules, and the setting that goes into its header."""
+    """The body of the request that writes rules, and the setting for its header."""
     rules = arguments["LifecycleConfiguration"]
     return xml.document("LifecycleConfiguration", _to_xml(rules)), arguments.get(_SETTING)
 
@@ -63,7 +63,7 @@ def _from_xml(value: Any, name: str) -> Any:  # noqa: ANN401  (a tree)
         return value == "true" if name in _SWITCHES else value
     found: dict[str, Any] = {}
     for child, inner in value.items():
-        if child == "Tag":  # one in a filter, several in its And
+        if child == "Tag":  # a filter has one condition, or several in its And
             tags = _from_xml(inner, child)
             found.update({"Tags": tags} if name == "And" else {"Tag": tags[0]})
         else:

@@ -17,16 +17,16 @@ class HTTPOptions(BucketOptions, frozen=True, kw_only=True, forbid_unknown_field
     Without a key or a session they come from the first of these that is configured, in botocore's
     order: the environment (``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``,
     ``AWS_SESSION_TOKEN``); a role of the profile; a web identity
-    (``AWS_WEB_IDENTITY_TOKEN_FILE``, ``AWS_ROLE_ARN``), as IAM roles for service accounts have it;
+    (``AWS_WEB_IDENTITY_TOKEN_FILE``, ``AWS_ROLE_ARN``), as with IAM roles for service accounts;
     the profile's SSO, keys, login or program; the container (``AWS_CONTAINER_CREDENTIALS_*``), as
-    ECS and EKS Pod Identity have it; the instance, by version 2 of its metadata service alone.
-    What a profile names, other than a web identity, needs botocore; the rest needs nothing.
+    with ECS and EKS Pod Identity; the instance, only by version 2 of its metadata service. Sources
+    that a profile names, other than a web identity, need botocore; the rest needs nothing.
 
     Attributes:
-        access_key_id: A static key, as a keyword only; it goes with ``secret_access_key``.
+        access_key_id: A key, as a keyword only; requires ``secret_access_key``.
         secret_access_key: Its secret.
         session_token: The token that goes with a temporary key.
-        session: A ``botocore`` or ``boto3`` session of the caller's, for its credentials.
+        session: The caller's ``botocore`` or ``boto3`` session, for its credentials.
     """
 
     access_key_id: str | None = None
@@ -38,14 +38,14 @@ class HTTPOptions(BucketOptions, frozen=True, kw_only=True, forbid_unknown_field
         return f"{type(self).__name__}({self.access_key_id!r}, …)"  # logged with a frame's locals
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [("shown", repr(self))]  # msgspec's would have every field
+        return [("shown", repr(self))]  # msgspec's would show every field
 
     @classmethod
     def of(cls, location: Location) -> Self:
         """Reads the options.
 
         Raises:
-            InvalidArgument: One is unknown, or not what it may be.
+            InvalidArgument: One is unknown or has an invalid value.
         """
         options = super().of(location)
         if (options.access_key_id is None) != (options.secret_access_key is None):
@@ -61,6 +61,6 @@ class HTTPOptions(BucketOptions, frozen=True, kw_only=True, forbid_unknown_field
 
 
 def _is_session(value: Any) -> bool:  # noqa: ANN401  (anything may be given)
-    """Whether it gives credentials, and not in a coroutine, as the asynchronous SDKs do."""
+    """Whether it returns credentials directly, not in a coroutine as in the asynchronous SDKs."""
     asynchronous = any(kind.__module__.startswith("aio") for kind in type(value).__mro__)
     return hasattr(value, "get_credentials") and not asynchronous

@@ -1,4 +1,4 @@
-"""The profile in use, of AWS's two configuration files."""
+"""The profile in use, from AWS's two configuration files."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _READ = frozenset(
 
 
 class Profile:
-    """The profile in use: what both files have of it, the one with the keys first.
+    """The profile in use: its settings from both files, the one with the keys first.
 
     Raises:
         InvalidArgument: A file cannot be read as one of AWS's.
 
     Attributes:
         name: Its name.
-        missing: Whether the environment names it, and neither file has it.
+        missing: Whether the environment names it but neither file contains it.
         settings: The names of all its settings; no secret is kept.
     """
 
@@ -60,7 +60,7 @@ class Profile:
         self._values = {key: value for key, value in found.items() if key in _READ}
 
     def get(self, name: str) -> str | None:
-        """A setting; None where it is not set, or not one that is read here."""
+        """A setting; None if it is not set or not read here."""
         return self._values.get(name)
 
     def service(self, service: str, name: str) -> str | None:
@@ -74,20 +74,20 @@ class Profile:
 
 
 def path_of(variable: str, usual: str) -> str:
-    """Where a file is: as the environment names it, else where it usually is."""
+    """The path of a file: from the environment, else the usual one."""
     return os.environ.get(variable) or usual
 
 
 def parsed(name: str) -> Mapping[str, Mapping[str, str]]:
-    """The sections of a file; none where it does not exist or is out of reach, as for the SDK.
+    """The sections of a file; none if it does not exist or cannot be reached, as in the SDK.
 
-    In a container the user may have no home, or that of another.
+    In a container the user may have no home, or someone else's.
 
     Raises:
         InvalidArgument: It is not a file of sections.
     """
     try:
-        # Without pathlib, which takes 3 ms of a cold start to import.
+        # Without pathlib, since importing it adds 3 ms to a cold start.
         with open(os.path.expanduser(name), encoding="utf-8") as file:  # noqa: PTH111, PTH123
             text = file.read()
     except OSError:  # also where the user has no home
@@ -96,7 +96,7 @@ def parsed(name: str) -> Mapping[str, Mapping[str, str]]:
         found = None
     else:
         found = _sections(text) if text else {}
-    if found is None:  # out of the handlers, whose errors show lines, and so secrets
+    if found is None:  # outside the handlers, whose errors show lines and so secrets
         raise InvalidArgument(f"AWS's configuration file {name!r} cannot be read")
     return found
 

@@ -1,6 +1,6 @@
-"""The replies of S3's REST API as the port has them, and its errors as ours.
+"""Converts the replies of S3's REST API to the port's form, and its errors to ours.
 
-What a first load does not need is imported where it is used: errors, listings, XML.
+What a first load does not need (errors, listings, XML) is imported where it is used.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _HASHES = {"x-amz-checksum-sha256": "sha256", "x-amz-checksum-sha1": "sha1"}
 
 
 class S3Error(Exception):
-    """What S3 answered, in the form that its SDK gives it; the cause of an error of ours."""
+    """S3's reply in its SDK's form; the cause of one of our errors."""
 
     def __init__(self, code: str, message: str, status: int) -> None:
-        super().__init__(code, message, status)  # all of them: what pickles causes, too, needs them
+        super().__init__(code, message, status)  # all of them, since pickling a cause needs them
         self.response = {
             "Error": {"Code": code, "Message": message},
             "ResponseMetadata": {"HTTPStatusCode": status},
@@ -51,13 +51,13 @@ class S3Error(Exception):
 
 
 class Answer:
-    """A reply that is no success, read.
+    """A reply that reports an error, decoded.
 
     Attributes:
-        code: S3's code; the status where the reply has no body to say it in.
+        code: S3's code, or the status if the reply has no body.
         missing: Whether it reports that the object does not exist. Only a HEAD, whose reply has no
             body, is taken at its bare status.
-        region: The region that the bucket is in, where the request went to another.
+        region: The bucket's region, if the request went to another one.
     """
 
     def __init__(self, reply: Reply, request: Request) -> None:
@@ -74,7 +74,7 @@ class Answer:
             self.region = reply.headers.get("x-amz-bucket-region") or values.get("Region")
 
     def error(self) -> StateBucketError:
-        """The error of ours, with S3's as its cause."""
+        """Our error, with S3's as its cause."""
         from statebucket.port.retry_after import seconds_of  # noqa: PLC0415  (see the top)
 
         status = self._reply.status
@@ -98,8 +98,8 @@ def answer_of(reply: Reply, request: Request) -> Answer | None:
 def expired(reply: Reply, request: Request, key: Credentials, endpoint: Endpoint) -> bool:
     """Whether a reply says that the key that signed the request has expired, or may say so.
 
-    S3 says it with a 400 and a code in the body. The reply to a HEAD has no body, so that for a
-    temporary key each 400 may mean it, but for one that names another region.
+    S3 says it with a 400 and a code in the body. The reply to a HEAD has no body, so for a
+    temporary key every 400 may mean it, unless it names another region.
     """
     if reply.status != _BAD_REQUEST:
         return False
@@ -114,13 +114,13 @@ def _error(body: bytes) -> dict[str, str]:
 
     try:
         root, values = parse(body)
-    except ValueError:  # none, or a page of something in between
+    except ValueError:  # none, or a page of something between S3 and us
         return {}
     return _texts(values) if root == "Error" else {}
 
 
 def _texts(values: Any) -> dict[str, str]:  # noqa: ANN401  (what `parse` returns)
-    """The texts in an element; S3 never puts anything else in it."""
+    """The texts in an element, which from S3 contains nothing else."""
     found = values.items() if isinstance(values, dict) else ()
     return {name: value for name, value in found if isinstance(value, str)}
 
@@ -129,7 +129,7 @@ def version_of(reply: Reply) -> Version:
     """The version that a reply names.
 
     Raises:
-        Unavailable: It names none, and so is not S3's.
+        Unavailable: It names none, so it is not from S3.
     """
     etag = reply.headers.get("etag")
     if not etag:
@@ -146,7 +146,7 @@ def info_of(name: str, reply: Reply, size: int) -> ObjectInfo:
 
 
 def size_of(reply: Reply) -> int:
-    """The size that the reply to a HEAD names."""
+    """The size according to the reply to a HEAD."""
     text = reply.headers.get("content-length", "")
     if not text.isdecimal():
         raise unreadable()
@@ -154,10 +154,10 @@ def size_of(reply: Reply) -> int:
 
 
 def whole(reply: Reply) -> bytes:
-    """The body of a reply, all of it and unaltered.
+    """The body of a reply, checked to be complete and unaltered.
 
-    Of S3's checksums those that Python computes are compared; the HTTP client has compared the
-    length, where one was given. A body with neither, nor any other end, may be any part of one.
+    S3's checksums are compared if Python can compute them; the HTTP client has compared the length,
+    if there was one. A body with neither, and without any other end, may be truncated.
 
     Raises:
         Unavailable: It is cut short, or may be, or is not what was stored.
@@ -176,7 +176,7 @@ def whole(reply: Reply) -> bytes:
 
             stated, found = headers[header], new(algorithm, body, usedforsecurity=False).digest()
     if stated is None or "-" in stated or headers.get("x-amz-checksum-type") == "COMPOSITE":
-        # None, or that of the parts of an upload.
+        # None, or the checksum of an upload's parts.
         if not reply.framed:
             raise Unavailable("the body ended with the connection and may be truncated")
     elif b64encode(found).decode() != stated:
@@ -218,7 +218,7 @@ def _page(
     prefix: str,
     after: str | None,
 ) -> Page:
-    """A page: what the document says of itself, and the texts of its entries by their element."""
+    """A page: what the document says about itself, and its entries' texts by their element."""
     _check_prefix(values, prefix)
     objects: list[ObjectInfo] = []
     for columns in groups:
@@ -261,7 +261,7 @@ def _following(values: dict[str, Any], after: str | None) -> str | None:
 
 
 def check_empty(reply: Reply) -> None:
-    """Refuses the success of a request that S3 answers without a body, if it has one.
+    """Refuses a successful reply with a body, for requests that S3 answers without one.
 
     Raises:
         Unavailable: It is a page of something between S3 and us.
@@ -271,7 +271,7 @@ def check_empty(reply: Reply) -> None:
 
 
 def deletions_of(reply: Reply, names: Sequence[str]) -> list[Deletion]:
-    """What became of each object of ``DeleteObjects``, whose reply names failures only."""
+    """The result for each object of ``DeleteObjects``, whose reply names only failures."""
     from statebucket_s3 import batch  # noqa: PLC0415  (see the top)
 
     values = _values(reply.body, "DeleteResult", {"Error", "Deleted"})
@@ -293,7 +293,7 @@ def lifecycle_of(reply: Reply) -> Lifecycle:
 
 
 def _values(body: bytes, root: str, repeated: set[str]) -> dict[str, Any]:
-    """What a reply of 200 holds; S3 puts an error there, too, once it has begun to answer."""
+    """The content of a 200 reply; S3 puts an error there, too, once it has begun to reply."""
     from statebucket_http.xml_documents import parse  # noqa: PLC0415  (see the top)
 
     try:

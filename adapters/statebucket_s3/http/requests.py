@@ -79,7 +79,7 @@ class S3Requests:
         return Request("DELETE", path_of(name), "", headers)
 
     def delete_many(self, names: Sequence[str]) -> Request:
-        """``DeleteObjects``; the reply names failures only."""
+        """``DeleteObjects``; the reply names only failures."""
         from statebucket_http.xml_documents import text_of  # noqa: PLC0415  (not on a cold start)
 
         plain = text_of("".join(names))
@@ -97,7 +97,7 @@ class S3Requests:
         delimiter: str = "",
         start_after: str | None = None,
     ) -> Request:
-        """``ListObjectsV2``; names come percent-encoded, so that XML carries any."""
+        """``ListObjectsV2``; names come percent-encoded, since XML cannot contain all of them."""
         parts = []
         if after is not None:
             parts.append(f"continuation-token={quoted(after)}")
@@ -105,7 +105,7 @@ class S3Requests:
             parts.append(f"delimiter={quoted(delimiter)}")
         parts.append(f"encoding-type=url&list-type=2&max-keys={limit}")
         parts.append(f"prefix={quoted(prefix)}")
-        if start_after is not None and after is None:  # a token says where it goes on
+        if start_after is not None and after is None:  # a token says where the page begins
             parts.append(f"start-after={quoted(start_after)}")
         return Request("GET", "", "&".join(parts))
 
@@ -130,7 +130,7 @@ class S3Requests:
 
 
 def _of_xml(method: str, query: str, body: bytes, more: Mapping[str, str] = {}) -> Request:
-    """A request whose body services want the MD5 of, those that know no other checksum too."""
+    """A request with its body's MD5, for services that know no other checksum, too."""
     digest = b64encode(md5(body, usedforsecurity=False).digest()).decode()
     return Request(
         method, "", query, {"content-type": "application/xml", "content-md5": digest, **more}, body
@@ -138,7 +138,7 @@ def _of_xml(method: str, query: str, body: bytes, more: Mapping[str, str] = {}) 
 
 
 def requested_of(request: Request) -> Requested:
-    """A request, as S3 names operations and headers."""
+    """A request, with S3's names of operations and headers."""
     name = request.query.partition("=")[0]
     if name == "lifecycle" and request.method == "DELETE":
         call = "DeleteBucketLifecycle"

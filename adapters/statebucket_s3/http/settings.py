@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """How to reach AWS, as far as it is configured."""
+    """How to reach AWS, as configured."""
 
     region: str | None
     endpoint_url: str | None
@@ -24,7 +24,7 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 def read_settings(options: BucketOptions) -> Settings:
-    """Reads the settings in the order in which the SDK does: options, environment, file.
+    """Reads the settings in the SDK's order: options, environment, file.
 
     Raises:
         InvalidArgument: The configuration file cannot be read.
@@ -67,5 +67,5 @@ def configured_endpoint(profile: Profile, service: str) -> str | None:
 
 
 def yes(text: str | None) -> bool:
-    """Whether a setting says so."""
+    """Whether a setting is on."""
     return text is not None and text.strip().lower() == "true"

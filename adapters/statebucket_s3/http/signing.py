@@ -30,7 +30,7 @@ class Credentials(Confidential, frozen=True):
         access_key_id: Its public part.
         secret_access_key: Its secret part.
         session_token: What is sent with a temporary key.
-        ends: When it ends, in seconds since the epoch; infinite for a static key.
+        ends: When it expires, in seconds since the epoch; infinite for a static key.
     """
 
     access_key_id: str
@@ -39,7 +39,7 @@ class Credentials(Confidential, frozen=True):
     ends: float = float("inf")
 
     def same(self, other: Credentials) -> bool:
-        """Whether another is the same key, which may be said to end at another time."""
+        """Whether another is the same key, even if its expiry differs."""
         return (self.access_key_id, self.secret_access_key, self.session_token) == (
             other.access_key_id,
             other.secret_access_key,
@@ -51,7 +51,7 @@ class Credentials(Confidential, frozen=True):
 
 
 class Signer:
-    """Signs requests to one service; it keeps the key of the day.
+    """Signs requests to one service; it caches the day's signing key.
 
     Args:
         service: The service's name in the scope, "s3" for S3.
@@ -79,12 +79,12 @@ class Signer:
         Args:
             credentials: The key.
             region: The region of the scope.
-            moment: When it is signed, as in the header ``x-amz-date``; see `timestamp`.
+            moment: The time of signing, as in the header ``x-amz-date``; see `timestamp`.
             method: The HTTP method.
             path: The path, percent-encoded; empty stands for "/".
             query: The query, percent-encoded, its parameters sorted.
             headers: The headers to sign, ``host`` among them, names in lower case.
-            payload: The hexadecimal SHA-256 of the body, or what stands for it.
+            payload: The hexadecimal SHA-256 of the body, or its replacement.
         """
         form = self._forms.of(headers)
         signed = form.names
@@ -106,7 +106,7 @@ class Signer:
 
 
 class _DayKey(Confidential, frozen=True):
-    """The key of a day, and what it is for."""
+    """A day's signing key, and its scope."""
 
     secret: str
     day: str
@@ -116,7 +116,7 @@ class _DayKey(Confidential, frozen=True):
 
     @classmethod
     def of(cls, secret: str, day: str, region: str, service: str) -> _DayKey:
-        """The key of a day."""
+        """A day's signing key."""
         key = f"AWS4{secret}".encode()
         for part in (day, region, service, "aws4_request"):
             key = SigningKey(key).sign(part.encode())
@@ -127,7 +127,7 @@ class _DayKey(Confidential, frozen=True):
 
 
 class S3Signer:
-    """Adds what authenticates a request to its headers."""
+    """Adds authentication to a request's headers."""
 
     def __init__(self) -> None:
         self._signer = Signer("s3")
@@ -138,9 +138,9 @@ class S3Signer:
     ) -> dict[str, str]:
         """All headers of a request.
 
-        The body is signed where nothing else keeps it from being altered. Over TLS it is not:
-        there its CRC-32, which S3 compares and keeps, tells of an error on the way. It costs a
-        twentieth of the SHA-256.
+        The body is signed if nothing else protects it. Over TLS it is not signed: there its CRC-32,
+        which S3 compares and keeps, detects errors on the way. It takes a twentieth of the time of
+        the SHA-256.
         """
         body = request.body
         headers = {
@@ -149,7 +149,7 @@ class S3Signer:
             "x-amz-date": self._clock.now(),
         }
         if body:
-            headers["x-amz-sdk-checksum-algorithm"] = "CRC32"  # what some services go by
+            headers["x-amz-sdk-checksum-algorithm"] = "CRC32"  # some services go by this
             checksum = crc32(body).to_bytes(4, "big")
             headers["x-amz-checksum-crc32"] = b2a_base64(checksum, newline=False).decode()
         if endpoint.scheme == "https":
@@ -173,5 +173,5 @@ class S3Signer:
 
 
 def timestamp(seconds: float) -> str:
-    """A moment as requests are dated: ``20261123T010000Z``."""
+    """A time in the form that requests carry: ``20261123T010000Z``."""
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds))

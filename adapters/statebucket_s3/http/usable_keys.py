@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def no_keys(reason: str, code: str | None = None) -> InvalidCredentials:
-    """The error for sources that give no key."""
+    """The error for sources that have no key."""
     return InvalidCredentials(
         f"no usable AWS credentials ({reason}): set AWS_ACCESS_KEY_ID and "
         "AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or give the function a role",
@@ -23,7 +23,7 @@ def sendable(credentials: Credentials, source: str) -> Credentials:
     """The credentials, if requests can be signed and sent with them.
 
     Raises:
-        InvalidCredentials: One holds what no header does; the message shows none of it.
+        InvalidCredentials: One has a character that no header can have; the message hides it.
     """
     if not _sendable(credentials):
         raise InvalidCredentials(

@@ -1,4 +1,4 @@
-"""Keys in exchange for a token of another issuer, as of a pod of Kubernetes, from STS.
+"""Keys from STS in exchange for another issuer's token, such as that of a Kubernetes pod.
 
 https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
 """
@@ -44,21 +44,21 @@ _ELEMENTS = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
 
 
 def token_file_of(profile: Profile) -> str | None:
-    """The file with the token, where one is configured: the environment's, else the profile's."""
+    """The file with the token, if one is configured: the environment's, else the profile's."""
     return os.environ.get(_FILE, profile.get("web_identity_token_file")) or None
 
 
 class WebIdentity:
-    """The role that a token of another issuer may take.
+    """The role that a token of another issuer may assume.
 
     Args:
         profile: The profile in use, whose settings the environment's replace.
         settings: Region and trust.
         patience: Seconds that a caller has.
-        insecure: Whether STS may be reached over plain HTTP on another machine.
+        insecure: Whether plain HTTP may be used to STS on another machine.
 
     Raises:
-        InvalidArgument: A setting is not what it may be.
+        InvalidArgument: A setting has an invalid value.
         InvalidCredentials: No role is configured.
     """
 
@@ -95,7 +95,7 @@ class WebIdentity:
         )
 
     def load(self) -> Credentials:
-        """A key: one request, with the token that the file holds now; blocks.
+        """A key: one request, with the token that the file contains now; blocks.
 
         Raises:
             InvalidCredentials: There is no token, or STS refuses it or the role.
@@ -117,7 +117,7 @@ class WebIdentity:
             self._service.close()
 
     def _request(self) -> Request:
-        """The request; no frame that an error comes through has its form, which has the token."""
+        """The request; no frame that an error passes through has its form, which has the token."""
         form = {
             "Action": "AssumeRoleWithWebIdentity",
             "Version": "2011-06-15",
@@ -135,13 +135,13 @@ class WebIdentity:
 
 
 def _key_in(reply: Reply) -> Credentials | None:
-    """The key in a reply; None where a part of it is missing. See `made_key`."""
+    """The key in a reply; None if a part of it is missing. See `made_key`."""
     given = _elements(reply, "AssumeRoleWithWebIdentityResult", "Credentials")
     return made_key(*[given.get(name, "") for name in _ELEMENTS])
 
 
 def _refusal(reply: Reply) -> Exception:
-    """The error for a refusal, with STS's code and no more of its text, which may quote a token."""
+    """The error for a refusal, with STS's code but without its text, which may quote a token."""
     try:
         code = excerpt(_elements(reply, "Error").get("Code", ""))
     except Unavailable:

@@ -282,7 +282,7 @@ class SDKBucket:
         missing: PreconditionFailed | None = None,
         **arguments: Any,  # noqa: ANN401  (the client's)
     ) -> Any:  # noqa: ANN401  (the SDK's replies are dictionaries)
-        """Sends one request; None where S3 answers that the object does not exist.
+        """Sends one request; None if S3 answers that the object does not exist.
 
         Args:
             operation: The client's method.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from statebucket_s3.sdk.session import OwnSession
 
 _OK = range(200, 300)
-_DOCUMENTS = {  # what the root element of each success may be; nothing where it has no body
+_DOCUMENTS = {  # what the root element of each success may be; nothing if it has no body
     "DeleteBucketLifecycle": (),
     "DeleteObject": (),
     "DeleteObjects": (b"DeleteResult",),

@@ -1,4 +1,4 @@
-"""Asks S3 of a bucket and STS of who asks, for ``statebucket doctor``."""
+"""Asks S3 about a bucket and STS about the caller, for ``statebucket doctor``."""
 
 from __future__ import annotations
 

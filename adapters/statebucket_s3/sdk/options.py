@@ -27,9 +27,9 @@ class S3Options(BucketOptions, frozen=True, kw_only=True, forbid_unknown_fields=
         """Reads the options.
 
         Raises:
-            InvalidArgument: One is unknown, or not what it may be; or ``endpoint_url`` is another
+            InvalidArgument: One is unknown or has an invalid value; or ``endpoint_url`` is another
                 machine over plain HTTP.
-            InvalidURL: ``endpoint_url`` is no plain URL of a server.
+            InvalidURL: ``endpoint_url`` is not a plain server URL.
         """
         options = super().of(location)
         if options.endpoint_url is not None:

@@ -21,7 +21,7 @@ class _Session(AioSession):
     """
 
     async def get_credentials(self) -> Any:  # noqa: ANN401  (the SDK has many kinds)
-        """The credentials of the SDK's chain; None where there are none."""
+        """The credentials of the SDK's chain; None if there are none."""
         credentials = await super().get_credentials()
         if isinstance(getattr(credentials, "_refresh_lock", None), asyncio.Lock):
             credentials._refresh_lock = _LockPerLoop()  # noqa: SLF001  (there is no other way)
@@ -85,7 +85,7 @@ def _exiting() -> bool:
 def _user_agent(session: AioSession) -> str | None:
     """What the SDK calls itself, once: it would put it together twice for each request (10%).
 
-    None where the user has given an application id, whose form is the SDK's to see to.
+    None if the user has given an application id, whose form is the SDK's to see to.
     """
     name: str = session.user_agent()
     return None if session.get_config_variable("user_agent_appid") else name
