@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from ssl import SSLEOFError, SSLWantReadError, SSLZeroReturnError
 from typing import TYPE_CHECKING
 
@@ -17,14 +16,9 @@ _RECORDS = 128 * 1024  # bytes to encrypt before they are sent
 _ROOM = 256 * 1024  # bytes to receive at a time: a fifth less time than with 64 KiB
 
 
-class _Room(threading.local):
-    """A buffer per thread for received bytes, which the thread decrypts at once."""
-
-    def __init__(self) -> None:
-        self.view = memoryview(bytearray(_ROOM))
-
-
-_room = _Room()
+# Buffers that no one is receiving into. One is taken out for as long as it is in use: a signal
+# handler that makes a call in the middle of another's receives into one of its own.
+_buffers: list[memoryview] = []
 
 
 class TLSConnection(Connection):
@@ -94,13 +88,19 @@ class TLSConnection(Connection):
             BlockingIOError: Nothing has arrived.
             OSError: The connection is lost.
         """
-        room = _room.view
-        count = self.sock.recv_into(room)
-        self.moved += 1
-        if count:
-            self._in.write(room[:count])
-        else:
-            self._in.write_eof()
+        try:
+            room = _buffers.pop()
+        except IndexError:
+            room = memoryview(bytearray(_ROOM))
+        try:
+            count = self.sock.recv_into(room)
+            self.moved += 1
+            if count:
+                self._in.write(room[:count])
+            else:
+                self._in.write_eof()
+        finally:
+            _buffers.append(room)
         return count
 
     def read(self) -> bool:

@@ -148,7 +148,7 @@ class Transport:
         for other, ways in list(self._peers.values()):
             other.pool.close(ways.current())  # the service may have moved
         while len(self._peers) >= _MAX_PEERS:
-            del self._peers[next(iter(self._peers))]
+            self._peers.pop(next(iter(self._peers)), None)
         made = self._peers[peer.key] = (peer, _Ways(peer.pool, self._limit))
         return made
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+from random import SystemRandom
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple, get_checkpoint_id
@@ -30,6 +30,8 @@ TENANT = "langgraph"
 
 BATCH = 16
 """The most checkpoints that a listing loads at once."""
+
+_chance = SystemRandom()  # neither a fork nor a program's random.seed repeats what it gives
 
 
 class Place(NamedTuple):
@@ -75,7 +77,7 @@ class Saver(BaseCheckpointSaver[str]):
     def get_next_version(self, current: str | int | None, channel: None) -> str:  # noqa: ARG002
         """The next version of a channel: greater than this one, and unique to the run."""
         before = 0 if current is None else int(str(current).split(".", 1)[0])
-        return f"{before + 1:032}.{random.random():016}"  # noqa: S311  (no secret)
+        return f"{before + 1:032}.{_chance.random():016}"
 
     def _get_tuple(self, config: RunnableConfig) -> Steps[CheckpointTuple | None]:
         thread, namespace, wanted = place_in(config)

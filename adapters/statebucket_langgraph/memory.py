@@ -71,7 +71,7 @@ class Memory:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may interrupt one that holds it
         self._heads: OrderedDict[tuple[str, str], Head] = OrderedDict()
         self._starts: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._outside: OrderedDict[tuple[str, str, str], _Outside] = OrderedDict()

@@ -41,7 +41,7 @@ class MemoryBucket:
 
     def renew_lock(self) -> None:
         """See `statebucket.port.forks.LockOwner`."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     async def put(self, write: Write, condition: Version | None) -> Version:
         """See `statebucket.port.bucket.Bucket.put`."""

@@ -19,6 +19,7 @@ from statebucket.errors import (
     StateBucketError,
     Throttled,
     Unavailable,
+    UnsupportedOperation,
     shown,
 )
 from statebucket.port.url import quoted
@@ -58,8 +59,10 @@ class Workers:
         self._pool: ThreadPoolExecutor | None = None
         self._connections: list[sqlite3.Connection] = []
         self._idle: list[sqlite3.Connection] = []
-        self._lock = threading.Lock()
-        self._gate = threading.Lock()  # held across a fork: no connection is taken meanwhile
+        # Re-entrant: a signal handler may make a call in the middle of another's steps.
+        self._lock = threading.RLock()
+        self._gate = threading.RLock()  # held across a fork: no connection is taken meanwhile
+        self._forking = False
         self._busy = 0  # connections in use, or being opened
         self._closed = False
         _all_workers.add(self)
@@ -125,6 +128,7 @@ class Workers:
         A connection that is in use for longer than a statement takes stays open; see `keep_open`.
         """
         self._gate.acquire()
+        self._forking = True
         until = time.monotonic() + _FORK_SECONDS
         while self._busy and time.monotonic() < until:
             time.sleep(0.001)
@@ -134,10 +138,15 @@ class Workers:
 
     def after_fork_in_parent(self) -> None:
         """Continues after a fork; connections are opened as they are needed."""
+        self._forking = False
         self._gate.release()
 
     def _take(self) -> sqlite3.Connection:
         with self._gate, self._lock:
+            if self._forking:  # in the forking thread itself, whom the gate lets in
+                raise UnsupportedOperation(
+                    "a signal handler cannot use an SQLite store while its process forks"
+                )
             self._busy += 1
             if self._idle:
                 return self._idle.pop()

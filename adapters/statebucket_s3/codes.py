@@ -48,6 +48,7 @@ _NOT_DONE = frozenset(
         "XAmzContentSHA256Mismatch",
     }
 )
+_BAD_REQUEST = 400
 _NOT_FOUND = 404
 _FORBIDDEN = 403
 _UNAUTHORIZED = 401
@@ -63,6 +64,19 @@ FOREIGN = "200"
 def unreadable() -> errors.Unavailable:
     """The error for a reply that reports success but is not a valid S3 response."""
     return errors.Unavailable("not a valid S3 response", outcome="unknown", code=FOREIGN)
+
+
+def unexplained() -> errors.InvalidCredentials:
+    """The error for a HEAD with a temporary key that S3 answers 400.
+
+    The reply has no body to give the reason. A HEAD of ours is about a valid name, so that it is
+    the key: what else S3 answers so, a wrong region, stands in a header.
+    """
+    return errors.InvalidCredentials(
+        "S3 answered 400 to a HEAD, whose reply gives no reason: the temporary credentials have "
+        "most likely expired",
+        code=str(_BAD_REQUEST),
+    )
 
 
 class Requested(msgspec.Struct, frozen=True):
@@ -103,7 +117,8 @@ def of_code(
 def _of_code(
     code: str, message: str, status: int, requested: Requested | None, header: str
 ) -> errors.StateBucketError:
-    if code in {"", str(status)}:
+    unnamed = code in {"", str(status)}
+    if unnamed:
         text = f"S3 answered {status or 'an error'} without an error code"
     else:
         text = f"S3 answered {code}{f' ({status})' if status else ''}: {message}"
@@ -116,7 +131,8 @@ def _of_code(
     if code in {"AccessDenied", "AllAccessDisabled", "403"} or status == _FORBIDDEN:
         return errors.AccessDenied(
             f"{text} (S3 also answers this for a missing object without s3:ListBucket, "
-            "and for a write with ttl_tags without s3:PutObjectTagging)"
+            "and for a write with ttl_tags without s3:PutObjectTagging"
+            f"{'; without a code it may also mean that the key is wrong' if unnamed else ''})"
         )
     if status == _CONFLICT or code in {"PreconditionFailed", "412"}:
         return errors.PreconditionFailed(text)

@@ -119,6 +119,10 @@ class _Background:
         # A request that hangs must not keep the interpreter from exiting.
         with contextlib.suppress(TimeoutError):
             closing.result(_CLOSING_SECONDS)
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends the loop, whatever is in it."""
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(_CLOSING_SECONDS)
         if not self._thread.is_alive():
@@ -133,20 +137,23 @@ async def _contained(work: Coroutine[Any, Any, T]) -> tuple[T | None, BaseExcept
         return None, left
 
 
-_lock = threading.Lock()
-_background: _Background | None = None
+_backgrounds: dict[int, _Background] = {}  # by process, of which a fork forgets its parent's
 _open: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def _loop() -> _Background:
-    global _background  # noqa: PLW0603  (one for each process)
-    current = _background
-    if current is None or current.pid != os.getpid():
+    """The process's thread with a loop, which the first call starts.
+
+    There is no lock: a signal handler would wait in vain for the one that the call which it
+    interrupts holds. Where two start one at the same time, one of the two is stopped again.
+    """
+    current = _backgrounds.get(os.getpid())
+    if current is None:
         _refuse_greenlets()
-        with _lock:
-            current = _background
-            if current is None or current.pid != os.getpid():
-                current = _background = _Background()
+        made = _Background()
+        current = _backgrounds.setdefault(made.pid, made)
+        if current is not made:
+            made.stop()
     return current
 
 
@@ -166,11 +173,10 @@ def _refuse_greenlets() -> None:
 
 
 def _after_fork() -> None:
-    global _background, _lock
-    # The parent's thread does not exist here, and its lock may have been held. The parent closes
-    # its connections: dropping them here unclosed needs no warning.
-    if _background is not None:
-        loop = _background.loop
+    # The parent's thread does not exist here. The parent closes its connections: dropping them here
+    # unclosed needs no warning.
+    while _backgrounds:
+        loop = _backgrounds.popitem()[1].loop
         loop.set_exception_handler(lambda _loop, _context: None)
         # The kernel's list of sockets that the loop watches is shared with the parent. Closing a
         # connection here would remove it from that list, and the parent would wait in vain for its
@@ -179,7 +185,6 @@ def _after_fork() -> None:
 
         if isinstance(loop, asyncio.BaseEventLoop):
             vars(loop)["_closed"] = True  # as `close` does
-    _background, _lock = None, threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -188,10 +193,10 @@ if hasattr(os, "register_at_fork"):
 
 @atexit.register
 def _at_exit() -> None:
-    global _background  # noqa: PLW0603  (a call after this one starts a new loop)
-    if _background is not None:
-        _background.close()
-        _background = None
+    background = _backgrounds.get(os.getpid())
+    if background is not None:
+        background.close()
+        _backgrounds.clear()  # a call after this one starts a new loop
 
 
 async def _shut_down(stores: list[Any]) -> None:

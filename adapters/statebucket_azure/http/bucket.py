@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from itertools import count
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -80,7 +79,6 @@ class HTTPBucket:
         self._checked = target.endpoint.scheme != "https"
         self._requests = BlobRequests(options, checked=self._checked)
         self._clock = SecondClock(http_date)
-        self._ids = count(int.from_bytes(os.urandom(7), "big"))
         self._knows_beginnings = True
         self._transport = Transport(
             "Azure Blob",
@@ -285,7 +283,7 @@ class HTTPBucket:
 
     async def _once(self, endpoint: Endpoint, request: Request, grant: Grant) -> Reply:
         reads = request.method in READS
-        sent_id = f"{next(self._ids):016x}"
+        sent_id = os.urandom(8).hex()  # a count would go on alike in both processes of a fork
         headers = {
             "host": endpoint.host,
             **request.headers,

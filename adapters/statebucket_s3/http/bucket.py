@@ -241,6 +241,11 @@ class HTTPBucket:
         if replies.expired(reply, request, credentials, self._endpoint):
             other = await self._credentials.instead_of(credentials)
             if other is not None:  # nothing was done, so it may be sent again
+                credentials = other
                 headers = self._signer.headers(endpoint, request, other)
                 reply = await self._transport.send(endpoint, request, headers)
+            if request.method == "HEAD" and replies.expired(
+                reply, request, credentials, self._endpoint
+            ):
+                raise replies.unexplained(reply)
         return reply

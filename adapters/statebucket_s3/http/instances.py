@@ -8,9 +8,9 @@ Version 1 is not used: it gives keys to anyone who can make the instance send a 
 from __future__ import annotations
 
 import os
-import random
 import time
 from contextlib import suppress
+from random import SystemRandom
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -86,7 +86,7 @@ class InstanceRole:
         finally:
             self._service.close()
         self._expected = True
-        extended = time.time() + _EXTENDED + random.uniform(*_SPREAD)  # noqa: S311  (no secret)
+        extended = time.time() + _EXTENDED + SystemRandom().uniform(*_SPREAD)
         return key if key.ends > extended else replace(key, ends=extended)
 
     def _load(self) -> Credentials:

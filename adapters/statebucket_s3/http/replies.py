@@ -14,6 +14,7 @@ from statebucket.contract.versions import Version
 from statebucket.errors import StateBucketError, Unavailable
 from statebucket.port.bucket import ObjectInfo, Page, PrefixPage
 from statebucket.port.dates import from_iso
+from statebucket_s3 import codes
 from statebucket_s3.codes import EXPIRED, MISSING, of_code, unreadable
 from statebucket_s3.http.requests import requested_of
 
@@ -107,6 +108,13 @@ def expired(reply: Reply, request: Request, key: Credentials, endpoint: Endpoint
         return _error(reply.body).get("Code") in EXPIRED
     region = reply.headers.get("x-amz-bucket-region", endpoint.region)
     return key.session_token is not None and region == endpoint.region
+
+
+def unexplained(reply: Reply) -> StateBucketError:
+    """The error for a HEAD whose key has most likely expired; see `expired`."""
+    found = codes.unexplained()
+    found.__cause__ = S3Error(str(reply.status), "", reply.status)
+    return found
 
 
 def _error(body: bytes) -> dict[str, str]:

@@ -17,6 +17,7 @@ from botocore.exceptions import EndpointConnectionError, HTTPClientError
 from botocore.httpsession import create_urllib3_context, get_cert_path
 
 from statebucket.errors import InvalidArgument
+from statebucket_s3.codes import unexplained
 from statebucket_s3.sdk.errors import unusable
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _KEYS = ("Authorization", "X-Amz-Security-Token")  # the headers that show a key or token
+_BAD_REQUEST = 400
 _RENEW_SECONDS = 15.0  # by then the SDK has closed what was idle
 _PROXY_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")  # a name, or an IP address
 
@@ -52,17 +54,17 @@ class SendOnce(AIOHTTPSession):
         a try off long before the time-out: then it is unclear, and they count as dead too.
 
         Raises:
-            InvalidCredentials: The key or token holds what no header does; nothing was sent.
+            InvalidCredentials: The key or token holds what no header does, and nothing was sent; or
+                S3 has answered a HEAD as it does for an expired token.
             InvalidArgument: The environment's proxy is no URL of one; nothing was sent.
         """
         _check_proxy(self._proxy_config.proxy_url_for(request.url))
         for name in _KEYS:
-            value = request.headers.get(name, "")
-            text = value.decode("latin-1") if isinstance(value, bytes) else value
+            text = _text(request.headers.get(name, ""))
             if not (text.isascii() and text.isprintable()):
                 raise unusable()
         try:
-            return await super().send(request)
+            reply = await super().send(request)
         except (
             HTTPClientError,
             EndpointConnectionError,  # for a reset, too
@@ -75,6 +77,9 @@ class SendOnce(AIOHTTPSession):
                 self._exit_stack = AsyncExitStack()
                 self._sessions.clear()
             raise
+        if _may_mean_expired(request, reply):
+            raise unexplained()
+        return reply
 
     async def __aexit__(
         self,
@@ -155,6 +160,23 @@ class _Resolver(aiohttp.ThreadedResolver):
                 )
                 for kind, _, protocol, _, address in found
             ]
+
+
+def _text(value: str | bytes) -> str:
+    """A header's value as text; the SDK has some as bytes."""
+    return value.decode("latin-1") if isinstance(value, bytes) else value
+
+
+def _may_mean_expired(request: Any, reply: Any) -> bool:  # noqa: ANN401  (the SDK's)
+    """Whether a reply without a body may say that the token has expired.
+
+    S3 says so with a 400, as it does of a wrong region, which it then names in a header.
+    """
+    if request.method != "HEAD" or reply.status_code != _BAD_REQUEST:
+        return False
+    signature, token = (_text(request.headers.get(name, "")) for name in _KEYS)
+    region = reply.headers.get("x-amz-bucket-region")
+    return bool(token) and (region is None or f"/{region}/" in signature)
 
 
 def _check_proxy(url: str | None) -> None:

@@ -6,8 +6,8 @@ The JSON is what serde writes for the Rust struct of the same name, so that both
 from __future__ import annotations
 
 import re
-import threading
 from datetime import UTC, datetime
+from sys import _getframe
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -25,6 +25,9 @@ from statebucket.errors import (
     shown,
 )
 
+if TYPE_CHECKING:
+    from types import FrameType
+
 MAX_SEQUENCE_NUMBER = 2**64 - 1
 
 
@@ -32,28 +35,31 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class _Decoding(threading.local):
-    """Whether this thread is inside `from_json`, whose values need no further check."""
+def _is_decoding(caller: FrameType) -> bool:
+    """Whether a snapshot is being made by `from_json`, whose values need no further check.
 
-    active = False
+    The decoder has no frame of its own, so that `_decoded` is the caller then. A flag would hold,
+    too, for a signal handler that makes a snapshot in the middle of a decoding.
 
-
-_decoding = _Decoding()
+    Args:
+        caller: The frame that called what makes the snapshot.
+    """
+    return caller.f_code is _decoded.__code__
 
 
 def _created() -> ExecutionState:
-    _check_may_be_missing("state")
+    _check_may_be_missing("state", _getframe(1))
     return ExecutionState.CREATED
 
 
 def _zero() -> int:
-    _check_may_be_missing("sequence_number")
+    _check_may_be_missing("sequence_number", _getframe(1))
     return 0
 
 
-def _check_may_be_missing(field: str) -> None:
+def _check_may_be_missing(field: str, caller: FrameType) -> None:
     # The JSON form always has these fields: JSON without them is damaged, or not a snapshot.
-    if _decoding.active:
+    if _is_decoding(caller):
         raise InvalidSnapshot(f"Object missing required field `{field}`")
 
 
@@ -122,7 +128,7 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         stamp = self.timestamp
         if type(stamp) is not datetime or stamp.tzinfo is not UTC:
             msgspec.structs.force_setattr(self, "timestamp", _utc(stamp))
-        if _decoding.active:
+        if _is_decoding(_getframe(1)):
             return  # msgspec has checked the types, and JSON holds nothing else
         for field in ("execution_id", "tenant_id", "user_id", "current_step_id"):
             value = getattr(self, field)
@@ -150,7 +156,6 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             InvalidSnapshot: ``data`` is not the JSON of a snapshot.
         """
-        _decoding.active = True
         try:
             return _decoded(data)
         except (
@@ -161,8 +166,6 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
             StateBucketError,
         ) as error:
             raise InvalidSnapshot(f"not the JSON of a snapshot: {excerpt(error)}") from error
-        finally:
-            _decoding.active = False
 
     def to_json(self) -> bytes:
         """Encodes the snapshot as JSON, compact, in UTF-8."""

@@ -1,11 +1,19 @@
-"""Locks across a fork: a child must not inherit one that a thread of its parent was holding."""
+"""Locks across a fork, and across signals.
+
+A child must not inherit a lock that a thread of its parent was holding. A signal handler runs in
+the middle of the main thread's code: one that makes a call must not wait for a lock that the
+interrupted call holds. So each lock is re-entrant, and what it guards is in order at each step.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
 import weakref
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 
 class LockOwner(Protocol):
@@ -18,10 +26,10 @@ class LockOwner(Protocol):
 _owners: weakref.WeakSet[LockOwner] = weakref.WeakSet()
 
 
-def new_lock(owner: LockOwner) -> threading.Lock:
+def new_lock(owner: LockOwner) -> AbstractContextManager[object]:
     """A lock for ``owner``, which is asked to renew it in each fork of this process."""
     _owners.add(owner)
-    return threading.Lock()
+    return threading.RLock()
 
 
 def _renew() -> None:

@@ -88,7 +88,7 @@ class Loader(Generic[T]):
 
     def renew_lock(self) -> None:
         """See `statebucket.port.forks.LockOwner`."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def start(self) -> Future[T]:
         """The load in progress, or a new one."""
@@ -98,10 +98,9 @@ class Loader(Generic[T]):
             loading = self._loading
             late = time.monotonic() - self._began > _LONGEST
             if loading is None or loading.done() or late or self._pid != os.getpid():
-                loading = self._loading = Future()
-                self._pid = os.getpid()
-                self._began = time.monotonic()
+                loading = Future()
                 loading.set_running_or_notify_cancel()  # no caller cancels it for others
+                began = time.monotonic()
                 try:
                     threading.Thread(
                         target=self._settle, args=(loading,), name=self._name, daemon=True
@@ -110,6 +109,8 @@ class Loader(Generic[T]):
                     loading.set_exception(
                         Unavailable("Python is shutting down and starts no more threads")
                     )
+                # Only now: a signal handler would wait in vain for one that has not started.
+                self._loading, self._pid, self._began = loading, os.getpid(), began
             return loading
 
     def _settle(self, loading: Future[T]) -> None:

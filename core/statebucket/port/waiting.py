@@ -184,7 +184,7 @@ def step(coroutine: Coroutine[Any, Any, T]) -> T:
 def _after_fork() -> None:
     """Forgets threads that do not exist after a fork: a new one may get the same number."""
     here = threading.get_ident()
-    for thread in [one for one in _steppings if one != here]:
+    for thread in [one for one in list(_steppings) if one != here]:
         del _steppings[thread]
 
 

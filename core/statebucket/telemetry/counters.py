@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from contextvars import ContextVar
+from threading import get_ident
 from typing import TYPE_CHECKING, Literal, Protocol
-
-from statebucket.port.forks import new_lock
 
 if TYPE_CHECKING:
     from statebucket.contract.stats import Stats
@@ -36,17 +34,16 @@ under_way: ContextVar[Observer | None] = ContextVar("statebucket_call", default=
 
 
 class Counter:
-    """Counts for one store and its views, from any thread."""
+    """Counts for one store and its views, from any thread.
 
-    __slots__ = ("__weakref__", "_counts", "_lock")
+    Each thread has counts of its own. So there is no lock, which a fork could leave locked, and
+    which a signal handler would wait for in vain if the call that it interrupts holds it.
+    """
+
+    __slots__ = ("_by_thread",)
 
     def __init__(self) -> None:
-        self._counts: dict[Kind, int] = dict.fromkeys(Kind.__args__, 0)  # type: ignore[attr-defined]
-        self._lock = new_lock(self)
-
-    def renew_lock(self) -> None:
-        """See `statebucket.port.forks.LockOwner`."""
-        self._lock = threading.Lock()
+        self._by_thread: dict[int, dict[Kind, int]] = {}
 
     def add(self, kind: Kind, amount: int = 1, name: str | None = None) -> None:
         """Adds to a count.
@@ -56,8 +53,11 @@ class Counter:
             amount: How much.
             name: The object that it is about, where there is one.
         """
-        with self._lock:
-            self._counts[kind] += amount
+        thread = get_ident()
+        counts = self._by_thread.get(thread)
+        if counts is None:
+            counts = self._by_thread.setdefault(thread, _zeros())
+        counts[kind] += amount
         observer = under_way.get()
         if observer is not None:
             observer.add(kind, amount, name)
@@ -66,5 +66,12 @@ class Counter:
         """The counts so far."""
         from statebucket.contract.stats import Stats  # noqa: PLC0415  (off the cold-start path)
 
-        with self._lock:
-            return Stats(**self._counts)
+        total = _zeros()
+        for counts in list(self._by_thread.values()):
+            for kind, count in counts.items():
+                total[kind] += count
+        return Stats(**total)
+
+
+def _zeros() -> dict[Kind, int]:
+    return dict.fromkeys(Kind.__args__, 0)  # type: ignore[attr-defined]

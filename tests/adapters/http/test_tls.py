@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import ssl
 import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from msgspec.structs import replace
 
 from adapters.http.peer import OK, PUT, Connection, Peer
 from statebucket import errors
+from statebucket.port.waiting import step
 from statebucket_http.transport import Transport
 from statebucket_http.wire import Request
 
@@ -220,21 +223,53 @@ def test_a_handshake_that_hangs_ends(bundle: str) -> None:
         assert told.value.outcome == "none"
 
 
+def echo(connection: Connection) -> None:
+    while True:
+        body = connection.request().body
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
+        connection.send(body)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="this system has no such signal")
+def test_a_signal_handler_may_send_in_the_middle_of_a_receive(
+    issuer: trustme.CA, bundle: str
+) -> None:
+    sender = transport(bundle)
+    handled: list[bytes] = []
+
+    def handle(*_: object) -> None:
+        request = Request("PUT", "/object", body=b"signal" * 9_999)
+        handled.append(step(send(sender, peer, request)).body)
+
+    def received(_: object, event: str, function: object) -> None:
+        if event == "c_return" and getattr(function, "__name__", "") == "recv_into":
+            signal.raise_signal(signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, handle)
+    body = os.urandom(300_000)
+    try:
+        with Peer(echo, tls=context(issuer)) as peer:
+            sys.setprofile(received)
+            try:
+                reply = step(send(sender, peer, Request("PUT", "/object", body=body)))
+            finally:
+                sys.setprofile(None)
+            assert reply.body == body
+            assert handled
+            assert set(handled) == {b"signal" * 9_999}
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 @pytest.mark.parametrize("size", [0, 16 * 1024, 5 * 2**20 + 3])
 def test_bodies_of_any_size_go_and_come(
     issuer: trustme.CA, bundle: str, size: int, version: ssl.TLSVersion
 ) -> None:
-    def serve(connection: Connection) -> None:
-        while True:
-            body = connection.request().body
-            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
-            connection.send(body)
-
     tls = context(issuer)
     tls.maximum_version = version
     body = os.urandom(size)
-    with Peer(serve, tls=tls) as peer:
+    with Peer(echo, tls=tls) as peer:
         sender = transport(bundle)
         for _ in range(2):
             reply = asyncio.run(send(sender, peer, Request("PUT", "/object", body=body)))

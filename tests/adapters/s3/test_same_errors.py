@@ -164,6 +164,42 @@ async def test_each_code_is_the_same_error_after_one_request(
     assert wrong == {}
 
 
+UNEXPLAINED: dict[int, object] = {
+    # What a HEAD is answered without a body, and so without a code.
+    301: errors.RequestRejected,
+    400: errors.RequestRejected,
+    401: errors.InvalidCredentials,
+    403: errors.AccessDenied,
+    404: None,
+    405: errors.RequestRejected,
+    429: errors.Throttled,
+    503: errors.Unavailable,
+}
+
+
+@pytest.mark.parametrize("status", UNEXPLAINED)
+async def test_a_head_without_a_body_goes_by_its_status(proxy: FaultProxy, status: int) -> None:
+    proxy.always(Answer(status))
+    async with opened(proxy, "sdk") as sdk, opened(proxy, "http") as http:
+        first, second = [await seen(proxy, one, "head") for one in (sdk, http)]
+    assert first == second
+    assert first[:3] == (UNEXPLAINED[status], status in {429, 503}, first.outcome)
+
+
+@pytest.mark.parametrize("region", [None, "us-east-1"])
+async def test_a_400_to_a_head_with_a_temporary_key_is_about_the_key(
+    proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, region: str | None
+) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "a token that no source replaces")
+    proxy.always(Answer(400, () if region is None else (("x-amz-bucket-region", region),)))
+    async with opened(proxy, "sdk") as sdk, opened(proxy, "http") as http:
+        first, second = [await seen(proxy, one, "head") for one in (sdk, http)]
+    assert first == second
+    assert first[:3] == (errors.InvalidCredentials, False, "none")
+    assert "most likely expired" in first.message
+    assert first.requests == 1
+
+
 STATUSES = [200, 301, 302, 304, 307, 308, 400, 403, 404, 500, 502, 503]
 PAGES = {"nothing": b"", "a page": b"<html>a gateway</html>"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from langgraph.types import Command
 
 from integrations.langgraph.graphs import asks, says, steps
 from integrations.langgraph.savers import open_blocking
+from statebucket.sync import open_store
 from statebucket_langgraph import AsyncStatebucketSaver, StatebucketSaver
 from support.competing_processes import environ
 
@@ -56,6 +58,18 @@ def test_a_graph_waits_and_another_process_goes_on_blocking(deployment: Deployme
         assert graph.invoke(Command(resume="yes"), T)["said"] == ["a", "yes", "z"]
         history = [state.values.get("said", []) for state in graph.get_state_history(T)]
         assert history == [["a", "yes", "z"], ["a", "yes"], ["a"], [], []]
+
+
+def test_a_programs_seed_neither_repeats_a_channels_version_nor_is_used_up() -> None:
+    with open_store("memory://") as store:
+        saver = StatebucketSaver(store)
+        versions = set()
+        for _ in range(3):  # as processes do that begin alike
+            random.seed(1)
+            before = random.getstate()
+            versions.add(saver.get_next_version(None, None))
+            assert random.getstate() == before
+    assert len(versions) == 3
 
 
 @pytest.mark.asyncio

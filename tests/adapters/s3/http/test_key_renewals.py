@@ -200,7 +200,7 @@ async def test_a_key_that_s3_refuses_to_a_head_without_a_word_is_replaced(
         assert keys_of(bucket) == ["K1", "K2"]
         bucket.clear()
         bucket.plan(Answer(400))
-        with pytest.raises(errors.RequestRejected):
+        with pytest.raises(errors.InvalidCredentials, match=r"400 to a HEAD.* expired"):
             await store.exists("a")
     assert keys_of(bucket) == ["K2"]  # not sent again with the same
     assert service.count() == 3 * source.requests
