@@ -36,6 +36,9 @@ class _Filters(msgspec.Struct, rename="camel"):
     prefix_match: list[str] = []
     exclude_prefix: list[str] = []
     creation_time: object = None
+    include_blob_versions: bool | None = None
+    include_snapshots: bool | None = None
+    include_deleted: bool | None = None
 
 
 class _Rule(msgspec.Struct, rename="camel"):
@@ -57,6 +60,11 @@ def read(
     account: str | None, container: str, manifest: bytes, areas: Sequence[str]
 ) -> InventoryReport:
     """Reads a ``RULE-manifest.json`` of Azure Blob inventory.
+
+    The rule is in the manifest. With versions ``VersionId`` and ``IsCurrentVersion`` are required
+    fields, with snapshots ``Snapshot``. What ``IsCurrentVersion`` has for an older version is not
+    said: in a listing only the current one has it, so that an id without it is taken for an older
+    one. See https://learn.microsoft.com/azure/storage/blobs/blob-inventory.
 
     Args:
         account: The store's account, where that is known.
@@ -86,7 +94,7 @@ def read(
             f"the manifest's inventoryStartTime is no moment: {shown(found.inventory_start_time)}"
         )
     within = f"{container}/"
-    has_metadata = any(folded(one) == "metadata" for one in rule.schema_fields)
+    has_metadata = _has_metadata(rule)
 
     def entry(row: Row) -> ObjectInfo | None:
         name = row.text("name")
@@ -94,7 +102,7 @@ def read(
             return None  # an account's report has all of its containers
         if (
             row.value("snapshot") is not None
-            or not row.flag("iscurrentversion", default=True)
+            or not row.flag("iscurrentversion", default=row.value("versionid") is None)
             or row.flag("deleted", default=False)
             or row.flag("hdiisfolder", default=False)
         ):
@@ -111,12 +119,35 @@ def read(
         taken_at=taken_at,
         files=tuple(ReportFile(one.blob, one.size) for one in found.files),
         form="csv" if rule.format.lower() == "csv" else "parquet",
-        needed=("Name", "Content-Length", *(["Metadata"] if has_metadata else [])),
-        more=("Last-Modified", "Snapshot", "IsCurrentVersion", "Deleted", "hdi_isfolder"),
+        needed=("Name", "Content-Length", *_needed(rule)),
+        more=(
+            "Last-Modified",
+            "Snapshot",
+            "VersionId",
+            "IsCurrentVersion",
+            "Deleted",
+            "hdi_isfolder",
+        ),
+        paired=(("VersionId", "IsCurrentVersion"),),
         configured=_CONFIGURED,
         entry=entry,
         lists_metadata=has_metadata,
     )
+
+
+def _needed(rule: _Rule) -> list[str]:
+    """The columns that tell blobs from what else the rule includes, and Metadata if it has that."""
+    filters = rule.filters
+    return [
+        *(["VersionId", "IsCurrentVersion"] if filters.include_blob_versions else []),
+        *(["Snapshot"] if filters.include_snapshots else []),
+        *(["Deleted"] if filters.include_deleted else []),
+        *(["Metadata"] if _has_metadata(rule) else []),
+    ]
+
+
+def _has_metadata(rule: _Rule) -> bool:
+    return any(folded(one) == "metadata" for one in rule.schema_fields)
 
 
 def _check_rule(rule: _Rule, areas: Sequence[str]) -> None:
@@ -150,13 +181,17 @@ def _check_rule(rule: _Rule, areas: Sequence[str]) -> None:
 
 
 def _metadata(row: Row) -> dict[str, str]:
-    """A blob's metadata, which a report has as JSON.
+    """A blob's metadata, which a report has as JSON; nothing where a blob has none.
+
+    Microsoft's page does not say how it is written. In CSV others decode an object of JSON
+    (https://github.com/massimobonanni/StorageContentPlatform). That Parquet has the same, or a map,
+    is assumed.
 
     Raises:
         ValueError: It is something else.
     """
     found = row.value("metadata")
-    if found is None:
+    if found is None or (isinstance(found, str) and found.strip() in {"", "null"}):
         return {}
     try:
         pairs = (

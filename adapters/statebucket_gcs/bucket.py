@@ -201,7 +201,10 @@ class GCSBucket:
         """See `statebucket.port.inventory_reports.Reporting.read_report`."""
         from statebucket_gcs import reports  # noqa: PLC0415  (for operators only)
 
-        return reports.read(self._bucket, name, manifest)
+        async def keeps_versions() -> bool | None:
+            return await reports.keeps_versions(self.sender, self._path, self._bucket)
+
+        return reports.read(self._bucket, name, manifest, keeps_versions)
 
     async def head(self, name: str) -> ObjectInfo | None:
         """See `statebucket.port.bucket.Bucket.head`."""

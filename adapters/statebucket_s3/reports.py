@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from urllib.parse import unquote_plus
 
 import msgspec
 
@@ -42,6 +42,11 @@ class _Manifest(msgspec.Struct, rename="camel"):
 def read(bucket: str, manifest: bytes) -> InventoryReport:
     """Reads a ``manifest.json`` of S3 Inventory.
 
+    A report of all versions has ``VersionId``, ``IsLatest`` and ``IsDeleteMarker``, one of current
+    versions has none of them, and keys in CSV are URL-encoded, by
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory.html: as forms are, with
+    ``+`` for a space, by https://github.com/cloud-custodian/cloud-custodian/issues/1997.
+
     Args:
         bucket: The store's bucket.
         manifest: Its bytes.
@@ -71,7 +76,7 @@ def read(bucket: str, manifest: bytes) -> InventoryReport:
             raise ValueError(f"it is about bucket {shown(row.text('bucket'))}")
         name = row.text("key")
         return ObjectInfo(
-            unquote(name) if packed else name,  # in CSV, names are encoded as in URLs
+            unquote_plus(name) if packed else name,
             REPORTED,
             row.number("size"),
             {},
@@ -84,7 +89,8 @@ def read(bucket: str, manifest: bytes) -> InventoryReport:
         form="csv" if packed else "parquet",
         header=tuple(found.file_schema.split(",")) if packed else None,
         needed=("Bucket", "Key", "Size"),
-        more=("IsLatest", "IsDeleteMarker", "LastModifiedDate"),
+        more=("VersionId", "IsLatest", "IsDeleteMarker", "LastModifiedDate"),
+        paired=(("VersionId", "IsLatest"), ("VersionId", "IsDeleteMarker")),
         configured=_CONFIGURED,
         entry=entry,
     )

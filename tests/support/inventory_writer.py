@@ -13,7 +13,7 @@ import io
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote_plus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +72,7 @@ def s3_report(
     for info in infos:
         row: dict[str, Any] = {
             "Bucket": bucket,
-            "Key": info.name if form == "Parquet" else quote(info.name),
+            "Key": info.name if form == "Parquet" else quote_plus(info.name, safe="/"),
             "VersionId": "v2",
             "IsLatest": True,
             "IsDeleteMarker": False,
@@ -181,8 +181,8 @@ def azure_report(
     filters: dict[str, Any] | None = None,
 ) -> Written:
     """A report of Azure Blob inventory, of an account that has another container, too."""
-    fields = ["Name", "Last-Modified", "Content-Length", "ETag", "Snapshot", "IsCurrentVersion"]
-    fields += ["Metadata"] * metadata
+    fields = ["Name", "Last-Modified", "Content-Length", "ETag", "Snapshot"]
+    fields += ["VersionId", "IsCurrentVersion", *["Metadata"] * metadata]
     rows: list[dict[str, Any]] = []
     for info in infos:
         row: dict[str, Any] = {
@@ -191,13 +191,16 @@ def azure_report(
             "Content-Length": info.size,
             "ETag": info.version.token,
             "Snapshot": None,
+            "VersionId": "2026-11-27T00:30:00.0000000Z",
             "IsCurrentVersion": True,
             "Metadata": json.dumps(dict(info.metadata)) if info.metadata else None,
         }
         rows.append(row)
         rows.append(row | {"Name": f"another-{row['Name']}"})
-        rows.append(row | {"IsCurrentVersion": False})
-        rows.append(row | {"Snapshot": TAKEN.isoformat(), "IsCurrentVersion": None})
+        rows.append(row | {"VersionId": "2026-11-27T00:20:00.0000000Z", "IsCurrentVersion": False})
+        rows.append(row | {"VersionId": "2026-11-27T00:10:00.0000000Z", "IsCurrentVersion": None})
+        taken = {"VersionId": None, "IsCurrentVersion": None}
+        rows.append(row | {"Snapshot": TAKEN.isoformat(), **taken})
     folder = "2026/11/27/01-00-00/state"
     suffix = "parquet" if form == "Parquet" else "csv"
     objects: dict[str, bytes] = {}
@@ -213,7 +216,12 @@ def azure_report(
         "inventoryCompletionTime": "2026-11-27T01:12:00Z",
         "inventoryStartTime": "2026-11-27T01:00:00Z",
         "ruleDefinition": {
-            "filters": {"blobTypes": ["blockBlob"], **(filters or {})},
+            "filters": {
+                "blobTypes": ["blockBlob"],
+                "includeBlobVersions": True,
+                "includeSnapshots": True,
+                **(filters or {}),
+            },
             "format": form.lower(),
             "objectType": "blob",
             "schedule": "daily",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from statebucket.port.bucket import BYTES, Limits, Object, Write
 from statebucket_s3.reports import read
 from support.scripted_bucket import ScriptedBucket
@@ -18,7 +20,11 @@ BUCKET = "b"
 
 
 class ReportingBucket(ScriptedBucket):
-    """See `support.scripted_bucket`; reports lie in buckets beside it."""
+    """See `support.scripted_bucket`; reports lie in buckets beside it.
+
+    Attributes:
+        rows: How many rows a manifest says that there are, as Cloud Storage's do.
+    """
 
     name = "reporting"
     report_scheme = "scripted"
@@ -27,6 +33,7 @@ class ReportingBucket(ScriptedBucket):
         super().__init__(limits=Limits(lists_metadata=False))
         self.others: dict[str, ReportingBucket] = {}
         self.closed = 0
+        self.rows: int | None = None
 
     async def get_range(self, name: str, start: int, length: int) -> Object | None:
         async def send() -> Object | None:
@@ -47,7 +54,7 @@ class ReportingBucket(ScriptedBucket):
         manifest: bytes,
         areas: Sequence[str],  # noqa: ARG002
     ) -> InventoryReport:
-        return read(BUCKET, manifest)
+        return structs.replace(read(BUCKET, manifest), rows=self.rows)
 
     async def close(self) -> None:
         self.closed += 1

@@ -75,7 +75,8 @@ async def inventory(
 
     Memory grows with the number of tenants only.
 
-    By an inventory report it is 1 request for the manifest, and 1 for each 4 MiB of each file.
+    By an inventory report it is 2 requests for the manifest, and for each file 1 and 1 for each
+    4 MiB.
 
     Args:
         store: The store, or a tenant's view of it.

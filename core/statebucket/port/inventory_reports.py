@@ -6,7 +6,7 @@ The core fetches and decodes files; an adapter says how its service's manifests 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal, Protocol, TypeVar, runtime_checkable
 
@@ -120,11 +120,15 @@ class InventoryReport(msgspec.Struct, frozen=True, kw_only=True):
         delimiter: What stands between the columns of a CSV file.
         needed: Columns without which the report says too little, as its configuration names them.
         more: Columns that are read where there are any.
+        paired: Columns of those that say too little alone, each with the one that must be beside
+            it: a version's id, and whether that version is the current one.
         configured: Where columns are chosen, for the error that one is missing.
         entry: The object that a row is about; None for a row that is about none that is there: an
             older version, a delete marker. Raises ValueError where the row cannot be read.
         lists_metadata: Whether ``entry`` knows the objects' metadata.
         rows: How many rows all files have together; None where the manifest does not say.
+        verify: Finds out by 1 request what the manifest leaves open, and raises InvalidReport where
+            the report says too little; None where nothing is left open.
     """
 
     taken_at: datetime
@@ -134,10 +138,12 @@ class InventoryReport(msgspec.Struct, frozen=True, kw_only=True):
     delimiter: str = ","
     needed: tuple[str, ...]
     more: tuple[str, ...] = ()
+    paired: tuple[tuple[str, str], ...] = ()
     configured: str
     entry: Callable[[Row], ObjectInfo | None]
     lists_metadata: bool = False
     rows: int | None = None
+    verify: Callable[[], Awaitable[None]] | None = None
 
 
 class ReportBucket(Bucket, Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import os
 import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol, TypeVar
@@ -17,11 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
 
-    from statebucket.port.bucket import Object
+    from statebucket.port.bucket import ObjectInfo
     from statebucket.port.inventory_reports import ReportBucket, ReportFile
     from statebucket.store.context import StoreContext
 
 T = TypeVar("T")
+
+MAX_MANIFEST = 64 << 20
+"""The largest manifest that is read, in bytes.
+
+S3's entry for a file takes some 250. A billion objects are 1,000 files of Storage Insights, which
+has a million rows in each. Were it only 10,000 rows, S3's manifest would have 25 MB.
+"""
 
 _PIECE = 4 << 20  # bytes in a request: few, and well within a call's deadline
 _BLOCK = 1 << 20
@@ -109,7 +117,9 @@ class LocalFiles:
     async def manifest(self) -> bytes:
         """See `ReportFiles.manifest`."""
         try:
-            return self._path.read_bytes()
+            with self._path.open("rb") as opened:
+                _check_manifest(os.fstat(opened.fileno()).st_size, self.manifest_name)
+                return opened.read(MAX_MANIFEST)
         except OSError as error:
             raise InvalidReport(f"the manifest cannot be read: {error}") from error
 
@@ -172,12 +182,11 @@ class StoredFiles:
         self.manifest_name = name
 
     async def manifest(self) -> bytes:
-        """See `ReportFiles.manifest`: 1 request."""
-        name = self.manifest_name
-        found = await self._send(lambda: self._bucket.get(name), name)
-        if found is None:
-            raise self._missing("manifest", name)
-        return found.body
+        """See `ReportFiles.manifest`: 1 request, and 1 for each 4 MiB."""
+        info = await self._info("manifest", self.manifest_name)
+        _check_manifest(info.size, info.name)
+        starts = range(0, info.size, _PIECE)
+        return b"".join([await self._piece("manifest", info, start) for start in starts])
 
     @contextlib.asynccontextmanager
     async def opened(self, file: ReportFile) -> AsyncIterator[IO[bytes]]:
@@ -186,29 +195,34 @@ class StoredFiles:
             raise InvalidReport(
                 f"the manifest names a file with '.' or '..' in its path: {shown(file.name)}"
             )
-        info = await self._send(lambda: self._bucket.head(file.name), file.name)
-        if info is None:
-            raise self._missing("file", file.name)
+        info = await self._info("file", file.name)
         digest = hashlib.md5(usedforsecurity=False)
         with _temporary() as copy:
             for start in range(0, info.size, _PIECE):
-                piece = await self._piece(file, start, min(_PIECE, info.size - start))
-                if piece.info.version != info.version:
-                    raise InvalidReport(
-                        "the report's file was replaced while it was read", object_name=file.name
-                    )
-                digest.update(piece.body)
-                _keep(copy, piece.body)
+                piece = await self._piece("file", info, start)
+                digest.update(piece)
+                _keep(copy, piece)
             check(file, info.size, digest.hexdigest())
             yield copy
 
-    async def _piece(self, file: ReportFile, start: int, length: int) -> Object:
+    async def _info(self, what: str, name: str) -> ObjectInfo:
+        info = await self._send(lambda: self._bucket.head(name), name)
+        if info is None:
+            raise self._missing(what, name)
+        return info
+
+    async def _piece(self, what: str, info: ObjectInfo, start: int) -> bytes:
+        length = min(_PIECE, info.size - start)
         piece = await self._send(
-            lambda: self._bucket.get_range(file.name, start, length), file.name
+            lambda: self._bucket.get_range(info.name, start, length), info.name
         )
         if piece is None:
-            raise self._missing("file", file.name)
-        return piece
+            raise self._missing(what, info.name)
+        if piece.info.version != info.version:
+            raise InvalidReport(
+                f"the report's {what} was replaced while it was read", object_name=info.name
+            )
+        return piece.body
 
     async def _send(self, request: Callable[[], Awaitable[T]], name: str) -> T:
         """Sends a request, within the bounds and by the retry policy of the store."""
@@ -256,6 +270,15 @@ def _not_kept(error: OSError) -> InvalidReport:
         f"the report's file cannot be kept in the temporary folder: {error.strerror}: set TMPDIR "
         "to a folder with room for it"
     )
+
+
+def _check_manifest(size: int, name: str) -> None:
+    if size > MAX_MANIFEST:
+        raise InvalidReport(
+            f"the report's manifest has {size:,} bytes, and at most {MAX_MANIFEST:,} are read: "
+            "pass the manifest's address, not that of a file of the report",
+            object_name=name,
+        )
 
 
 def check(file: ReportFile, size: int, md5: str) -> None:

@@ -7,7 +7,7 @@ import csv
 import gzip
 import io
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from statebucket.errors import AdapterNotInstalled, InvalidReport, excerpt
 from statebucket.port.inventory_reports import Row, folded
@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 ROWS = 1000
 """Rows that are read at a time, as many as a page of a listing has objects."""
 
+MAX_ROW = 1 << 18
+"""The longest row of CSV, in characters.
+
+A name has at most 1,024 bytes, 3,072 as in URLs. With all that a report can have beside it (8 KiB
+of metadata or an access list of 100 grants, as JSON in quotes or base64), a row has less than half
+of this.
+"""
+
 _GZIP = b"\x1f\x8b"
+_BUFFER = 1 << 20  # bytes of each column of Parquet; else all of a row group is in memory
 
 
 class ReportRows:
@@ -73,7 +82,9 @@ class ReportRows:
         batch: list[list[str]] = []
         try:
             with self._text() as text:
-                for values in csv.reader(text, delimiter=report.delimiter, strict=True):
+                lines = _Lines(text)
+                for values in csv.reader(lines, delimiter=report.delimiter, strict=True):
+                    lines.left = MAX_ROW
                     if places is None:
                         places, columns = self._places(values), len(values)
                         continue
@@ -100,7 +111,7 @@ class ReportRows:
         packed = self._opened.read(2) == _GZIP
         self._opened.seek(0)
         body: Any = gzip.GzipFile(fileobj=self._opened) if packed else self._opened
-        text = io.TextIOWrapper(body, encoding="utf-8", newline="")
+        text = io.TextIOWrapper(body, encoding="utf-8-sig", newline="")
         try:
             yield text
         finally:
@@ -109,7 +120,7 @@ class ReportRows:
     def _parquet(self) -> Iterator[tuple[dict[str, int], list[Sequence[object]]]]:
         pa, parquet = _pyarrow()
         try:
-            with parquet.ParquetFile(self._opened) as file:
+            with parquet.ParquetFile(self._opened, pre_buffer=False, buffer_size=_BUFFER) as file:
                 wanted = {folded(one) for one in (*self._report.needed, *self._report.more)}
                 names = [one for one in file.schema_arrow.names if folded(one) in wanted]
                 places = self._places(names)
@@ -138,12 +149,48 @@ class ReportRows:
                     f"there is no column {needed!r}: add it to {self._report.configured}, and wait "
                     "for the next report"
                 )
+        for column, other in self._report.paired:
+            if folded(column) in places and folded(other) not in places:
+                raise self._invalid(
+                    f"there is a column {column!r} and none {other!r}, which tells current "
+                    f"versions from older ones: add it to {self._report.configured}, and wait for "
+                    "the next report"
+                )
         return places
 
     def _invalid(self, what: str) -> InvalidReport:
         return InvalidReport(
             f"the inventory report cannot be read: {what}", object_name=self._file.name
         )
+
+
+class _Lines:
+    """The lines of a file, for a reader that holds all lines of a row.
+
+    Args:
+        text: The file.
+
+    Attributes:
+        left: How many characters the row may have that is being read.
+    """
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self.left = MAX_ROW
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(self.left + 1)
+        if not line:
+            raise StopIteration
+        self.left -= len(line)
+        if self.left < 0:
+            raise csv.Error(
+                f"a row has more than {MAX_ROW:,} characters: it has no end, or is no row of CSV"
+            )
+        return line
 
 
 def _pyarrow() -> tuple[Any, Any]:

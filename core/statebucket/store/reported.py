@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from typing import TYPE_CHECKING, Self
 
 from statebucket.contract.partition import Partition
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from statebucket.store.context import StoreContext
     from statebucket.store.report_files import ReportFiles
 
+MAX_REPORTS = 16
+"""Reports of which some parts were read, that a store remembers."""
+
 
 class Reported:
     """A report of a store, open.
@@ -27,6 +31,7 @@ class Reported:
     Args:
         files: Where its files are.
         report: Its manifest, read.
+        rows_read: See `StoreContext.rows_read`.
 
     Attributes:
         taken_at: When the service began to look at the bucket.
@@ -34,16 +39,25 @@ class Reported:
         number: How many files there are.
     """
 
-    def __init__(self, files: ReportFiles, report: InventoryReport) -> None:
+    def __init__(
+        self,
+        files: ReportFiles,
+        report: InventoryReport,
+        rows_read: dict[tuple[str, int], dict[int, int]],
+    ) -> None:
         self._files = files
         self._report = report
+        self._rows_read = rows_read
         self.taken_at: datetime = report.taken_at
         self.lists_metadata = report.lists_metadata
         self.number = len(report.files)
 
     @classmethod
     async def open(cls, context: StoreContext, operation: str, address: str) -> Self:
-        """Reads a report's manifest: 1 request, or none where it is on this machine.
+        """Reads a report's manifest: 2 requests, or none where it is on this machine.
+
+        It is 1 more for each 4 MiB behind the first, and where the adapter has to find out whether
+        the bucket keeps versions.
 
         Args:
             context: The store's.
@@ -58,7 +72,11 @@ class Reported:
         files = files_at(context, operation, address)
         try:
             name = files.manifest_name
-            return cls(files, port.read_report(name, await files.manifest(), context.layout.areas))
+            report = port.read_report(name, await files.manifest(), context.layout.areas)
+            _check_files(report, name)
+            if report.verify is not None:
+                await context.objects.send(context.call(operation), report.verify, name)
+            return cls(files, report, context.rows_read)
         except BaseException:
             await files.close()
             raise
@@ -80,7 +98,8 @@ class Reported:
             last: The one of them whose objects come behind the others of their file, if it is.
 
         Raises:
-            InvalidReport: A file is missing, altered or cannot be read.
+            InvalidReport: A file is missing, altered or cannot be read, or, once the store has read
+                all parts, these have other than the manifest's number of rows together.
         """
         first = tuple(folder for folder in folders if folder != last)
         if last not in folders:
@@ -100,11 +119,38 @@ class Reported:
                         yield _within(page, last)
                         await here().sleep(0)
         expected = self._report.rows
-        if partition.count == 1 and expected is not None and rows != expected:
+        total = None if expected is None else self._all_rows(partition, rows)
+        if total is not None and total != expected:
             raise InvalidReport(
-                f"the files of the report have {rows:,} rows, and {expected:,} by the manifest: "
+                f"the files of the report have {total:,} rows, and {expected:,} by the manifest: "
                 "some are cut short, or of another report"
             )
+
+    def _all_rows(self, partition: Partition, rows: int) -> int | None:
+        """How many rows all parts have; None until this store has read each."""
+        key = (partition.report or "", partition.count)
+        parts = self._rows_read.setdefault(key, {})
+        parts[partition.index] = rows
+        if len(parts) == partition.count:
+            self._rows_read.pop(key, None)
+            return sum(parts.values())
+        if len(self._rows_read) > MAX_REPORTS:
+            self._rows_read.pop(next(iter(self._rows_read)), None)
+        return None
+
+
+def _check_files(report: InventoryReport, name: str) -> None:
+    """Returns where a manifest names no file twice, whose rows would count twice.
+
+    Raises:
+        InvalidReport: It does.
+    """
+    number = Counter(file.name for file in report.files)
+    twice = [file for file, times in number.items() if times > 1]
+    if twice:
+        raise InvalidReport(
+            f"the manifest names a file of the report twice: {shown(twice[0])}", object_name=name
+        )
 
 
 @contextlib.asynccontextmanager

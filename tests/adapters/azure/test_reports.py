@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from statebucket import errors
 from statebucket.contract.versions import Version
 from statebucket.port.bucket import ObjectInfo
 from statebucket.port.inventory_reports import InventoryReport, Row
+from statebucket.store.report_rows import ReportRows
 from statebucket_azure.reports import read
 from support.inventory_writer import TAKEN, Written, azure_report
 
@@ -83,12 +85,69 @@ def test_a_row_is_about_a_blob_with_its_metadata() -> None:
         {"name": "state2/app/tenants/a/keys/k"},
         {"snapshot": "2026-11-27T01:00:00Z"},
         {"iscurrentversion": "false"},
+        {"versionid": "2026-11-27T00:10:00.0000000Z", "iscurrentversion": "false"},
+        {"versionid": "2026-11-27T00:10:00.0000000Z", "iscurrentversion": ""},
+        {"versionid": "2026-11-27T00:10:00.0000000Z"},
         {"deleted": True},
         {"hdiisfolder": "true"},
     ],
 )
 def test_a_row_of_something_else_is_passed_over(values: dict[str, object]) -> None:
     assert entry(**values) is None
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"iscurrentversion": ""},
+        {"versionid": "", "iscurrentversion": ""},  # written before the account kept versions
+        {"versionid": "2026-11-27T00:30:00.0000000Z", "iscurrentversion": "true"},
+        {"versionid": "2026-11-27T00:30:00.0000000Z", "iscurrentversion": True},
+        {"metadata": " "},
+        {"metadata": "null"},
+        {"metadata": "{}"},
+    ],
+)
+def test_a_row_of_a_blob_is_read(values: dict[str, object]) -> None:
+    found = entry(**values)
+    assert found is not None
+    assert (found.name, found.metadata) == (INFO.name, {})
+
+
+BOTH = "Name,Content-Length,VersionId,IsCurrentVersion"
+
+
+@pytest.mark.parametrize(
+    ("filters", "columns", "missing"),
+    [
+        ({}, "Name,Content-Length", None),
+        ({"includeBlobVersions": None, "includeDeleted": False}, "Name,Content-Length", None),
+        ({}, "Name,Content-Length,VersionId", "'VersionId' and none 'IsCurrentVersion'"),
+        ({"includeBlobVersions": True}, "Name,Content-Length", "no column 'VersionId'"),
+        (
+            {"includeBlobVersions": True},
+            "Name,Content-Length,VersionId",
+            "no column 'IsCurrentVersion'",
+        ),
+        ({"includeBlobVersions": True}, BOTH, None),
+        ({"includeSnapshots": True}, "Name,Content-Length", "no column 'Snapshot'"),
+        ({"includeSnapshots": True}, "Name,Content-Length,Snapshot", None),
+        ({"includeDeleted": True}, BOTH, "no column 'Deleted'"),
+        ({"includeDeleted": True}, "Name,Content-Length,Deleted", None),
+    ],
+)
+def test_what_the_rule_includes_beside_blobs_must_be_told_from_them(
+    filters: dict[str, object], columns: str, missing: str | None
+) -> None:
+    found = report(ruled(filters=filters))
+    values = {"Name": f"state/{INFO.name}", "Content-Length": "3"}
+    row = ",".join(values.get(one, "") for one in columns.split(","))
+    rows = ReportRows(found, found.files[0], io.BytesIO(f"{columns}\n{row}\n".encode()))
+    if missing is None:
+        assert [[one.name for one in page] for page in rows.pages()] == [[INFO.name]]
+    else:
+        with pytest.raises(errors.InvalidReport, match=f"{missing}.*add it to the schemaFields"):
+            list(rows.pages())
 
 
 @pytest.mark.parametrize(

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import io
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from statebucket import errors
+from statebucket import errors, open_store
+from statebucket.admin import inventory
 from statebucket.contract.versions import Version
 from statebucket.port.bucket import ObjectInfo
 from statebucket.port.inventory_reports import InventoryReport, Row
 from statebucket.store.report_rows import ReportRows
 from statebucket_gcs.reports import read
+from support.fault_proxy.proxy import Answer, FaultProxy, gcs_error, on
 from support.inventory_writer import TAKEN, Written, gcs_report
+from support.targets.gcs_bucket import Around
+
+if TYPE_CHECKING:
+    from support.servers import Server
 
 INFOS = [ObjectInfo(f"app/k{at}", Version("1"), at, {}, TAKEN) for at in range(5)]
 
 
 def report(written: Written) -> InventoryReport:
-    return read("state", written.manifest, written.objects[written.manifest])
+    return read("state", written.manifest, written.objects[written.manifest], unasked)
+
+
+async def unasked() -> bool | None:
+    raise AssertionError
 
 
 def rows(written: Written) -> list[ObjectInfo]:
@@ -81,6 +91,66 @@ def test_a_report_of_another_bucket_is_refused() -> None:
     config["object_metadata_report_options"]["storage_filters"] = {}
     with pytest.raises(errors.InvalidReport, match="row 1: it is about bucket 'other'"):
         rows(written.changed(report_config=config))
+
+
+def test_a_manifest_that_names_too_few_shards_is_refused() -> None:
+    written = gcs_report("state", INFOS)
+    with pytest.raises(errors.InvalidReport, match="names 2 shards, and says that there are 3"):
+        report(written.changed(shard_count=3))
+
+
+NO_TIME = ("project", "bucket", "name", "size", "updated")
+VERSIONING = on("GET", "fields=versioning")
+
+
+def described(bucket: dict[str, Any]) -> Answer:
+    """What Cloud Storage says of a bucket."""
+    headers = (("Content-Type", "application/json; charset=UTF-8"),)
+    return Answer(200, headers, json.dumps(bucket).encode(), when=VERSIONING)
+
+
+def test_without_the_fields_in_its_manifest_a_report_must_tell_versions() -> None:
+    written = gcs_report("state", INFOS, fields=NO_TIME)
+    config = json.loads(written.objects[written.manifest])["report_config"]
+    config["object_metadata_report_options"]["metadata_fields"] = []
+    with pytest.raises(errors.InvalidReport, match="no column 'timeDeleted': add it to the"):
+        rows(written.changed(report_config=config))
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (described({}), None),
+        (described({"versioning": {"enabled": False}}), None),
+        (described({"versioning": {"enabled": True}}), "bucket keeps versions: add it to the"),
+        (
+            gcs_error(403, "forbidden", when=VERSIONING),
+            r"may keep versions \(it takes storage.buckets.get",
+        ),
+    ],
+    ids=["never", "no longer", "versions", "not to be seen"],
+)
+@pytest.mark.asyncio
+async def test_a_report_without_deletion_times_is_of_a_bucket_without_versions(
+    fake: Server, engine: str, answer: Answer, message: str | None
+) -> None:
+    place, reports = Around(fake.url), Around(fake.url)
+    infos = [ObjectInfo("app/shared/keys/k", Version("1"), 3, {}, TAKEN)]
+    written = gcs_report(place.bucket, infos, fields=NO_TIME)
+    for name, body in written.objects.items():
+        reports.write(name, body)
+    with FaultProxy(fake.host, fake.port, rewrite_host=fake.netloc) as proxy:
+        proxy.always(answer)
+        where = f"endpoint_url={proxy.url}&anonymous=true&engine={engine}"
+        async with open_store(f"gs://{place.bucket}/app?{where}") as store:
+            address = f"gs://{reports.bucket}/{written.manifest}"
+            if message is None:
+                assert (await inventory(store, report=address)).shared.keys == 1
+            else:
+                with pytest.raises(errors.InvalidReport, match=message) as told:
+                    await inventory(store, report=address)
+                assert "timeDeleted" in str(told.value)
+        assert sum(map(VERSIONING, proxy.requests)) == 1
 
 
 def test_what_is_deleted_is_passed_over() -> None:

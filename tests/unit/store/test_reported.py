@@ -84,7 +84,7 @@ async def test_a_sweep_looks_at_each_object_and_lists_nothing(
     assert (done.scanned, done.expired, done.removed, done.as_of) == (4, 3, 3, TAKEN)
     assert sorted(bucket.operations) == ["delete"] * 3 + ["head"] * 4
     beside = bucket.others["inventories"]
-    assert beside.operations == ["get", "head", "get_range"]
+    assert beside.operations == ["head", "get_range", "head", "get_range"]
     assert beside.closed == 1
 
 
@@ -176,6 +176,7 @@ async def test_names_are_read_that_are_written_otherwise_in_csv(bucket: Reportin
         ({"fileFormat": "ORC"}, "ORC is not read: configure the inventory as CSV or Parquet"),
         ({"fileSchema": "Bucket, Key"}, "no column 'Size': add it to the optional fields"),
         ({"fileSchema": "Bucket, Key, Size"}, "row 1 has 6 columns instead of 3"),
+        ({"fileSchema": "Bucket, Key, VersionId, Size"}, "'VersionId' and none 'IsLatest'"),
         ({"files": "none"}, "no manifest of S3 Inventory"),
         ({"creationTimestamp": 10**18}, "creationTimestamp is no moment"),
     ],
@@ -298,13 +299,20 @@ async def test_a_file_that_is_replaced_while_it_is_read_is_refused(
         await beside.inner.put(write, None)
         return answer
 
-    beside.script.extend([*[_through] * 2, replace])
+    beside.script.extend([*[_through] * (2 + pieces_of(found, found.manifest)), replace])
     with pytest.raises(errors.InvalidReport, match="replaced while it was read"):
         await store.sweep(report=address)
-    pieces = -(-len(found.objects[found.files[0]]) // 64)
     beside.requests.clear()
     await inventory(store, report=address)
-    assert beside.operations == ["get", "head", *["get_range"] * pieces]
+    assert beside.operations == [
+        *["head", *["get_range"] * pieces_of(found, found.manifest)],
+        *["head", *["get_range"] * pieces_of(found, found.files[0])],
+    ]
+
+
+def pieces_of(found: Written, name: str) -> int:
+    """How many requests a file takes, at 64 bytes each."""
+    return -(-len(found.objects[name]) // 64)
 
 
 async def _through(send: Any) -> Any:
@@ -318,9 +326,9 @@ async def test_pieces_are_fetched_again_as_any_request_is(
     await store.set("k", b"v")
     address = await report(bucket, files=1)
     beside = bucket.others["inventories"]
-    beside.script.extend([fail(errors.Throttled), _through, _through, fail()])
+    beside.script.extend([fail(errors.Throttled), *[_through] * 3, fail()])
     assert (await inventory(store, report=address)).listed == 1
-    assert beside.operations == ["get", "get", "head", "get_range", "get_range"]
+    assert beside.operations == ["head", "head", "get_range", "head", "get_range", "get_range"]
 
 
 @pytest.mark.asyncio
@@ -350,7 +358,7 @@ async def test_requests_for_a_report_are_the_store_s(
 ) -> None:
     address = await report(bucket, files=1)
     await inventory(store, report=address)
-    assert store.stats().requests == 3
+    assert store.stats().requests == 4
     bucket.others["inventories"].script.append(fail(errors.BucketNotFound))
     with pytest.raises(errors.BucketNotFound, match="bucket 'inventories'"):
         await inventory(store, report=address)
