@@ -1,8 +1,8 @@
 """Azure Blob Storage.
 
 ``az://`` goes through azure-storage-blob's asynchronous clients (`statebucket_azure.sdk`); with
-``engine=http`` the requests are our own (`statebucket_azure.http`). What both engines know of Azure
-stands beside the two: codes, options, pages, findings, remedies.
+``engine=http`` the requests are our own (`statebucket_azure.http`). This package contains what both
+engines share: codes, options, pages, findings, remedies.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What Azure's reply to a batch delete reports of each blob."""
+"""What Azure's reply to a batch delete reports for each blob."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def deletions_of(content_type: str, body: bytes, names: Sequence[str]) -> list[Deletion]:
-    """What became of each blob of a batch.
+    """The result for each blob of a batch.
 
     Args:
         content_type: The reply's media type.
@@ -24,12 +24,12 @@ def deletions_of(content_type: str, body: bytes, names: Sequence[str]) -> list[D
         names: The blobs, in the order of the batch's requests, which are numbered from 0.
 
     Raises:
-        Unavailable: It is no reply to this batch.
+        Unavailable: It is not the reply to this batch.
         BucketNotFound: There is no such container.
     """
     try:
         found = list(parts(content_type, body))
-    except ValueError as error:  # no multipart reply
+    except ValueError as error:  # not a multipart reply
         raise malformed(writes=True) from error
     numbers = {part.number for part in found}
     if len(numbers) < len(found) or not numbers <= set(range(len(names))):

@@ -1,4 +1,4 @@
-"""Causes of errors that come from the SDKs, left out where their text would show a secret."""
+"""Errors of the SDKs as causes of ours, left out if their text would show a secret."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from statebucket.errors import StateBucketError
 
-# In the texts of errors: a SAS or its parts, the service's report of a wrong signature, and the
-# password of a proxy.
+# Secrets in error texts: a SAS or its parts, the service's report of a wrong signature, and a
+# proxy's password.
 _SECRET = re.compile(
     r"sig=|signature|sharedkey|accountkey|bearer |password=|://[^/@\s]*:[^/@\s]*@", re.IGNORECASE
 )
@@ -22,12 +22,12 @@ def chained(failure: StateBucketError, cause: BaseException) -> StateBucketError
 
 
 def shows_secret(text: str) -> bool:
-    """Whether a text has a secret, or may have."""
+    """Whether a text contains or may contain a secret."""
     return _SECRET.search(text) is not None
 
 
 def _holds_secret(error: BaseException | None) -> bool:
-    """Whether the text of an error or one behind it has a secret, or may have."""
+    """Whether the text of an error or of one that it wraps contains or may contain a secret."""
     while error is not None:
         if shows_secret(f"{error} {error!r}"):
             return True

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class BlobNotFound(PreconditionFailed):
-    """There is no such blob (but there is the container): for a write, a condition that fails."""
+    """The blob does not exist, though its container does; for a write, a failed condition."""
 
 
 _BY_CODE: dict[str, type[StateBucketError]] = {
@@ -38,7 +38,7 @@ _BY_CODE: dict[str, type[StateBucketError]] = {
     "KeyBasedAuthenticationNotPermitted": InvalidCredentials,
     "PublicAccessNotPermitted": InvalidCredentials,
     "ServerBusy": Throttled,
-    # The body was altered on its way to the service, which has refused it.
+    # The body was altered on its way to the service, which refused it.
     "Md5Mismatch": Unavailable,
     # Someone else has leased the blob; answered with 412, but not about our condition.
     "LeaseIdMissing": RequestRejected,
@@ -64,7 +64,7 @@ HINTS: dict[type[StateBucketError], str] = {
         f"a SAS the rights r, w, d and l; a key in {CONNECTION_STRING} must be the account's"
     ),
 }
-"""What to do about an error of a kind."""
+"""What to do about one kind of error."""
 
 _TAG_HINTS: dict[type[StateBucketError], str] = {
     AccessDenied: (
@@ -77,7 +77,7 @@ _TAG_HINTS: dict[type[StateBucketError], str] = {
     ),
 }
 ERRORS = 300
-"""The first status that is no success."""
+"""The first status that is not a success."""
 
 _SERVER_ERRORS = 500
 READS = {"GET", "HEAD"}
@@ -87,7 +87,7 @@ READS = {"GET", "HEAD"}
 def refusal(
     status: int, headers: Mapping[str, str], *, writes: bool, tags: bool = False
 ) -> StateBucketError:
-    """What a reply means that is no success.
+    """The error for a reply that is not a success.
 
     Args:
         status: Its status code.
@@ -127,6 +127,6 @@ def malformed(what: str = "", *, writes: bool = False) -> Unavailable:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that the service asks to wait."""
+    """The seconds to wait that the service asks for."""
     milliseconds = seconds_of(headers.get("x-ms-retry-after-ms"))
     return seconds_of(headers.get("retry-after")) if milliseconds is None else milliseconds / 1000

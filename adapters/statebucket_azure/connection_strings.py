@@ -1,4 +1,4 @@
-"""The connection string of the environment, and what hosts say of an account."""
+"""The environment's connection string, and what host names say about an account."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from statebucket.errors import InvalidArgument
 from statebucket.port.url import split
 from statebucket_azure.options import CONNECTION_STRING
 
-# Hosts whose first label is the account, whatever network the request takes: of the public and the
-# sovereign clouds, of DNS zones, and of private links to either. Any other host may be a custom
+# Hosts whose first label is the account on any network: in the public and sovereign clouds, in DNS
+# zones, and in private links to either. Any other host may be a custom
 # domain, or a name in a private network, and does not name the account.
 _ACCOUNT_HOST = (
     r"([a-z0-9]{3,24})(?:-[a-z0-9-]+)?(?:\.privatelink)?\."
@@ -18,8 +18,8 @@ _ACCOUNT_HOST = (
     r"|blob\.core\.(?:windows\.net|usgovcloudapi\.net|chinacloudapi\.cn|cloudapi\.de))"
 )
 
-# What UseDevelopmentStorage=true means: the emulator's account and key, which are the same
-# everywhere and published. The SDK reads that setting from 12.25 on, and without BlobEndpoint only.
+# The meaning of UseDevelopmentStorage=true: the emulator's account and key, which are published and
+# the same everywhere. The SDK reads that setting since 12.25, and only without BlobEndpoint.
 _EMULATOR = {
     "accountname": "devstoreaccount1",
     "accountkey": "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/"
@@ -32,7 +32,7 @@ def from_environment(endpoint_url: str | None) -> dict[str, str]:
     """The connection string's settings, by name in lower case; empty if there is none.
 
     Args:
-        endpoint_url: The endpoint to use instead of the one that it names; None for that one.
+        endpoint_url: The endpoint to use instead of the connection string's; None for that one.
 
     Raises:
         InvalidArgument: It is not a connection string; the message does not show it.

@@ -1,4 +1,4 @@
-"""Whose a credential is, as far as it shows, as findings for ``statebucket doctor``."""
+"""The owner of a credential, as far as it shows, as findings for ``statebucket doctor``."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 _NEEDED = {"r": "read", "w": "write", "d": "delete", "l": "list"}
 _TAGS = {"t": "write index tags"}
-_HARMLESS = {"a", "c", "f"}  # adding and creating are parts of writing; finding by tags of reading
+_HARMLESS = {"a", "c", "f"}  # add and create are part of write; find by tags is part of read
 _NO_KEY = Remedy(
     advice=f"grant the function's identity the rights, and unset {CONNECTION_STRING}",
     terraform=REMEDIES.rights.terraform,
 )
 
 NOBODY = Finding(check="identity", status="note", message="no credentials are sent")
-"""What there is to say of requests without credentials."""
+"""The finding for requests without credentials."""
 
 
 def of_key(account: str) -> Finding:
-    """The holder of an account's key."""
+    """The finding for an account's key."""
     return Finding(
         check="identity",
         status="warning",
@@ -41,10 +41,10 @@ def of_key(account: str) -> Finding:
 
 
 def of_sas(signature: str, *, tags: bool) -> Iterator[Finding]:
-    """The holder of a shared access signature.
+    """The findings for a shared access signature.
 
     Args:
-        signature: It, as a query.
+        signature: The signature, as a query.
         tags: Whether the store writes index tags.
     """
     query = parse_qs(signature.lstrip("?"))
@@ -91,7 +91,7 @@ def of_sas(signature: str, *, tags: bool) -> Iterator[Finding]:
 
 
 def of_token(token: str) -> Finding:
-    """Whoever a token says."""
+    """The finding for the owner named by a token."""
     try:
         part = token.split(".")[1]
         padded = part + "=" * (-len(part) % 4)
@@ -113,7 +113,7 @@ def of_token(token: str) -> Finding:
 
 
 def unknown(reason: str) -> Finding:
-    """Somebody of whom nothing shows, and why."""
+    """The finding for an owner that does not show, and why."""
     return Finding(
         check="identity",
         status="unknown",

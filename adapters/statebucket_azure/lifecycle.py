@@ -1,7 +1,7 @@
-"""The lifecycle rules that a container needs, as Azure's management plane writes them.
+"""The lifecycle rules that a container needs, in the form of Azure's management plane.
 
-They belong to the storage account, are out of sight of those who use its blobs, and are therefore
-neither read nor written here: this is what to compare them with.
+They belong to the storage account, and the blobs' API does not show them. So they are neither read
+nor written here: these are the rules to compare them with.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from statebucket.port.lifecycle import Rule
 
-# Uncommitted blocks go by themselves, after a week.
+# Azure removes uncommitted blocks after a week.
 REMOVAL = Removal(tag=TAG, abort_uploads=False)
-"""What removes expired blobs where they are tagged: rules by blob index tag."""
+"""What removes expired blobs that are tagged: rules by blob index tag."""
 
 UNREADABLE = UnreadableRules(
     reason="the rules belong to the storage account and cannot be seen through the blobs' own API",
@@ -38,7 +38,7 @@ def policy(rules: Sequence[Rule], container: str) -> dict[str, Any]:
 
     Args:
         rules: The rules, by blob index tag.
-        container: The container, with which the prefixes of a policy begin.
+        container: The container; a policy's prefixes begin with its name.
     """
     return {"policy": {"rules": [_raw(rule, container) for rule in rules]}}
 

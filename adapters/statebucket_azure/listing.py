@@ -1,4 +1,4 @@
-"""A page of a listing, in Azure's XML, as the port has it."""
+"""Converts a page of a listing from Azure's XML to the port's form."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def page_of(root: Element, container: str, prefix: str, after: str | None) -> Pa
         after: The token that requested this page.
 
     Raises:
-        ValueError: It is no such page, or that of another request.
+        ValueError: It is not such a page, or belongs to another request.
         Unavailable: A blob has no version.
     """
     return page_with(map(_read, root.iterfind("Blobs/Blob")), root, container, prefix, after)
@@ -33,7 +33,7 @@ def page_of(root: Element, container: str, prefix: str, after: str | None) -> Pa
 def page_with(
     found: Iterable[ObjectInfo], root: Element, container: str, prefix: str, after: str | None
 ) -> Page:
-    """A page of blobs that were read already; the other arguments are those of `page_of`."""
+    """A page of blobs that are already read; the other arguments are those of `page_of`."""
     _check(root, container, prefix)
     # Accounts with a hierarchical namespace list a directory as a blob.
     objects = [info for info in found if info.metadata.get("hdi_isfolder") != "true"]
@@ -49,10 +49,10 @@ def prefixes_of(root: Element, container: str, prefix: str, after: str | None) -
 
 
 def _check(root: Element, container: str, prefix: str) -> None:
-    """Refuses any other XML than the listing requested: it would pass for an empty page."""
+    """Refuses XML other than the requested listing, which would pass for an empty page."""
     if root.tag != "EnumerationResults":
         raise ValueError("not a listing")
-    # A listing repeats what it lists.
+    # A listing repeats its container and prefix.
     if root.get("ContainerName", container).rpartition("/")[2] != container:
         raise ValueError("a listing of another container")
     if (root.findtext("Prefix") or "") not in {prefix, ""}:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from statebucket.port.bucket import Location
 
 CONNECTION_STRING = "AZURE_STORAGE_CONNECTION_STRING"
-"""The environment variable with the account's key or SAS; it wins over an identity's tokens."""
+"""The environment variable with the account's key or SAS, used before an identity's tokens."""
 
 _ACCOUNT = "AZURE_STORAGE_ACCOUNT"
 _ACCOUNT_LENGTHS = range(3, 25)
@@ -24,15 +24,15 @@ class BlobOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """How to reach a container, and how to write to it.
 
     Attributes:
-        account: The storage account's name; by default that of the connection string, or what
-            AZURE_STORAGE_ACCOUNT holds.
-        endpoint_url: The account's URL where it is not ``https://{account}.blob.core.windows.net``:
-            of another cloud, or of an emulator, with the account as its path there.
+        account: The storage account's name; by default that of the connection string, or that in
+            AZURE_STORAGE_ACCOUNT.
+        endpoint_url: The account's URL if it is not ``https://{account}.blob.core.windows.net``:
+            that of another cloud, or of an emulator, which has the account as the path.
         insecure_endpoint: Whether signatures may be sent over plain HTTP to another machine, for a
             server in a network that you trust. To this machine they always may. Tokens may not.
         ttl_tags: Whether to tag blobs with their TTL class. False for accounts with a hierarchical
             namespace, which have no index tags, and for identities without the right to write
-            them; then ``sweep`` does the removing.
+            them; ``sweep`` then removes expired blobs.
         encryption_scope: The encryption scope to write under; by default the container's own.
         credential: A credential of the caller's, never closed here: a token credential (of
             ``azure.identity.aio``), ``AzureNamedKeyCredential`` or ``AzureSasCredential``.
@@ -64,10 +64,10 @@ class BlobOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return options
 
     def account_url(self) -> str:
-        """The account's URL, where no connection string has it.
+        """The account's URL, if no connection string has it.
 
         Raises:
-            InvalidURL: There is no account, or it is no account's name.
+            InvalidURL: There is no account, or its name is not valid.
         """
         if self.endpoint_url is not None:
             return self.endpoint_url
@@ -85,7 +85,7 @@ class BlobOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return f"https://{account}.blob.core.windows.net"
 
     def check_account(self, named: str | None, where: str) -> None:
-        """Holds the URL's account against the one that other settings name.
+        """Compares the URL's account with the one that other settings name.
 
         Args:
             named: That account; None if they name none.

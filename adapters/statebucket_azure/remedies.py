@@ -1,4 +1,4 @@
-"""How Azure's users fix what a store may run into."""
+"""How users of Azure fix the problems that a store may meet."""
 
 from __future__ import annotations
 

@@ -62,12 +62,12 @@ def read(
     """Reads a ``RULE-manifest.json`` of Azure Blob inventory.
 
     The rule is in the manifest. With versions ``VersionId`` and ``IsCurrentVersion`` are required
-    fields, with snapshots ``Snapshot``. What ``IsCurrentVersion`` has for an older version is not
-    said: in a listing only the current one has it, so that an id without it is taken for an older
-    one. See https://learn.microsoft.com/azure/storage/blobs/blob-inventory.
+    fields, with snapshots ``Snapshot``. The value of ``IsCurrentVersion`` for an older version is
+    not documented. In a listing only the current version has it, so a version without it counts as
+    an older one. See https://learn.microsoft.com/azure/storage/blobs/blob-inventory.
 
     Args:
-        account: The store's account, where that is known.
+        account: The store's account, if known.
         container: The store's container.
         manifest: Its bytes.
         areas: The prefixes in the container that the report must not leave out.
@@ -136,7 +136,7 @@ def read(
 
 
 def _needed(rule: _Rule) -> list[str]:
-    """The columns that tell blobs from what else the rule includes, and Metadata if it has that."""
+    """The columns that distinguish blobs from other entries, and Metadata if the rule has it."""
     filters = rule.filters
     return [
         *(["VersionId", "IsCurrentVersion"] if filters.include_blob_versions else []),
@@ -151,7 +151,7 @@ def _has_metadata(rule: _Rule) -> bool:
 
 
 def _check_rule(rule: _Rule, areas: Sequence[str]) -> None:
-    """Returns where a rule's reports have all of the store's objects.
+    """Checks that a rule's reports have all of the store's objects.
 
     Raises:
         InvalidReport: They do not.
@@ -181,11 +181,11 @@ def _check_rule(rule: _Rule, areas: Sequence[str]) -> None:
 
 
 def _metadata(row: Row) -> dict[str, str]:
-    """A blob's metadata, which a report has as JSON; nothing where a blob has none.
+    """A blob's metadata, which a report contains as JSON; empty if the blob has none.
 
-    Microsoft's page does not say how it is written. In CSV others decode an object of JSON
-    (https://github.com/massimobonanni/StorageContentPlatform). That Parquet has the same, or a map,
-    is assumed.
+    Microsoft's page does not specify the format. In CSV others decode a JSON object
+    (https://github.com/massimobonanni/StorageContentPlatform). Parquet is assumed to have the same,
+    or a map.
 
     Raises:
         ValueError: It is something else.

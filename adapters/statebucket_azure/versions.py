@@ -12,7 +12,7 @@ _ETAG = r'"[!#-~]+"'
 
 
 def version_of(etag: str | None, *, writes: bool = False) -> Version:
-    """The version that an ETag is: in quotes, which replies have and listings have not.
+    """The version of an ETag: in quotes, which replies have and listings do not.
 
     Raises:
         Unavailable: There is none, so the reply is not from the service.
@@ -26,7 +26,7 @@ def if_match(version: Version) -> str:
     """The value of ``If-Match`` for a request on one version only.
 
     Raises:
-        PreconditionFailed: The version is no ETag, so that no blob is at it.
+        PreconditionFailed: The version is not an ETag, so no blob has it.
     """
     if not re.fullmatch(_ETAG, version.token):
         raise PreconditionFailed(f"{version.token!r} is not a valid Azure ETag")

@@ -1,8 +1,8 @@
 """The adapter for Google Cloud Storage: ``gs://bucket/prefix``.
 
 ``gs://`` goes through the SDK (`statebucket_gcs.sdk`); with ``engine=http`` our own client sends
-the requests (`statebucket_gcs.http`). What they are, and what replies mean, stands beside the two;
-`statebucket_gcs.options` has what both take as URL parameters or keywords of ``open_store``.
+the requests (`statebucket_gcs.http`). This package contains what both share: the requests, and what
+replies mean. `statebucket_gcs.options` has the URL parameters and keywords that both take.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An answer of Cloud Storage, and why it refused."""
+"""A reply of Cloud Storage, and its reason for a refusal."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class _Error(msgspec.Struct):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """An answer of the service, its body read whole.
+    """A reply of the service, with its whole body.
 
     Attributes:
         status: The status code.
         headers: The headers, names in lower case.
         body: The body, decoded.
         writes: Whether the request would have changed something.
-        framed: Whether the answer says where its body ends; if not, that may be truncated.
+        framed: Whether the reply says where its body ends; if not, the body may be truncated.
     """
 
     status: int
@@ -55,7 +55,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     @property
     def explanation(self) -> tuple[str, str]:
-        """The reason and message of an error, from the JSON or the XML API's form."""
+        """The reason and message of an error, from the JSON or XML API."""
         try:
             inner = msgspec.json.decode(self.body, type=_Error).error
         except (msgspec.MsgspecError, UnicodeError, RecursionError):

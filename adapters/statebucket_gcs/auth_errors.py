@@ -1,4 +1,4 @@
-"""From what google-auth raises to the errors of statebucket."""
+"""Translates google-auth's errors to those of statebucket."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from statebucket_gcs.errors import HINT
 
 
 def auth_failure(error: GoogleAuthError) -> StateBucketError:
-    """The error for a token that could not be had; nothing was sent to the service."""
+    """The error for a token that could not be obtained; nothing was sent to the service."""
     text = text_of(error)
     if isinstance(error, TransportError) or (isinstance(error, RefreshError) and error.retryable):
         return Unavailable(f"no access token: {text}")
@@ -17,15 +17,15 @@ def auth_failure(error: GoogleAuthError) -> StateBucketError:
 
 
 def cause_of(error: GoogleAuthError) -> GoogleAuthError | None:
-    """The error as the cause of ours, where its text holds no secret.
+    """The error as the cause of ours, if its text contains no secret.
 
-    A `RefreshError` holds the token service's whole response.
+    A `RefreshError` contains the token service's whole response.
     """
     return None if error.args[1:] else error
 
 
 def text_of(error: BaseException) -> str:
     """What happened, for a message."""
-    # A RefreshError's further arguments hold the token service's whole response.
+    # A RefreshError's other arguments contain the token service's whole response.
     text = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
     return f"{type(error).__name__}: {excerpt(text)}"

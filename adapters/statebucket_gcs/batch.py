@@ -35,20 +35,20 @@ def deletions(paths: Sequence[str]) -> tuple[str, bytes]:
 
 
 def answers(answer: Answer, count: int) -> dict[int, Answer]:
-    """What became of each deletion, by its place in the request; an unreported one has none.
+    """The result of each deletion, by its position in the request; unreported ones are left out.
 
     Args:
-        answer: The answer to the whole request.
-        count: How many deletions it had.
+        answer: The reply to the whole request.
+        count: How many deletions the request had.
 
     Raises:
-        Unavailable: It is not the answer to that request.
+        Unavailable: It is not the reply to that request.
     """
     try:
         found = list(parts(answer.headers.get("content-type", ""), answer.body))
     except ValueError as error:
         raise malformed("unexpected response format", writes=True) from error
-    # Emulators give no numbers, and keep the order.
+    # Emulators number nothing, and keep the order.
     places = [place if part.number is None else part.number for place, part in enumerate(found)]
     if len(set(places)) < len(places) or not all(place < count for place in places):
         raise malformed("its parts belong to other requests", writes=True)

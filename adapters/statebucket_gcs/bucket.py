@@ -1,4 +1,4 @@
-"""The port, on Cloud Storage's JSON API, and its XML API for reading; the same for each engine."""
+"""The port on Cloud Storage's JSON API, and its XML API for reads; the same for both engines."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from statebucket_gcs.sender import Sender
 
 MOST_DELETIONS = 100
-"""The most deletions that the service takes in one request."""
+"""The most deletions that the service accepts in one request."""
 
 _FIELDS = "name,generation,size,metadata"
-_AS_STORED = {"accept-encoding": "identity"}  # what the checksums are of
+_AS_STORED = {"accept-encoding": "identity"}  # what the checksums cover
 _OK = 200
 _NO_CONTENT = 204
 _PARTIAL = 206
@@ -43,14 +43,14 @@ _REDIRECTED = 300
 class GCSBucket:
     """One bucket of Cloud Storage. A version is a generation.
 
-    A write is an upload of the JSON API in one request. The XML API would take it in headers alone,
-    but no server to test against has it with custom times and conditions.
+    A write is an upload of the JSON API in one request. The XML API would take metadata in headers,
+    but no server to test against supports it with custom times and conditions.
 
     Args:
         bucket: The bucket's name.
-        sender: What sends requests: the engine.
+        sender: The engine, which sends requests.
         kms_key_name: The key that encrypts what is written; None for the bucket's own.
-        lent: Whether the sender is another bucket's, which will close it.
+        lent: Whether the sender belongs to another bucket, which will close it.
 
     Attributes:
         sender: What sends requests.
@@ -80,10 +80,10 @@ class GCSBucket:
         self._upload = "uploadType=multipart&fields=name%2Cgeneration%2Csize"
         if kms_key_name is not None:
             self._upload += f"&kmsKeyName={quoted(kms_key_name)}"
-        self._xml: bool | None = None  # whether the XML API answers as Google's does
+        self._xml: bool | None = None  # whether the XML API behaves like Google's
 
     async def put(self, write: Write, condition: Version | None) -> Version:
-        """See `statebucket.port.bucket.Bucket.put`. One request, whatever the size."""
+        """See `statebucket.port.bucket.Bucket.put`. One request for any size."""
         met = matching(condition)
         boundary = os.urandom(16).hex()
         head = (
@@ -123,10 +123,10 @@ class GCSBucket:
         return found
 
     async def _with_metadata(self, found: Object) -> Object | None:
-        """An object read by the XML API, if need be with the metadata that its reply left out.
+        """An object read by the XML API; a second request gets metadata that the reply lacks.
 
-        Every object that we write has metadata. One without was written by others, or by us on a
-        server whose XML API omits metadata: then its TTL would be lost.
+        Every object that we write has metadata. One without was written by another program, or by
+        us on a server whose XML API omits metadata: then its TTL would be lost.
         """
         if found.info.metadata:
             self._xml = True
@@ -151,7 +151,7 @@ class GCSBucket:
         )
 
     async def _get_in_two(self, name: str) -> Object | None:
-        """Reads metadata and body apart, for servers without the XML API."""
+        """Reads metadata and body separately, for servers without the XML API."""
         resource = await self._describe(name)
         if resource is None:
             return None
@@ -185,7 +185,7 @@ class GCSBucket:
         generation = answer.headers.get("x-goog-generation")
         if generation:
             return Object(ObjectInfo(name, Version(generation), length, {}), body)
-        info = await self.head(name)  # an emulator, which does not say
+        info = await self.head(name)  # an emulator does not say
         return None if info is None else Object(info, body)
 
     def beside(self, bucket: str) -> GCSBucket:
@@ -229,7 +229,7 @@ class GCSBucket:
             return False
         if answer.status not in {_OK, _NO_CONTENT}:
             raise self._error(answer)
-        if answer.body.strip():  # there is none, or JSON of an emulator
+        if answer.body.strip():  # no body, or an emulator's JSON
             decode(answer, object)
         return True
 
@@ -248,7 +248,7 @@ class GCSBucket:
         return [self._deletion(name, found.get(place)) for place, name in enumerate(names)]
 
     def _deletion(self, name: str, answer: Answer | None) -> Deletion:
-        """What became of one object of a batch."""
+        """The result for one object of a batch."""
         if answer is None:
             return Deletion(name, error=malformed("it has no result for this object", writes=True))
         if answer.status < _REDIRECTED:
@@ -310,20 +310,20 @@ class GCSBucket:
         """See `statebucket.port.findings.Diagnosable`; it only reads."""
         from statebucket_gcs.examination import examine  # noqa: PLC0415  (for the doctor only)
 
-        # A store without a prefix has the bucket for itself; a tenant's view never has.
+        # A store without a prefix has the bucket to itself; a tenant's view never does.
         whole = prefix.count("/") == 1
         return await examine(self.sender, self._path, self._bucket, whole=whole)
 
     @property
     def removal(self) -> Removal:
-        """Rules by custom time remove what has expired."""
+        """Rules by custom time remove expired objects."""
         from statebucket_gcs import lifecycle  # noqa: PLC0415  (for operators only)
 
         return lifecycle.REMOVAL
 
     @property
     def rule_root(self) -> str:
-        """Nothing: rules name objects as we do."""
+        """Empty: rules use the same object names as we do."""
         return ""
 
     async def read_lifecycle(self) -> Lifecycle | UnreadableRules:
@@ -353,7 +353,7 @@ class GCSBucket:
         decode(answer, dict[str, Any])
 
     async def close(self) -> None:
-        """Closes what the engine holds, unless it is the caller's; the next call opens again."""
+        """Closes the engine's resources, except the caller's; the next call opens them again."""
         if not self._lent:
             await self.sender.close()
 

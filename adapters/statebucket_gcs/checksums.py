@@ -1,7 +1,7 @@
-"""The checksums that Cloud Storage keeps of a body: CRC32C of each, MD5 of what one request wrote.
+"""The checksums that Cloud Storage keeps: CRC32C of every body, MD5 if one request wrote it.
 
 CRC32C takes google-crc32c, which the SDK installs; in Python alone it would take a second for 10
-MiB. Where only its MD5 can be computed, that is sent and compared instead.
+MiB. If only an MD5 can be computed, that is sent and compared instead.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def field_of(body: bytes) -> dict[str, str]:
-    """A body's checksum, as a description of its object has it, which the service compares."""
+    """A body's checksum for the object's description, which the service compares."""
     crc32c = _crc32c()
     return {"md5Hash": _md5(body)} if crc32c is None else {"crc32c": crc32c(body)}
 
 
 def altered(body: bytes, crc32c: str | None, md5: str | None) -> str:
-    """Which of a body's checksums does not match; empty if those that are known do.
+    """The name of a body's checksum that does not match; empty if all known ones do.
 
     Args:
         body: The body.

@@ -1,4 +1,4 @@
-"""From what Cloud Storage answers to the errors of statebucket."""
+"""Translates Cloud Storage's replies to the errors of statebucket."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ _RATE_REASONS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "SlowDo
 
 
 def error_of(answer: Answer, bucket: str, *, reads_object: bool = False) -> StateBucketError:
-    """The error for an answer that is no success.
+    """The error for a reply that is not a success.
 
     Args:
-        answer: The answer.
+        answer: The reply.
         bucket: The bucket's name.
-        reads_object: Whether the request was to read one object, which may be missing.
+        reads_object: Whether the request was for one object, which may be missing.
     """
     status = answer.status
     if status < _REDIRECTED:
@@ -75,12 +75,12 @@ def error_of(answer: Answer, bucket: str, *, reads_object: bool = False) -> Stat
     elif status == _FAILED_CONDITION and reason != "orgPolicyConstraintFailed":
         error = PreconditionFailed(text)
     elif status == _CONFLICT or "match calculated" in message:
-        # "Edited during the operation, please try again"; or the body came in altered.
+        # "Edited during the operation, please try again"; or the body arrived altered.
         error = Unavailable(text)
     elif status in _NOT_IMPLEMENTED:
-        pass  # the next try would meet the same server
+        pass  # another try would reach the same server
     elif status == _TIMEOUT or status >= _SERVER:
-        # Even a 503 may come from a front end whose back end has carried the request out.
+        # Even a 503 may come from a front end after its back end has carried out the request.
         error = Unavailable(text, outcome="unknown" if answer.writes else "none")
     error.code = reason or str(status)
     if error.transient:

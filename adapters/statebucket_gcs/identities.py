@@ -1,4 +1,4 @@
-"""Whose rights requests have, as findings for ``statebucket doctor``."""
+"""The identity that requests have, as findings for ``statebucket doctor``."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from statebucket.port.findings import Finding
 from statebucket.port.remedies import Remedy
 
 ANONYMOUS = Finding(check="identity", status="note", message="no credentials are sent")
-"""No one's."""
+"""The finding for anonymous requests."""
 
-_UNNAMED = "default"  # what a machine's metadata server is asked for before it has told a name
+_UNNAMED = "default"  # the account of a metadata server that has not named it yet
 
 
 def service_account(email: str) -> Finding:
-    """A service account's."""
+    """The finding for a service account."""
     return Finding(check="identity", status="ok", message=f"serviceAccount:{email}")
 
 
 def unknown(source: str) -> Finding:
-    """Those of someone whom the source of the credentials does not name.
+    """The finding for an identity that the source of the credentials does not name.
 
     Args:
         source: The source.
@@ -33,7 +33,7 @@ def unknown(source: str) -> Finding:
 
 
 def identity_of(credentials: Any) -> Finding:  # noqa: ANN401  (google-auth has many kinds)
-    """Those of whom google-auth's credentials name, but for anonymous ones."""
+    """The finding for google-auth credentials, except anonymous ones."""
     email = getattr(credentials, "service_account_email", None)
     if email and email != _UNNAMED:
         return service_account(email)

@@ -1,4 +1,4 @@
-"""Cloud Storage's lifecycle rules as the core's, and back."""
+"""Converts Cloud Storage's lifecycle rules to the core's, and back."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ REMOVAL = Removal(custom_time_days=1, rule_ids=False)
 """What removes expired objects."""
 
 TERRAFORM_LABEL = ("statebucket-lifecycle", "terraform")
-"""The bucket label by which our Terraform module says that the rules are its own."""
+"""The bucket label with which our Terraform module marks the rules as its own."""
 
 TERRAFORM_PREFIX_LABEL = "statebucket-prefix"
-"""The bucket label by which it says what prefix it has: its `digest`."""
+"""The bucket label with the `digest` of the module's prefix."""
 
 FIELDS = "lifecycle,labels,metageneration"
 """The fields of a bucket to read."""
@@ -38,7 +38,7 @@ _FOREIGN = UnreadableRules(
 
 
 def read_body(body: bytes) -> Lifecycle | UnreadableRules:
-    """The rules in the body of a success, which may be that of another service."""
+    """The rules in the body of a successful reply, which may be from another service."""
     try:
         return read(msgspec.json.decode(body, type=dict[str, Any]))
     except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
@@ -81,7 +81,7 @@ def _rule(raw: Mapping[str, Any]) -> Rule:
             raw=raw,
         )
     if kind != "Delete":
-        return Rule(prefixes=prefixes, raw=raw)  # every storage class is read at once
+        return Rule(prefixes=prefixes, raw=raw)  # reads from every storage class are immediate
     if _only_noncurrent(when):
         return Rule(
             prefixes=prefixes,
@@ -95,7 +95,7 @@ def _rule(raw: Mapping[str, Any]) -> Rule:
         prefixes=prefixes,
         narrowed=bool(when.keys() - {"matchesPrefix", by}),
         custom_time_days=days,
-        # Where a date decides, or nothing does, the age of an object does not matter.
+        # If a date decides, or nothing does, the age of an object does not matter.
         expiration_days=when.get("age", 0) if days is None else None,
         before=when.get("createdBefore", when.get("customTimeBefore")),
         raw=raw,
@@ -112,7 +112,7 @@ def _only_noncurrent(when: Mapping[str, Any]) -> bool:
 
 
 def _raw(rule: Rule) -> dict[str, Any]:
-    """A rule of ours as Cloud Storage takes it."""
+    """One of our rules in Cloud Storage's form."""
     prefixes = list(rule.prefixes)
     if rule.abort_uploads_days is not None:
         return {

@@ -21,7 +21,7 @@ _OVERRIDE = "API_ENDPOINT_OVERRIDE"
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 SCOPE = "https://www.googleapis.com/auth/devstorage.full_control"
-"""What tokens are requested for; what they allow is for the identity's roles to say."""
+"""The scope that tokens are requested for; the identity's roles decide what they allow."""
 
 
 class BucketOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,8 +29,8 @@ class BucketOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     Attributes:
         project: The project of the SDK's client; no call of the adapter needs one.
-        endpoint_url: Another endpoint than Google's, such as an emulator's; by default the
-            SDK's own choice, which is ``STORAGE_EMULATOR_HOST`` where that is set.
+        endpoint_url: An endpoint other than Google's, such as an emulator's; by default the
+            SDK's own choice, which is ``STORAGE_EMULATOR_HOST`` if that is set.
         anonymous: Send no credentials, for emulators.
         insecure_endpoint: Whether credentials may be sent over plain HTTP to another machine, for
             a server in a network that you trust. To this machine they always may.
@@ -70,12 +70,12 @@ class BucketOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 def emulator() -> str | None:
     """The URL of the emulator that the environment names; it gets no credentials."""
     host = os.environ.get(_EMULATOR)
-    # Other languages' SDKs want no scheme.
+    # Other languages' SDKs take it without a scheme.
     return host if not host or "://" in host else f"http://{host}"
 
 
 def environment_endpoint() -> str | None:
-    """The URL of another endpoint than Google's that the environment names, as for the SDK."""
+    """The URL of an endpoint other than Google's that the environment names, as for the SDK."""
     return emulator() or os.environ.get(_OVERRIDE)
 
 

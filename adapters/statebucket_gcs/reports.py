@@ -85,7 +85,7 @@ def read(
 
     Args:
         bucket: The store's bucket.
-        name: The manifest's name; the shards lie beside it.
+        name: The manifest's name; the shards are next to it.
         manifest: Its bytes.
         keeps_versions: See `keeps_versions`.
 
@@ -131,7 +131,7 @@ def read(
 
     def entry(row: Row) -> ObjectInfo | None:
         if row.value("timedeleted") is not None:
-            return None  # an older generation, or one that is deleted softly
+            return None  # an older or a soft-deleted generation
         if row.text("bucket") != bucket:
             raise ValueError(f"it is about bucket {shown(row.text('bucket'))}")
         return ObjectInfo(row.text("name"), REPORTED, row.number("size"), {}, row.moment("updated"))

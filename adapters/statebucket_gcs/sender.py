@@ -1,4 +1,4 @@
-"""What a bucket needs of an engine: one request sent, and who sends it."""
+"""What a bucket needs of an engine: to send one request, and to name the identity that sends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Sender(Protocol):
     """Sends requests to Cloud Storage's endpoint, each once, with credentials.
 
     Attributes:
-        needs_loop: Whether it can be used in an event loop only.
+        needs_loop: Whether it can only be used in an event loop.
     """
 
     needs_loop: bool
@@ -29,7 +29,7 @@ class Sender(Protocol):
         headers: Mapping[str, str] = {},
         body: Sequence[bytes] = (),
     ) -> Answer:
-        """Sends one request and reads the answer, whole.
+        """Sends one request and reads the whole reply.
 
         Args:
             method: The HTTP method.
@@ -39,14 +39,14 @@ class Sender(Protocol):
             body: The parts of the body.
 
         Raises:
-            StateBucketError: There was no answer.
+            StateBucketError: There was no reply.
         """
         ...
 
     async def identity(self) -> Finding:
-        """Whose rights the requests have."""
+        """The identity that the requests have."""
         ...
 
     async def close(self) -> None:
-        """Frees what is held; never a client of the caller's. The next request opens again."""
+        """Frees its resources, but not the caller's client. The next request opens them again."""
         ...

@@ -13,7 +13,7 @@ def matching(condition: Version | None) -> str:
     """The parameter that makes a request conditional; empty for none.
 
     Raises:
-        PreconditionFailed: The version cannot be a generation, so that no object is at it.
+        PreconditionFailed: The version cannot be a generation, so no object has it.
     """
     if condition is None:
         return ""

@@ -1,4 +1,4 @@
-"""Objects and listings as Cloud Storage's two APIs write them."""
+"""Objects and listings in the forms of Cloud Storage's two APIs."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ class Resource(msgspec.Struct):
     updated: str | None = None
 
     def check(self, name: str, size: int | None = None, *, writes: bool = False) -> None:
-        """Holds the description against what was requested.
+        """Compares the description with what was requested.
 
         Args:
             name: The object's name.
-            size: Its size, where that is known.
+            size: Its size, if known.
             writes: Whether the request would have changed something.
 
         Raises:
-            Unavailable: It is of another object, or of another body.
+            Unavailable: It describes another object, or another body.
         """
         if self.name != name:
             raise malformed(f"it describes another object, {shown(self.name)}", writes=writes)
@@ -52,11 +52,11 @@ class Resource(msgspec.Struct):
             raise malformed(f"it describes {self.size} bytes instead of {size}", writes=writes)
 
     def info(self, name: str) -> ObjectInfo:
-        """The port's form of it, for an object known by name."""
+        """The port's form of an object known by name."""
         return self._info(name, None)
 
     def listed(self) -> ObjectInfo:
-        """The port's form of it, for an object of a listing."""
+        """The port's form of an object in a listing."""
         return self._info(self.name, from_iso(self.updated))
 
     def _info(self, name: str, modified_at: datetime | None) -> ObjectInfo:
@@ -68,7 +68,7 @@ class Resource(msgspec.Struct):
 class Listing(msgspec.Struct, rename="camel"):
     """A page of a listing of the JSON API.
 
-    Other JSON has no such ``kind``, and would pass for an empty page.
+    Other JSON lacks its ``kind``, and would otherwise pass for an empty page.
     """
 
     kind: Literal["storage#objects"]
@@ -83,7 +83,7 @@ def describe(write: Write) -> bytes:
         "name": write.name,
         "contentType": write.content_type,
         "metadata": write.metadata,
-        **field_of(write.body),  # the service refuses a body that came in altered
+        **field_of(write.body),  # the service refuses a body that arrived altered
     }
     if write.expiry is not None:
         moment = write.expiry.at.isoformat(timespec="milliseconds")
@@ -92,17 +92,17 @@ def describe(write: Write) -> bytes:
 
 
 def from_headers(name: str, answer: Answer) -> Object:
-    """The object that the XML API has answered, all but its body in headers.
+    """The object in a reply of the XML API, which has all but the body in headers.
 
     Raises:
-        Unavailable: The body is not whole.
+        Unavailable: The body is incomplete.
     """
     headers = answer.headers
     metadata = {
         key.removeprefix(_META): value for key, value in headers.items() if key.startswith(_META)
     }
     checked = answer.framed
-    # Somebody else's gzip object comes decompressed: then size and hash are of other bytes.
+    # Another program's gzip object comes decompressed; size and hash are of the stored bytes.
     if headers.get("x-goog-stored-content-encoding", "identity") == "identity":
         stored = headers.get("x-goog-stored-content-length")
         hashes = headers.get("x-goog-hash", "")
@@ -125,7 +125,7 @@ def _hash_in(hashes: str, kind: str) -> str | None:
 
 
 def check_body(body: bytes, size: int | None, crc32c: str | None, md5: str | None) -> None:
-    """Compares a body with the size and checksums that the service gave, where it gave them.
+    """Compares a body with the size and checksums of the reply, as far as it has them.
 
     Raises:
         Unavailable: They differ.
@@ -137,10 +137,10 @@ def check_body(body: bytes, size: int | None, crc32c: str | None, md5: str | Non
 
 
 def decode(answer: Answer, kind: type[T]) -> T:
-    """Reads the body of a success of the JSON API.
+    """Reads the body of a successful reply of the JSON API.
 
     Raises:
-        Unavailable: It is not what that API documents.
+        Unavailable: It is not in the documented form.
     """
     try:
         return msgspec.json.decode(answer.body, type=kind, strict=False)

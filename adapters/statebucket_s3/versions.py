@@ -1,4 +1,4 @@
-"""A version as the ``If-Match`` header of a request, and what may be wrong where S3 refuses it."""
+"""A version as a request's ``If-Match`` header, and what may be wrong if S3 refuses it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def if_match(version: Version, options: BucketOptions) -> str:
         options: The store's options; with ``etag_quotes=False`` the value goes without its quotes.
 
     Raises:
-        PreconditionFailed: The version is not of S3's form, and so can be no object's.
+        PreconditionFailed: The version does not have S3's form, so no object has it.
     """
     found = re.fullmatch(_ETAG, version.token)
     if found is None:
@@ -45,7 +45,7 @@ def remedy(options: BucketOptions) -> str:
 
 
 def other_quotes(options: T) -> tuple[str, T]:
-    """The options with the other form of ``If-Match``, and how the store's URL says so."""
+    """The options with the other form of ``If-Match``, and the parameter for it in the URL."""
     quotes = not options.etag_quotes
     return (
         f"etag_quotes={str(quotes).lower()}",

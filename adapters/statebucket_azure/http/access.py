@@ -1,4 +1,4 @@
-"""What a request is authorized by: the account's key, a shared access signature, a token."""
+"""What authorizes a request: the account's key, a shared access signature, a token."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ class Grant(Protocol):
 
         Args:
             request: The request.
-            headers: Its headers, to which one may be added.
+            headers: Its headers; one may be added.
             base: What comes before the request's path.
 
         Returns:
-            The request as it is to be sent.
+            The request to send.
         """
 
     def signer(
         self, method: str, headers: dict[str, str], base: str
     ) -> Callable[[str], str] | None:
-        """What makes the ``Authorization`` header of each of many requests, given its path.
+        """Returns a function from a path to the ``Authorization`` header, for many requests.
 
         Args:
-            method: The method of all; they have neither a query nor a body.
-            headers: The headers of all.
+            method: The method of all the requests, which have neither a query nor a body.
+            headers: The headers of all the requests.
             base: What comes before the path of each.
 
         Returns:
-            None if `authorize` does the same to all of them.
+            The function; None if `authorize` does the same to all requests.
         """
 
 
@@ -58,7 +58,7 @@ class Access(Protocol):
     needs_loop: bool
 
     async def grant(self) -> Grant:
-        """The grant for a request that is sent now.
+        """The grant for a request to be sent now.
 
         Raises:
             InvalidCredentials: There is none.
@@ -70,7 +70,7 @@ class Access(Protocol):
 
 
 class _Lasting:
-    """Access by something that does not change."""
+    """Access by a grant that does not change."""
 
     needs_loop = False
 
@@ -160,7 +160,7 @@ class TokenGrant(Confidential, frozen=True):
     """Sends a token.
 
     Attributes:
-        token: The token, one that a header can hold.
+        token: The token, which must fit in a header.
     """
 
     token: str
@@ -181,8 +181,8 @@ class TokenAccess:
     """Grants by tokens.
 
     Args:
-        tokens: Where they come from.
-        needs_loop: Whether they are asked for in an event loop.
+        tokens: The source of tokens.
+        needs_loop: Whether they must be requested in an event loop.
     """
 
     def __init__(self, tokens: TokenSource | CallersTokens, *, needs_loop: bool = False) -> None:
@@ -194,7 +194,7 @@ class TokenAccess:
         return TokenGrant(await self._tokens.get())
 
     async def instead_of(self, refused: Grant) -> Grant | None:
-        """See `Access.instead_of`; a token may be revoked before its end."""
+        """See `Access.instead_of`; a token may be revoked before it expires."""
         if not isinstance(refused, TokenGrant):
             return None
         self._tokens.drop(refused.token)
@@ -203,7 +203,7 @@ class TokenAccess:
 
 
 class CallersAccess(_Lasting):
-    """Grants by a key or signature that the caller may exchange under way.
+    """Grants by a key or signature that the caller may replace at any time.
 
     Args:
         credential: An ``AzureNamedKeyCredential`` or ``AzureSasCredential``.

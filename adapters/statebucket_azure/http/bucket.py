@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _REQUEST_ID = "x-ms-client-request-id"  # the service repeats it in its response
 _UNAUTHORIZED = 401
-_UNKNOWN_VERSION = "InvalidHeaderValue"  # the code where x-ms-version is newer than the service
+_UNKNOWN_VERSION = "InvalidHeaderValue"  # the code if x-ms-version is newer than the service
 _OWN = (".windows.net", ".azure.net", ".usgovcloudapi.net", ".chinacloudapi.cn")
 
 
@@ -63,7 +63,7 @@ class HTTPBucket:
         self._options = options
         self._location = location
         self._ttl_tags = options.ttl_tags
-        # It is off for accounts with a hierarchical namespace, which list folder by folder.
+        # Tags are off for accounts with a hierarchical namespace, which list folder by folder.
         self.limits = Limits(
             delete_batch=256,
             lists_in_order=options.ttl_tags,
@@ -74,8 +74,8 @@ class HTTPBucket:
         self._access = target.access
         self._base = f"{target.endpoint.path}/{container}"
         self._endpoint = replace(target.endpoint, path=self._base)
-        # An MD5 takes 1.4 ms a MiB, more than all else about a body. Over TLS nothing on the way
-        # can alter one unseen, and its length tells whether it is whole.
+        # An MD5 takes 1.4 ms per MiB, more than all other work on a body. Over TLS a body cannot
+        # be altered unnoticed, and its length shows whether it is complete.
         self._checked = target.endpoint.scheme != "https"
         self._requests = BlobRequests(options, checked=self._checked)
         self._clock = SecondClock(http_date)
@@ -141,7 +141,7 @@ class HTTPBucket:
     async def delete(self, name: str, condition: Version | None = None) -> bool:
         """See `statebucket.port.bucket.Bucket.delete`.
 
-        A condition fails for a blob at another version, and for one that is gone.
+        A condition fails for a blob at another version, and for a missing one.
         """
         request = self._requests.delete(name, condition)
         try:
@@ -188,7 +188,7 @@ class HTTPBucket:
         except RequestRejected as error:
             if start is None or error.code != _UNKNOWN_VERSION:
                 raise
-            # The service is older than beginnings. Without one the page only holds more.
+            # The service is too old for a start name. Without one the page only has more entries.
             self._knows_beginnings = False
             return await self._send(self._requests.list(prefix, after, limit, delimiter))
 
@@ -221,7 +221,7 @@ class HTTPBucket:
 
     @property
     def removal(self) -> Removal:
-        """Rules by index tag remove what has expired, where there are tags."""
+        """Rules by index tag remove expired blobs, if there are tags."""
         from statebucket.port.lifecycle import SWEEP_ONLY  # noqa: PLC0415  (for operators only)
         from statebucket_azure.lifecycle import REMOVAL  # noqa: PLC0415
 
@@ -233,13 +233,13 @@ class HTTPBucket:
         return f"{self._container}/"
 
     async def read_lifecycle(self) -> UnreadableRules:
-        """The rules are the storage account's, out of sight of those who use its blobs."""
+        """The rules belong to the storage account, and the blobs' API does not show them."""
         from statebucket_azure.lifecycle import UNREADABLE  # noqa: PLC0415  (for operators only)
 
         return UNREADABLE
 
     async def write_lifecycle(self, rules: Sequence[Rule], found: Lifecycle) -> None:  # noqa: ARG002
-        """Not here, for the same reason."""
+        """Unsupported, for the same reason."""
         raise UnsupportedOperation(
             "lifecycle rules belong to the storage account: write them with Terraform or the CLI"
         )
@@ -249,7 +249,7 @@ class HTTPBucket:
         await self._transport.close()
 
     async def _send(self, request: Request, endpoint: Endpoint | None = None) -> Reply:
-        """Sends a request, by default to the container; as `_send_by`."""
+        """Sends a request, by default to the container; see `_send_by`."""
         return await self._send_by(
             lambda _: request, self._endpoint if endpoint is None else endpoint
         )
@@ -257,16 +257,16 @@ class HTTPBucket:
     async def _send_by(self, build: Callable[[Grant], Request], where: Endpoint) -> Reply:
         """Sends a request; the reply is a success.
 
-        A token that the service refuses may have been revoked before its end: then the request,
-        which has done nothing, is sent once more with another.
+        A token that the service refuses may have been revoked before it expired. The request has
+        done nothing then, and is sent once more with another token.
 
         Args:
-            build: The request that a grant will authorize; a batch has it in each part.
-            where: Where to.
+            build: Builds the request for a grant, which a batch has in each part.
+            where: The endpoint.
 
         Raises:
             BlobNotFound: There is no such blob.
-            StateBucketError: Any other answer, or none.
+            StateBucketError: Any other reply, or none.
         """
         grant = await self._access.grant()
         request = build(grant)
@@ -303,6 +303,6 @@ class HTTPBucket:
 
 
 def _expect(reply: Reply, status: int) -> None:
-    """Refuses the success of a write that is not the service's."""
+    """Refuses a successful reply to a write that is not from the service."""
     if reply.status != status or reply.body:
         raise malformed(writes=True)

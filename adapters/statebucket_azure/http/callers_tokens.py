@@ -1,4 +1,4 @@
-"""Tokens of a credential of azure-identity: of the caller's, or the one that finds a login."""
+"""Tokens of an azure-identity credential: the caller's, or the one that finds a login."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SCOPE = f"{RESOURCE}/.default"
 
 
 def access_by(credential: Any) -> TokenAccess:  # noqa: ANN401  (of many kinds)
-    """Access by a credential of the caller's, which may be asynchronous or not."""
+    """Access by the caller's credential, asynchronous or blocking."""
     if inspect.iscoroutinefunction(credential.get_token):
         return TokenAccess(CallersTokens(credential), needs_loop=True)
     return TokenAccess(TokenSource(lambda: asked(credential)))
@@ -38,8 +38,8 @@ def asked(credential: Any) -> Token:  # noqa: ANN401  (as above)
     """A token of a credential whose ``get_token`` blocks.
 
     Raises:
-        InvalidCredentials: It gives none.
-        Unavailable: What it asks cannot be reached.
+        InvalidCredentials: It returns none.
+        Unavailable: Its token service cannot be reached.
     """
     try:
         given = credential.get_token(_SCOPE)
@@ -65,16 +65,16 @@ class CallersTokens:
         self._asks: dict[asyncio.AbstractEventLoop, asyncio.Task[Token]] = {}
 
     async def get(self) -> str:
-        """A token that can be sent now; one that still lasts is renewed in the background.
+        """A token that can be sent now; it is renewed in the background while it is valid.
 
         Raises:
             InvalidCredentials: There is none.
-            Unavailable: What the credential asks cannot be reached.
+            Unavailable: The credential's token service cannot be reached.
         """
         kept = self._kept
         left = 0.0 if kept is None else kept.ends - time.time()
         if kept is None or left <= SPARE:
-            try:  # a caller that is cancelled takes no token from the others
+            try:  # a cancelled caller must not cancel the others' token
                 return (await asyncio.shield(self._asking())).value
             except StateBucketError as error:
                 raise copy_of(error) from error.__cause__
@@ -89,7 +89,7 @@ class CallersTokens:
             self._kept = None
 
     def _asking(self) -> asyncio.Task[Token]:
-        """The request for a token that is under way in this event loop, or one that is started."""
+        """The token request in flight in this event loop, or a new one."""
         loop = asyncio.get_running_loop()
         asking = self._asks.get(loop)
         if asking is None or asking.done():
@@ -120,7 +120,7 @@ class CallersTokens:
 
 
 def _seen(renewal: asyncio.Task[Token]) -> None:
-    """Takes note of how a request ended: a failure is for the calls that need a token by then."""
+    """Records how a request ended; only calls that then need a token see a failure."""
     if not renewal.cancelled():
         renewal.exception()
 

@@ -32,7 +32,7 @@ class Blobs:
         groups: The blobs.
 
     Attributes:
-        rest: See there.
+        rest: The same.
     """
 
     def __init__(self, rest: bytes, groups: list[Group]) -> None:
@@ -40,7 +40,7 @@ class Blobs:
         self._groups = groups
 
     def stands_in(self, root: Element) -> bool:
-        """Whether the blobs stand where a page has them, given the root of ``rest``."""
+        """Whether the blobs are where a page has them, given the root of ``rest``."""
         return [len(blob) for blob in root.iterfind("Blobs/Blob")] == [0]
 
     def objects(self) -> Iterator[ObjectInfo]:
@@ -55,7 +55,7 @@ class Blobs:
 
 
 def read(body: bytes) -> Blobs | None:
-    """The blobs of a page; None if the XML parser is to read it."""
+    """The blobs of a page; None if the XML parser must read it."""
     found = read_entries(body, "Blob", _WANTED)
     if found is None or not all(_REQUIRED.issubset(group.keys) for group in found.groups):
         return None

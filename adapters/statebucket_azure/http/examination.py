@@ -40,13 +40,13 @@ async def examine(
     *,
     tags: bool,
 ) -> Sequence[Finding]:
-    """Looks at identity, rights, versions, soft delete, access and the clock: 5 requests.
+    """Checks identity, rights, versions, soft delete, access and the clock: 5 requests.
 
     Args:
         account: The account's name; empty if it is not known.
         container: The container's name.
         prefix: Where to list.
-        access: What requests are authorized by.
+        access: What authorizes requests.
         of_container: Sends a request to the container.
         of_account: Sends a request to the account.
         tags: Whether the store writes index tags.
@@ -99,7 +99,7 @@ def _identity(grant: Grant | StateBucketError, account: str, *, tags: bool) -> l
 
 
 async def _told(request: Awaitable[Reply], read: Callable[[Reply], T]) -> T | StateBucketError:
-    """What the answer says, or the error that stands for it."""
+    """The content of the reply, or the error in its place."""
     try:
         return read(await request)
     except StateBucketError as error:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class HTTPOptions(BlobOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The options of every engine, and secrets as text, as keywords only.
+    """The options of every engine, and secrets as text, which are keywords only.
 
     Attributes:
         account_key: The account's key.
@@ -26,7 +26,7 @@ class HTTPOptions(BlobOptions, frozen=True, kw_only=True, forbid_unknown_fields=
         return f"{type(self).__name__}({self.account!r}, …)"  # logged with a frame's locals
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [("shown", repr(self))]  # msgspec's would have every field
+        return [("shown", repr(self))]  # msgspec's would show every field
 
     @classmethod
     def of(cls, location: Location) -> Self:

@@ -1,4 +1,4 @@
-"""The replies of Azure Blob's REST API as the port has them."""
+"""Converts the replies of Azure Blob's REST API to the port's form."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def info_of(name: str, reply: Reply, size: int) -> ObjectInfo:
 
 
 def size_of(reply: Reply) -> int:
-    """The size that the reply to a HEAD names."""
+    """The size according to the reply to a HEAD."""
     text = reply.headers.get("content-length", "")
     if not text.isdecimal():
         raise malformed("it has no size")
@@ -36,11 +36,11 @@ def size_of(reply: Reply) -> int:
 
 
 def whole(reply: Reply, *, checked: bool = True) -> bytes:
-    """The body of a blob, all of it and unaltered.
+    """The body of a blob, checked to be complete and unaltered.
 
     Args:
         reply: The reply.
-        checked: Whether it is compared with its MD5 even where the reply says how long it is.
+        checked: Whether to compare it with its MD5 even if the reply states its length.
 
     Raises:
         Unavailable: It is cut short, or may be, or is not what was stored.
@@ -103,13 +103,13 @@ def root_of(body: bytes) -> Element:
     """The root of the document in a reply's body.
 
     Raises:
-        ValueError: There is no document, or one that declares a type.
+        ValueError: There is no document, or it declares a document type.
     """
     from xml.etree.ElementTree import ParseError, fromstring  # noqa: PLC0415  (as above)
 
     if b"<!DOCTYPE" in body:
         raise ValueError("a document type, which Azure never declares")
-    if b"\0" in body:  # as in UTF-16, in which a document type would not be seen
+    if b"\0" in body:  # as in UTF-16, where a document type would not be noticed
         raise ValueError("a zero byte, which Azure's UTF-8 never contains")
     try:
         return fromstring(body)  # noqa: S314  (without a document type there is no entity)

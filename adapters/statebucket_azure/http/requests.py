@@ -27,7 +27,7 @@ TAGS = "x-ms-tags"
 VERSION = {"x-ms-version": "2021-12-02"}
 """The header with the protocol's version: the first whose listings encode what XML cannot hold."""
 
-_VERSION_OF_BEGINNINGS = {"x-ms-version": "2026-02-06"}  # the first that knows where to begin
+_VERSION_OF_BEGINNINGS = {"x-ms-version": "2026-02-06"}  # the first that takes a start name
 _LINE = "\r\n"
 _INCLUDING_SNAPSHOTS = {"x-ms-delete-snapshots": "include"}
 
@@ -37,7 +37,7 @@ class BlobRequests:
 
     Args:
         options: The store's options.
-        checked: Whether bodies are sent with their MD5: where TLS does not keep them unaltered.
+        checked: Whether to send bodies with their MD5, since TLS does not protect them.
     """
 
     def __init__(self, options: BlobOptions, *, checked: bool = True) -> None:
@@ -48,7 +48,7 @@ class BlobRequests:
             self._always["x-ms-encryption-scope"] = options.encryption_scope
 
     def put(self, write: Write, condition: Version | None) -> Request:
-        """``Put Blob``, where it is to be checked with an MD5 that the service compares."""
+        """``Put Blob``; with an MD5, which the service compares, if bodies are checked."""
         headers = {"content-type": write.content_type, **self._always}
         if self._checked:
             digest = md5(write.body, usedforsecurity=False).digest()
@@ -98,7 +98,7 @@ class BlobRequests:
             prefix: What the names begin with.
             after: The marker of the page before.
             limit: The most entries.
-            delimiter: Cuts names off.
+            delimiter: Ends the prefixes that are listed.
             start: The name to begin with.
         """
         parts = ["comp=list"]
@@ -116,7 +116,7 @@ class BlobRequests:
 
         Args:
             names: The blobs.
-            grant: Authorizes each part, as it will the whole.
+            grant: Authorizes each part, and later the whole.
             base: What comes before each part's path.
             date: When the parts are signed.
         """
@@ -124,10 +124,10 @@ class BlobRequests:
         headers = {**_INCLUDING_SNAPSHOTS, "x-ms-date": date}
         sign = grant.signer("DELETE", headers, base)
         query = ""
-        if sign is None:  # all parts are authorized alike
+        if sign is None:  # all parts are authorized in the same way
             query = grant.authorize(Request("DELETE", ""), headers, base).query
         fields = "".join([f"{field}: {value}\r\n" for field, value in headers.items()])
-        # Content-Length is as the SDK sends it; it is signed as if it were not there.
+        # Content-Length is sent as by the SDK; the signature treats it as absent.
         end = f"{query and f'?{query}'} HTTP/1.1\r\n{fields}Content-Length: 0\r\n"
         pieces = [
             f"--{boundary}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary"

@@ -29,7 +29,7 @@ class SharedKey:
         key: Its key, as Azure shows it.
 
     Raises:
-        InvalidCredentials: It is no key; the message does not show it.
+        InvalidCredentials: The key is not valid; the message does not show it.
     """
 
     def __init__(self, account: str, key: str) -> None:
@@ -67,18 +67,18 @@ class SharedKey:
         )
 
     def signer(self, method: str, headers: Mapping[str, str], base: str) -> Callable[[str], str]:
-        """What makes the header of many requests, which have neither a query nor a body.
+        """Returns a function that makes the header of requests with neither a query nor a body.
 
         Args:
-            method: The method of all.
-            headers: The headers of all, as for `authorization`.
-            base: How the paths of all begin; what is returned takes the rest of one.
+            method: The method of all the requests.
+            headers: The headers of all the requests, as for `authorization`.
+            base: How all paths begin; the function takes the rest of a path.
         """
         beginning = self._beginning(method, headers, 0) + base
         return lambda path: self._header(beginning + path)
 
     def _beginning(self, method: str, headers: Mapping[str, str], length: int) -> str:
-        """What is signed, up to the path."""
+        """The signed text, up to the path."""
         get = headers.get
         # Azure sorts as if they had no hyphens; with ours that makes no difference.
         form = self._forms.of(headers)
@@ -98,7 +98,7 @@ class SharedKey:
 
 
 def _canonical(query: str) -> str:
-    """The parameters of a query as they are signed: decoded, a line for each."""
+    """The parameters of a query in the form that is signed: decoded, one per line."""
     from urllib.parse import unquote  # noqa: PLC0415  (not on the way of a first load)
 
     pairs = [parameter.partition("=") for parameter in query.split("&")]
@@ -106,7 +106,7 @@ def _canonical(query: str) -> str:
 
 
 def http_date(seconds: float) -> str:
-    """A moment as HTTP dates it, whatever the locale: ``Thu, 26 Nov 2026 08:00:00 GMT``."""
+    """A time in HTTP's form, in any locale: ``Thu, 26 Nov 2026 08:00:00 GMT``."""
     at = time.gmtime(seconds)
     return (
         f"{_DAYS[at.tm_wday]}, {at.tm_mday:02} {_MONTHS[at.tm_mon - 1]} {at.tm_year} "

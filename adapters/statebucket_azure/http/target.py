@@ -1,4 +1,4 @@
-"""Where a store's container is, and what its requests are authorized by, settled without one."""
+"""Where a store's container is, and what authorizes its requests; found without a request."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Target:
         account: The account's name, or that of an emulator in its path; empty if nothing names
             it.
         endpoint: The account's endpoint.
-        access: What requests are authorized by.
+        access: What authorizes requests.
     """
 
     def __init__(self, account: str, endpoint: Endpoint, access: Access) -> None:

@@ -1,4 +1,4 @@
-"""Tokens from the services that Azure has for them: managed identities and Microsoft Entra.
+"""Tokens from Azure's token services: managed identities and Microsoft Entra.
 
 https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference
 https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from statebucket_http.wire import Reply
 
 RESOURCE = "https://storage.azure.com"
-"""What tokens are for."""
+"""The resource that tokens are for."""
 
 IMDS = "http://169.254.169.254"
 """The instance metadata service of a virtual machine."""
@@ -59,11 +59,11 @@ class TokenService:
         name: Its name, for errors.
         url: Its URL, without a query.
         deadline: Seconds that a call of the store may take.
-        transient: Statuses, beside those of failures, that another try may not meet.
+        transient: Statuses, besides those of failures, after which another try may succeed.
 
     Raises:
-        InvalidArgument: It would be reached in clear text, and is neither on this machine nor on
-            its own link.
+        InvalidArgument: The URL is plain HTTP, to a host that is neither this machine nor on its
+            own link.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class TokenService:
         transient: frozenset[int] = frozenset({408, 429}),
     ) -> None:
         parts = urlsplit(url)
-        near = is_private_link(parts.hostname or "")  # where only this machine reaches it
+        near = is_private_link(parts.hostname or "")  # if only this machine reaches it
         if not near:
             require_tls(url)
         self._name = name
@@ -95,19 +95,19 @@ class TokenService:
         return Request("GET", self._path, urlencode(values), headers)
 
     def form(self, values: Mapping[str, str]) -> Request:
-        """The request for a token in exchange for what a form holds."""
+        """The request for a token in exchange for the values of a form."""
         return Request("POST", self._path, "", {"content-type": _FORM}, urlencode(values).encode())
 
     def ask(self, request: Request) -> Token:
         """A token.
 
-        A logger may show the locals of each frame that an error comes through: what is secret of a
-        request is in that alone, whose ``repr`` shows none of it.
+        A logger may show the locals of each frame that an error passes through. So the secrets of a
+        request are only in the request object, whose ``repr`` hides them.
 
         Raises:
             InvalidCredentials: There is no token; the message shows nothing that was sent.
-            Unavailable: The service cannot be reached now, or fails; its ``outcome`` is of the
-                request for the token.
+            Unavailable: The service cannot be reached now, or fails; ``outcome`` is that of the
+                token request.
         """
         asked = time.time()
         try:
@@ -115,7 +115,7 @@ class TokenService:
         except Unavailable as error:
             raise lacking("no access token", error) from error
         finally:
-            self._service.close()  # the next token is hours away
+            self._service.close()  # the next token is needed hours later
         if reply.status in self._transient or reply.status >= _SERVER:
             raise Unavailable(
                 f"no access token: {self._name} answered {reply.status}",
@@ -131,7 +131,7 @@ class TokenService:
 
 
 def no_token(reason: str, code: str | None = None) -> InvalidCredentials:
-    """The error for credentials that give no token."""
+    """The error for credentials that return no token."""
     return InvalidCredentials(
         f"no usable credentials for Azure: {reason}; set AZURE_STORAGE_CONNECTION_STRING, or give "
         "the function a managed identity",
@@ -140,7 +140,7 @@ def no_token(reason: str, code: str | None = None) -> InvalidCredentials:
 
 
 def _refusal(name: str, reply: Reply) -> InvalidCredentials:
-    """The error for a request that was refused, with the service's code and no more of its text.
+    """The error for a refused request, with the service's code but without its text.
 
     A description may quote what was sent.
     """
@@ -156,12 +156,12 @@ def _refusal(name: str, reply: Reply) -> InvalidCredentials:
 
 
 def _said(reply: Reply) -> _Refused:
-    """What a reply that is no success says; nothing, if it is not of a service of tokens."""
+    """What an error reply says; empty if it is not from a token service."""
     return decoded(reply, _Refused) or _Refused()
 
 
 def _ends(granted: _Granted, asked: float) -> float | None:
-    """When a token ends, in seconds since the epoch; None if the reply does not say."""
+    """When a token expires, in seconds since the epoch; None if the reply does not say."""
     try:
         if granted.expires_on:
             return float(granted.expires_on)

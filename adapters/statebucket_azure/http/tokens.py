@@ -1,7 +1,7 @@
-"""Where tokens come from: the identity that the environment gives a function or a machine.
+"""Where tokens come from: the identity that the environment assigns a function or machine.
 
 The order is that of azure-identity's ``DefaultAzureCredential``. Managed identities, federated
-token files and client secrets need no package; the rest is left to azure-identity.
+token files and client secrets need no package; azure-identity handles the rest.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _SCOPE = f"{RESOURCE}/.default"
 _AUTHORITY = "https://login.microsoftonline.com"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _IMDS_PATH = "/metadata/identity/oauth2/token"
-_IMDS_STATUSES = frozenset({404, 408, 410, 429})  # it is being updated, or too many ask
+_IMDS_STATUSES = frozenset({404, 408, 410, 429})  # it is being updated, or has too many requests
 _KINDS = ("environmentcredential", "workloadidentitycredential", "managedidentitycredential")
-_PROBE = 3.0  # a third of it is how long a metadata service may take that need not be there
+_PROBE = 3.0  # a third of it for a metadata service that may not exist
 
 
 class Tokens:
-    """The source of tokens, found at the first.
+    """The source of tokens, found with the first token.
 
     Args:
         deadline: Seconds that a call of the store may take.
@@ -75,10 +75,10 @@ class Tokens:
         return self._from_sdk(f"AZURE_TOKEN_CREDENTIALS={chosen}")
 
     def _managed(self, *, alone: bool) -> Callable[[], Token]:
-        """The managed identity of this machine, as far as the environment says that there is one.
+        """The managed identity of this machine, if the environment shows that there is one.
 
         Args:
-            alone: Whether nothing else is to be tried.
+            alone: Whether to try nothing else.
         """
         environ = os.environ
         if environ.get("IDENTITY_ENDPOINT") and environ.get("IDENTITY_HEADER"):
@@ -113,10 +113,10 @@ class Tokens:
         try:
             token = _ask_imds(self._patience)
         except (InvalidCredentials, Unavailable) as error:
-            if error.outcome == "unknown":  # it took the request: it is there, and slow
+            if error.outcome == "unknown":  # it took the request, so it exists and is slow
                 self._patience = self._deadline
                 raise Unavailable(error.message) from error
-            # Networks without it may answer 404 in its place, but not as it does.
+            # Networks without it may reply 404 in its place, but in another form.
             if error.transient and error.code not in {None, "404"}:
                 raise
             if not _installed():
@@ -131,7 +131,7 @@ class Tokens:
         return self._of_sdk()
 
     def _federated(self) -> Token:
-        """A token in exchange for that of a file, as of a pod of Kubernetes."""
+        """A token in exchange for that in a file, as in a Kubernetes pod."""
         service = self._entra()
         return service.ask(service.form(_assertion()))
 
@@ -143,7 +143,7 @@ class Tokens:
         )
 
     def _entra(self) -> TokenService:
-        """Microsoft Entra, which gives a token for a proof that it is for this application."""
+        """Microsoft Entra, which returns a token for a proof of being this application."""
         environ = os.environ
         authority = environ.get("AZURE_AUTHORITY_HOST") or _AUTHORITY
         if "://" not in authority:
@@ -153,7 +153,7 @@ class Tokens:
         return TokenService("Microsoft Entra", url, self._deadline)
 
     def _from_sdk(self, what: str) -> Callable[[], Token]:
-        """Leaves a source to azure-identity."""
+        """A token from a source that azure-identity handles."""
         if not _installed():
             raise AdapterNotInstalled(
                 f"engine=http leaves {what} to azure-identity: pip install azure-identity. "
@@ -211,7 +211,7 @@ def _ask_imds(deadline: float) -> Token:
 
 
 def _client_id() -> dict[str, str]:
-    """The identity to use of those that a function or machine has; none for its own."""
+    """Which identity of a function or machine to use; none for its own."""
     named = os.environ.get("AZURE_CLIENT_ID")
     return {"client_id": named} if named else {}
 

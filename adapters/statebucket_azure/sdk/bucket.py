@@ -55,16 +55,16 @@ class AzureBucket:
         self._options = options
         self._container_name = target.container
         self._ttl_tags = options.ttl_tags
-        # It is off for accounts with a hierarchical namespace, which list folder by folder.
+        # Tags are off for accounts with a hierarchical namespace, which list folder by folder.
         self.limits = Limits(delete_batch=256, lists_in_order=options.ttl_tags)
         self._scope: dict[str, Any] = {}
         if options.encryption_scope is not None:
             self._scope["encryption_scope"] = options.encryption_scope
-        # A client of ours has no retries, and one of the caller's must not use its own.
+        # Our clients have no retries, and the caller's client must not use its own.
         self._how: dict[str, Any] = {"retry_total": 0} if target.client is not None else {}
 
     async def put(self, write: Write, condition: Version | None) -> Version:
-        """Stores a blob in one request, of any size that the service takes at once."""
+        """Stores a blob in one request, of any size that the service accepts in one."""
         creates = condition == Version.ABSENT
         only = {} if creates else matching(condition)
         tags = None
@@ -113,7 +113,7 @@ class AzureBucket:
             body = await sdk_call(download.readall())
         except BlobNotFound:
             return None
-        # Of what the reply says, the SDK leaves the whole's size; it has compared the rest.
+        # The SDK has compared everything in the reply but the blob's whole size.
         span = f"bytes {start}-{start + len(body) - 1}/"
         body = whole_part(body, start, length, span)
         return Object(_info(name, download.properties), body)
@@ -144,7 +144,7 @@ class AzureBucket:
     async def delete(self, name: str, condition: Version | None = None) -> bool:
         """Deletes a blob, and its snapshots, in one request.
 
-        A condition fails for a blob at another version, and for one that is gone.
+        A condition fails for a blob at another version, and for a missing one.
         """
         only = matching(condition)
         blob = (await self._connections.get()).blob(name)
@@ -186,7 +186,7 @@ class AzureBucket:
         )
 
     async def check(self, prefix: str) -> None:
-        """Finds out, by listing one blob, whether the container can be reached and listed."""
+        """Lists one blob, to find out whether the container can be reached and listed."""
         await self.list(prefix, after=None, limit=1)
 
     @property
@@ -204,7 +204,7 @@ class AzureBucket:
 
     @property
     def removal(self) -> Removal:
-        """Rules by index tag remove what has expired, where there are tags."""
+        """Rules by index tag remove expired blobs, if there are tags."""
         from statebucket.port.lifecycle import SWEEP_ONLY  # noqa: PLC0415  (for operators only)
         from statebucket_azure.lifecycle import REMOVAL  # noqa: PLC0415
 
@@ -216,13 +216,13 @@ class AzureBucket:
         return f"{self._container_name}/"
 
     async def read_lifecycle(self) -> UnreadableRules:
-        """The rules are the storage account's, out of sight of those who use its blobs."""
+        """The rules belong to the storage account, and the blobs' API does not show them."""
         from statebucket_azure.lifecycle import UNREADABLE  # noqa: PLC0415  (for operators only)
 
         return UNREADABLE
 
     async def write_lifecycle(self, rules: Sequence[Rule], found: Lifecycle) -> None:  # noqa: ARG002
-        """Not here, for the same reason."""
+        """Unsupported, for the same reason."""
         raise UnsupportedOperation(
             "lifecycle rules belong to the storage account: write them with Terraform or the CLI"
         )
@@ -249,7 +249,7 @@ async def _delete_batch(
 ) -> list[Deletion]:
     raw: list[PipelineResponse[Any, Any]] = []
     try:
-        # What this returns would be read with the SDK's parser, which takes ten times as long.
+        # The SDK's parser would take ten times as long to read what this returns.
         await container.delete_blobs(
             *names,
             delete_snapshots="include",
@@ -259,5 +259,5 @@ async def _delete_batch(
         )
         reply = raw[-1].http_response
         return deletions_of(reply.content_type or "", reply.body(), names)
-    except (ValueError, AttributeError, HTTPException) as error:  # no multipart reply
+    except (ValueError, AttributeError, HTTPException) as error:  # not a multipart reply
         raise malformed(writes=True) from error

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from statebucket_azure.sdk.target import Target
 
-_LARGEST_PUT = 5000 * 2**20  # the most that the service takes in one request
-_KEPT_CLIENTS = 256  # BlobClients; each takes 32 kB, and 0.1 ms to make
+_LARGEST_PUT = 5000 * 2**20  # the most that the service accepts in one request
+_KEPT_CLIENTS = 256  # BlobClients; each takes 32 kB of memory and 0.1 ms
 
 
 class Connection:
@@ -24,7 +24,7 @@ class Connection:
 
     Attributes:
         container: The container's client.
-        blob: The client of a blob, by name; the last ones used are kept.
+        blob: The client of a blob, by name; the most recently used ones are kept.
     """
 
     container: ContainerClient
@@ -59,6 +59,6 @@ class Connection:
             transport=transport,
             retry_policy=SendOnce(),
             permit_redirects=False,
-            # Blocks staged by two writers of one blob mix, since the SDK numbers them alike.
+            # Blocks staged by two writers of one blob would mix: the SDK gives them the same ids.
             max_single_put_size=_LARGEST_PUT,
         )

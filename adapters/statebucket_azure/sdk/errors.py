@@ -1,4 +1,4 @@
-"""The SDK's errors as those of statebucket."""
+"""Translates the SDK's errors to those of statebucket."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _PROXY_LOGIN = 407
 
 
 async def sdk_call(request: Awaitable[T], *, writes: bool = False) -> T:
-    """The result of a call of the SDK's, with its errors translated.
+    """The result of an SDK call, with its errors translated.
 
     Args:
         request: The SDK's coroutine.
-        writes: Whether the request changes something, so that without a response its outcome is
-            open.
+        writes: Whether the request changes something, so that its outcome is unknown without a
+            response.
     """
     try:
         return await request
@@ -58,11 +58,11 @@ def failure_of(
     reply: Any,  # noqa: ANN401  (the SDK has unrelated classes of replies)
     error: AzureError | None = None,
 ) -> StateBucketError:
-    """What a reply means that is no success, as an error.
+    """The error for a reply that is not a success.
 
     Args:
         reply: The service's reply.
-        error: What the SDK made of it, for the cause.
+        error: The SDK's error, for the cause.
     """
     request = reply.request
     failure = refusal(
@@ -71,7 +71,7 @@ def failure_of(
         writes=request.method not in READS,
         tags="x-ms-tags" in request.headers,
     )
-    if not isinstance(failure, BlobNotFound):  # which is an answer, not a failure
+    if not isinstance(failure, BlobNotFound):  # a reply, not a failure
         chained(failure, error or HttpResponseError(response=reply))
     return failure
 
@@ -120,11 +120,11 @@ def _translated(error: AzureError, *, writes: bool) -> StateBucketError:
     if isinstance(error, ClientAuthenticationError):
         hint = HINTS[InvalidCredentials]
         return chained(InvalidCredentials(f"the request could not be signed: {hint}"), error)
-    return connection_failure(error, None, writes=writes)  # of a client of the caller's
+    return connection_failure(error, None, writes=writes)  # from the caller's client
 
 
 def _reason(error: BaseException) -> str:
-    """The text of an error, unless it may hold a secret: one of aiohttp may quote a signed URL."""
+    """The text of an error, unless it may have a secret: aiohttp's may quote a signed URL."""
     text = str(error)
     if isinstance(error, aiohttp.ClientResponseError):
         text = f"{error.status}, {error.message}"

@@ -24,12 +24,12 @@ T = TypeVar("T")
 async def examine(
     container: ContainerClient, prefix: str, how: dict[str, Any], *, tags: bool
 ) -> Sequence[Finding]:
-    """Looks at identity, rights, versions, soft delete, access and the clock: 5 requests.
+    """Checks identity, rights, versions, soft delete, access and the clock: 5 requests.
 
     Args:
         container: The container's client.
         prefix: Where to list.
-        how: What each request takes besides.
+        how: Further arguments of each request.
         tags: Whether the store writes index tags.
     """
     service = container._get_blob_service_client()  # noqa: SLF001  (the public way up is a new one)
@@ -59,12 +59,12 @@ async def examine(
     )
     replies = Replies(account, settings, described, listed, blobs, date=dates[0] if dates else None)
     name, of = container.account_name or "", container.container_name
-    may_all = hasattr(container.credential, "account_key")  # whose finding says so
+    may_all = hasattr(container.credential, "account_key")  # its finding says so
     return [*who, *findings_of(name, of, replies, tags=tags, may_all=may_all)]
 
 
 async def _told(request: Awaitable[Any], read: Callable[[Any], T]) -> T | StateBucketError:
-    """What the answer says, or the error that stands for it."""
+    """The content of the reply, or the error in its place."""
     try:
         return read(await sdk_call(request))
     except StateBucketError as error:

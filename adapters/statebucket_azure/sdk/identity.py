@@ -1,4 +1,4 @@
-"""Whose the SDK's credential is, for ``statebucket doctor``."""
+"""The owner of the SDK's credential, for ``statebucket doctor``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def identity(credential: Any, url: str, *, tags: bool) -> list[Finding]:  
     """A credential's owner and rights, as far as it shows them: at most 1 request, for a token.
 
     Args:
-        credential: The container client's.
+        credential: The container client's credential.
         url: The client's URL, which a SAS may be part of.
         tags: Whether the store writes index tags.
     """

@@ -1,4 +1,4 @@
-"""Listings, a page for each request."""
+"""Listings, one page per request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from statebucket.errors import Unavailable
     from statebucket.port.bucket import Page, PrefixPage
 
-# What reading a page raises that is not the page that was requested.
+# What reading a wrong page may raise.
 _UNREADABLE = (AttributeError, KeyError, TypeError, ValueError, StopAsyncIteration)
 
 
@@ -34,8 +34,8 @@ async def objects(
 ) -> Page:
     """One page of blobs with their metadata.
 
-    The SDK reads names only, and the rest is read from the reply that it has parsed: to turn
-    1,000 entries into its own models, dates and all, takes it 200 ms, this 16.
+    The SDK reads only names; the rest is read from the reply that it has parsed. Turning 1,000
+    entries into its own models, dates included, takes the SDK 200 ms; this takes 16.
     """
     replies: list[PipelineResponse[Any, Any]] = []
     if start_after is not None:
@@ -79,14 +79,14 @@ async def prefixes(
 def _beginning(how: dict[str, Any], start: str) -> dict[str, Any]:
     """The options of a listing that begins with a name.
 
-    A parameter of the request, since older releases of the SDK have no keyword for it. An older
-    version of the service, which does not know it, lists from the beginning.
+    It is a parameter of the request, since older releases of the SDK have no keyword for it. Older
+    versions of the service do not know it, and list from the beginning.
     """
     return {**how, "params": {"startFrom": start}}
 
 
 def _malformed(error: Exception) -> Unavailable:
-    """The error for a page that is not the one requested, in words that a caller can use."""
+    """The error for a page other than the one requested, in words that a caller can use."""
     return malformed(excerpt(error) if isinstance(error, ValueError) else "not a listing")
 
 

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 class AzureOptions(BlobOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The options of every engine, and a client of the caller's.
+    """The options of every engine, and the caller's client.
 
     Attributes:
-        client: A ``ContainerClient`` or ``BlobServiceClient`` (of ``azure.storage.blob.aio``) of
-            the caller's, bound to the caller's event loop and never closed here. Its transport and
-            time-outs are the caller's, and it may repeat reads by itself.
+        client: The caller's ``ContainerClient`` or ``BlobServiceClient`` (of
+            ``azure.storage.blob.aio``), bound to the caller's event loop and never closed here. Its
+            transport and time-outs are the caller's, and it may repeat reads by itself.
     """
 
     client: Any = None

@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 
 class Target:
-    """A container and the credentials for it, settled without a request.
+    """A container and the credentials for it, found without a request.
 
     Args:
         container: The container's name.
         options: The options.
-        location: The store's URL, read.
+        location: The store's URL, parsed.
 
     Attributes:
         account: The account's name; None if nothing names it.
 
     Raises:
         InvalidURL: There is no account, or two that differ.
-        InvalidArgument: An option or the connection string is not what it may be, or credentials
-            would be sent in clear text.
+        InvalidArgument: An option or the connection string is not valid, or credentials would be
+            sent in clear text.
         InvalidCredentials: There are no credentials to try.
     """
 
@@ -43,7 +43,7 @@ class Target:
         self._options = options
         self._location = location
         self.max_in_flight = location.max_in_flight
-        # Seconds without a byte: late enough for a slow service, early enough for another try.
+        # Seconds without a byte: long enough for a slow service, short enough for another try.
         self.idle = idle_limit(location.deadline)
         self.client = None if options.client is None else _callers(options.client, container)
         self.credential = options.credential
@@ -88,10 +88,10 @@ class Target:
             _check_clear_text(client, options)
 
     def beside(self, container: str) -> Target:
-        """Another container of the account, by the same options.
+        """Another container of the account, with the same options.
 
         Raises:
-            InvalidArgument: The caller's client is one of a single container.
+            InvalidArgument: The caller's client is for a single container.
         """
         return Target(container, self._options, self._location)
 

@@ -1,4 +1,4 @@
-"""What the SDK's clients send their requests through."""
+"""The transport of the SDK's clients."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
 _OK = 200
 _KEPT_PROXIES = 32  # endpoints and token services
 _PROXY_AUTHORIZATION = "Proxy-Authorization"
-_LARGE_BODY = 2**20  # above it, aiohttp warns of a body that it would write at one go
+_LARGE_BODY = 2**20  # above it, aiohttp warns of a body that it would write in one go
 _REQUEST_ID = "x-ms-client-request-id"  # the service repeats it in its response
 
 
 class Transport(AioHttpTransport):  # type: ignore[misc]  # loaded lazily: no type
-    """The SDK's transport, on sessions of our own.
+    """The SDK's transport, on our own sessions.
 
-    Replies are read whole in here, because the SDK repeats a download whose body breaks off when
-    it is read later.
+    It reads replies whole, because the SDK would repeat a download whose body breaks off while it
+    is read later.
 
-    A process that was frozen wakes up to connections that are dead. Once one has failed,
-    the others are not tried one after the other, each until its time-out: what comes next goes
-    through a new session. The old one is closed when its last request has ended. A request that is
-    cut off at its caller's deadline, long before a time-out, may have been on a dead one, too.
+    After a process was frozen, its connections are dead. Once one has failed, the others are not
+    tried one after the other, each until its time-out: later requests use a new session. The old
+    one is closed when its last request has ended. A request that is cut off at its caller's
+    deadline, long before a time-out, may have been on a dead connection, too.
 
     Args:
         connections: The most connections of a session.
@@ -54,7 +54,7 @@ class Transport(AioHttpTransport):  # type: ignore[misc]  # loaded lazily: no ty
     session: aiohttp.ClientSession
 
     def __init__(self, connections: int, idle: float) -> None:
-        # aiohttp would look for a proxy in a thread at each request, and into ~/.netrc.
+        # aiohttp would look up a proxy in a thread on each request, and read ~/.netrc.
         self._proxy = lru_cache(_KEPT_PROXIES)(proxy_for)
         self._connections = connections
         self._closed = False
@@ -72,8 +72,8 @@ class Transport(AioHttpTransport):  # type: ignore[misc]  # loaded lazily: no ty
 
         Raises:
             InvalidArgument: The environment names a proxy that is not one; nothing was sent.
-            InvalidCredentials: The account's name or the token holds what no header does; nothing
-                was sent.
+            InvalidCredentials: The account's name or the token has a character that no header can
+                have; nothing was sent.
         """
         authorization = request.headers.get("Authorization", "")
         if not (authorization.isascii() and authorization.isprintable()):
@@ -82,7 +82,7 @@ class Transport(AioHttpTransport):  # type: ignore[misc]  # loaded lazily: no ty
                 "character"
             )
         self._through_proxy(request, config)
-        if self.session.closed:  # by `close`, under a call that goes on
+        if self.session.closed:  # by `close`, while a call is in flight
             self.session = self._new_session()
         session = self.session
         self._in_flight[session] += 1
@@ -103,13 +103,13 @@ class Transport(AioHttpTransport):  # type: ignore[misc]  # loaded lazily: no ty
         return reply
 
     async def close(self) -> None:
-        """Closes all sessions; those of calls that go on are closed with the last of them."""
+        """Closes all sessions; those with calls in flight are closed with the last of these."""
         self._closed = True
         for session in {self.session, *self._in_flight}:
             await session.close()
 
     def _through_proxy(self, request: Any, config: dict[str, Any]) -> None:  # noqa: ANN401
-        """Adds the environment's proxy for a request, its password apart from its URL."""
+        """Adds the environment's proxy to a request, with the password separate from the URL."""
         url = urlsplit(request.url)
         proxy = self._proxy(f"{url.scheme}://{url.netloc}")
         if proxy is None:
@@ -130,14 +130,14 @@ class Transport(AioHttpTransport):  # type: ignore[misc]  # loaded lazily: no ty
             request_class=_Request,
             trust_env=False,
         )
-        # aiohttp repeats an idempotent request on a dropped connection, unseen, and offers no
-        # other way to turn that off: a reply to the repetition is no answer to what we sent.
+        # aiohttp silently repeats an idempotent request on a dropped connection, and has no
+        # other switch for that: a reply to the repetition does not answer our request.
         session._retry_connection = False  # noqa: SLF001
         return session
 
 
 class _Resolver(ThreadedResolver):
-    """Resolves names also while the interpreter shuts down, when threads take no more work."""
+    """Resolves names even at interpreter shutdown, when threads accept no more work."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -161,7 +161,7 @@ class _Resolver(ThreadedResolver):
 
 
 class _Request(aiohttp.ClientRequest):
-    """Notes when a request begins to be sent, its connection being there."""
+    """Records when sending a request begins, once it has a connection."""
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         """Sends it."""
@@ -173,7 +173,7 @@ class _Request(aiohttp.ClientRequest):
 class _Sending:
     """Whether a request may have reached the service."""
 
-    # Where aiohttp has another way to send, nothing is known, and each may have.
+    # If aiohttp sends in another way, nothing is known, and every request may have been sent.
     started = not hasattr(aiohttp.ClientRequest, "send")
 
 
@@ -181,28 +181,28 @@ _sending: ContextVar[_Sending] = ContextVar("sending")
 
 
 class SendOnce(AsyncHTTPPolicy[Any, Any]):
-    """Takes the place of the SDK's retries, and sends each request once.
+    """Replaces the SDK's retries, and sends each request once.
 
-    A download is sent without the range that the SDK puts in, and its reply made to look like that
-    of the range: so an empty blob takes one request instead of two, and a large one is read
-    at one version.
+    A download is sent without the range that the SDK adds, and its reply is made to look like one
+    for the range. So an empty blob takes one request instead of two, and a large one is read at a
+    single version.
     """
 
     async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """Sends a request through the rest of the pipeline."""
         location_mode = request.context.options.pop("location_mode", None)
-        # These are meant for the SDK's own retries; the second page of a pager brings the last one.
+        # These are for the SDK's own retries; a pager's second page has the last one.
         request.context.options.pop("hosts", None)
         request.context.options.pop("retry_to_secondary", None)
         sent = request.http_request
         whole = sent.method == "GET" and sent.headers.pop("x-ms-range", None) is not None
         if isinstance(sent.data, bytes) and len(sent.data) > _LARGE_BODY:
-            # Written in parts, and again from its start if the token is refreshed.
+            # Written in parts, and from the start again if the token is refreshed.
             sent.data = aiohttp.BytesIOPayload(BytesIO(sent.data))
         response = await self._once(request)
         reply = response.http_response
         if reply.status_code >= ERRORS:
-            # Out of the SDK's hands, which raise a TypeError for an error without a message.
+            # Before the SDK, which raises a TypeError for an error without a message.
             raise failure_of(reply)
         if whole:
             if reply.status_code != _OK:

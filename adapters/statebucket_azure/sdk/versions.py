@@ -16,7 +16,7 @@ def matching(version: Version | None) -> dict[str, Any]:
     """The SDK's arguments for a request on one version only.
 
     Raises:
-        PreconditionFailed: The version is no ETag, so that no blob is at it.
+        PreconditionFailed: The version is not an ETag, so no blob has it.
     """
     if version is None:
         return {}

@@ -26,7 +26,7 @@ class Credentials:
     """The source of tokens, found at the first token.
 
     Args:
-        given: Credentials of google-auth's, of the caller's; None to look for some.
+        given: The caller's google-auth credentials; None to look for some.
         deadline: Seconds that a call of the store may take.
     """
 
@@ -73,7 +73,7 @@ class Credentials:
         return from_file(str(path), self._deadline)
 
     async def identity(self) -> Finding:
-        """Whose the tokens are, once there was one."""
+        """The owner of the tokens, once there has been one."""
         from asyncio import to_thread  # noqa: PLC0415  (for the doctor only)
 
         from statebucket_gcs import identities  # noqa: PLC0415

@@ -34,14 +34,14 @@ _PATIENCE = 30.0
 _MAX_REPLY = 1024 * 1024
 _TRANSIENT = frozenset({408, 429})
 _SERVER = 500
-_MALFORMED = (AttributeError, LookupError, TypeError, ValueError)  # of JSON of another form
+_MALFORMED = (AttributeError, LookupError, TypeError, ValueError)  # raised for other JSON
 
 
 class GoogleAuth:
-    """Credentials of google-auth's. Its calls block.
+    """Credentials of google-auth. Their calls block.
 
     Args:
-        credentials: Them.
+        credentials: The credentials.
         deadline: Seconds that a call of the store may take.
     """
 
@@ -52,12 +52,12 @@ class GoogleAuth:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What requests have besides the token: which project is billed, where that is another."""
+        """The headers besides the token: the project to bill, if it is another one."""
         project = getattr(self.credentials, "quota_project_id", None)
         return {"x-goog-user-project": str(project)} if project else {}
 
     def token(self) -> Token:
-        """A token that was not given before.
+        """A new token.
 
         Raises:
             InvalidCredentials: There is no token, or the identity is refused.
@@ -87,7 +87,7 @@ class GoogleAuth:
         raise failure from cause
 
     def _held(self) -> Token | None:
-        """The token that the credentials have now."""
+        """The current token of the credentials."""
         value, expiry = self.credentials.token, getattr(self.credentials, "expiry", None)
         if not value:
             return None
@@ -104,9 +104,9 @@ def from_file(path: str, deadline: float) -> GoogleAuth:
     """
     try:
         with warnings.catch_warnings():
-            # It warns of files from others; this one is the environment's.
+            # It warns about files from others; this one comes from the environment.
             warnings.simplefilter("ignore")
-            # Without scopes, for which it would look up the project of a federation.
+            # Without scopes: with them it would look up the project of a federation.
             credentials, _ = load_credentials_from_file(path, request=_Sender(deadline))  # type: ignore[no-untyped-call]
             credentials = with_scopes_if_required(credentials, [SCOPE])  # type: ignore[no-untyped-call]
     except GoogleAuthError as error:
@@ -119,12 +119,12 @@ def from_file(path: str, deadline: float) -> GoogleAuth:
 
 
 def malformed() -> InvalidCredentials:
-    """The error for a file that holds no credentials."""
+    """The error for a file without credentials."""
     return InvalidCredentials(f"no usable credentials: the credentials file is malformed ({HINT})")
 
 
 class _Response(NamedTuple):
-    """As google-auth reads it."""
+    """A reply in the form that google-auth reads."""
 
     status: int
     headers: Mapping[str, str]
@@ -146,7 +146,7 @@ class _Sender:
         timeout: object = None,  # noqa: ARG002  (google-auth's)
         **_: object,
     ) -> _Response:
-        """Sends a request; over plain HTTP only where it does not leave this machine's link."""
+        """Sends a request; over plain HTTP only if it does not leave this machine's link."""
         parts = urlsplit(url)
         private = is_private_link(parts.hostname or "") or parts.hostname in HOSTS
         if not private:
@@ -165,7 +165,7 @@ class _Sender:
         )
         request = Request(method, parts.path or "/", parts.query, {}, data)
         for name in ("content-length", "user-agent"):
-            sent.pop(name, None)  # the transport's own
+            sent.pop(name, None)  # the transport adds its own
         try:
             reply = step(transport.send(endpoint, request, {"host": endpoint.host, **sent}))
         except StateBucketError as error:

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from statebucket_http.wire import Reply
 
 HOSTS = frozenset({"metadata.google.internal", "metadata"})
-"""The names under which machines have it."""
+"""The names that machines have for it."""
 
 _HOST_VARIABLES = ("GCE_METADATA_HOST", "GCE_METADATA_ROOT")
 _ADDRESS = "169.254.169.254"
-# Where there is one: in Cloud Run and its functions, App Engine, and on Google's machines.
+# There is one in Cloud Run and its functions, in App Engine, and on Google's machines.
 _GOOGLES = ("K_SERVICE", "CLOUD_RUN_JOB", "FUNCTION_TARGET", "GAE_ENV")
 _PRODUCT = "/sys/class/dmi/id/product_name"
 _ACCOUNT = "/computeMetadata/v1/instance/service-accounts/default"
@@ -49,8 +49,8 @@ class _Granted(Confidential, frozen=True):
 class MetadataServer:
     """The metadata server of this machine. Its calls block.
 
-    It is asked over plain HTTP: nothing secret is sent, and what is answered does not leave the
-    machine's own link. No proxy of the environment is used.
+    Requests use plain HTTP: nothing secret is sent, and replies do not leave the machine's own
+    link. The environment's proxies are not used.
 
     Args:
         deadline: Seconds that a call of the store may take.
@@ -69,7 +69,7 @@ class MetadataServer:
         """A token of the service account of this machine.
 
         Raises:
-            InvalidCredentials: There is no metadata server, or it gives none.
+            InvalidCredentials: There is no metadata server, or it has no token.
             Unavailable: It cannot be reached now, or fails.
         """
         asked = time.time()
@@ -98,7 +98,7 @@ class MetadataServer:
                 raise lacking("no access token", error) from error
             raise _none(error.message) from error
         finally:
-            self._service.close()  # the next token is most of an hour away
+            self._service.close()  # the next token is needed most of an hour later
         status = reply.status
         if status in {_TOO_MANY, _TIMEOUT} or status >= _SERVER:
             raise Unavailable(
@@ -121,7 +121,7 @@ def _none(reason: str, code: str | None = None) -> InvalidCredentials:
 
 
 def _on_google() -> bool:
-    """Whether this is known to be a machine of Google's, whose metadata server is only late."""
+    """Whether this is known to be a Google machine, so that its metadata server is only slow."""
     if any(os.environ.get(name) for name in _GOOGLES):
         return True
     with suppress(OSError), open(_PRODUCT, encoding="ascii", errors="replace") as file:  # noqa: PTH123  (pathlib costs 5 ms)

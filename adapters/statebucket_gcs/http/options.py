@@ -15,7 +15,7 @@ class HTTPOptions(BucketOptions, frozen=True, kw_only=True, forbid_unknown_field
     """The options of every engine, and where the credentials come from.
 
     Attributes:
-        credentials: Credentials of google-auth's, of the caller's making; used as they are.
+        credentials: The caller's google-auth credentials, used unchanged.
     """
 
     credentials: Any = None

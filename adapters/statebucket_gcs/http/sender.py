@@ -74,8 +74,8 @@ class HTTPSender:
     ) -> Answer:
         """See `statebucket_gcs.sender.Sender.send`.
 
-        A token that the service refuses may have been revoked before its end: then the request,
-        which has done nothing, is sent once more with another.
+        A token that the service refuses may have been revoked before it expired. The request has
+        done nothing then, and is sent once more with another token.
         """
         first, *more = body or (b"",)
         request = Request(method, path, query, headers, first, more)
@@ -109,7 +109,7 @@ class HTTPSender:
         return Answer(reply.status, reply.headers, reply.body, writes, reply.framed)
 
     def _ready(self) -> Transport:
-        """The transport, made with the first request: what it trusts is the environment's then."""
+        """The transport, made with the first request, with the environment's trust at that time."""
         if self._transport is None:
             self._transport = Transport(
                 "Cloud Storage",

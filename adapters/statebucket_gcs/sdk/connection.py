@@ -1,9 +1,9 @@
 """Requests to Cloud Storage through the SDK's own authorised session.
 
 The SDK's methods would add a second request for metadata, a background request for each bucket
-and a date parse for each listed object, so the requests are put together here. Credentials, token
-refresh, endpoint and TLS stay the SDK's. One thread at a time requests a token, once a try; but
-from a metadata server, or with a client's certificate, the SDK repeats the request as it sees fit.
+and a date parse for each listed object, so the requests are built here. Credentials, token refresh,
+endpoint and TLS stay with the SDK. One thread at a time requests a token, once per try; but with a
+metadata server or a client certificate the SDK repeats that request as it sees fit.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Connections:
     """A connection for each process, for any number of event loops and threads.
 
     Args:
-        options: How to make the SDK's client, or one of the caller's.
+        options: How to make the SDK's client, or the caller's client.
         deadline: Seconds that a call may take.
         max_in_flight: The most requests at one time, from one event loop.
 
@@ -58,7 +58,7 @@ class Connections:
             Link(options.client, insecure=options.insecure_endpoint)
         self._options = options
         self._deadline = deadline
-        # As many again for threads that a hung call holds.
+        # Twice as many, since hung calls keep their threads.
         self._threads = 2 * max_in_flight
         # By process: threads do not survive a fork, and sockets must not be shared after one.
         self._by_pid: dict[int, Connection] = {}
@@ -79,11 +79,11 @@ class Connections:
                 lambda: connection.send(method, path, query=query, headers=headers, body=body)
             )
         except asyncio.CancelledError:
-            connection.forget_idle()  # the deadline may come long before a dead one's time-out
+            connection.forget_idle()  # the deadline may come long before a time-out
             raise
 
     async def identity(self) -> Finding:
-        """See `statebucket_gcs.sender.Sender.identity`; known once a request was sent."""
+        """See `statebucket_gcs.sender.Sender.identity`; known once a request has been sent."""
         credentials = self._current().credentials
         return (
             ANONYMOUS if isinstance(credentials, AnonymousCredentials) else identity_of(credentials)
@@ -91,13 +91,13 @@ class Connections:
 
     @property
     def held_threads(self) -> int:
-        """How many threads are held by calls whose callers have gone at their deadline."""
+        """How many threads are held by calls whose callers have left at their deadline."""
         return self._current().threads.held
 
     def _current(self) -> Connection:
         """This process's connection."""
         pid = os.getpid()
-        # No lock: one that is held while the process forks would stay locked in the child.
+        # No lock: if held while the process forks, it would stay locked in the child.
         return self._by_pid.get(pid) or self._by_pid.setdefault(
             pid,
             Connection(self._options, self._deadline, self._threads, forked=bool(self._by_pid)),
@@ -111,13 +111,13 @@ class Connections:
 
 
 class Connection:
-    """A client of the SDK's, and the threads that it runs in.
+    """An SDK client, and the threads that it runs in.
 
     Args:
-        options: How to make the client, or one of the caller's.
-        deadline: Seconds that a call may take, unless the call has a deadline of its own.
+        options: How to make the client, or the caller's client.
+        deadline: Seconds that a call may take, unless the call has its own deadline.
         threads: The most threads.
-        forked: Whether a parent process may have used a client of the caller's.
+        forked: Whether a parent process may have used the caller's client.
     """
 
     def __init__(self, options: SDKOptions, deadline: float, threads: int, *, forked: bool) -> None:
@@ -137,7 +137,7 @@ class Connection:
         headers: Mapping[str, str],
         body: Sequence[bytes],
     ) -> Answer:
-        """Sends one request and reads the answer; see `Connections.send`. Blocks."""
+        """Sends one request and reads the reply; see `Connections.send`. Blocks."""
         link = self._ready()
         writes = method != "GET"
         data = _Body(body, self.threads) if body else None
@@ -151,7 +151,7 @@ class Connection:
                 timeout=(self._idle, self._idle),
                 stream=True,
                 hooks={"response": _read_refusal},
-                allow_redirects=False,  # credentials go nowhere else
+                allow_redirects=False,  # credentials must go nowhere else
                 auth=keep_authorization,
             )
             with response:
@@ -168,14 +168,14 @@ class Connection:
             sent = data is None or data.begun
             failure = failure_of(error, link.base, writes=writes, sent=sent)
             cause = cause_of(error)
-        except Unavailable as error:  # the caller has gone
+        except Unavailable as error:  # the caller has left
             error.outcome = "unknown" if writes else "none"
             raise
         # Outside the handler, so that an error left out as the cause is not its context either.
         raise failure from cause
 
     def _ready(self) -> Link:
-        """A client with a valid token; whatever fails here fails before the request is sent."""
+        """A client with a valid token; a failure here comes before the request is sent."""
         try:
             link = self._link or self._open()
             if self._options.client is None:
@@ -198,7 +198,7 @@ class Connection:
             self._link.client.close()
 
     def _open(self) -> Link:
-        """Makes the client, in a thread: its credentials may be a request away."""
+        """Makes the client, in a thread: its credentials may take a request."""
         with self._lock:
             self.threads.check("the credentials were not loaded")
             if self._link is None:
@@ -211,7 +211,7 @@ class Connection:
             return self._link
 
     def _authorize(self, link: Link) -> None:
-        """Makes sure of a token; one thread requests it, and the others wait for that one."""
+        """Ensures that there is a token; one thread requests it, and the others wait."""
         credentials = link.client._credentials  # noqa: SLF001  (as below)
         if credentials.valid:
             return
@@ -221,17 +221,17 @@ class Connection:
                 credentials.refresh(partial(link.http._auth_request, timeout=self._idle))  # noqa: SLF001
 
     def forget_idle(self) -> None:
-        """Closes idle connections: where one was lost, as in a thawed process, others are too."""
+        """Closes idle connections: if one is lost, as in a thawed process, the others are, too."""
         if self._link is not None and self._options.client is None:
             self._link.http.close()  # those in use are not touched, and new ones can be made
 
 
 class _Body:
-    """A body that is sent in pieces, so that the socket's timeout is for each piece.
+    """A body that is sent in pieces, so that the socket's timeout applies to each piece.
 
     Attributes:
-        begun: Whether any of it may have been sent. Before that, the service cannot have done what
-            a request with a body asks for.
+        begun: Whether any of it may have been sent. Before that, the service cannot have carried
+            out a request with a body.
     """
 
     def __init__(self, parts: Sequence[bytes], threads: Threads) -> None:
@@ -252,7 +252,7 @@ class _Body:
 
 
 def _read(response: Response, threads: Threads) -> bytes:
-    """Reads a body as it comes, so that one that drips in ends with its caller."""
+    """Reads a body as it arrives, so that a slow one ends when its caller leaves."""
     if response.status_code == HTTPStatus.UNAUTHORIZED:
         return response.content
     pieces = []
@@ -263,6 +263,6 @@ def _read(response: Response, threads: Threads) -> bytes:
 
 
 def _read_refusal(response: Response, **_: object) -> None:
-    """Frees the connection of a 401, which the session forgets when it refreshes the token."""
+    """Frees the connection of a 401; the session does not when it refreshes the token."""
     if response.status_code == HTTPStatus.UNAUTHORIZED:
         response.content  # noqa: B018  (a property that reads)

@@ -1,4 +1,4 @@
-"""From what the SDK's session raises to the errors of statebucket."""
+"""Translates the errors of the SDK's session to those of statebucket."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CONNECTION_ERRORS = (OSError, urllib3.exceptions.HTTPError, GoogleAuthError)
-"""What a request through the SDK's session may raise; `requests`' errors are `OSError`."""
+"""What a request through the SDK's session may raise; errors of `requests` are `OSError`."""
 
 
 def failure_of(
     error: BaseException, base: str | None, *, writes: bool, sent: bool
 ) -> StateBucketError:
-    """The error for a request that got no answer.
+    """The error for a request without a reply.
 
     Args:
         error: What the SDK's session raised.
@@ -73,7 +73,7 @@ _MALFORMED = (
     requests.exceptions.MissingSchema,
     urllib3.exceptions.LocationValueError,
 )
-"""What is wrong with the request itself, or with the proxy that it would go through."""
+"""What is wrong with the request itself, or with its proxy."""
 
 _UNSENT = (
     requests.exceptions.ConnectTimeout,
@@ -83,13 +83,13 @@ _UNSENT = (
 )
 """Errors of connecting, which come before the request is sent."""
 
-_TUNNEL = "Tunnel connection failed"  # what a proxy refused
+_TUNNEL = "Tunnel connection failed"  # a proxy refused it
 
 
 def cause_of(error: BaseException) -> BaseException | None:
-    """The error as the cause of ours, where its text holds no secret.
+    """The error as the cause of ours, if its text contains no secret.
 
-    An error about a URL may hold a proxy's password; see also `statebucket_gcs.auth_errors`.
+    An error about a URL may contain a proxy's password; see also `statebucket_gcs.auth_errors`.
     """
     if isinstance(error, GoogleAuthError):
         return auth_errors.cause_of(error)
@@ -97,7 +97,7 @@ def cause_of(error: BaseException) -> BaseException | None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and what it wraps; `requests` and urllib3 keep that in three different places."""
+    """An error and those it wraps; `requests` and urllib3 keep these in three different places."""
     following: object = error
     seen: set[int] = set()
     while isinstance(following, BaseException) and id(following) not in seen:

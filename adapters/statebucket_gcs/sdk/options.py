@@ -17,7 +17,7 @@ class SDKOptions(BucketOptions, frozen=True, kw_only=True, forbid_unknown_fields
     """The options of every engine, and a client.
 
     Attributes:
-        client: A ``google.cloud.storage.Client`` of the caller's, used as it is and never closed.
+        client: The caller's ``google.cloud.storage.Client``, used unchanged and never closed.
     """
 
     client: Any = None

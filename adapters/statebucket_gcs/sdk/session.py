@@ -27,7 +27,7 @@ _TRANSIENT = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 
 
 class Link:
-    """What a request needs of a client of the SDK's.
+    """What a request needs of an SDK client.
 
     Attributes:
         client: The client.
@@ -40,7 +40,7 @@ class Link:
         insecure: Whether credentials may be sent in clear text to another machine.
 
     Raises:
-        InvalidArgument: They would be, and must not.
+        InvalidArgument: They would be, and may not.
     """
 
     def __init__(self, client: Any, *, insecure: bool) -> None:  # noqa: ANN401  (the SDK is untyped)
@@ -52,28 +52,28 @@ class Link:
             require_tls(self.base, insecure=insecure)
         self.headers = {
             **{name.lower(): value for name, value in sdk.extra_headers.items()},
-            # The service compresses listings only where both headers say gzip.
+            # The service compresses listings only if both headers say gzip.
             "user-agent": f"statebucket {sdk.user_agent.strip()} (gzip)",
             "accept-encoding": "gzip",
         }
 
 
 def base_of(client: Any) -> str:  # noqa: ANN401  (the SDK is untyped)
-    """The URL that a client of the SDK's sends its requests to."""
+    """The URL that an SDK client sends its requests to."""
     base: str = client._connection.get_api_base_url_for_mtls().rstrip("/")  # noqa: SLF001  (as above)
-    # In STORAGE_EMULATOR_HOST other languages' SDKs want no scheme.
+    # Other languages' SDKs take STORAGE_EMULATOR_HOST without a scheme.
     return base if "://" in base else f"http://{base}"
 
 
 def connect(options: SDKOptions, connections: int) -> Any:  # noqa: ANN401  (the SDK is untyped)
-    """Makes a client of the SDK's; its credentials may be a request away.
+    """Makes an SDK client; its credentials may take a request.
 
     Args:
         options: The adapter's options.
         connections: The most connections to keep.
 
     Raises:
-        InvalidArgument: The environment names a proxy or a file of certificates that cannot be one.
+        InvalidArgument: The environment names an invalid proxy or file of certificates.
         InvalidCredentials: The file of credentials is not one.
     """
     endpoint = options.endpoint_url
@@ -84,7 +84,7 @@ def connect(options: SDKOptions, connections: int) -> Any:  # noqa: ANN401  (the
             credentials=AnonymousCredentials() if options.anonymous else None,  # type: ignore[no-untyped-call]
             client_options={"api_endpoint": endpoint.rstrip("/")} if endpoint else None,
         )
-    except (AttributeError, TypeError, ValueError, LookupError) as error:  # of JSON of another form
+    except (AttributeError, TypeError, ValueError, LookupError) as error:  # raised for other JSON
         raise InvalidCredentials(
             f"no usable credentials: the credentials file is malformed ({HINT})"
         ) from error
@@ -109,7 +109,7 @@ def keep_authorization(request: PreparedRequest) -> PreparedRequest:
 
 
 class _TokenSession(Session):
-    """Sends requests for tokens, to hosts that differ, without a password from ``~/.netrc``."""
+    """Sends requests for tokens, to various hosts, without a password from ``~/.netrc``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class _TokenSession(Session):
 
 
 class _SingleTry(Request):
-    """Sends a token request once, where the SDK would repeat it: the core retries."""
+    """Sends a token request once, though the SDK would repeat it: the core retries."""
 
     def __call__(self, *what: Any, **how: Any) -> Any:  # noqa: ANN401  (the SDK is untyped)
         """Sends a request for a token."""
@@ -133,6 +133,6 @@ class _SingleTry(Request):
 
 
 def _proxies(url: str) -> dict[str, str]:
-    """The proxy for a URL, in the form that requests takes."""
+    """The proxy for a URL, in the form that `requests` takes."""
     proxy = proxy_for(url, schemes=_PROXIES)
     return {} if proxy is None else {"all": proxy.with_user()}

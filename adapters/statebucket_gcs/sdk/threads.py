@@ -1,4 +1,4 @@
-"""Threads for a blocking SDK, of which a hung call can take only so many."""
+"""Threads for a blocking SDK, in a bounded number that hung calls can hold."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ T = TypeVar("T")
 class Threads:
     """A bounded pool of threads, for any number of event loops in one process.
 
-    A caller that is cancelled, at its deadline for one, leaves at once; its call holds the thread
-    until it calls `check`, or ends. Such threads are counted in ``held``.
+    A caller that is cancelled, for example at its deadline, leaves at once; its call keeps the
+    thread until it calls `check` or ends. Such threads are counted in ``held``.
 
     Args:
         size: The most threads.
@@ -66,7 +66,7 @@ class Threads:
         """Ends a call in one of these threads if its caller has left.
 
         Args:
-            what: How far it has come, for the error's message.
+            what: How far the call has come, for the error's message.
 
         Raises:
             Unavailable: Its caller has left.
@@ -75,7 +75,7 @@ class Threads:
             raise Unavailable(f"the call was cancelled or timed out: {what}")
 
     def _submit(self, work: Callable[[], T]) -> Future[T]:
-        """Has a thread do it, also while the interpreter shuts down, when the pool takes no more.
+        """Runs it in a thread, even at interpreter shutdown, when the pool accepts nothing.
 
         Raises:
             Unavailable: The interpreter no longer starts threads.

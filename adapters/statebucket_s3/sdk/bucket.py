@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ALWAYS = {  # what each reply of S3's has, but for those to a delete, which may be empty
+_ALWAYS = {  # every reply of S3 has this, except to a delete, which may be empty
     "put_object": "ETag",
     "get_object": "ETag",
     "head_object": "ETag",
@@ -89,7 +89,7 @@ class SDKBucket:
 
     def _connect(self) -> Any:  # noqa: ANN401  (a context manager of the SDK's client)
         if self._session is None:
-            self._session = own_session()  # kept: a second client on it costs a tenth
+            self._session = own_session()  # kept: a second client of it costs a tenth
         return Connection(
             self._session,
             self._options,
@@ -173,7 +173,7 @@ class SDKBucket:
     ) -> Page:
         """See `statebucket.port.bucket.Bucket.list`."""
         folder, options = prefix, {}
-        if not self.limits.lists_in_order:  # a directory bucket lists whole folders only
+        if not self.limits.lists_in_order:  # a directory bucket lists only whole folders
             folder = prefix[: prefix.rfind("/") + 1]
         elif start_after is not None and after is None:
             options["StartAfter"] = start_after
@@ -232,7 +232,7 @@ class SDKBucket:
 
     @property
     def removal(self) -> Removal:
-        """Rules by tag, where objects are tagged."""
+        """Rules by tag, if objects are tagged."""
         from statebucket.port.lifecycle import SWEEP_ONLY  # noqa: PLC0415  (for operators only)
         from statebucket_s3 import lifecycle  # noqa: PLC0415
 
@@ -240,7 +240,7 @@ class SDKBucket:
 
     @property
     def rule_root(self) -> str:
-        """Nothing: rules name objects as we do."""
+        """Empty: rules use the same object names as we do."""
         return ""
 
     async def read_lifecycle(self) -> Lifecycle | UnreadableRules:
@@ -287,7 +287,7 @@ class SDKBucket:
         Args:
             operation: The client's method.
             missing: What to raise instead of returning None.
-            arguments: The method's arguments, but for the bucket.
+            arguments: The method's arguments, except the bucket.
         """
         try:
             client = await self._clients.get()
@@ -311,7 +311,7 @@ class SDKBucket:
 
 
 def _requested(operation: str, arguments: Mapping[str, Any]) -> Requested:
-    """A request, as S3 names operations and headers, from the SDK's names."""
+    """A request with S3's names of operations and headers, from the SDK's names."""
     return Requested(
         "".join(word.capitalize() for word in operation.split("_")),
         [header for header in OPTIONAL if _ARGUMENTS[header] in arguments],
@@ -319,15 +319,15 @@ def _requested(operation: str, arguments: Mapping[str, Any]) -> Requested:
 
 
 def _check(operation: str, reply: Any) -> None:  # noqa: ANN401
-    """Refuses an answer of 200 that S3 did not write: a proxy's page, an empty one."""
+    """Refuses a 200 reply that is not from S3: a proxy's page, or an empty one."""
     if _ALWAYS.get(operation, "ResponseMetadata") not in reply:
         raise unreadable()
 
 
 async def _whole(reply: Any, *, part: bool) -> bytes:  # noqa: ANN401
-    """The body of a reply; the SDK's stream raises where its length or checksum is wrong."""
+    """The body of a reply; the SDK's stream raises if its length or checksum is wrong."""
     stream = reply["Body"]
-    async with stream:  # its own answer is the raw stream, which checks nothing
+    async with stream:  # its own result is the raw stream, which checks nothing
         body: bytes = await stream.read()
     meta = reply["ResponseMetadata"]
     if not part and meta["HTTPStatusCode"] == HTTPStatus.PARTIAL_CONTENT:
@@ -341,7 +341,7 @@ async def _whole(reply: Any, *, part: bool) -> bytes:  # noqa: ANN401
 
 @contextmanager
 def _reading() -> Iterator[None]:
-    """Refuses a reply that lacks what S3's has."""
+    """Refuses a reply that lacks what every reply of S3 has."""
     try:
         yield
     except (KeyError, ValueError):
@@ -356,7 +356,7 @@ def _following(reply: Any, after: str | None) -> str | None:  # noqa: ANN401
 
 
 def _moment(found: Any) -> datetime | None:  # noqa: ANN401
-    """When an entry was written; a session of the caller's has parsed it, ours has not."""
+    """When an entry was written; the caller's session has parsed it, ours has not."""
     return found.astimezone(UTC) if isinstance(found, datetime) else from_iso(found)
 
 

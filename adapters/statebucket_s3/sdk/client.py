@@ -1,4 +1,4 @@
-"""The S3 client: one for each event loop, set up to send each request once and without detours."""
+"""The S3 client: one per event loop, set up to send each request exactly once."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Connection:
     A class, not an async generator: see `statebucket.port.loops.ClientPerLoop`.
 
     Args:
-        own: The session whose credentials and settings to use.
+        own: The session with the credentials and settings to use.
         options: The store's options.
-        idle: Seconds without a sign of life after which a connection counts as lost.
+        idle: Seconds without a byte after which a connection counts as lost.
         pool: The most connections.
     """
 
@@ -56,7 +56,7 @@ class Connection:
             connect_timeout=idle,
             read_timeout=idle,
             max_pool_connections=pool,
-            # The core retries, and must know of each request that is sent.
+            # The core retries, and must know of every request.
             retries={"total_max_attempts": 1, "mode": "standard"},
             http_session_cls=SendOnce,
             s3={"addressing_style": options.addressing_style},
@@ -73,12 +73,12 @@ class Connection:
         """Opens the client.
 
         Raises:
-            InvalidURL: The endpoint carries a user or password.
+            InvalidURL: The endpoint contains a user or password.
             InvalidArgument: It is another machine over plain HTTP.
         """
         client = await self._context.__aenter__()
         try:
-            # It may be one of the environment's or of AWS's configuration, and not seen before.
+            # The endpoint may come from the environment or AWS's configuration, not checked so far.
             check_endpoint(client.meta.endpoint_url)
             require_tls(client.meta.endpoint_url, insecure=self._insecure)
         except InvalidInput:
@@ -102,19 +102,19 @@ class Connection:
 
 
 def _no_region(**_: Any) -> Any:  # noqa: ANN401  (what botocore takes for a reply)
-    """Answers the SDK in the service's stead when it asks which region a bucket is in.
+    """Answers the SDK in place of the service when it asks for a bucket's region.
 
-    It does so when a HEAD is answered 400, which mostly means that a token has expired. A request
-    to the wrong region is answered with the right one, and then the SDK sends it there.
+    The SDK asks after a 400 to a HEAD, which mostly means that a token has expired. The reply to a
+    request to the wrong region names the right one, and the SDK then sends it there.
     """
     return SimpleNamespace(status_code=200), {"ResponseMetadata": {"HTTPHeaders": {}}}
 
 
 def _add_md5(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
-    """Adds the MD5 of a batch delete's body, beside the SDK's CRC-32.
+    """Adds the MD5 of a batch delete's body to the SDK's CRC-32.
 
-    S3 takes either. Services that know no other checksum (Swift) refuse the request without it, and
-    S3's directory buckets, which know no MD5, do not get it.
+    S3 takes either. Services that know no other checksum (Swift) refuse the request without it.
+    S3's directory buckets do not support MD5, and do not get it.
     """
     if context.get("endpoint_properties", {}).get("backend") != "S3Express":
         digest = md5(params["body"], usedforsecurity=False).digest()
@@ -122,7 +122,7 @@ def _add_md5(params: dict[str, Any], context: dict[str, Any], **_: object) -> No
 
 
 async def _check_document(http_response: Any, model: Any, **_: object) -> None:  # noqa: ANN401
-    """Refuses a success whose body is not the operation's.
+    """Refuses a successful reply with a body that is not the operation's.
 
     The SDK reads any XML: it would take another service's page for a batch without failures, or for
     a bucket without rules. It runs this hook for error replies too, before it raises what they say.

@@ -1,4 +1,4 @@
-"""The SDK's errors as ours."""
+"""Translates the SDK's errors to ours."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NO_CREDENTIALS = (
     sdk.SSOError,
     sdk.RefreshWithMFAUnsupportedError,
 )
-_EXPIRED = "the refreshed credentials are still expired"  # of a bare RuntimeError
+_EXPIRED = "the refreshed credentials are still expired"  # message of a bare RuntimeError
 _NOT_SENT = (
     sdk.ConnectTimeoutError,
     sdk.ProxyConnectionError,
@@ -46,8 +46,8 @@ _SHOW_SECRETS = (UnicodeEncodeError, sdk.ProxyConnectionError, aiohttp.ClientHtt
 def shows_secret(error: Exception) -> bool:
     """Whether an SDK's error must not be chained to ours.
 
-    One of encoding shows what it is of, a key. One about a proxy, or what botocore made it from,
-    shows the proxy's URL with its password.
+    An encoding error shows the text, which may be a key. An error about a proxy, or the error that
+    botocore made it from, shows the proxy's URL with its password.
     """
     return any(
         isinstance(one, _SHOW_SECRETS) for one in (error, error.__cause__, error.__context__)
@@ -55,9 +55,9 @@ def shows_secret(error: Exception) -> bool:
 
 
 def translated(error: Exception, requested: Requested) -> errors.StateBucketError | None:
-    """The error of one request as one of ours; None for an error that is no answer of a service.
+    """The error of one request as one of ours; None for an error that is not from a request.
 
-    The outcome is that of a write; a read's is the core's to ignore.
+    The outcome is that of a write; for reads the core ignores it.
 
     Args:
         error: What the SDK raised.
@@ -66,7 +66,7 @@ def translated(error: Exception, requested: Requested) -> errors.StateBucketErro
     if isinstance(error, errors.StateBucketError):
         return error
     if isinstance(error, sdk.HTTPClientError):
-        inner = error.kwargs.get("error")  # of ours, where the SDK has wrapped what we raised in it
+        inner = error.kwargs.get("error")  # one of ours, which the SDK has wrapped
         if isinstance(inner, errors.StateBucketError):
             return inner
     if isinstance(error, sdk.ClientError):
@@ -98,7 +98,7 @@ def translated(error: Exception, requested: Requested) -> errors.StateBucketErro
 
 
 def _of_credentials(error: Exception) -> errors.InvalidCredentials | None:
-    """The error for one about the credentials; None for any other."""
+    """Our error for an error about the credentials; None for any other."""
     if isinstance(error, sdk.ProfileNotFound):
         return errors.InvalidCredentials(
             f"AWS's configuration has no profile {shown(error.kwargs.get('profile'))}: AWS_PROFILE "
@@ -110,7 +110,7 @@ def _of_credentials(error: Exception) -> errors.InvalidCredentials | None:
             f"no usable AWS credentials ({type(error).__name__}): set AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or give the function a role"
         )
-    if isinstance(error, UnicodeEncodeError):  # of the secret, the one text that we do not check
+    if isinstance(error, UnicodeEncodeError):  # of the secret, the only text that we do not check
         return unusable()
     return None
 
@@ -123,7 +123,7 @@ def unusable() -> errors.InvalidCredentials:
 
 
 def _place(error: Exception) -> str:
-    """Where the request went, as far as the SDK's error names it: the URL's host, and no more."""
+    """Where the request went, if the SDK's error names it: only the URL's host."""
     arguments = getattr(error, "kwargs", {})
     url = arguments.get("proxy_url") or arguments.get("endpoint_url") or ""
     parts = urlsplit(str(url))
@@ -133,9 +133,9 @@ def _place(error: Exception) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """The error's kind and, where the SDK has wrapped another, what that one reports.
+    """The error's kind and, if the SDK has wrapped another, what that one reports.
 
-    Only of errors that quote nothing of a request, which shows a signature and a token.
+    Only for errors that quote nothing of the request, whose text has a signature and a token.
     """
     inner = getattr(error, "kwargs", {}).get("error")
     text = type(error).__name__
@@ -149,13 +149,13 @@ def _reason(error: Exception) -> str:
 
 
 def _exiting(error: Exception) -> bool:
-    """Whether a thread was needed that the interpreter no longer starts while it shuts down."""
+    """Whether it needed a thread, which the interpreter no longer starts at shutdown."""
     inner = getattr(error, "kwargs", {}).get("error", error)
     return isinstance(inner, RuntimeError) and "shutdown" in str(inner)
 
 
 def _never_connected(error: Exception) -> bool:
-    """Whether the SDK's error for an endpoint is that of connecting, not of a reset later on."""
+    """Whether the SDK's endpoint error is about connecting, not about a later reset."""
     if not isinstance(error, sdk.EndpointConnectionError):
         return False
     return isinstance(error.kwargs.get("error"), aiohttp.ClientConnectorError | socket.gaierror)
@@ -164,7 +164,7 @@ def _never_connected(error: Exception) -> bool:
 def is_missing(error: Exception, operation: str) -> bool:
     """Whether the reply reports that the object does not exist (not: the bucket, nor the endpoint).
 
-    Only a HEAD, whose reply has no body to say so in, is taken at its bare 404.
+    A bare 404 is enough only for a HEAD, since its reply has no body.
     """
     if not isinstance(error, sdk.ClientError):
         return False

@@ -27,11 +27,11 @@ async def examine(
     options: S3Options,
     bucket: str,
 ) -> Sequence[Finding]:
-    """Looks at identity, versioning, public access, excess rights and the clock: 5 requests.
+    """Checks identity, versioning, public access, excess rights and the clock: 5 requests.
 
     Args:
         client: An S3 client.
-        session: What made it.
+        session: The session that made it.
         options: The store's options.
         bucket: The bucket's name.
     """
@@ -47,7 +47,7 @@ async def examine(
 
 
 async def _caller(session: Any, options: S3Options, region: str) -> dict[str, Any]:  # noqa: ANN401
-    """Who asks, as STS says: that of AWS, or of the service that stands in for it."""
+    """The caller's identity according to STS: AWS's, or that of a compatible service."""
     create = session.create_client if hasattr(session, "create_client") else session.client
     config = AioConfig(connect_timeout=PATIENCE, read_timeout=PATIENCE, retries=_ONCE)
     async with create(
@@ -61,10 +61,10 @@ async def _caller(session: Any, options: S3Options, region: str) -> dict[str, An
 
 
 async def _answer(request: Awaitable[Any]) -> dict[str, Any]:
-    """The reply, or the error's; either has the headers. Nothing that is answered is an error here.
+    """The reply, or that of the error; either has the headers. No reply is an error here.
 
-    A service in S3's stead may answer a request that it does not know with anything, and the SDK
-    raises what its parser does.
+    A service other than S3 may reply anything to a request that it does not know, and the SDK
+    raises what its parser raises.
     """
     try:
         reply: dict[str, Any] = await request

@@ -1,11 +1,11 @@
-"""Reading the SDK's own data files quickly: two thirds of what the making of a client costs.
+"""Reads the SDK's own data files quickly: they are two thirds of the cost of making a client.
 
 The SDK describes its services in JSON files. Its loader parses them with the standard library, and
-looks into each of some 400 folders to find out which services there are. This one reads the same
-files, from the same search paths, with msgspec, and takes the folders' names for the services.
+looks into each of some 400 folders to find the services. This one reads the same files, from the
+same search paths, with msgspec, and uses the folders' names as the services.
 
-A process parses each file once, for all its stores. The SDK shares what a loader has read among the
-clients of a session in the same way.
+A process parses each file once, for all its stores. Likewise the SDK shares what a loader has read
+among the clients of a session.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class _QuickFiles(JSONFileLoader):
 
 
 class _QuickLoader(Loader):
-    """The SDK's loader, which asks for folders only."""
+    """The SDK's loader, which only looks up folders."""
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002  (the SDK's)
-        """The folders of the search paths; a service that has no model fails when it is loaded."""
+        """The folders of the search paths; a service without a model fails when it is loaded."""
         folders = (Path(path) for path in self.search_paths)
         return sorted(
             {entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir()}

@@ -16,7 +16,7 @@ class S3Options(BucketOptions, frozen=True, kw_only=True, forbid_unknown_fields=
     """The options of every engine, and the SDK's session.
 
     Attributes:
-        session: An ``aioboto3.Session`` (or aiobotocore ``AioSession``) of the caller's, for its
+        session: The caller's ``aioboto3.Session`` (or aiobotocore ``AioSession``), for its
             credentials and settings.
     """
 
@@ -27,8 +27,8 @@ class S3Options(BucketOptions, frozen=True, kw_only=True, forbid_unknown_fields=
         """Reads the options.
 
         Raises:
-            InvalidArgument: One is unknown or has an invalid value; or ``endpoint_url`` is another
-                machine over plain HTTP.
+            InvalidArgument: One is unknown or has an invalid value; or ``endpoint_url`` is plain
+                HTTP to another machine.
             InvalidURL: ``endpoint_url`` is not a plain server URL.
         """
         options = super().of(location)
@@ -38,7 +38,7 @@ class S3Options(BucketOptions, frozen=True, kw_only=True, forbid_unknown_fields=
         kind = type(session)
         if session is not None and (
             not (hasattr(session, "client") or hasattr(session, "create_client"))
-            or kind.__module__.partition(".")[0] in {"boto3", "botocore"}  # whose clients block
+            or kind.__module__.partition(".")[0] in {"boto3", "botocore"}  # its clients block
         ):
             raise InvalidArgument(
                 f"session must be an aioboto3.Session, not {kind.__module__}.{kind.__name__}"

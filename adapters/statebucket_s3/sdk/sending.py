@@ -1,4 +1,4 @@
-"""Sends each request of the SDK once, over connections that check whom they are with."""
+"""Sends each request of the SDK once, over connections that verify their peer."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 _KEYS = ("Authorization", "X-Amz-Security-Token")  # the headers that show a key or token
 _BAD_REQUEST = 400
-_RENEW_SECONDS = 15.0  # by then the SDK has closed what was idle
+_RENEW_SECONDS = 15.0  # by then the SDK has closed idle connections
 _PROXY_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")  # a name, or an IP address
 
 
 class SendOnce(AIOHTTPSession):
     """The SDK's HTTP session, without aiohttp's own replay of requests.
 
-    aiohttp sends an idempotent request again, unseen, when a kept connection turns out to be dead.
-    A write whose first reply was lost is then answered 412, with nothing to tell that from a lost
-    race. aiohttp has no public switch for it.
+    aiohttp silently sends an idempotent request again when a kept connection turns out to be dead.
+    A write whose first reply was lost then gets a 412, which looks like a lost race. aiohttp has no
+    public switch for it.
     """
 
     _renewed = 0.0
@@ -48,15 +48,15 @@ class SendOnce(AIOHTTPSession):
     async def send(self, request: Any) -> Any:  # noqa: ANN401  (the SDK's)
         """Sends a request; if it is lost or cut off, idle connections are no longer used.
 
-        A process that was frozen wakes up to connections whose other end is gone. They are not
-        tried one after the other, each until its time-out: what comes next goes through a new
-        session. The old one is closed once its last request has ended. A caller's deadline may cut
-        a try off long before the time-out: then it is unclear, and they count as dead too.
+        After a process was frozen, its connections are dead. They are not tried one after the
+        other, each until its time-out: later requests use a new session. The old one is closed once
+        its last request has ended. If a caller's deadline cuts off a try long before the time-out,
+        the connections' state is unclear, and they count as dead, too.
 
         Raises:
-            InvalidCredentials: The key or token holds what no header does, and nothing was sent; or
-                S3 has answered a HEAD as it does for an expired token.
-            InvalidArgument: The environment's proxy is no URL of one; nothing was sent.
+            InvalidCredentials: The key or token has a character that no header can have, and
+                nothing was sent; or S3 has replied to a HEAD as it does for an expired token.
+            InvalidArgument: The environment's proxy is not a valid URL; nothing was sent.
         """
         _check_proxy(self._proxy_config.proxy_url_for(request.url))
         for name in _KEYS:
@@ -105,8 +105,8 @@ class SendOnce(AIOHTTPSession):
     async def _get_session(self, proxy_url: str | None) -> aiohttp.ClientSession:
         """The HTTP session for requests through a proxy, or for direct ones.
 
-        It is made here, since how the SDK makes one differs between its releases, and since older
-        ones check no host name in a certificate, and through a proxy no certificate at all.
+        It is made here because the SDK's releases make it in different ways, and older ones do not
+        check the host name in a certificate, or any certificate through a proxy.
         """
         if self._retired:
             await self._close_retired()
@@ -139,7 +139,7 @@ class SendOnce(AIOHTTPSession):
 
 
 class _Resolver(aiohttp.ThreadedResolver):
-    """Resolves names also while the interpreter shuts down, when threads take no more work."""
+    """Resolves names even at interpreter shutdown, when threads accept no more work."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -163,14 +163,15 @@ class _Resolver(aiohttp.ThreadedResolver):
 
 
 def _text(value: str | bytes) -> str:
-    """A header's value as text; the SDK has some as bytes."""
+    """A header's value as text; some of the SDK's are bytes."""
     return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
 def _may_mean_expired(request: Any, reply: Any) -> bool:  # noqa: ANN401  (the SDK's)
     """Whether a reply without a body may say that the token has expired.
 
-    S3 says so with a 400, as it does of a wrong region, which it then names in a header.
+    S3 says so with a 400. It also replies 400 for a wrong region, but then names the right one in a
+    header.
     """
     if request.method != "HEAD" or reply.status_code != _BAD_REQUEST:
         return False
@@ -180,7 +181,7 @@ def _may_mean_expired(request: Any, reply: Any) -> bool:  # noqa: ANN401  (the S
 
 
 def _check_proxy(url: str | None) -> None:
-    """Refuses a proxy of the environment's that is no URL; the message shows nothing of it."""
+    """Refuses an environment's proxy that is not a URL; the message hides it."""
     if url is None:
         return
     try:
@@ -207,13 +208,13 @@ def _shared_context(bundles: tuple[str, ...], certificate: tuple[str, ...]) -> s
 
     Args:
         bundles: The PEM files of issuers to trust.
-        certificate: The PEM file of a client's certificate, and that of its key if it has its own.
+        certificate: The PEM file of a client certificate, and that of its key if it is separate.
 
     Raises:
         InvalidArgument: A file cannot be read.
     """
     context: ssl.SSLContext = create_urllib3_context()
-    # The SDK's contexts leave the host's name to urllib3, and there is no urllib3 here.
+    # The SDK's contexts leave checking the host name to urllib3, which is not used here.
     context.check_hostname = True
     for bundle in bundles:
         try:

@@ -17,7 +17,7 @@ class _Session(AioSession):
     """The SDK's session, whose credentials may be renewed in any event loop.
 
     The SDK guards their renewal with one `asyncio.Lock`, which belongs to the first loop in which a
-    call waits for it; in every later one such a call would fail.
+    call waits for it. A call that waits in another loop would fail.
     """
 
     async def get_credentials(self) -> Any:  # noqa: ANN401  (the SDK has many kinds)
@@ -29,7 +29,7 @@ class _Session(AioSession):
 
 
 class _LockPerLoop:
-    """What the SDK asks of its lock, with one for each event loop."""
+    """The SDK's lock, as one lock per event loop."""
 
     def __init__(self) -> None:
         self._locks = PerLoop(asyncio.Lock)
@@ -45,12 +45,12 @@ class _LockPerLoop:
 
 
 class OwnSession(msgspec.Struct, frozen=True):
-    """A session of our own.
+    """Our own session.
 
     Attributes:
-        session: What makes clients: an ``aioboto3.Session`` where that is installed, else
-            aiobotocore's, which it wraps.
-        user_agent: What the SDK calls itself, for all requests; None leaves it to the SDK.
+        session: What makes clients: an ``aioboto3.Session`` if that is installed, else the
+            aiobotocore session that it would wrap.
+        user_agent: The SDK's user agent, for all requests; None leaves it to the SDK.
     """
 
     session: Any
@@ -58,7 +58,7 @@ class OwnSession(msgspec.Struct, frozen=True):
 
 
 def own_session() -> OwnSession:
-    """A session of our own, with the SDK's credential chain and data paths."""
+    """Our own session, with the SDK's credential chain and data paths."""
     session = _Session()
     session.register_component("data_loader", quick_loader())
     # Dates stay text: the SDK's parser costs 10% of a GET, and of each entry of a listing.
@@ -74,7 +74,7 @@ def own_session() -> OwnSession:
 
 
 def _exiting() -> bool:
-    """Whether the interpreter shuts down, when boto3, which aioboto3 loads, cannot be loaded."""
+    """Whether the interpreter shuts down; aioboto3 cannot load boto3 then."""
     try:
         import concurrent.futures.thread  # noqa: F401, PLC0415  (boto3 imports it, too)
     except RuntimeError:  # it registers what joins its threads at exit
@@ -83,9 +83,9 @@ def _exiting() -> bool:
 
 
 def _user_agent(session: AioSession) -> str | None:
-    """What the SDK calls itself, once: it would put it together twice for each request (10%).
+    """The SDK's user agent, built once: the SDK would build it twice per request (10% of its time).
 
-    None if the user has given an application id, whose form is the SDK's to see to.
+    None if the user has set an application id, which the SDK formats.
     """
     name: str = session.user_agent()
     return None if session.get_config_variable("user_agent_appid") else name
