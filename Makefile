@@ -1,4 +1,4 @@
-# What a newcomer runs: `make demo`, `make test`. Both make .venv, and can be run again and again.
+# New here? Run `make demo` or `make test`. Both create .venv, and can be run repeatedly.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,18 +10,18 @@ EXTRA := $(strip $(if $(filter s3://%,$(STATEBUCKET_URL)),$(or $(LEAN),[s3])) \
 PYTEST := $(BIN)/python -m pytest
 # tests/support/order.py says in which order.
 WORKERS := -n 2 --dist loadscope --no-loadscope-reorder
-# Where this is set, each of the hundreds of processes that tests start compiles the SDK again.
+# If this is set, each of the hundreds of processes that tests start compiles the SDK again.
 unexport PYTHONDONTWRITEBYTECODE
 UV := uv==0.13.9
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 CODE := core adapters tests
-# What needs Terraform, or a server that the environment does not bring, has targets of its own.
+# Tests that need Terraform, or a server that is not in the environment, have their own targets.
 ALL := tests --ignore tests/terraform --ignore tests/adapters/s3/rgw --ignore tests/adapters/s3/localstack
 S3_SDK := $(addprefix tests/adapters/s3/,test_contract.py::TestMoto test_contract.py::TestMotoRequests \
 	test_same_errors.py test_answers.py test_batches.py test_bodies.py test_errors.py test_options.py \
 	test_trust.py)
-# Without the tests of tests/support and of telemetry, whose exporters are in no extra, and without
-# the servers that only the environment of all tests has.
+# Without the tests of tests/support, those of telemetry (no extra has its exporters), and the servers
+# that are only in the environment of all tests.
 FLOORS := tests/unit --ignore tests/unit/support --ignore tests/unit/telemetry \
 	--ignore tests/unit/lifecycle/test_manager.py --ignore tests/unit/lifecycle/test_offboarding.py \
 	tests/cli/test_exits.py tests/adapters/local/test_contract.py \
@@ -34,57 +34,57 @@ FLOORS := tests/unit --ignore tests/unit/support --ignore tests/unit/telemetry \
 help:  ## Shows this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-demo: $(VENV)/.demo$(EXTRA)  ## The main job on SQLite, or on STATEBUCKET_URL; DEMO_INPUT= a folder of text
+demo: $(VENV)/.demo$(EXTRA)  ## Runs the main job on SQLite, or on STATEBUCKET_URL; DEMO_INPUT= a folder of text
 	@$(BIN)/python -m statebucket.demo
 
-test: $(VENV)/.dev $(VENV)/.fastmcp $(VENV)/.aws  ## The tests: every behaviour on at least one server of each cloud, in minutes
+test: $(VENV)/.dev $(VENV)/.fastmcp $(VENV)/.aws  ## Tests every behaviour on at least one server of each cloud, in minutes
 	$(PYTEST) $(WORKERS) $(ALL)
 
-test-all: $(VENV)/.dev $(VENV)/.fastmcp $(VENV)/.aws  ## Every test on every server and engine (Terraform's apart), as CI runs them
+test-all: $(VENV)/.dev $(VENV)/.fastmcp $(VENV)/.aws  ## Runs every test on every server and engine (except Terraform's), as CI does
 	$(PYTEST) $(WORKERS) --everything $(ALL)
 
-test-fast: $(VENV)/.dev  ## Memory, SQLite and an S3 (ministack), in about a minute
+test-fast: $(VENV)/.dev  ## Tests memory, SQLite and an S3 (ministack), in about a minute
 	$(PYTEST) -n 2 -m "not slow" tests/unit tests/adapters/local/test_contract.py tests/adapters/s3/test_contract.py::TestMinistackHTTP $(addprefix --ignore tests/unit/,support pytest_plugin demo)
 
-test-floors: $(VENV)/.floors  ## With each dependency at its lowest release that pyproject.toml admits
+test-floors: $(VENV)/.floors  ## Tests with each dependency at the lowest release that pyproject.toml allows
 	$(VENV)/floors/bin/python -m pytest -n 2 --dist loadscope --everything -m "not slow" $(FLOORS)
 
-test-aiobotocore: $(VENV)/.aiobotocore  ## S3 through aiobotocore alone, at a release that aioboto3 does not admit
+test-aiobotocore: $(VENV)/.aiobotocore  ## Tests S3 through aiobotocore alone, at a release that aioboto3 does not allow
 	$(VENV)/aiobotocore/bin/python -m pytest -n 2 --dist loadscope --everything -m "not slow" $(S3_SDK)
 
-test-terraform: $(VENV)/.dev $(VENV)/.checkov  ## The modules: applied on a local server, checked, destroyed
+test-terraform: $(VENV)/.dev $(VENV)/.checkov  ## Applies the Terraform modules on a local server, checks and destroys them
 	CHECKOV=$(VENV)/checkov/bin/checkov $(PYTEST) -n 2 --dist loadfile tests/terraform
 
-# The removal by real lifecycle rules comes first: it waits for minutes, beside all the rest.
-test-rgw: $(VENV)/.dev  ## Ceph's S3, with real removal; as root it installs Debian's packages first
+# The removal by real lifecycle rules comes first: it waits for minutes while the others run.
+test-rgw: $(VENV)/.dev  ## Tests Ceph's S3, with real removal; as root it installs Debian's packages first
 	PYTHONPATH=tests $(BIN)/python -m support.servers.ceph install
 	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder --everything tests/adapters/s3/rgw/test_lifecycle.py tests/adapters/s3/rgw
 
-test-localstack: $(VENV)/.dev $(VENV)/.localstack  ## Which rule removes what, in the words of S3 itself
+test-localstack: $(VENV)/.dev $(VENV)/.localstack  ## Tests which lifecycle rule removes what, as LocalStack's S3 reports it
 	$(PYTEST) -n 0 --everything tests/adapters/s3/localstack
 
-soak: $(VENV)/.dev  ## An hour of mixed load with faults on; SOAK_SECONDS= for less
+soak: $(VENV)/.dev  ## Runs mixed load with faults for an hour; SOAK_SECONDS= for less
 	SOAK_SECONDS=$${SOAK_SECONDS:-3600} $(PYTEST) -s tests/soak
 
-bench-cold: $(VENV)/.bench  ## From a process's start to its first load, beside other libraries
+bench-cold: $(VENV)/.bench  ## Measures a process's start to its first load, compared with other libraries
 	PYTHONPATH=tests $(VENV)/bench/bin/python -m benchmarks.cold
 
-bench-large: $(VENV)/.dev  ## What a large value adds to a process's memory, on SQLite and S3
+bench-large: $(VENV)/.dev  ## Measures how much memory a large value adds to a process, on SQLite and S3
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.large_value
 
-bench: $(VENV)/.bench  ## Our store beside other libraries, some 12 minutes; BENCH="--rounds 9 --clouds s3 --tls"
+bench: $(VENV)/.bench  ## Compares our store with other libraries, in some 12 minutes; BENCH="--rounds 9 --clouds s3 --tls"
 	PYTHONPATH=tests $(VENV)/bench/bin/python -m benchmarks.speed $(BENCH)
 
-bench-scale: $(VENV)/.dev  ## Sweep, copy, removal, inventory of SCALE="--objects 1000000", by processes and Dask
+bench-scale: $(VENV)/.dev  ## Measures sweep, copy, removal, inventory of SCALE="--objects 1000000", by processes and Dask
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.scale $(SCALE)
 
-bench-readme: $(VENV)/.bench  ## Writes the figures of tests/README.md from what make bench has measured
+bench-readme: $(VENV)/.bench  ## Writes the figures of tests/README.md from the results of make bench
 	PYTHONPATH=tests $(VENV)/bench/bin/python -m benchmarks.speed.readme
 
-bench-langgraph: $(VENV)/.bench-langgraph  ## LangGraph's savers beside each other, some 8 minutes; writes the table of the saver's page
+bench-langgraph: $(VENV)/.bench-langgraph  ## Compares LangGraph's savers, in some 8 minutes; writes the table of the saver's page
 	PYTHONPATH=tests $(VENV)/bench-langgraph/bin/python -m benchmarks.savers
 
-check: $(VENV)/.check  ## Format, lint, types, and who may import whom
+check: $(VENV)/.check  ## Checks format, lint, types, and which module may import which
 	$(BIN)/ruff format --check $(CODE) terraform
 	$(BIN)/ruff check $(CODE) terraform
 	$(BIN)/mypy $(CODE)
@@ -98,7 +98,7 @@ format: $(VENV)/.dev  ## Formats the code and fixes what can be fixed
 docs: $(VENV)/.docs  ## Builds the site of these pages and the API in dist/docs; a warning is an error
 	PYTHONPATH=tests $(VENV)/docs/bin/python -m generators.site.build
 
-screenshots: $(VENV)/.dev  ## Draws the screenshots of the command line again
+screenshots: $(VENV)/.dev  ## Redraws the screenshots of the command line
 	PYTHONPATH=tests $(BIN)/python tests/generators/screenshots.py
 
 stubs: $(VENV)/.dev  ## Writes the blocking store's stub from the asynchronous one
@@ -111,25 +111,25 @@ request-table: $(VENV)/.dev  ## Counts the requests of each call and writes them
 promises-table: $(VENV)/.dev  ## Writes the table of promises in tests/README.md from the tests that show them
 	UPDATE_PAGES=1 $(PYTEST) -n 0 tests/docs/test_promises.py
 
-servers-table: $(VENV)/.dev  ## Writes the table of servers in tests/README.md from what the tests show on each
+servers-table: $(VENV)/.dev  ## Writes the table of servers in tests/README.md from the tests that run on each
 	UPDATE_PAGES=1 $(PYTEST) -n 0 tests/docs/test_server_table.py
 
 sizes: $(VENV)/.dev  ## Prints what each extra installs, in MiB
 	PYTHONPATH=tests $(BIN)/python -m generators.sizes
 
-# Every extra but durable, whose boto3 aioboto3 does not admit.
+# Every extra but durable, since aioboto3 does not allow its boto3.
 LOCKED := s3 aiobotocore http gcs azure cli keyvalue langgraph claude powertools strands dask parquet testing testing-s3
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
-# zstandard compresses what langsmith sends to its service: 23 MB that no test uses.
+# langsmith uses zstandard to compress what it sends to its service: 23 MB that no test uses.
 lock: | $(BIN)/python  ## Pins what the tests and checks install, with hashes, from pyproject.toml
 	$(BIN)/python -m pip install --quiet $(UV)
 	$(COMPILE) --no-binary claude-agent-sdk --emit-build-options --no-emit-package zstandard \
 		$(addprefix --extra ,$(LOCKED)) --group test --output-file tests/requirements.txt pyproject.toml
 	$(COMPILE) --constraint tests/requirements.txt --group check --output-file tests/requirements-check.txt
 
-clean:  ## Removes .venv and what tools have left
+clean:  ## Removes .venv and the leftovers of tools
 	rm -rf $(VENV) dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(BIN)/python:
@@ -140,19 +140,19 @@ $(VENV)/.demo$(EXTRA): pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".$(EXTRA)"
 	@touch "$@"
 
-# In an environment of its own: it pins what the SDKs need otherwise.
+# In its own environment: it pins other versions than the SDKs need.
 $(VENV)/.checkov: | $(BIN)/python
 	$(PYTHON) -m venv $(VENV)/checkov
 	$(VENV)/checkov/bin/python -m pip install --quiet --disable-pip-version-check checkov==3.3.30
 	@touch "$@"
 
-# The same: it pins boto3 and cryptography.
+# In its own environment: it pins boto3 and cryptography.
 $(VENV)/.localstack: | $(BIN)/python
 	$(PYTHON) -m venv $(VENV)/localstack
 	$(VENV)/localstack/bin/python -m pip install --quiet --disable-pip-version-check "localstack-core[base-runtime]==4.9.2" "moto-ext[s3]==5.1.14.post34" cbor2==5.7.1 pyopenssl==24.3.0 cryptography==44.0.3
 	@touch "$@"
 
-# Azurite runs on Node.js 20 or later, which the group brings where the system has none.
+# Azurite runs on Node.js 20 or later, which the group installs if the system has none.
 NODE := $(shell node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null || echo "--group node")
 
 $(VENV)/.dev: pyproject.toml tests/requirements.txt | $(BIN)/python
@@ -162,12 +162,12 @@ $(VENV)/.dev: pyproject.toml tests/requirements.txt | $(BIN)/python
 	$(if $(NODE),$(INSTALL) $(NODE))
 	@touch "$@" "$(VENV)/.demo" "$(VENV)/.demo[s3]" "$(VENV)/.demo[http]" "$(VENV)/.demo[gcs]" "$(VENV)/.demo[azure]"
 
-# What checks is large, and no test needs it.
+# The checking tools are large, and no test needs them.
 $(VENV)/.check: tests/requirements-check.txt $(VENV)/.dev
 	$(INSTALL) --require-hashes --requirement tests/requirements-check.txt
 	@touch "$@"
 
-# Environments of their own, since the one of all other tests has each dependency once, pinned.
+# Their own environments, since that of all other tests has each dependency once, pinned.
 $(VENV)/.floors: pyproject.toml $(VENV)/.dev
 	$(PYTHON) -m venv --clear --without-pip $(VENV)/floors
 	$(BIN)/uv pip install --quiet --python $(VENV)/floors/bin/python --resolution lowest-direct \
@@ -180,34 +180,34 @@ $(VENV)/.aiobotocore: pyproject.toml $(VENV)/.dev
 		--editable ".[aiobotocore,http,testing-s3]" --group tools aiobotocore==3.10.0
 	@touch "$@"
 
-# The same: what FastMCP needs, no other test does.
+# In its own environment: no other test needs FastMCP's dependencies.
 $(VENV)/.fastmcp: pyproject.toml $(VENV)/.dev
 	$(PYTHON) -m venv --clear --without-pip $(VENV)/fastmcp
 	$(BIN)/uv pip install --quiet --python $(VENV)/fastmcp/bin/python --editable . --group fastmcp
 	@touch "$@"
 
-# The same: AWS's durable functions need a newer boto3 than aioboto3 admits.
+# In its own environment: AWS's durable functions need a newer boto3 than aioboto3 allows.
 $(VENV)/.aws: pyproject.toml $(VENV)/.dev
 	$(PYTHON) -m venv --clear --without-pip $(VENV)/aws
 	$(BIN)/uv pip install --quiet --python $(VENV)/aws/bin/python \
 		--editable ".[http,powertools,durable]" --group aws
 	@touch "$@"
 
-# The same: the site is built from the pages and the code as text, and needs neither our packages nor theirs.
+# In its own environment: the site is built from the pages and the code as text, without our packages and their dependencies.
 $(VENV)/.docs: pyproject.toml | $(BIN)/python
 	$(PYTHON) -m venv --clear $(VENV)/docs
 	$(VENV)/docs/bin/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
 	$(VENV)/docs/bin/python -m pip install --quiet --group docs
 	@touch "$@"
 
-# The same: what is compared with us pins older releases than the tests do.
+# In its own environment: the libraries compared with us pin older releases than the tests do.
 $(VENV)/.bench: pyproject.toml $(VENV)/.dev
 	$(PYTHON) -m venv --clear --without-pip $(VENV)/bench
 	$(BIN)/uv pip install --quiet --python $(VENV)/bench/bin/python \
 		--editable ".[all,testing-s3]" --group tools --group bench
 	@touch "$@"
 
-# The same, of LangGraph's newest release; the benchmark's server needs a library of the extra gcs.
+# The same, with LangGraph's newest release; the benchmark's server needs a library of the extra gcs.
 $(VENV)/.bench-langgraph: pyproject.toml $(VENV)/.dev
 	$(PYTHON) -m venv --clear --without-pip $(VENV)/bench-langgraph
 	$(BIN)/uv pip install --quiet --python $(VENV)/bench-langgraph/bin/python \
