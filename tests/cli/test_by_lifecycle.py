@@ -11,6 +11,7 @@ import pytest
 from cli.conftest import seed
 from statebucket import open_store
 from support.command_line import Result, command_line
+from support.fault_proxy.proxy import Callback, FaultProxy, on
 from support.lifecycle_places import S3
 
 if TYPE_CHECKING:
@@ -85,6 +86,23 @@ def test_it_says_what_was_removed(place: S3, run: Callable[..., Any]) -> None:
     carry_out(place)
     said = run(*RUN).text
     assert "Removed: 3 owner records. Nothing is left of tenant 'acme'." in said
+
+
+def test_a_tenant_that_comes_back_after_the_look_is_asked_about(place: S3, moto: Server) -> None:
+    carry_out(place)
+    name = "app/tenants/acme/snapshots/e9"
+
+    def come_back(_: object) -> None:
+        place.client.put_object(Bucket=place.bucket, Key=name, Body=b"{}")
+
+    with FaultProxy(moto.host, moto.port) as proxy:
+        proxy.plan(Callback(come_back, when=on("GET", contains="tenants%2Facme%2F")))
+        asked = command_line(place.url.replace(moto.url, proxy.url))(*RUN, "--json")
+        assert proxy.pending == ()
+    assert asked.code == 2
+    assert "also deletes what is written to it" in asked.json["error"]["message"]
+    with pytest.raises(place.client.exceptions.ClientError):
+        place.rules()
 
 
 @pytest.mark.parametrize(

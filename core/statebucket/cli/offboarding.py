@@ -1,10 +1,13 @@
 """``rm-tenant --by-lifecycle``: the bucket removes the tenant."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import msgspec
+from rich.progress import Progress, TaskID
+from rich.text import Text
 
-from statebucket.admin.offboarding import next_step
+from statebucket.admin.offboarding import next_step, take_step
 from statebucket.cli.exits import Exit
 from statebucket.cli.screen import Screen, Stop, counted, plain
 from statebucket.contract.offboarding import OffboardingReport
@@ -18,23 +21,28 @@ def by_rule(
     """The command's work: the next step, after a question where that is the first one."""
 
     async def work(store: StateStore, screen: Screen) -> None:
-        step = await next_step(store, tenant_id)
-        if dry_run:
-            screen.show({"dry_run": True, **msgspec.to_builtins(step)}, lambda: plain(_would(step)))
-            return
-        if step.stage == "started":
-            screen.sure(
-                f"Have the bucket remove tenant {tenant_id!r}, by a rule that also deletes what is "
-                "written to it until you finish? This cannot be undone.",
-                yes=yes,
-            )
-        with screen.progress("objects") as bar:
-            task = bar.add_task("removing", total=None)
+        report: OffboardingReport | None = None
+        while report is None:  # again, where the tenant has come or gone since the look
+            step = await next_step(store, tenant_id)
+            if dry_run:
+                would = {"dry_run": True, **msgspec.to_builtins(step)}
+                screen.show(would, partial(_would, step))
+                return
+            if step.stage == "started":
+                screen.sure(
+                    f"Have the bucket remove tenant {tenant_id!r}, by a rule that also deletes "
+                    "what is written to it until you finish? This cannot be undone.",
+                    yes=yes,
+                )
+            with screen.progress("objects") as bar:
+                task = bar.add_task("removing", total=None)
 
-            def advance(report: DeletionReport) -> None:
-                bar.update(task, completed=report.owners)
+                def advance(
+                    so_far: DeletionReport, bar: Progress = bar, task: TaskID = task
+                ) -> None:
+                    bar.update(task, completed=so_far.owners)
 
-            report = await store.delete_tenant(tenant_id, by="lifecycle", progress=advance)
+                report = await take_step(store, tenant_id, step.stage, advance)
         if report.done and not (report.rule or report.owners or report.module_input):
             screen.fail("NotFound", f"there is no state of tenant {tenant_id!r}", Exit.NO)
             raise Stop(Exit.NO)
@@ -43,7 +51,11 @@ def by_rule(
     return work
 
 
-def _would(step: OffboardingReport) -> str:
+def _would(step: OffboardingReport) -> Text:
+    return plain(_next(step))
+
+
+def _next(step: OffboardingReport) -> str:
     if step.stage == "started":
         return (
             f"A rule would be written that removes tenant {step.tenant_id!r}, by "

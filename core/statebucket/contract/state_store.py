@@ -943,8 +943,9 @@ class StateStore(StorageBackend, Protocol):
             DeleteIncomplete: Some objects could not be removed.
             TenantMismatch: This store is bound to another tenant.
             UnsupportedOperation: By a rule where none can be written: the service has none, this
-                store is a tenant's view, or Terraform owns the rules. Then the message has the
-                input for its module, and nothing was written.
+                store is a tenant's view, or Terraform owns the rules, in which case the message has
+                the input for its module. Or the tenant's rule was changed since it was written; the
+                message names it. Nothing was done.
         """
         ...
 

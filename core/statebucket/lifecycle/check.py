@@ -55,7 +55,10 @@ def compare(needed: Sequence[Rule], found: Lifecycle, scope: Scope) -> Lifecycle
             if _does(rule, part):
                 findings += _judged(rule, part, found, scope)
     findings += _lookalikes(found, scope)
-    findings += offboardings(found, scope)
+    reported = {finding.rule for finding in findings if finding.kind == "dangerous"}
+    findings += (
+        one for one in offboardings(found, scope) if one.rule not in reported or not one.rule
+    )
     return LifecycleReport(findings=tuple(findings))
 
 

@@ -2,7 +2,8 @@
 
 It deletes everything below the tenant's prefix a day after it was written. Its prefix, which ends
 with a slash so that no other tenant's begins with it, says which tenant it removes; its id says
-since when. Where rules have no ids it is recognised by its form.
+the same as a digest, and since when. So a rule with an id is recognised even after somebody has
+changed it; where rules have no ids, only by its form.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import re
 import shlex
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
@@ -36,6 +37,9 @@ INPUT = "offboarded_tenants"
 """The input of our Terraform modules that makes such rules."""
 
 _OPERATION = "delete_tenant"
+_CHANGED = Remedy(
+    advice="remove that rule, and off-board the tenant again if something is left of it"
+)
 _STARTED = re.compile(rf"{ID}offboard-[0-9a-f]{{8}}-(\d{{8}})-")
 
 
@@ -50,12 +54,10 @@ def offboarding_rule(scope: Scope, prefix: str, started: date | None) -> Rule:
     removal = scope.removal
     if not removal.rule_ids:  # its age is that of every version, and each rule does one thing
         return Rule(prefixes=(prefix,), expiration_days=DAYS)
-    mark = hashlib.sha256(prefix.encode()).hexdigest()[:16]
-    start = f"{own_id(scope.prefix, start=TERRAFORM_ID)}offboard-"
-    if started is not None:
-        start = f"{_id_start(scope)}{started:%Y%m%d}-"
+    by_terraform, by_us = _id_starts(scope)
+    start = by_terraform if started is None else f"{by_us}{started:%Y%m%d}-"
     return Rule(
-        id=f"{start}{mark}",
+        id=f"{start}{_mark(prefix)}",
         prefixes=(prefix,),
         expiration_days=DAYS,
         noncurrent_days=DAYS if removal.versions else None,
@@ -70,9 +72,38 @@ def tenant_of(rule: Rule, scope: Scope) -> str | None:
     tenant_id = id_below(scope.tenants, rule.prefixes[0])
     if tenant_id is None:
         return None
-    by_terraform = f"{own_id(scope.prefix, start=TERRAFORM_ID)}offboard-"
-    ours = not rule.id or rule.id.startswith((_id_start(scope), by_terraform))
-    return tenant_id if ours and _acts(rule) else None
+    return (
+        tenant_id
+        if (not rule.id or _names(rule, rule.prefixes[0], scope)) and _acts(rule)
+        else None
+    )
+
+
+def was_changed(rule: Rule, scope: Scope) -> bool:
+    """Whether a rule was written to remove a tenant, and somebody has changed it since."""
+    ours = bool(rule.id) and rule.id.startswith(_id_starts(scope))
+    return ours and tenant_of(rule, scope) is None
+
+
+def _names(rule: Rule, prefix: str, scope: Scope) -> bool:
+    """Whether a rule's id is that of the rule for a tenant's prefix, whatever the rule does."""
+    return rule.id.startswith(_id_starts(scope)) and rule.id.endswith(_mark(prefix))
+
+
+def _changes(rule: Rule) -> str:
+    """How a rule differs from the one that was written."""
+    changes = [] if rule.enabled else ["it is disabled"]
+    if len(rule.prefixes) != 1 or not rule.id.endswith(_mark(rule.prefixes[0])):
+        changes.append(f"it is for {', '.join(map(repr, rule.prefixes))}")
+    if rule.tags or rule.narrowed:
+        changes.append("it has further conditions")
+    if rule.expiration_date is not None:
+        changes.append(f"it deletes from {rule.expiration_date} on")
+    elif rule.expiration_days is None:
+        changes.append("it deletes no objects")
+    elif rule.expiration_days != DAYS:
+        changes.append(f"it deletes after {rule.expiration_days} days")
+    return ", ".join(changes or ["it does something else, too"])
 
 
 def _acts(rule: Rule) -> bool:
@@ -87,8 +118,15 @@ def _acts(rule: Rule) -> bool:
     return msgspec.structs.replace(rule, raw=None) == plain
 
 
-def _id_start(scope: Scope) -> str:
-    return f"{ID}offboard-{digest(scope.prefix)}-"
+def _id_starts(scope: Scope) -> tuple[str, str]:
+    """How the ids of such rules begin: of the Terraform module's, and of our own."""
+    by_terraform = f"{own_id(scope.prefix, start=TERRAFORM_ID)}offboard-"
+    return by_terraform, f"{ID}offboard-{digest(scope.prefix)}-"
+
+
+def _mark(prefix: str) -> str:
+    """What the id of a rule ends with, by which it names its tenant."""
+    return hashlib.sha256(prefix.encode()).hexdigest()[:16]
 
 
 def started_on(rule: Rule) -> date | None:
@@ -109,8 +147,16 @@ def due(started: date) -> datetime:
 
 
 def offboardings(found: Lifecycle, scope: Scope) -> Iterator[RuleFinding]:
-    """A note for each tenant that a rule removes at our request."""
+    """A finding for each rule that removes a tenant at our request, or did until it was changed."""
     for rule in found.rules:
+        if was_changed(rule, scope):
+            yield RuleFinding(
+                kind="wrong",
+                rule=rule.id,
+                message=f"{rule.shown} was written to remove a tenant for {_OPERATION}, and was "
+                f"changed since: {_changes(rule)}",
+                remedy=_CHANGED,
+            )
         tenant_id = tenant_of(rule, scope)
         if tenant_id is None:
             continue
@@ -150,10 +196,52 @@ class TenantRule:
         """The bucket's rules: 1 request."""
         return await self._port.read_lifecycle()
 
-    def among(self, found: Lifecycle | UnreadableRules) -> Rule | None:
-        """The tenant's rule among those of the bucket, if it exists."""
+    def acting(self, found: Lifecycle | UnreadableRules) -> Rule | None:
+        """The rule among the bucket's that removes the tenant, if it exists."""
         rules = found.rules if isinstance(found, Lifecycle) else ()
         return next((r for r in rules if tenant_of(r, self._scope) == self._tenant), None)
+
+    def among(self, found: Lifecycle | UnreadableRules) -> list[Rule]:
+        """The rules that were written to remove the tenant, changed since or not."""
+        rules = found.rules if isinstance(found, Lifecycle) else ()
+        return [
+            rule
+            for rule in rules
+            if tenant_of(rule, self._scope) == self._tenant
+            or (was_changed(rule, self._scope) and _names(rule, self._prefix, self._scope))
+        ]
+
+    def addable(self, found: Lifecycle | UnreadableRules) -> Lifecycle:
+        """The rules, if the tenant's may be written beside them.
+
+        One that somebody has changed is not replaced: that may have been to stop the removal.
+
+        Raises:
+            UnsupportedOperation: It may not; the message says what to do.
+        """
+        rules = self.writable(found)
+        for rule in self.among(rules):
+            self._refuse(rule)
+        return rules
+
+    def removable(self, found: Lifecycle | UnreadableRules) -> list[Rule]:
+        """The tenant's rules, which once it has gone are of no use, changed or not.
+
+        Raises:
+            UnsupportedOperation: Somebody has given one another prefix, where it may be of use.
+        """
+        rules = self.among(found)
+        for rule in rules:
+            if rule.prefixes != (self._prefix,):
+                self._refuse(rule)
+        return rules
+
+    def _refuse(self, rule: Rule) -> NoReturn:
+        raise UnsupportedOperation(
+            f"{_OPERATION}: the rule {rule.shown} was written to remove tenant {self._tenant!r}, "
+            f"and was changed since: {_changes(rule)}. Nothing was done: remove that rule, or "
+            "restore it, and run this again"
+        )
 
     async def write(self, today: date) -> Rule:
         """Writes the rule, unless it exists: 2 requests.
@@ -162,34 +250,36 @@ class TenantRule:
             today: The day, in UTC.
 
         Raises:
-            UnsupportedOperation: statebucket cannot write the rules, or Terraform owns them.
+            UnsupportedOperation: statebucket cannot write the rules, Terraform owns them, or
+                somebody has changed the tenant's.
         """
 
         def decide(found: Lifecycle | UnreadableRules) -> tuple[Rule, Sequence[Rule] | None]:
-            before = self.among(found)
+            before = self.acting(found)
             if before is not None:
                 return before, None
             rule = offboarding_rule(self._scope, self._prefix, today)
-            return rule, [*self.writable(found).rules, rule]
+            return rule, [*self.addable(found).rules, rule]
 
         rule, _ = await rewritten(_OPERATION, self._port, decide)
         return rule
 
     async def remove(self) -> None:
-        """Removes the rule, and leaves the others as they are: 3 requests.
+        """Removes the tenant's rules, and leaves the others as they are: 3 requests.
 
         S3 replaces a bucket's rules whole, without a condition, so that a change made at the same
         time may bring the rule back. It is removed until it is no longer there.
 
         Raises:
+            UnsupportedOperation: See `removable`.
             Unavailable: Someone else kept changing the rules.
         """
 
         def decide(found: Lifecycle | UnreadableRules) -> tuple[None, Sequence[Rule] | None]:
-            if self.among(found) is None:
+            its = self.removable(found)
+            if not its:
                 return None, None
-            rules = self.writable(found).rules
-            return None, [r for r in rules if tenant_of(r, self._scope) != self._tenant]
+            return None, [rule for rule in self.writable(found).rules if rule not in its]
 
         for _ in range(MAX_TRIES):
             _, written = await rewritten(_OPERATION, self._port, decide)

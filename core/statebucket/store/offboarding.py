@@ -14,22 +14,19 @@ from statebucket.store.retrying_port import lifecycle_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from statebucket.contract.lifecycle import Rule
+    from statebucket.contract.offboarding import Stage
     from statebucket.contract.reports import DeletionReport
+    from statebucket.port.lifecycle import Lifecycle, UnreadableRules
     from statebucket.store.context import StoreContext
 
 _OPERATION = "delete_tenant"
 
 
-async def offboard(
-    context: StoreContext,
-    tenant_id: str,
-    *,
-    dry_run: bool = False,
-    progress: Callable[[DeletionReport], None] | None = None,
-) -> OffboardingReport:
-    """Does the next step of removing a tenant by rule; see `StateStore.delete_tenant`.
+class OffboardingStep:
+    """The next step of removing a tenant by rule, as one look at its bucket shows it.
 
     Owner records go last, once nothing is left of the tenant: while its snapshots live, each sweep
     would write them again. The rule goes after them, so that a run that is cut short is repeated.
@@ -37,48 +34,92 @@ async def offboard(
     Args:
         context: The store's.
         tenant_id: The tenant.
-        dry_run: Only say which step it would be.
-        progress: Called with what was removed so far, after each batch of owner records.
+        found: The bucket's rules.
+        has_objects: Whether anything is left below the tenant's prefix.
 
     Raises:
-        UnsupportedOperation: No rule can be written; see `StateStore.delete_tenant`.
+        UnsupportedOperation: No rule can be written, or the tenant's was changed; see
+            `StateStore.delete_tenant`.
+    """
+
+    def __init__(
+        self,
+        context: StoreContext,
+        tenant_id: str,
+        found: Lifecycle | UnreadableRules,
+        *,
+        has_objects: bool,
+    ) -> None:
+        self._context = context
+        self._tenant = tenant_id
+        self._today = from_ms(context.objects.now_ms()).date()
+        self._its: list[Rule] = []
+        self._by_hand = ""
+        rule = _rule_of(context, tenant_id)
+        acting = rule.acting(found)
+        self.stage: Stage = "started"
+        if not has_objects:
+            self.stage = "done"
+            self._by_hand = rule.terraforms(found)
+            self._its = rule.among(found) if self._by_hand else rule.removable(found)
+        elif acting is not None:
+            self.stage = "removing"
+            self._its = [acting]
+        else:
+            rule.addable(found)
+
+    def report(self, *, owners: int = 0) -> OffboardingReport:
+        """The step's report, before or after it was taken."""
+        until: datetime | None = None
+        if self.stage != "done":
+            until = due((started_on(self._its[0]) if self._its else None) or self._today)
+        return OffboardingReport(
+            tenant_id=self._tenant,
+            stage=self.stage,
+            rule=_named(self._its[0]) if self._its else "",
+            done_after=until,
+            owners=owners,
+            module_input=self._by_hand,
+        )
+
+    async def take(
+        self, progress: Callable[[DeletionReport], None] | None = None
+    ) -> OffboardingReport:
+        """Takes the step; see `StateStore.delete_tenant` for its requests.
+
+        Args:
+            progress: Called with what was removed so far, after each batch of owner records.
+        """
+        owners = 0
+        if self.stage == "started":
+            self._its = [await _rule_of(self._context, self._tenant).write(self._today)]
+        elif self.stage == "done":
+            if self._context.owners is not None:
+                remover = Remover(self._context, _OPERATION, progress=progress)
+                owners = (await remover.owner_records(self._tenant)).owners
+            if self._its and not self._by_hand:
+                await _rule_of(self._context, self._tenant).remove()
+        return self.report(owners=owners)
+
+
+async def next_step(context: StoreContext, tenant_id: str) -> OffboardingStep:
+    """Looks which step of removing a tenant by rule is next: 2 requests, which only read.
+
+    Args:
+        context: The store's.
+        tenant_id: The tenant.
+
+    Raises:
+        UnsupportedOperation: As `OffboardingStep`; or the store is a tenant's view.
     """
     if context.tenant is not None:
         raise UnsupportedOperation(
             f"{_OPERATION}: the rules are the whole bucket's; call it on the store itself, or "
             "remove the tenant by requests, as is the default"
         )
-    remover = Remover(context, _OPERATION, progress=progress)
-    rule = _rule_of(context, tenant_id)
-    found = await rule.read()
-    there = rule.among(found)
-    today = from_ms(context.objects.now_ms()).date()
-    if await _has_objects(context, tenant_id):
-        if there is not None:
-            return OffboardingReport(
-                tenant_id=tenant_id,
-                stage="removing",
-                rule=_named(there),
-                done_after=due(started_on(there) or today),
-            )
-        rule.writable(found)
-        written = "" if dry_run else _named(await _rule_of(context, tenant_id).write(today))
-        return OffboardingReport(
-            tenant_id=tenant_id, stage="started", rule=written, done_after=due(today)
-        )
-    owners = 0
-    if context.owners is not None and not dry_run:
-        owners = (await remover.owner_records(tenant_id)).owners
-    by_hand = rule.terraforms(found)
-    if there is not None and not (by_hand or dry_run):
-        await _rule_of(context, tenant_id).remove()
-    return OffboardingReport(
-        tenant_id=tenant_id,
-        stage="done",
-        rule="" if there is None else _named(there),
-        owners=owners,
-        module_input=by_hand,
-    )
+    found = await _rule_of(context, tenant_id).read()
+    has_objects = await _has_objects(context, tenant_id)
+    return OffboardingStep(context, tenant_id, found, has_objects=has_objects)
 
 
 def _rule_of(context: StoreContext, tenant_id: str) -> TenantRule:

@@ -338,13 +338,13 @@ class ObjectStateStore(Updates, Listings):
         partition: Partition | None,
         progress: Callable[[DeletionReport], None] | None,
     ) -> OffboardingReport:
-        from statebucket.store.offboarding import offboard  # noqa: PLC0415  (for operators only)
+        from statebucket.store.offboarding import next_step  # noqa: PLC0415  (for operators only)
 
         if partition is not None:
             raise InvalidArgument(
                 "partition and by='lifecycle' cannot be combined: one rule is for all"
             )
-        return await offboard(self.context, tenant_id, progress=progress)
+        return await (await next_step(self.context, tenant_id)).take(progress)
 
     def _remover(
         self, operation: str, progress: Callable[[DeletionReport], None] | None
