@@ -9,7 +9,7 @@ EXTRA := $(strip $(if $(filter s3://%,$(STATEBUCKET_URL)),$(or $(LEAN),[s3])) \
 	$(if $(filter az://%,$(STATEBUCKET_URL)),$(or $(LEAN),[azure])))
 PYTEST := $(BIN)/python -m pytest
 # tests/support/order.py says in which order.
-WORKERS := -n 2 --dist loadscope --no-loadscope-reorder
+ORDERED := --dist loadscope --no-loadscope-reorder
 # If this is set, each of the hundreds of processes that tests start compiles the SDK again.
 unexport PYTHONDONTWRITEBYTECODE
 UV := uv==0.13.9
@@ -37,14 +37,15 @@ help:  ## Shows this list
 demo: $(VENV)/.demo$(EXTRA)  ## Runs the main job on SQLite, or on STATEBUCKET_URL; DEMO_INPUT= a folder of text
 	@$(BIN)/python -m statebucket.demo
 
+# Three workers for two cores, because many tests mostly wait.
 test: $(VENV)/.dev $(VENV)/.fastmcp $(VENV)/.aws  ## Tests every behaviour on at least one server of each cloud, in minutes
-	$(PYTEST) $(WORKERS) $(ALL)
+	$(PYTEST) -n 3 $(ORDERED) $(ALL)
 
 test-all: $(VENV)/.dev $(VENV)/.fastmcp $(VENV)/.aws  ## Runs every test on every server and engine (except Terraform's), as CI does
-	$(PYTEST) $(WORKERS) --everything $(ALL)
+	$(PYTEST) -n 2 $(ORDERED) --everything $(ALL)
 
-test-fast: $(VENV)/.dev  ## Tests memory, SQLite and an S3 (ministack), in about a minute
-	$(PYTEST) -n 2 -m "not slow" tests/unit tests/adapters/local/test_contract.py tests/adapters/s3/test_contract.py::TestMinistackHTTP $(addprefix --ignore tests/unit/,support pytest_plugin demo)
+test-fast: $(VENV)/.dev  ## Tests memory, SQLite and an S3 (SeaweedFS), in about a minute
+	$(PYTEST) -n 2 -m "not slow" tests/unit tests/adapters/local/test_contract.py tests/adapters/s3/test_seaweedfs.py::TestSeaweedFSHTTP $(addprefix --ignore tests/unit/,support pytest_plugin demo)
 
 test-floors: $(VENV)/.floors  ## Tests with each dependency at the lowest release that pyproject.toml allows
 	$(VENV)/floors/bin/python -m pytest -n 2 --dist loadscope --everything -m "not slow" $(FLOORS)

@@ -7,12 +7,11 @@ import os
 import pty
 import re
 import select
-import signal
 import struct
-import subprocess
-import sys
 import termios
 import time
+
+from cli.forking import Command
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][A-Z0-9])")
 _SECONDS = 60.0
@@ -33,13 +32,10 @@ class Terminal:
         self.raw = ""
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "statebucket", *arguments],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-            env=os.environ | {"TERM": "xterm-256color", "COLUMNS": ""} | (environment or {}),
+        self._command = Command(
+            slave,
+            arguments,
+            os.environ | {"TERM": "xterm-256color", "COLUMNS": ""} | (environment or {}),
         )
         os.close(slave)
 
@@ -61,7 +57,7 @@ class Terminal:
 
     def interrupt(self) -> None:
         """What Ctrl-C does."""
-        self._process.send_signal(signal.SIGINT)
+        self._command.interrupt()
 
     def end(self) -> int:
         """Reads to the end, and returns the exit code."""
@@ -69,12 +65,12 @@ class Terminal:
         while self._read(until):
             pass
         os.close(self._master)
-        return self._process.wait(_SECONDS)
+        return self._command.wait(_SECONDS)
 
     def _read(self, until: float) -> bool:
         ready, _, _ = select.select([self._master], [], [], max(0.0, until - time.monotonic()))
         if not ready:
-            self._process.kill()
+            self._command.kill()
             raise AssertionError(f"the command hangs after: {self.text}")
         try:
             piece = os.read(self._master, 65_536)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from fnmatch import fnmatchcase
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -252,7 +251,7 @@ def _target(row: Row) -> str:
     """What of make runs the contract suite, or what else a row shows."""
     tests = [f"{test}::a_test" for test in row.contract] or [test for _, test in row.shown]
     names = [f"{_file(test)}::{test.partition(':')[2]}" for test in tests]
-    left = all(any(fnmatchcase(name, one.pattern) for one in LEFT) for name in names)
+    left = all(any(one.matches(name) for one in LEFT) for name in names)
     return "test-all" if left else "test"
 
 

@@ -39,6 +39,7 @@ def listening() -> Iterator[Noise]:
     client session is reported to the asyncio logger.
     """
     gc.collect()  # what earlier tests have left is theirs
+    gc.freeze()  # what is left now is no garbage of the block: its end does not go through it again
     heard: Noise = []
 
     def unraisable(args: UnraisableHookArgs) -> None:
