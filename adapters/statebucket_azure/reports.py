@@ -61,10 +61,11 @@ def read(
 ) -> InventoryReport:
     """Reads a ``RULE-manifest.json`` of Azure Blob inventory.
 
-    The rule is in the manifest. With versions ``VersionId`` and ``IsCurrentVersion`` are required
-    fields, with snapshots ``Snapshot``. The value of ``IsCurrentVersion`` for an older version is
-    not documented. In a listing only the current version has it, so a version without it counts as
-    an older one. See https://learn.microsoft.com/azure/storage/blobs/blob-inventory.
+    By https://learn.microsoft.com/azure/storage/blobs/blob-inventory, the manifest contains the
+    rule, and ``VersionId`` and ``IsCurrentVersion`` are required fields of a rule that includes
+    versions, as ``Snapshot`` is of one that includes snapshots. The page does not say what
+    ``IsCurrentVersion`` is for an older version. A listing sets it on the current version only, so
+    a row with a version id and an empty ``IsCurrentVersion`` counts as an older version.
 
     Args:
         account: The store's account, if known.
@@ -181,11 +182,11 @@ def _check_rule(rule: _Rule, areas: Sequence[str]) -> None:
 
 
 def _metadata(row: Row) -> dict[str, str]:
-    """A blob's metadata, which a report contains as JSON; empty if the blob has none.
+    """A blob's metadata, which a report has as JSON; empty where the blob has none.
 
-    Microsoft's page does not specify the format. In CSV others decode a JSON object
-    (https://github.com/massimobonanni/StorageContentPlatform). Parquet is assumed to have the same,
-    or a map.
+    Microsoft's page does not document the format. A public reader of these reports,
+    https://github.com/massimobonanni/StorageContentPlatform, decodes a JSON object from CSV. For
+    Parquet, the same or a map is assumed.
 
     Raises:
         ValueError: It is something else.

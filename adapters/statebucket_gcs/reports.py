@@ -1,11 +1,11 @@
 """Reports of Storage Insights: the manifests that it writes, and the columns of their files.
 
-The names of a manifest are those that others read (``report_shards_file_names``, ``shard_count``,
-``records_processed``, ``snapshot_time``). In ``report_config`` they are those of
-``ReportConfig`` (google/cloud/storageinsights/v1 in https://github.com/googleapis/googleapis):
-that they are written with underscores, as the outer ones are, is assumed. Without them the first
-line of a CSV file is read as its header, and a file that has none is refused. A shard has up to
-a million rows, by https://cloud.google.com/storage/docs/troubleshooting.
+Public readers of manifests use ``report_shards_file_names``, ``shard_count``, ``records_processed``
+and ``snapshot_time``. ``report_config`` is a ``ReportConfig`` of google/cloud/storageinsights/v1 in
+https://github.com/googleapis/googleapis. We assume that its fields are written with underscores, as
+the outer ones are. If they are not, the first line of each CSV file is read as its header, and a
+file without one is refused. By https://cloud.google.com/storage/docs/troubleshooting a shard has up
+to a million rows.
 """
 
 from __future__ import annotations
@@ -78,10 +78,11 @@ def read(
 ) -> InventoryReport:
     """Reads a ``…_manifest.json`` of a Storage Insights inventory report.
 
-    ``timeDeleted`` alone tells older versions from objects: an object has it if and only if it is
-    noncurrent or deleted, by https://cloud.google.com/storage/docs/json_api/v1/objects. It is among
-    the fields that gcloud chooses. That a report leaves such versions out, Google's pages do not
-    say: one without the field is read of a bucket without versioning alone.
+    Only ``timeDeleted`` distinguishes older versions from current objects: it is set if and only if
+    a version is noncurrent or deleted (https://cloud.google.com/storage/docs/json_api/v1/objects).
+    It is one of gcloud's default fields. We found no page of Google's that says whether a report
+    leaves such versions out, so a report without the field is read only if the bucket does not
+    keep versions.
 
     Args:
         bucket: The store's bucket.
@@ -117,14 +118,14 @@ def read(
     form = form or _CSV(header_required=not options.metadata_fields)
     folder = name[: name.rfind("/") + 1]
     fields = options.metadata_fields
-    tells_versions = not fields or any(folded(one) == "timedeleted" for one in fields)
+    has_deletion_times = not fields or any(folded(one) == "timedeleted" for one in fields)
 
     async def verify() -> None:
         if (kept := await keeps_versions()) is not False:
             raise InvalidReport(
-                "there is no column 'timeDeleted', which tells older versions from objects, and "
-                f"the bucket {'keeps' if kept else 'may keep'} versions"
-                f"{'' if kept else ' (it takes storage.buckets.get to see that)'}: add it to "
+                "there is no column 'timeDeleted', without which older versions look like objects, "
+                f"and the bucket {'keeps' if kept else 'may keep'} versions"
+                f"{'' if kept else ' (seeing that needs storage.buckets.get)'}: add it to "
                 f"{_CONFIGURED}, and wait for the next report",
                 object_name=name,
             )
@@ -142,12 +143,12 @@ def read(
         form="parquet" if packed else "csv",
         header=None if form.header_required else tuple(options.metadata_fields),
         delimiter=form.delimiter,
-        needed=("bucket", "name", "size", *(["timeDeleted"] if tells_versions else [])),
+        needed=("bucket", "name", "size", *(["timeDeleted"] if has_deletion_times else [])),
         more=("updated", "timeDeleted"),
         configured=_CONFIGURED,
         entry=entry,
         rows=found.records_processed,
-        verify=None if tells_versions else verify,
+        verify=None if has_deletion_times else verify,
     )
 
 

@@ -42,10 +42,10 @@ class _Manifest(msgspec.Struct, rename="camel"):
 def read(bucket: str, manifest: bytes) -> InventoryReport:
     """Reads a ``manifest.json`` of S3 Inventory.
 
-    A report of all versions has ``VersionId``, ``IsLatest`` and ``IsDeleteMarker``, one of current
-    versions has none of them, and keys in CSV are URL-encoded, by
-    https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory.html: as forms are, with
-    ``+`` for a space, by https://github.com/cloud-custodian/cloud-custodian/issues/1997.
+    By https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory.html, a report of all
+    versions has ``VersionId``, ``IsLatest`` and ``IsDeleteMarker``, a report of current versions
+    has none of them, and keys in CSV are URL-encoded. A space is encoded as ``+``, as in forms
+    (https://github.com/cloud-custodian/cloud-custodian/issues/1997).
 
     Args:
         bucket: The store's bucket.

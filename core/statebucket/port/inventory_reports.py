@@ -120,15 +120,15 @@ class InventoryReport(msgspec.Struct, frozen=True, kw_only=True):
         delimiter: What stands between the columns of a CSV file.
         needed: Columns without which the report says too little, as its configuration names them.
         more: Columns that are read where there are any.
-        paired: Columns of those that say too little alone, each with the one that must be beside
-            it: a version's id, and whether that version is the current one.
+        paired: Columns that need another column beside them, each with that other: a version's id
+            needs the column that says whether the version is current.
         configured: Where columns are chosen, for the error that one is missing.
         entry: The object that a row is about; None for a row that is about none that is there: an
             older version, a delete marker. Raises ValueError where the row cannot be read.
         lists_metadata: Whether ``entry`` knows the objects' metadata.
         rows: How many rows all files have together; None where the manifest does not say.
-        verify: Finds out by 1 request what the manifest leaves open, and raises InvalidReport where
-            the report says too little; None where nothing is left open.
+        verify: Looks up, by 1 request, what the manifest does not say, and raises InvalidReport if
+            the report is not sufficient; None where the manifest says everything.
     """
 
     taken_at: datetime

@@ -42,8 +42,8 @@ class StoreContext(msgspec.Struct, frozen=True):
         retention: The TTL, in seconds, of everything else that is written without one.
         tenant: The tenant that the store is bound to, or None.
         keep: Whether keys are marked so that a sweep keeps their execution.
-        rows_read: The rows of each part of an inventory report that was read, by the report's
-            address and the number of parts, until all parts were.
+        rows_read: How many rows each part of an inventory report had, by the report's address and
+            the number of parts; removed once all parts are read.
     """
 
     objects: Objects

@@ -27,8 +27,8 @@ T = TypeVar("T")
 MAX_MANIFEST = 64 << 20
 """The largest manifest that is read, in bytes.
 
-S3's entry for a file takes some 250. A billion objects are 1,000 files of Storage Insights, which
-has a million rows in each. Were it only 10,000 rows, S3's manifest would have 25 MB.
+A billion objects take 1,000 files of Storage Insights, at a million rows each. Even at 10,000 rows
+a file, S3's manifest would have 25 MB, at some 250 bytes for each file.
 """
 
 _PIECE = 4 << 20  # bytes in a request: few, and well within a call's deadline

@@ -25,13 +25,13 @@ ROWS = 1000
 MAX_ROW = 1 << 18
 """The longest row of CSV, in characters.
 
-A name has at most 1,024 bytes, 3,072 as in URLs. With all that a report can have beside it (8 KiB
-of metadata or an access list of 100 grants, as JSON in quotes or base64), a row has less than half
-of this.
+A name has at most 1,024 bytes, which are 3,072 when URL-encoded. Even with the largest optional
+columns (8 KiB of metadata, or an access list of 100 grants, as quoted JSON or base64) a row has
+less than half of this.
 """
 
 _GZIP = b"\x1f\x8b"
-_BUFFER = 1 << 20  # bytes of each column of Parquet; else all of a row group is in memory
+_BUFFER = 1 << 20  # bytes read ahead for each column of Parquet, instead of a whole row group
 
 
 class ReportRows:
@@ -48,6 +48,7 @@ class ReportRows:
 
     def __init__(self, report: InventoryReport, file: ReportFile, opened: IO[bytes]) -> None:
         self._report = report
+        self._wanted = {folded(one) for one in (*report.needed, *report.more)}
         self._file = file
         self._opened = opened
         self.read = 0
@@ -121,8 +122,7 @@ class ReportRows:
         pa, parquet = _pyarrow()
         try:
             with parquet.ParquetFile(self._opened, pre_buffer=False, buffer_size=_BUFFER) as file:
-                wanted = {folded(one) for one in (*self._report.needed, *self._report.more)}
-                names = [one for one in file.schema_arrow.names if folded(one) in wanted]
+                names = [one for one in file.schema_arrow.names if folded(one) in self._wanted]
                 places = self._places(names)
                 for batch in file.iter_batches(batch_size=ROWS, columns=names):
                     yield places, list(zip(*(one.to_pylist() for one in batch), strict=True))
@@ -140,9 +140,13 @@ class ReportRows:
         """Where each column stands.
 
         Raises:
-            InvalidReport: One that is needed is missing.
+            InvalidReport: One that is needed is missing, or one that is read is there twice.
         """
-        places = {folded(one): at for at, one in enumerate(columns)}
+        places: dict[str, int] = {}
+        for at, column in enumerate(columns):
+            if folded(column) in places and folded(column) in self._wanted:
+                raise self._invalid(f"there are two columns {column.strip()!r}")
+            places[folded(column)] = at
         for needed in self._report.needed:
             if folded(needed) not in places:
                 raise self._invalid(
@@ -152,9 +156,9 @@ class ReportRows:
         for column, other in self._report.paired:
             if folded(column) in places and folded(other) not in places:
                 raise self._invalid(
-                    f"there is a column {column!r} and none {other!r}, which tells current "
-                    f"versions from older ones: add it to {self._report.configured}, and wait for "
-                    "the next report"
+                    f"there is a column {column!r} but no column {other!r}, without which older "
+                    f"versions look like objects: add it to {self._report.configured}, and wait "
+                    "for the next report"
                 )
         return places
 
@@ -165,13 +169,13 @@ class ReportRows:
 
 
 class _Lines:
-    """The lines of a file, for a reader that holds all lines of a row.
+    """The lines of a file, for a CSV reader, which holds all the lines of a row in memory.
 
     Args:
         text: The file.
 
     Attributes:
-        left: How many characters the row may have that is being read.
+        left: How many more characters the current row may have.
     """
 
     def __init__(self, text: io.TextIOWrapper) -> None:
@@ -188,7 +192,7 @@ class _Lines:
         self.left -= len(line)
         if self.left < 0:
             raise csv.Error(
-                f"a row has more than {MAX_ROW:,} characters: it has no end, or is no row of CSV"
+                f"a row has more than {MAX_ROW:,} characters: the file is not CSV, or was altered"
             )
         return line
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from statebucket.store.report_files import ReportFiles
 
 MAX_REPORTS = 16
-"""Reports of which some parts were read, that a store remembers."""
+"""How many reports a store remembers of which it has read only some parts."""
 
 
 class Reported:
@@ -56,8 +56,7 @@ class Reported:
     async def open(cls, context: StoreContext, operation: str, address: str) -> Self:
         """Reads a report's manifest: 2 requests, or none where it is on this machine.
 
-        It is 1 more for each 4 MiB behind the first, and where the adapter has to find out whether
-        the bucket keeps versions.
+        Each 4 MiB after the first takes 1 more, and so does the adapter's `verify`.
 
         Args:
             context: The store's.
@@ -98,8 +97,8 @@ class Reported:
             last: The one of them whose objects come behind the others of their file, if it is.
 
         Raises:
-            InvalidReport: A file is missing, altered or cannot be read, or, once the store has read
-                all parts, these have other than the manifest's number of rows together.
+            InvalidReport: A file is missing, altered or cannot be read, or the store has read all
+                parts, and their number of rows differs from the manifest's.
         """
         first = tuple(folder for folder in folders if folder != last)
         if last not in folders:
@@ -140,10 +139,10 @@ class Reported:
 
 
 def _check_files(report: InventoryReport, name: str) -> None:
-    """Returns where a manifest names no file twice, whose rows would count twice.
+    """Checks that a manifest names each file once; else its rows would count twice.
 
     Raises:
-        InvalidReport: It does.
+        InvalidReport: It names one twice.
     """
     number = Counter(file.name for file in report.files)
     twice = [file for file, times in number.items() if times > 1]

@@ -122,7 +122,7 @@ BOTH = "Name,Content-Length,VersionId,IsCurrentVersion"
     [
         ({}, "Name,Content-Length", None),
         ({"includeBlobVersions": None, "includeDeleted": False}, "Name,Content-Length", None),
-        ({}, "Name,Content-Length,VersionId", "'VersionId' and none 'IsCurrentVersion'"),
+        ({}, "Name,Content-Length,VersionId", "'VersionId' but no column 'IsCurrentVersion'"),
         ({"includeBlobVersions": True}, "Name,Content-Length", "no column 'VersionId'"),
         (
             {"includeBlobVersions": True},

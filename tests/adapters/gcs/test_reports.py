@@ -125,7 +125,7 @@ def test_without_the_fields_in_its_manifest_a_report_must_tell_versions() -> Non
         (described({"versioning": {"enabled": True}}), "bucket keeps versions: add it to the"),
         (
             gcs_error(403, "forbidden", when=VERSIONING),
-            r"may keep versions \(it takes storage.buckets.get",
+            r"may keep versions \(seeing that needs storage.buckets.get",
         ),
     ],
     ids=["never", "no longer", "versions", "not to be seen"],

@@ -285,5 +285,5 @@ async def test_an_older_version_is_told_by_two_columns_alone() -> None:
     for more, missing in (({}, "IsLatest"), ({"is_latest": [True]}, "IsDeleteMarker")):
         body = io.BytesIO()
         parquet.write_table(pa.table(columns | more), body)
-        with pytest.raises(errors.InvalidReport, match=f"'VersionId' and none '{missing}'"):
+        with pytest.raises(errors.InvalidReport, match=f"'VersionId' but no column '{missing}'"):
             list(ReportRows(report, ReportFile("f"), body).pages())
