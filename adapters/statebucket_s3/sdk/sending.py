@@ -102,7 +102,7 @@ class SendOnce(AIOHTTPSession):
                 self._retired.remove(one)
                 await stack.aclose()
 
-    async def _get_session(self, proxy_url: str | None) -> aiohttp.ClientSession:
+    async def _get_session(self, proxy_url: str | None) -> _Unredirected:
         """The HTTP session for requests through a proxy, or for direct ones.
 
         It is made here because the SDK's releases make it in different ways, and older ones do not
@@ -121,7 +121,7 @@ class SendOnce(AIOHTTPSession):
             session._retry_connection = False  # noqa: SLF001  (see above)
             self._sessions[proxy_url] = session
             await self._exit_stack.enter_async_context(session)
-        return session
+        return _Unredirected(session)
 
     def _connector(self, proxy_url: str | None) -> aiohttp.TCPConnector:
         trust: ssl.SSLContext | bool = False
@@ -136,6 +136,24 @@ class SendOnce(AIOHTTPSession):
             ssl=trust,
             **{"resolver": _Resolver(), **self._connector_args},
         )
+
+
+class _Unredirected:
+    """An HTTP session as the SDK uses it, which follows no redirect.
+
+    aiohttp would send the request to whatever host a reply names, with its body and the session
+    token, in clear text too. Where a reply names another region, botocore itself asks there.
+
+    Args:
+        session: The session.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def request(self, method: str, **options: Any) -> aiohttp.ClientResponse:  # noqa: ANN401  (aiohttp's)
+        """Sends a request."""
+        return await self._session.request(method, allow_redirects=False, **options)
 
 
 class _Resolver(aiohttp.ThreadedResolver):

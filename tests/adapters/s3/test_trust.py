@@ -1,4 +1,4 @@
-"""Whom the engines send requests to over TLS: nobody but the endpoint, through a proxy too."""
+"""Whom the engines send requests to: no one but the endpoint, over TLS and through a proxy too."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from statebucket import errors, open_store
-from support.fault_proxy.proxy import FaultProxy
+from support.fault_proxy.proxy import Answer, FaultProxy
 from support.fault_proxy.tunnel import Tunnel
 from support.targets.s3 import BUCKET
 
@@ -96,3 +96,19 @@ async def test_a_certificate_for_another_host_gets_no_request(
     assert caught.value.outcome == "none"
     assert endpoint.count() == 0
     assert set(tunnel) <= {f"127.0.0.1:{endpoint.port}"}
+
+
+@engines
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_no_redirect_is_followed(
+    moto: Server, monkeypatch: pytest.MonkeyPatch, engine_name: str, status: int
+) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "test-session-token")  # which no other host must get
+    with FaultProxy(moto.host, moto.port) as proxy, FaultProxy(moto.host, moto.port) as other:
+        proxy.always(Answer(status, (("Location", f"{other.url}/elsewhere"),)))
+        where = f"endpoint_url={proxy.url}&region=us-east-1&engine={engine_name}"
+        async with open_store(f"s3://{BUCKET}/p?{where}") as store:
+            for call in (store.get("k"), store.set("k", b"v"), store.health_check()):
+                with pytest.raises(errors.RequestRejected):
+                    await call
+        assert other.requests == []
