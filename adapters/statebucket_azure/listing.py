@@ -50,7 +50,7 @@ def prefixes_of(root: Element, container: str, prefix: str, after: str | None) -
 
 def _check(root: Element, container: str, prefix: str) -> None:
     """Refuses XML other than the requested listing, which would pass for an empty page."""
-    if root.tag != "EnumerationResults":
+    if root.tag != "EnumerationResults" or root.find("Blobs") is None:
         raise ValueError("not a listing")
     # A listing repeats its container and prefix.
     if root.get("ContainerName", container).rpartition("/")[2] != container:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -48,7 +49,7 @@ async def sdk_call(request: Awaitable[T], *, writes: bool = False) -> T:
         raise
     except AzureError as error:
         failure = _translated(error, writes=writes)
-    except (LookupError, ValueError) as error:  # from headers or text that the SDK cannot decode
+    except (LookupError, ValueError, zlib.error) as error:  # of what the SDK cannot decode
         failure = chained(malformed(writes=writes), error)
     # Outside the handler, so that an error left out as the cause is not its context either.
     raise failure

@@ -57,7 +57,7 @@ class Answer:
     Attributes:
         code: S3's code, or the status if the reply has no body.
         missing: Whether it reports that the object does not exist. Only a HEAD, whose reply has no
-            body, is taken at its bare status.
+            body, is taken at its bare status. It is never true of a request about the bucket.
         region: The bucket's region, if the request went to another one.
     """
 
@@ -69,7 +69,8 @@ class Answer:
         self._header = values.get("Header", "")
         self._message = values.get("Message", "")
         self.code = values.get("Code") or str(reply.status)
-        self.missing = self.code in MISSING or (method == "HEAD" and reply.status == _NOT_FOUND)
+        bare = method == "HEAD" and reply.status == _NOT_FOUND
+        self.missing = bool(request.path) and (self.code in MISSING or bare)
         self.region: str | None = None
         if reply.status in _ELSEWHERE:
             self.region = reply.headers.get("x-amz-bucket-region") or values.get("Region")
@@ -262,10 +263,11 @@ def _check_prefix(values: dict[str, Any], prefix: str) -> None:
 def _following(values: dict[str, Any], after: str | None) -> str | None:
     from statebucket_s3 import listing  # noqa: PLC0415  (see the top)
 
-    token = values.get("NextContinuationToken")
-    if token is not None and not isinstance(token, str):
+    token, truncated = values.get("NextContinuationToken"), values.get("IsTruncated")
+    # Each page says whether more follows: a document that does not is no listing of S3's.
+    if truncated not in {"true", "false"} or not isinstance(token, str | None):
         raise unreadable()
-    return listing.following(token, after, truncated=values.get("IsTruncated") == "true")
+    return listing.following(token, after, truncated=truncated == "true")
 
 
 def check_empty(reply: Reply) -> None:

@@ -208,7 +208,7 @@ class SDKBucket:
 
     async def check(self, prefix: str) -> None:
         """See `statebucket.port.bucket.Bucket.check`."""
-        await self._list(prefix, None, 1)
+        await self.list(prefix, after=None, limit=1)
 
     @property
     def remedies(self) -> Remedies:

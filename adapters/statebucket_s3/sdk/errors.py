@@ -40,6 +40,7 @@ _LOST = (
     aiohttp.ClientError,
     OSError,
 )
+_ABOUT_AN_OBJECT = frozenset({"put_object", "get_object", "head_object", "delete_object"})
 _SHOW_SECRETS = (UnicodeEncodeError, sdk.ProxyConnectionError, aiohttp.ClientHttpProxyError)
 
 
@@ -164,9 +165,10 @@ def _never_connected(error: Exception) -> bool:
 def is_missing(error: Exception, operation: str) -> bool:
     """Whether the reply reports that the object does not exist (not: the bucket, nor the endpoint).
 
-    A bare 404 is enough only for a HEAD, since its reply has no body.
+    A bare 404 is enough only for a HEAD, since its reply has no body. A request that is about the
+    bucket, such as a listing, finds no object missing.
     """
-    if not isinstance(error, sdk.ClientError):
+    if operation not in _ABOUT_AN_OBJECT or not isinstance(error, sdk.ClientError):
         return False
     code = error.response.get("Error", {}).get("Code", "")
     return code in MISSING or (operation == "head_object" and code in {"404", "NotFound"})

@@ -80,6 +80,26 @@ OTHERS: dict[str, tuple[Callable[[Bucket], Any], Fault, str]] = {
         rewritten(b"<Prefix>a</Prefix>", b"<Prefix>b</Prefix>"),
         "none",
     ),
+    "list, a document without blobs": (
+        lambda b: b.list("a", after=None, limit=9),
+        Answer(200, (), b"<EnumerationResults/>"),
+        "none",
+    ),
+    "prefixes, a document without blobs": (
+        lambda b: b.list_prefixes("a", after=None, limit=9),
+        Answer(200, (), b"<EnumerationResults/>"),
+        "none",
+    ),
+    "put, a body that cannot be unpacked": (
+        lambda b: b.put(write("a"), None),
+        Answer(201, (ETAG, ("Content-Encoding", "gzip")), b"not gzip"),
+        "unknown",
+    ),
+    "get, a body that cannot be unpacked": (
+        lambda b: b.get("a"),
+        Answer(200, (ETAG, ("Content-Encoding", "gzip")), b"not gzip"),
+        "none",
+    ),
     "list, a next-page token that repeats": (
         lambda b: b.list("a", after="t", limit=9),
         rewritten(b"<NextMarker/>", b"<NextMarker>t</NextMarker>"),

@@ -1,4 +1,4 @@
-"""Answers of 200 that lack what S3's have, on both engines: tried again, and never half read."""
+"""Answers that S3 does not give to what was requested, on both engines: never half read."""
 
 from __future__ import annotations
 
@@ -62,6 +62,14 @@ ODD: dict[str, tuple[str, Fault]] = {
     "more prefixes, nobody knows where": ("tenants", page(b"", truncated=b"true")),
     "a listing of another prefix": ("snapshots", page(b"<Prefix>other/</Prefix>")),
     "prefixes below another prefix": ("tenants", page(b"<Prefix>other/</Prefix>")),
+    "a page that does not say whether more follows": (
+        "snapshots",
+        Answer(200, (), b"<ListBucketResult/>"),
+    ),
+    "prefixes that do not say whether more follow": (
+        "tenants",
+        Answer(200, (), b"<ListBucketResult><Prefix/></ListBucketResult>"),
+    ),
 }
 
 
@@ -88,3 +96,37 @@ async def test_a_listing_that_goes_on_where_it_began_ends(
         proxy.always(page(token, truncated=b"true"))
         with pytest.raises((errors.Unavailable, errors.DeadlineExceeded)):
             await store.with_deadline(1).list_snapshots("acme")
+
+
+OF_THE_BUCKET: dict[str, Callable[[StateStore], Awaitable[Any]]] = {
+    "list": lambda store: store.list_snapshots("acme"),
+    "prefixes": tenants,
+    "check": lambda store: store.health_check(),
+    "rules": lambda store: store.check_lifecycle(),
+}
+
+
+@pytest.mark.parametrize("code", ["NoSuchKey", "NoSuchVersion"])
+@pytest.mark.parametrize("call", OF_THE_BUCKET.values(), ids=OF_THE_BUCKET)
+async def test_a_missing_object_is_no_answer_about_the_bucket(
+    engine: S3Target,
+    proxy: FaultProxy,
+    call: Callable[[StateStore], Awaitable[Any]],
+    code: str,
+) -> None:
+    async with engine.open() as store:
+        proxy.always(Answer(404, (), f"<Error><Code>{code}</Code></Error>".encode()))
+        with pytest.raises(errors.RequestRejected, match=code):
+            await call(store)
+
+
+@pytest.mark.parametrize("code", ["NoSuchKey", "NoSuchVersion"])
+async def test_a_missing_object_is_no_answer_to_a_batch(
+    engine: S3Target, proxy: FaultProxy, code: str
+) -> None:
+    async with engine.open() as store:
+        proxy.always(Answer(404, (), f"<Error><Code>{code}</Code></Error>".encode()))
+        with pytest.raises(errors.DeleteIncomplete) as caught:
+            await store.delete_many(["a", "b"])
+    assert [*caught.value.failures] == ["a", "b"]
+    assert {type(error) for error in caught.value.failures.values()} == {errors.RequestRejected}
