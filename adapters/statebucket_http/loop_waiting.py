@@ -85,9 +85,13 @@ class _InLoop:
         if found is None:
             found = self._lookups[host, port] = self._loop.create_future()
             found.add_done_callback(lambda _: self._lookups.pop((host, port), None))
-            threading.Thread(
+            thread = threading.Thread(
                 target=self._look_up, args=(host, port, found), name="statebucket-dns", daemon=True
-            ).start()
+            )
+            try:
+                thread.start()
+            except RuntimeError:  # at the interpreter's exit Python 3.12 and later start none
+                self._look_up(host, port, found)
         try:
             async with asyncio.timeout(self.limit):
                 answer = await asyncio.shield(found)
@@ -216,8 +220,14 @@ class ThreadWaits(_InLoop):
         """See `Waits.run`."""
         if step.start():
             return
+        seconds = limit or self.limit
         try:
-            await self._loop.run_in_executor(None, wait, connection, step, limit or self.limit)
+            waiting = self._loop.run_in_executor(None, wait, connection, step, seconds)
+        except RuntimeError:  # at the interpreter's exit no thread takes work
+            wait(connection, step, seconds)
+            return
+        try:
+            await waiting
         except asyncio.CancelledError:
             with suppress(OSError):  # not connected yet
                 connection.sock.shutdown(socket.SHUT_RDWR)  # which wakes the thread

@@ -145,3 +145,53 @@ def test_the_same_code_runs_without_an_event_loop() -> None:
         assert done.stderr == ""
         assert done.stdout.splitlines() == ["200 b'ok'"] * 3 + ["1 []"]
         assert peer.accepted == 1
+
+
+AT_EXIT = """
+import asyncio, atexit, sys, threading
+from statebucket_http.transport import Transport
+from statebucket_http.wire import Endpoint, Request
+
+class BlindLoop(asyncio.SelectorEventLoop):
+    def add_reader(self, *_):
+        raise NotImplementedError
+
+    remove_reader = add_writer = remove_writer = add_reader
+
+async def late():
+    sender = Transport("S3", 30, None, 8)
+    endpoint = Endpoint("http", sys.argv[1], "", "")
+    for _ in range(2):
+        reply = await sender.send(endpoint, Request("PUT", "/k", body=bytes(2**20)), {})
+        print(reply.status, reply.body)
+    await sender.close()
+
+def start(_):
+    raise RuntimeError("can't create new thread at interpreter shutdown")
+
+def at_exit():
+    if sys.argv[2] == "blind":
+        loop_factory = BlindLoop
+    else:
+        loop_factory = asyncio.SelectorEventLoop
+        threading.Thread.start = start  # as Python 3.12 and later have it by then
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(late())
+
+atexit.register(at_exit)
+"""
+
+
+@pytest.mark.parametrize("loop", ["watching", "blind"])
+def test_without_threads_at_the_interpreters_exit_it_waits_by_itself(loop: str) -> None:
+    with Peer() as peer:
+        done = subprocess.run(
+            [sys.executable, "-c", AT_EXIT, f"localhost:{peer.port}", loop],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.stderr == ""
+        assert done.stdout.splitlines() == ["200 b'ok'"] * 2
+        assert peer.accepted == 1
