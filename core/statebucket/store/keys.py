@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from statebucket.contract.reports import DeletionReport
     from statebucket.store.envelope import Found
+
+T = TypeVar("T")
 
 _GETS_AT_ONCE = 32
 
@@ -130,11 +132,23 @@ class KeyValues(ContextStore):
             )
         return {key: self._key(operation, key) for key in keys}
 
-    async def get_json(self, key: str, type: Any = Any) -> Any:  # noqa: A002, ANN401
+    @overload
+    async def get_json(self, key: str) -> Any: ...  # noqa: ANN401
+
+    @overload
+    async def get_json(self, key: str, type: type[T]) -> T | None: ...
+
+    async def get_json(self, key: str, type: Any = Any) -> Any:  # noqa: A002
         found = await self._get_json("get_json", key, type)
         return None if found is None else found.value
 
-    async def get_json_stored(self, key: str, type: Any = Any) -> Stored[Any] | None:  # noqa: A002, ANN401
+    @overload
+    async def get_json_stored(self, key: str) -> Stored[Any] | None: ...
+
+    @overload
+    async def get_json_stored(self, key: str, type: type[T]) -> Stored[T] | None: ...
+
+    async def get_json_stored(self, key: str, type: Any = Any) -> Any:  # noqa: A002
         return await self._get_json("get_json_stored", key, type)
 
     async def _get_json(self, operation: str, key: str, kind: object) -> Stored[Any] | None:

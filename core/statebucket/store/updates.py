@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 
@@ -56,13 +56,27 @@ class Updates(KeyValues):
 
         return await self._update("update", key, function, changed, BYTES, ttl)
 
+    @overload
+    async def update_json(
+        self, key: str, function: Function, *, ttl: timedelta | float | None = None
+    ) -> Any: ...  # noqa: ANN401
+
+    @overload
+    async def update_json(
+        self,
+        key: str,
+        function: Callable[[T | None], T | None],
+        type: type[T],
+        ttl: timedelta | float | None = None,
+    ) -> T | None: ...
+
     async def update_json(
         self,
         key: str,
         function: Function,
-        type: Any = Any,  # noqa: A002, ANN401  (as the contract has it)
+        type: Any = Any,  # noqa: A002  (as the contract has it)
         ttl: timedelta | float | None = None,
-    ) -> Any:  # noqa: ANN401
+    ) -> Any:
         wanted = decoder(type, "update_json")
 
         def changed(found: Found | None) -> tuple[bytes | None, Any]:
