@@ -93,3 +93,20 @@ async def test_a_stored_value_is_cut_in_the_message() -> None:
         with pytest.raises(errors.CorruptObject) as caught:
             await store.get_json("k", dict[str, int])
     assert len(str(caught.value)) < 500
+
+
+class Unprintable:
+    """A value whose repr fails."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+def test_a_value_that_cannot_be_shown_is_refused_all_the_same() -> None:
+    values: list[Any] = [Unprintable(), 10**5000]
+    view = open_store("memory://").tenant("acme")
+    for value in values:
+        with pytest.raises(errors.InvalidArgument, match="a version token must be a string"):
+            Version(value)
+        with pytest.raises(errors.TenantMismatch, match="the call is for a value of type"):
+            view.snapshot("e", tenant_id=value)

@@ -7,7 +7,7 @@ from typing import ClassVar, Generic, TypeVar
 
 import msgspec
 
-from statebucket.errors import InvalidArgument
+from statebucket.errors import InvalidArgument, shown
 
 T = TypeVar("T")
 
@@ -29,7 +29,9 @@ class Version:
 
     def __init__(self, token: str) -> None:
         if not isinstance(token, str) or not token:
-            raise InvalidArgument(f"a version token must be a string that is not empty: {token!r}")
+            raise InvalidArgument(
+                f"a version token must be a string that is not empty: {shown(token)}"
+            )
         self.token = token
 
     def __eq__(self, other: object) -> bool:

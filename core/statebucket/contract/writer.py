@@ -41,7 +41,7 @@ class SnapshotWriter(ABC):
         """Hands over a snapshot and returns at once; it is written unless a later one comes first.
 
         Raises:
-            InvalidSnapshot: It is of another execution.
+            InvalidSnapshot: It is not a snapshot, is of another execution, or is no longer valid.
             UnsupportedOperation: The writer's block has not begun, has ended, or belongs to the
                 parent of this forked process; no one would wait for it.
             StateBucketError: The previous snapshot could not be written; its error is raised once.

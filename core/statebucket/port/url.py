@@ -247,6 +247,11 @@ def read_options(values: dict[str, Any], kind: type[T]) -> T:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         raise InvalidArgument(_why_refused(str(error), kind)) from None
+    except UnicodeEncodeError as error:
+        name = next(name for name, value in values.items() if value == error.object)
+        raise InvalidArgument(
+            f"the option {name!r} contains a lone surrogate, which has no UTF-8 form"
+        ) from None
 
 
 def _why_refused(said: str, kind: type[msgspec.Struct]) -> str:

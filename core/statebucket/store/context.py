@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from statebucket.errors import TenantMismatch, UnsupportedOperation
+from statebucket.errors import TenantMismatch, UnsupportedOperation, shown
 from statebucket.port.expiry import Expiry
 from statebucket.store.envelope import expires_ms
 from statebucket.store.owners import OwnerIndex
@@ -129,7 +129,7 @@ class StoreContext(msgspec.Struct, frozen=True):
         """
         if self.tenant is not None and tenant_id != self.tenant:
             raise TenantMismatch(
-                f"this store is bound to tenant {self.tenant!r}, the call is for {tenant_id!r}"
+                f"this store is bound to tenant {self.tenant!r}, the call is for {shown(tenant_id)}"
             )
 
     def check_scope(self, operation: str) -> None:

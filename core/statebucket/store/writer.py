@@ -6,16 +6,17 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Self
 
-from statebucket.contract.snapshot import ExecutionSnapshot
 from statebucket.contract.writer import SnapshotWriter
 from statebucket.errors import InvalidSnapshot, UnsupportedOperation
 from statebucket.port.loop_waiting import running_loop
+from statebucket.store.snapshots import check_snapshot
 from statebucket.store.tasks import shielded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import TracebackType
 
+    from statebucket.contract.snapshot import ExecutionSnapshot
     from statebucket.contract.versions import Version
 
 
@@ -56,8 +57,7 @@ class StoreWriter(SnapshotWriter):
         self._pid = os.getpid()
 
     def save(self, snapshot: ExecutionSnapshot) -> None:
-        if not isinstance(snapshot, ExecutionSnapshot):
-            raise InvalidSnapshot(f"not an ExecutionSnapshot: {type(snapshot).__name__}")
+        snapshot = check_snapshot("save", snapshot)
         if snapshot.execution_id != self._execution_id:
             raise InvalidSnapshot(
                 f"the writer is for {self._execution_id!r}, the snapshot of "

@@ -286,9 +286,12 @@ def test_options_of_the_core_in_a_url_are_what_they_may_be(option: str, values: 
 @pytest.mark.parametrize(
     ("option", "values"),
     [
-        ("deadline", [0, -1, float("nan"), float("inf"), True, "soon", [1], 10**400, 86_401]),
-        ("owner_index", [2, "maybe", [], 0.5]),
-        ("max_in_flight", [0, -1, True, 1.5, "many"]),
+        (
+            "deadline",
+            [0, -1, float("nan"), float("inf"), True, "soon", [1], 10**400, 86_401, "\ud800"],
+        ),
+        ("owner_index", [2, "maybe", [], 0.5, "\ud800"]),
+        ("max_in_flight", [0, -1, True, 1.5, "many", "\ud800"]),
         ("engine", [3, b"sdk"]),
         ("tenant", [3, b"acme"]),
     ],

@@ -127,6 +127,28 @@ def test_leaving_the_block_writes_what_waits(run: Callable[..., None]) -> None:
     run(body, seconds=0.1, write_interval=1.0)
 
 
+def test_what_is_no_snapshot_is_refused_at_once_with_what_to_write(
+    run: Callable[..., None],
+) -> None:
+    async def body(store: StateStore, bucket: SlowBucket) -> None:
+        changed = snapshot(1)
+        changed.variables["rows"] = {1}
+        values: list[Any] = [{"execution_id": E1}, changed, store.load_snapshot(E1)]
+        async with store.writer(E1) as writer:
+            for value, match in zip(
+                values,
+                [r"save: .*dict; write ExecutionSnapshot\(", r"variables\.rows", "write await"],
+                strict=True,
+            ):
+                with pytest.raises(errors.InvalidSnapshot, match=match):
+                    writer.save(value)
+        values[2].close()
+        assert numbers(bucket) == []
+        assert (writer.saved, writer.dropped, writer.failed) == (0, 0, 0)
+
+    run(body)
+
+
 def test_an_error_is_raised_by_the_next_save_or_flush(run: Callable[..., None]) -> None:
     async def body(store: StateStore, bucket: SlowBucket) -> None:
         async with store.writer(E1) as writer:
