@@ -98,13 +98,20 @@ class StatebucketPersistenceLayer(BasePersistenceLayer):
         Raises:
             IdempotencyItemNotFoundError: There is none.
         """
-        found = self._store.get_json(records.name_of(idempotency_key), records.Record)
-        if found is None:
+        name = records.name_of(idempotency_key)
+        stored = self._store.get_json_stored(name, records.Record)
+        if stored is None:
             raise IdempotencyItemNotFoundError
-        return records.data_record(idempotency_key, found)
+        if stored.value.status == records.IN_PROGRESS:
+            # As in `_must_take_over`: a replay goes on with a record that it has only read.
+            self._remember(idempotency_key, stored.version)
+        return records.data_record(idempotency_key, stored.value)
 
     def _update_record(self, data_record: DataRecord) -> None:
-        """Writes a record over the one that this thread has put: 1 request.
+        """Writes a record over the one that this thread has put or read: 1 request.
+
+        One that it has neither put nor read is written over whatever is there, as Powertools'
+        layer for DynamoDB writes every record: who saves a result without a call expects that.
 
         Raises:
             VersionConflict: Another caller has taken it over; that caller's record stays.
@@ -119,9 +126,10 @@ class StatebucketPersistenceLayer(BasePersistenceLayer):
             self._write(data_record, Version.ABSENT)
 
     def _delete_record(self, data_record: DataRecord) -> None:
-        """Removes the record that this thread has put: 1 request.
+        """Removes the record that this thread has put or read: 1 request.
 
-        A record that another caller has taken over stays.
+        A record that another caller has taken over stays. One that this thread has neither put nor
+        read is removed whatever it is; see `_update_record`.
         """
         key = data_record.idempotency_key
         condition = self._thread.versions.pop(key, None)

@@ -20,7 +20,6 @@ from statebucket.errors import (
     shown,
 )
 from statebucket.port.bucket import Location, OpenedBucket
-from statebucket.port.expiry import to_milliseconds
 from statebucket.port.url import StoreOptions, StoreURL, read_options
 from statebucket.store.context import StoreContext
 from statebucket.store.layout import Layout
@@ -127,17 +126,19 @@ def open_store(
         "retention": retention,
     }
     text = {name: read.parameters.pop(name) for name in given if name in read.parameters}
-    for name, span in (("deadline", deadline), ("retention", retention)):
-        if isinstance(span, timedelta):
-            given[name] = span.total_seconds()
+    # A keyword is checked as it is: only in a URL is a number text.
+    if deadline is not None:
+        given["deadline"] = _deadline(deadline).total_seconds()
+    if retention is not None:
+        given["retention"] = _ttl("retention", retention).total_seconds()
+    if finished_ttl is not None:
+        _ttl("finished_ttl", finished_ttl)
     core = read_options(
         text | {name: value for name, value in given.items() if value is not None}, StoreOptions
     )
-    duration(core.deadline, "the option 'deadline'", longest=DAY)
+    _deadline(core.deadline)
     if core.retention is not None:
-        duration(core.retention, "the option 'retention'", error=InvalidTTL)
-    if finished_ttl is not None:
-        to_milliseconds(finished_ttl)  # raises if it is not a TTL
+        _ttl("retention", core.retention)
     location = Location(
         scheme=read.scheme,
         host=read.host,
@@ -157,6 +158,14 @@ def open_store(
     )
     store = ObjectStateStore(context)
     return store if core.tenant is None else store.tenant(core.tenant)
+
+
+def _deadline(value: timedelta | float) -> timedelta:
+    return duration(value, "the option 'deadline'", longest=DAY)
+
+
+def _ttl(name: str, value: timedelta | float) -> timedelta:
+    return duration(value, f"the option {name!r}", error=InvalidTTL)
 
 
 def _seconds_of(clock: Callable[[], float | datetime]) -> Callable[[], float]:

@@ -283,6 +283,9 @@ class BlockingStateStore:
             ttl: As for `save_snapshot`.
             only_newer: Never replace a snapshot with a higher ``sequence_number``.
             lease: Write only what this lease allows, as for `save_snapshot`.
+
+        Raises:
+            InvalidTTL: ``ttl`` is not a positive duration.
         """
 
     def set(

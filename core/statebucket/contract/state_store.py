@@ -359,6 +359,9 @@ class StateStore(StorageBackend, Protocol):
             ttl: As for `save_snapshot`.
             only_newer: Never replace a snapshot with a higher ``sequence_number``.
             lease: Write only what this lease allows, as for `save_snapshot`.
+
+        Raises:
+            InvalidTTL: ``ttl`` is not a positive duration.
         """
         ...
 

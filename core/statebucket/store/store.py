@@ -15,6 +15,7 @@ from statebucket.contract.state_store import MARGIN
 from statebucket.contract.versions import Stored, Version
 from statebucket.errors import (
     InvalidArgument,
+    InvalidTTL,
     UnsupportedOperation,
     VersionConflict,
     shown,
@@ -217,6 +218,8 @@ class ObjectStateStore(Updates, Listings):
         from statebucket.store.writer import StoreWriter  # noqa: PLC0415  (see the top)
 
         encode_execution(execution_id)
+        if ttl is not None:  # else the first save would find it, in the background
+            duration(ttl, "a TTL", error=InvalidTTL)
         return StoreWriter(
             lambda snapshot: self.save_snapshot(
                 snapshot, ttl=ttl, only_newer=only_newer, lease=lease

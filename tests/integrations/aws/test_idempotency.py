@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aws_lambda_powertools.utilities.idempotency import IdempotencyConfig
 from aws_lambda_powertools.utilities.idempotency.exceptions import (
     IdempotencyAlreadyInProgressError,
     IdempotencyPersistenceLayerError,
@@ -17,9 +18,12 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
 
 from integrations.aws.orders import ORDER, Charges, Context, Died, Replayed, handler
 from statebucket import errors
+from statebucket_aws import StatebucketPersistenceLayer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
 
     from statebucket.sync import BlockingStateStore
     from support.targets.deployments import Deployment
@@ -173,6 +177,48 @@ def test_a_durable_functions_replay_that_is_late_overwrites_nothing(
         handler(store, taken_over)(ORDER, Replayed(Context(0)))
     assert isinstance(caught.value.__cause__, errors.VersionConflict)
     assert handler(store, charges)(ORDER, Context()) == {"charged": 30, "receipt": 1}
+
+
+def layer(store: BlockingStateStore) -> StatebucketPersistenceLayer:
+    """A layer to call without a function, as another process has it."""
+    made = StatebucketPersistenceLayer(store)
+    made.configure(IdempotencyConfig(event_key_jmespath="order"), "f")
+    return made
+
+
+def stored(reader: StatebucketPersistenceLayer) -> DataRecord:
+    """The record that a layer reads."""
+    found = reader.get_record(ORDER)
+    assert found is not None
+    return found
+
+
+@on_each_service
+@pytest.mark.parametrize("end", ["returns", "raises"])
+def test_a_record_that_was_only_read_is_written_at_the_version_that_was_read(
+    store: BlockingStateStore, end: str
+) -> None:
+    layer(store).save_inprogress(ORDER, 60_000)
+    reader = layer(store)
+    assert stored(reader).status == "INPROGRESS"
+    layer(store).save_success(ORDER, {"receipt": 1})
+    if end == "returns":
+        with pytest.raises(errors.VersionConflict):
+            reader.save_success(ORDER, {"receipt": 2})
+    else:
+        reader.delete_record(ORDER, ValueError("too late"))
+    assert stored(layer(store)).response_json_as_dict() == {"receipt": 1}
+
+
+@on_sqlite
+def test_a_record_that_was_neither_put_nor_read_is_overwritten_as_on_dynamodb(
+    store: BlockingStateStore,
+) -> None:
+    layer(store).save_success(ORDER, {"receipt": 1})
+    layer(store).save_success(ORDER, {"receipt": 2})
+    assert stored(layer(store)).response_json_as_dict() == {"receipt": 2}
+    layer(store).delete_record(ORDER, ValueError("no such order"))
+    assert list(store.iter_keys()) == []
 
 
 @on_each_service

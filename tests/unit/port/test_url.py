@@ -235,7 +235,10 @@ def test_an_unknown_or_wrong_option_is_refused_by_name(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"deadline": []}, "the option 'deadline' must be a number, not a list"),
+        (
+            {"deadline": []},
+            "the option 'deadline' must be a positive timedelta or number of seconds",
+        ),
         (
             {"deadline": 0},
             "the option 'deadline' must be a positive timedelta or number of seconds",
@@ -302,16 +305,20 @@ def test_keyword_options_of_the_core_are_what_they_may_be(option: str, values: l
             open_store("memory://", **{option: value})
 
 
-@pytest.mark.parametrize("ttl", [0, -1, "60", True])
-def test_finished_ttl_is_a_ttl(ttl: Any) -> None:
-    with pytest.raises(errors.InvalidTTL):
-        open_store("memory://", finished_ttl=ttl)
+NO_DURATIONS = [0, -1, timedelta(0), float("nan"), float("inf"), True, "60", b"60", [60]]
 
 
-@pytest.mark.parametrize("retention", [0, -1, timedelta(0), float("nan"), float("inf")])
-def test_retention_is_a_ttl(retention: Any) -> None:
-    with pytest.raises(errors.InvalidTTL, match="option 'retention'"):
-        open_store("memory://", retention=retention)
+@pytest.mark.parametrize("value", NO_DURATIONS, ids=repr)
+@pytest.mark.parametrize("option", ["deadline", "retention", "finished_ttl"])
+def test_each_duration_of_a_keyword_follows_the_same_rule(option: str, value: Any) -> None:
+    kind = errors.InvalidArgument if option == "deadline" else errors.InvalidTTL
+    with pytest.raises(kind) as caught:
+        open_store("memory://", **{option: value})
+    text = caught.value.message
+    assert text.startswith(
+        f"the option {option!r} must be a positive timedelta or number of seconds"
+    )
+    assert text.endswith(f": {errors.shown(value)}")
 
 
 @pytest.mark.parametrize("text", ["", "soon", "1d", "true"])

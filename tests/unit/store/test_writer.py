@@ -242,6 +242,15 @@ def test_a_writer_that_is_not_entered_says_so(run: Callable[..., None]) -> None:
     run(body, seconds=0.1)
 
 
+@pytest.mark.parametrize("ttl", [0, -1, "60", True])
+def test_a_ttl_that_is_none_is_refused_before_the_block(run: Callable[..., None], ttl: Any) -> None:
+    async def body(store: StateStore, _: SlowBucket) -> None:
+        with pytest.raises(errors.InvalidTTL, match="positive timedelta or number of seconds"):
+            store.writer(E1, ttl=ttl)
+
+    run(body)
+
+
 def test_a_cancelled_block_still_writes_what_it_was_given(run: Callable[..., None]) -> None:
     async def body(store: StateStore, bucket: SlowBucket) -> None:
         writers: list[Any] = []
