@@ -44,7 +44,11 @@ class HTTPBucket:
     report_scheme = "s3"
     requires_network = True
     limits = Limits(
-        unique_versions=False, lists_metadata=False, delete_batch=1000, needs_loop=False
+        unique_versions=False,
+        lists_metadata=False,
+        delete_batch=1000,
+        needs_loop=False,
+        takes_tail=True,
     )
 
     def __init__(self, bucket: str, options: HTTPOptions, location: Location) -> None:

@@ -59,7 +59,8 @@ class S3Requests:
                 headers["if-match"] = if_match(condition, self._options)
         for name, value in write.metadata.items():
             headers[f"x-amz-meta-{name}"] = value
-        return Request("PUT", path_of(write.name), "", headers, write.body)
+        more = (write.tail,) if write.tail else ()
+        return Request("PUT", path_of(write.name), "", headers, write.body, more)
 
     def get(self, name: str) -> Request:
         """``GetObject``, with the body's checksum."""

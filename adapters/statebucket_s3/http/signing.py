@@ -142,7 +142,7 @@ class S3Signer:
         which S3 compares and keeps, detects errors on the way. It takes a twentieth of the time of
         the SHA-256.
         """
-        body = request.body
+        body, more = request.body, request.more
         headers = {
             **request.headers,
             "host": endpoint.host,
@@ -150,12 +150,20 @@ class S3Signer:
         }
         if body:
             headers["x-amz-sdk-checksum-algorithm"] = "CRC32"  # some services go by this
-            checksum = crc32(body).to_bytes(4, "big")
-            headers["x-amz-checksum-crc32"] = b2a_base64(checksum, newline=False).decode()
+            checksum = crc32(body)
+            for part in more:
+                checksum = crc32(part, checksum)
+            digest = b2a_base64(checksum.to_bytes(4, "big"), newline=False)
+            headers["x-amz-checksum-crc32"] = digest.decode()
         if endpoint.scheme == "https":
             payload = _UNSIGNED
+        elif body:
+            hashed = sha256(body)
+            for part in more:
+                hashed.update(part)
+            payload = hashed.hexdigest()
         else:
-            payload = sha256(body).hexdigest() if body else _EMPTY
+            payload = _EMPTY
         headers["x-amz-content-sha256"] = payload
         if credentials.session_token is not None:
             headers["x-amz-security-token"] = credentials.session_token

@@ -67,6 +67,8 @@ class Write(msgspec.Struct, frozen=True):
         metadata: User metadata; names are lower-case letters and digits, values ASCII.
         expiry: When the object expires: the adapter turns the class into a tag, or the moment
             into a custom time. (The exact moment is in ``metadata`` already.)
+        tail: More bytes to store, right behind ``body``; always empty unless the adapter's
+            ``limits.takes_tail`` is set.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Write(msgspec.Struct, frozen=True):
     content_type: str
     metadata: dict[str, str]
     expiry: Expiry | None
+    tail: bytes = b""
 
 
 class Deletion(msgspec.Struct, frozen=True):
@@ -126,6 +129,8 @@ class Limits(msgspec.Struct, frozen=True):
             it.
         lists_in_order: Whether listings are in the order of names. The core then recognizes pages
             that answer another request.
+        takes_tail: Whether ``put`` stores a write's ``tail``. Otherwise the core appends the nonce
+            to the body itself, which copies the body.
     """
 
     unique_versions: bool = True
@@ -135,6 +140,7 @@ class Limits(msgspec.Struct, frozen=True):
     write_interval: float = 0.0
     lists_in_order: bool = True
     needs_loop: bool = True
+    takes_tail: bool = False
 
 
 @runtime_checkable

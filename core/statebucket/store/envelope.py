@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 MAX_DIGITS = 18
 _FORMAT = "1"
+_LARGE = 32 * 1024  # bytes of a body whose copy costs more than to send its nonce apart
 _BLANKS = [bytes(four) for four in product(b" \t\n\r", repeat=4)]  # one for each byte
 
 
@@ -50,6 +51,7 @@ def sealed(
     expiry: Expiry | None,
     write_id: str,
     nonce: bool,
+    takes_tail: bool = False,
     kept: bool = False,
 ) -> Write:
     """A value with what is written beside it.
@@ -61,6 +63,7 @@ def sealed(
         expiry: When it expires.
         write_id: The id of this write.
         nonce: Whether the body ends in a nonce, for a service whose versions are hashes of it.
+        takes_tail: Whether the adapter stores a nonce that is not part of the body.
         kept: Whether a sweep must keep the key's execution.
     """
     metadata = {"writeid": write_id}
@@ -68,11 +71,13 @@ def sealed(
         metadata["kept"] = "1"
     if expiry is not None:
         metadata["expiresat"] = str(expiry.at_ms)
+    tail = b""
     if nonce:
         tail = _nonce(write_id, content_type)
         metadata["tail"] = str(len(tail))
-        body += tail
-    return Write(name, body, content_type, metadata, expiry)
+        if not takes_tail or len(body) < _LARGE:
+            body, tail = body + tail, b""
+    return Write(name, body, content_type, metadata, expiry, tail)
 
 
 def expires_ms(info: ObjectInfo) -> int | None:

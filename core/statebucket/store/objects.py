@@ -110,16 +110,18 @@ class Objects:
         async def send() -> Version:
             nonlocal write
             if write is None:  # encoded once it may be sent, so that waiting calls hold no body
+                limits = self.bucket.limits
                 write = sealed(
                     name,
                     body() if callable(body) else body,
                     content_type,
                     expiry=expiry,
                     write_id=write_id,
-                    nonce=not self.bucket.limits.unique_versions,
+                    nonce=not limits.unique_versions,
+                    takes_tail=limits.takes_tail,
                     kept=kept,
                 )
-            self.counter.add("bytes_sent", len(write.body))
+            self.counter.add("bytes_sent", len(write.body) + len(write.tail))
             return await self.bucket.put(write, condition)
 
         held = 0  # how often in a row a true condition was refused

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
+from binascii import crc32
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -82,6 +84,31 @@ async def test_the_checksum_of_what_is_written_goes_with_it(
     async with target.open() as store:
         await store.set("k", b"v")
         assert proxy.requests[0].header("x-amz-checksum-crc32")
+
+
+async def test_a_large_body_is_stored_with_its_nonce_and_a_checksum_of_both(
+    engine: S3Target, proxy: FaultProxy
+) -> None:
+    large = snapshot(variables={"text": "x" * 100_000})
+    value = bytes(range(256)) * 400
+    async with engine.open() as store:
+        tenant = store.tenant("acme")
+        await tenant.save_snapshot(large)
+        versions = {await tenant.set("k", one) for one in (value, value[::-1], value)}
+        assert len(versions) == 3
+        sent = [request for request in proxy.requests if request.method == "PUT"]
+        for request in sent[-2:]:
+            checksum = b64encode(crc32(request.body).to_bytes(4, "big")).decode()
+            assert request.header("x-amz-checksum-crc32") == checksum
+        assert await tenant.get("k") == value
+        assert await tenant.load_snapshot("e1") == large
+    kept = engine.raw_get("tenants/acme/keys/k")
+    assert kept is not None
+    assert kept.body[: -int(kept.metadata["tail"])] == value
+    saved = engine.raw_get("tenants/acme/snapshots/e1")
+    assert saved is not None
+    assert len(saved.body) == len(large.to_json()) + int(saved.metadata["tail"])
+    assert json.loads(saved.body)["variables"] == large.variables
 
 
 async def test_a_body_without_a_checksum_is_read(target: S3Target, proxy: FaultProxy) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 
 from statebucket import StateStore, Version, errors
 from statebucket.port.bucket import Deletion, Limits
@@ -16,6 +17,8 @@ from support.virtual_time import run
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from statebucket.port.bucket import Write
 
 pytestmark = pytest.mark.usefixtures("_scripted")
 
@@ -53,6 +56,45 @@ async def stored_version(store: StateStore) -> Version:
     found = await store.get_stored("k")
     assert found is not None
     return found.version
+
+
+class TailBucket(ScriptedBucket):
+    """A bucket whose adapter stores a tail that is not part of the body."""
+
+    def __init__(self) -> None:
+        super().__init__(limits=Limits(unique_versions=False, takes_tail=True))
+        self.writes: list[Write] = []
+
+    async def put(self, write: Write, condition: Version | None) -> Version:
+        self.writes.append(write)
+        whole = structs.replace(write, body=write.body + write.tail, tail=b"")
+        return await super().put(whole, condition)
+
+
+def test_a_large_value_is_not_copied_to_append_its_nonce() -> None:
+    bucket = TailBucket()
+    store = opened(bucket)
+    value = bytes(100_000)
+    run(store.set("k", value))
+    run(store.set("small", b"v"))
+    large, small = bucket.writes
+    assert large.body is value
+    assert len(large.tail) == int(large.metadata["tail"]) == 8
+    assert (len(small.body), small.tail, small.metadata["tail"]) == (9, b"", "8")
+    assert run(store.get("k")) == value
+    assert run(store.get("small")) == b"v"
+    assert store.stats().bytes_sent == len(value) + 8 + 9
+
+
+def test_a_nonce_is_part_of_the_body_for_an_adapter_that_takes_no_tail() -> None:
+    bucket = ScriptedBucket(limits=HASHES)
+    store = opened(bucket)
+    value = bytes(100_000)
+    run(store.set("k", value))
+    kept = run(bucket.inner.get("p/shared/keys/k"))
+    assert kept is not None
+    assert (kept.body[:-8], len(kept.body)) == (value, 100_008)
+    assert run(store.get("k")) == value
 
 
 @pytest.mark.parametrize("limits", [None, HASHES], ids=["unique versions", "nonces"])

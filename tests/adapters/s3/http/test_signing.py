@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import astuple
 
-from statebucket_s3.http.signing import Credentials, Signer, timestamp
+from statebucket_http.wire import Endpoint, Request
+from statebucket_s3.http.signing import Credentials, S3Signer, Signer, timestamp
 
 EMPTY = sha256(b"").hexdigest()
 SUITE = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
@@ -206,6 +207,18 @@ def test_the_key_of_yesterday_or_of_elsewhere_is_not_used() -> None:
             payload=EMPTY,
         )
         assert ours.endswith(expected)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_body_in_parts_is_signed_and_checked_as_a_whole(scheme: str) -> None:
+    where = Endpoint(scheme, "host.example", "/bucket", "us-east-1")
+    signer = S3Signer()
+    whole, parts = [
+        signer.headers(where, Request("PUT", "/k", "", {}, body, more), EXAMPLES)
+        for body, more in [(b"a value", ()), (b"a va", (b"l", b"ue"))]
+    ]
+    for name in ("x-amz-content-sha256", "x-amz-checksum-crc32"):
+        assert parts[name] == whole[name]
 
 
 def test_a_key_is_not_shown() -> None:
