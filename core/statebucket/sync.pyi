@@ -256,7 +256,8 @@ class BlockingStateStore:
                 since clocks differ). Make it longer than the longest pause that you expect of a
                 process; at most a day.
             wait: How long to wait for another holder, as a `timedelta` or in seconds; not at all by
-                default.
+                default. A waiting call looks with 1 request a second, more often at first; who
+                comes next is not in the order of arrival.
 
         Raises:
             LeaseHeld: Another holder has it.
@@ -1138,7 +1139,8 @@ class BlockingExecutionStore:
         Args:
             ttl: How long after the last renewal another process may take the lease over, at most a
                 day.
-            wait: How long to wait for another holder; not at all by default.
+            wait: How long to wait for another holder, looking with 1 request a second, more often
+                at first; not at all by default.
 
         Raises:
             LeaseHeld: Another holder has it.
@@ -1531,7 +1533,7 @@ class BlockingSnapshotWriter:
         """Hands over a snapshot and returns at once; it is written unless a later one comes first.
 
         Raises:
-            InvalidSnapshot: It is of another execution.
+            InvalidSnapshot: It is not a snapshot, is of another execution, or is no longer valid.
             UnsupportedOperation: The writer's block has not begun, has ended, or belongs to the
                 parent of this forked process; no one would wait for it.
             StateBucketError: The previous snapshot could not be written; its error is raised once.

@@ -181,7 +181,8 @@ class ExecutionStore(ABC):
         Args:
             ttl: How long after the last renewal another process may take the lease over, at most a
                 day.
-            wait: How long to wait for another holder; not at all by default.
+            wait: How long to wait for another holder, looking with 1 request a second, more often
+                at first; not at all by default.
 
         Raises:
             LeaseHeld: Another holder has it.

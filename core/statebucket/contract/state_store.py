@@ -330,7 +330,8 @@ class StateStore(StorageBackend, Protocol):
                 since clocks differ). Make it longer than the longest pause that you expect of a
                 process; at most a day.
             wait: How long to wait for another holder, as a `timedelta` or in seconds; not at all by
-                default.
+                default. A waiting call looks with 1 request a second, more often at first; who
+                comes next is not in the order of arrival.
 
         Raises:
             LeaseHeld: Another holder has it.

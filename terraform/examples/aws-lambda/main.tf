@@ -17,7 +17,7 @@ variable "name" {
 }
 
 variable "package" {
-  description = "The function's zip: handler.py and what `pip install --target . 'statebucket[s3]'` installs next to it."
+  description = "The function's zip: handler.py and what `pip install --target . 'statebucket[http]'` installs next to it."
   type        = string
 }
 

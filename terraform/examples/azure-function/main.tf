@@ -38,7 +38,7 @@ variable "location" {
 }
 
 variable "package" {
-  description = "The function's zip: function_app.py, host.json and what `pip install --target .python_packages/lib/site-packages 'statebucket[azure]' azure-functions` installs next to them."
+  description = "The function's zip: function_app.py, host.json and what `pip install --target .python_packages/lib/site-packages 'statebucket[http]' azure-functions` installs next to them. Deploying it installs nothing."
   type        = string
 }
 

@@ -30,7 +30,7 @@ variable "name" {
 }
 
 variable "package" {
-  description = "The function's zip: main.py and a requirements.txt that reads statebucket[gcs]."
+  description = "The function's zip: main.py and requirements.txt, which Cloud Build installs."
   type        = string
 }
 
