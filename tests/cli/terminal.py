@@ -11,10 +11,13 @@ import struct
 import termios
 import time
 
+import psutil
+
 from cli.forking import Command
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][A-Z0-9])")
 _SECONDS = 60.0
+_LOOKS, _LOOK_S = 5, 0.03  # so often in a row a command must be found waiting, to have come to rest
 
 
 class Terminal:
@@ -54,6 +57,18 @@ class Terminal:
     def press(self, keys: str) -> None:
         """Presses keys."""
         os.write(self._master, keys.encode())
+
+    def until_it_waits(self) -> None:
+        """Returns once the command does nothing any more but wait, as for a key."""
+        idle, seen = 0, None
+        until = time.monotonic() + _SECONDS
+        while idle < _LOOKS:
+            assert time.monotonic() < until, f"the command does not come to rest after: {self.text}"
+            process = psutil.Process(self._command.pid)
+            now = (process.status(), process.cpu_times(), process.num_ctx_switches())
+            idle = idle + 1 if now == seen and now[0] == psutil.STATUS_SLEEPING else 0
+            seen = now
+            time.sleep(_LOOK_S)
 
     def interrupt(self) -> None:
         """What Ctrl-C does."""

@@ -259,7 +259,7 @@ def test_an_interrupted_command_prints_a_document(how: str) -> None:
             connection.recv(10_000)  # now it waits for the answer
             if how == "Ctrl-C":
                 process.send_signal(signal.SIGINT)
-            said, _ = process.communicate("\n" if how != "Ctrl-C" else None, timeout=15)
+            said, _ = process.communicate("\n" if how != "Ctrl-C" else None, timeout=60)
     assert process.returncode == 130
     assert json.loads(said)["error"]["kind"] == "Interrupted"
 

@@ -285,7 +285,7 @@ def test_a_removal_asks_and_names_the_count(
 def test_a_question_can_be_left_at_once(url: str, key: str, code: int) -> None:
     terminal = Terminal("rm-tenant", "acme", "-u", url)
     terminal.wait_for("[y/n]")
-    time.sleep(0.3)  # until it reads: Python heeds no signal between the question and that
+    terminal.until_it_waits()  # Python heeds no signal between the question and that
     if key == "\x03":
         terminal.interrupt()  # the test's terminal is not the one that controls the command
     else:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from support.fault_proxy.proxy import FaultProxy
 
-_PATIENCE_S = 5.0
+_PATIENCE_S = 60.0  # only for what never comes
 
 
 class CancelledAt(Awaitable[Any]):

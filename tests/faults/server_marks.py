@@ -40,7 +40,7 @@ class Timed(NamedTuple):
     """How a call ended.
 
     Attributes:
-        seconds: How long it took, without what the machine kept the event loop waiting.
+        seconds: How long it took, without what the machine kept it waiting.
         error: What it raised, or None.
     """
 
@@ -51,9 +51,9 @@ class Timed(NamedTuple):
 async def timed(call: Awaitable[object]) -> Timed:
     """Run a call, and take the time.
 
-    A pulse in a thread beside it measures how late the machine was, at most: a timer on a busy one
-    fires late, which is no fault of the call's. It is no pulse of the loop's: a call that blocks
-    the loop is to be seen.
+    A pulse in a thread beside it adds up how late each beat was: on a busy machine each step of the
+    call is late as well, which is no fault of the call's. It is no pulse of the loop's: a call that
+    blocks the loop is to be seen.
     """
     late = 0.0
     over = threading.Event()
@@ -63,7 +63,7 @@ async def timed(call: Awaitable[object]) -> Timed:
         while not over.is_set():
             before = time.monotonic()
             time.sleep(_BEAT_S)
-            late = max(late, time.monotonic() - before - _BEAT_S)
+            late += time.monotonic() - before - _BEAT_S
 
     beside = threading.Thread(target=pulse)
     beside.start()

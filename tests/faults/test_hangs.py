@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -28,7 +29,8 @@ pytestmark = [pytest.mark.asyncio, every_cloud]
 
 DEADLINE = 0.6
 LONG = 10.0  # for what comes before and after the fault
-LATEST = DEADLINE + 0.4  # a busy machine may take as long to get to it
+VERY_LONG = 60.0  # for what does not take its time: no deadline falls into making a client
+LATEST = DEADLINE + 0.4
 NO_ANSWER = (errors.Unavailable, errors.DeadlineExceeded)
 
 HANGS: dict[str, Fault] = {
@@ -78,13 +80,14 @@ async def test_a_removal_that_hangs_half_way_ends_by_its_deadline(cloud: Cloud, 
     async with cloud.open(deadline=DEADLINE) as store:
         acme = store.tenant(ACME)
         await acme.with_deadline(LONG).save_snapshot(snapshot(1))
-        await acme.set("exec:e1:k", b"v")
+        await acme.with_deadline(LONG).set("exec:e1:k", b"v")
         cloud.proxy.always(BlackHole(when=listing if what == "listing" else removal))
-        with pytest.raises(errors.StateBucketError):
-            await acme.delete_execution_state(E1)
+        began = time.monotonic()
+        seconds, error = await timed(acme.delete_execution_state(E1))
+        assert error is not None
         # Each of its requests has a deadline of its own; one hung, and nothing came after it.
-        took = _seconds_since_first(cloud)
-        assert took <= LATEST + 0.3
+        first = next(one for one in cloud.proxy.requests if "BlackHole" in one.fault)
+        assert seconds - (first.started - began) <= LATEST + 0.3
         cloud.proxy.heal()
         await acme.with_deadline(LONG).delete_execution_state(E1)
         assert cloud.target.raw_names() == []
@@ -180,28 +183,23 @@ async def test_a_name_that_nobody_knows(cloud: Cloud, monkeypatch: pytest.Monkey
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    async with elsewhere(cloud, "http://storage.invalid", 2.0) as store:
+    monkeypatch.setattr(os, "urandom", bytes)  # no chance: no wait before the next try
+    async with elsewhere(cloud, "http://storage.invalid", VERY_LONG) as store:
         seconds, error = await timed(store.set("k", b"v"))
         _never_sent(error)
-        assert seconds <= 2.4
+        assert seconds <= VERY_LONG / 2
 
 
 async def test_a_certificate_that_nobody_vouches_for(cloud: Cloud) -> None:
     with FaultProxy(cloud.server.host, cloud.server.port, tls="untrusted") as proxy:
-        async with elsewhere(cloud, proxy.url, 2.0) as store:
+        async with elsewhere(cloud, proxy.url, VERY_LONG) as store:
             seconds, error = await timed(store.set("k", b"secret"))
             _never_sent(error)
-            assert seconds <= 2.4
+            assert seconds <= VERY_LONG / 2
         assert proxy.requests == []
 
 
 def _never_sent(error: errors.StateBucketError | None) -> None:
-    """Fail unless that is what is said; on a busy machine the deadline may fall into a try."""
-    said = error.__cause__ if isinstance(error, errors.DeadlineExceeded) else error
-    assert isinstance(said, errors.Unavailable)
-    assert said.outcome == "none"
-
-
-def _seconds_since_first(cloud: Cloud) -> float:
-    hung = [request for request in cloud.proxy.requests if "BlackHole" in request.fault]
-    return time.monotonic() - hung[0].started
+    """Fail unless that is what is said."""
+    assert isinstance(error, errors.Unavailable)
+    assert error.outcome == "none"

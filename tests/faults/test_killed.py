@@ -15,6 +15,7 @@ from faults.clouds import of, write
 from faults.server_marks import every_cloud
 from support.competing_processes import environ
 from support.fault_proxy.proxy import BlackHole, HangBeforeReply, Pass
+from support.patience import happened
 from support.places import E1
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ async def test_before_and_after_the_service_has_stored_it(
         while saves < 3 or not cloud.requests(SNAPSHOT)[2].fault:
             await asyncio.sleep(0.02)
             saves = len(cloud.requests(SNAPSHOT))
-        await asyncio.sleep(0.1)  # so that the server has done it, if it is asked
+        if next_one:
+            await happened(lambda: cloud.requests(SNAPSHOT)[2].server_status)
         assert rest(process, 0) == 2
     assert await loaded(cloud) == 2 + next_one
 

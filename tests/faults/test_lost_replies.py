@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +9,15 @@ import pytest
 from faults.clouds import look, of, write
 from faults.server_marks import every_cloud, every_server
 from statebucket import StateStore, Version, errors
-from support.fault_proxy.proxy import Callback, Delay, DropBeforeSend, DropReply, Recorded, Together
+from support.fault_proxy.proxy import (
+    Callback,
+    DropBeforeSend,
+    DropReply,
+    HoldUntil,
+    Recorded,
+    Together,
+)
+from support.patience import happened
 from support.places import ACME, E1, snapshot
 
 if TYPE_CHECKING:
@@ -102,15 +109,16 @@ async def test_a_race_that_was_lost_is_a_conflict_however_often_replies_are(clou
 @every_cloud
 async def test_a_conditional_write_that_arrives_late_changes_nothing(cloud: Cloud) -> None:
     # The first try is held up on the way until its client has given it up and tried again.
-    async with cloud.open(deadline=1.5) as store:
+    def another_was_answered() -> bool:
+        return any(request.server_status for request in cloud.requests(write))
+
+    async with cloud.open(deadline=3) as store:
         first = await store.set("k", b"0")
-        cloud.proxy.plan(Delay(0.9, when=write))
+        cloud.proxy.clear()
+        cloud.proxy.plan(HoldUntil(another_was_answered, when=write))
         second = await store.set("k", b"1", if_version=first)
-        late = cloud.requests(write)[1]
-        for _ in range(200):
-            if late.server_status is not None:
-                break
-            await asyncio.sleep(0.01)
+        late = cloud.requests(write)[0]
+        await happened(lambda: late.server_status)
         assert late.server_status == 412
         assert await stored_version(store) == second
         await store.set("k", b"2", if_version=second)

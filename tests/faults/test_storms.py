@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import os
 import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -51,6 +51,11 @@ def gaps(requests: list[Recorded]) -> list[float]:
     ]
 
 
+def waits(caplog: pytest.LogCaptureFixture) -> list[float]:
+    """The seconds that the store said it waits before each further try."""
+    return [float(wait) for wait in re.findall(r"next in ([\d.]+) s", caplog.text)]
+
+
 @pytest.mark.parametrize("storm", STORMS)
 async def test_a_storm_ends_in_a_typed_error_by_the_deadline(cloud: Cloud, storm: str) -> None:
     kind, outcome = STORMS[storm]
@@ -60,16 +65,31 @@ async def test_a_storm_ends_in_a_typed_error_by_the_deadline(cloud: Cloud, storm
         cloud.proxy.always(cloud.says(storm))
         seconds, error = await timed(store.with_deadline(DEADLINE).set("k", b"v"))
         assert isinstance(error, errors.StateBucketError)
-        said = error.__cause__ if isinstance(error, errors.DeadlineExceeded) else error
-        assert type(said) is kind
         # A try that the deadline cut off, which a busy machine can bring about, leaves it open.
         cut_off = isinstance(error, errors.DeadlineExceeded)
+        said = error.__cause__ if cut_off else error
+        assert type(said) is kind or (cut_off and said is None)
         assert error.outcome == outcome or (cut_off and error.outcome == "unknown")
-        assert seconds <= DEADLINE + 0.4  # a busy machine may take as long to get to it
-        # Not given up at once either: there were tries up to the last wait that did not fit.
-        assert 3 <= cloud.proxy.count() <= MOST_TRIES
+        assert seconds <= DEADLINE + 0.4
+        assert cloud.proxy.count() <= MOST_TRIES
         cloud.proxy.heal()
         await store.set("k", b"v")
+
+
+@pytest.mark.parametrize("storm", STORMS)
+async def test_a_storm_that_is_given_up_is_told_as_the_service_does(
+    cloud: Cloud, storm: str
+) -> None:
+    kind, outcome = STORMS[storm]
+    async with cloud.open() as store:
+        await store.exists("warm")
+        cloud.proxy.clear()
+        cloud.proxy.plan(*[cloud.says(storm)] * 3, cloud.says(storm, retry_after=600))
+        with pytest.raises(kind) as caught:
+            await store.with_deadline(60).set("k", b"v")
+        assert type(caught.value) is kind
+        assert caught.value.outcome == outcome
+        assert cloud.proxy.count() == 4  # not given up before
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -107,7 +127,7 @@ async def test_waits_are_random_and_grow(cloud: Cloud, caplog: pytest.LogCapture
             caplog.clear()
             cloud.proxy.always(cloud.says("throttled"), times=4)
             await store.set("k", b"v")
-            said = [float(wait) for wait in re.findall(r"next in ([\d.]+) s", caplog.text)]
+            said = waits(caplog)
             # What it says it waits it waits: how much longer is the machine's affair.
             seen = gaps(cloud.proxy.requests)
             assert all(gap >= wait - 0.01 for gap, wait in zip(seen, said, strict=True))
@@ -118,26 +138,31 @@ async def test_waits_are_random_and_grow(cloud: Cloud, caplog: pytest.LogCapture
     assert max(shares) > 0.3
 
 
-async def test_the_service_is_given_the_time_it_asks_for(cloud: Cloud) -> None:
+async def test_the_service_is_given_the_time_it_asks_for(
+    cloud: Cloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "statebucket")
     async with cloud.open() as store:
         await store.exists("warm")
         cloud.proxy.clear()
+        caplog.clear()
         cloud.proxy.plan(cloud.says("throttled", retry_after=1))
         await store.set("k", b"v")
         (gap,) = gaps(cloud.proxy.requests)
-        assert 1.0 <= gap < 2.0
+        assert gap >= 1.0
+        assert waits(caplog) == [1.0]  # and no more: what comes on top is the machine's affair
 
 
 async def test_a_storm_without_waits_ends_after_ten_tries(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(random, "uniform", lambda _least, _most: 0.0)
     async with cloud.open() as store:
         await store.exists("warm")
         cloud.proxy.clear()
+        monkeypatch.setattr(os, "urandom", bytes)  # no chance: of each longest wait nothing
         cloud.proxy.always(cloud.says("throttled", retry_after=0))
-        _, error = await timed(store.set("k", b"v"))
-        assert isinstance(error, errors.Throttled)
+        with pytest.raises(errors.Throttled):
+            await store.set("k", b"v")
         assert cloud.proxy.count() == MOST_TRIES
 
 
@@ -146,8 +171,8 @@ async def test_it_is_not_asked_again_if_it_wants_more_time_than_there_is(cloud: 
         await store.exists("warm")
         cloud.proxy.clear()
         cloud.proxy.always(cloud.says("throttled", retry_after=30))
-        seconds, error = await timed(store.with_deadline(DEADLINE).set("k", b"v"))
+        seconds, error = await timed(store.with_deadline(25).set("k", b"v"))
         assert isinstance(error, errors.Throttled)
         assert error.retry_after == 30
-        assert seconds < DEADLINE
+        assert seconds < 20  # told at once
         assert cloud.proxy.count() == 1

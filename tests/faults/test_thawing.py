@@ -9,7 +9,7 @@ import pytest
 
 from faults.server_marks import every_cloud
 from statebucket import errors
-from support.fault_proxy.proxy import DelayReply
+from support.fault_proxy.proxy import HoldReplyUntil
 
 if TYPE_CHECKING:
     from faults.clouds import Cloud
@@ -24,7 +24,8 @@ WARM = 8
 async def frozen(store: StateStore, proxy: FaultProxy) -> None:
     """Open several connections, which then die."""
     await store.set("k", b"v")
-    proxy.always(DelayReply(0.2))
+    proxy.clear()
+    proxy.always(HoldReplyUntil(lambda: proxy.count() >= WARM))
     await asyncio.gather(*(store.get("k") for _ in range(WARM)))
     proxy.heal()
     assert proxy.freeze_idle() >= WARM

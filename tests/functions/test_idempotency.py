@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import pytest
 
 from functions.platforms import EXAMPLES, aws_lambda
 from functions.runtime_api import FunctionFailed
-from support.fault_proxy.proxy import BlackHole, Delay, Pass
+from support.fault_proxy.proxy import BlackHole, HoldUntil, Pass
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -66,11 +67,13 @@ def test_an_event_delivered_twice_at_once_is_charged_once(place: Place, proxy: F
     with started(place) as one, started(place) as two, ThreadPoolExecutor(1) as pool:
         two.invoke({**EVENT, "order_id": "8"})  # has started
         proxy.clear()
-        proxy.plan(Pass(), Delay(4))
+        refused = threading.Event()
+        proxy.plan(Pass(), HoldUntil(refused.is_set))
         first = pool.submit(one.invoke, EVENT)
         proxy.wait_for(lambda _: proxy.count() == 2)
         with pytest.raises(FunctionFailed, match="IdempotencyAlreadyInProgressError"):
             two.invoke(EVENT)
+        refused.set()
         receipt = first.result()
         assert two.invoke(EVENT) == receipt  # the queue's next try
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -16,13 +17,14 @@ from statebucket.testing import Clock
 from support.competing_processes import line, rest, started
 from support.fault_proxy.proxy import (
     BlackHole,
-    DelayReply,
     DropReply,
     FaultProxy,
     HangBeforeReply,
+    HoldReplyUntil,
     on,
     s3_error,
 )
+from support.patience import happened
 from support.places import ACME, E1, REMOTE, SERVICES, Place, snapshot
 from support.selection import examples
 
@@ -44,13 +46,14 @@ RECORD = "leases"
 
 @on_each
 async def test_the_lease_of_a_killed_holder_is_taken_over(place: Place) -> None:
-    with started(place, "hold", TTL.total_seconds()) as holder:
-        dead = line(holder)
-        holder.kill()
-        holder.wait()
-    killed = time.monotonic()
     async with place.open() as store:
         acme = store.tenant(ACME)
+        await acme.exists("warm")  # making a client takes time of its own
+        with started(place, "hold", TTL.total_seconds()) as holder:
+            dead = line(holder)
+            holder.kill()
+            holder.wait()
+        killed = time.monotonic()
         with pytest.raises(errors.LeaseHeld):
             async with acme.lease(E1, ttl=TTL):
                 pass
@@ -61,8 +64,9 @@ async def test_the_lease_of_a_killed_holder_is_taken_over(place: Place) -> None:
             assert found is not None
             assert found.sequence_number == 1
             await acme.save_snapshot(snapshot(2), lease=lease)
-    # It was written at the latest when the holder was killed, and polls are a second apart.
-    assert SKEW < waited < TTL.total_seconds() + SKEW + 3
+    # With the seconds for clocks that differ; the holder of a busy machine may have renewed it some
+    # time before it was killed, and what comes on top is the machine's affair, too.
+    assert waited > TTL.total_seconds() + SKEW / 2
 
 
 @pytest.mark.slow
@@ -89,11 +93,13 @@ async def test_two_processes_that_race_lose_no_update(place: Place) -> None:
 async def test_clocks_within_the_bound_never_give_two_holders(place: Place, skew: float) -> None:
     clock = Clock()
     started_at = clock()
+    ttl = 600  # renewed each 200 s that really pass: not while this runs
     async with (
         place.open(clock=clock) as first,
         place.open(clock=lambda: clock() + skew) as second,
-        first.tenant(ACME).lease(E1, ttl=timedelta(seconds=10)) as early,
+        first.tenant(ACME).lease(E1, ttl=ttl) as early,
     ):
+        clock.advance(ttl - SKEW)
         while True:  # the holder is paused, and its time goes by
             try:
                 async with second.tenant(ACME).lease(E1, ttl=HOUR) as late:
@@ -103,7 +109,7 @@ async def test_clocks_within_the_bound_never_give_two_holders(place: Place, skew
                     break
             except errors.LeaseHeld:
                 clock.advance(0.5)
-        assert clock() - started_at <= 10 + 2 * SKEW + 0.5
+        assert clock() - started_at <= ttl + 2 * SKEW + 0.5
 
 
 @everywhere
@@ -198,8 +204,8 @@ async def test_a_lease_given_up_in_the_middle_of_a_renewal_is_free(place: Place)
         async with acme.lease(E1, ttl=timedelta(seconds=3)):
             proxy.clear()
             proxy.plan(HangBeforeReply(when=_writes))
-            await asyncio.to_thread(proxy.wait_for, _writes)
-            await asyncio.sleep(0.1)  # the server has carried it out by now
+            renewal = await asyncio.to_thread(proxy.wait_for, _writes)
+            await happened(lambda: renewal.server_status)
         async with acme.lease(E1, ttl=TTL):
             pass
 
@@ -263,11 +269,13 @@ async def test_a_load_that_ends_after_a_save_does_not_take_the_lease_back(place:
         await acme.save_snapshot(snapshot(1))
         async with acme.lease(E1, ttl=HOUR) as lease:
             proxy.clear()
-            proxy.plan(DelayReply(0.5, when=reads))
+            saved = threading.Event()
+            proxy.plan(HoldReplyUntil(saved.is_set, when=reads))
             load = asyncio.create_task(acme.load_snapshot(E1))
-            await asyncio.to_thread(proxy.wait_for, reads)
-            await asyncio.sleep(0.1)  # the server has carried it out by now
+            read = await asyncio.to_thread(proxy.wait_for, reads)
+            await happened(lambda: read.server_status)
             await acme.save_snapshot(snapshot(2), lease=lease)
+            saved.set()
             loaded = await load
             assert loaded is not None
             assert loaded.sequence_number == 1

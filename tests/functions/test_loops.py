@@ -11,6 +11,7 @@ import pytest
 
 from statebucket import errors, open_store
 from support.fault_proxy.proxy import DropReply, FaultProxy
+from support.patience import until
 from support.places import ACME, E1, REMOTE, SERVICES, Place, snapshot
 from support.targets.s3 import S3Target, raw_client
 
@@ -46,7 +47,7 @@ def test_one_store_serves_three_runs(place: Place, noise: Noise) -> None:
     for number in range(3):
         asyncio.run(use(store, number))
         if place.service in {"s3", "azure"}:  # whose connections belong to a loop
-            assert _none_left(place.proxy)
+            _none_left(place.proxy)
     asyncio.run(store.shutdown())
     assert noise == []
 
@@ -201,7 +202,7 @@ def test_a_run_over_tls_leaves_no_connection_unclosed(
 
         for number in range(3):
             asyncio.run(handler(number))
-            assert _none_left(proxy)
+            _none_left(proxy)
     assert noise == []
 
 
@@ -214,8 +215,7 @@ def _dead(proxy: FaultProxy | None, how: str) -> Iterator[None]:
     yield
 
 
-def _none_left(proxy: FaultProxy | None) -> bool:
-    """Whether no connection is open, at the latest when the proxy has read of their end."""
+def _none_left(proxy: FaultProxy | None) -> None:
+    """Fails if a connection stays open after the proxy has had time to read of their end."""
     assert proxy is not None
-    wait = threading.Event()
-    return any(not (proxy.connections and not wait.wait(0.01)) for _ in range(200))
+    until(lambda: not proxy.connections)

@@ -221,7 +221,7 @@ def test_a_client_of_the_callers(
 def test_after_a_freeze_one_try_fails_and_the_next_has_a_new_connection(
     azurite: Server, proxy: FaultProxy, raw: RawContainer
 ) -> None:
-    bucket = opened(azurite.via(proxy.url), raw.container_name, deadline=1.5)
+    bucket = opened(azurite.via(proxy.url), raw.container_name, deadline=4.5)
 
     async def run() -> None:
         await use(bucket)

@@ -129,7 +129,7 @@ async def test_a_body_cut_short_or_altered_is_neither_returned_nor_fetched_again
 async def test_a_stalled_body_ends_at_a_third_of_the_deadline(
     azurite: Server, proxy: FaultProxy, raw: ContainerClient
 ) -> None:
-    bucket = opened(azurite.via(proxy.url), raw.container_name, deadline=1.5)
+    bucket = opened(azurite.via(proxy.url), raw.container_name, deadline=4.5)
     await bucket.put(write("a", bytes(1000)), None)
     proxy.clear()
     proxy.plan(StallBody(after_bytes=10))

@@ -78,7 +78,7 @@ async def test_no_secret_is_shown(
     secret, text = how(azurite.via(proxy.url), raw.container_name)
     assert secret
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", text)
-    bucket = open_at(raw.container_name, {}, deadline=0.9, max_in_flight=4)
+    bucket = open_at(raw.container_name, {}, deadline=3.0, max_in_flight=4)
     # It works, with this credential.
     await bucket.put(write("a", expiry=Expiry(1, 4)), None)
     assert [done.existed for done in await bucket.delete_many(["a", "b"])] == [True, False]

@@ -77,4 +77,4 @@ async def test_a_call_that_is_cancelled_stops() -> None:
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        await asyncio.wait_for(closed.wait(), 1)
+        await asyncio.wait_for(closed.wait(), 60)

@@ -194,7 +194,7 @@ async def test_a_lost_connection(
     outcome: str,
     opened: Opened,
 ) -> None:
-    bucket = opened(proxy.url, around.bucket, deadline=0.6)
+    bucket = opened(proxy.url, around.bucket, deadline=2.4)
     await bucket.list("", after=None, limit=1)
     proxy.clear()
     proxy.plan(fault, fault)

@@ -137,7 +137,7 @@ class Peer:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 
-    def until(self, holds: Callable[[], bool], seconds: float = 10) -> bool:
+    def until(self, holds: Callable[[], bool], seconds: float = 60) -> bool:
         """Whether something about its connections comes to hold in time; blocks."""
         end = time.monotonic() + seconds
         with self._changed:

@@ -135,11 +135,14 @@ def test_a_connection_that_the_peer_closed_is_noticed_before_use(*, watched: boo
 
 
 def test_an_answer_that_nobody_asked_for_is_not_taken() -> None:
+    read, sent = threading.Event(), threading.Event()
+
     def serve(connection: Connection) -> None:
         connection.request()
         connection.send(OK)
-        time.sleep(0.05)
+        read.wait(60)
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+        sent.set()
         connection.receive()
 
     with Peer(serve) as peer:
@@ -147,7 +150,8 @@ def test_an_answer_that_nobody_asked_for_is_not_taken() -> None:
 
         async def twice() -> list[bytes]:
             first = await send(sender, peer)
-            await asyncio.to_thread(time.sleep, 0.3)
+            read.set()
+            assert await asyncio.to_thread(sent.wait, 60)
             return [first.body, (await send(sender, peer)).body]
 
         assert asyncio.run(twice()) == [b"ok", b"ok"]

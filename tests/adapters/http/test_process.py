@@ -70,7 +70,7 @@ def test_a_transport_that_nobody_closed_goes_without_a_warning() -> None:
         warnings.simplefilter("always")
 
         async def forgotten() -> None:
-            await send(transport(deadline=0.4), peer)
+            await send(transport(deadline=3), peer)
             for _ in range(100):  # the loop lets go of it, too
                 gc.collect()
                 if not peer.open:

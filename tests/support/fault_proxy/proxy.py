@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Literal, Self
 
 from support.fault_proxy.answers import azure_error, gcs_error, s3_error
+from support.fault_proxy.holding import HoldReplyUntil, HoldUntil
 from support.fault_proxy.kinds import (
     Answer,
     AnswerWith,
@@ -64,6 +65,8 @@ __all__ = [
     "FaultProxy",
     "HangBeforeReply",
     "Headers",
+    "HoldReplyUntil",
+    "HoldUntil",
     "Pass",
     "Predicate",
     "ProxyFailed",
@@ -80,7 +83,7 @@ __all__ = [
 ]
 
 _HOST = "127.0.0.1"
-_WAIT_S = 10.0
+_WAIT_S = 60.0  # only for what never comes
 
 
 class ProxyFailed(RuntimeError):

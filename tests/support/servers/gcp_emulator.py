@@ -35,7 +35,7 @@ def running_gcp_emulator() -> Iterator[Server]:
         The server.
     """
     # It hangs if its port is taken, and is up within a second if not.
-    with serve("gcp-storage-emulator", _command, timeout=15) as (port, pid):
+    with serve("gcp-storage-emulator", _command) as (port, pid):
         yield Server(
             name="gcp_emulator",
             service="gcs",

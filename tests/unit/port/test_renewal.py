@@ -13,6 +13,7 @@ from rich.pretty import pretty_repr
 
 from statebucket.errors import InvalidCredentials, StateBucketError, Unavailable
 from statebucket.port.renewal import RENEW_BEFORE, SPARE, Pauses, RenewingSource, Token, TokenSource
+from support.patience import happened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +38,8 @@ class Service:
         return Token(f"token-{number}", time.time() + self.lasts)
 
     def asked_by(self, count: int) -> bool:
-        """Whether it is asked so often within a few seconds."""
-        for _ in range(500):
+        """Whether it is asked so often, soon."""
+        for _ in range(5000):
             if self.asked >= count:
                 return True
             time.sleep(0.01)
@@ -71,13 +72,21 @@ def test_callers_of_all_loops_and_threads_share_one_load() -> None:
     assert service.asked == 1
 
 
+def passes(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Lets some time pass at once."""
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + seconds)
+
+
 @pytest.mark.asyncio
-async def test_a_token_that_lasts_is_used_while_it_is_renewed() -> None:
+async def test_a_token_that_lasts_is_used_while_it_is_renewed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     service = Service()
-    service.lasts = RENEW_BEFORE + 0.5
+    service.lasts = RENEW_BEFORE + 100
     source = TokenSource(service.load)
     assert await source.get() == "token-1"
-    await asyncio.sleep(0.6)
+    passes(monkeypatch, 101)
     service.may_answer.clear()
     assert await asyncio.gather(*(source.get() for _ in range(8))) == ["token-1"] * 8
     assert service.asked_by(2)
@@ -215,15 +224,17 @@ def test_no_repr_shows_a_token() -> None:
 
 
 @pytest.mark.asyncio
-async def test_what_lasts_for_a_short_time_is_renewed_within_a_share_of_it() -> None:
+async def test_what_lasts_for_a_short_time_is_renewed_within_a_share_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     service = Service()
-    service.lasts = SPARE + 21
-    source = RenewingSource(service.load, "test", before=900, share=0.95)
+    service.lasts = 2000
+    source = RenewingSource(service.load, "test", before=3600, share=0.95)
     assert (await source.load()).value == "token-1"
     for _ in range(20):
-        assert source.current() is not None  # not due for a second and a half
+        assert source.current() is not None  # not due for a hundred seconds
     assert service.asked == 1
-    await asyncio.sleep(1.7)
+    passes(monkeypatch, 101)
     assert source.current() is not None
     assert service.asked_by(2)
 
@@ -277,7 +288,7 @@ async def test_a_load_that_ends_behind_a_later_one_does_not_replace_what_that_br
 
     source = RenewingSource(load, "test")
     first = asyncio.create_task(source.load())
-    await asyncio.sleep(0.1)
+    await happened(lambda: asked == 1)
     assert (await source.load()).value == "the second"
     hung.set()
     assert (await first).value == "the first"

@@ -124,20 +124,22 @@ def test_an_error_in_a_callback_is_not_lost(error: type[Exception]) -> None:
 
 
 def test_frozen_connections_swallow_everything_and_new_ones_work(rig: Rig) -> None:
-    old = rig.client(timeout=0.3)
+    old = rig.client()
     old.ask()
+    old.give_up_after(0.3)
     assert rig.proxy.freeze_idle() == 1
     with pytest.raises(TimeoutError):
         old.ask("PUT", "/old")
+    swallowed = rig.proxy.wait_for(on("PUT"))
     assert rig.client().ask().status == 200
-    swallowed = rig.proxy.requests[1]
     assert (swallowed.fault, swallowed.forwarded, swallowed.status) == ("frozen", False, None)
     assert rig.echo.asked == ["GET /", "GET /"]
 
 
 def test_a_frozen_connection_takes_no_planned_fault(rig: Rig) -> None:
-    old = rig.client(timeout=0.3)
+    old = rig.client()
     old.ask()
+    old.give_up_after(0.3)
     rig.proxy.freeze_idle()
     rig.proxy.plan(Answer(503))
     with pytest.raises(TimeoutError):
@@ -146,7 +148,7 @@ def test_a_frozen_connection_takes_no_planned_fault(rig: Rig) -> None:
 
 
 def test_idle_connections_are_closed_and_busy_ones_are_not(rig: Rig) -> None:
-    idle, busy = rig.client(), rig.client(timeout=0.3)
+    idle, busy = rig.client(), rig.client()
     idle.ask()
     rig.proxy.plan(HangBeforeReply())
     busy.connection.request("GET", "/")
@@ -155,6 +157,7 @@ def test_idle_connections_are_closed_and_busy_ones_are_not(rig: Rig) -> None:
     assert rig.proxy.connections == 1
     with pytest.raises(ConnectionError):
         idle.ask()
+    busy.give_up_after(0.3)
     with pytest.raises(TimeoutError):
         busy.connection.getresponse()
 
@@ -173,7 +176,7 @@ def test_open_connections_are_counted(rig: Rig) -> None:
 def test_nothing_is_left_of_a_proxy_that_has_ended() -> None:
     before = set(threading.enumerate())
     with running_rig() as rig:
-        hanging = rig.client(timeout=5)
+        hanging = rig.client()
         rig.proxy.plan(HangBeforeReply())
         hanging.connection.request("GET", "/")
         rig.proxy.wait_for()
@@ -184,7 +187,7 @@ def test_nothing_is_left_of_a_proxy_that_has_ended() -> None:
         with pytest.raises(ConnectionError):
             hanging.connection.getresponse()
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", rig.proxy.port), timeout=1)
+            socket.create_connection(("127.0.0.1", rig.proxy.port), timeout=60)
 
 
 # TLS
@@ -193,7 +196,7 @@ def test_nothing_is_left_of_a_proxy_that_has_ended() -> None:
 def test_its_certificate_is_not_trusted() -> None:
     with running_echo() as echo, FaultProxy("127.0.0.1", echo.port, tls="untrusted") as proxy:
         assert proxy.url.startswith("https://")
-        client = HTTPSConnection("127.0.0.1", proxy.port, timeout=5)
+        client = HTTPSConnection("127.0.0.1", proxy.port, timeout=60)
         with pytest.raises(ssl.SSLCertVerificationError, match="unable to get local issuer"):
             client.request("GET", "/")
         assert not proxy.requests
@@ -203,7 +206,7 @@ def test_trust_is_all_that_its_certificate_lacks() -> None:
     with running_echo() as echo, FaultProxy("127.0.0.1", echo.port, tls="untrusted") as proxy:
         assert proxy.ca_pem is not None
         context = ssl.create_default_context(cadata=proxy.ca_pem.decode())
-        client = HTTPSConnection("127.0.0.1", proxy.port, timeout=5, context=context)
+        client = HTTPSConnection("127.0.0.1", proxy.port, timeout=60, context=context)
         client.request("GET", "/")
         assert client.getresponse().status == 200
         client.close()

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,6 +17,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from support.fault_proxy.proxy import FaultProxy
+from support.patience import until
 from support.servers import Server, ports
 from support.servers.azurite import missing as azurite_missing
 from support.servers.azurite import running_azurite
@@ -163,10 +163,7 @@ def test_it_listens_on_loopback_alone(kind: Kind) -> None:
 def test_it_ends_with_a_test_process_that_is_killed(kind: Kind) -> None:
     pid, status = in_another_process(kind, "os.kill(os.getpid(), signal.SIGKILL)")
     assert status == -signal.SIGKILL
-    deadline = time.monotonic() + 5
-    while alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not alive(pid)
+    until(lambda: not alive(pid))
 
 
 def test_it_ends_with_a_test_process_that_forgets_it(kind: Kind) -> None:
@@ -236,9 +233,9 @@ def test_a_server_that_ends_at_once_is_an_error_with_its_output() -> None:
 
 def test_a_server_that_says_nothing_is_an_error_and_is_ended(tmp_path: Path) -> None:
     note = tmp_path / "pid"
-    code = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    mute = ["sh", "-c", 'echo $$ > "$0" && exec sleep 60', str(note)]  # starts in milliseconds
     with pytest.raises(ServerFailed, match="no answer"):
-        serve("mute", lambda _port: [sys.executable, "-c", code], timeout=1).__enter__()
+        serve("mute", lambda _port: mute, timeout=2).__enter__()
     assert not alive(int(note.read_text()))
 
 

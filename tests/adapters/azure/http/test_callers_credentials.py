@@ -18,6 +18,7 @@ from statebucket.port.bucket import Location
 from statebucket_azure import open_bucket_over_http
 from statebucket_azure.http.options import HTTPOptions
 from support.error_texts import texts
+from support.patience import happened
 from support.servers import AZURE_KEY
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ async def test_an_asynchronous_one_is_renewed_beside_the_calls(blobs: FaultProxy
         await asyncio.sleep(1.1)  # a token that comes with so little left is not renewed at once
         for _ in range(2):
             await store.get("a")
-        assert asked == 2
+        await happened(lambda: asked == 2)
         given.put_nowait(AccessToken("t-2", int(time.time()) + 3600))
         while bearers(blobs)[-1] == "Bearer t-1":
             await store.get("a")

@@ -244,7 +244,7 @@ open_store("s3://bucket/p?engine=http")
 def test_a_home_that_is_nobody_s_or_another_s_holds_no_settings(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     subprocess.run(
-        [sys.executable, "-c", ELSEWHERE, str(tmp_path)], env=environ({}), check=True, timeout=30
+        [sys.executable, "-c", ELSEWHERE, str(tmp_path)], env=environ({}), check=True, timeout=60
     )
 
 
