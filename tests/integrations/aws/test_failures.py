@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
 from integrations.aws.orders import ORDER, Charges, Context, Died, handler
 from statebucket import errors
 from support.fault_proxy.answers import s3_error
-from support.fault_proxy.proxy import Delay, DropReply, Pass
+from support.fault_proxy.proxy import DropReply, HoldUntil, Pass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,11 +102,14 @@ def test_of_two_that_take_over_one_runs(store: BlockingStateStore, counted: Faul
     time.sleep(0.01)
     with ThreadPoolExecutor(1) as pool:
         counted.clear()
-        counted.plan(Pass(), Pass(), Delay(2))  # it has seen what was left, and writes
+        over = threading.Event()
+        # It has seen what was left, and writes.
+        counted.plan(Pass(), Pass(), HoldUntil(over.is_set))
         late = pool.submit(handler(store, charges), ORDER, Context())
         counted.wait_for(lambda _: counted.count() == 3)
         assert handler(store, charges)(ORDER, Context())["receipt"] == 1
         assert not late.done()
+        over.set()
         assert late.result()["receipt"] == 1
     assert charges.done == 1
 

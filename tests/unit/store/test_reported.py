@@ -446,7 +446,7 @@ KEYS = st.tuples(st.sampled_from([None, "acme", "b-"]), st.none() | IDS, IDS)
 @settings(
     max_examples=examples(15, 100),
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     keys=st.lists(KEYS, max_size=12),
