@@ -37,8 +37,8 @@ def assert_works_at_exit(url: str, *, warm: bool, env: Mapping[str, str] | None 
 
     Args:
         url: The store's URL.
-        warm: Whether the process uses the store before that, too.
-        env: Variables of its environment besides this process's.
+        warm: Whether the process also uses the store before that.
+        env: Environment variables in addition to this process's.
     """
     done = subprocess.run(
         [sys.executable, "-c", _CODE, url, "warm" if warm else "cold"],

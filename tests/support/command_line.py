@@ -20,7 +20,7 @@ class Result(NamedTuple):
 
 
 def command_line(url: str) -> Callable[..., Result]:
-    """Runs a command on the store; ``json`` is the one document on stdout, if it is one."""
+    """Runs a command on the store; ``json`` is the document on stdout, if there is exactly one."""
 
     def call(*arguments: str, stdin: bytes | None = None) -> Result:
         result = CliRunner().invoke(

@@ -1,4 +1,4 @@
-"""Other processes that use a place."""
+"""Other processes that use the same place."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PATIENCE_S = 60
 
 
 def environ(extra: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a process that is to find the tests' modules."""
+    """The environment for a process that must find the tests' modules."""
     path = os.pathsep.join(filter(None, [str(_TESTS), os.environ.get("PYTHONPATH")]))
     return {**os.environ, **extra, "PYTHONPATH": path}
 
@@ -29,7 +29,7 @@ def environ(extra: Mapping[str, str]) -> dict[str, str]:
 def started(
     place: Place, mode: str, seconds: float, ahead: int = 0
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run `support.competing_worker`; at the end of the context it is killed."""
+    """Run `support.competing_worker`; it is killed when the context ends."""
     with subprocess.Popen(
         [
             sys.executable,
@@ -51,13 +51,13 @@ def started(
 
 
 def line(process: subprocess.Popen[str]) -> Any:
-    """The next thing that it says."""
+    """The next event that it prints."""
     assert process.stdout is not None
     return json.loads(process.stdout.readline())
 
 
 def rest(process: subprocess.Popen[str]) -> list[Any]:
-    """All that it says until it ends, well."""
+    """All events until it ends with exit code 0."""
     output, _ = process.communicate(timeout=_PATIENCE_S)
     assert process.returncode == 0
     return [json.loads(text) for text in output.splitlines()]

@@ -1,6 +1,6 @@
 """A process that competes with others for one execution; run by `support.competing_processes`.
 
-Each line that it prints is a JSON object of what it did, in its order.
+Each line that it prints is a JSON object that describes what it did, in order.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 def say(**what: object) -> None:
-    """Tell what happened, at once."""
+    """Print what happened, without buffering."""
     sys.stdout.write(f"{json.dumps(what)}\n")
     sys.stdout.flush()
 
 
 async def hold(acme: StateStore, seconds: float) -> None:
-    """Take the lease, save, and hang: whoever started this process will kill it."""
+    """Take the lease, save, and hang: the parent process will kill this one."""
     async with acme.lease(E1, ttl=timedelta(seconds=seconds)) as lease:
         await acme.save_snapshot(snapshot(1), lease=lease)
         say(fence=lease.fence, number=1)
@@ -39,7 +39,7 @@ async def hold(acme: StateStore, seconds: float) -> None:
 async def increment(acme: StateStore, seconds: float) -> None:
     """Add one to the number in the snapshot, under a lease, over and over."""
     until = time.monotonic() + seconds
-    ttl = timedelta(seconds=20)  # longer than a busy machine pauses a process
+    ttl = timedelta(seconds=20)  # longer than a process pauses on a busy machine
     while time.monotonic() < until:
         async with acme.lease(E1, ttl=ttl, wait=timedelta(seconds=30)) as lease:
             entered = time.monotonic()
@@ -52,7 +52,7 @@ async def increment(acme: StateStore, seconds: float) -> None:
 
 
 async def newer(acme: StateStore, seconds: float, ahead: int) -> None:
-    """Go on from what is stored, some of it out of order, and save only what is newer."""
+    """Continue from the stored snapshot, partly out of order, and save only newer ones."""
     until = time.monotonic() + seconds
     last, stale, rounds = 0, 0, 0
     while time.monotonic() < until or rounds < 10:  # however slow the machine is
@@ -60,7 +60,7 @@ async def newer(acme: StateStore, seconds: float, ahead: int) -> None:
         found = await acme.load_snapshot(E1)
         stored = 0 if found is None else found.sequence_number
         for late in (4, 0, 2):
-            # The other worker saves meanwhile.
+            # The other worker saves in the meantime.
             await asyncio.sleep(random.uniform(0, 0.01))
             try:
                 await acme.save_snapshot(snapshot(stored + late + ahead), only_newer=True)
@@ -71,7 +71,7 @@ async def newer(acme: StateStore, seconds: float, ahead: int) -> None:
 
 
 async def main(url: str, mode: str, seconds: float, ahead: int) -> None:
-    """Open the store and do what is asked."""
+    """Open the store and do the requested job."""
     modes: dict[str, Callable[[StateStore], Awaitable[None]]] = {
         "hold": lambda acme: hold(acme, seconds),
         "increment": lambda acme: increment(acme, seconds),

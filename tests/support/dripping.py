@@ -1,4 +1,4 @@
-"""A server whose answer comes byte for byte."""
+"""A server that sends its reply byte by byte."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 FOUND = b"HTTP/1.1 200 OK\r\nx-goog-generation: 1\r\nx-goog-meta-writeid: 1\r\n"
-"""The head of an object of Cloud Storage's, but for its length."""
+"""The head of a Cloud Storage object, without its length."""
 
 
 @asynccontextmanager
 async def dripping(head: bytes, size: int) -> AsyncIterator[str]:
-    """A server whose answer comes byte for byte, some 20 a second."""
+    """A server that sends its reply byte by byte, some 20 a second."""
     over = False
 
     async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""What errors show, for tests that look for secrets in it."""
+"""The texts that errors show, for tests that look for secrets in them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich.pretty import pretty_repr
 
 
 def texts(error: BaseException | None) -> list[str]:
-    """The texts and reprs of an error and of all behind it, those that are hidden too."""
+    """The texts and reprs of an error and of all that it wraps, including hidden ones."""
     found: list[str] = []
     while error is not None:
         found += [str(error), repr(error)]
@@ -17,9 +17,9 @@ def texts(error: BaseException | None) -> list[str]:
 
 
 def locals_behind(error: BaseException | None) -> list[str]:
-    """What loggers show that add the locals of frames of the adapters' own modules, rich's too.
+    """What loggers such as rich's show that add the locals of frames in the adapters' modules.
 
-    Those of `statebucket_http`, which has what it sends and receives, are left out.
+    Frames of `statebucket_http`, which have what it sends and receives, are left out.
     """
     found: list[str] = []
     while error is not None:

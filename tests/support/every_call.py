@@ -1,4 +1,4 @@
-"""Every public call of a store, each with ids that somebody else chose."""
+"""Every public call of a store, each with ids that someone else chose."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Ids:
     """What a caller passes.
 
     Attributes:
-        execution: As an execution's id.
-        key: As a key.
-        rest: As the rest of an execution's key.
-        tenant: As a tenant's id, the bound one or another.
+        execution: The execution's id.
+        key: The key.
+        rest: The rest of an execution's key.
+        tenant: The tenant's id, the bound one or another.
     """
 
     execution: str
@@ -35,13 +35,13 @@ class Ids:
 
 
 def public_calls() -> set[str]:
-    """The public names of the protocol, found by looking, and the block's two ends."""
+    """The public names of the protocol, found by inspection, and the context's two ends."""
     named = {name for name in dir(StateStore) if not name.startswith("_")}
     return named | {"__aenter__", "__aexit__"}
 
 
 async def drive(store: StateStore, call: str, ids: Ids) -> None:
-    """Make one call, in all the ways in which it takes ids; typed errors are answers too.
+    """Make one call, in every form that takes ids; typed errors are valid results, too.
 
     Args:
         store: The store, bound or not.
@@ -195,4 +195,4 @@ DRIVERS: dict[str, list[Callable[[StateStore, Ids], Any]]] = {
     "check_lifecycle": [lambda store, _: store.check_lifecycle()],
     "apply_lifecycle": [lambda store, _: store.apply_lifecycle(dry_run=True)],
 }
-"""How each call is made; a call of the protocol that is missing here fails a test."""
+"""How to make each call; if a call of the protocol is missing here, a test fails."""

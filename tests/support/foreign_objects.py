@@ -1,4 +1,4 @@
-"""Objects of another program, beside those of a store."""
+"""Objects of another program, next to those of a store."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FOREIGN = [
 
 
 def place_beside(bucket: ScriptedBucket, some: Object) -> None:
-    """Puts objects of another program beside those of the store."""
+    """Puts objects of another program next to those of the store."""
     for name in FOREIGN:
         bucket.inner._objects[name] = Object(msgspec.structs.replace(some.info, name=name), b"")
     bucket.inner._names = sorted(bucket.inner._objects)

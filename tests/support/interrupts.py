@@ -1,4 +1,4 @@
-"""Ctrl-C for processes that tests start, whatever the test run itself was started with."""
+"""Ctrl-C for processes that tests start, no matter how the test run was started."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import signal
 
 
 def heed_interrupts() -> None:
-    """Undoes that SIGINT is ignored, as in the background of a script.
+    """Stops ignoring SIGINT, which is ignored in the background of a script.
 
-    A process that is started inherits it, and Python then installs no handler: what a test
-    interrupts would go on. A signal that has a handler is reset in a new process.
+    A new process inherits an ignored signal, and Python then installs no handler, so a test's
+    interrupt would have no effect. A signal with a handler is reset in a new process.
     """
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,7 +1,7 @@
-"""Inventory reports as the services write them, from a listing of a bucket.
+"""Inventory reports in the services' formats, from a listing of a bucket.
 
-The formats are those of each service's documentation: the keys of a manifest, the names of columns,
-what is quoted, compressed and percent-encoded.
+The formats follow each service's documentation: the keys of a manifest, the names of columns, what
+is quoted, compressed and percent-encoded.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Written(NamedTuple):
 
 
 async def listed(bucket: Bucket) -> list[ObjectInfo]:
-    """All objects of a bucket, each with what a HEAD of it says."""
+    """All objects of a bucket, each with the metadata of a HEAD."""
     found: list[ObjectInfo] = []
     after = None
     while True:

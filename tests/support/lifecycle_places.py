@@ -1,4 +1,4 @@
-"""Buckets on servers that keep lifecycle rules, which are read and written past the store."""
+"""Buckets on servers that store lifecycle rules; these are read and written around the store."""
 
 from __future__ import annotations
 

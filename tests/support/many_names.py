@@ -1,4 +1,4 @@
-"""A bucket with many objects that costs no time to fill."""
+"""A bucket with many objects that takes no time to fill."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ManyNames(MemoryBucket):
     """A bucket in memory that counts its listings.
 
     Args:
-        names: The objects that it holds; they are empty.
+        names: The names of its objects, which are empty.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -45,7 +45,7 @@ def uuids(number: int, seed: int = 7) -> list[str]:
 
 
 def ulids(number: int, seed: int = 7) -> list[str]:
-    """Ids that begin with the time, all of one hour."""
+    """Ids that begin with a time, all within one hour."""
     some = random.Random(seed)
     return [f"01JDX{at * 37:07d}{''.join(some.choices(_CROCKFORD, k=16))}" for at in range(number)]
 

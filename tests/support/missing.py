@@ -1,4 +1,4 @@
-"""What a test needs and does not find: a skip at a desk, a failure in CI, where everything is."""
+"""A missing requirement of a test: a skip on a developer's machine, a failure in CI."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def need(missing: Callable[[], str | None]) -> None:
-    """Skips a test, or fails it, where its server cannot run.
+    """Skips a test, or fails it, if its server cannot run.
 
     Args:
         missing: Says why, or None if it can.

@@ -1,7 +1,7 @@
-"""Which tests a worker begins with: what takes long, so that no worker ends alone.
+"""Which tests a worker begins with: the slow ones, so that no worker ends alone.
 
-By itself pytest-xdist begins with the modules and classes of the most tests. The soak, one test of
-more than a minute, would come last, and the other worker would wait for it.
+By default pytest-xdist begins with the modules and classes that have the most tests. The soak, a
+single test of more than a minute, would come last, and the other worker would wait for it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _USUAL_S = 0.12  # of any other test
 
 
 def _scope(item: pytest.Item) -> str:
-    """What ``--dist loadscope`` gives to one worker: a class, or a module's functions."""
+    """The unit that ``--dist loadscope`` gives to one worker: a class, or a module's functions."""
     without_parameters = item.nodeid.partition("[")[0]  # which may hold "::"
     return without_parameters.removeprefix("tests/").rpartition("::")[0]
 
@@ -62,5 +62,5 @@ def longest_first(items: list[pytest.Item]) -> None:
 
 
 def unused(items: list[pytest.Item]) -> list[str]:
-    """The names that are no longer a module's or a class's."""
+    """The names that no longer belong to a module or class."""
     return sorted(set(SECONDS) - set(map(_scope, items)))

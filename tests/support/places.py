@@ -43,14 +43,14 @@ def snapshot(number: int, execution_id: str = E1, **fields: Any) -> ExecutionSna
 
 @dataclass
 class Place:
-    """Where stores of one test keep their objects.
+    """Where the stores of one test keep their objects.
 
     Attributes:
         service: The service's name.
-        url: The store's URL, through the proxy where there is one.
-        environ: What another process needs in its environment to reach it.
-        proxy: What the requests go through.
-        options: What a store in this process needs besides the URL.
+        url: The store's URL, through the proxy if there is one.
+        environ: The environment variables that another process needs to reach it.
+        proxy: The proxy that requests go through.
+        options: Options for a store in this process, besides the URL.
     """
 
     service: str
@@ -74,7 +74,7 @@ def place_on(service: str, server: Server | None, folder: Path) -> Iterator[Plac
 
     Args:
         service: Its name: "memory", "sqlite", "s3", "gcs" or "azure"; with "+" and an engine.
-        server: The server of the last ones.
+        server: The server, for the last three.
         folder: Where the SQLite file goes.
     """
     if server is None:
@@ -83,7 +83,7 @@ def place_on(service: str, server: Server | None, folder: Path) -> Iterator[Plac
             service, shared if service == "memory" else f"sqlite:///{SQLiteTarget(folder).path}"
         )
         return
-    # fake-gcs-server answers to its own host name only.
+    # fake-gcs-server replies only to its own host name.
     host = server.netloc if service.startswith("gcs") else None
     with FaultProxy(server.host, server.port, rewrite_host=host) as proxy:
         seen = server.via(proxy.url)

@@ -1,4 +1,4 @@
-"""What a recorded request names: the objects, the prefixes, or the bucket as a whole."""
+"""The names in a recorded request: objects, prefixes, or the bucket as a whole."""
 
 from __future__ import annotations
 

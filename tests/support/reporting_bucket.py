@@ -1,4 +1,4 @@
-"""An adapter in memory whose service writes inventory reports, in the form of S3's."""
+"""An in-memory adapter whose service writes inventory reports in S3's form."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ReportingBucket(ScriptedBucket):
         await super().close()
 
     async def keep(self, written: Written) -> str:
-        """Keeps a report in a bucket beside this, and gives its address."""
+        """Stores a report in another bucket, and returns its address."""
         for name, body in written.objects.items():
             write = Write(name, body, BYTES, {}, None)
             await self.beside("inventories").inner.put(write, None)

@@ -1,4 +1,4 @@
-"""Rules of ours as the services return them, and what `compare` says of a bucket's."""
+"""Our rules as the services return them, and what `compare` says about a bucket's rules."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Raw = dict[str, Any]
 
 
 def scope(prefix: str, removal: Removal, *, owner_index: bool = True) -> Scope:
-    """What the rules of a store with this prefix need to know."""
+    """The arguments for the rules of a store with this prefix."""
     return Scope(prefix, Layout(prefix, owner_index=owner_index).areas, removal)
 
 

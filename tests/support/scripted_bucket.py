@@ -1,4 +1,4 @@
-"""An adapter as a third party would write it, whose service fails as it is told.
+"""An adapter as a third party would write it, whose service fails as scripted.
 
     bucket = ScriptedBucket(fail(errors.Throttled), hang)
     store = opened(bucket)
@@ -46,12 +46,12 @@ class Request(NamedTuple):
 
 
 class ScriptedBucket:
-    """A bucket in memory behind a line that can be cut.
+    """A bucket in memory, behind a connection that can be cut.
 
     Args:
-        script: What becomes of the next requests.
-        always: What becomes of the requests behind those.
-        limits: The service's.
+        script: The outcomes of the next requests.
+        always: The outcome of all requests after those.
+        limits: The service's limits.
     """
 
     name = "scripted"
@@ -76,7 +76,7 @@ class ScriptedBucket:
 
     @property
     def times(self) -> list[float]:
-        """When they came."""
+        """When they arrived."""
         return [request.at for request in self.requests]
 
     async def _take(self, operation: str, about: Any, send: Send) -> Any:
@@ -95,7 +95,7 @@ class ScriptedBucket:
             self.running -= 1
 
     def refuse(self, *operations: str, after: int, kind: type[StateBucketError]) -> None:
-        """Lets some requests of these kinds through, and refuses those behind them."""
+        """Lets some requests of these kinds through, and refuses the ones after them."""
         self.broken.update(dict.fromkeys(operations, (after, kind)))
 
     async def put(self, write: Write, condition: Version | None) -> Version:
@@ -169,7 +169,7 @@ async def hang(send: Send) -> Any:  # noqa: ARG001
 
 
 async def done_but_no_answer(send: Send) -> Any:
-    """The service does what is asked, and never answers."""
+    """The service carries out the request, and never replies."""
     await send()
     await asyncio.Event().wait()
 
@@ -189,7 +189,7 @@ def fail(
 
 
 def lose(meanwhile: Callable[[], Awaitable[Any]] | None = None) -> Step:
-    """The service does what is asked, something else happens, and the answer is lost."""
+    """The service carries out the request, something else happens, and the reply is lost."""
 
     async def step(send: Send) -> Any:
         await send()
@@ -201,7 +201,7 @@ def lose(meanwhile: Callable[[], Awaitable[Any]] | None = None) -> Step:
 
 
 def answer(value: Any) -> Step:
-    """The service answers this, and does nothing."""
+    """The service replies with this, and does nothing."""
 
     async def step(send: Send) -> Any:  # noqa: ARG001
         return value
@@ -220,5 +220,5 @@ def take(seconds: float) -> Step:
 
 
 def opened(bucket: Bucket, **options: Any) -> StateStore:
-    """A store on it, found as a third party's is; needs the fixture ``_scripted``."""
+    """A store on it, found like a third party's; needs the fixture ``_scripted``."""
     return open_store("scripted://host/p", bucket=bucket, **options)

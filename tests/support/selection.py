@@ -1,8 +1,8 @@
 """What ``make test`` leaves to ``make test-all``, and why.
 
-``make test`` runs every behaviour on at least one server of each cloud. What is left out here runs
-the same behaviour once more: on another server of the same protocol, on another engine, or with
-more examples. `tests.conftest` applies the list; ``--everything`` runs all.
+``make test`` runs every behaviour on at least one server of each cloud. The tests listed here run
+the same behaviour again: on another server of the same protocol, on another engine, or with more
+examples. `tests.conftest` applies the list; ``--everything`` runs all.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Left(NamedTuple):
 
     Attributes:
         pattern: Their ids below ``tests/``, as `fnmatch` matches them; ``[[]`` stands for ``[``.
-        reason: Where ``make test`` shows the same.
-        but: The ids of those among them that ``make test`` runs all the same.
+        reason: Which part of ``make test`` shows the same.
+        but: The ids of those among them that ``make test`` does run.
     """
 
     pattern: str
@@ -160,7 +160,7 @@ LEFT = (
 
 
 def start(*, everything: bool) -> None:
-    """Tells the workers of this run, and modules that count examples, how much is to be run."""
+    """Tells the workers of this run, and modules that count examples, how much to run."""
     os.environ[_VARIABLE] = "everything" if everything else "some"
 
 
@@ -168,14 +168,14 @@ def examples(some: Amount, everything: Amount) -> Amount:
     """How many examples a property is tried with, or for how many seconds processes race.
 
     Args:
-        some: What ``make test`` does.
-        everything: What ``make test-all`` does.
+        some: The number for ``make test``.
+        everything: The number for ``make test-all``.
     """
     return everything if os.environ.get(_VARIABLE) == "everything" else some
 
 
 def left_out(item: pytest.Item) -> Left | None:
-    """Why ``make test`` leaves a test out; None where it does not."""
+    """Why ``make test`` leaves a test out; None if it does not."""
     name = item.nodeid.removeprefix("tests/")
     return next((left for left in LEFT if left.matches(name)), None)
 

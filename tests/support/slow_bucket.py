@@ -1,4 +1,4 @@
-"""A bucket whose writes take as long as a test says, and that fails on request."""
+"""A bucket whose writes take as long as a test says, and which fails on request."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class SlowBucket(MemoryBucket):
 
     Attributes:
         seconds: How long one takes.
-        failures: What the next ones end with, in their order.
+        failures: The errors of the next ones, in order.
         started: When each began, in the loop's time.
         written: The bodies, in the order in which they were stored.
-        in_flight: How many are under way.
-        most_in_flight: The most that ever were.
+        in_flight: How many are in flight.
+        most_in_flight: The most that were ever in flight.
     """
 
     def __init__(self, seconds: float = 0.0, write_interval: float = 0.0) -> None:

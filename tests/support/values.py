@@ -6,6 +6,6 @@ from enum import Enum
 
 
 class Name(str, Enum):  # noqa: UP042  (a StrEnum formats as its value)
-    """A string that formats as something else, as programs have them for their tenants."""
+    """A string that formats as something else, as some programs use for their tenants."""
 
     ACME = "acme"

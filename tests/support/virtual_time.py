@@ -1,4 +1,4 @@
-"""An event loop whose time passes only where everybody waits for it, and then at once."""
+"""An event loop whose time passes only when all tasks wait for it, and then at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class _Jumping(selectors.SelectSelector):
-    """Instead of waiting, notes how long it should have waited."""
+    """Records how long it should have waited, instead of waiting."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,6 +44,6 @@ def now() -> float:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Runs a coroutine in virtual time; hours pass in no time, and always alike."""
+    """Runs a coroutine in virtual time: hours pass at once, and always in the same way."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(work)

@@ -1,4 +1,4 @@
-"""Collects what Python only prints: warnings in ``__del__``, asyncio's complaints."""
+"""Collects what Python only prints: warnings in ``__del__``, errors of asyncio."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Noise = list[str]
 
 
 class _Keeper(logging.Handler):
-    """Keeps what is logged."""
+    """Collects log records."""
 
     def __init__(self, heard: Noise) -> None:
         super().__init__(logging.WARNING)
@@ -33,13 +33,13 @@ class _Keeper(logging.Handler):
 
 @contextmanager
 def listening() -> Iterator[Noise]:
-    """Collect warnings and logged errors of the block, and fail at its end if anything was.
+    """Collect warnings and logged errors of the block, and fail at its end if there are any.
 
     A `ResourceWarning` in ``__del__`` cannot be raised and reaches no test by itself; an unclosed
     client session is reported to the asyncio logger.
     """
-    gc.collect()  # what earlier tests have left is theirs
-    gc.freeze()  # what is left now is no garbage of the block: its end does not go through it again
+    gc.collect()  # leftovers of earlier tests are not counted
+    gc.freeze()  # what is left now is not the block's garbage: skip it at the block's end
     heard: Noise = []
 
     def unraisable(args: UnraisableHookArgs) -> None:
@@ -68,6 +68,6 @@ def _ours(caught_one: warnings.WarningMessage) -> bool:
 
 
 async def settle() -> None:
-    """Let callbacks run that are due."""
+    """Run callbacks that are due."""
     for _ in range(3):
         await asyncio.sleep(0)

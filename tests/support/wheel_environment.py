@@ -1,7 +1,7 @@
-"""An environment with the wheel, what its extras ask for, and nothing else.
+"""An environment with the wheel, the dependencies of its extras, and nothing else.
 
-uv installs it as a user's installer would, at the releases that `make lock` has pinned: those are
-in its cache, so that an environment takes seconds. ``durable`` needs a boto3 that the lock has not.
+uv installs it as a user's installer would, at the releases that `make lock` has pinned. These are
+in its cache, so an environment takes seconds. ``durable`` needs a boto3 that is not in the lock.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path
 _SECONDS = 300
 ROOT = Path(__file__).parents[2]
 _UV = Path(sys.executable).with_name("uv")
-# A wheel of it holds the command line that it starts, 80 MiB, which no test needs.
+# Its wheel contains the command line that it starts, 80 MiB, which no test needs.
 _FROM_SOURCE = ("--no-binary", "claude-agent-sdk")
 
 
 def outside() -> dict[str, str]:
-    """An environment that knows nothing of this checkout."""
+    """An environment without access to this checkout."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
@@ -48,13 +48,13 @@ class Environment:
         self.install(*how, wanted)
 
     def install(self, *what: str) -> None:
-        """Adds a wheel, say."""
+        """Installs another wheel, for example."""
         _uv("pip", "install", "--python", str(self.python), *what)
 
     def run(
         self, *command: str, cwd: Path, code: int = 0, env: dict[str, str] | None = None
     ) -> str:
-        """Runs Python with these arguments; what it printed."""
+        """Runs Python with these arguments and returns what it printed."""
         done = subprocess.run(
             [str(self.python), *command],
             cwd=cwd,
@@ -69,7 +69,7 @@ class Environment:
         return output
 
     def size(self) -> int:
-        """The bytes of what is installed."""
+        """The size of the installed files in bytes."""
         (packages,) = self._folder.glob("lib/python*/site-packages")
         return sum(file.stat().st_size for file in packages.rglob("*") if file.is_file())
 

@@ -1,4 +1,4 @@
-"""Errors as the services word them, for faults that answer in a server's stead."""
+"""Errors in the services' own forms, for faults that reply in place of a server."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def s3_error(
     retry_after: int | None = None,
     when: Predicate | None = None,
 ) -> Answer:
-    """Answer as S3 does when it fails.
+    """Reply as S3 does when it fails.
 
     Common ones: 400 ExpiredToken, 403 AccessDenied, InvalidAccessKeyId and SignatureDoesNotMatch,
     404 NoSuchBucket, 409 ConditionalRequestConflict, 500 InternalError, 503 SlowDown.
@@ -78,7 +78,7 @@ def gcs_error(
     retry_after: int | None = None,
     when: Predicate | None = None,
 ) -> Answer:
-    """Answer as Cloud Storage's JSON API does when it fails.
+    """Reply as Cloud Storage's JSON API does when it fails.
 
     Common ones: 401 authError, 403 forbidden, 404 notFound, 408 requestTimeout,
     412 conditionNotMet, 429 rateLimitExceeded, 500 internalError, 503 backendError.
@@ -110,7 +110,7 @@ def azure_error(
     retry_after: int | None = None,
     when: Predicate | None = None,
 ) -> Answer:
-    """Answer as Azure Blob does when it fails.
+    """Reply as Azure Blob does when it fails.
 
     Common ones: 403 AuthenticationFailed and AuthorizationPermissionMismatch,
     404 ContainerNotFound, 409 BlobAlreadyExists, 412 ConditionNotMet, 500 InternalError and

@@ -1,4 +1,4 @@
-"""A small server for the proxy's own tests: it tells what it was asked, in every framing."""
+"""A small server for the proxy's own tests: it echoes requests, in every framing."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Echo:
 
     Attributes:
         port: Its port on 127.0.0.1.
-        asked: The method and target of each request, in their order.
-        clients: The address of each connection that asked something.
+        asked: The method and target of each request, in order.
+        clients: The address of each connection that sent a request.
     """
 
     port: int
@@ -57,18 +57,18 @@ class Got:
 
     @property
     def echo(self) -> dict[str, str]:
-        """What the server says it was asked."""
+        """The request that the server reports."""
         parsed: dict[str, str] = json.loads(self.body)
         return parsed
 
 
 @contextmanager
 def running_echo() -> Iterator[Echo]:
-    """Run a server whose replies are framed as the target wants.
+    """Run a server whose replies are framed as the target says.
 
     The target may contain "chunked", "unframed" (the body ends with the connection), "closing"
     (the connection ends soon after), "empty" (204), "unmodified" (304) or "location" (a Location
-    header); there is a Content-Length where nothing speaks against it.
+    header); otherwise there is a Content-Length.
 
     Yields:
         The server.
@@ -86,7 +86,7 @@ def running_echo() -> Iterator[Echo]:
 
 
 class Client:
-    """A client with one connection, kept as long as server and proxy keep it."""
+    """A client with one connection, kept open as long as server and proxy keep it."""
 
     def __init__(self, port: int, timeout: float = _WAIT_S) -> None:
         """Prepare a connection, which the first request opens.
@@ -158,10 +158,10 @@ class Rig:
         """Send bytes on a plain socket until the proxy closes it.
 
         Args:
-            *sent: The parts; after each something is awaited.
+            *sent: The parts; a reply is awaited after each.
 
         Returns:
-            What was heard after each part, and after the last one to the end.
+            What was received after each part, and from the last one to the end.
         """
         with socket.create_connection(("127.0.0.1", self.proxy.port), timeout=_WAIT_S) as plain:
             heard = []
@@ -198,18 +198,18 @@ def running_rig(*, rewrite_host: str | None = None, keep: int | None = None) -> 
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers every method alike."""
+    """Replies to every method in the same way."""
 
     protocol_version = "HTTP/1.1"
-    # Or a thread whose client is silent would keep the test process from ending.
+    # Otherwise a thread whose client is silent would keep the test process from ending.
     timeout = _WAIT_S
-    # Or every reply waits 40 ms for the client's acknowledgement of its head.
+    # Otherwise every reply waits 40 ms for the client to acknowledge its head.
     disable_nagle_algorithm = True
 
     def handle_any(self) -> None:
-        """Tell what was asked."""
+        """Echo the request."""
         echo: Echo = self.server.echo  # type: ignore[attr-defined]
-        # self.path is no use: it takes leading slashes away.
+        # self.path is no use: it strips leading slashes.
         method, target, _ = self.requestline.split(" ")
         echo.asked.append(f"{method} {target}")
         echo.clients.add(self.client_address)
@@ -221,7 +221,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = handle_any  # noqa: N815 - http.server's names
 
     def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
     def _read_body(self) -> bytes:
         if self.headers["Transfer-Encoding"] != "chunked":

@@ -1,6 +1,6 @@
 """HTTP/1.1 on asyncio streams: requests and replies, each read and written whole.
 
-Reading whole messages rather than passing bytes through costs memory, and buys simple faults:
+Reading whole messages rather than passing bytes through costs memory, but keeps faults simple:
 each of them sees the complete request or reply.
 """
 
@@ -14,12 +14,12 @@ from support.fault_proxy.messages import Headers, Reply, Request, has_body, head
 # The longest head, or line of a chunked body, that is accepted.
 LINE_LIMIT = 1 << 20
 
-# Headers that speak of one connection, and so are not passed on.
+# Headers about a single connection, which are not passed on.
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "proxy-connection", "expect", "upgrade"})
 
 
 class ProtocolError(Exception):
-    """A peer sent what is no HTTP/1.1."""
+    """A peer sent something other than HTTP/1.1."""
 
 
 async def read_request_head(reader: asyncio.StreamReader) -> Request | None:
@@ -32,7 +32,7 @@ async def read_request_head(reader: asyncio.StreamReader) -> Request | None:
         The request without its body, or None if the client closed the connection instead.
 
     Raises:
-        ProtocolError: It is no HTTP/1.1 request.
+        ProtocolError: It is not an HTTP/1.1 request.
     """
     head = await _read_head(reader)
     if head is None:
@@ -83,10 +83,10 @@ async def read_reply(reader: asyncio.StreamReader, method: str) -> tuple[Reply, 
         The reply, and whether the server keeps the connection open for the next request.
 
     Raises:
-        ProtocolError: It is no HTTP/1.1 reply, or there is none.
+        ProtocolError: It is not an HTTP/1.1 reply, or there is none.
     """
     version, status, reason, headers = await _read_reply_head(reader)
-    while status < HTTPStatus.OK:  # 100 and its like come before the reply proper.
+    while status < HTTPStatus.OK:  # Interim replies such as 100 come before the actual one.
         version, status, reason, headers = await _read_reply_head(reader)
     body, framed = b"", True
     if has_body(method, status):
@@ -130,7 +130,7 @@ def encode_reply(reply: Reply, method: str) -> tuple[bytes, bytes, bytes]:
     headers, opening, closing = _end_to_end(reply.headers), b"", b""
     if not has_body(method, reply.status):
         body = b""
-        if reply.body:  # An answer of the proxy's own, to HEAD.
+        if reply.body:  # The proxy's own reply to HEAD.
             headers = replace_header(headers, "Content-Length", str(len(reply.body)))
     elif header(headers, "transfer-encoding") is not None:
         body = reply.body
@@ -162,7 +162,7 @@ async def _read_reply_head(reader: asyncio.StreamReader) -> tuple[str, int, str,
 
 
 async def _read_head(reader: asyncio.StreamReader) -> tuple[str, Headers] | None:
-    """Read a start line and headers, or find the stream ended."""
+    """Read a start line and headers, or find that the stream has ended."""
     try:
         raw = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError as error:

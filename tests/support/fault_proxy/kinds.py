@@ -1,8 +1,8 @@
 """The faults that can be scripted.
 
-Each is a small value with up to three steps: `Fault.before`, with the request in hand and the
-server not yet asked, `Fault.onward`, which may alter what the server is asked, and `Fault.after`,
-with the reply in hand and the client not yet answered.
+Each is a small value with up to three steps: `Fault.before` runs before the request is passed on,
+`Fault.onward` may change the request for the server, and `Fault.after` runs before the reply goes
+to the client.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Fault:
             request: The request.
 
         Returns:
-            An answer to give in the server's stead, or None to ask the server.
+            A reply in place of the server's, or None to ask the server.
         """
         return None
 
@@ -79,7 +79,7 @@ class Pass(Fault):
 
 @dataclass(frozen=True)
 class DropBeforeSend(Fault):
-    """Close the client's connection; the server never hears of the request.
+    """Close the client's connection; the server never receives the request.
 
     Attributes:
         reset: Whether to close it with a reset (RST) rather than in good order (FIN).
@@ -94,7 +94,7 @@ class DropBeforeSend(Fault):
 
 @dataclass(frozen=True)
 class DropReply(Fault):
-    """Let the server do what is asked, then close the client's connection without the reply.
+    """Let the server carry out the request, then close the client's connection without a reply.
 
     Attributes:
         reset: Whether to close it with a reset (RST) rather than in good order (FIN).
@@ -109,7 +109,7 @@ class DropReply(Fault):
 
 @dataclass(frozen=True)
 class Answer(Fault):
-    """Answer in the server's stead; the server never hears of the request.
+    """Reply in place of the server, which never receives the request.
 
     Attributes:
         status: The status to answer.
@@ -128,7 +128,7 @@ class Answer(Fault):
 
 @dataclass(frozen=True)
 class AnswerWith(Fault):
-    """Answer in the server's stead with what a function makes of the request.
+    """Reply in place of the server with what a function makes of the request.
 
     Attributes:
         fn: Gives the reply.
@@ -159,7 +159,7 @@ class Delay(Fault):
 
 @dataclass(frozen=True)
 class DelayReply(Fault):
-    """Let the server do what is asked at once, and give its reply late.
+    """Let the server carry out the request at once, and pass on its reply late.
 
     Attributes:
         seconds: How late.
@@ -175,7 +175,7 @@ class DelayReply(Fault):
 
 @dataclass(frozen=True)
 class HangBeforeReply(Fault):
-    """Let the server do what is asked, and never give its reply."""
+    """Let the server carry out the request, and never pass on its reply."""
 
     async def after(self, link: Link, request: Recorded, reply: Reply) -> Reply:  # noqa: ARG002
         """Hang until the client gives up."""
@@ -184,7 +184,7 @@ class HangBeforeReply(Fault):
 
 @dataclass(frozen=True)
 class BlackHole(Fault):
-    """Swallow the request; neither the server nor the client hears anything."""
+    """Swallow the request; neither the server nor the client receives anything."""
 
     async def before(self, link: Link, request: Recorded) -> Reply | None:  # noqa: ARG002
         """Hang until the client gives up."""
@@ -286,7 +286,7 @@ class CorruptBody(Fault):
 
 @dataclass(frozen=True)
 class RewriteReply(Fault):
-    """Let the server do what is asked, and make another reply of its own.
+    """Let the server carry out the request, and replace its reply.
 
     Attributes:
         fn: Gives the reply for the server's reply and the request.
@@ -301,7 +301,7 @@ class RewriteReply(Fault):
 
 @dataclass(frozen=True)
 class Callback(Fault):
-    """Call a function once the server has answered and before the client hears of it.
+    """Call a function after the server has replied and before the client receives the reply.
 
     Attributes:
         fn: Called with the request, in a thread of its own, so that it may use any client.
@@ -336,7 +336,7 @@ class Together(Fault):
         return None
 
     def onward(self, request: Request) -> Request:
-        """Alter what is passed on, each what the one before has made of it."""
+        """Alter the request, each fault the result of the one before."""
         for fault in self.faults:
             request = fault.onward(request)
         return request
@@ -349,6 +349,6 @@ class Together(Fault):
 
 
 async def _send_part(link: Link, request: Recorded, reply: Reply, wanted: int) -> None:
-    """Send a reply but for at least one byte of its body, or nothing if it has none."""
+    """Send a reply without at least one byte of its body, or nothing if it has none."""
     if reply.body and has_body(request.method, reply.status):
         await link.send(request, reply, only=min(wanted, len(reply.body) - 1))

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from support.fault_proxy.record import Recorded
 
 _CLOSE_S = 1.0
-# Servers close idle connections after some seconds. One used more recently than this is safe
-# from being closed just as the next request goes out, which a proxy could not repeat unseen.
+# Servers close idle connections after some seconds. One used more recently than this is not closed
+# just as the next request is sent, which a proxy could not repeat unnoticed.
 _REUSE_S = 1.0
 _LINGER_NOT = struct.pack("ii", 1, 0)
 
@@ -78,7 +78,7 @@ class Link:
 
         Raises:
             Drop: The client closed it in the middle.
-            ProtocolError: It is no request.
+            ProtocolError: It is not a request.
         """
         with _client_may_leave():
             head = await read_request_head(self._reader)
@@ -122,7 +122,7 @@ class Link:
                 await self._writer.drain()
 
     async def refuse(self, why: str) -> None:
-        """Answer 400 to what is no request.
+        """Reply 400 to something that is not a request.
 
         Args:
             why: What is wrong with it.
@@ -132,7 +132,7 @@ class Link:
             await self._writer.drain()
 
     async def hang(self) -> NoReturn:
-        """Swallow what comes, and say nothing, until the client gives up.
+        """Swallow everything, and send nothing, until the client gives up.
 
         Raises:
             Drop: The client closed the connection.
@@ -222,7 +222,7 @@ class Upstream:
 
 @contextmanager
 def _client_may_leave() -> Iterator[None]:
-    """Take a client's lost connection for its end, and tell it from other errors."""
+    """Treat a client's lost connection as its end, unlike other errors."""
     try:
         yield
     except (OSError, EOFError) as error:
@@ -230,7 +230,7 @@ def _client_may_leave() -> Iterator[None]:
 
 
 def _mapped_back(reply: Reply, server: str, proxy: str) -> Reply:
-    """Name the proxy in the URLs that a server hands out, or clients would go past it."""
+    """Put the proxy into the URLs that a server returns, or clients would bypass it."""
     if "json" in (header(reply.headers, "content-type") or ""):
         body = reply.body.replace(f"://{server}/".encode(), f"://{proxy}/".encode())
         reply = replace(reply, body=body)
@@ -242,7 +242,7 @@ def _mapped_back(reply: Reply, server: str, proxy: str) -> Reply:
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:
-    """Close a stream, and wait until it is, but not for a peer that does not read."""
+    """Close a stream and wait for that, but not for a peer that does not read."""
     writer.close()
     try:
         async with asyncio.timeout(_CLOSE_S):
@@ -250,4 +250,4 @@ async def _close(writer: asyncio.StreamWriter) -> None:
     except TimeoutError:
         writer.transport.abort()
     except OSError:
-        pass  # It is closed, and that is all that is wanted.
+        pass  # It is closed, as intended.

@@ -96,6 +96,6 @@ def has_body(method: str, status: int) -> bool:
         status: The reply's status.
 
     Returns:
-        False for HEAD, 204 and 304, whatever their headers say.
+        False for HEAD, 204 and 304, regardless of their headers.
     """
     return method != "HEAD" and status not in _BODILESS

@@ -1,11 +1,11 @@
-"""An HTTP/1.1 reverse proxy that records requests and breaks what a test asks for.
+"""An HTTP/1.1 reverse proxy that records requests and injects the faults of a test.
 
     with FaultProxy(server.host, server.port) as proxy:
         proxy.plan(DropReply(when=on("PUT")))
         ...  # a client that talks to proxy.url
         assert proxy.count("PUT") == 2
 
-It runs in a thread of its own, so that blocking and asynchronous clients can use it alike.
+It runs in its own thread, so blocking and asynchronous clients can both use it.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class FaultProxy:
         """Start the proxy."""
         started: Future[int] = Future()
         self._thread = threading.Thread(target=self._run, args=(started,), name="fault-proxy")
-        # A test process that is ended in the middle does not wait for it.
+        # A test process that is killed does not wait for it.
         self._thread.daemon = True
         self._thread.start()
         self.port = started.result(_WAIT_S)
@@ -193,7 +193,7 @@ class FaultProxy:
         return sum(map(on(method, contains), self.requests))
 
     def wait_for(self, predicate: Predicate | None = None, timeout: float = _WAIT_S) -> Recorded:
-        """Wait, blocking, until a request is there; its answer may still be to come.
+        """Block until a request has arrived; its reply may still be pending.
 
         Args:
             predicate: Which request, see `on`; None for any.
@@ -208,7 +208,7 @@ class FaultProxy:
         return self._log.wait_for(predicate or on(), timeout)
 
     def plan(self, *faults: Fault) -> None:
-        """Queue faults. Each request takes the first that is for it, and uses it up.
+        """Queue faults. Each request takes the first that matches it, and uses it up.
 
         Args:
             *faults: The faults, in their order.
@@ -217,11 +217,11 @@ class FaultProxy:
 
     @property
     def pending(self) -> tuple[Fault, ...]:
-        """The planned faults that no request has met; a test ends well with none."""
+        """The planned faults that no request has met; at the end of a test there should be none."""
         return self._script.pending
 
     def always(self, fault: Fault, times: int | None = None) -> None:
-        """Set a fault for all requests that it is for and that no planned fault takes.
+        """Set a fault for all matching requests that no planned fault takes.
 
         Args:
             fault: The fault.
@@ -230,7 +230,7 @@ class FaultProxy:
         self._script.always(fault, times)
 
     def heal(self) -> None:
-        """Forget all faults, planned and standing; what hangs goes on hanging."""
+        """Forget all faults, planned and standing; hanging requests keep hanging."""
         self._script.clear()
 
     @property
@@ -241,7 +241,7 @@ class FaultProxy:
     def freeze_idle(self) -> int:
         """Make all present connections swallow what comes and never answer; new ones work.
 
-        So a client finds its pool after its machine was frozen and the network forgot it.
+        This is the state of a client's pool after its machine was frozen and the network forgot it.
 
         Returns:
             How many connections there were.

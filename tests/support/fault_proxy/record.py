@@ -1,4 +1,4 @@
-"""What the proxy keeps of each request, and predicates over it."""
+"""The proxy's record of each request, and predicates over it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Recorded:
-    """A request that reached the proxy, and what became of it.
+    """A request that reached the proxy, and its outcome.
 
     Attributes:
         connection: The number of the client's connection, from 1.
@@ -30,11 +30,11 @@ class Recorded:
             sends a request again by itself sends it unchanged, while an SDK's or a store's own
             retry has a new date or request id.
         forwarded: Whether it was sent on to the server.
-        server_status: What the server answered, if it was asked.
-        status: What the client was answered, or None if it was not, or not yet.
-        fault: What was done to it; empty for nothing.
-        started: When it was there, whole, on the clock of `time.monotonic`.
-        answered: When its answer was sent, or None.
+        server_status: The server's status, if it was asked.
+        status: The status sent to the client, or None if there was none, or not yet.
+        fault: The fault that was injected; empty for none.
+        started: When all of it had arrived, on the clock of `time.monotonic`.
+        answered: When its reply was sent, or None.
     """
 
     connection: int
@@ -76,7 +76,7 @@ def on(
         test: What else must hold.
 
     Returns:
-        A predicate that is true where all that was given holds.
+        A predicate that is true if all of the arguments match.
     """
 
     def matches(request: Recorded) -> bool:
@@ -128,7 +128,7 @@ class Log:
         return recorded
 
     def answered(self, request: Recorded) -> None:
-        """Note that a client had a whole answer, so that the same bytes are no replay."""
+        """Record that a client had a whole reply, so that the same bytes are not a replay."""
         with self._changed:
             self._unanswered.discard(_fingerprint(request))
 
@@ -138,7 +138,7 @@ class Log:
             return list(self._requests)
 
     def clear(self) -> None:
-        """Forget the requests so far, but not which of them got no answer."""
+        """Forget the requests so far, but not which of them got no reply."""
         with self._changed:
             self._requests.clear()
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class _Standing:
-    """A fault for every matching request, or for so many more."""
+    """A fault for every matching request, or for a number of them."""
 
     fault: Fault
     left: int | None

@@ -21,7 +21,7 @@ class Serving:
     """Serves clients on one event loop; all its methods run there.
 
     Attributes:
-        failures: What functions of a test's own raised, in their order.
+        failures: What the test's own functions raised, in order.
     """
 
     def __init__(self, upstream: tuple[str, int, str | None], script: Script, log: Log) -> None:
@@ -105,7 +105,7 @@ class Serving:
             self._links.discard(link)
             try:
                 await link.close(reset=reset)
-            finally:  # Even if `stop` cancels the closing of the other.
+            finally:  # Even if `stop` cancels closing the other one.
                 await upstream.close()
 
     async def _serve_request(self, link: Link, upstream: Upstream) -> bool:
@@ -132,7 +132,7 @@ class Serving:
         return not request.closes
 
     async def _ask(self, upstream: Upstream, request: Request, recorded: Recorded) -> Reply:
-        """Have the server answer a request."""
+        """Make the server reply to a request."""
         recorded.forwarded = True
         try:
             reply = await upstream.exchange(request)

@@ -8,14 +8,14 @@ import trustme
 
 
 def untrusted(host: str) -> tuple[ssl.SSLContext, bytes]:
-    """Make a certificate that is right in all but its issuer, which is unknown.
+    """Make a certificate that is valid except for its issuer, which is unknown.
 
     Args:
         host: The host it is for.
 
     Returns:
         A server's context with that certificate, and the issuer's certificate as PEM, with
-        which a test can show that trust is all that is lacking.
+        which a test can show that only trust is missing.
     """
     issuer = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -15,7 +15,7 @@ _WAIT_S = 30
 
 
 class Tunnel:
-    """A proxy on 127.0.0.1 that answers CONNECT and passes on what comes.
+    """A proxy on 127.0.0.1 that answers CONNECT and passes on the bytes.
 
     Attributes:
         port: Its port.

@@ -1,1 +1,1 @@
-"""A scanner over the whole run: nothing that statebucket writes or prints holds a credential."""
+"""A scanner over the whole run: nothing that statebucket writes or prints may have a credential."""

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 _KEY = "leaked_secrets"
 LEAKED = 7
-"""The exit code of a run in which a credential leaked, whatever its tests did."""
+"""The exit code of a run in which a credential leaked, regardless of its tests."""
 
 
 class SecretScan:
     """Scans in each process, and reports at the end of the whole run.
 
     Args:
-        config: pytest's; a worker of xdist hands what it has scanned to the one that started it.
+        config: pytest's configuration; an xdist worker sends its results to the main process.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -32,30 +32,30 @@ class SecretScan:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        """Note which test is under way."""
+        """Record which test is running."""
         self.scanner.test = item.nodeid
         return (yield)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Hear what a test printed; what goes to loggers is scanned already."""
+        """Scan what a test printed; log messages are already scanned."""
         self.scanner.test = report.nodeid
         for name, text in report.sections:
             if "log" not in name:
                 self.scanner.scan("what was printed", text)
 
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
-        """Hear a warning."""
+        """Scan a warning."""
         self.scanner.scan("a warning", str(warning_message.message))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take over what a worker has scanned."""
+        """Add the results of a worker."""
         self.scanner.leaks += getattr(node, "workeroutput", {}).get(_KEY, [])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail the run if anything leaked."""
-        gc.collect()  # errors in cycles are gone only now
+        gc.collect()  # errors in reference cycles are freed only now
         output = getattr(self.config, "workeroutput", None)
         if output is not None:
             output[_KEY] = self.scanner.leaks
@@ -70,5 +70,5 @@ class SecretScan:
                 terminalreporter.write_line(leak)
 
     def pytest_unconfigure(self) -> None:
-        """Listen no more."""
+        """Stop scanning."""
         self.scanner.close()

@@ -1,7 +1,7 @@
-"""What statebucket says, searched for the credentials that the suite uses.
+"""Searches all of statebucket's output for the credentials that the suite uses.
 
-Said is: what goes to our loggers, from DEBUG up; our errors and all that is chained to them, when
-they are gone; the reprs of stores, buckets and what these hold; warnings; what tests print.
+This covers the messages of our loggers, from DEBUG up; our errors and all that is chained to them,
+once they are freed; the reprs of stores, buckets and their attributes; warnings; what tests print.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SECRETS = {
 _ANY = re.compile("|".join(f"({pattern})" for pattern in SECRETS.values()))
 
 
-# A memory bucket holds thousands of objects, and each view of its store is scanned.
+# A memory bucket may have thousands of objects, and each view of its store is scanned.
 _MAX_ENTRIES = 20
 
 
@@ -48,18 +48,18 @@ _REPR.maxstring = _REPR.maxother = 1_000_000
 
 
 def secret_in(text: str) -> str | None:
-    """Which credential a text holds; None for none."""
+    """The credential that a text contains; None for none."""
     found = _ANY.search(text)
     return None if found is None else list(SECRETS)[(found.lastindex or 1) - 1]
 
 
 class SecretScanner(logging.Handler):
-    """Listens while it is open; see the module.
+    """Scans while it is open; see the module.
 
     Attributes:
         leaks: Which credential leaked, where, and in which test; not the text itself.
-        scanned: How many texts were searched, by where they come from.
-        test: The test under way.
+        scanned: How many texts were searched, by source.
+        test: The running test.
     """
 
     def __init__(self) -> None:
@@ -82,37 +82,37 @@ class SecretScanner(logging.Handler):
             self.leaks.append(f"{where} holds {secret}, during or before {self.test}")
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hear what is logged."""
+        """Scan a log record."""
         self.scan("a log line", record.getMessage())
         if record.exc_info and record.exc_info[1] is not None:
             self.scan_error(record.exc_info[1])
 
     def scan_error(self, error: BaseException | None) -> None:
-        """Hear an error and all behind it."""
+        """Scan an error and all that it wraps."""
         seen: set[int] = set()
         while error is not None and id(error) not in seen:
             seen.add(id(error))
             notes = getattr(error, "__notes__", ())
             self.scan("an error", "\n".join([str(error), repr(error), *notes]))
-            # As a traceback does: what `from None` hides is not shown.
+            # As in a traceback, errors hidden by `from None` are not shown.
             hidden = error.__suppress_context__
             error = error.__cause__ or (None if hidden else error.__context__)
 
     def scan_store(self, store: ObjectStateStore) -> None:
-        """Hear the reprs of a store, of its bucket and of what that holds."""
+        """Scan the reprs of a store, of its bucket and of the bucket's attributes."""
         bucket = store.context.objects.bucket
         held = _REPR.repr(getattr(bucket, "__dict__", {}))
         self.scan("a repr", f"{store!r}\n{bucket!r}\n{held}")
 
     def open(self) -> None:
-        """Begin to listen."""
+        """Start scanning."""
         log = logging.getLogger("statebucket")
         level = log.level
         log.addHandler(self)
         log.setLevel(logging.DEBUG)
         self._undo += [lambda: log.removeHandler(self), lambda: log.setLevel(level)]
 
-        # Only when an error is gone is its text final.
+        # An error's text is final only when it is freed.
         def gone(error: StateBucketError) -> None:
             self.scan_error(error)
 
@@ -129,7 +129,7 @@ class SecretScanner(logging.Handler):
         self._undo.append(lambda: setattr(ObjectStateStore, "__init__", made))
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop scanning."""
         while self._undo:
             self._undo.pop()()
         super().close()

@@ -3,7 +3,7 @@
 Every module offers the same shape: ``running_<name>()``, a context manager that gives a
 `Server`, and ``missing()``, which says why the server cannot run here, or None.
 
-All of them bind to 127.0.0.1 on a free port and end with the test process, however that ends.
+All of them bind to 127.0.0.1 on a free port and end with the test process, even if it is killed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 Service = Literal["s3", "gcs", "azure"]
 
 AZURE_ACCOUNT = "devstoreaccount1"
-# Not a secret: the one key that Azurite's documentation prints and every Azurite accepts.
+# Not a secret: the key that Azurite's documentation publishes and every Azurite accepts.
 AZURE_KEY = (
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 )
@@ -23,12 +23,12 @@ AZURE_KEY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A running storage server, and what an SDK needs to reach it.
+    """A running storage server, with what an SDK needs to reach it.
 
     Attributes:
         name: The server's name, such as "moto" or "azurite".
         service: The service whose API it speaks.
-        url: Where it answers, without a closing slash.
+        url: Its URL, without a slash at the end.
         access_key: The account's or key's name; any value will do for the S3 servers.
         secret_key: The secret that belongs to it.
         pid: The server's process.
@@ -53,7 +53,7 @@ class Server:
 
     @property
     def netloc(self) -> str:
-        """Host and port as a client's Host header names them."""
+        """Host and port in the form of a client's Host header."""
         return urlsplit(self.url).netloc
 
     @property

@@ -1,6 +1,6 @@
 """Azurite: Azure Blob, with conditions, index tags, paging and batches.
 
-It is an npm package, pinned by the lock file in the folder ``azurite`` beside this module and
+It is an npm package, pinned by the lock file in the folder ``azurite`` next to this module and
 installed once, by the first test that needs it or beforehand::
 
     PYTHONPATH=tests python -m support.servers.azurite install
@@ -35,8 +35,8 @@ _PINS = Path(__file__).parent / "azurite"
 _MAIN = Path("node_modules/azurite/dist/src/blob/main.js")
 _INSTALL_S = 900
 
-# Drivers of databases and what they log in with: only Azurite's SQL metadata loads them, and they
-# take more than half of the disk space.
+# Database drivers and their login libraries: only Azurite's SQL metadata loads them, and they take
+# more than half of the disk space.
 _UNUSED = (
     *("@azure/core-*", "@azure/identity", "@azure/keyvault-*", "@azure/msal-*", "@js-joda"),
     *("@types", "@typespec", "mysql2", "tedious"),
@@ -106,7 +106,7 @@ def install() -> Path:
             _mark().unlink(missing_ok=True)
             _npm_ci(target)
             _prune(target / "node_modules")
-            # Last, so that an installation that was interrupted is not taken for a whole one.
+            # Last, so that an interrupted installation does not look complete.
             _mark().write_text(_wanted())
     return target
 
@@ -126,7 +126,7 @@ def running_azurite() -> Iterator[Server]:
     if found is None:
         raise InstallFailed(missing())
     command = [*found.node, str(script), "--blobHost", HOST, "--inMemoryPersistence", "--silent"]
-    # It would send telemetry off, and answer 400 to SDKs newer than itself.
+    # By default it sends telemetry, and replies 400 to SDKs newer than itself.
     command += ["--disableTelemetry", "--skipApiVersionCheck"]
     with serve("azurite", lambda port: [*command, "--blobPort", str(port)]) as (port, pid):
         yield Server(
@@ -140,12 +140,12 @@ def running_azurite() -> Iterator[Server]:
 
 
 def _mark() -> Path:
-    """Give the file that says which pins a whole installation came from."""
+    """Give the file that records the pins of a complete installation."""
     return folder() / ".installed"
 
 
 def _wanted() -> str:
-    """Give what that file says for the present pins."""
+    """Give the content of that file for the current pins."""
     return hashlib.sha256((_PINS / "package-lock.json").read_bytes()).hexdigest()
 
 
@@ -157,7 +157,7 @@ def _npm_ci(target: Path) -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copyfile(_PINS / name, target / name)
     command = [*found.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"]
-    # Parts of Azurite that it never loads here ask for a Node.js newer than it needs itself.
+    # Parts of Azurite that are not loaded here require a newer Node.js than Azurite itself.
     command += ["--engine-strict=false", "--loglevel=error"]
     # npm starts node from the path.
     path = os.pathsep.join([str(Path(found.node[0]).parent), os.environ.get("PATH", "")])

@@ -1,10 +1,10 @@
 """Ceph's RADOS Gateway: a production S3, whose lifecycle rules really remove objects.
 
-It comes with Debian (``radosgw`` and what it stands on), installed by root::
+It is packaged in Debian (``radosgw`` and its dependencies), and root can install it::
 
     PYTHONPATH=tests python -m support.servers.ceph install
 
-A monitor and a storage daemon, with its objects in memory, run beside the gateway. One day of a
+A monitor and a storage daemon with objects in memory run next to the gateway. One day of a
 lifecycle rule takes `DAY_S` seconds here.
 """
 
@@ -90,7 +90,7 @@ rgw enable apis = s3, admin
 
 @dataclass(frozen=True, slots=True)
 class Ceph:
-    """A running gateway, and what is behind it.
+    """A running gateway, and its settings and logs.
 
     Attributes:
         server: The gateway, with the keys of its first user.
@@ -173,7 +173,7 @@ def running_ceph() -> Iterator[Ceph]:
         for part in ("mon", "osd", "rgw", "run", "log"):
             (folder / part).mkdir()
         fsid, monitors = str(uuid.uuid4()), free_ports(2)
-        # The gateway's port is known only when it starts; the others do not ask for it.
+        # The gateway's port is known only when it starts; the others do not need it.
         _write_settings(folder, fsid, monitors, port=0)
         _make_keys(folder)
         _make_monitor(folder, fsid, monitors)
@@ -185,7 +185,7 @@ def running_ceph() -> Iterator[Ceph]:
                 _write_settings(folder, fsid, monitors, port)
                 return ["radosgw", *settings, "-n", _GATEWAY]
 
-            # What is stored is thrown away: neither is given time to put it in order.
+            # The data is thrown away, so neither gets time for a clean shutdown.
             with (
                 background(["ceph-osd", *settings, "-i", "0"], log, grace=0),
                 serve("Ceph's gateway", gateway, timeout=120, grace=0) as (port, pid),
@@ -203,7 +203,7 @@ def running_ceph() -> Iterator[Ceph]:
 
 
 def _write_settings(folder: Path, fsid: str, monitors: list[int], port: int) -> None:
-    """Write what all programs read."""
+    """Write the configuration that all programs read."""
     v2, v1 = monitors
     text = _SETTINGS.format(
         fsid=fsid, v2=v2, v1=v1, host=HOST, folder=folder, port=port, day=DAY_S, gateway=_GATEWAY
@@ -212,7 +212,7 @@ def _write_settings(folder: Path, fsid: str, monitors: list[int], port: int) -> 
 
 
 def _make_keys(folder: Path) -> None:
-    """Make the keys by which the daemons and the tools know each other."""
+    """Make the keys with which the daemons and tools authenticate each other."""
     create = ["--create-keyring"]
     for name, capabilities in _CAPABILITIES.items():
         pairs = zip(capabilities[::2], capabilities[1::2], strict=True)
@@ -232,7 +232,7 @@ def _make_monitor(folder: Path, fsid: str, monitors: list[int]) -> None:
 
 
 def _make_storage(folder: Path) -> None:
-    """Make the storage daemon's data; the monitor has to be there."""
+    """Make the storage daemon's data; the monitor must be running."""
     settings = ("-c", str(folder / "ceph.conf"))
     name = str(uuid.uuid4())
     _run("ceph", *settings, "-n", "client.admin", "osd", "new", name)
@@ -246,12 +246,12 @@ def _make_user(folder: Path, server: Server, name: str, key: str, secret: str) -
 
 
 def _admin(folder: Path, *words: str) -> str:
-    """Run the gateway's own tool, and give what it said."""
+    """Run the gateway's own tool, and return its output."""
     return _run("radosgw-admin", "-c", str(folder / "ceph.conf"), *words)
 
 
 def _run(*command: str) -> str:
-    """Run one of Ceph's programs to its end, and give what it said."""
+    """Run one of Ceph's programs to its end, and return its output."""
     done = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Servers that come as Debian's packages, installed by root and never started by dpkg."""
+"""Servers from Debian's packages, installed by root and never started by dpkg."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class InstallFailed(RuntimeError):
 
 
 def can_install() -> bool:
-    """Say whether this is root on a Debian or one of its kind.
+    """Say whether this is root on Debian or a derivative.
 
     Returns:
         True if `apt_install` may be tried.

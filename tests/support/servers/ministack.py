@@ -52,7 +52,7 @@ def _environ(port: int) -> Mapping[str, str]:
         "BIND_HOST": HOST,
         "GATEWAY_PORT": str(port),
         "SERVICES": "s3",
-        # On by default, on every address and a fixed port, whatever BIND_HOST and SERVICES say.
+        # On by default, on every address and a fixed port, regardless of BIND_HOST and SERVICES.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         # A developer's own settings must not bring yesterday's objects back.

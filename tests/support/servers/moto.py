@@ -1,7 +1,7 @@
 """moto: S3, with metadata, tags, conditions and paging as on AWS.
 
-It runs in a process of its own, though it could share ours: its state is global to a process,
-and its threads and sockets would show in every test that looks for leaks.
+It runs in its own process, though it could share ours: its state is global to a process, and its
+threads and sockets would show up in every test that looks for leaks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def missing() -> str | None:
     Returns:
         The reason, or None if it can.
     """
-    # flask comes with moto's server extra; moto alone cannot serve.
+    # flask is installed by moto's server extra; moto alone has no server.
     if not all(importlib.util.find_spec(name) for name in ("moto", "flask")):
         return "moto's server is not installed: pip install 'moto[s3]' flask flask-cors"
     return None

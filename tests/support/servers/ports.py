@@ -23,7 +23,7 @@ _POLL_S = 0.02
 _PROBE_S = 5.0
 _END_S = 5.0
 _ATTEMPTS = 2
-_LISTEN = "0A"  # A socket's state, as Linux writes it in /proc/net/tcp.
+_LISTEN = "0A"  # The socket state "listening" in Linux's /proc/net/tcp.
 
 # Runs in the new process: asks the kernel to kill it when its parent dies, then becomes the
 # server. A preexec_fn would do the same, but runs Python between fork and exec, which can
@@ -86,8 +86,8 @@ def listening(port: int) -> bool:
 def wait_until_ready(port: int, process: subprocess.Popen[bytes], timeout: float) -> None:
     """Wait until a server answers HTTP, with whatever status.
 
-    A mere connection is not enough: some servers listen before they can answer. Nor is an answer:
-    it may be that of another process, which took the port meanwhile.
+    A connection is not enough: some servers listen before they can reply. Neither is a reply: it
+    may come from another process that took the port meanwhile.
 
     Args:
         port: The server's port.
@@ -117,7 +117,7 @@ def wait_until_ready(port: int, process: subprocess.Popen[bytes], timeout: float
 
 
 def _listens(pid: int, port: int) -> bool:
-    """Say whether a process listens on a port of 127.0.0.1: yes, where it cannot be found out."""
+    """Say whether a process listens on a port of 127.0.0.1; yes if that cannot be determined."""
     if sys.platform != "linux":
         return True
     where = f":{port:04X}"
@@ -171,7 +171,7 @@ def serve(
 
 @contextmanager
 def background(command: Sequence[str], log: IO[bytes], *, grace: float = _END_S) -> Iterator[int]:
-    """Run a process beside a server, for as long as the context lasts: see `serve`.
+    """Run a process next to a server, for as long as the context lasts: see `serve`.
 
     Args:
         command: The command line.
@@ -195,7 +195,7 @@ def _start(
     timeout: float,
     log: IO[bytes],
 ) -> tuple[subprocess.Popen[bytes], int]:
-    """Start a server, again on another port if the first was taken meanwhile."""
+    """Start a server, and retry on another port if the first was taken meanwhile."""
     attempt = 0
     while True:
         attempt += 1
@@ -206,7 +206,7 @@ def _start(
         except ServerFailed as error:
             _end(process)
             if attempt < _ATTEMPTS:
-                continue  # Its port may have been taken; not every server ends when it was.
+                continue  # Its port may have been taken; not every server exits in that case.
             raise ServerFailed(f"{name} did not start: {error}\n{_tail(log)}") from None
         except BaseException:
             _end(process)
@@ -232,14 +232,14 @@ def _spawn(
 
 
 def _tied(command: Sequence[str]) -> list[str]:
-    """Wrap a command so that its process dies with this one, where the system can do that."""
+    """Wrap a command so that its process dies with this one, if the system supports that."""
     if sys.platform != "linux":
-        return list(command)  # There atexit is all there is.
+        return list(command)  # There only atexit is available.
     return [sys.executable, "-I", "-S", "-c", _TIE_TO_PARENT, str(os.getpid()), *command]
 
 
 def _end(process: subprocess.Popen[bytes], grace: float = _END_S) -> None:
-    """End a process, kindly first, and wait until it is gone."""
+    """Terminate a process, kill it if need be, and wait until it is gone."""
     process.terminate()
     try:
         process.wait(grace)
@@ -257,6 +257,6 @@ def _tail(log: IO[bytes]) -> str:
 
 @atexit.register
 def _end_all() -> None:
-    """End the servers whose contexts were never left."""
+    """Terminate the servers whose contexts were never left."""
     for process in tuple(_running):
         _end(process)

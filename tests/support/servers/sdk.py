@@ -1,4 +1,4 @@
-"""Storing one object with each service's own SDK, to show that a server or a proxy works."""
+"""Stores one object with each service's own SDK, to show that a server or proxy works."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from support.servers import Server
 
-# Imported so that they are Any: some of Google's packages publish types and some do not.
+# Imported in this way so that they are Any: only some of Google's packages publish types.
 storage: Any = importlib.import_module("google.cloud.storage")
 credentials: Any = importlib.import_module("google.auth.credentials")
 
@@ -64,7 +64,7 @@ def gcs_round_trip(server: Server, body: bytes) -> bytes:
     bucket = client.create_bucket(BUCKET)
     blob = bucket.blob(NAME)
     blob.upload_from_string(body)
-    # By the URL that the server gave it, which must lead through a proxy too.
+    # By the URL that the server returned, which must also lead through a proxy.
     got: bytes = blob.download_as_bytes()
     client.close()
     return got

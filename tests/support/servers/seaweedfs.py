@@ -28,7 +28,7 @@ _IDENTITY = {
     "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
     "actions": ["Admin", "Read", "Write", "List", "Tagging"],
 }
-_SOCKETS = Path("/tmp")  # where it puts its sockets, whatever TMPDIR says
+_SOCKETS = Path("/tmp")  # where it puts its sockets, regardless of TMPDIR
 
 
 def missing() -> str | None:
@@ -46,7 +46,7 @@ def missing() -> str | None:
 def running_seaweedfs() -> Iterator[Server]:
     """Run a SeaweedFS of its own, empty at the start.
 
-    It takes some 4 s to start. Asked to end, it waits for 15 s: it is killed instead.
+    It takes some 4 s to start. On a signal to terminate it waits for 15 s, so it is killed instead.
 
     Yields:
         The server.
@@ -65,7 +65,7 @@ def running_seaweedfs() -> Iterator[Server]:
         return [binary, "server", *_options(folder, port, others)]
 
     def environ(_port: int) -> Mapping[str, str]:
-        return {"TMPDIR": str(folder), "HOME": str(folder)}  # its logs, and no settings of anybody
+        return {"TMPDIR": str(folder), "HOME": str(folder)}  # its logs, and no one's settings
 
     with tempfile.TemporaryDirectory(prefix="seaweedfs-") as name:
         folder = Path(name)
@@ -93,14 +93,14 @@ def _binary() -> str | None:
 
 
 def _options(folder: Path, port: int, others: list[int]) -> Iterator[str]:
-    """Give the options by which it listens on these ports of 127.0.0.1, and nowhere else."""
+    """Give the options to listen on these ports of 127.0.0.1, and nowhere else."""
     yield from (f"-dir={folder}", f"-ip={HOST}", f"-ip.bind={HOST}", f"-s3.ip.bind={HOST}")
     yield from ("-filer", "-s3", f"-s3.config={folder}/s3.json")
-    yield "-master.telemetry=false"  # or it reports to its makers
-    yield "-s3.autoCreateBucket=false"  # or a write makes a bucket that is not there
+    yield "-master.telemetry=false"  # otherwise it reports to its makers
+    yield "-s3.autoCreateBucket=false"  # otherwise a write creates a missing bucket
     # Volumes of a few MiB: 30 GiB and a few large ones by default.
     yield from ("-volume.max=200", "-master.volumeSizeLimitMB=64")
-    # Other protocols, which it serves by default too.
+    # Other protocols, which it also serves by default.
     yield from ("-s3.port.iceberg=0", "-s3.port.lance=0")
     yield from (f"-s3.localSocket={folder}/s3.sock", f"-filer.localSocket={folder}/filer.sock")
     names = ("s3.port.grpc", *(f"{name}.port" for name in ("master", "volume", "filer")))

@@ -1,9 +1,9 @@
 """A proxy that makes fake-gcs-server as strict as Cloud Storage.
 
-fake-gcs-server ignores the generation that a delete or a read asks for, answers a missing bucket
-like a missing object, and gives all prefixes in one page; gcp-storage-emulator knows no conditions
-at all. The proxy asks the server first, and answers by itself where Cloud Storage would refuse.
-One request is checked and passed on at a time, so that nothing comes in between.
+fake-gcs-server ignores the generation in a delete or a read, replies to a missing bucket as to a
+missing object, and returns all prefixes in one page; gcp-storage-emulator supports no conditions at
+all. The proxy asks the server first, and replies itself if Cloud Storage would refuse. It checks
+and passes on one request at a time, so that nothing comes in between.
 
     with running_fake_gcs() as server, running_strict(server) as proxy:
         ...  # a client that talks to proxy.url
@@ -60,7 +60,7 @@ def running_strict(server: Server) -> Iterator[FaultProxy]:
 
 @dataclass(frozen=True)
 class _Call:
-    """What a request is about.
+    """The target of a request.
 
     Attributes:
         xml: Whether it speaks the XML API.
@@ -77,7 +77,7 @@ class _Call:
 
 @dataclass(frozen=True)
 class Strict(Fault):
-    """Answers what Cloud Storage would refuse, and passes everything else on.
+    """Replies to what Cloud Storage would refuse, and passes everything else on.
 
     Attributes:
         server: The server.
@@ -88,7 +88,7 @@ class Strict(Fault):
     one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
     async def before(self, link: Link, request: Recorded) -> Reply | None:  # noqa: ARG002
-        """Check a request and have the server answer it."""
+        """Check a request and pass it on to the server."""
         async with self.one_at_a_time:
             upstream = Upstream(self.server.host, self.server.port, self.server.netloc)
             try:
@@ -117,7 +117,7 @@ class Strict(Fault):
 
 
 def _read(request: Recorded) -> _Call | None:
-    """Find out what a request is about; None for requests about no bucket."""
+    """Find the target of a request; None for requests without a bucket."""
     parts = urlsplit(request.target)
     query = {key: values[0] for key, values in parse_qs(parts.query).items()}
     name: str | None
@@ -125,7 +125,7 @@ def _read(request: Recorded) -> _Call | None:
         bucket = parts.path.split("/")[5]
         name = query.get("name") or _name_in(request.body)
         return _Call(xml=False, bucket=unquote(bucket), name=name, query=query)
-    path = parts.path.removeprefix("/download")  # where the SDK's own downloads go
+    path = parts.path.removeprefix("/download")  # the path of the SDK's own downloads
     if path.startswith(_API):
         bucket, _, rest = path.removeprefix(_API).partition("/")
         name = unquote(rest.removeprefix("o/")) if rest.startswith("o/") else None
@@ -143,7 +143,7 @@ def _name_in(multipart: bytes) -> str:
 
 
 async def _refusal(upstream: Upstream, method: str, call: _Call) -> Reply | None:
-    """Give the answer of Cloud Storage, if that is not the server's."""
+    """Give Cloud Storage's reply, if it differs from the server's."""
     if await _ask(upstream, f"{_API}{quote(call.bucket, safe='')}") is None:
         return _error(call, 404, "notFound", "NoSuchBucket", NO_BUCKET)
     if call.name is None:
@@ -176,7 +176,7 @@ async def _refused_batch(upstream: Upstream, request: Recorded) -> Reply | None:
 
 
 def batch_of(replies: Sequence[Reply]) -> Reply:
-    """Give the answer to a batch whose parts are answered so, in their order."""
+    """Give the reply to a batch from the replies to its parts, in order."""
     parts = [
         b"--of_parts\r\nContent-Type: application/http\r\nContent-ID: <response-%d>\r\n\r\n"
         b"HTTP/1.1 %d Said\r\n%s\r\n%s\r\n"
@@ -193,7 +193,7 @@ def batch_of(replies: Sequence[Reply]) -> Reply:
 
 
 def _page_of_prefixes(query: dict[str, str], reply: Reply) -> Reply:
-    """Give the page that was asked for of the prefixes that the server gave all at once."""
+    """Give the requested page of the prefixes, which the server returned all at once."""
     after, limit = query.get("pageToken", ""), int(query.get("maxResults", "1000"))
     found = [p for p in sorted(json.loads(reply.body).get("prefixes") or ()) if p > after]
     page: dict[str, object] = {"kind": "storage#objects", "prefixes": found[:limit]}
@@ -214,7 +214,7 @@ async def _ask(upstream: Upstream, target: str) -> dict[str, object] | None:
 
 
 def _error(call: _Call, status: int, reason: str, code: str, message: str) -> Reply:
-    """Word an error as the API that was called does."""
+    """Format an error as the called API does."""
     if call.xml:
         body = (
             "<?xml version='1.0' encoding='UTF-8'?>"

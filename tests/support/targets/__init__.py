@@ -1,1 +1,1 @@
-"""The places that the contract suite runs against here, one module a service."""
+"""The places that the contract suite runs against here, one module per service."""

@@ -1,4 +1,4 @@
-"""A container on Azurite, looked at through the SDK's blocking client."""
+"""A container on Azurite, inspected through the SDK's blocking client."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def raw_container(server: Server) -> ContainerClient:
-    """A new container, by a client that goes straight to the server."""
+    """A new container, through a client that connects directly to the server."""
     service = BlobServiceClient.from_connection_string(server.connection_string)
     return service.create_container(f"c-{uuid4().hex}")
 
@@ -66,7 +66,7 @@ class AzureTarget(Target):
 
     Args:
         server: Where the container is.
-        raw: A blocking client of the container, which goes straight to the server.
+        raw: A blocking client of the container, which connects directly to the server.
         proxy: What the store's requests go through, to be counted; None goes straight.
         engine: The store's engine.
     """

@@ -32,11 +32,11 @@ class Deployment:
     Attributes:
         service: The service: "memory", "sqlite", "s3", "gcs" or "azure".
         url: The store's URL.
-        endpoint: The part of it that a proxy's URL takes the place of; empty where none can.
+        endpoint: The part of it that a proxy's URL replaces; empty if that is impossible.
         prefix: What the names of all objects begin with.
-        options: What a store needs besides the URL.
-        environ: What another process needs in its environment.
-        target: The same deployment, looked at through the service's own client.
+        options: Options for a store, besides the URL.
+        environ: The environment variables that another process needs.
+        target: The same deployment, inspected through the service's own client.
     """
 
     service: str
@@ -82,7 +82,7 @@ def deployment_on(
 
     Args:
         service: The service, as `Deployment` names it.
-        server: The server of the last three.
+        server: The server, for the last three.
         folder: Where the SQLite file goes.
         engine: The engine of stores on S3 and Cloud Storage.
     """

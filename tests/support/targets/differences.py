@@ -1,6 +1,6 @@
-"""What servers do otherwise than S3: the tests of the contract suite that fail there, and why.
+"""How servers differ from S3: the tests of the contract suite that fail there, and why.
 
-Such a test is expected to fail, so that a version of the server that does it right is noticed.
+Such a test is expected to fail, so we notice when a new version of the server gets it right.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ class Difference(NamedTuple):
 
     Attributes:
         reason: What the server does.
-        always: Whether the test always fails there; else that depends on time.
+        always: Whether the test always fails there; otherwise it depends on time.
         slow: Whether it would take minutes to fail; then it is not run.
     """
 

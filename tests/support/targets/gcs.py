@@ -1,4 +1,4 @@
-"""A bucket for the contract suite, looked at through the JSON API."""
+"""A bucket for the contract suite, inspected through the JSON API."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class GCSTarget(Target):
 
     Args:
         server: The server's URL.
-        proxy: What the store's requests go through, to be checked or counted.
-        counted: Whether they are counted there.
+        proxy: The proxy for the store's requests, which checks or counts them.
+        counted: Whether it counts them.
         engine: The store's engine.
     """
 

@@ -41,7 +41,7 @@ class Around:
         self.ask("POST", "/storage/v1/b?project=test", {"name": self.bucket})
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
-        """Send a request of the JSON API and read the answer; None where there is nothing."""
+        """Send a request of the JSON API and read the reply; None if there is nothing."""
         data = None if body is None else json.dumps(body).encode()
         answer = self._send(method, path, data, JSON)
         return json.loads(answer) if answer else None
@@ -127,7 +127,7 @@ def opened(
 
 
 def with_credentials(credentials: Any, url: str, engine: str) -> dict[str, Any]:
-    """Give the options of a bucket that is opened with credentials of the caller's."""
+    """Give the options of a bucket that is opened with the caller's credentials."""
     if engine == "http":
         return {"credentials": credentials, "endpoint_url": url, "anonymous": "false"}
     client = Client("p", credentials=credentials, client_options={"api_endpoint": url})
@@ -141,5 +141,5 @@ def close_all() -> None:
 
 
 def write(name: str, body: bytes = b"{}", expiry: Expiry | None = None) -> Write:
-    """Make an object to be written."""
+    """Make an object to write."""
     return Write(name, body, JSON, {"writeid": "0123456789abcdef"}, expiry)

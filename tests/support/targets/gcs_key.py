@@ -1,4 +1,4 @@
-"""A service account's key, as a file whose token service is a server of the test's."""
+"""A service account's key file, whose token service is a test's server."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ def use_key(monkeypatch: pytest.MonkeyPatch, folder: Path, token_uri: str) -> No
     }
     file.write_text(json.dumps(account))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
-    # With a token, newer SDKs ask Google in the background where it may be used.
+    # With a token, newer SDKs ask Google in the background for its allowed locations.
     asks = "_is_regional_access_boundary_lookup_required"
     monkeypatch.setattr(Credentials, asks, lambda _: False, raising=False)

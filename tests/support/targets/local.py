@@ -1,4 +1,4 @@
-"""Memory and SQLite, looked at from behind."""
+"""Memory and SQLite, inspected around the store."""
 
 from __future__ import annotations
 
@@ -84,5 +84,5 @@ class SQLiteTarget(Target):
         with closing(sqlite3.connect(self.path, timeout=30)) as db:
             try:
                 return db.execute(sql, values).fetchall()
-            except sqlite3.OperationalError:  # no call of the store has made the table yet
+            except sqlite3.OperationalError:  # no call of the store has created the table yet
                 return []

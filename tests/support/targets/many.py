@@ -1,4 +1,4 @@
-"""Thousands of objects in little time: plain requests, without a client's way of making them."""
+"""Stores thousands of objects quickly: plain requests, without the overhead of a client."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def put_all(url: str, puts: Iterable[tuple[str, Mapping[str, str]]], body: bytes
 
     Args:
         url: The server.
-        puts: A path, with its query, and the headers of each request.
+        puts: The path, with its query, and the headers of each request.
         body: What to store.
     """
     asked = list(puts)

@@ -1,4 +1,4 @@
-"""A bucket on an S3 server, looked at through boto3."""
+"""A bucket on an S3 server, inspected through boto3."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BUCKET = "statebucket-contract"
 
 
 def raw_client(server: Server) -> Any:
-    """A boto3 client that goes straight to the server."""
+    """A boto3 client that connects directly to the server."""
     return boto3.client(
         "s3",
         endpoint_url=server.url,
@@ -41,11 +41,11 @@ class S3Target(Target):
     """A prefix of its own in a bucket.
 
     Args:
-        server: Where the bucket is; made by the fixture.
+        server: The server of the bucket, which the fixture creates.
         client: A boto3 client for it.
-        proxy: What the store's requests go through, to be counted; None goes straight.
+        proxy: The proxy that counts the store's requests; None for a direct connection.
         engine: The store's engine.
-        query: What the store's URL has besides, such as "&etag_quotes=false".
+        query: Further parameters of the store's URL, such as "&etag_quotes=false".
     """
 
     lists_metadata = False
