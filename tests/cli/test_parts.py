@@ -16,6 +16,7 @@ import pytest
 
 from statebucket import open_store
 from statebucket.scale.plan import KEY
+from support.command_line import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,13 +27,13 @@ pytestmark = pytest.mark.slow
 OBJECTS = 300
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    """A store, half of whose keys have expired."""
-    url = f"sqlite:///{tmp_path}/state.db"
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store's file, half of whose keys have expired."""
+    path = tmp_path_factory.mktemp("parts") / "state.db"
 
     async def fill() -> None:
-        async with open_store(url, clock=lambda: time.time() - 7200) as store:
+        async with open_store(f"sqlite:///{path}", clock=lambda: time.time() - 7200) as store:
             for tenant in ("acme", "b"):
                 view = store.tenant(tenant)
                 for at in range(OBJECTS):
@@ -41,7 +42,14 @@ def url(tmp_path: Path) -> str:
                     await view.save_snapshot(view.snapshot(f"e{at}"))
 
     asyncio.run(fill())
-    return url
+    return path
+
+
+@pytest.fixture
+def url(filled: Path, tmp_path: Path) -> str:
+    """A copy of it."""
+    (tmp_path / "state.db").write_bytes(filled.read_bytes())
+    return f"sqlite:///{tmp_path}/state.db"
 
 
 def start(*words: str, **environment: str) -> subprocess.Popen[bytes]:
@@ -190,9 +198,9 @@ def test_what_orphans_have_without_a_tenant_goes_in_one_process_alone(url: str) 
 def test_options_that_say_no_part_are_wrong_usage(
     url: str, words: tuple[str, ...], message: str
 ) -> None:
-    process = start("sweep", "--yes", "--json", "--url", url, *words)
-    error, _ = answer(process, code=2)
-    assert message in error["error"]["message"]
+    refused = command_line(url)("sweep", "--yes", "--json", *words)
+    assert refused.code == 2
+    assert message in refused.json["error"]["message"]
 
 
 def test_a_removal_in_parts_keeps_its_division_outside_of_the_tenant(url: str) -> None:

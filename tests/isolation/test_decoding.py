@@ -16,6 +16,7 @@ from statebucket import ExecutionSnapshot, StateStore, errors, open_store
 from statebucket.testing.contract.base import snapshot
 from support.every_call import DRIVERS, Ids, drive
 from support.fault_proxy.proxy import FaultProxy, Reply, RewriteReply
+from support.selection import examples
 from support.targets.deployments import deployment_on
 from support.targets.local import MemoryTarget, SQLiteTarget
 
@@ -61,7 +62,7 @@ metadata = st.dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(50, 200), deadline=None)
 @given(st.data(), st.sampled_from(sorted(KINDS)), metadata)
 def test_any_stored_object(data: st.DataObject, name: str, extra: dict[str, str]) -> None:
     good = st.just(KINDS[name])
@@ -91,7 +92,9 @@ READS = ("load_snapshot", "load_stored", "get", "get_stored", "get_json", "exist
 
 
 @pytest.mark.timeout(300)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=examples(20, 60), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 @given(st.data())
 def test_any_sqlite_file(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     folder = tmp_path_factory.mktemp("file")
@@ -121,7 +124,7 @@ def test_any_sqlite_file(tmp_path_factory: pytest.TempPathFactory, data: st.Data
     shutil.rmtree(folder)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(50, 200), deadline=None)
 @given(
     st.text(max_size=40)
     | st.builds(
@@ -143,7 +146,7 @@ def test_any_url(url: str) -> None:
     assert isinstance(store, StateStore)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50, 150), deadline=None)
 @given(st.data())
 def test_an_altered_snapshot_is_one_or_is_refused(data: st.DataObject) -> None:
     body = data.draw(altered(KINDS["tenants/acme/snapshots/e1"]))
@@ -169,7 +172,9 @@ def test_any_answer(deployment: Deployment) -> None:
         store = deployment.open(proxy.url, deadline=2.0)
         view = store.tenant("acme")
 
-        @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(
+            max_examples=examples(20, 60), deadline=None, suppress_health_check=list(HealthCheck)
+        )
         @given(st.sampled_from(calls), st.data())
         def check(call: str, data: st.DataObject) -> None:
             changes = data.draw(

@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from statebucket_http.xml_entries import read_entries
+from support.selection import examples
 
 WANTED = {"Name", "Props/Etag", "Meta"}
 ENOUGH = 50  # entries, so that an expression is worth it
@@ -168,7 +169,7 @@ def edits(draw: st.DrawFn) -> bytes:
 
 @given(st.one_of(edits(), st.lists(PIECES, max_size=12).map(lambda some: page("".join(some)))))
 @example(page(PLAIN, TAGGED).replace(b"<Type/>", b"</Type/>", 1))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100, 300), deadline=None)
 def test_whatever_is_read_is_what_a_parser_reads(body: bytes) -> None:
     try:
         expected = parsed(body)

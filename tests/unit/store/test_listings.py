@@ -14,6 +14,7 @@ from statebucket.port.bucket import Limits, Page, PrefixPage
 from statebucket.store.objects import PAGE
 from statebucket.testing.contract.base import ACME, snapshot
 from support.scripted_bucket import ScriptedBucket, opened
+from support.selection import examples
 from support.virtual_time import run
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ async def view_with(bucket: ScriptedBucket, names: set[str]) -> StateStore:
 @given(cases(), st.none() | st.integers(0, 5))
 @example(Case({"a.", "a.b", "a"}, "a.", None), None)
 @example(Case({"a.", "a.b", "a..", "a~"}, "a.", "a.b"), 2)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(25, 100), deadline=None)
 def test_a_part_is_what_its_definition_says(
     service: type[ScriptedBucket], case: Case, limit: int | None
 ) -> None:
@@ -139,7 +140,7 @@ def test_a_part_is_what_its_definition_says(
 
 @given(cases())
 @example(Case({"a.", "a.b", "a"}, "a.", None))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(25, 100), deadline=None)
 def test_a_prefix_begins_ids_as_it_begins_text(case: Case) -> None:
     names, prefix = {name for name in case.names if ":" not in name}, case.prefix
 
@@ -157,7 +158,7 @@ def test_a_prefix_begins_ids_as_it_begins_text(case: Case) -> None:
     st.sets(st.text(st.sampled_from("a-.b"), min_size=1, max_size=4), max_size=12),
     st.sets(st.text(st.sampled_from("a-.b"), min_size=1, max_size=4), max_size=12),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20, 60), deadline=None)
 def test_executions_come_once_and_in_order(
     service: type[ScriptedBucket], with_keys: set[str], with_snapshot: set[str]
 ) -> None:
@@ -181,7 +182,7 @@ ids = st.text(st.sampled_from("a-.b0"), min_size=1, max_size=4)
 @pytest.mark.parametrize("service", [ScriptedBucket, FromTheBeginning, InNoOrder])
 @given(st.sets(ids, max_size=12), st.sets(ids, max_size=12), st.just("") | ids, ids, st.data())
 @example({"a"}, {"a-b", "a-b.c", "a"}, "", "a-b.c", None)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(25, 100), deadline=None)
 def test_executions_behind_another_are_those_that_come_later(
     service: type[ScriptedBucket],
     with_keys: set[str],
