@@ -21,6 +21,9 @@ def endpoint_at(url: str, what: str = "endpoint_url") -> Endpoint:
     Raises:
         InvalidArgument: The URL is not valid; the message hides whatever may be a secret.
     """
+    shown = without_query(url)
+    if not shown:
+        raise InvalidArgument(f"{what} must begin with http:// or https://")
     try:
         parts = split(url)
         host, port = parts.hostname, parts.port
@@ -28,8 +31,7 @@ def endpoint_at(url: str, what: str = "endpoint_url") -> Endpoint:
         host = None
     if not host or parts.scheme not in _PORTS or parts.query or "@" in url:
         raise InvalidArgument(
-            f"{what} must be http://host or https://host, without user or query: "
-            f"{without_query(url)!r}"
+            f"{what} must be http://host or https://host, without user or query: {shown!r}"
         )
     name = f"[{host}]" if ":" in host else host
     authority = name if port in {None, _PORTS[parts.scheme]} else f"{name}:{port}"

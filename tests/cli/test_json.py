@@ -216,7 +216,9 @@ def test_set_and_get_and_rm(cli: Callable[..., Any]) -> None:
     found = cli("get", "greeting", "--json").json
     assert (found["value"], found["version"]) == ("hällo", answer.json["version"])
     assert found["expires_at"] is not None
-    assert cli("rm", "greeting", "--json").json["deleted"] is True
+    assert cli("rm", "greeting", "--json").json["existed"] is True
+    again = cli("rm", "greeting", "--json").json
+    assert (again["deleted"], again["existed"]) == (True, False)
     assert cli("get", "greeting", "--json").code == 1
 
 

@@ -259,6 +259,7 @@ def test_get_ends_in_a_new_line_on_a_terminal_only(url: str) -> None:
 def test_set_rm_and_health(url: str) -> None:
     assert run("set", "k", "hello", "-u", url) == (0, "k: 5 bytes\n")
     assert run("rm", "k", "-u", url) == (0, "k is gone\n")
+    assert run("rm", "k", "-u", url) == (0, "k did not exist\n")
     code, text = run("health", "-u", url)
     assert (code, text.startswith("sqlite answers: ")) == (0, True)
 

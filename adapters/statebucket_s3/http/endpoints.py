@@ -120,7 +120,8 @@ def _check(region: str) -> None:
 
 def _given(bucket: str, settings: Settings, style: str, region: str) -> Endpoint:
     """The endpoint below a URL that the user gave."""
-    given = endpoint_at(str(settings.endpoint_url))
+    # The option was checked when the store was opened.
+    given = endpoint_at(str(settings.endpoint_url), "endpoint_url, or AWS_ENDPOINT_URL,")
     if settings.fips or settings.dualstack:
         raise InvalidArgument("FIPS and dual-stack do not apply to a custom endpoint_url")
     host = given.host.partition(":")[0]

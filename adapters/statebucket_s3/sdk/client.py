@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aiobotocore.config import AioConfig
 from botocore.handlers import add_expect_header
 
-from statebucket.errors import InvalidInput
+from statebucket.errors import InvalidInput, InvalidURL
 from statebucket.port.endpoint import require_tls
 from statebucket.port.url import check_endpoint
 from statebucket_s3.codes import unreadable
@@ -73,10 +73,20 @@ class Connection:
         """Opens the client.
 
         Raises:
-            InvalidURL: The endpoint contains a user or password.
+            InvalidURL: The endpoint contains a user or password, or has no scheme.
             InvalidArgument: It is another machine over plain HTTP.
         """
-        client = await self._context.__aenter__()
+        try:
+            client = await self._context.__aenter__()
+        except ValueError as error:
+            if not str(error).startswith("Invalid endpoint"):
+                raise
+            # Of the environment or AWS's configuration: the option has been checked. Not chained,
+            # since it shows the URL, which may have a password.
+            raise InvalidURL(
+                "AWS_ENDPOINT_URL, or endpoint_url in AWS's configuration, must be a URL and begin "
+                "with http:// or https://"
+            ) from None
         try:
             # The endpoint may come from the environment or AWS's configuration, not checked so far.
             check_endpoint(client.meta.endpoint_url)

@@ -121,8 +121,9 @@ def rm(key: Key, *, tenant: KeysTenant = None, url: Url = None, as_json: Json = 
     """
 
     async def work(store: StateStore, screen: Screen) -> None:
-        await store.delete(key)
-        screen.show({"key": key, "deleted": True}, lambda: plain(f"{key} is gone"))
+        existed = await store.delete(key)  # None where the service does not report it
+        said = f"{key} did not exist" if existed is False else f"{key} is gone"
+        screen.show({"key": key, "deleted": True, "existed": existed}, lambda: plain(said))
 
     on_store(work, url, as_json=as_json, tenant=tenant)
 

@@ -10,7 +10,16 @@ takes .2 ms to compile, and `urllib.parse` 2 ms to import.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 
@@ -57,6 +66,7 @@ _MISPLACED = (
     r"|access_?key|account_?key)s?)="
 )
 _REFUSED = r"Expected `([^`]+)`(.*?)(?:, got `([^`]+)`)? - at `\$\.(\w+)`"
+_NO_CHOICE = r"(?s)Invalid enum value.* - at `\$\.(\w+)`"
 _UNKNOWN = r"(?s)Object contains unknown field `(.*)`"
 _TYPES = {
     "float": "a number",
@@ -265,6 +275,16 @@ def _why_refused(said: str, kind: type[msgspec.Struct]) -> str:
         kinds = [one for one in expected.split(" | ") if one != "null"]
         must = " or ".join(_TYPES.get(one, one) for one in kinds)
         return f"the option {name!r} must be {must}{rule}{but}"
+    if found := re.match(_NO_CHOICE, said):
+        hint = get_type_hints(kind)[found[1]]
+        choices = [
+            value
+            for part in (hint, *get_args(hint))
+            if get_origin(part) is Literal
+            for value in get_args(part)
+        ]
+        some, last = ", ".join(choices[:-1]), choices[-1]
+        return f"the option {found[1]!r} must be {some} or {last}"
     return "an option is invalid: " + re.sub(r""" (['"]).*\1""", "", excerpt(said), flags=re.DOTALL)
 
 
@@ -274,6 +294,10 @@ def check_endpoint(url: str) -> None:
     Raises:
         InvalidURL: It is not; the message shows no part of it that may be a secret.
     """
+    if not _begins_with_scheme(url):
+        raise InvalidURL(
+            "endpoint_url must begin with http:// or https://, as in http://localhost:9000"
+        )
     try:
         parts = split(url)
         parts.port  # noqa: B018  (raises where it is no number)

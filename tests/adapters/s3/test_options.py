@@ -223,8 +223,12 @@ REFUSED: list[tuple[dict[str, Any], type[errors.StateBucketError], str]] = [
     ({"region": "eu west"}, errors.InvalidArgument, "region.*'eu west'"),
     ({"region": "evil.example/"}, errors.InvalidArgument, "region.*'evil.example/'"),
     ({"region": "-eu"}, errors.InvalidArgument, "region.*'-eu'"),
-    ({"addressing_style": "host"}, errors.InvalidArgument, "addressing_style"),
-    ({"sse": "aes"}, errors.InvalidArgument, "sse"),
+    (
+        {"addressing_style": "host"},
+        errors.InvalidArgument,
+        "the option 'addressing_style' must be path, virtual or auto$",
+    ),
+    ({"sse": "aes"}, errors.InvalidArgument, "the option 'sse' must be AES256 or aws:kms$"),
     ({"sse_kms_key_id": KEY}, errors.InvalidArgument, "sse='aws:kms'"),
     ({"sse": "AES256", "sse_kms_key_id": KEY}, errors.InvalidArgument, "sse='aws:kms'"),
     ({"sse": "aws:kms", "sse_kms_key_id": ""}, errors.InvalidArgument, "ARN or alias: ''"),
@@ -233,9 +237,9 @@ REFUSED: list[tuple[dict[str, Any], type[errors.StateBucketError], str]] = [
     ({"session": "text"}, errors.InvalidArgument, r"aioboto3\.Session, not builtins\.str"),
     ({"session": boto3.Session()}, errors.InvalidArgument, r"aioboto3\.Session, not boto3\."),
     ({"regoin": "eu-west-1"}, errors.InvalidArgument, "regoin.*region"),
-    ({"endpoint_url": ""}, errors.InvalidURL, "http://host or https://host: ''"),
+    ({"endpoint_url": ""}, errors.InvalidURL, "must begin with http:// or https://"),
     ({"endpoint_url": "ftp://host"}, errors.InvalidURL, "http://host.*'ftp://host'"),
-    ({"endpoint_url": "host:9000"}, errors.InvalidURL, "http://host or https://host"),
+    ({"endpoint_url": "host:9000"}, errors.InvalidURL, "must begin with http:// or https://"),
     ({"endpoint_url": "https://"}, errors.InvalidURL, "http://host.*'https://'"),
     ({"endpoint_url": "https://a b"}, errors.InvalidURL, "http://host.*'https://a b'"),
     ({"endpoint_url": "https://a;b"}, errors.InvalidURL, "http://host.*'https://a'"),
@@ -257,6 +261,18 @@ def test_what_does_not_open(
     with pytest.raises(kind, match=words) as caught:
         open_store(f"s3://{BUCKET}/p", **{"region": "us-east-1"} | options)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("engine", ["sdk", "http"])
+async def test_an_endpoint_in_the_environment_needs_its_scheme(
+    monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "hunter2.example:9000")
+    with pytest.raises(errors.InvalidInput, match=r"AWS_ENDPOINT_URL.*begin with http://") as told:
+        async with open_store(f"s3://{BUCKET}/p?region=us-east-1&engine={engine}") as store:
+            await store.get("k")
+    assert "hunter2" not in str(told.value)
 
 
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9000", "https://[::1]:1/x", "https://h.e"])
