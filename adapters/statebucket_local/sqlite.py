@@ -86,7 +86,7 @@ class SQLiteBucket:
                 "UPDATE statebucket_objects SET version = ?, metadata = ?, content_type = ?, "
                 "body = ? WHERE name = ? AND version = ?"
             )
-            row = (*row, condition.token)
+            row = (*row, _token(condition))
         if await self._run(lambda db: db.execute(sql, row).rowcount) != 1:
             raise PreconditionFailed(
                 "the object exists"
@@ -109,7 +109,7 @@ class SQLiteBucket:
         """See `statebucket.port.bucket.Bucket.delete`."""
         where, values = "name = ?", [name]
         if condition is not None:
-            where, values = "name = ? AND version = ?", [name, condition.token]
+            where, values = "name = ? AND version = ?", [name, _token(condition)]
         sql = (
             f"DELETE FROM statebucket_objects WHERE {where} "  # noqa: S608  (ours)
             "RETURNING name, version, metadata, NULL, length(body)"
@@ -254,6 +254,17 @@ def _gone(row: Sequence[Any]) -> ObjectInfo | bool:
         return _info(row)
     except CorruptObject:
         return True
+
+
+def _token(version: Version) -> str:
+    """A version as SQLite takes it, for a condition.
+
+    Raises:
+        PreconditionFailed: It is not one that `_new_version` makes, so that no object is at it.
+    """
+    if not version.token.isascii():
+        raise PreconditionFailed(f"{version.token!r} is not a valid version of an SQLite file")
+    return version.token
 
 
 def _new_version() -> str:

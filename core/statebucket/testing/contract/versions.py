@@ -52,13 +52,17 @@ class VersionContract(Contract):
         assert loaded.sequence_number == 3
 
     @pytest.mark.parametrize(
-        "token", ["garbage", '"0123456789abcdef0123456789abcdef"', "12", "0x8D", "a\nb", "é", "0"]
+        "token",
+        ["garbage", '"0123456789abcdef0123456789abcdef"', "12", "0x8D", "a\nb", "é", "0", "\ud800"],
+        ids=ascii,
     )
     async def test_a_version_of_nothing_is_a_conflict(self, store: StateStore, token: str) -> None:
         await store.set("k", b"1")
         for key in ("k", "missing"):
             with pytest.raises(errors.VersionConflict):
                 await store.set(key, b"2", if_version=Version(token))
+        with pytest.raises(errors.VersionConflict):
+            await store.delete("k", if_version=Version(token))
         assert await store.get("k") == b"1"
         assert await store.get("missing") is None
 
