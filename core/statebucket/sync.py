@@ -349,7 +349,12 @@ class _InTheLoop:
     """Runs them in the background loop, which is started if necessary."""
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return _loop().run(work)
+        try:
+            background = _loop()
+        except UnsupportedOperation:
+            work.close()  # or Python would warn that it was never awaited
+            raise
+        return background.run(work)
 
     def iterate(self, items: AsyncIterator[T]) -> Generator[T, None, None]:
         background = _loop()

@@ -398,6 +398,35 @@ def test_a_call_at_exit_behind_ours_works(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "b'v'\n", "")
 
 
+def test_a_call_whose_loop_cannot_start_is_refused_without_a_warning(tmp_path: Path) -> None:
+    program = """
+        import threading
+        from statebucket import errors
+        from statebucket.sync import open_store
+
+        def start(_):
+            raise RuntimeError("can't create new thread at interpreter shutdown")
+
+        store = open_store("memory://")
+        threading.Thread.start = start  # as Python 3.12 and later have it at their exit
+        for call in (store.sweep, lambda: store.tenant("acme").lease("e1", ttl=5).__enter__()):
+            try:
+                call()
+            except errors.UnsupportedOperation as error:
+                print(error.outcome)
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(program)],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "none\nnone\n", "")
+
+
 def test_a_module_that_another_thread_is_importing_is_passed_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
