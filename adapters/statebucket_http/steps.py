@@ -148,10 +148,13 @@ class Exchange:
         connection.sent = False
         connection.reader.begin(bodiless=bodiless)
         self._pieces: Sequence[bytes | memoryview]
-        if not more and len(head) + len(body) <= _FIRST:
-            self._pieces = [head + body if body else head]
-        else:
+        size = len(head) + len(body) + (sum(map(len, more)) if more else 0)
+        if size > _FIRST:
             self._pieces = _pieces((head, body, *more))
+        elif more:
+            self._pieces = [b"".join((head, body, *more))]
+        else:
+            self._pieces = [head + body if body else head]
         self._next = 0  # the piece being sent
         self._at = 0  # the position in it
         self._broken: OSError | None = None
