@@ -1,4 +1,4 @@
-"""Counting what is in a bucket, by listing prefixes alone."""
+"""Counting what is in a bucket, by listing prefixes alone, and removing what was counted."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from statebucket.admin.opened import context_of
+from statebucket.store.removal import Remover
 from statebucket.store.tasks import in_order
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from statebucket.contract.reports import DeletionReport
     from statebucket.contract.state_store import StateStore
     from statebucket.store.context import StoreContext
 
@@ -125,9 +129,6 @@ async def of_execution(store: StateStore, execution_id: str, tenant_id: str | No
     """
     context = context_of(store)
     layout = context.layout
-    scopes: list[str | None] = [tenant_id]
-    if context.tenant is None and tenant_id is not None:
-        scopes.append(None)
     snapshots = size = 0
     if tenant_id is not None:
         name = layout.snapshot(tenant_id, execution_id)
@@ -136,7 +137,7 @@ async def of_execution(store: StateStore, execution_id: str, tenant_id: str | No
             snapshots, size = 1, info.size
     below = [
         await _count(context, layout.execution(scope, execution_id), execution_id)
-        for scope in scopes
+        for scope in _scopes(context, tenant_id)
     ]
     return Holdings(
         name=execution_id,
@@ -145,6 +146,36 @@ async def of_execution(store: StateStore, execution_id: str, tenant_id: str | No
         bytes=size + sum(one.bytes for one in below),
         foreign=sum(one.foreign for one in below),
     )
+
+
+async def remove_execution(
+    store: StateStore,
+    execution_id: str,
+    tenant_id: str | None,
+    progress: Callable[[DeletionReport], None],
+) -> DeletionReport:
+    """Removes what `of_execution` counts, as ``delete_execution_state`` does.
+
+    That looks again whose the execution is, and would remove another tenant's that has come to have
+    the same id since a person was asked.
+
+    Args:
+        store: The store, or a tenant's view of it.
+        execution_id: The execution.
+        tenant_id: The tenant whose it is; None for the keys that were set without a tenant.
+        progress: Called with what was removed so far, after each batch.
+
+    Raises:
+        StateBucketError: See `StateStore.delete_execution_state`.
+    """
+    context = context_of(store)
+    remover = Remover(context, "delete_execution_state", progress=progress)
+    return await remover.execution(execution_id, tenant_id, _scopes(context, tenant_id))
+
+
+def _scopes(context: StoreContext, tenant_id: str | None) -> list[str | None]:
+    """The scopes of an execution's keys: its tenant's, and on the store the shared one."""
+    return [tenant_id] if tenant_id is None or context.tenant is not None else [tenant_id, None]
 
 
 async def _count(context: StoreContext, prefix: str, name: str) -> Holdings:

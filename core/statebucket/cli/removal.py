@@ -13,6 +13,7 @@ from statebucket.admin.holdings import (
     of_execution,
     of_tenant,
     recorded_owner,
+    remove_execution,
 )
 from statebucket.cli.exits import Exit
 from statebucket.cli.offboarding import by_rule
@@ -87,7 +88,7 @@ def rm_execution(
         except AmbiguousExecution as error:
             error.add_note("To remove its keys that were set without a tenant, pass --shared-keys")
             raise
-        owner = recorded if tenant is None else tenant
+        owner = recorded if store.tenant_id is None else store.tenant_id
         held = await of_execution(store, execution, owner)
         # The record goes last: it may be all that an interrupted removal has left.
         record = owner is not None and owner == recorded
@@ -100,7 +101,7 @@ def rm_execution(
             return
         with screen.progress("objects") as bar:
             progress = _bar(bar, held.objects + record)
-            report = await store.execution(execution).delete(progress=progress)
+            report = await remove_execution(store, execution, owner, progress)
             _filled(bar)
         _removed(screen, report)
 
