@@ -111,7 +111,8 @@ def value_of(found: Object) -> bytes | memoryview:
     number = metadata.get("format", _FORMAT)
     if number != _FORMAT:
         raise CorruptObject(
-            f"written in format {shown(number)}; this version of statebucket reads only {_FORMAT}",
+            f"written in format {shown(number)} by a later release of statebucket; this one reads "
+            f"only {_FORMAT}: update statebucket",
             object_name=found.info.name,
         )
     size = value_size(found.info, len(found.body))

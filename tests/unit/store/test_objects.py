@@ -398,3 +398,15 @@ def test_what_has_expired_was_not_there_where_the_service_shows_what_it_deletes(
     run(store.save_snapshot(snapshot(), ttl=60))
     clock.advance(60)
     assert run(store.delete_snapshot("e1")) is False
+
+
+def test_what_a_later_release_wrote_says_to_update() -> None:
+    class Later(ScriptedBucket):
+        async def put(self, write: Write, condition: Version | None) -> Version:
+            later = structs.replace(write, metadata=write.metadata | {"format": "2"})
+            return await super().put(later, condition)
+
+    store = opened(Later())
+    run(store.set("k", b"v"))
+    with pytest.raises(errors.CorruptObject, match=r"format '2'.*update statebucket"):
+        run(store.get("k"))
