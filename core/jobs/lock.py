@@ -8,7 +8,7 @@ from statebucket.sync import BlockingLease, BlockingStateStore
 
 
 def alone(tenant: BlockingStateStore, name: str, work: Callable[[BlockingLease], None]) -> bool:
-    """Does the work, or returns False where another process is at it."""
+    """Does the work, or returns False if another process is doing it."""
     try:
         with tenant.execution(name).lease(ttl=timedelta(seconds=30)) as lease:
             work(lease)

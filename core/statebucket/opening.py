@@ -96,7 +96,7 @@ def open_store(
         finished_ttl: The TTL of snapshots in a terminal state that are saved without one, a
             `timedelta` or seconds.
         retention: The TTL of everything that is written without one, snapshots and keys, a
-            `timedelta` or seconds; for ever by default. It counts from each write or update.
+            `timedelta` or seconds; forever by default. It counts from each write or update.
             ``finished_ttl`` takes precedence for finished snapshots. Make it longer than your
             longest job: otherwise what a job writes at its start expires before its end.
         clock: A function that returns the time, for tests: in seconds since the epoch, or as a

@@ -43,9 +43,9 @@ class BlockingStateStore:
         """
 
     def shutdown(self) -> None:
-        """Closes the connections. Doing it twice is no error.
+        """Closes the connections. Doing it twice is not an error.
 
-        A later call opens new ones. A client or session of the caller's stays open.
+        A later call opens new ones. The caller's own client or session stays open.
         """
 
     def tenant(self, tenant_id: TenantId | str) -> BlockingStateStore:
@@ -62,7 +62,7 @@ class BlockingStateStore:
 
     @property
     def tenant_id(self) -> TenantId | None:
-        """The tenant that this store is bound to; None where it is bound to none."""
+        """The tenant that this store is bound to; None if it is not bound."""
 
     def execution(
         self, execution_id: ExecutionId | str, *, keep: bool = False
@@ -137,8 +137,8 @@ class BlockingStateStore:
                 expired snapshot too. A version, as a load or save returned it, replaces only that
                 one.
             ttl: How long the snapshot can be loaded, a `timedelta` or seconds; by default the
-                store's ``finished_ttl`` for a finished execution, else its ``retention``, else for
-                ever.
+                store's ``finished_ttl`` for a finished execution, else its ``retention``, else
+                forever.
             only_newer: Never replace a snapshot with a higher ``sequence_number``; an equal one is
                 a redelivery, and is written. 1 more request where the stored version is not known
                 from a load or save.
@@ -184,7 +184,7 @@ class BlockingStateStore:
         if_version: Version | None = None,
         want_current: bool = False,
     ) -> bool | None:
-        """Deletes an execution's snapshot; deleting one that does not exist is no error.
+        """Deletes an execution's snapshot; deleting a missing one is not an error.
 
         Its keys and its owner record stay. 1 request on a tenant's view, else 2: the tenant is
         always looked up, since it decides whose snapshot is deleted. 1 more when a condition fails.
@@ -224,7 +224,7 @@ class BlockingStateStore:
                 now.
 
         Returns:
-            The snapshot that is stored then, or None.
+            The snapshot now stored, or None.
 
         Raises:
             AmbiguousExecution: No tenant is bound, and several have the execution.
@@ -245,8 +245,8 @@ class BlockingStateStore:
     ) -> AbstractContextManager[BlockingLease]:
         """Holds an execution for one worker at a time, for ``with``.
 
-        3 requests to take it (4 without a tenant bound), 1 at each third of ``ttl`` to renew it, 1
-        to give it up. `statebucket.contract.lease` says what it guarantees and what it does not. In
+        3 requests to take it (4 without a tenant bound), 1 every third of ``ttl`` to renew it, 1 to
+        release it. `statebucket.contract.lease` says what it guarantees and what it does not. In
         short: a lease avoids double work, and ``save_snapshot(…, lease=lease)`` never overwrites a
         successor's save, however long this process was paused.
 
@@ -256,8 +256,8 @@ class BlockingStateStore:
                 since clocks differ). Make it longer than the longest pause that you expect of a
                 process; at most a day.
             wait: How long to wait for another holder, as a `timedelta` or in seconds; not at all by
-                default. A waiting call looks with 1 request a second, more often at first; who
-                comes next is not in the order of arrival.
+                default. A waiting call checks with 1 request per second, more often at first;
+                waiting calls do not get the lease in the order of their arrival.
 
         Raises:
             LeaseHeld: Another holder has it.
@@ -306,7 +306,7 @@ class BlockingStateStore:
                 which no view sees.
             value: The bytes. A bytearray or memoryview is copied before the first request.
             ttl: How long it can be read, a `timedelta` or seconds; by default the store's
-                ``retention``, else for ever.
+                ``retention``, else forever.
             if_version: None replaces whatever is there. `Version.ABSENT` only creates, over an
                 expired value too. A version, as a load or save returned it, replaces only that
                 one.
@@ -388,7 +388,7 @@ class BlockingStateStore:
                 now.
 
         Returns:
-            The value that is stored then, or None.
+            The value now stored, or None.
 
         Raises:
             InvalidKey: The key cannot name an object.
@@ -414,7 +414,7 @@ class BlockingStateStore:
             ttl: As for `update`.
 
         Returns:
-            The value that is stored then, as `get_json` returns it.
+            The value now stored, as `get_json` returns it.
 
         Raises:
             InvalidArgument: ``function`` is not a plain function, or msgspec cannot decode to
@@ -443,7 +443,7 @@ class BlockingStateStore:
             ttl: As for `update`.
 
         Returns:
-            The value that is stored then, as `get_json` returns it.
+            The value now stored, as `get_json` returns it.
 
         Raises:
             InvalidArgument: ``function`` is not a plain function, or msgspec cannot decode to
@@ -457,7 +457,7 @@ class BlockingStateStore:
     def delete(
         self, key: str, *, if_version: Version | None = None, want_current: bool = False
     ) -> bool | None:
-        """Deletes a key; deleting one that does not exist is no error: 1 request, 2 when it loses.
+        """Deletes a key; deleting a missing one is not an error: 1 request, 2 when it loses.
 
         Args:
             key: As for `set`: a view deletes its tenant's key, a store without a tenant a shared
@@ -618,7 +618,7 @@ class BlockingStateStore:
         Raises:
             InvalidArgument: ``limit`` is negative.
             TenantMismatch: This store is bound to another tenant.
-            UnsupportedOperation: No tenant is given, and this store is bound to none.
+            UnsupportedOperation: No tenant is given, and this store is not bound to one.
         """
 
     def iter_snapshots(
@@ -650,7 +650,7 @@ class BlockingStateStore:
             InvalidArgument: ``limit`` is negative.
             InvalidKey: No id can begin with ``prefix``, or ``after`` cannot be an id.
             TenantMismatch: This store is bound to another tenant.
-            UnsupportedOperation: No tenant is given, and this store is bound to none.
+            UnsupportedOperation: No tenant is given, and this store is not bound to one.
         """
 
     def scan_snapshots(
@@ -681,7 +681,7 @@ class BlockingStateStore:
             InvalidArgument: ``limit`` is negative.
             InvalidKey: No id can begin with ``prefix``, or ``after`` cannot be an id.
             TenantMismatch: This store is bound to another tenant.
-            UnsupportedOperation: No tenant is given, and this store is bound to none.
+            UnsupportedOperation: No tenant is given, and this store is not bound to one.
         """
 
     def iter_keys(
@@ -818,29 +818,29 @@ class BlockingStateStore:
         bucket stay until its lifecycle rules remove them. The owner record of an execution that has
         neither snapshot nor keys is not found in this way; `sweep` removes it.
 
-        With ``by="lifecycle"``, for a tenant too large for that, the bucket does the removing: a
-        temporary lifecycle rule deletes whatever lies below the tenant's prefix a day after its
-        write, foreign objects too. The call returns at once, and its report says from when on to
-        make it again. Once nothing is left, it removes the tenant's owner records and then the
-        rule, and reports ``done``. Until then all can still be read, and **what is written to the
-        tenant is lost a day later**, also if it has come back: no view knows of the rule, which
-        `check_lifecycle` and the doctor report. 2 reads, and 2 requests to write the rule; at the
-        end 1 list per 1,000 owner records of the store, 1 batch for as many of the tenant's, and 3
-        requests to remove the rule. It needs the rights of `apply_lifecycle`.
+        With ``by="lifecycle"``, for a tenant too large for that, the bucket removes it: a temporary
+        lifecycle rule deletes everything below the tenant's prefix a day after it was written,
+        including foreign objects. The call returns at once, and its report says when to repeat it.
+        Once nothing is left, it removes the tenant's owner records and then the rule, and reports
+        ``done``. Until then everything can still be read, and **anything written to the tenant is
+        lost a day later**, even if the tenant has come back: views give no warning of the rule, but
+        `check_lifecycle` and the doctor report it. 2 reads, and 2 requests to write the rule; at
+        the end 1 list per 1,000 owner records of the store, 1 batch for as many of the tenant's,
+        and 3 requests to remove the rule. It needs the rights of `apply_lifecycle`.
 
         Args:
             tenant_id: The tenant.
-            by: "requests" removes it now, object by object; "lifecycle" by a rule of the bucket.
+            by: "requests" removes it now, object by object; "lifecycle" uses a rule of the bucket.
             partition: Remove only what lies in this part; see `partitions`. By requests only.
             progress: Called with what was removed so far, after each owner record and each batch.
 
         Raises:
             DeleteIncomplete: Some objects could not be removed.
             TenantMismatch: This store is bound to another tenant.
-            UnsupportedOperation: By a rule where none can be written: the service has none, this
-                store is a tenant's view, or Terraform owns the rules, in which case the message has
-                the input for its module. Or the tenant's rule was changed since it was written; the
-                message names it. Nothing was done.
+            UnsupportedOperation: No rule can be written: the service has none, this store is a
+                tenant's view, or Terraform owns the rules; then the message has the input for its
+                module. Or the tenant's rule was changed since it was written; the message names it.
+                Nothing was done.
         """
 
     @overload
@@ -858,29 +858,29 @@ class BlockingStateStore:
         bucket stay until its lifecycle rules remove them. The owner record of an execution that has
         neither snapshot nor keys is not found in this way; `sweep` removes it.
 
-        With ``by="lifecycle"``, for a tenant too large for that, the bucket does the removing: a
-        temporary lifecycle rule deletes whatever lies below the tenant's prefix a day after its
-        write, foreign objects too. The call returns at once, and its report says from when on to
-        make it again. Once nothing is left, it removes the tenant's owner records and then the
-        rule, and reports ``done``. Until then all can still be read, and **what is written to the
-        tenant is lost a day later**, also if it has come back: no view knows of the rule, which
-        `check_lifecycle` and the doctor report. 2 reads, and 2 requests to write the rule; at the
-        end 1 list per 1,000 owner records of the store, 1 batch for as many of the tenant's, and 3
-        requests to remove the rule. It needs the rights of `apply_lifecycle`.
+        With ``by="lifecycle"``, for a tenant too large for that, the bucket removes it: a temporary
+        lifecycle rule deletes everything below the tenant's prefix a day after it was written,
+        including foreign objects. The call returns at once, and its report says when to repeat it.
+        Once nothing is left, it removes the tenant's owner records and then the rule, and reports
+        ``done``. Until then everything can still be read, and **anything written to the tenant is
+        lost a day later**, even if the tenant has come back: views give no warning of the rule, but
+        `check_lifecycle` and the doctor report it. 2 reads, and 2 requests to write the rule; at
+        the end 1 list per 1,000 owner records of the store, 1 batch for as many of the tenant's,
+        and 3 requests to remove the rule. It needs the rights of `apply_lifecycle`.
 
         Args:
             tenant_id: The tenant.
-            by: "requests" removes it now, object by object; "lifecycle" by a rule of the bucket.
+            by: "requests" removes it now, object by object; "lifecycle" uses a rule of the bucket.
             partition: Remove only what lies in this part; see `partitions`. By requests only.
             progress: Called with what was removed so far, after each owner record and each batch.
 
         Raises:
             DeleteIncomplete: Some objects could not be removed.
             TenantMismatch: This store is bound to another tenant.
-            UnsupportedOperation: By a rule where none can be written: the service has none, this
-                store is a tenant's view, or Terraform owns the rules, in which case the message has
-                the input for its module. Or the tenant's rule was changed since it was written; the
-                message names it. Nothing was done.
+            UnsupportedOperation: No rule can be written: the service has none, this store is a
+                tenant's view, or Terraform owns the rules; then the message has the input for its
+                module. Or the tenant's rule was changed since it was written; the message names it.
+                Nothing was done.
         """
 
     def partitions(
@@ -957,12 +957,13 @@ class BlockingStateStore:
                 or in seconds.
             partition: Sweep only what lies in this part; see `partitions`.
             report: The address of the manifest of an inventory report of S3, Cloud Storage or Azure
-                Blob, as ``s3://inventories/bucket/daily/2026-11-27T01-00Z/manifest.json``, which is
-                read by this store's options, or the path of one that was downloaded: what it names
-                is swept, without a listing. It is old: what was written since is not looked at, and
-                each object that is to be removed is looked at first, by 1 request. Where it has the
-                objects' metadata (on Azure), those that had not expired by it take none; else each
-                takes 1. A report cannot tell orphans.
+                Blob, such as ``s3://inventories/bucket/daily/2026-11-27T01-00Z/manifest.json``,
+                which is read with this store's options; or the path of a downloaded one. The sweep
+                covers the objects that it names, without a listing. It is old: objects written
+                since are not checked, and each object is checked with 1 request before it is
+                removed. If the report has the objects' metadata (on Azure), those that had not
+                expired by then take no request; otherwise each object takes 1. A report does not
+                show orphans.
             progress: Called with what was done so far, after each page of a listing.
 
         Raises:
@@ -1017,7 +1018,7 @@ class BlockingExecutionStore:
 
     @property
     def tenant_id(self) -> TenantId | None:
-        """The tenant that the store is bound to; None where it is bound to none."""
+        """The tenant that the store is bound to; None if it is not bound."""
 
     def snapshot(self, **fields: Any) -> ExecutionSnapshot:
         """Builds a snapshot of this execution and tenant, without saving it: 0 requests.
@@ -1051,7 +1052,7 @@ class BlockingExecutionStore:
                 expired snapshot too. A version, as a load or save returned it, replaces only that
                 one.
             ttl: How long it can be loaded, a `timedelta` or seconds; by default the store's
-                ``finished_ttl`` for a finished execution, else its ``retention``, else for ever.
+                ``finished_ttl`` for a finished execution, else its ``retention``, else forever.
             only_newer: Never replace a snapshot with a higher ``sequence_number``.
             lease: Write only over what was there when this lease was taken, or was loaded or saved
                 under it since.
@@ -1100,7 +1101,7 @@ class BlockingExecutionStore:
                 function; it may be called several times.
 
         Returns:
-            The snapshot that is stored then, or None.
+            The snapshot now stored, or None.
 
         Raises:
             InvalidSnapshot: ``function`` returned something else, or another execution's snapshot.
@@ -1120,7 +1121,7 @@ class BlockingExecutionStore:
             want_current: Put what won into the error's ``current``; with ``if_version``.
 
         Returns:
-            Whether there was one; None where the service does not say.
+            Whether there was one; None if the service does not say.
 
         Raises:
             VersionConflict: A snapshot of another version is stored, and stays.
@@ -1132,15 +1133,15 @@ class BlockingExecutionStore:
     ) -> AbstractContextManager[BlockingLease]:
         """Holds the execution for one worker at a time, for ``with``.
 
-        3 requests to take it (4 without a tenant bound), 1 at each third of ``ttl``, 1 to give it
-        up. A lease saves double work; ``save(…, lease=lease)`` makes sure that a successor's save
+        3 requests to take it (4 without a tenant bound), 1 every third of ``ttl``, 1 to release it.
+        A lease avoids double work; ``save(…, lease=lease)`` makes sure that a successor's save
         is never overwritten.
 
         Args:
             ttl: How long after the last renewal another process may take the lease over, at most a
                 day.
-            wait: How long to wait for another holder, looking with 1 request a second, more often
-                at first; not at all by default.
+            wait: How long to wait for another holder, checking with 1 request per second, more
+                often at first; not at all by default.
 
         Raises:
             LeaseHeld: Another holder has it.
@@ -1179,7 +1180,7 @@ class BlockingExecutionStore:
             key: The key as it is, without ``exec:``.
             value: The bytes. A bytearray or memoryview is copied before the first request.
             ttl: How long it can be read, a `timedelta` or seconds; by default the store's
-                ``retention``, else for ever.
+                ``retention``, else forever.
             if_version: None replaces whatever is there. `Version.ABSENT` only creates, over an
                 expired value too. A version, as a load or save returned it, replaces only that
                 one.
@@ -1246,7 +1247,7 @@ class BlockingExecutionStore:
                 change.
 
         Returns:
-            The value that is stored then, or None.
+            The value now stored, or None.
 
         Raises:
             InvalidValue: ``function`` returned something other than bytes.
@@ -1338,7 +1339,7 @@ class BlockingExecutionStore:
             ttl: As for `update`.
 
         Returns:
-            The value that is stored then, as `get_json` returns it.
+            The value now stored, as `get_json` returns it.
 
         Raises:
             InvalidValue: ``function`` returned what JSON cannot represent, or a value of another
@@ -1364,7 +1365,7 @@ class BlockingExecutionStore:
             ttl: As for `update`.
 
         Returns:
-            The value that is stored then, as `get_json` returns it.
+            The value now stored, as `get_json` returns it.
 
         Raises:
             InvalidValue: ``function`` returned what JSON cannot represent, or a value of another
@@ -1450,9 +1451,9 @@ class BlockingExecutionStore:
         """With a key, deletes that key; without one, removes the whole execution.
 
         ``delete("k")`` is `StateStore.delete`, and returns whether there was something.
-        ``delete()`` is `StateStore.delete_execution_state`: the snapshot, every key and the owner
-        record go, and a report of what went is returned. Only leaving the argument out means that:
-        a key that is None or empty is refused.
+        ``delete()`` is `StateStore.delete_execution_state`: it removes the snapshot, every key and
+        the owner record, and returns a report. Only leaving out the argument does this: a key that
+        is None or empty is refused.
 
         Args:
             key: The key.
@@ -1473,9 +1474,9 @@ class BlockingExecutionStore:
         """With a key, deletes that key; without one, removes the whole execution.
 
         ``delete("k")`` is `StateStore.delete`, and returns whether there was something.
-        ``delete()`` is `StateStore.delete_execution_state`: the snapshot, every key and the owner
-        record go, and a report of what went is returned. Only leaving the argument out means that:
-        a key that is None or empty is refused.
+        ``delete()`` is `StateStore.delete_execution_state`: it removes the snapshot, every key and
+        the owner record, and returns a report. Only leaving out the argument does this: a key that
+        is None or empty is refused.
 
         Args:
             key: The key.
@@ -1597,7 +1598,7 @@ def open_store(
         finished_ttl: The TTL of snapshots in a terminal state that are saved without one, a
             `timedelta` or seconds.
         retention: The TTL of everything that is written without one, snapshots and keys, a
-            `timedelta` or seconds; for ever by default. It counts from each write or update.
+            `timedelta` or seconds; forever by default. It counts from each write or update.
             ``finished_ttl`` takes precedence for finished snapshots. Make it longer than your
             longest job: otherwise what a job writes at its start expires before its end.
         clock: A function that returns the time, for tests: in seconds since the epoch, or as a

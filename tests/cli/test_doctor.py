@@ -316,7 +316,7 @@ def test_on_s3_lifecycle_drift_goes_with_the_command_it_names(
     assert finding["remedy"]["command"] == "statebucket lifecycle apply"
     assert cli("lifecycle", "check", "-u", url, "--json").code == 1
     assert cli("lifecycle", "apply", "-n", "-u", url, "--json").json["applied"] is False
-    assert cli("lifecycle", "apply", "-u", url, "--json").code == 2  # nobody to ask
+    assert cli("lifecycle", "apply", "-u", url, "--json").code == 2  # no one to ask
     assert cli("lifecycle", "apply", "-y", "-u", url, "--json").json["applied"] is True
     assert cli("lifecycle", "check", "-u", url, "--json").code == 0
     shown = cli("lifecycle", "show", "-u", url, "--json").json

@@ -1,4 +1,4 @@
-"""Each command on each cloud's emulator, as somebody would use them one after the other."""
+"""Each command on each cloud's emulator, as someone would use them one after the other."""
 
 from __future__ import annotations
 

@@ -298,7 +298,7 @@ class StoreMachine(RuleBasedStateMachine):
                 e for (t, e), entry in self.snapshots.items() if t == tenant and self.live(entry)
             ]
             assert sorted(found) == sorted(ids)
-        # An expired object counts, until somebody removes it.
+        # An expired object counts, until someone removes it.
         there = {t for t, _ in self.snapshots} | {s for s, _ in self.keys if s is not None}
         assert sorted(tenants) == sorted(there)
 

@@ -162,7 +162,7 @@ class Worker:
     Args:
         number: Which of the workers it is.
         store: Its store.
-        sent: Says what was seen on the wire since it was last asked; None where each request is
+        sent: Says what was seen on the wire since it was last asked; None if each request is
             sent once.
         late: Whether a request may arrive after its call has ended, by way of another try.
         pause: The longest pause before a step, in seconds.
@@ -242,7 +242,7 @@ class Worker:
         if shown is not None:
             known.append((token, shown))
         if action == "sweep":
-            return []  # it has no effect that anybody sees, or it is wrong
+            return []  # it has no effect that anyone sees, or it is wrong
         operation = Operation(
             worker=self.number,
             kind="read" if action == "load" else _KINDS.get(action, "write"),

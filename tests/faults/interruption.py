@@ -104,7 +104,7 @@ def no_connection_is_left(proxy: FaultProxy) -> None:
     until = time.monotonic() + _PATIENCE_S
     while proxy.connections and time.monotonic() < until:
         time.sleep(0.02)
-        gc.collect()  # urllib3 closes a pool once nobody refers to it
+        gc.collect()  # urllib3 closes a pool once no one refers to it
     assert proxy.connections == 0
 
 
@@ -113,7 +113,7 @@ def no_thread_is_left(before: set[threading.Thread]) -> None:
     until = time.monotonic() + _PATIENCE_S
     while _new(before) and time.monotonic() < until:
         time.sleep(0.02)
-        gc.collect()  # a pool of threads ends once nobody refers to it
+        gc.collect()  # a pool of threads ends once no one refers to it
     assert _new(before) == set()
 
 

@@ -187,7 +187,7 @@ def test_a_save_that_is_cancelled_at_any_request(cloud: Cloud, fault: Fault, noi
         count = 0
         interrupted = True
         while interrupted:
-            # The deadline is that of a thread that nobody waits for any more, too.
+            # The deadline is that of a thread that no one waits for any more, too.
             async with cloud.open(deadline=6.0) as store:
                 await store.with_deadline(10).exists("warm")
                 cloud.proxy.clear()

@@ -110,7 +110,7 @@ async def test_a_hang_in_the_first_of_two_requests_leaves_no_more_time_for_the_s
 
 @contextmanager
 def full_backlog() -> Iterator[int]:
-    """A port that answers no SYN: its queue of connections is full, and nobody accepts any."""
+    """A port that answers no SYN: its queue of connections is full, and no one accepts any."""
     with ExitStack() as stack:
         server = stack.enter_context(socket.socket())
         server.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""A process that was frozen, whose connections have died meanwhile, nobody having told it."""
+"""A process that was frozen, whose connections have died meanwhile, no one having told it."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def faults(service: str) -> list[Fault]:
 
 @contextmanager
 def locking(path: Path) -> Iterator[None]:
-    """Somebody else takes SQLite's write lock again and again, for a moment."""
+    """Someone else takes SQLite's write lock again and again, for a moment."""
     done = threading.Event()
 
     def work() -> None:

@@ -90,7 +90,7 @@ def need_aws_provider(scratch: Path) -> Path | None:
         scratch: An empty folder to try in.
 
     Returns:
-        The mirror to take it from; None where Terraform finds it itself.
+        The mirror to take it from; None if Terraform finds it itself.
     """
     need_terraform()
     (scratch / "main.tf").write_text(

@@ -41,7 +41,7 @@ async def rights(
     Args:
         server: A server; the requests go to a bucket of their own there, without a policy.
         tenant: Bound to this tenant; None for the store as it is.
-        owner_index: Whether the store keeps owner records; by default, where it is bound to none.
+        owner_index: Whether the store keeps owner records; by default, where it is not bound.
     """
     client = raw_client(server)
     client.create_bucket(Bucket=_SCRATCH)

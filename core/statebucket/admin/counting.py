@@ -33,7 +33,7 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
         shared: Keys that were set without a tenant.
         owners: Owner records.
         foreign: Objects outside the folders of tenants and shared keys, written by other programs.
-        as_of: When the inventory report was taken that they were counted in; None where the store
+        as_of: When the inventory report was taken that they were counted in; None if the store
             was listed.
     """
 

@@ -63,7 +63,7 @@ async def excess(context: StoreContext, remedies: Remedies, mark: str) -> AsyncI
 
 
 async def _may(request: Awaitable[object], seconds: float) -> bool | None:
-    """Whether the service allows it; None where it did not say."""
+    """Whether the service allows it; None if it did not say."""
     try:
         async with asyncio.timeout(seconds):
             await request

@@ -47,7 +47,7 @@ async def take_step(
         progress: Called with what was removed so far, after each batch of owner records.
 
     Returns:
-        Its report; None where the bucket has changed since so that another step is next. Then
+        Its report; None if the bucket has changed since so that another step is next. Then
         nothing was done.
 
     Raises:

@@ -15,7 +15,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         size: The size of the value in bytes. S3's listings show no metadata, so on S3 it is the
             stored size, with the 8 (for JSON 32) bytes that make versions unique.
-        modified_at: When it was written last (UTC), by the service's clock; None where the service
+        modified_at: When it was written last (UTC), by the service's clock; None if the service
             gives no time, as in an SQLite file for what was written before times were kept.
         expires_at: When it expires (UTC); None if it does not. S3's listings do not show it, so on
             S3 it is always None except with ``live=True``.

@@ -43,7 +43,7 @@ class ExecutionStore(ABC):
     @property
     @abstractmethod
     def tenant_id(self) -> TenantId | None:
-        """The tenant that the store is bound to; None where it is bound to none."""
+        """The tenant that the store is bound to; None if it is not bound."""
 
     # The snapshot.
 
@@ -83,7 +83,7 @@ class ExecutionStore(ABC):
                 expired snapshot too. A version, as a load or save returned it, replaces only that
                 one.
             ttl: How long it can be loaded, a `timedelta` or seconds; by default the store's
-                ``finished_ttl`` for a finished execution, else its ``retention``, else for ever.
+                ``finished_ttl`` for a finished execution, else its ``retention``, else forever.
             only_newer: Never replace a snapshot with a higher ``sequence_number``.
             lease: Write only over what was there when this lease was taken, or was loaded or saved
                 under it since.
@@ -138,7 +138,7 @@ class ExecutionStore(ABC):
                 function; it may be called several times.
 
         Returns:
-            The snapshot that is stored then, or None.
+            The snapshot now stored, or None.
 
         Raises:
             InvalidSnapshot: ``function`` returned something else, or another execution's snapshot.
@@ -160,7 +160,7 @@ class ExecutionStore(ABC):
             want_current: Put what won into the error's ``current``; with ``if_version``.
 
         Returns:
-            Whether there was one; None where the service does not say.
+            Whether there was one; None if the service does not say.
 
         Raises:
             VersionConflict: A snapshot of another version is stored, and stays.
@@ -174,15 +174,15 @@ class ExecutionStore(ABC):
     ) -> AbstractAsyncContextManager[Lease]:
         """Holds the execution for one worker at a time, for ``async with``.
 
-        3 requests to take it (4 without a tenant bound), 1 at each third of ``ttl``, 1 to give it
-        up. A lease saves double work; ``save(…, lease=lease)`` makes sure that a successor's save
+        3 requests to take it (4 without a tenant bound), 1 every third of ``ttl``, 1 to release it.
+        A lease avoids double work; ``save(…, lease=lease)`` makes sure that a successor's save
         is never overwritten.
 
         Args:
             ttl: How long after the last renewal another process may take the lease over, at most a
                 day.
-            wait: How long to wait for another holder, looking with 1 request a second, more often
-                at first; not at all by default.
+            wait: How long to wait for another holder, checking with 1 request per second, more
+                often at first; not at all by default.
 
         Raises:
             LeaseHeld: Another holder has it.
@@ -227,7 +227,7 @@ class ExecutionStore(ABC):
             key: The key as it is, without ``exec:``.
             value: The bytes. A bytearray or memoryview is copied before the first request.
             ttl: How long it can be read, a `timedelta` or seconds; by default the store's
-                ``retention``, else for ever.
+                ``retention``, else forever.
             if_version: None replaces whatever is there. `Version.ABSENT` only creates, over an
                 expired value too. A version, as a load or save returned it, replaces only that
                 one.
@@ -304,7 +304,7 @@ class ExecutionStore(ABC):
                 change.
 
         Returns:
-            The value that is stored then, or None.
+            The value now stored, or None.
 
         Raises:
             InvalidValue: ``function`` returned something other than bytes.
@@ -413,7 +413,7 @@ class ExecutionStore(ABC):
             ttl: As for `update`.
 
         Returns:
-            The value that is stored then, as `get_json` returns it.
+            The value now stored, as `get_json` returns it.
 
         Raises:
             InvalidValue: ``function`` returned what JSON cannot represent, or a value of another
@@ -525,9 +525,9 @@ class ExecutionStore(ABC):
         """With a key, deletes that key; without one, removes the whole execution.
 
         ``delete("k")`` is `StateStore.delete`, and returns whether there was something.
-        ``delete()`` is `StateStore.delete_execution_state`: the snapshot, every key and the owner
-        record go, and a report of what went is returned. Only leaving the argument out means that:
-        a key that is None or empty is refused.
+        ``delete()`` is `StateStore.delete_execution_state`: it removes the snapshot, every key and
+        the owner record, and returns a report. Only leaving out the argument does this: a key that
+        is None or empty is refused.
 
         Args:
             key: The key.

@@ -56,7 +56,7 @@ def json_value(
             a dict), to any depth.
         path: Its name in the error's message.
         typed: Converts a value that declares its fields to a JSON value, whatever the fields'
-            types, for a caller who reads it back as that type; None where it is read without a
+            types, for a caller who reads it back as that type; None if it is read without a
             type.
 
     Raises:

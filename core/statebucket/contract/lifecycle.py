@@ -18,12 +18,12 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One lifecycle rule. The fields' names are those of the Terraform modules' rules.
 
     Attributes:
-        id: Its id; empty where the service's rules have none.
+        id: Its id; empty if the service's rules have none.
         enabled: Whether the service applies it.
         prefixes: It applies to objects whose names begin with one of these.
         tags: It applies to objects that have all of these tags.
         narrowed: Whether it has further conditions, so that it applies to only some of them.
-        expiration_days: Days after its write after which a current object is deleted; 0 where a
+        expiration_days: Days after its write after which a current object is deleted; 0 if a
             date decides.
         expiration_date: The day from which it deletes current objects, whatever their age.
         before: It deletes only objects that were written, or have a custom time, before this day.
@@ -53,13 +53,13 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def shown(self) -> str:
-        """The rule as messages name it."""
+        """The rule's name in messages."""
         if self.id:
             return repr(self.id)
         return msgspec.json.encode(self.raw).decode()
 
     def plain(self) -> dict[str, Any]:
-        """The rule as the Terraform modules take it, without fields that are not set."""
+        """The rule in the Terraform modules' form, without fields that are not set."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
         return plain
 
@@ -68,12 +68,12 @@ class RuleFinding(msgspec.Struct, frozen=True, kw_only=True):
     """One thing to know about a bucket's lifecycle rules.
 
     Attributes:
-        kind: "missing": a rule that is needed is not there. "wrong": it is there, but shortened,
-            lengthened, disabled, narrowed or at another prefix. "dangerous": a rule takes state
-            away that has not expired. "unknown": the rules cannot be seen from here. "note":
-            nothing is wrong.
+        kind: "missing": a required rule does not exist. "wrong": it exists, but is shortened,
+            lengthened, disabled, narrowed or has another prefix. "dangerous": a rule removes state
+            that has not expired. "unknown": the rules cannot be seen from here. "note": nothing is
+            wrong.
         message: What was found.
-        remedy: How to fix it; None where nothing needs to be.
+        remedy: How to fix it; None if nothing needs to be.
         rule: The id of the rule it is about, if there is one.
         fixable: Whether ``apply_lifecycle(dry_run=False)`` fixes it, or, where Terraform owns the
             rules, its module does.

@@ -17,11 +17,11 @@ class OffboardingReport(msgspec.Struct, frozen=True, kw_only=True):
         tenant_id: The tenant.
         stage: "started": the rule was written. "removing": the rule is there, and so is something
             of the tenant's. "done": nothing is left, its owner records and the rule included.
-        rule: The rule's id or, where rules have none, the prefix that it is for; empty where there
+        rule: The rule's id or, where rules have none, the prefix that it is for; empty if there
             was none.
-        done_after: When the rule has come to the last object that was there when it was written,
-            or, on services whose rules hold no date, that is there now. The service removes them
-            some time after that, and promises no bound. None once it is done.
+        done_after: When the rule applies to every object that existed when it was written, or, on
+            services whose rules have no date, that exists now. The service removes them some time
+            after that, without a guaranteed bound. None once it is done.
         owners: Owner records that this call has removed.
         module_input: Once it is done, on a bucket whose rules Terraform owns: what to take out of
             the module's input. Empty elsewhere.

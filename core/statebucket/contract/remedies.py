@@ -14,7 +14,7 @@ class TerraformLine(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         module: Where the module is, as its ``source`` would be.
-        line: The line; empty where using the module at all is the remedy.
+        line: The line; empty if using the module at all is the remedy.
     """
 
     module: str

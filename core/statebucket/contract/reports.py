@@ -35,7 +35,7 @@ class DeletionReport(msgspec.Struct, frozen=True, kw_only=True):
     """What `delete_execution_state`, `delete_tenant` or `delete_many` removed.
 
     Attributes:
-        snapshots: Snapshots removed; None where the service does not say whether there was one.
+        snapshots: Snapshots removed; None if the service does not say whether there was one.
         keys: Keys removed.
         leases: Lease records removed.
         owners: Owner records removed.
@@ -72,7 +72,7 @@ class SweepReport(msgspec.Struct, frozen=True, kw_only=True):
         orphan_keys: Keys of those that were removed; with ``dry_run``, those that would have been.
         bytes: The stored size of what was removed.
         as_of: When the inventory report was taken that the names are from: what was written since
-            was not looked at. None where the store was listed.
+            was not looked at. None if the store was listed.
     """
 
     scanned: int = 0

@@ -66,9 +66,9 @@ class StorageBackend(Protocol):
 
     @declare(Kind.CALL, counted=False)
     async def shutdown(self) -> None:
-        """Closes the running event loop's connections. Doing it twice is no error.
+        """Closes the running event loop's connections. Doing it twice is not an error.
 
-        A later call opens new ones. A client or session of the caller's stays open.
+        A later call opens new ones. The caller's own client or session stays open.
         """
         ...
 
@@ -112,7 +112,7 @@ class StateStore(StorageBackend, Protocol):
 
     @property
     def tenant_id(self) -> TenantId | None:
-        """The tenant that this store is bound to; None where it is bound to none."""
+        """The tenant that this store is bound to; None if it is not bound."""
         ...
 
     @declare(Kind.VIEW)
@@ -199,8 +199,8 @@ class StateStore(StorageBackend, Protocol):
                 expired snapshot too. A version, as a load or save returned it, replaces only that
                 one.
             ttl: How long the snapshot can be loaded, a `timedelta` or seconds; by default the
-                store's ``finished_ttl`` for a finished execution, else its ``retention``, else for
-                ever.
+                store's ``finished_ttl`` for a finished execution, else its ``retention``, else
+                forever.
             only_newer: Never replace a snapshot with a higher ``sequence_number``; an equal one is
                 a redelivery, and is written. 1 more request where the stored version is not known
                 from a load or save.
@@ -254,7 +254,7 @@ class StateStore(StorageBackend, Protocol):
         if_version: Version | None = None,
         want_current: bool = False,
     ) -> bool | None:
-        """Deletes an execution's snapshot; deleting one that does not exist is no error.
+        """Deletes an execution's snapshot; deleting a missing one is not an error.
 
         Its keys and its owner record stay. 1 request on a tenant's view, else 2: the tenant is
         always looked up, since it decides whose snapshot is deleted. 1 more when a condition fails.
@@ -296,7 +296,7 @@ class StateStore(StorageBackend, Protocol):
                 now.
 
         Returns:
-            The snapshot that is stored then, or None.
+            The snapshot now stored, or None.
 
         Raises:
             AmbiguousExecution: No tenant is bound, and several have the execution.
@@ -319,8 +319,8 @@ class StateStore(StorageBackend, Protocol):
     ) -> AbstractAsyncContextManager[Lease]:
         """Holds an execution for one worker at a time, for ``async with``.
 
-        3 requests to take it (4 without a tenant bound), 1 at each third of ``ttl`` to renew it, 1
-        to give it up. `statebucket.contract.lease` says what it guarantees and what it does not. In
+        3 requests to take it (4 without a tenant bound), 1 every third of ``ttl`` to renew it, 1 to
+        release it. `statebucket.contract.lease` says what it guarantees and what it does not. In
         short: a lease avoids double work, and ``save_snapshot(…, lease=lease)`` never overwrites a
         successor's save, however long this process was paused.
 
@@ -330,8 +330,8 @@ class StateStore(StorageBackend, Protocol):
                 since clocks differ). Make it longer than the longest pause that you expect of a
                 process; at most a day.
             wait: How long to wait for another holder, as a `timedelta` or in seconds; not at all by
-                default. A waiting call looks with 1 request a second, more often at first; who
-                comes next is not in the order of arrival.
+                default. A waiting call checks with 1 request per second, more often at first;
+                waiting calls do not get the lease in the order of their arrival.
 
         Raises:
             LeaseHeld: Another holder has it.
@@ -384,7 +384,7 @@ class StateStore(StorageBackend, Protocol):
                 which no view sees.
             value: The bytes. A bytearray or memoryview is copied before the first request.
             ttl: How long it can be read, a `timedelta` or seconds; by default the store's
-                ``retention``, else for ever.
+                ``retention``, else forever.
             if_version: None replaces whatever is there. `Version.ABSENT` only creates, over an
                 expired value too. A version, as a load or save returned it, replaces only that
                 one.
@@ -476,7 +476,7 @@ class StateStore(StorageBackend, Protocol):
                 now.
 
         Returns:
-            The value that is stored then, or None.
+            The value now stored, or None.
 
         Raises:
             InvalidKey: The key cannot name an object.
@@ -525,7 +525,7 @@ class StateStore(StorageBackend, Protocol):
             ttl: As for `update`.
 
         Returns:
-            The value that is stored then, as `get_json` returns it.
+            The value now stored, as `get_json` returns it.
 
         Raises:
             InvalidArgument: ``function`` is not a plain function, or msgspec cannot decode to
@@ -541,7 +541,7 @@ class StateStore(StorageBackend, Protocol):
     async def delete(
         self, key: str, *, if_version: Version | None = None, want_current: bool = False
     ) -> bool | None:
-        """Deletes a key; deleting one that does not exist is no error: 1 request, 2 when it loses.
+        """Deletes a key; deleting a missing one is not an error: 1 request, 2 when it loses.
 
         Args:
             key: As for `set`: a view deletes its tenant's key, a store without a tenant a shared
@@ -693,7 +693,7 @@ class StateStore(StorageBackend, Protocol):
         Raises:
             InvalidArgument: ``limit`` is negative.
             TenantMismatch: This store is bound to another tenant.
-            UnsupportedOperation: No tenant is given, and this store is bound to none.
+            UnsupportedOperation: No tenant is given, and this store is not bound to one.
         """
         ...
 
@@ -727,7 +727,7 @@ class StateStore(StorageBackend, Protocol):
             InvalidArgument: ``limit`` is negative.
             InvalidKey: No id can begin with ``prefix``, or ``after`` cannot be an id.
             TenantMismatch: This store is bound to another tenant.
-            UnsupportedOperation: No tenant is given, and this store is bound to none.
+            UnsupportedOperation: No tenant is given, and this store is not bound to one.
         """
         ...
 
@@ -760,7 +760,7 @@ class StateStore(StorageBackend, Protocol):
             InvalidArgument: ``limit`` is negative.
             InvalidKey: No id can begin with ``prefix``, or ``after`` cannot be an id.
             TenantMismatch: This store is bound to another tenant.
-            UnsupportedOperation: No tenant is given, and this store is bound to none.
+            UnsupportedOperation: No tenant is given, and this store is not bound to one.
         """
         ...
 
@@ -927,29 +927,29 @@ class StateStore(StorageBackend, Protocol):
         bucket stay until its lifecycle rules remove them. The owner record of an execution that has
         neither snapshot nor keys is not found in this way; `sweep` removes it.
 
-        With ``by="lifecycle"``, for a tenant too large for that, the bucket does the removing: a
-        temporary lifecycle rule deletes whatever lies below the tenant's prefix a day after its
-        write, foreign objects too. The call returns at once, and its report says from when on to
-        make it again. Once nothing is left, it removes the tenant's owner records and then the
-        rule, and reports ``done``. Until then all can still be read, and **what is written to the
-        tenant is lost a day later**, also if it has come back: no view knows of the rule, which
-        `check_lifecycle` and the doctor report. 2 reads, and 2 requests to write the rule; at the
-        end 1 list per 1,000 owner records of the store, 1 batch for as many of the tenant's, and 3
-        requests to remove the rule. It needs the rights of `apply_lifecycle`.
+        With ``by="lifecycle"``, for a tenant too large for that, the bucket removes it: a temporary
+        lifecycle rule deletes everything below the tenant's prefix a day after it was written,
+        including foreign objects. The call returns at once, and its report says when to repeat it.
+        Once nothing is left, it removes the tenant's owner records and then the rule, and reports
+        ``done``. Until then everything can still be read, and **anything written to the tenant is
+        lost a day later**, even if the tenant has come back: views give no warning of the rule, but
+        `check_lifecycle` and the doctor report it. 2 reads, and 2 requests to write the rule; at
+        the end 1 list per 1,000 owner records of the store, 1 batch for as many of the tenant's,
+        and 3 requests to remove the rule. It needs the rights of `apply_lifecycle`.
 
         Args:
             tenant_id: The tenant.
-            by: "requests" removes it now, object by object; "lifecycle" by a rule of the bucket.
+            by: "requests" removes it now, object by object; "lifecycle" uses a rule of the bucket.
             partition: Remove only what lies in this part; see `partitions`. By requests only.
             progress: Called with what was removed so far, after each owner record and each batch.
 
         Raises:
             DeleteIncomplete: Some objects could not be removed.
             TenantMismatch: This store is bound to another tenant.
-            UnsupportedOperation: By a rule where none can be written: the service has none, this
-                store is a tenant's view, or Terraform owns the rules, in which case the message has
-                the input for its module. Or the tenant's rule was changed since it was written; the
-                message names it. Nothing was done.
+            UnsupportedOperation: No rule can be written: the service has none, this store is a
+                tenant's view, or Terraform owns the rules; then the message has the input for its
+                module. Or the tenant's rule was changed since it was written; the message names it.
+                Nothing was done.
         """
         ...
 
@@ -1030,12 +1030,13 @@ class StateStore(StorageBackend, Protocol):
                 or in seconds.
             partition: Sweep only what lies in this part; see `partitions`.
             report: The address of the manifest of an inventory report of S3, Cloud Storage or Azure
-                Blob, as ``s3://inventories/bucket/daily/2026-11-27T01-00Z/manifest.json``, which is
-                read by this store's options, or the path of one that was downloaded: what it names
-                is swept, without a listing. It is old: what was written since is not looked at, and
-                each object that is to be removed is looked at first, by 1 request. Where it has the
-                objects' metadata (on Azure), those that had not expired by it take none; else each
-                takes 1. A report cannot tell orphans.
+                Blob, such as ``s3://inventories/bucket/daily/2026-11-27T01-00Z/manifest.json``,
+                which is read with this store's options; or the path of a downloaded one. The sweep
+                covers the objects that it names, without a listing. It is old: objects written
+                since are not checked, and each object is checked with 1 request before it is
+                removed. If the report has the objects' metadata (on Azure), those that had not
+                expired by then take no request; otherwise each object takes 1. A report does not
+                show orphans.
             progress: Called with what was done so far, after each page of a listing.
 
         Raises:

@@ -2,7 +2,7 @@
 
 It deletes everything below the tenant's prefix a day after it was written. Its prefix, which ends
 with a slash so that no other tenant's begins with it, says which tenant it removes; its id says
-the same as a digest, and since when. So a rule with an id is recognised even after somebody has
+the same as a digest, and since when. So a rule with an id is recognised even after someone has
 changed it; where rules have no ids, only by its form.
 """
 
@@ -80,7 +80,7 @@ def tenant_of(rule: Rule, scope: Scope) -> str | None:
 
 
 def was_changed(rule: Rule, scope: Scope) -> bool:
-    """Whether a rule was written to remove a tenant, and somebody has changed it since."""
+    """Whether a rule was written to remove a tenant, and someone has changed it since."""
     ours = bool(rule.id) and rule.id.startswith(_id_starts(scope))
     return ours and tenant_of(rule, scope) is None
 
@@ -214,7 +214,7 @@ class TenantRule:
     def addable(self, found: Lifecycle | UnreadableRules) -> Lifecycle:
         """The rules, if the tenant's may be written beside them.
 
-        One that somebody has changed is not replaced: that may have been to stop the removal.
+        One that someone has changed is not replaced: that may have been to stop the removal.
 
         Raises:
             UnsupportedOperation: It may not; the message says what to do.
@@ -228,7 +228,7 @@ class TenantRule:
         """The tenant's rules, which once it has gone are of no use, changed or not.
 
         Raises:
-            UnsupportedOperation: Somebody has given one another prefix, where it may be of use.
+            UnsupportedOperation: Someone has given one another prefix, where it may be of use.
         """
         rules = self.among(found)
         for rule in rules:
@@ -251,7 +251,7 @@ class TenantRule:
 
         Raises:
             UnsupportedOperation: statebucket cannot write the rules, Terraform owns them, or
-                somebody has changed the tenant's.
+                someone has changed the tenant's.
         """
 
         def decide(found: Lifecycle | UnreadableRules) -> tuple[Rule, Sequence[Rule] | None]:

@@ -25,7 +25,7 @@ class Part(NamedTuple):
     """One reply of a batch.
 
     Attributes:
-        number: The number of the request that it answers; None where the service gave none.
+        number: The number of the request that it answers; None if the service gave none.
         status: Its status code.
         headers: Its headers, names in lower case; not read for a success.
         body: Its body; not read for a success.

@@ -40,7 +40,7 @@ class ObjectInfo(msgspec.Struct, frozen=True):
         metadata: The user metadata, names in lower case; empty in a listing of a service that
             does not list it (``limits.lists_metadata``).
         modified_at: In a listing, when the object was last written (UTC), by the service's clock;
-            None where the service gives no readable time. Other calls may leave it out.
+            None if the service gives no readable time. Other calls may leave it out.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Deletion(msgspec.Struct, frozen=True):
 
     Attributes:
         name: The whole object name.
-        existed: Whether there was something to delete; None where the service does not say. Where
+        existed: Whether there was something to delete; None if the service does not say. Where
             the service returns the object it deleted, that object, as for `Bucket.delete`.
         error: Why the object is still there, or None when it is gone.
     """
@@ -187,7 +187,7 @@ class Bucket(Protocol):
             condition: Delete only this version.
 
         Returns:
-            Whether it existed; None where the service does not say. Where the service returns the
+            Whether it existed; None if the service does not say. Where the service returns the
             deleted object in the same reply, that object: the core then knows whether it had
             expired.
 

@@ -21,7 +21,7 @@ class Proxy(Confidential, frozen=True):
 
     Attributes:
         url: Its URL, without user and password.
-        user: The user and password, ``user:password``, decoded; empty where there are none. Keep
+        user: The user and password, ``user:password``, decoded; empty if there are none. Keep
             it out of messages.
     """
 
@@ -30,7 +30,7 @@ class Proxy(Confidential, frozen=True):
 
     @property
     def authorization(self) -> str | None:
-        """The header ``Proxy-Authorization`` for it; None where it needs none."""
+        """The header ``Proxy-Authorization`` for it; None if it needs none."""
         if not self.user:
             return None
         from base64 import b64encode  # noqa: PLC0415  (few have a proxy)

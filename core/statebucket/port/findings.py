@@ -25,7 +25,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         status: "ok"; "note": good to know; "unknown": could not be checked; "warning": works, but
             should be fixed; "fault": does not work.
         message: What was found.
-        remedy: How to fix it; None where nothing needs to be.
+        remedy: How to fix it; None if nothing needs to be.
     """
 
     check: str

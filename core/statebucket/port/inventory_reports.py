@@ -28,8 +28,8 @@ class ReportFile(msgspec.Struct, frozen=True):
 
     Attributes:
         name: The object's name in the bucket where the report lies.
-        size: Its size in bytes; None where the manifest does not say.
-        md5: The MD5 of its bytes, in hex; None where the manifest has none.
+        size: Its size in bytes; None if the manifest does not say.
+        md5: The MD5 of its bytes, in hex; None if the manifest has none.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Row:
 
     Args:
         places: Where each column stands, by its `folded` name.
-        values: The values: text in CSV, of their types in Parquet, None where there is none.
+        values: The values: text in CSV, of their types in Parquet, None if there is none.
     """
 
     __slots__ = ("_places", "_values")
@@ -52,7 +52,7 @@ class Row:
         self._values = values
 
     def value(self, column: str) -> object:
-        """What stands in a column; None where there is no such column, or nothing in it."""
+        """What stands in a column; None if there is no such column, or nothing in it."""
         place = self._places.get(column)
         found = None if place is None else self._values[place]
         return None if found == "" else found
@@ -99,7 +99,7 @@ class Row:
         return found
 
     def moment(self, column: str) -> datetime | None:
-        """A column's moment in UTC; None where it has none that can be read."""
+        """A column's moment in UTC; None if it has none that can be read."""
         found = self.value(column)
         if isinstance(found, datetime):
             return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
@@ -116,7 +116,7 @@ class InventoryReport(msgspec.Struct, frozen=True, kw_only=True):
             missing.
         files: The files, in the manifest's order.
         form: How they are written. CSV may be compressed with gzip.
-        header: The columns of a CSV file in order; None where the first line of each names them.
+        header: The columns of a CSV file in order; None if the first line of each names them.
         delimiter: What stands between the columns of a CSV file.
         needed: Columns without which the report says too little, as its configuration names them.
         more: Columns that are read where there are any.
@@ -126,9 +126,9 @@ class InventoryReport(msgspec.Struct, frozen=True, kw_only=True):
         entry: The object that a row is about; None for a row that is about none that is there: an
             older version, a delete marker. Raises ValueError where the row cannot be read.
         lists_metadata: Whether ``entry`` knows the objects' metadata.
-        rows: How many rows all files have together; None where the manifest does not say.
+        rows: How many rows all files have together; None if the manifest does not say.
         verify: Looks up, by 1 request, what the manifest does not say, and raises InvalidReport if
-            the report is not sufficient; None where the manifest says everything.
+            the report is not sufficient; None if the manifest says everything.
     """
 
     taken_at: datetime
@@ -227,7 +227,7 @@ def whole_part(body: bytes, start: int, length: int, content_range: str | None) 
         body: The body.
         start: The first byte that was requested.
         length: How many were.
-        content_range: The reply's ``Content-Range``; None where it has none.
+        content_range: The reply's ``Content-Range``; None if it has none.
 
     Raises:
         Unavailable: It is another part, or cut short.

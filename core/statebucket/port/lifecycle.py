@@ -32,7 +32,7 @@ class Removal(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         tag: The tag whose value is an object's class in days. One rule for each class then deletes
-            the objects that have it. Empty where objects are not tagged.
+            the objects that have it. Empty if objects are not tagged.
         custom_time_days: If objects carry their expiry as a custom time, how many days after it one
             rule deletes them.
         rule_ids: Whether rules have ids. If not, each of our rules does one thing, and is

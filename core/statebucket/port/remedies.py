@@ -23,15 +23,15 @@ class Remedies(msgspec.Struct, frozen=True, kw_only=True):
         settings: The right to read the bucket's settings and rules is missing, which only the
             doctor needs.
         absent: Reading a name that does not exist is denied although the store's rights are
-            granted, so that no first load succeeds; None where the service never does that, or
+            granted, so that no first load succeeds; None if the service never does that, or
             where ``rights`` already fix it.
         tenant_absent: The same for a tenant's view.
         listing: On this service a store's rights include listing outside its prefixes: how to
-            narrow them. None where they do not.
-        tenant_listing: How to narrow a tenant's right to list other tenants; None where
+            narrow them. None if they do not.
+        tenant_listing: How to narrow a tenant's right to list other tenants; None if
             ``tenant_rights`` do so.
         unseen_reads: How to find out whether names outside the store's prefixes may be read, on a
-            service that always denies reading a name that does not exist; None where a denied read
+            service that always denies reading a name that does not exist; None if a denied read
             proves that they may not.
     """
 

@@ -246,7 +246,7 @@ def read_options(values: dict[str, Any], kind: type[T]) -> T:
     """Reads options (text from a URL, or keywords) into a struct that declares them.
 
     Raises:
-        InvalidArgument: One is unknown or not of its type; the message does not show its value,
+        InvalidArgument: One is unknown or of the wrong type; the message does not show its value,
             which may be a secret.
     """
     for name, value in values.items():

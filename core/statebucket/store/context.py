@@ -34,7 +34,7 @@ class StoreContext(msgspec.Struct, frozen=True):
     Attributes:
         objects: The bucket's objects.
         layout: How they are named.
-        owners: The owner records, or None where there are none.
+        owners: The owner records, or None if there are none.
         snapshots: The snapshots, and what this process has seen of them.
         leases: The leases that this process holds, by tenant and execution.
         deadline: Seconds that each call may take.

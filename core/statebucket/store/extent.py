@@ -311,7 +311,7 @@ class Extent:
             yield Piece(folder, besides=tuple(f"{folder}{name}/" for name in folders))
 
     def ids(self, area: int, tenant: str = "") -> tuple[str | None, str | None] | None:
-        """The range of a scope's ids in the extent; None where there are none.
+        """The range of a scope's ids in the extent; None if there are none.
 
         Args:
             area: The area.

@@ -104,7 +104,7 @@ class OrphanFinder:
             yield [info for info in page if self._layout.parse(info.name) is not None]
 
     async def _remove(self, page: list[ObjectInfo]) -> bool:
-        """Removes keys; False where one has been written again."""
+        """Removes keys; False if one has been written again."""
         raced = False
 
         async def one(info: ObjectInfo) -> None:
@@ -128,7 +128,7 @@ class OrphanFinder:
         return not raced
 
     def _is_old(self, info: ObjectInfo) -> bool:
-        """Whether a key was written before the margin; False where its time is not known."""
+        """Whether a key was written before the margin; False if its time is not known."""
         if info.modified_at is None:
             return False
         return info.modified_at.timestamp() * 1000 + self._margin_ms <= self._objects.now_ms()

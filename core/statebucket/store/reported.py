@@ -54,7 +54,7 @@ class Reported:
 
     @classmethod
     async def open(cls, context: StoreContext, operation: str, address: str) -> Self:
-        """Reads a report's manifest: 2 requests, or none where it is on this machine.
+        """Reads a report's manifest: 2 requests, or none if it is on this machine.
 
         Each 4 MiB after the first takes 1 more, and so does the adapter's `verify`.
 
@@ -161,7 +161,7 @@ async def opened_part(
     Args:
         context: The store's.
         operation: The public call.
-        report: The report's address; None where the partition has it.
+        report: The report's address; None if the partition has it.
         partition: The part; None for all of the report.
 
     Raises:

@@ -55,5 +55,5 @@ class RetryingPort:
             self._call,
             lambda: self._port.write_lifecycle(rules, found),
             writes=True,
-            conditional=True,  # where the service can tell that somebody else has changed them
+            conditional=True,  # where the service can tell that someone else has changed them
         )

@@ -50,7 +50,7 @@ class Snapshots:
     Args:
         objects: Where they are kept.
         layout: How they are named.
-        owners: The owner records, or None where there are none.
+        owners: The owner records, or None if there are none.
     """
 
     def __init__(self, objects: Objects, layout: Layout, owners: OwnerIndex | None) -> None:

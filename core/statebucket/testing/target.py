@@ -33,7 +33,7 @@ class Target(ABC):
     Attributes:
         clock: The clock of the stores that `open` returns.
         prefix: The part of each object name that comes before those of the store, with its closing
-            slash; empty where there is none.
+            slash; empty if there is none.
         lists_metadata: Whether listings show expiry, so that expired entries are left out; the
             same as the adapter's ``Limits.lists_metadata``.
     """

@@ -213,7 +213,7 @@ def test_a_client_of_the_callers(
             assert proxy.count() == 7
             proxy.heal()
             await bucket.close()
-            assert await use(bucket) == b"1"  # closed by nobody
+            assert await use(bucket) == b"1"  # closed by no one
 
     asyncio.run(run())
 

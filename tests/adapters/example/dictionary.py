@@ -55,7 +55,7 @@ class Reply(NamedTuple):
 class DictionaryBucket:
     name = "dict"
     requires_network = True
-    limits = Limits(delete_requests=True)  # the rest is the best case: see Limits
+    limits = Limits(delete_requests=True)  # the other defaults are right: see Limits
 
     def __init__(self, host: str) -> None:
         self._host = host
@@ -63,7 +63,7 @@ class DictionaryBucket:
     async def put(self, write: Write, condition: Version | None) -> Version:
         headers = {"X-Metadata": json.dumps(write.metadata), **_condition(condition)}
         if write.expiry is not None and write.expiry.days is not None:
-            headers["X-Keep-Days"] = str(write.expiry.days)  # the label that rules go by
+            headers["X-Keep-Days"] = str(write.expiry.days)  # the label that rules use
         reply = await self.request("PUT", _path(write.name), write.body, headers)
         return Version(reply.headers["ETag"])
 
@@ -114,7 +114,7 @@ class DictionaryBucket:
             return reply
         code = reply.headers["X-Code"] or str(reply.status)
         said = f"the service answered {code}"
-        if reply.status >= 500:  # the core retries what may pass, within a deadline
+        if reply.status >= 500:  # the core retries temporary errors, within a deadline
             raise errors.Unavailable(said, outcome="unknown", code=code)
         raise _KINDS.get(reply.status, errors.RequestRejected)(said, code=code)
 
@@ -122,7 +122,7 @@ class DictionaryBucket:
         said = {"Host": self._host, "Connection": "close", "Content-Length": len(body), **headers}
         head = [f"{method} {path} HTTP/1.1", *(f"{key}: {text}" for key, text in said.items())]
         writer = None
-        try:  # no time-out: a call that takes too long is cancelled by the core
+        try:  # no time-out: the core cancels a call that takes too long
             reader, writer = await asyncio.open_connection(*self._host.rsplit(":", 1))
             writer.write("\r\n".join([*head, "", ""]).encode() + body)
             status = int((await reader.readline()).split()[1])

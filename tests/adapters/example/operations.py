@@ -1,4 +1,4 @@
-"""What the example's service has beyond objects: who asks, and rules that remove what has expired.
+"""What the example's service has besides objects: identities, and rules that remove objects.
 
 None of it is needed to store state. With it, ``statebucket doctor``, ``check_lifecycle`` and
 ``apply_lifecycle`` know the service, its words and its Terraform module; the core knows none of it.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MODULE = "example/state/dictionary"
 RIGHTS = Remedy(terraform=TerraformLine(MODULE, "users = { function = … }"), command="dict grant …")
 
-# What a store may run into, and how users of this service fix it. The rest has defaults.
+# The problems that a store may meet, and how users of this service fix them. The rest has defaults.
 REMEDIES = Remedies(
     credentials=Remedy(command="dict login"),
     rights=RIGHTS,
@@ -43,7 +43,7 @@ def open_bucket(location: Location) -> OpenedBucket:
 
 
 class OperableDictionary(DictionaryBucket):
-    """The adapter, with all that a service may offer to operators."""
+    """The adapter, with everything that a service may offer to operators."""
 
     # statebucket.port.findings.Diagnosable
 
@@ -82,12 +82,12 @@ class OperableDictionary(DictionaryBucket):
 
     async def write_lifecycle(self, rules: Sequence[Rule], found: Lifecycle) -> None:
         raw = [rule.raw if rule.raw is not None else _raw(rule) for rule in rules]
-        # Refused with 412, PreconditionFailed, if somebody else has changed them meanwhile.
+        # Refused with 412, PreconditionFailed, if someone else has changed them meanwhile.
         await self.request("PUT", "/rules", json.dumps(raw).encode(), {"If-Match": found.state})
 
 
 def _rule(raw: dict[str, Any]) -> Rule:
-    """A rule of the service in the core's terms; ``raw`` keeps it as it is, for writing back."""
+    """A rule of the service in the core's form; ``raw`` keeps the original, to write it back."""
     return Rule(
         id=raw["name"],
         enabled=raw.get("on", True),
@@ -99,7 +99,7 @@ def _rule(raw: dict[str, Any]) -> Rule:
 
 
 def _raw(rule: Rule) -> dict[str, Any]:
-    """A rule of ours as the service takes it."""
+    """One of our rules in the service's form."""
     (label,) = rule.tags.values()
     return {
         "name": rule.id,

@@ -3,7 +3,7 @@
 ``GET``, ``HEAD``, ``PUT`` and ``DELETE`` of ``/objects/NAME``, with ``If-Match`` and
 ``If-None-Match: *``. ``GET /objects?prefix=&after=&limit=`` lists names, with ``delimiter=/`` the
 prefixes. A version is a counter, unique to each write; metadata is one header in JSON, and
-``X-Keep-Days`` a label that rules go by. ``GET /me`` says who asks. ``GET`` and ``PUT /rules`` are
+``X-Keep-Days`` a label that rules use. ``GET /me`` names the caller. ``GET`` and ``PUT /rules`` are
 the rules by which the service removes objects; ``If-Match`` is their revision.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Entry(NamedTuple):
-    """What is stored under a name."""
+    """The object stored under a name."""
 
     version: str
     metadata: str
@@ -45,7 +45,7 @@ class DictionaryServer(ThreadingHTTPServer):
         self.rules: list[dict[str, Any]] | None = []  # None on an old server
         self.revision = 0
         self.me = {"user": "function-7", "may": ["read", "write"]}
-        self.denied = ""  # what a request's path begins with that is answered 403
+        self.denied = ""  # paths that begin with this get a 403
 
 
 @contextmanager
@@ -173,4 +173,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Says nothing."""
+        """Logs nothing."""

@@ -77,7 +77,7 @@ def new_reader() -> Any:
 
 
 def read(reader: Any, pieces: list[bytes], bodiless: int) -> Any:
-    """The next reply; None where it is refused. What it takes of the pieces is removed."""
+    """The next reply; None if it is refused. What it takes of the pieces is removed."""
     bad_reply = importlib.import_module("statebucket_http.head").BadReply
     reader.begin(bodiless=bool(bodiless & 1))
     try:

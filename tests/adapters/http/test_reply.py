@@ -16,7 +16,7 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 def read(*pieces: bytes, bodiless: bool = False, most: int = MOST) -> tuple[Reply, bool] | None:
-    """The reply and whether its connection is reusable; None where it has not ended yet.
+    """The reply and whether its connection is reusable; None if it has not ended yet.
 
     An empty piece is the connection's end.
     """

@@ -1,4 +1,4 @@
-"""SQLite under several processes, under SIGKILL, and under somebody else's lock."""
+"""SQLite under several processes, under SIGKILL, and under someone else's lock."""
 
 from __future__ import annotations
 

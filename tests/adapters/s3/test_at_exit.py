@@ -1,4 +1,4 @@
-"""A store that nobody has used yet works while the interpreter shuts down."""
+"""A store that no one has used yet works while the interpreter shuts down."""
 
 from __future__ import annotations
 

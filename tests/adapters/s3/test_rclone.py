@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).parents[2]
 
-# As somebody would run the suite on a service of their own.
+# As someone would run the suite on a service of their own.
 SUITE = """
 import os
 

@@ -91,7 +91,7 @@ class Protocol(asyncio.Protocol):
         )
         try:
             reply = self._answer(request)
-        except Exception:  # noqa: BLE001  # or the client waits for ever
+        except Exception:  # noqa: BLE001  # or the client waits forever
             traceback.print_exc()
             reply = Reply(500)
         if request.method == "HEAD" and reply.body:

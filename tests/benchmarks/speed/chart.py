@@ -61,7 +61,7 @@ def draw(results: Results, *paths: Path) -> None:
 
 
 def _panel(axis: Any, title: str, times: dict[str, float]) -> None:
-    """One panel; empty where nothing was measured."""
+    """One panel; empty if nothing was measured."""
     for side in axis.spines.values():
         side.set_visible(False)
     axis.set_xticks([])

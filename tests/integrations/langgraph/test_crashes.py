@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("_scripted")]
 
 
 async def done_then_dead(send: Send) -> Any:
-    """The service does what is asked, and nobody is left to hear of it."""
+    """The service does what is asked, and no one is left to hear of it."""
     await send()
     raise AccessDenied("dead")
 

@@ -1,4 +1,4 @@
-"""A tenant's temporary rule that somebody has changed is neither overlooked nor replaced."""
+"""A tenant's temporary rule that someone has changed is neither overlooked nor replaced."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def store(place: S3) -> AsyncIterator[StateStore]:
 
 
 def change(place: S3, changes: Raw) -> Raw:
-    """Has somebody change the tenant's rule, and returns it."""
+    """Has someone change the tenant's rule, and returns it."""
     foreign, rule = place.rules()
     place.put([foreign, rule | changes])
     return rule | changes

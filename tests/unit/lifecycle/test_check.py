@@ -106,7 +106,7 @@ def test_a_shortened_rule_is_wrong() -> None:
     assert "is shortened to 3 days" in finding.message
     rules = gcs_rules()
     rules[0]["condition"]["daysSinceCustomTime"] = 0
-    # There days are all that tells ours from somebody else's: this one is no longer ours.
+    # There days are all that tells ours from someone else's: this one is no longer ours.
     shortened, missing = on_gcs(rules).findings
     assert (shortened.kind, missing.kind) == ("wrong", "missing")
     assert "is shortened to 0 days" in shortened.message

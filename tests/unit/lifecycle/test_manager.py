@@ -238,7 +238,7 @@ def test_a_rule_that_only_its_days_tell_from_ours_stays(emulator: Server) -> Non
 
 
 class Contested:
-    """A port whose rules somebody else changes at the same time."""
+    """A port whose rules someone else changes at the same time."""
 
     removal = gcs.REMOVAL
     rule_root = ""

@@ -521,7 +521,7 @@ def test_a_tenant_s_rule_matches_its_own_objects_and_no_others(
 
 
 class Contested:
-    """A bucket of Cloud Storage's whose rules somebody else changes at the same time."""
+    """A bucket of Cloud Storage's whose rules someone else changes at the same time."""
 
     removal = gcs.REMOVAL
     rule_root = ""

@@ -206,7 +206,7 @@ def test_a_run_that_does_not_use_it_is_left_alone(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-W", "error", *plugins, "test_user.py"],
         cwd=tmp_path,
-        # As for somebody who has none of the extra's packages.
+        # As for someone who has none of the extra's packages.
         env=os.environ
         | {
             "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)),

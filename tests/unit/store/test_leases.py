@@ -22,7 +22,7 @@ TTL = timedelta(hours=1)
 
 async def is_free(bucket: ScriptedBucket) -> bool:
     bucket.script.clear()
-    await asyncio.sleep(1)  # for what nobody waits for
+    await asyncio.sleep(1)  # for what no one waits for
     try:
         async with opened(bucket).tenant(ACME).lease(E1, ttl=TTL):
             return True

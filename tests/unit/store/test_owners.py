@@ -141,7 +141,7 @@ async def test_a_process_that_has_not_seen_a_record_does_not_shorten_it(
     async with target.open() as cold:
         await cold.save_snapshot(snapshot(number=2), ttl=DAY)
     assert until(target) == before
-    await one.save_snapshot(snapshot(number=3))  # for ever, which the record outlives
+    await one.save_snapshot(snapshot(number=3))  # forever, which the record outlives
     assert until(target) is None
     async with target.open() as cold:
         with pytest.raises(errors.VersionConflict):

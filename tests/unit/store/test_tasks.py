@@ -1,4 +1,4 @@
-"""Many coroutines at one time: the first error is the caller's, and the others are nobody's."""
+"""Many coroutines at one time: the first error is the caller's, and the others are no one's."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ async def test_of_several_that_fail_at_once_one_is_raised_and_none_is_logged() -
 
     with pytest.raises(ValueError, match="0"):
         await all_at_once()
-    gc.collect()  # a task says what nobody has asked it for when it goes
+    gc.collect()  # a task says what no one has asked it for when it goes
     assert logged == []

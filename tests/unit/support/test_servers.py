@@ -241,7 +241,7 @@ def test_a_server_that_says_nothing_is_an_error_and_is_ended(tmp_path: Path) -> 
 
 def test_a_port_that_was_taken_meanwhile_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as other:
-        other.bind((ports.HOST, 0))  # Not listening, so that nobody answers in its stead.
+        other.bind((ports.HOST, 0))  # Not listening, so that no one answers in its stead.
         taken, free = other.getsockname()[1], free_port()
         offers = iter([taken, free])
         monkeypatch.setattr(ports, "free_port", lambda: next(offers))

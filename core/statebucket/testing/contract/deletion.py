@@ -20,7 +20,7 @@ class DeletionContract(Contract):
     """``delete``, ``delete_snapshot`` and ``delete_many``."""
 
     async def test_a_delete_says_whether_there_was_something(self, acme: StateStore) -> None:
-        # None where the service does not say.
+        # None if the service does not say.
         await acme.set("k", b"")
         assert await acme.delete("k") in {True, None}
         assert await acme.exists("k") is False

@@ -252,7 +252,7 @@ async def test_an_upload_that_does_not_move_is_tried_again() -> None:
         url = f"s3://b/p?engine=http&endpoint_url=http://127.0.0.1:{listener.getsockname()[1]}"
         store = open_store(url, region="x", deadline=3)
         with pytest.raises((errors.DeadlineExceeded, errors.Unavailable)) as told:
-            await store.set("k", bytes(8 * 2**20))  # nobody reads it
+            await store.set("k", bytes(8 * 2**20))  # no one reads it
         assert told.value.outcome == "unknown"
         assert store.stats().requests > 1
 

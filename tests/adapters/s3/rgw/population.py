@@ -61,7 +61,7 @@ class Population:
     owned: dict[str, str] = field(default_factory=dict)
 
     def going(self) -> set[str]:
-        """The names that are removed while somebody waits."""
+        """The names that are removed while someone waits."""
         return {name for name, days in self.days.items() if days is not None and days <= self.last}
 
     def staying(self) -> set[str]:
