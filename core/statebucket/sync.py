@@ -12,8 +12,9 @@ sweep) and calls that use an SDK run in one background thread with an event loop
 stores of the process share it, and it keeps connections open between calls.
 
 A store may be used at module scope, from several threads, inside a running event loop (which a call
-blocks), and after a fork. A call that is interrupted (KeyboardInterrupt) is cancelled. Stores that
-are still open at interpreter exit are closed then.
+blocks), after a fork, and in a signal handler, whatever call that interrupts. A call that is
+interrupted (KeyboardInterrupt) is cancelled. Stores that are still open at interpreter exit are
+closed then.
 """
 
 from __future__ import annotations
