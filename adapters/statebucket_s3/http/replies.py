@@ -264,8 +264,9 @@ def _following(values: dict[str, Any], after: str | None) -> str | None:
     from statebucket_s3 import listing  # noqa: PLC0415  (see the top)
 
     token, truncated = values.get("NextContinuationToken"), values.get("IsTruncated")
-    # Each page says whether more follows: a document that does not is no listing of S3's.
-    if truncated not in {"true", "false"} or not isinstance(token, str | None):
+    # Each page says whether more follows: a document that does not is no listing of S3's. (What it
+    # says may be elements instead of text, which no set can look for.)
+    if truncated not in ("true", "false") or not isinstance(token, str | None):
         raise unreadable()
     return listing.following(token, after, truncated=truncated == "true")
 

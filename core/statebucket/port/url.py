@@ -258,9 +258,10 @@ def read_options(values: dict[str, Any], kind: type[T]) -> T:
     except msgspec.ValidationError as error:
         raise InvalidArgument(_why_refused(str(error), kind)) from None
     except UnicodeEncodeError as error:
-        name = next(name for name, value in values.items() if value == error.object)
+        named = (name for name, value in values.items() if value == error.object)
+        name = next(named, error.object)  # else it is the name of an option that does not exist
         raise InvalidArgument(
-            f"the option {name!r} contains a lone surrogate, which has no UTF-8 form"
+            f"the option {shown(name)} contains a lone surrogate, which has no UTF-8 form"
         ) from None
 
 

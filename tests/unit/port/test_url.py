@@ -248,6 +248,7 @@ def test_an_unknown_or_wrong_option_is_refused_by_name(
         ({"owner_index": "x"}, "the option 'owner_index' must be true or false, not text"),
         ({"engine": 3}, "the option 'engine' must be text, not a whole number"),
         ({"dealine": 3}, "there is no option 'dealine'; available: deadline, engine, "),
+        ({"\ud800": "x"}, r"the option '\ud800' contains a lone surrogate"),
     ],
 )
 def test_what_is_wrong_with_an_option_is_said_in_plain_words(

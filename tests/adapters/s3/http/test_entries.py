@@ -8,9 +8,11 @@ import pytest
 
 from statebucket.errors import Unavailable
 from statebucket_http.wire import Reply
-from statebucket_s3.http.replies import page_of
+from statebucket_s3.http.replies import page_of, prefixes_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from statebucket.port.bucket import Page
 
 HEAD = (
@@ -60,6 +62,16 @@ def test_a_long_page_is_read_as_short_ones_are(forms: list[str]) -> None:
 @pytest.mark.parametrize(("begin", "end"), [("<!--", "-->"), ("<X>", "</X>")])
 def test_entries_that_stand_elsewhere_are_none_of_the_page(begin: str, end: str) -> None:
     assert read([begin, *(PLAIN.format(n=n) for n in range(60)), end]).objects == []
+
+
+@pytest.mark.parametrize("said", ["", "<Value>false</Value>", "maybe"])
+@pytest.mark.parametrize("read_page", [page_of, prefixes_of])
+def test_a_page_that_does_not_say_whether_more_follows_is_refused(
+    read_page: Callable[[Reply, str, None], object], said: str
+) -> None:
+    body = f"<ListBucketResult><IsTruncated>{said}</IsTruncated></ListBucketResult>"
+    with pytest.raises(Unavailable):
+        read_page(Reply(200, {}, body.encode()), "p/", None)
 
 
 @pytest.mark.parametrize(
