@@ -1,4 +1,4 @@
-"""Servers for the whole run, one of each a worker, and credentials that only they take."""
+"""Servers for the whole run, one of each per worker, and credentials that only they accept."""
 
 from __future__ import annotations
 

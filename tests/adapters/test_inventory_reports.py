@@ -1,4 +1,4 @@
-"""Sweeps and inventories by the report of each service, while the bucket has changed since."""
+"""Sweeps and inventories by each service's report, although the bucket has changed since."""
 
 from __future__ import annotations
 

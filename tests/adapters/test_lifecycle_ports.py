@@ -1,4 +1,4 @@
-"""Every engine's bucket, where its service has lifecycle rules, lets them be looked at."""
+"""The lifecycle rules of every engine's bucket can be read, if its service has rules."""
 
 from __future__ import annotations
 

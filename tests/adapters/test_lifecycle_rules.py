@@ -1,4 +1,4 @@
-"""Rules as each service takes them."""
+"""Rules in each service's form."""
 
 from __future__ import annotations
 

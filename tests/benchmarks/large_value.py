@@ -1,4 +1,4 @@
-"""What one ``set`` and one ``get`` of a large value add to a process's memory, at the peak.
+"""How much one ``set`` and one ``get`` of a large value add to a process's peak memory.
 
 ``make bench-large`` prints a table, for SQLite and for S3 as moto has
 it, in a process of its own. Each figure is of a new process.

@@ -1,4 +1,4 @@
-"""The work that LangGraph's savers are measured by is what it says."""
+"""The work that measures LangGraph's savers is what it claims to be."""
 
 from __future__ import annotations
 

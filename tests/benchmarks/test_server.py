@@ -1,4 +1,4 @@
-"""The benchmark's server, held to the contract through our adapters."""
+"""The benchmark's server passes the contract suite through our adapters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process that has imported the command line once, and forks for each command of a test.
+"""A process that imports the command line once, and forks for each command of a test.
 
 To start Python and to import typer and rich takes a processor a third of a second; the tests in a
 terminal run a hundred commands. Those that start ``python -m statebucket`` are in test_exits.

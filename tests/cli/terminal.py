@@ -1,4 +1,4 @@
-"""The command line in a real terminal: a pty of a size, whose keys a test presses."""
+"""The command line in a real terminal: a pty of a given size, with a test's key presses."""
 
 from __future__ import annotations
 

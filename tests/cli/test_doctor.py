@@ -1,4 +1,4 @@
-"""What the doctor finds, what it says to do about it, and what it leaves behind: nothing."""
+"""What the doctor finds, what it recommends, and that it leaves nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exit codes, and what is said about an error."""
+"""Exit codes, and the texts of errors."""
 
 from __future__ import annotations
 

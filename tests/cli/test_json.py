@@ -1,4 +1,4 @@
-"""Every command with ``--json``: one document on stdout, and an exit code that tells."""
+"""Every command with ``--json``: one document on stdout, and a meaningful exit code."""
 
 from __future__ import annotations
 

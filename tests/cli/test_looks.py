@@ -1,4 +1,4 @@
-"""A command removes what it has looked at and asked about, whatever has come since."""
+"""A command removes only what it has counted and asked about, even if more has come since."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checker itself: histories that are known to be good, and such that are known to be bad."""
+"""The checker itself: histories that are known to be good, and others known to be bad."""
 
 from __future__ import annotations
 

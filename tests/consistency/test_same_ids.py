@@ -1,4 +1,4 @@
-"""Two tenants with one execution id: neither ever sees or removes what the other has."""
+"""Two tenants with the same execution id: neither ever sees or removes the other's state."""
 
 from __future__ import annotations
 

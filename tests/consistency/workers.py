@@ -1,4 +1,4 @@
-"""Workers that call a store at the same time, and write down what they see.
+"""Workers that call a store at the same time, and record what they see.
 
 What they do is drawn from a seed; how their calls meet is the machine's. A history is of one
 object: the snapshot of an execution, or a key of it.

@@ -1,4 +1,4 @@
-"""Every Python block of the pages runs as it stands, on SQLite in an empty folder.
+"""Every Python block of the pages runs unchanged, on SQLite in an empty folder.
 
 Where a block of the language ``text`` follows, the program prints just that. A line ``$ python …``
 in it is one more run of the program, in the same folder. A block of the language ``py`` needs what

@@ -1,4 +1,4 @@
-"""Every command line of the pages works: ours on SQLite, make's and pip's by what they name."""
+"""Every command line of the pages works: ours run on SQLite, make's and pip's name what exists."""
 
 from __future__ import annotations
 

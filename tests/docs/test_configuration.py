@@ -1,4 +1,4 @@
-"""What the pages show in other languages than Python can be parsed, and names what is there."""
+"""Blocks in languages other than Python can be parsed, and name what exists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Links and images that name a file or a heading of ours lead there."""
+"""Links and images that name one of our files or headings lead there."""
 
 from __future__ import annotations
 

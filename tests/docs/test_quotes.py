@@ -1,4 +1,4 @@
-"""The handlers and the jobs that pages quote, are those that are tested."""
+"""The handlers and jobs that pages quote are the ones that are tested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of requests per call in core/README.md is what is counted on the wire."""
+"""The table of requests per call in core/README.md matches the counts on the wire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of servers in tests/README.md says what the tests show on each."""
+"""The table of servers in tests/README.md matches what the tests show on each."""
 
 from __future__ import annotations
 

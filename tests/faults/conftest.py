@@ -1,4 +1,4 @@
-"""Each cloud in turn, behind a proxy that breaks what it is told to."""
+"""Each cloud in turn, behind a proxy that injects faults."""
 
 from __future__ import annotations
 

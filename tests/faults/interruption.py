@@ -1,4 +1,4 @@
-"""Cancelling a call at each of its awaits in turn, and what it may have left behind."""
+"""Cancels a call at each of its awaits in turn, and checks what is left behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process that saves one snapshot after the other until it is killed; prints each number."""
+"""A process that saves one snapshot after another until it is killed; it prints each number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A batch delete that is answered with success and has failures inside."""
+"""A batch delete that succeeds as a whole but contains failures."""
 
 from __future__ import annotations
 

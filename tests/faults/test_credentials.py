@@ -1,4 +1,4 @@
-"""Credentials that are wrong, expired or renewed in mid-use, and buckets that are not there."""
+"""Credentials that are wrong, expired or renewed during use, and missing buckets."""
 
 from __future__ import annotations
 

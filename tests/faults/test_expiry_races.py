@@ -1,4 +1,4 @@
-"""A fresh write that comes between the sight of an expired object and what follows survives."""
+"""A fresh write survives if it comes between seeing an expired object and acting on it."""
 
 from __future__ import annotations
 

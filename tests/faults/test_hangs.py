@@ -1,4 +1,4 @@
-"""Whatever hangs, the caller has an answer by the deadline."""
+"""No matter what hangs, the caller has an answer by the deadline."""
 
 from __future__ import annotations
 

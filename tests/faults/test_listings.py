@@ -1,4 +1,4 @@
-"""Pages that are empty, malformed, stale or repeated, and answers that are no service's."""
+"""Pages that are empty, malformed, stale or repeated, and replies that are not the service's."""
 
 from __future__ import annotations
 

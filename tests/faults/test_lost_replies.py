@@ -1,4 +1,4 @@
-"""A write is stored and its reply lost: told from a lost race, and never done twice."""
+"""A stored write whose reply is lost is not mistaken for a lost race, and never done twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands beside a body: little, plain, and one tag; and services that refuse even that."""
+"""Metadata is small and plain, with one tag; and services that refuse even that."""
 
 from __future__ import annotations
 

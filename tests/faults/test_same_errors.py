@@ -1,4 +1,4 @@
-"""The same mistake gives the same error on every cloud, with nothing of the credentials in it."""
+"""The same mistake gives the same error on every cloud, without any credentials in it."""
 
 from __future__ import annotations
 

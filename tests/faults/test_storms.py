@@ -1,4 +1,4 @@
-"""A service that refuses or fails, for a moment or for good: few requests, and an end in time."""
+"""A service that refuses or fails, briefly or permanently: few requests, and an end in time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process that was frozen, whose connections have died meanwhile, no one having told it."""
+"""A frozen process, whose connections have died in the meantime without notice."""
 
 from __future__ import annotations
 

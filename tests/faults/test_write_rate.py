@@ -1,4 +1,4 @@
-"""Cloud Storage takes one write a second of one object, and answers 429 to more."""
+"""Cloud Storage accepts one write per second to an object, and replies 429 to more."""
 
 from __future__ import annotations
 

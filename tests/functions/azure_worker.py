@@ -1,4 +1,4 @@
-"""What Azure's Python worker does: loads function_app.py, and calls the function of the route.
+"""Does what Azure's Python worker does: loads function_app.py, and calls the route's function.
 
 It reads a request's JSON from each line of its input, and prints the answer's in a line.
 """

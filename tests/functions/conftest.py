@@ -1,4 +1,4 @@
-"""A place on each service, and a guard for what is only printed."""
+"""A place on each service, and a guard for warnings that are only printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clouds' function runtimes, each in a process that ends without a good-bye.
+"""The clouds' function runtimes, each in a process that ends without cleaning up.
 
 Each platform is a context manager: it starts the handler's process as the cloud does, and gives a
 `Started`, whose ``invoke`` sends an event and returns the handler's answer.

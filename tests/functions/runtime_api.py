@@ -1,4 +1,4 @@
-"""Lambda's Runtime API: where a runtime client fetches events and leaves answers."""
+"""Lambda's Runtime API, from which a runtime client fetches events and to which it replies."""
 
 from __future__ import annotations
 

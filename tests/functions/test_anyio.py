@@ -1,4 +1,4 @@
-"""Inside anyio's cancel scopes, which cancel every await again until the scope is left."""
+"""Inside anyio's cancel scopes, which cancel every await until the scope is left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a cold start loads: nothing that its first load does not need."""
+"""A cold start loads nothing that its first load does not need."""
 
 from __future__ import annotations
 

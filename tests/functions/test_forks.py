@@ -1,4 +1,4 @@
-"""A process and its fork send nothing alike that is to be unique to a request or a write."""
+"""A process and its fork never send the same value where it must be unique."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Leases with holders that are killed, race, have wrong clocks or lose the network."""
+"""Leases whose holders are killed, race, have wrong clocks or lose the network."""
 
 from __future__ import annotations
 

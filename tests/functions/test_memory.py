@@ -1,4 +1,4 @@
-"""Many saves at once: bounded in requests, connections and memory."""
+"""Many saves at once: limited requests, connections and memory."""
 
 from __future__ import annotations
 

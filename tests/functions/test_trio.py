@@ -1,4 +1,4 @@
-"""Under trio, which is no event loop of asyncio, every call says what to use instead."""
+"""Under trio, which is not an asyncio event loop, every call says what to use instead."""
 
 from __future__ import annotations
 

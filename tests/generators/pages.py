@@ -1,4 +1,4 @@
-"""The pages of the documentation, and the tables in them that are made from the tests."""
+"""The documentation's pages, and the tables in them that are generated from the tests."""
 
 from __future__ import annotations
 

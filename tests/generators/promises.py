@@ -1,4 +1,4 @@
-"""Which test shows which promise: the table in tests/README.md is made from this one.
+"""Which test shows which promise; generates the table in tests/README.md.
 
 A case has the number that it has among the twenty-five; promises beyond those have none. A test is
 named by its module and name; one of the contract suite, ``contract.versions:test_…``, runs on every

@@ -1,4 +1,4 @@
-"""Makes the pages' screenshots, which ``make screenshots`` runs.
+"""Makes the screenshots of the pages; ``make screenshots`` runs it.
 
 What a terminal got is drawn by rich. A command that is still running shows its bar as it stood.
 """

@@ -1,4 +1,4 @@
-"""What was verified on which server, and of what kind that is: the table in tests/README.md.
+"""Which server verified what, and its kind: the table in tests/README.md.
 
 A row names the tests that show it; what can be read from them (engines, what the server does
 otherwise, whether faults are tested there) is.

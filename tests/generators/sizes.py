@@ -1,4 +1,4 @@
-"""What each extra installs, in MiB with its bytecode as pip leaves it; `make sizes` prints it.
+"""The size of each extra in MiB, with bytecode as pip leaves it; `make sizes` prints it.
 
 The Claude Agent SDK is measured with the command line that its wheel brings.
 """

@@ -1,4 +1,4 @@
-"""A place on each service and engine, for what stands on statebucket's public names."""
+"""A place on each service and engine, for packages on statebucket's public names."""
 
 from __future__ import annotations
 

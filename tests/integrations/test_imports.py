@@ -1,4 +1,4 @@
-"""Frameworks are loaded by what stands on them, and by nothing else."""
+"""Frameworks are loaded only by the packages for them."""
 
 from __future__ import annotations
 

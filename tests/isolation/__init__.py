@@ -1,1 +1,1 @@
-"""Nobody reaches what is another's: by ids, by stored bytes, by what a server answers."""
+"""No one reaches another tenant's state: by ids, stored bytes or a server's replies."""

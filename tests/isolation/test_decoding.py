@@ -1,4 +1,4 @@
-"""Whatever bytes are stored or answered: a value or a typed error, and nothing else."""
+"""Any stored bytes and any reply give a value or a typed error, and nothing else."""
 
 from __future__ import annotations
 

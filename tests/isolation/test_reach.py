@@ -1,4 +1,4 @@
-"""A tenant's view names nothing outside the tenant's prefix, whatever it is asked for.
+"""A tenant's view names nothing outside the tenant's prefix, whatever the arguments.
 
 The proof is what a proxy records on the way to the server. The calls are found in the protocol
 itself: one that is not driven here fails a test.

@@ -1,4 +1,4 @@
-"""What is published, built as a publisher builds it."""
+"""The distributions, built as a publisher builds them."""
 
 from __future__ import annotations
 

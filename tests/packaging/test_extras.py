@@ -1,4 +1,4 @@
-"""Each extra alone, in an environment that has nothing else, used there."""
+"""Each extra, installed and used in an environment with nothing else."""
 
 from __future__ import annotations
 

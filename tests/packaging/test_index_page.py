@@ -1,4 +1,4 @@
-"""The page that a package index shows: the README, with links that lead into the repository."""
+"""The page on a package index: the README, with links that lead into the repository."""
 
 from __future__ import annotations
 

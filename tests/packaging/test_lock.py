@@ -1,4 +1,4 @@
-"""What `make test` installs is pinned, with hashes, and up to date with pyproject.toml."""
+"""Everything that `make test` installs is pinned, with hashes, and matches pyproject.toml."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wheel: what it holds, that it works alone, and that another one can add a scheme."""
+"""The wheel: its contents, that it works alone, and that another one can add a scheme."""
 
 from __future__ import annotations
 

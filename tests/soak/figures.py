@@ -1,4 +1,4 @@
-"""What a process holds: memory, sockets, threads, tasks."""
+"""The resources of a process: memory, sockets, threads, tasks."""
 
 from __future__ import annotations
 

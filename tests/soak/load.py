@@ -1,4 +1,4 @@
-"""The load of one store, in a process of its own, so that its figures are of nothing else.
+"""The load of one store, in its own process, so that its figures contain nothing else.
 
     python -m soak.load URL SECONDS PAUSE
 

@@ -1,4 +1,4 @@
-"""One tenant of the long load: the only writer of its state, who knows what must be there."""
+"""One tenant of the long load: the only writer of its state, so it knows what must be stored."""
 
 from __future__ import annotations
 

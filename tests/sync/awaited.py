@@ -1,4 +1,4 @@
-"""The blocking store as an asynchronous one again, so that the contract suite can be held to it.
+"""The blocking store as an asynchronous one again, so that the contract suite can test it.
 
 Each call runs in a thread, as a handler's would, and blocks that thread.
 """

@@ -1,4 +1,4 @@
-"""What only the blocking store has to show: threads, loops, forks, interrupts, exit."""
+"""Behaviour that only the blocking store has: threads, loops, forks, interrupts, exit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract, held to the blocking store."""
+"""The contract suite on the blocking store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The blocking store beside gevent: no greenlet may see its event loop, or another's call."""
+"""The blocking store with gevent: no greenlet may see its event loop, or another's call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The blocking store where it needs no event loop: in the caller's thread, and nothing else."""
+"""The blocking store without an event loop: it runs in the caller's thread only."""
 
 from __future__ import annotations
 

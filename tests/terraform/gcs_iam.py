@@ -1,4 +1,4 @@
-"""A small evaluator of grants on a Cloud Storage bucket, for what the module grants.
+"""A small evaluator of grants on a Cloud Storage bucket, for the module's grants.
 
 Google's documentation leaves two questions open, and no local server evaluates conditions. So each
 possible answer is a cloud of its own to evaluate the grants in.

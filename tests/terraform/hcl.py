@@ -1,4 +1,4 @@
-"""Terraform files as data, by python-hcl2."""
+"""Terraform files as data, read by python-hcl2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small evaluator of IAM policies, for what the modules' documents use, as AWS documents it.
+"""A small evaluator of IAM policies, as AWS documents them, for the modules' documents.
 
 No local server evaluates conditions and policy variables as AWS does. This one covers Allow and
 Deny, Action and Resource with wildcards, the principal ``*``, the variables ``${key}``, ``${*}``,

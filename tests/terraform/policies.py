@@ -1,4 +1,4 @@
-"""Requests to evaluate the AWS policy documents with, and documents with parts taken out."""
+"""Requests for evaluating the AWS policy documents, and documents with parts removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the arguments and blocks of a module are in its provider's schema."""
+"""Checks that the arguments and blocks of a module are in its provider's schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Google Cloud module grants, under each reading of what Cloud Storage does."""
+"""The Google Cloud module's grants, under each possible behaviour of Cloud Storage."""
 
 from __future__ import annotations
 

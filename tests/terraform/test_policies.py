@@ -1,4 +1,4 @@
-"""What the AWS module's policy documents allow, by an evaluator of our own."""
+"""What the AWS module's policy documents allow, according to our own evaluator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a holder of the AWS module's documents could do beyond the store, and may not.
+"""What a holder of the AWS module's documents must not be able to do beyond the store.
 
 Each refusal is evaluated a second time with the condition or statement taken out, and is allowed
 then: the limit under test is what refuses it.

@@ -1,4 +1,4 @@
-"""The AWS module's policy documents against what every public call of a store sends."""
+"""The AWS module's policy documents, compared with the requests of every public call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each module's lifecycle rules are those of core/statebucket: both change together."""
+"""Each module's lifecycle rules match those of core/statebucket: both change together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`terraform test` of each module: what its variables refuse."""
+"""`terraform test` of each module: which variables it refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors as values: which class a caller sees, and that it can leave its process."""
+"""Errors as values: which class a caller sees, and that they can be pickled."""
 
 from __future__ import annotations
 

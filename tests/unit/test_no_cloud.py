@@ -1,4 +1,4 @@
-"""The core knows no cloud: no name and no text of its code is one's, docstrings apart."""
+"""The core knows no cloud: none of its names and texts, except docstrings, names one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening a store: options, adapters of other distributions, and what is not installed."""
+"""Opening a store: options, third-party adapters, and missing packages."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Tests of the Azure adapter. (A folder called azure would stand in the SDK's own way.)"""
+"""Tests of the Azure adapter. (A folder called azure would hide the SDK's.)"""

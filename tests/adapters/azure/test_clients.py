@@ -1,4 +1,4 @@
-"""Event loops, threads, proxies, clients of the caller's, and what is left open at the end."""
+"""Event loops, threads, proxies, the caller's clients, and resources left open at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The service's errors, and those on the way to it, as statebucket's."""
+"""Errors of the service and of the network as statebucket's errors."""
 
 from __future__ import annotations
 

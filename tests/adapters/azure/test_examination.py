@@ -1,4 +1,4 @@
-"""What the doctor makes of Azure's answers: Azurite's, and Azure's own, said by a proxy."""
+"""What the doctor concludes from the replies of Azurite, and of Azure, played by a proxy."""
 
 from __future__ import annotations
 

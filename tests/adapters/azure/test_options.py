@@ -1,4 +1,4 @@
-"""Opening a container: options, environment, credentials, and what is wrong with them."""
+"""Opening a container: options, environment, credentials, and mistakes in them."""
 
 from __future__ import annotations
 

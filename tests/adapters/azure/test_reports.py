@@ -1,4 +1,4 @@
-"""Which manifests of Azure Blob inventory are of a store, and what their rows are about."""
+"""Which manifests of Azure Blob inventory belong to a store, and what their rows mean."""
 
 from __future__ import annotations
 

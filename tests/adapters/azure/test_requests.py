@@ -1,4 +1,4 @@
-"""What goes over the wire: how many requests, what they hold, and what is repeated."""
+"""Requests on the wire: how many, what they contain, and which are repeated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No key and no signature in what an error says, in its causes, in reprs and in logs."""
+"""No key or signature appears in error texts, causes, reprs and logs."""
 
 from __future__ import annotations
 

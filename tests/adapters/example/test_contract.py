@@ -1,4 +1,4 @@
-"""The example adapter is held to the contract, as an author's own would be."""
+"""The example adapter passes the contract suite, run as an author would run it."""
 
 from __future__ import annotations
 

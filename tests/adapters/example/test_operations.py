@@ -1,4 +1,4 @@
-"""A cloud that the core has never heard of: its doctor, its rules and its Terraform module."""
+"""A cloud unknown to the core: its doctor, its rules and its Terraform module."""
 
 from __future__ import annotations
 

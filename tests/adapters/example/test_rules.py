@@ -1,4 +1,4 @@
-"""The example keeps the rules that the page for authors gives."""
+"""The example follows the rules on the page for authors."""
 
 from __future__ import annotations
 

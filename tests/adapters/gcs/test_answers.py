@@ -1,4 +1,4 @@
-"""Replies are held against what was requested: another object's, or another page, is none."""
+"""Replies are compared with requests: one about another object or page is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What gcp-storage-emulator can show: reading without the XML API, and lifecycle rules."""
+"""Tests that need gcp-storage-emulator: reading without the XML API, and lifecycle rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same mistake gives the same error: what Cloud Storage answers, and what becomes of it."""
+"""Which error each reply of Cloud Storage becomes, and its outcome."""
 
 from __future__ import annotations
 

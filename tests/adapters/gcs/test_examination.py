@@ -1,4 +1,4 @@
-"""What the doctor makes of Cloud Storage's answers: Google's words, said by a proxy."""
+"""What the doctor concludes from Google's replies, played by a proxy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Event loops, threads, processes and freezes: nothing is shared that must not be, or left open."""
+"""Event loops, threads, processes and freezes: nothing is wrongly shared, or left open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which manifests of Storage Insights are of a store, and how its files are written."""
+"""Which manifests of Storage Insights belong to a store, and the format of its files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes over the wire: how many requests, where to, and what they hold."""
+"""Requests on the wire: how many, where they go, and what they contain."""
 
 from __future__ import annotations
 

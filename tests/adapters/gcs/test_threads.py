@@ -1,4 +1,4 @@
-"""Threads, event loops and processes: nothing hangs, starves or is shared that must not be."""
+"""Threads, event loops and processes: nothing hangs, starves or is wrongly shared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A transport, and what tests send through it."""
+"""A transport, and the requests that tests send through it."""
 
 from __future__ import annotations
 

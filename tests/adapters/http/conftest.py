@@ -1,4 +1,4 @@
-"""What every test of the HTTP client needs."""
+"""Fixtures for all tests of the HTTP client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of what reads replies: for an hour at a desk, never in the suite.
+"""Coverage-guided fuzzing of the reply reader: run by hand for an hour, not in the suite.
 
 Any bytes, split anywhere, are the same reply or refused. atheris is no dependency of the project.
 From ``tests/``, with the inputs that reach new code kept in ``corpus``::

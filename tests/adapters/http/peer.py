@@ -1,4 +1,4 @@
-"""A server on loopback that does what a test's function says, connection by connection."""
+"""A server on loopback whose behaviour, per connection, is a function of the test."""
 
 from __future__ import annotations
 

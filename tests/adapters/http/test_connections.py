@@ -1,4 +1,4 @@
-"""Which connection a request goes on: an idle one that is known to be good, or a new one."""
+"""Which connection a request uses: an idle one that is known to be good, or a new one."""
 
 from __future__ import annotations
 

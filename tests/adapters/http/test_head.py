@@ -1,4 +1,4 @@
-"""What of a head is read and written, and what is refused."""
+"""How heads are read and written, and which are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forks, the end of a program, and other ways to wait than asyncio's."""
+"""Forks, the end of a program, and event loops other than asyncio's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The proxies of the environment: which is used, how it is asked, and what is shown of it."""
+"""The environment's proxies: which one is used, how, and what errors show of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a reply ends, however its bytes come; whatever comes is a reply or a `BadReply`."""
+"""Where a reply ends, however its bytes arrive; any bytes are a reply or a `BadReply`."""
 
 from __future__ import annotations
 

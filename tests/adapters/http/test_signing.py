@@ -1,4 +1,4 @@
-"""What signatures share: HMAC-SHA-256 as the standard library has it, and the time."""
+"""What signatures share: HMAC-SHA-256, as in the standard library, and the time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What takes long: cancelled, stalled, slow and large."""
+"""Slow exchanges: cancelled, stalled, slow and large ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request and its reply on one connection, in orders that a network seldom brings about."""
+"""A request and its reply on one connection, in orders that are rare on a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS: whose certificates are trusted, and what a handshake costs."""
+"""TLS: which certificates are trusted, and what a handshake costs."""
 
 from __future__ import annotations
 

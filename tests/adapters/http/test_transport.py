@@ -1,4 +1,4 @@
-"""One request over a real connection: what is sent, and what is left open where no reply comes."""
+"""One request over a real connection: what is sent, and what stays open without a reply."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers that S3 does not give to what was requested, on both engines: never half read."""
+"""Replies that do not match the request, on both engines, are never partly read."""
 
 from __future__ import annotations
 

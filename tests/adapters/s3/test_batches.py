@@ -1,4 +1,4 @@
-"""Replies to a batch delete that are not what S3 answers: nothing is taken for removed."""
+"""Invalid replies to a batch delete: nothing counts as removed."""
 
 from __future__ import annotations
 

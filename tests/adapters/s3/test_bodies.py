@@ -1,4 +1,4 @@
-"""A body that did not arrive as it was stored is fetched again, and never decoded."""
+"""A body that arrives altered is fetched again, and never decoded."""
 
 from __future__ import annotations
 

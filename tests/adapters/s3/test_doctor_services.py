@@ -1,4 +1,4 @@
-"""What the doctor says of services that are not all they seem, through each engine for S3."""
+"""What the doctor reports about incomplete services, through each engine for S3."""
 
 from __future__ import annotations
 

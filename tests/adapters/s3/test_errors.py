@@ -1,4 +1,4 @@
-"""What S3, the network or the SDK say, as typed errors, in time and without secrets."""
+"""Errors of S3, the network and the SDK become typed errors, in time and without secrets."""
 
 from __future__ import annotations
 

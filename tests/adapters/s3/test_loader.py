@@ -1,4 +1,4 @@
-"""The SDK's data files, whose parsing is most of what the making of a client costs."""
+"""The SDK's data files: parsing them is most of the cost of making a client."""
 
 from __future__ import annotations
 

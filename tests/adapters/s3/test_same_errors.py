@@ -1,4 +1,4 @@
-"""Both engines make the same error of the same answer, for each code and each operation.
+"""Both engines turn the same reply into the same error, for each code and operation.
 
 The adapters are called directly, below the core's retries: one call is one request.
 """

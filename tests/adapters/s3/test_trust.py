@@ -1,4 +1,4 @@
-"""Whom the engines send requests to: no one but the endpoint, over TLS and through a proxy too."""
+"""Where the engines send requests: only to the endpoint, over TLS and through a proxy, too."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How long a function that is started cold waits for its first load."""
+"""How long a cold-started function waits for its first load."""

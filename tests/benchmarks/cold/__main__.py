@@ -1,4 +1,4 @@
-"""``make bench-cold``: from a process's start to its first load, ours beside others.
+"""``make bench-cold``: from a process's start to its first load, compared with others.
 
 The rounds are interleaved, so that what else the machine does meets all alike; the table gives, for
 each contender, the median of its rounds and of its ratio to the bare SDK in the same round, with

@@ -1,5 +1,5 @@
 # ruff: noqa: PLC0415  (that nothing is imported before it is needed is what is measured)
-"""What is measured, each in a process of its own: from nothing to a loaded snapshot.
+"""The subjects, each in its own process: from nothing to a loaded snapshot.
 
 Each function does the imports and calls that its users write, prints the processor time since the
 process started, and ends the process there and then. ``prepare_…`` stores what it will load.

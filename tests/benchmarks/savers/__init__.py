@@ -1,1 +1,1 @@
-"""LangGraph's checkpoint savers beside each other: `make bench-langgraph`."""
+"""A comparison of LangGraph's checkpoint savers: `make bench-langgraph`."""

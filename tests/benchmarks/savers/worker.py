@@ -1,4 +1,4 @@
-"""One saver in a process of its own, which does what stdin tells it, a line each."""
+"""One saver in its own process, which takes commands from stdin, one per line."""
 
 from __future__ import annotations
 

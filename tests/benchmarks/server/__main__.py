@@ -1,4 +1,4 @@
-"""Serves the three services, each on a port of its own, plain and over TLS, until stdin ends.
+"""Serves the three services, each on its own port, plain and over TLS, until stdin ends.
 
 The first line printed is JSON: the ports. Besides the services each port answers ``/-/count`` (the
 requests so far), ``/-/size`` (the objects), ``/-/clear`` and ``/-/seed`` (objects of one body under

@@ -1,1 +1,1 @@
-"""What our store costs a call, beside the SDKs by hand and other libraries."""
+"""The cost of our store per call, compared with the SDKs by hand and other libraries."""

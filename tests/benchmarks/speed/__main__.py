@@ -1,4 +1,4 @@
-"""``make bench``: our store beside the SDKs by hand and other libraries, in interleaved rounds.
+"""``make bench``: our store, the SDKs by hand and other libraries, in interleaved rounds.
 
 Each subject works in a process of its own against one server in another. In each round every
 subject does every case once, in another order each time, so that what else the machine does meets

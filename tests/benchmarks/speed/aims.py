@@ -1,4 +1,4 @@
-"""What the benchmark is for: how our store's processor time compares, and where it is to be."""
+"""The aims of the benchmark: how our store's processor time should compare."""
 
 from __future__ import annotations
 

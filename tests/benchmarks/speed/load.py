@@ -1,4 +1,4 @@
-"""How fast the server is by itself: requests of 1 KiB by pipelines of raw bytes."""
+"""The speed of the server alone: requests of 1 KiB as pipelines of raw bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run leaves behind: results.json, tables.md and cpu.png."""
+"""The results of a run: results.json, tables.md and cpu.png."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``make bench-readme``: what the documentation shows of what was measured.
+"""``make bench-readme``: the results that the documentation shows.
 
 tests/README.md has the aims and a chart, and results.md, beside this package, the tables.
 """

@@ -1,4 +1,4 @@
-"""The figures: what was measured, ratios between subjects, and tables of everything."""
+"""The figures: measurements, ratios between subjects, and full tables."""
 
 from __future__ import annotations
 

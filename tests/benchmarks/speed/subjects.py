@@ -1,4 +1,4 @@
-"""Who is measured on each service."""
+"""The subjects on each service."""
 
 from __future__ import annotations
 

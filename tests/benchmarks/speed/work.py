@@ -1,4 +1,4 @@
-"""The work, the same for every subject, and what a subject has to offer for it."""
+"""The work, the same for every subject, and the interface that a subject needs for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A step that must not be done twice at a time, for a queue that may deliver its event twice."""
+"""A step that must not run twice at a time, for a queue that may deliver its event twice."""
 
 from __future__ import annotations
 

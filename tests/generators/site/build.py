@@ -1,4 +1,4 @@
-"""Puts the site's pages together and builds it: ``make docs`` runs it.
+"""Assembles and builds the site of the pages; ``make docs`` runs it.
 
 The pages are those of the repository, in the same folders, so that links between them hold; a link
 to any other file leads into the repository. A page that has no place in the order here comes last.

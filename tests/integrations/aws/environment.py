@@ -1,4 +1,4 @@
-"""The environment with AWS's durable functions, whose boto3 the one of all other tests refuses."""
+"""The environment of AWS's durable functions, whose boto3 conflicts with the other tests'."""
 
 from __future__ import annotations
 

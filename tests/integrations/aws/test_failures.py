@@ -1,4 +1,4 @@
-"""What a service refuses or loses, as whoever calls an idempotent function sees it."""
+"""Refusals and lost replies of a service, as the caller of an idempotent function sees them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Powertools' idempotency on every service: one run for each key, whatever happens to it."""
+"""Powertools' idempotency on every service: one run for each key, even after failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The requests that an idempotent call costs, as the package's page says, counted."""
+"""Counts the requests of an idempotent call, which the package's page states."""
 
 from __future__ import annotations
 

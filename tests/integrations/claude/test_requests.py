@@ -1,4 +1,4 @@
-"""The requests that each call of the session store costs, as its page says, counted."""
+"""Counts the requests of each call of the session store, which its page states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What py-key-value's own suite asks of a store, on every service."""
+"""The requirements of py-key-value's own suite, on every service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the savers share."""
+"""Helpers that the tests of the savers share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may continue a thread: one of two workers, a fork, a clock that is behind."""
+"""Which worker may continue a thread: one of two, a fork, one with a late clock."""
 
 from __future__ import annotations
 

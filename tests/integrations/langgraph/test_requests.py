@@ -1,4 +1,4 @@
-"""The requests that each call of the savers costs, as their page says, counted."""
+"""Counts the requests of each call of the savers, which their page states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads as a whole: their life, their list, what is pruned, and the order of what was written."""
+"""Whole threads: their life, their listing, pruning, and the order of writes."""
 
 from __future__ import annotations
 

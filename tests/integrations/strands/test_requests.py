@@ -1,4 +1,4 @@
-"""The requests that each call of the storage and the session manager costs, counted."""
+"""Counts the requests of each call of the storage and the session manager."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions keep what Strands' own session managers promise, on every service."""
+"""Sessions keep the promises of Strands' own session managers, on every service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The storage keeps what Strands' own storages promise, on every service."""
+"""The storage keeps the promises of Strands' own storages, on every service."""
 
 from __future__ import annotations
 

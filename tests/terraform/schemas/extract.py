@@ -1,4 +1,4 @@
-"""Writes the schema of the resources that a module uses, from a package that was made from it.
+"""Writes the schema of a module's resources, from a package generated from it.
 
 The providers' own schemas come with the providers, which cannot be had everywhere. HashiCorp's
 prebuilt CDK packages on PyPI are generated from them: each resource is a class whose parameters are

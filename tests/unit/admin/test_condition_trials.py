@@ -1,4 +1,4 @@
-"""What the doctor makes of a service that does not keep to conditions or to listings."""
+"""What the doctor reports about a service that breaks conditions or listings."""
 
 from __future__ import annotations
 

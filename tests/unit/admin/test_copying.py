@@ -1,4 +1,4 @@
-"""What a copy keeps, and what it never does, between stores of every kind that is at hand."""
+"""What a copy keeps, and what it never does, between stores of every available kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store that was written on one service and copied object by object reads the same on another."""
+"""A store copied object by object from one service reads the same on another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An examination goes to its end, whatever a service or an adapter does."""
+"""An examination completes, no matter what a service or adapter does."""
 
 from __future__ import annotations
 

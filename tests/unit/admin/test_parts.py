@@ -1,4 +1,4 @@
-"""Copies and inventories of parts: together they are those of the whole."""
+"""Copies and inventories in parts: together they match those of the whole."""
 
 from __future__ import annotations
 

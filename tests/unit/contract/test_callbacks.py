@@ -1,4 +1,4 @@
-"""Callbacks for progress: which are refused, what they get, and what they raise."""
+"""Progress callbacks: which are refused, what they receive, and what they raise."""
 
 from __future__ import annotations
 

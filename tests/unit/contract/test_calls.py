@@ -1,4 +1,4 @@
-"""What is declared of each public method, and that the declaration is right."""
+"""The declaration of each public method exists and is right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is certainly plain JSON is what JSON brings back as it was."""
+"""A value that counts as plain JSON comes back from JSON unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Partitions as values: what they take, and their way through JSON."""
+"""Partitions as values: what they accept, and their conversion to JSON and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The snapshot and its JSON, which is serde's for the Rust struct of the same name."""
+"""The snapshot and its JSON, which matches serde's for the Rust struct of the same name."""
 
 from __future__ import annotations
 

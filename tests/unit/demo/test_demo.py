@@ -1,4 +1,4 @@
-"""The demo tells its story and checks it, on any store."""
+"""The demo prints its story and checks it, on any store."""
 
 from __future__ import annotations
 

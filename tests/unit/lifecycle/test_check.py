@@ -1,4 +1,4 @@
-"""`compare`, on rules as S3 and Cloud Storage write them."""
+"""`compare`, on rules in the form of S3 and Cloud Storage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Foreign rules: those that take state away early, and those that do not."""
+"""Foreign rules: those that remove state early, and those that do not."""
 
 from __future__ import annotations
 

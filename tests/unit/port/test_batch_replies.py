@@ -1,4 +1,4 @@
-"""The answers to batches, as services give them, and as they should not."""
+"""Replies to batches, valid and invalid ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the date of a reply says of this machine's clock."""
+"""What a reply's date says about this machine's clock."""
 
 from __future__ import annotations
 

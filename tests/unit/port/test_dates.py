@@ -1,4 +1,4 @@
-"""The moments in services' replies."""
+"""Times in services' replies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deadlines in an event loop, which share one timer: each ends what it is for, and nothing else."""
+"""Deadlines in an event loop, which share one timer: each ends its own call, and nothing else."""
 
 from __future__ import annotations
 

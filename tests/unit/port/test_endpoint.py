@@ -1,4 +1,4 @@
-"""Where credentials may go in clear text, and which proxy the environment names."""
+"""When credentials may be sent in clear text, and which proxy the environment names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of objects, and moments in the rows of a report."""
+"""Parts of objects, and times in the rows of a report."""
 
 from __future__ import annotations
 

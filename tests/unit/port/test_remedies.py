@@ -1,4 +1,4 @@
-"""A remedy in the words of each reader, and which of a cloud's an error calls for."""
+"""A remedy in each reader's form, and which of a cloud's remedies an error needs."""
 
 from __future__ import annotations
 

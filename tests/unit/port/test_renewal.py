@@ -1,4 +1,4 @@
-"""Tokens are renewed before they end, one at a time for all callers, and beside those that last."""
+"""Tokens are renewed before they expire, once for all callers, in the background."""
 
 from __future__ import annotations
 

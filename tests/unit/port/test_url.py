@@ -1,4 +1,4 @@
-"""Store URLs: what they may say, what they must not carry, and what errors show of them."""
+"""Store URLs: what they may contain, what they must not, and what errors show of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stepping: what a coroutine waits for blocks the thread, up to a deadline."""
+"""Stepping: a coroutine's waits block the thread, up to a deadline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pytest plugin, in pytest runs of a user's own."""
+"""The pytest plugin, in a user's own pytest runs."""
 
 from __future__ import annotations
 

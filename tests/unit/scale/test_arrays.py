@@ -1,4 +1,4 @@
-"""Which part a machine runs, as the services of array jobs say it."""
+"""Which part a machine runs, according to the services for array jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The function of the example that sweeps by a Distributed Map: its events are plain JSON."""
+"""The example function that sweeps in a Distributed Map: its events are plain JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts on a real Dask cluster, of whose workers one dies."""
+"""Parts on a real Dask cluster, some of whose workers die."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts in this process and in several, of which some die."""
+"""Parts in this process and in several, some of which die."""
 
 from __future__ import annotations
 

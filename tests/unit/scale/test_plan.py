@@ -1,4 +1,4 @@
-"""One division for all workers of a run, whatever each sees of the store."""
+"""One division for all workers of a run, whatever each of them sees in the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a partition holds: an execution as a whole, everything once, whatever its ids are."""
+"""The contents of a partition: whole executions, everything once, whatever the ids are."""
 
 from __future__ import annotations
 

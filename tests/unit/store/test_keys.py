@@ -1,4 +1,4 @@
-"""Values under keys: models, dataclasses, and what messages say to write."""
+"""Values under keys: models, dataclasses, and the advice in error messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A lease is given up whatever becomes of its holder."""
+"""A lease is released, no matter what happens to its holder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests in flight: how many, what they hold, and what a cancelled one leaves behind."""
+"""Requests in flight: their number, their memory, and what a cancelled one leaves behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Listings of a part, on services that list in one order or another, or from the beginning."""
+"""Listings of a part, on services that list in different orders, or from the beginning."""
 
 from __future__ import annotations
 

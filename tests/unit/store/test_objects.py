@@ -1,4 +1,4 @@
-"""Conditional writes whose answer was lost: our own write is told from a lost race."""
+"""Conditional writes with a lost reply: our own write is not mistaken for a lost race."""
 
 from __future__ import annotations
 

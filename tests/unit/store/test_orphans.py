@@ -1,4 +1,4 @@
-"""Keys without a snapshot: which a sweep takes for orphans, and what it leaves."""
+"""Keys without a snapshot: which ones count as orphans in a sweep, and which it leaves."""
 
 from __future__ import annotations
 

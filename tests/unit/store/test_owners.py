@@ -1,4 +1,4 @@
-"""Owner records: what one process has seen of them, and how long they stay."""
+"""Owner records: what a process has seen of them, and how long they stay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages that answer another request than the one that was sent: nothing of them is used."""
+"""Pages that reply to another request: nothing of them is used."""
 
 from __future__ import annotations
 

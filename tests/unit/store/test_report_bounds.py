@@ -1,4 +1,4 @@
-"""What a report may be like at most, and that its rows are counted in parts, too."""
+"""The limits of a report, and that its rows are also counted in parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an inventory report is held to, what is done by it, and what it costs."""
+"""How an inventory report is checked, what it is used for, and what it costs."""
 
 from __future__ import annotations
 

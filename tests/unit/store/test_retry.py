@@ -1,4 +1,4 @@
-"""Which failures are tried again, how often, how long, and what the caller is told in the end."""
+"""Which failures are retried, how often, how long, and what the caller learns in the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Updates: lost races, lost answers, and the deadline."""
+"""Updates: lost races, lost replies, and the deadline."""
 
 from __future__ import annotations
 

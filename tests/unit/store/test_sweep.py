@@ -1,4 +1,4 @@
-"""Sweeps: what they may not remove, lose on the way, or must leave."""
+"""Sweeps: what they must not remove, must not lose, and must leave."""
 
 from __future__ import annotations
 

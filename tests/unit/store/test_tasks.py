@@ -1,4 +1,4 @@
-"""Many coroutines at one time: the first error is the caller's, and the others are no one's."""
+"""Many concurrent coroutines: the caller gets the first error, and the others are dropped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The coalescing writer, on a bucket as slow and as faulty as each test wants it.
+"""The coalescing writer, on a bucket that is as slow and faulty as each test needs.
 
 Time is the event loop's own and runs as fast as the tests do: `VirtualLoop` skips what no one waits
 for.

@@ -1,4 +1,4 @@
-"""Tests of Ctrl-C work in the background of a script, which ignores it."""
+"""Tests of Ctrl-C also work in the background of a script, which ignores it."""
 
 from __future__ import annotations
 

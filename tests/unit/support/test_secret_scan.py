@@ -1,4 +1,4 @@
-"""The scanner finds a credential wherever it leaks, in workers too."""
+"""The scanner finds a credential wherever it leaks, also in workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a test leaves behind is heard, though all that pytest has collected is set aside."""
+"""The guard notices what a test leaves behind, though pytest's own objects are set aside."""
 
 from __future__ import annotations
 

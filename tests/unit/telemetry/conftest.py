@@ -1,4 +1,4 @@
-"""A store whose bucket fails when told to, and in-memory exporters."""
+"""A store whose bucket fails on request, and in-memory exporters."""
 
 from __future__ import annotations
 

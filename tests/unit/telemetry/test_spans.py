@@ -1,4 +1,4 @@
-"""Spans and metrics, as an exporter gets them."""
+"""Spans and metrics as an exporter receives them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When telemetry is on, in processes of their own."""
+"""When telemetry is on, tested in separate processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A container and a token service, both played by proxies that lead nowhere."""
+"""A container and a token service, both simulated by proxies without a server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sources of tokens as the environment names them, and what they answer."""
+"""The token sources that the environment can name, and their replies."""
 
 from __future__ import annotations
 

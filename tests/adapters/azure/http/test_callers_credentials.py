@@ -1,4 +1,4 @@
-"""Credentials of the caller's, keys and signatures; and that none of them is shown."""
+"""The caller's credentials, keys and signatures, none of which is shown."""
 
 from __future__ import annotations
 

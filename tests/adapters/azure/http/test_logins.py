@@ -1,4 +1,4 @@
-"""What is left to azure-identity, and what a machine needs no environment for."""
+"""Credentials left to azure-identity, and those that a machine has without an environment."""
 
 from __future__ import annotations
 

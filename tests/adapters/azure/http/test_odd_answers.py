@@ -1,4 +1,4 @@
-"""Answers that a service gives seldom, and what is sent after them."""
+"""Rare replies of the service, and the requests that follow them."""
 
 from __future__ import annotations
 

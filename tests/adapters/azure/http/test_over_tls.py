@@ -1,4 +1,4 @@
-"""Bodies over TLS, which keeps them unaltered: no MD5 is computed, and each must come whole."""
+"""Bodies over TLS, which protects them: no MD5 is computed, but each must be complete."""
 
 from __future__ import annotations
 

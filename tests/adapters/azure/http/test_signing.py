@@ -1,4 +1,4 @@
-"""Signatures: the SDK's signer over generated requests, and what Azure documents."""
+"""Signatures, compared with the SDK's for generated requests, and with Azure's documentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the answers of the services that give tokens mean."""
+"""What the replies of token services mean."""
 
 from __future__ import annotations
 

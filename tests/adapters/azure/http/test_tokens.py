@@ -1,4 +1,4 @@
-"""Where tokens come from: what is asked of each source, and over which way."""
+"""Where tokens come from: the requests to each source, and how they are sent."""
 
 from __future__ import annotations
 

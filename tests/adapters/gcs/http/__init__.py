@@ -1,1 +1,1 @@
-"""What is the lean engine's own on Cloud Storage."""
+"""Tests of the lean engine on Cloud Storage."""

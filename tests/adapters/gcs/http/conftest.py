@@ -1,4 +1,4 @@
-"""A metadata server that answers as a test says, and nothing else that could give a token."""
+"""A metadata server that replies as a test says, and no other source of tokens."""
 
 from __future__ import annotations
 

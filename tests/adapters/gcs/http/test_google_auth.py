@@ -1,4 +1,4 @@
-"""Credentials that take google-auth: keys, logins, federation, and the caller's own."""
+"""Credentials that need google-auth: keys, logins, federation, and the caller's own."""
 
 from __future__ import annotations
 

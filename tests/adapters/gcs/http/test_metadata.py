@@ -1,4 +1,4 @@
-"""Tokens of a machine's service account: when they are requested, and what becomes of failures."""
+"""Tokens of a machine's service account: when they are requested, and how failures are handled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store on moto through a proxy that breaks connections, and services that give keys."""
+"""A store on moto through a proxy that breaks connections, and services that issue keys."""
 
 from __future__ import annotations
 

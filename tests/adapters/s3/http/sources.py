@@ -1,4 +1,4 @@
-"""The sources of keys as the environment names them, and what they answer, as AWS documents it."""
+"""The key sources that the environment can name, and their replies as AWS documents them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which source gives the keys, and which: what botocore's chain chooses in the same environment."""
+"""Which source supplies the keys: the same as in botocore's chain in the same environment."""
 
 from __future__ import annotations
 

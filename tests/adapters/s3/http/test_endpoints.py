@@ -1,4 +1,4 @@
-"""Where a bucket is reached: what botocore resolves for the same options."""
+"""A bucket's endpoint: the same that botocore resolves for the same options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the doctor is told through engine=http: whom it asks, and what it makes of the answers."""
+"""The doctor on engine=http: its requests, and what it concludes from the replies."""
 
 from __future__ import annotations
 

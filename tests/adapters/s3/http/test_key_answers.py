@@ -1,4 +1,4 @@
-"""What the answers of the services that give keys mean."""
+"""What the replies of key services mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys are renewed before they end, once for all callers, and beside those whose key lasts."""
+"""Keys are renewed before they expire, once for all callers, in the background."""
 
 from __future__ import annotations
 

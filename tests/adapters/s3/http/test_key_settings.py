@@ -1,4 +1,4 @@
-"""What the environment may say of the services that give keys, and what not."""
+"""Which settings of key services the environment may have, and which are refused."""
 
 from __future__ import annotations
 

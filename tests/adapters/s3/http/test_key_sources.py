@@ -1,4 +1,4 @@
-"""Roles of containers, instances and web identities: what is asked of whom."""
+"""Roles of containers, instances and web identities: which requests go where."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AWS's configuration files: what of them is a profile, and that no error shows what is in them."""
+"""AWS's configuration files: which parts are a profile, and that errors hide their contents."""
 
 from __future__ import annotations
 

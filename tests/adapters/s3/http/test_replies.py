@@ -1,4 +1,4 @@
-"""Answers that are odd, foreign or hostile, and lifecycle rules between XML and the SDK's form."""
+"""Odd, foreign or hostile replies, and lifecycle rules between XML and the SDK's form."""
 
 from __future__ import annotations
 

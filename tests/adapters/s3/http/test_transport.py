@@ -1,4 +1,4 @@
-"""What the engine puts on the wire, and what it makes of a connection that fails."""
+"""The engine's requests on the wire, and its handling of failed connections."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""LocalStack, run by ``make test-localstack``: it has an environment of its own."""
+"""LocalStack, run by ``make test-localstack`` in its own environment."""

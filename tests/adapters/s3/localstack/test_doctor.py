@@ -1,4 +1,4 @@
-"""What the doctor says of LocalStack, which knows no conditional deletes."""
+"""What the doctor reports about LocalStack, which has no conditional deletes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``x-amz-expiration``: which of our rules S3 itself finds for an object, and when it goes.
+"""``x-amz-expiration``: which of our rules S3 finds for an object, and when it will apply.
 
 LocalStack matches rules as S3 does, and checks them as S3 does when they are written.
 """

@@ -1,1 +1,1 @@
-"""Ceph's RADOS Gateway, run by ``make test-rgw``: it has to be installed by root."""
+"""Ceph's RADOS Gateway, run by ``make test-rgw``: root must install it."""

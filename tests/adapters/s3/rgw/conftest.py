@@ -1,4 +1,4 @@
-"""A Ceph for the whole run, one a worker."""
+"""A Ceph for the whole run, one per worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a bucket holds while its rules remove: state of every kind, and what is not ours.
+"""The contents of a bucket during removal: state of every kind, and foreign objects.
 
 Each object is written down with the days after which, says the core, a rule removes it.
 """

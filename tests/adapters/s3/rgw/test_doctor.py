@@ -1,4 +1,4 @@
-"""What the doctor says of Ceph's gateway, a production S3 that takes conditions in its own way."""
+"""What the doctor reports about Ceph's gateway, a production S3 with unusual conditions."""
 
 from __future__ import annotations
 

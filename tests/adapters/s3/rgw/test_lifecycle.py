@@ -1,4 +1,4 @@
-"""Removal by real lifecycle rules: what goes, when, and what stays, as the core predicts it.
+"""Removal by real lifecycle rules: what is removed, when, and what stays, as predicted.
 
 A day takes some seconds on this gateway. The rules are those that `apply_lifecycle` writes, and
 those that our Terraform module writes; all buckets are filled first and then watched together.

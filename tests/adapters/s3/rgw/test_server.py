@@ -1,4 +1,4 @@
-"""Ceph listens on this machine alone, and leaves nothing behind."""
+"""Ceph listens only on this machine, and leaves nothing behind."""
 
 from __future__ import annotations
 

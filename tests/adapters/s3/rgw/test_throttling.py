@@ -1,4 +1,4 @@
-"""A gateway that has too much to do, and says so: real 503s, and all calls right in the end."""
+"""An overloaded gateway: it sends real 503s, and all calls succeed in the end."""
 
 from __future__ import annotations
 

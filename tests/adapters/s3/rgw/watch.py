@@ -1,4 +1,4 @@
-"""Looks at buckets, time and again, while their rules remove what is in them."""
+"""Inspects buckets repeatedly while their rules remove objects."""
 
 from __future__ import annotations
 
