@@ -202,6 +202,7 @@ def test_a_question_without_a_terminal_is_a_no(capsys: pytest.CaptureFixture[str
         ("get",),
         ("health", "--nonesuch"),
         ("sweep", "--margin", "no"),
+        ("sweep", "--margin", "7w"),
         ("set", "k", "v", "--ttl", "5"),
     ],
 )

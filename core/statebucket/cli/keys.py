@@ -1,9 +1,7 @@
 """Commands on one key: get, set, rm."""
 
 import base64
-import re
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -13,10 +11,9 @@ from statebucket.cli.exits import Exit
 from statebucket.cli.options import Json, Key, KeysTenant, Url
 from statebucket.cli.screen import Screen, Stop, counted, plain
 from statebucket.cli.session import on_store
+from statebucket.cli.spans import ttl_seconds
 from statebucket.contract.state_store import StateStore
 from statebucket.errors import printable
-
-_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def register(app: typer.Typer) -> None:
@@ -91,7 +88,7 @@ def set_(
     """
     if value is not None and file is not None:
         raise typer.BadParameter("pass VALUE or --file, not both")
-    lifetime = None if ttl is None else _ttl(ttl)
+    lifetime = None if ttl is None else ttl_seconds(ttl)
     if value is not None:
         body = _bytes(value)
     elif file is not None:
@@ -130,13 +127,6 @@ def rm(key: Key, *, tenant: KeysTenant = None, url: Url = None, as_json: Json = 
 
 def _safe_line(line: str) -> str:
     return "\t".join(map(printable, line.split("\t")))
-
-
-def _ttl(text: str) -> timedelta:
-    found = re.fullmatch(r"(\d{1,9})([smhd])", text)
-    if found is None:
-        raise typer.BadParameter(f"a TTL is a number followed by s, m, h or d, as in 36h: {text!r}")
-    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
 
 
 def _bytes(text: str) -> bytes:

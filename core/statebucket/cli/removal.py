@@ -33,6 +33,7 @@ from statebucket.cli.parts import Dask, Jobs, PartOf, Report, Run, Spread, run_j
 from statebucket.cli.screen import Screen, Stop, counted, plain, size
 from statebucket.cli.session import on_store
 from statebucket.cli.show import no_state
+from statebucket.cli.spans import margin_seconds
 from statebucket.contract.reports import DeletionReport, SweepReport
 from statebucket.contract.state_store import StateStore
 from statebucket.errors import AmbiguousExecution, InvalidArgument, UnsupportedOperation
@@ -230,13 +231,12 @@ def sweep(
         ),
     ] = False,
     margin: Annotated[
-        int,
+        str,
         typer.Option(
-            min=0,
-            max=_MAX_MARGIN,
-            help="Leave what expired, or was written, less than this many seconds ago.",
+            help="Leave what expired, or was written, less than this long ago, in seconds or as "
+            "15m, 36h or 7d.",
         ),
-    ] = 60,
+    ] = "60s",
     jobs: Jobs = 1,
     partition: PartOf = None,
     run: Run = None,
@@ -253,7 +253,7 @@ def sweep(
     State that never has a snapshot stays if it is set through execution(…, keep=True).
     [dim]statebucket sweep --dry-run[/]
     [dim]statebucket sweep --tenant acme --yes --json[/]
-    [dim]statebucket sweep --orphans --margin 604800[/]
+    [dim]statebucket sweep --orphans --margin 7d[/]
     A large store, on two cores, on 20 machines of an array job, or on a Dask cluster:
     [dim]statebucket sweep --yes --jobs 2[/]
     [dim]statebucket sweep --yes --partition 3/20 --run 2026-11-28[/]
@@ -267,7 +267,7 @@ def sweep(
         url=url or "",
         tenant=tenant,
         orphans=orphans,
-        margin=float(margin),
+        margin=float(margin_seconds(margin, _MAX_MARGIN)),
         report=report,
     )
 

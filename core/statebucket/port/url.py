@@ -236,7 +236,7 @@ def check_no_secret(name: str, value: str) -> None:
     if (key or any(word in lower for word in _SECRETS)) and lower not in _NO_SECRET:
         raise InvalidURL(
             f"the parameter {name!r} would put a secret into a URL, and URLs get logged: "
-            "credentials come from the SDK's own chain, or a client of yours as a keyword option"
+            "credentials come from the SDK's own chain, or from keywords of open_store"
         )
     if "://" in value and "@" in value:
         raise InvalidURL(f"the URL in parameter {name!r} must not carry a user or password")
