@@ -51,7 +51,7 @@ def test_a_thousand_saves_at_once_fit_into_a_small_function(place: Place) -> Non
         env=environ(place.environ),
         stdout=subprocess.PIPE,
         text=True,
-        timeout=110,
+        timeout=280,
         check=True,
     )
     saved, peak = map(int, run.stdout.split())

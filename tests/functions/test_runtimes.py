@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -14,7 +15,7 @@ import pytest
 from functions.platforms import aws_lambda, azure_function, google_function
 from functions.runtime_api import FunctionFailed
 from statebucket import ExecutionState
-from support.fault_proxy.proxy import on
+from support.fault_proxy.proxy import HoldUntil, on
 from support.places import ACME, Place, snapshot
 
 if TYPE_CHECKING:
@@ -116,13 +117,18 @@ def test_an_event_delivered_twice_at_once_is_worked_on_once(
     def leased() -> AbstractContextManager[Started]:
         return aws_lambda(environ, folder=HANDLERS, handler="leased.handler")
 
-    event = {**EVENT, "step": "pay", "number": 1, "seconds": 2.0}
+    event = {**EVENT, "step": "pay", "number": 1, "seconds": 0}
+    refused = threading.Event()
+    assert place.proxy is not None
     with leased() as one, leased() as two, ThreadPoolExecutor(1) as pool:
+        two.invoke({**event, "execution_id": "order-8"})  # has started
+        place.proxy.clear()
+        place.proxy.always(HoldUntil(refused.is_set, when=on("PUT", "snapshots/order-7")))
         first = pool.submit(one.invoke, event)
-        assert place.proxy is not None
-        place.proxy.wait_for(on("PUT", "leases/"))
+        place.proxy.wait_for(on("PUT", "snapshots/order-7"))
         with pytest.raises(FunctionFailed, match="LeaseHeld"):
             two.invoke(event)
+        refused.set()
         done = first.result()
         assert list(done["done"]) == ["pay"]
         assert two.invoke(event) == done  # the queue's next try finds it done

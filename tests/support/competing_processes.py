@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from support.places import Place
 
 _TESTS = Path(__file__).parents[1]
-_PATIENCE_S = 60
+_PATIENCE_S = 250  # with imports, on a machine that is busy
 
 
 def environ(extra: Mapping[str, str]) -> dict[str, str]:
