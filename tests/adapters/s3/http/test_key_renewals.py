@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import subprocess
 import sys
 import time
@@ -236,6 +237,19 @@ async def test_a_snapshot_last_seen_long_ago_is_saved_though_its_key_has_expired
         await store.save_snapshot(store.snapshot("e"))
     assert [one.method for one in bucket.requests][:2] == ["HEAD"] * 2
     assert keys_of(bucket)[:2] == ["K1", "K2"]
+
+
+@pytest.mark.asyncio
+async def test_how_long_a_key_is_extended_is_no_random_number_of_the_programs(
+    bucket: FaultProxy, service: FaultProxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    source = SOURCES["instance"]
+    source.environment(monkeypatch, service, tmp_path)
+    service.always(source.granted("K1", -60))
+    before = random.getstate()
+    async with opened(bucket) as store:
+        assert await store.get("a") is None
+    assert random.getstate() == before  # a seed would have a whole fleet ask at one time
 
 
 @pytest.mark.asyncio
