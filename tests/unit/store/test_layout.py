@@ -12,6 +12,7 @@ from statebucket import errors
 from statebucket.contract.segments import check_text_form, decode
 from statebucket.store import layout
 from statebucket.store.layout import Layout
+from support.selection import examples
 from support.texts import texts
 from support.values import Name
 
@@ -40,7 +41,7 @@ places: st.SearchStrategy[Place] = st.tuples(tenants, st.none(), keys) | st.tupl
 
 
 @pytest.mark.slow
-@settings(max_examples=500)
+@settings(max_examples=examples(150, 500))
 @given(places, places)
 @example(("a", "b_c", "d"), ("a_b", "c", "d"))
 @example((None, "a", "b/c"), (None, "a/b", "c"))
@@ -52,7 +53,7 @@ def test_different_places_have_different_names(one: Place, other: Place) -> None
 
 
 @pytest.mark.slow
-@settings(max_examples=500)
+@settings(max_examples=examples(150, 500))
 @given(places, texts, executions)
 def test_a_name_lies_below_its_own_tenant_and_execution_only(
     place: Place, tenant: str, execution: str
@@ -190,7 +191,7 @@ def any_place(draw: st.DrawFn) -> layout.Place:
     return layout.Place(kind, draw(texts), draw(executions))
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(150, 500))
 @given(prefixes, any_place())
 def test_what_is_written_is_read_back(prefix: str, place: layout.Place) -> None:
     names = Layout(prefix)
@@ -214,7 +215,7 @@ parts = st.sampled_from(["p", "a", *AREAS, *ODD])
 
 
 @pytest.mark.slow
-@settings(max_examples=2000)
+@settings(max_examples=examples(500, 2000))
 @given(st.lists(parts, max_size=7).map("/".join) | st.text(max_size=40))
 def test_any_other_text_is_the_name_of_no_object(name: str) -> None:
     for names in (Layout("p"), Layout()):
