@@ -210,17 +210,9 @@ class SQLiteBucket:
         if stepping() is not None:
             workers.close()
             return
-        import asyncio  # noqa: PLC0415  (the blocking store does without)
+        from statebucket.port.threads import in_thread  # noqa: PLC0415  (the blocking store does without)
 
-        try:
-            closing = asyncio.get_running_loop().run_in_executor(None, workers.close)
-        except (
-            RuntimeError,
-            ImportError,
-        ):  # at interpreter exit no thread takes work, and none is working
-            workers.close()
-        else:
-            await closing
+        await in_thread(workers.close, "statebucket-sqlite-close")
 
     async def _select(self, body: str, where: str, values: tuple[Any, ...]) -> Rows:
         sql = f"SELECT name, version, metadata, {body} FROM statebucket_objects WHERE {where}"  # noqa: S608  (ours)

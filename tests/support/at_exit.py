@@ -21,8 +21,16 @@ def call(when):
             print(when, await store.get(when))
     asyncio.run(work())
 
+def start(_):
+    raise RuntimeError("can't create new thread at interpreter shutdown")
+
+def end():
+    if sys.argv[3] == "no threads":
+        threading.Thread.start = start  # as Python 3.12 and later have it by then
+
 def outlive():
     threading.main_thread().join()
+    end()
     call("thread")
 
 if sys.argv[2] == "warm":
@@ -32,7 +40,9 @@ threading.Thread(target=outlive).start()
 """
 
 
-def assert_works_at_exit(url: str, *, warm: bool, env: Mapping[str, str] | None = None) -> None:
+def assert_works_at_exit(
+    url: str, *, warm: bool, env: Mapping[str, str] | None = None, threads: bool = True
+) -> None:
     """Uses a store from a thread that outlives the main one, and from an ``atexit`` handler.
 
     Args:
@@ -41,7 +51,11 @@ def assert_works_at_exit(url: str, *, warm: bool, env: Mapping[str, str] | None 
         env: Environment variables in addition to this process's.
     """
     done = subprocess.run(
-        [sys.executable, "-c", _CODE, url, "warm" if warm else "cold"],
+        [
+            *(sys.executable, "-c", _CODE, url),
+            "warm" if warm else "cold",
+            "threads" if threads else "no threads",
+        ],
         env=os.environ | dict(env or {}),
         capture_output=True,
         text=True,

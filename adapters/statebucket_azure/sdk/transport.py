@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections import Counter
 from contextvars import ContextVar
 from functools import lru_cache
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp.abc import ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.core.pipeline.policies import AsyncHTTPPolicy
@@ -21,6 +19,7 @@ from azure.core.rest import AsyncHttpResponse
 
 from statebucket.errors import InvalidCredentials
 from statebucket.port.endpoint import proxy_for
+from statebucket.port.threads import Lookups
 from statebucket_azure.codes import ERRORS, READS, malformed
 from statebucket_azure.sdk.errors import connection_failure, failure_of
 
@@ -123,8 +122,9 @@ class Transport(AioHttpTransport):  # type: ignore[misc]  # loaded lazily: no ty
             request.headers[_PROXY_AUTHORIZATION] = proxy.authorization
 
     def _new_session(self) -> aiohttp.ClientSession:
+        resolver = ThreadedResolver(Lookups())  # type: ignore[arg-type]  # it looks up only
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections, resolver=_Resolver()),
+            connector=aiohttp.TCPConnector(limit=self._connections, resolver=resolver),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             request_class=_Request,
@@ -134,30 +134,6 @@ class Transport(AioHttpTransport):  # type: ignore[misc]  # loaded lazily: no ty
         # other switch for that: a reply to the repetition does not answer our request.
         session._retry_connection = False  # noqa: SLF001
         return session
-
-
-class _Resolver(ThreadedResolver):
-    """Resolves names even at interpreter shutdown, when threads accept no more work."""
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Resolves a name."""
-        try:
-            return await super().resolve(host, port, family)
-        except RuntimeError:
-            found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
-            return [
-                ResolveResult(
-                    hostname=host,
-                    host=str(address[0]),
-                    port=int(address[1]),
-                    family=kind,
-                    proto=protocol,
-                    flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-                )
-                for kind, _, protocol, _, address in found
-            ]
 
 
 class _Request(aiohttp.ClientRequest):

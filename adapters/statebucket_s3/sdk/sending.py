@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 from contextlib import AsyncExitStack
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -12,11 +11,11 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from aiobotocore.httpsession import AIOHTTPSession
-from aiohttp.abc import ResolveResult
 from botocore.exceptions import EndpointConnectionError, HTTPClientError
 from botocore.httpsession import create_urllib3_context, get_cert_path
 
 from statebucket.errors import InvalidArgument
+from statebucket.port.threads import Lookups
 from statebucket_s3.codes import unexplained
 from statebucket_s3.sdk.errors import unusable
 
@@ -131,10 +130,11 @@ class SendOnce(AIOHTTPSession):
                 _texts(get_cert_path(self._verify), proxy.get("proxy_ca_bundle")),
                 _texts(self._cert_file, self._key_file) or _texts(proxy.get("proxy_client_cert")),
             )
+        resolver = aiohttp.ThreadedResolver(Lookups())  # type: ignore[arg-type]  # it looks up only
         return aiohttp.TCPConnector(
             limit=self._max_pool_connections,
             ssl=trust,
-            **{"resolver": _Resolver(), **self._connector_args},
+            **{"resolver": resolver, **self._connector_args},
         )
 
 
@@ -154,30 +154,6 @@ class _Unredirected:
     async def request(self, method: str, **options: Any) -> aiohttp.ClientResponse:  # noqa: ANN401  (aiohttp's)
         """Sends a request."""
         return await self._session.request(method, allow_redirects=False, **options)
-
-
-class _Resolver(aiohttp.ThreadedResolver):
-    """Resolves names even at interpreter shutdown, when threads accept no more work."""
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Resolves a name."""
-        try:
-            return await super().resolve(host, port, family)
-        except RuntimeError:
-            found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
-            return [
-                ResolveResult(
-                    hostname=host,
-                    host=str(address[0]),
-                    port=int(address[1]),
-                    family=kind,
-                    proto=protocol,
-                    flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-                )
-                for kind, _, protocol, _, address in found
-            ]
 
 
 def _text(value: str | bytes) -> str:

@@ -209,3 +209,11 @@ def test_calls_work_while_the_interpreter_shuts_down(
     text = azurite.connection_string.replace("127.0.0.1", host)  # a name has to be resolved
     url = f"az://{raw.container_name}"
     assert_works_at_exit(url, warm=warm, env={"AZURE_STORAGE_CONNECTION_STRING": text})
+
+
+def test_calls_work_while_the_interpreter_shuts_down_and_starts_no_thread(
+    azurite: Server, raw: BlockingContainerClient
+) -> None:
+    text = azurite.connection_string.replace("127.0.0.1", "localhost")
+    env = {"AZURE_STORAGE_CONNECTION_STRING": text}
+    assert_works_at_exit(f"az://{raw.container_name}", warm=True, env=env, threads=False)

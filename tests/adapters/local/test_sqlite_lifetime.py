@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from statebucket import open_store
+from support.at_exit import assert_works_at_exit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -276,3 +277,8 @@ def test_a_blocking_call_behind_our_own_end_works_or_says_why(tmp_path: Path) ->
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() in (["b'1'", "b'1'"], ["b'1'", "UnsupportedOperation none"])
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_calls_work_where_no_thread_is_started_at_exit(tmp_path: Path, *, warm: bool) -> None:
+    assert_works_at_exit(f"sqlite:///{tmp_path}/state.db", warm=warm, threads=False)

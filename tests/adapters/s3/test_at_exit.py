@@ -1,4 +1,4 @@
-"""A store that no one has used yet works while the interpreter shuts down."""
+"""A store works while the interpreter shuts down, also one that no one has used yet."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.at_exit import assert_works_at_exit
 from support.targets.s3 import BUCKET
 
 if TYPE_CHECKING:
@@ -53,3 +54,11 @@ def test_a_cold_store_saves_at_the_interpreters_exit(moto: Server, way: str) -> 
         timeout=100,
     )
     assert done.stdout == "b'v'\n", done.stderr
+
+
+@pytest.mark.parametrize("engine", ["sdk", "http"])
+def test_a_warm_store_works_where_no_thread_is_started(moto: Server, engine: str) -> None:
+    endpoint = moto.url.replace("127.0.0.1", "localhost")
+    where = f"endpoint_url={endpoint}&region=us-east-1&deadline=60&engine={engine}"
+    url = f"s3://{BUCKET}/exit-{engine}?{where}"
+    assert_works_at_exit(url, warm=True, env=moto.environ, threads=False)

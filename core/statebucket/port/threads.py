@@ -1,0 +1,64 @@
+"""Work that blocks, beside an event loop.
+
+A thread of its own does it, not the loop's executor: the end of ``asyncio.run`` waits for that, and
+so for a name service that hangs. An executor also takes no more work once the interpreter shuts
+down, and an attempt leaves one behind that ``asyncio.run`` then fails to end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from concurrent.futures import Future
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+
+async def in_thread(work: Callable[[], T], name: str) -> T:
+    """The result of work that blocks; a caller who is cancelled leaves it to end by itself.
+
+    At the interpreter's exit, when Python 3.12 and later start no thread, it is done here.
+
+    Args:
+        work: What to do.
+        name: The thread's name.
+    """
+    done: Future[T] = Future()
+    done.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001  (passed on to the caller)
+            done.set_exception(error)
+        else:
+            done.set_result(result)
+
+    try:
+        threading.Thread(target=run, name=name, daemon=True).start()
+    except RuntimeError:
+        run()
+    return await asyncio.wrap_future(done)
+
+
+class Lookups:
+    """The two calls by which an event loop looks up names, each in a thread of its own.
+
+    An HTTP client takes it where it takes an event loop to look up names with.
+    """
+
+    async def getaddrinfo(self, host: str, port: int, **options: Any) -> list[Any]:  # noqa: ANN401
+        """As `asyncio.loop.getaddrinfo`."""
+        return await in_thread(
+            partial(socket.getaddrinfo, host, port, **options), "statebucket-dns"
+        )
+
+    async def getnameinfo(self, address: Any, flags: int = 0) -> tuple[str, str]:  # noqa: ANN401
+        """As `asyncio.loop.getnameinfo`."""
+        return await in_thread(partial(socket.getnameinfo, address, flags), "statebucket-dns")
