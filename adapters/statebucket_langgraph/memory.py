@@ -104,8 +104,9 @@ class Memory:
         """Forgets a thread that was deleted."""
         with self._lock:
             for known in (self._heads, self._starts):
-                for place in [place for place in known if place[0] == thread]:
-                    del known[place]
+                for place in list(known):  # a signal handler may change it meanwhile
+                    if place[0] == thread:
+                        known.pop(place, None)
 
     def refuse(self, thread: str, namespace: str, checkpoint_id: str) -> None:
         """Remembers that a checkpoint was refused; those that continue it will be refused too."""
@@ -127,7 +128,7 @@ class Memory:
 
 
 def _keep(known: OrderedDict[K, V], key: K, value: V, most: int) -> None:
+    known.pop(key, None)  # so that it becomes the newest
     known[key] = value
-    known.move_to_end(key)
-    if len(known) > most:
+    while len(known) > most:
         known.popitem(last=False)

@@ -26,7 +26,10 @@ class NoOptions(msgspec.Struct, forbid_unknown_fields=True):
 class MemoryBucket:
     """A dictionary of objects, safe to use from several loops and threads.
 
-    Each call is one step under a lock, without an ``await`` in between.
+    Each call is one step under a lock, without an ``await`` in between. The lock lets in a call
+    that a signal handler makes in the middle of another. So each call begins a turn, and begins
+    again if another has begun one meanwhile. Python runs handlers after a call, and before it
+    repeats a loop: none runs between a look at the turn and the change that follows it.
     """
 
     name = "memory"
@@ -38,6 +41,7 @@ class MemoryBucket:
         self._names: list[str] = []  # in order, so that a listing need not sort
         self._lock = new_lock(self)
         self._writes = itertools.count(1)
+        self._turn = object()  # that of the call which began last
 
     def renew_lock(self) -> None:
         """See `statebucket.port.forks.LockOwner`."""
@@ -45,15 +49,18 @@ class MemoryBucket:
 
     async def put(self, write: Write, condition: Version | None) -> Version:
         """See `statebucket.port.bucket.Bucket.put`."""
+        name, size, metadata = write.name, len(write.body), dict(write.metadata)
         with self._lock:
-            self._check(write.name, condition)
-            version = Version(str(next(self._writes)))
-            if write.name not in self._objects:
-                bisect.insort(self._names, write.name)
-            info = ObjectInfo(
-                write.name, version, len(write.body), dict(write.metadata), datetime.now(UTC)
-            )
-            self._objects[write.name] = Object(info, write.body)
+            while True:
+                turn = self._turn = object()
+                self._check(name, condition)
+                version = Version(str(next(self._writes)))
+                info = ObjectInfo(name, version, size, metadata, datetime.now(UTC))
+                written = Object(info, write.body)
+                if self._turn is turn:
+                    self._objects[name] = written
+                    break
+            self._place(name)
             return version
 
     async def get(self, name: str) -> Object | None:
@@ -68,11 +75,17 @@ class MemoryBucket:
     async def delete(self, name: str, condition: Version | None = None) -> ObjectInfo | bool:
         """See `statebucket.port.bucket.Bucket.delete`."""
         with self._lock:
-            if name not in self._objects:
-                return False
-            self._check(name, condition)
-            del self._names[bisect.bisect_left(self._names, name)]
-            return self._objects.pop(name).info
+            while True:
+                turn = self._turn = object()
+                found = self._objects.get(name)
+                if found is None:
+                    return False
+                self._check(name, condition)
+                if self._turn is turn:
+                    del self._objects[name]
+                    break
+            self._place(name)
+            return found.info
 
     async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
         """See `statebucket.port.bucket.Bucket.delete_many`."""
@@ -83,15 +96,19 @@ class MemoryBucket:
     ) -> Page:
         """See `statebucket.port.bucket.Bucket.list`."""
         with self._lock:
-            start = _start(self._names, prefix, after or start_after)
-            chosen = list(
-                itertools.takewhile(
-                    lambda name: name.startswith(prefix),
-                    itertools.islice(self._names, start, start + limit),
+            while True:
+                turn = self._turn = object()
+                start = _start(self._names, prefix, after or start_after)
+                chosen = list(
+                    itertools.takewhile(
+                        lambda name: name.startswith(prefix),
+                        itertools.islice(self._names, start, start + limit),
+                    )
                 )
-            )
-            infos = [self._objects[name].info for name in chosen]
-        return Page(infos, chosen[-1] if len(chosen) == limit else None)
+                found = map(self._objects.get, chosen)  # None for one that is being deleted
+                infos = [one.info for one in found if one is not None]
+                if self._turn is turn:
+                    return Page(infos, chosen[-1] if len(chosen) == limit else None)
 
     async def list_prefixes(
         self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
@@ -99,20 +116,21 @@ class MemoryBucket:
         """See `statebucket.port.bucket.Bucket.list_prefixes`."""
         from statebucket.port.beginnings import behind_folder  # noqa: PLC0415  (rarely needed)
 
+        start = after or (None if start_after is None else behind_folder(start_after))
         found: list[str] = []
         with self._lock:
-            start = None if start_after is None else behind_folder(start_after)
-            at = _start(self._names, prefix, after or start)
-            while len(found) < limit and at < len(self._names):
-                name = self._names[at]
-                if not name.startswith(prefix):
-                    break
-                head, slash, _ = name[len(prefix) :].partition("/")
-                if slash:
-                    found.append(f"{prefix}{head}/")
-                    at = bisect.bisect_left(self._names, behind_folder(found[-1]), at)
-                else:
-                    at += 1
+            names = list(self._names)  # a handler's call changes no copy
+        at = _start(names, prefix, start)
+        while len(found) < limit and at < len(names):
+            name = names[at]
+            if not name.startswith(prefix):
+                break
+            head, slash, _ = name[len(prefix) :].partition("/")
+            if slash:
+                found.append(f"{prefix}{head}/")
+                at = bisect.bisect_left(names, behind_folder(found[-1]), at)
+            else:
+                at += 1
         return PrefixPage(found, behind_folder(found[-1]) if len(found) == limit else None)
 
     async def check(self, prefix: str) -> None:
@@ -120,6 +138,20 @@ class MemoryBucket:
 
     async def close(self) -> None:
         """Keeps the objects: another event loop may use them."""
+
+    def _place(self, name: str) -> None:
+        """Puts a name in its place in the order, or takes it out if it has no object."""
+        while True:
+            turn = self._turn = object()
+            at = bisect.bisect_left(self._names, name)
+            listed = self._names[at : at + 1] == [name]
+            if self._turn is turn:
+                if name not in self._objects:
+                    if listed:
+                        del self._names[at]
+                elif not listed:
+                    self._names.insert(at, name)
+                return
 
     def _check(self, name: str, condition: Version | None) -> None:
         if condition is None:
