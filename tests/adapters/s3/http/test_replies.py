@@ -145,6 +145,7 @@ async def test_the_service_s_words_are_the_error_s_cause(
 
 LISTING = """<?xml version="1.0" encoding="UTF-8"?>
 <ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{encoding}<KeyCount>1</KeyCount>
+<IsTruncated>false</IsTruncated>
 <Contents><Key>{prefix}tenants/acme/snapshots/e1</Key><ETag>&quot;a&quot;</ETag><Size>1</Size>
 </Contents></ListBucketResult>"""
 
