@@ -75,6 +75,14 @@ class DeletionContract(Contract):
         assert caught.value.current is not None
         assert caught.value.current == await store.load_stored(E1)
 
+    async def test_by_a_version_that_no_service_has_nothing_is_deleted(
+        self, store: StateStore
+    ) -> None:
+        await store.set("k", b"1")
+        with pytest.raises(errors.VersionConflict):
+            await store.delete("k", if_version=Version("\ud800"))
+        assert await store.get("k") == b"1"
+
     async def test_what_is_gone_already_is_no_conflict(
         self, store: StateStore, clock: Clock
     ) -> None:

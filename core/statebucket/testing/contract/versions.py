@@ -61,8 +61,6 @@ class VersionContract(Contract):
         for key in ("k", "missing"):
             with pytest.raises(errors.VersionConflict):
                 await store.set(key, b"2", if_version=Version(token))
-        with pytest.raises(errors.VersionConflict):
-            await store.delete("k", if_version=Version(token))
         assert await store.get("k") == b"1"
         assert await store.get("missing") is None
 
