@@ -168,7 +168,11 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidSnapshot(f"not the JSON of a snapshot: {excerpt(error)}") from error
 
     def to_json(self) -> bytes:
-        """Encodes the snapshot as JSON, compact, in UTF-8."""
+        """Encodes the snapshot as JSON, compact, in UTF-8.
+
+        It is not validated again: where a dictionary inside may have been changed, write
+        ``snapshot.checked().to_json()``. Saving and `to_dict` do so by themselves.
+        """
         return _encoder.encode(self)
 
     def to_dict(self) -> dict[str, Any]:
