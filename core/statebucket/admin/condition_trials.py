@@ -24,6 +24,7 @@ _ELSEWHERE = Remedy(
 )
 _PAGE = 2
 _MAX_PAGES = 8
+_WAITS = (0.1, 0.3, 1.0)  # seconds before a trial is run again
 
 
 class _Trial(NamedTuple):
@@ -112,7 +113,7 @@ class ConditionTrials:
     async def _tried(self, trial: _Trial) -> Finding | None:
         name = self._start + trial.name
         try:
-            failure = await trial.run(name)
+            failure = await self._patiently(trial, name)
         except (StateBucketError, TimeoutError) as error:
             said = str(error) or "no answer in time"
             if isinstance(error, TimeoutError) or error.transient:
@@ -126,6 +127,17 @@ class ConditionTrials:
         how, remedy = failure
         message = f"{trial.what} {how}; {trial.broken}"
         return Finding(check="conditions", status="fault", message=message, remedy=remedy)
+
+    async def _patiently(self, trial: _Trial, name: str) -> tuple[str, Remedy] | None:
+        """Runs a trial again if the service is busy: each begins by writing its objects anew."""
+        for wait in _WAITS:
+            try:
+                return await trial.run(name)
+            except StateBucketError as error:
+                if not error.transient or (error.retry_after or 0) > wait:
+                    raise
+                await asyncio.sleep(wait)
+        return await trial.run(name)
 
     # The trials. Each has its own objects.
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from statebucket import errors, open_store
+from statebucket.admin.condition_trials import ConditionTrials
 from statebucket.admin.doctor import Examination
+from statebucket.port.expiry import Expiry
 from statebucket.port.remedies import Remedies, Remedy
 from statebucket_gcs.remedies import REMEDIES as GCS
 from statebucket_local.memory import MemoryBucket
@@ -85,6 +87,39 @@ async def test_no_call_of_a_broken_adapter_ends_an_examination(
         assert [(one.check, one.status) for one in findings] == [("reach", "fault")]
     else:
         assert findings[-1].check == "latency"
+
+
+@pytest.mark.parametrize("call", ["put", "delete", "list", "head"])
+async def test_a_service_that_is_busy_for_a_moment_is_no_finding(
+    store: ObjectStateStore, call: str
+) -> None:
+    bucket, busy = bucket_of(store), 2
+    through = getattr(bucket, call)
+
+    async def sometimes(*args: Any, **options: Any) -> Any:
+        nonlocal busy
+        if busy:
+            busy -= 1
+            raise errors.Throttled("another process holds the lock")
+        return await through(*args, **options)
+
+    trials = ConditionTrials(bucket, "app/doctor-", Expiry(2**41, 1), 10)
+    setattr(bucket, call, sometimes)
+    (finding,) = await trials.findings()
+    assert (finding.check, finding.status, busy) == ("conditions", "ok", 0)
+
+
+async def test_a_service_that_stays_busy_leaves_the_trials_open(store: ObjectStateStore) -> None:
+    bucket = bucket_of(store)
+
+    async def busy(*_: Any, **__: Any) -> Any:
+        raise errors.Throttled("slow down", retry_after=30)
+
+    trials = ConditionTrials(bucket, "app/doctor-", Expiry(2**41, 1), 10)
+    bucket.put = busy
+    findings = await trials.findings()
+    assert {one.status for one in findings} == {"unknown"}
+    assert all("could not be tried: Throttled" in one.message for one in findings)
 
 
 def denies_what_does_not_exist(bucket: Any) -> None:
