@@ -38,7 +38,7 @@ demo: $(VENV)/.demo$(EXTRA)  ## Runs the main job on SQLite, or on STATEBUCKET_U
 	@$(BIN)/python -m statebucket.demo
 
 # Three workers for two cores, because many tests mostly wait.
-test: $(VENV)/.dev $(VENV)/.fastmcp $(VENV)/.aws  ## Tests every behaviour on at least one server of each cloud, in minutes
+test: $(VENV)/.dev $(VENV)/.fastmcp $(VENV)/.aws  ## Tests every behaviour, and what depends on the service on a server of each cloud, in minutes
 	$(PYTEST) -n 3 $(ORDERED) $(ALL)
 
 test-all: $(VENV)/.dev $(VENV)/.fastmcp $(VENV)/.aws  ## Runs every test on every server and engine (except Terraform's), as CI does

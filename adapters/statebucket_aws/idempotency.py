@@ -111,7 +111,7 @@ class StatebucketPersistenceLayer(BasePersistenceLayer):
         """Writes a record over the one that this thread has put or read: 1 request.
 
         One that it has neither put nor read is written over whatever is there, as Powertools'
-        layer for DynamoDB writes every record: who saves a result without a call expects that.
+        layer for DynamoDB writes every record: code that saves results without a call expects it.
 
         Raises:
             VersionConflict: Another caller has taken it over; that caller's record stays.

@@ -161,7 +161,7 @@ async def keeps_versions(sender: Sender, path: str, bucket: str) -> bool | None:
         bucket: The bucket's name.
 
     Raises:
-        StateBucketError: There was no answer.
+        StateBucketError: There was no reply, or it reports another error.
     """
     answer = await sender.send("GET", path, query="fields=versioning")
     if answer.status != _OK:

@@ -16,8 +16,8 @@ _RECORDS = 128 * 1024  # bytes to encrypt before they are sent
 _ROOM = 256 * 1024  # bytes to receive at a time: a fifth less time than with 64 KiB
 
 
-# Buffers that no one is receiving into. One is taken out for as long as it is in use: a signal
-# handler that makes a call in the middle of another's receives into one of its own.
+# Buffers that no one is receiving into. A call takes one out while it uses it, so a signal handler
+# that interrupts it with another call uses a different one.
 _buffers: list[memoryview] = []
 
 

@@ -252,7 +252,7 @@ def _token(version: Version) -> str:
     """A version as SQLite takes it, for a condition.
 
     Raises:
-        PreconditionFailed: It is not one that `_new_version` makes, so that no object is at it.
+        PreconditionFailed: It is not one that `_new_version` makes, so no object has it.
     """
     if not version.token.isascii():
         raise PreconditionFailed(f"{version.token!r} is not a valid version of an SQLite file")

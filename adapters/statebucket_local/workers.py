@@ -143,7 +143,7 @@ class Workers:
 
     def _take(self) -> sqlite3.Connection:
         with self._gate, self._lock:
-            if self._forking:  # in the forking thread itself, whom the gate lets in
+            if self._forking:  # in the forking thread itself, which the gate lets in
                 raise UnsupportedOperation(
                     "a signal handler cannot use an SQLite store while its process forks"
                 )

@@ -69,8 +69,8 @@ def unreadable() -> errors.Unavailable:
 def unexplained() -> errors.InvalidCredentials:
     """The error for a HEAD with a temporary key that S3 answers 400.
 
-    The reply has no body to give the reason. A HEAD of ours is about a valid name, so that it is
-    the key: what else S3 answers so, a wrong region, stands in a header.
+    The reply has no body to give the reason. Our HEAD requests name valid objects, so the cause is
+    the key: the only other cause, a wrong region, is named in a header.
     """
     return errors.InvalidCredentials(
         "S3 answered 400 to a HEAD, whose reply gives no reason: the temporary credentials have "

@@ -12,7 +12,7 @@ sweep) and calls that use an SDK run in one background thread with an event loop
 stores of the process share it, and it keeps connections open between calls.
 
 A store may be used at module scope, from several threads, inside a running event loop (which a call
-blocks), after a fork, and in a signal handler, whatever call that interrupts. A call that is
+blocks), after a fork, and in a signal handler, no matter which call it interrupts. A call that is
 interrupted (KeyboardInterrupt) is cancelled. Stores that are still open at interpreter exit are
 closed then.
 """
@@ -138,15 +138,15 @@ async def _contained(work: Coroutine[Any, Any, T]) -> tuple[T | None, BaseExcept
         return None, left
 
 
-_backgrounds: dict[int, _Background] = {}  # by process, of which a fork forgets its parent's
+_backgrounds: dict[int, _Background] = {}  # by process; a fork forgets its parent's
 _open: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def _loop() -> _Background:
     """The process's thread with a loop, which the first call starts.
 
-    There is no lock: a signal handler would wait in vain for the one that the call which it
-    interrupts holds. Where two start one at the same time, one of the two is stopped again.
+    There is no lock: a signal handler would wait forever for one that the interrupted call holds.
+    If two callers start a loop at the same time, one of the two is stopped again.
     """
     current = _backgrounds.get(os.getpid())
     if current is None:

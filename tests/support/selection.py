@@ -1,8 +1,9 @@
 """What ``make test`` leaves to ``make test-all``, and why.
 
-``make test`` runs every behaviour on at least one server of each cloud. The tests listed here run
-the same behaviour again: on another server of the same protocol, on another engine, or with more
-examples. `tests.conftest` applies the list; ``--everything`` runs all.
+``make test`` runs every behaviour at least once, and what depends on the service on at least one
+server of each cloud. The tests listed here run the same behaviour again: on another server or
+cloud, on another engine, or with more examples. Some test what is not part of the package, such as
+the benchmarks. `tests.conftest` applies the list; ``--everything`` runs all.
 """
 
 from __future__ import annotations

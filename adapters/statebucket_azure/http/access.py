@@ -160,7 +160,7 @@ class TokenGrant(Confidential, frozen=True):
     """Sends a token.
 
     Attributes:
-        token: The token, which must fit in a header.
+        token: The token, with only characters that a header can have.
     """
 
     token: str

@@ -283,7 +283,7 @@ class HTTPBucket:
 
     async def _once(self, endpoint: Endpoint, request: Request, grant: Grant) -> Reply:
         reads = request.method in READS
-        sent_id = os.urandom(8).hex()  # a count would go on alike in both processes of a fork
+        sent_id = os.urandom(8).hex()  # a counter would repeat its ids in a forked process
         headers = {
             "host": endpoint.host,
             **request.headers,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from statebucket_azure.sdk.target import Target
 
 _LARGEST_PUT = 5000 * 2**20  # the most that the service accepts in one request
-_KEPT_CLIENTS = 256  # BlobClients; each takes 32 kB of memory and 0.1 ms
+_KEPT_CLIENTS = 256  # BlobClients; each takes 32 kB of memory, and 0.1 ms to make
 
 
 class Connection:

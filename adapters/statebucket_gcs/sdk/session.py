@@ -40,7 +40,7 @@ class Link:
         insecure: Whether credentials may be sent in clear text to another machine.
 
     Raises:
-        InvalidArgument: They would be, and may not.
+        InvalidArgument: They would be sent in clear text, which ``insecure`` does not allow.
     """
 
     def __init__(self, client: Any, *, insecure: bool) -> None:  # noqa: ANN401  (the SDK is untyped)

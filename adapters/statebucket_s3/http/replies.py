@@ -264,8 +264,8 @@ def _following(values: dict[str, Any], after: str | None) -> str | None:
     from statebucket_s3 import listing  # noqa: PLC0415  (see the top)
 
     token, truncated = values.get("NextContinuationToken"), values.get("IsTruncated")
-    # Each page says whether more follows: a document that does not is no listing of S3's. (What it
-    # says may be elements instead of text, which no set can look for.)
+    # Each page of S3 says whether more follows; a document that does not is not a listing. (This is
+    # a tuple, not a set: the value may be elements instead of text, which cannot be hashed.)
     if truncated not in ("true", "false") or not isinstance(token, str | None):
         raise unreadable()
     return listing.following(token, after, truncated=truncated == "true")

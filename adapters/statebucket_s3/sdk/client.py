@@ -81,8 +81,8 @@ class Connection:
         except ValueError as error:
             if not str(error).startswith("Invalid endpoint"):
                 raise
-            # Of the environment or AWS's configuration: the option has been checked. Not chained,
-            # since it shows the URL, which may have a password.
+            # The endpoint comes from the environment or AWS's configuration, since the option was
+            # checked. The error is not chained: it shows the URL, which may contain a password.
             raise InvalidURL(
                 "AWS_ENDPOINT_URL, or endpoint_url in AWS's configuration, must be a URL and begin "
                 "with http:// or https://"

@@ -129,7 +129,7 @@ class ConditionTrials:
         return Finding(check="conditions", status="fault", message=message, remedy=remedy)
 
     async def _patiently(self, trial: _Trial, name: str) -> tuple[str, Remedy] | None:
-        """Runs a trial again if the service is busy: each begins by writing its objects anew."""
+        """Runs a trial again if the service is busy; each trial begins by writing its objects."""
         for wait in _WAITS:
             try:
                 return await trial.run(name)

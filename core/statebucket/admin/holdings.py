@@ -156,13 +156,13 @@ async def remove_execution(
 ) -> DeletionReport:
     """Removes what `of_execution` counts, as ``delete_execution_state`` does.
 
-    That looks again whose the execution is, and would remove another tenant's that has come to have
-    the same id since a person was asked.
+    `delete_execution_state` would look up the tenant again, and remove the execution of another
+    tenant that has come to have the same id since the user was asked.
 
     Args:
         store: The store, or a tenant's view of it.
         execution_id: The execution.
-        tenant_id: The tenant whose it is; None for the keys that were set without a tenant.
+        tenant_id: The execution's tenant; None for the keys that were set without a tenant.
         progress: Called with what was removed so far, after each batch.
 
     Raises:

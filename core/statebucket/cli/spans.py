@@ -11,7 +11,7 @@ def ttl_seconds(text: str) -> int:
     """The seconds of a TTL; its unit must be given.
 
     Raises:
-        BadParameter: It is no such span.
+        BadParameter: It is not such a span.
     """
     return _seconds(
         text, r"(\d{1,9})([smhd])", "a TTL is a number followed by s, m, h or d, as in 36h"
@@ -26,7 +26,7 @@ def margin_seconds(text: str, longest: int) -> int:
         longest: The most seconds that it may be.
 
     Raises:
-        BadParameter: It is no such span, or longer.
+        BadParameter: It is not such a span, or is longer.
     """
     rule = "--margin is a number of seconds, or one followed by s, m, h or d, as in 7d"
     seconds = _seconds(text, r"(\d{1,10})([smhd]?)", rule)

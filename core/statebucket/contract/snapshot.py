@@ -38,11 +38,11 @@ def _now() -> datetime:
 def _is_decoding(caller: FrameType) -> bool:
     """Whether a snapshot is being made by `from_json`, whose values need no further check.
 
-    The decoder has no frame of its own, so that `_decoded` is the caller then. A flag would hold,
-    too, for a signal handler that makes a snapshot in the middle of a decoding.
+    The decoder has no frame of its own, so the caller is then `_decoded`. A flag would also apply
+    to a signal handler that makes a snapshot while another is decoded.
 
     Args:
-        caller: The frame that called what makes the snapshot.
+        caller: The frame that called the code which makes the snapshot.
     """
     return caller.f_code is _decoded.__code__
 
@@ -170,8 +170,8 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     def to_json(self) -> bytes:
         """Encodes the snapshot as JSON, compact, in UTF-8.
 
-        It is not validated again: where a dictionary inside may have been changed, write
-        ``snapshot.checked().to_json()``. Saving and `to_dict` do so by themselves.
+        It is not validated again: if a dictionary inside may have changed, call
+        ``snapshot.checked().to_json()``. Saving and `to_dict` validate it themselves.
         """
         return _encoder.encode(self)
 

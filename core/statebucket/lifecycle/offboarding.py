@@ -225,10 +225,10 @@ class TenantRule:
         return rules
 
     def removable(self, found: Lifecycle | UnreadableRules) -> list[Rule]:
-        """The tenant's rules, which once it has gone are of no use, changed or not.
+        """The tenant's rules, changed or not, which are of no use once the tenant is gone.
 
         Raises:
-            UnsupportedOperation: Someone has given one another prefix, where it may be of use.
+            UnsupportedOperation: Someone has given one another prefix, where it may be needed.
         """
         rules = self.among(found)
         for rule in rules:

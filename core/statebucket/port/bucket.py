@@ -67,7 +67,7 @@ class Write(msgspec.Struct, frozen=True):
         metadata: User metadata; names are lower-case letters and digits, values ASCII.
         expiry: When the object expires: the adapter turns the class into a tag, or the moment
             into a custom time. (The exact moment is in ``metadata`` already.)
-        tail: More bytes to store, right behind ``body``; always empty unless the adapter's
+        tail: More bytes to store, directly after ``body``; always empty unless the adapter's
             ``limits.takes_tail`` is set.
     """
 

@@ -1,8 +1,9 @@
-"""Work that blocks, beside an event loop.
+"""Blocking work in a thread, for code that runs in an event loop.
 
-A thread of its own does it, not the loop's executor: the end of ``asyncio.run`` waits for that, and
-so for a name service that hangs. An executor also takes no more work once the interpreter shuts
-down, and an attempt leaves one behind that ``asyncio.run`` then fails to end.
+The work runs in a thread of its own, not in the loop's executor: ``asyncio.run`` waits for the
+executor at its end, and so for a name service that hangs. Also, an executor accepts no more work
+once the interpreter shuts down, and an attempt leaves an executor that ``asyncio.run`` then fails
+to end.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ T = TypeVar("T")
 
 
 async def in_thread(work: Callable[[], T], name: str) -> T:
-    """The result of work that blocks; a caller who is cancelled leaves it to end by itself.
+    """The result of blocking work; if the caller is cancelled, the work ends by itself.
 
-    At the interpreter's exit, when Python 3.12 and later start no thread, it is done here.
+    At the interpreter's exit, when Python 3.12 and later start no thread, the caller does it.
 
     Args:
         work: What to do.
@@ -48,9 +49,9 @@ async def in_thread(work: Callable[[], T], name: str) -> T:
 
 
 class Lookups:
-    """The two calls by which an event loop looks up names, each in a thread of its own.
+    """The two calls with which an event loop looks up names, each in its own thread.
 
-    An HTTP client takes it where it takes an event loop to look up names with.
+    An HTTP client accepts it in place of the event loop that it would look up names with.
     """
 
     async def getaddrinfo(self, host: str, port: int, **options: Any) -> list[Any]:  # noqa: ANN401

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 MAX_DIGITS = 18
 _FORMAT = "1"
-_LARGE = 32 * 1024  # bytes of a body whose copy costs more than to send its nonce apart
+_LARGE = 32 * 1024  # bytes; from here a copy costs more than sending the nonce separately
 _BLANKS = [bytes(four) for four in product(b" \t\n\r", repeat=4)]  # one for each byte
 
 

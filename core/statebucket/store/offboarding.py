@@ -103,7 +103,7 @@ class OffboardingStep:
 
 
 async def next_step(context: StoreContext, tenant_id: str) -> OffboardingStep:
-    """Looks which step of removing a tenant by rule is next: 2 requests, which only read.
+    """Determines the next step of removing a tenant by rule: 2 requests, which only read.
 
     Args:
         context: The store's.

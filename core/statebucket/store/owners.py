@@ -45,7 +45,7 @@ class _Known(msgspec.Struct, frozen=True):
 
     Attributes:
         version: Its version; None if only the snapshot was seen, which is written after its record.
-        until_ms: Until when it is sure to exist, in milliseconds; None forever.
+        until_ms: Until when it is sure to exist, in milliseconds; None: forever.
         seen_ms: When it was last seen.
         whole: Whether it was read or written, so that ``until_ms`` is when it expires.
     """

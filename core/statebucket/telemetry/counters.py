@@ -36,8 +36,8 @@ under_way: ContextVar[Observer | None] = ContextVar("statebucket_call", default=
 class Counter:
     """Counts for one store and its views, from any thread.
 
-    Each thread has counts of its own. So there is no lock, which a fork could leave locked, and
-    which a signal handler would wait for in vain if the call that it interrupts holds it.
+    Each thread has its own counts, so there is no lock. A fork could leave a lock locked, and a
+    signal handler would wait forever for one that the interrupted call holds.
     """
 
     __slots__ = ("_by_thread",)
