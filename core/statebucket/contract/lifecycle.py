@@ -69,9 +69,9 @@ class RuleFinding(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         kind: "missing": a required rule does not exist. "wrong": it exists, but is shortened,
-            lengthened, disabled, narrowed or has another prefix. "dangerous": a rule removes state
-            that has not expired. "unknown": the rules cannot be seen from here. "note": nothing is
-            wrong.
+            lengthened, disabled, narrowed or has another prefix; or someone has changed a rule that
+            removes a tenant. "dangerous": a rule removes state that has not expired. "unknown": the
+            rules cannot be seen from here. "note": nothing is wrong.
         message: What was found.
         remedy: How to fix it; None if nothing needs to be.
         rule: The id of the rule it is about, if there is one.
