@@ -93,8 +93,8 @@ def _serve(commands: socket.socket) -> None:
     with TemporaryDirectory() as folder:  # modules that are loaded late are loaded by now
         cli = command_line(f"sqlite:///{folder}/state.db")
         assert [cli(*words).code for words in (("set", "k", "v"), ("tenants",))] == [0, 0]
-    for thread in set(threading.enumerate()) - {threading.main_thread()}:
-        thread.join()  # the store's, which ends by itself: what is forked has none but this one
+        for thread in set(threading.enumerate()) - {threading.main_thread()}:
+            thread.join()  # the store's, which ends by itself: what is forked has none but this one
     gc.freeze()  # to look at each object once more, and copy it, costs more than the command
     while True:
         message, descriptors, _, _ = socket.recv_fds(commands, _MESSAGE, 2)

@@ -47,7 +47,8 @@ def work(store: BlockingStateStore) -> None:
 @pytest.mark.parametrize("place", ["s3+http", "gcs+http", "azure+http"], indirect=True)
 def test_a_fork_repeats_no_id_of_its_parents(place: Place) -> None:
     assert place.proxy is not None
-    with place.blocking() as store:
+    # So long a deadline that no try is given up on a busy machine, and sent again with its id.
+    with place.blocking(deadline=60) as store:
         work(store)
         child = os.fork()
         if not child:

@@ -421,7 +421,7 @@ def test_a_call_whose_loop_cannot_start_is_refused_without_a_warning(tmp_path: P
         env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "none\nnone\n", "")

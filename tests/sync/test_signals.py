@@ -26,8 +26,9 @@ from statebucket import ExecutionSnapshot
 from statebucket.sync import open_store
 
 url, *roots = sys.argv[1:]
-faulthandler.dump_traceback_later(100, exit=True)  # what waits for itself would wait for ever
-acme = open_store(url).tenant("acme")
+faulthandler.dump_traceback_later(240, exit=True)  # what waits for itself would wait for ever
+# Hundreds of handlers run within one call: on a busy machine they take longer than the default.
+acme = open_store(url, deadline=600).tenant("acme")
 handled, inside, seen = 0, False, set()
 
 def handle(number, interrupted):
@@ -67,7 +68,7 @@ acme.save_snapshot(acme.snapshot("e", variables={"a": [1]}))
 assert acme.load_snapshot("e").variables == {"a": [1]}
 acme.set("k", b"v" * 100_000)
 assert acme.get("k") == b"v" * 100_000
-with acme.lease("e", ttl=30) as lease:
+with acme.lease("e", ttl=600) as lease:
     acme.save_snapshot(acme.load_snapshot("e").advance(), lease=lease)
 sys.settrace(None)
 requests = acme.stats().requests
@@ -94,7 +95,7 @@ def test_a_signal_handler_may_make_calls_at_each_line_of_another(place: Deployme
         env={**os.environ, **place.environ},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=270,
         check=False,
     )
     assert (done.stdout, done.stderr) == ("handled True\n", "")

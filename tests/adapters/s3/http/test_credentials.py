@@ -21,6 +21,7 @@ from statebucket import errors, open_store
 from statebucket.port.bucket import Location
 from statebucket_s3.http.options import HTTPOptions
 from support.competing_processes import environ
+from support.patience import happened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,6 +151,7 @@ async def test_a_key_that_still_lasts_is_used_while_it_is_renewed_or_cannot_be(
         finally:
             hung.set()
     assert keys_of(proxy) == ["key-1"] * 9
+    await happened(lambda: tries)  # beside the calls
     assert len(tries) == 1
 
 
