@@ -53,7 +53,9 @@ _ADAPTERS = tuple(
         *("absent_only_creates", "an_execution_goes_*", "a_tenant_goes_*", "any_number_of_*"),
         *("awkward_*", "bytes_come_back_*", "deleting_*", "exists_*", "is_healthy", "large_*"),
         *("listings_*", "many_*", "more_*", "objects_that_are_not_ours_*", "of_*", "pages_*"),
-        *("tenants_are_listed_*", "twenty_*"),
+        *("rewriting_shortens_*", "tenants_are_listed_*", "the_same_value_set_again_*", "twenty_*"),
+        *("a_deletion_that_loses_*", "a_value_may_be_a_buffer", "a_value_that_came_back_*"),
+        *("executions_have_keys_*", "what_is_gone_already_*"),
     )
 )
 

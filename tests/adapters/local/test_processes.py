@@ -118,7 +118,7 @@ async def test_a_kill_leaves_the_old_or_the_new_snapshot(tmp_path: Path) -> None
 @pytest.mark.asyncio
 async def test_the_event_loop_does_not_wait_for_anothers_lock(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
-    store = open_store(f"sqlite:///{path}", deadline=1.0)
+    store = open_store(f"sqlite:///{path}")
     await store.set("k", b"old")
     beats = 0
 
@@ -133,7 +133,7 @@ async def test_the_event_loop_does_not_wait_for_anothers_lock(tmp_path: Path) ->
         other.execute("BEGIN IMMEDIATE")
         started_at = time.monotonic()
         with pytest.raises((errors.Throttled, errors.DeadlineExceeded)):
-            await store.set("k", b"new")
+            await store.with_deadline(1.0).set("k", b"new")
         assert time.monotonic() - started_at < 4.5  # SQLite itself waits for five seconds
         assert await store.get("k") == b"old"  # readers do not wait for writers
         other.execute("ROLLBACK")

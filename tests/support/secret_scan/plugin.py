@@ -55,6 +55,7 @@ class SecretScan:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail the run if anything leaked."""
+        gc.unfreeze()  # what `support.warnings_guard` set aside
         gc.collect()  # errors in reference cycles are freed only now
         output = getattr(self.config, "workeroutput", None)
         if output is not None:
