@@ -37,9 +37,9 @@ help:  ## Shows this list
 demo: $(VENV)/.demo$(EXTRA)  ## Runs the main job on SQLite, or on STATEBUCKET_URL; DEMO_INPUT= a folder of text
 	@$(BIN)/python -m statebucket.demo
 
-# Three workers for two cores, because many tests mostly wait.
+# Four workers for two cores, because many tests mostly wait.
 test: $(VENV)/.dev $(VENV)/.fastmcp $(VENV)/.aws  ## Tests every behaviour, and what depends on the service on a server of each cloud, in minutes
-	$(PYTEST) -n 3 $(ORDERED) $(ALL)
+	$(PYTEST) -n 4 $(ORDERED) $(ALL)
 
 test-all: $(VENV)/.dev $(VENV)/.fastmcp $(VENV)/.aws  ## Runs every test on every server and engine (except Terraform's), as CI does
 	$(PYTEST) -n 2 $(ORDERED) --everything $(ALL)
