@@ -122,11 +122,12 @@ class Connection:
             target = reader.target()
             try:
                 count = self.sock.recv_into(target)
+                drained = count < len(target)
             except (BlockingIOError, InterruptedError):
                 return False
+            finally:
+                target.release()  # an error would keep it, with the buffer that it is a view of
             self.moved += 1
-            drained = count < len(target)
-            target.release()
             if not count:
                 reader.end()
                 return True

@@ -136,7 +136,8 @@ class TLSConnection(Connection):
                 more = False
             except (SSLZeroReturnError, SSLEOFError):
                 over = True  # bytes that came before the end still count
-            target.release()
+            finally:
+                target.release()  # as in `Connection.read`
             if not count:
                 if not more:
                     return False

@@ -75,11 +75,7 @@ class Threads:
             raise Unavailable(f"the call was cancelled or timed out: {what}")
 
     def _submit(self, work: Callable[[], T]) -> Future[T]:
-        """Runs it in a thread, even at interpreter shutdown, when the pool accepts nothing.
-
-        Raises:
-            Unavailable: The interpreter no longer starts threads.
-        """
+        """Runs it in a thread; at interpreter shutdown, when no thread starts, in the caller's."""
         if self._executor is not None:
             with suppress(RuntimeError):
                 return self._executor.submit(work)
@@ -114,8 +110,6 @@ def _in_new_thread(work: Callable[[], T]) -> Future[T]:
 
     try:
         threading.Thread(target=run, name="statebucket-gcs-exit", daemon=True).start()
-    except RuntimeError as error:
-        raise Unavailable(
-            "nothing was sent to Cloud Storage: Python is shutting down and starts no more threads"
-        ) from error
+    except RuntimeError:  # Python 3.12 and later
+        run()
     return future
