@@ -70,7 +70,7 @@ class Command:
 
 @cache
 def _parent() -> socket.socket:
-    """The end by which the process that forks is told to; it ends when this is closed."""
+    """Our end of the socket to the process that forks; that process ends when it is closed."""
     ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
     with theirs:
         process = subprocess.Popen(

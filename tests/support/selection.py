@@ -252,7 +252,7 @@ def examples(some: Amount, everything: Amount) -> Amount:
 
 
 _ANY = re.compile("|".join(translate(left.pattern) for left in LEFT))
-"""What most tests match none of, and are told by in one step."""
+"""All patterns in one, which rules out most tests in a single step."""
 
 
 def left_out(item: pytest.Item) -> Left | None:

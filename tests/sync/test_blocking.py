@@ -38,6 +38,19 @@ def snapshot(number: int = 1) -> ExecutionSnapshot:
     )
 
 
+def ran(program: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a Python of its own, with the modules of this one."""
+    return subprocess.run(
+        [sys.executable, *options, "-c", textwrap.dedent(program)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 def test_it_works_from_several_threads_at_once(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path / 'state.db'}")
     keys = [f"k{number}" for number in range(20)]
@@ -245,15 +258,7 @@ def test_a_fork_in_the_middle_of_another_threads_call(url: str, tmp_path: Path) 
         thread.join()
         print("done")
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = ran(program, tmp_path)
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
 
@@ -278,15 +283,7 @@ def in_child(work):
             os._exit(code)
     assert os.waitpid(child, 0)[1] == 0
 """
-    return subprocess.run(
-        [sys.executable, *QUIET, "-c", head + textwrap.dedent(program)],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return ran(head + textwrap.dedent(program), folder, *QUIET)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -386,15 +383,7 @@ def test_a_call_at_exit_behind_ours_works(tmp_path: Path) -> None:
         store = open_store("memory://")
         store.set("k", b"v")
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = ran(program, tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "b'v'\n", "")
 
 
@@ -415,15 +404,7 @@ def test_a_call_whose_loop_cannot_start_is_refused_without_a_warning(tmp_path: P
             except errors.UnsupportedOperation as error:
                 print(error.outcome)
     """
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(program)],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = ran(program, tmp_path, "-W", "error")
     assert (done.returncode, done.stdout, done.stderr) == (0, "none\nnone\n", "")
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from statebucket.errors import Unavailable
+from statebucket.port.threads import begun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 T = TypeVar("T")
 
@@ -79,7 +79,7 @@ class Threads:
         if self._executor is not None:
             with suppress(RuntimeError):
                 return self._executor.submit(work)
-        return _in_new_thread(work)
+        return begun(work, "statebucket-gcs-exit")
 
     def _give_back(self, _future: Future[T]) -> None:
         with self._lock:
@@ -95,21 +95,3 @@ def _executor(size: int) -> ThreadPoolExecutor | None:
     # Never shut down: without a reference to it its idle threads end by themselves, and a call
     # from another loop that has just taken it up still finishes.
     return ThreadPoolExecutor(size, thread_name_prefix="statebucket-gcs")
-
-
-def _in_new_thread(work: Callable[[], T]) -> Future[T]:
-    future: Future[T] = Future()
-
-    def run() -> None:
-        if not future.set_running_or_notify_cancel():
-            return
-        try:
-            future.set_result(work())
-        except BaseException as error:  # noqa: BLE001  (it goes to the caller)
-            future.set_exception(error)
-
-    try:
-        threading.Thread(target=run, name="statebucket-gcs-exit", daemon=True).start()
-    except RuntimeError:  # Python 3.12 and later
-        run()
-    return future

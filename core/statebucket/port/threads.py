@@ -30,10 +30,24 @@ async def in_thread(work: Callable[[], T], name: str) -> T:
         work: What to do.
         name: The thread's name.
     """
+    return await asyncio.wrap_future(begun(work, name))
+
+
+def begun(work: Callable[[], T], name: str) -> Future[T]:
+    """Begins blocking work as `in_thread` does; cancelling it before its thread runs prevents it.
+
+    Args:
+        work: What to do.
+        name: The thread's name.
+
+    Returns:
+        Its result to come; at the interpreter's exit it may be there already.
+    """
     done: Future[T] = Future()
-    done.set_running_or_notify_cancel()
 
     def run() -> None:
+        if not done.set_running_or_notify_cancel():
+            return
         try:
             result = work()
         except BaseException as error:  # noqa: BLE001  (passed on to the caller)
@@ -45,7 +59,7 @@ async def in_thread(work: Callable[[], T], name: str) -> T:
         threading.Thread(target=run, name=name, daemon=True).start()
     except RuntimeError:
         run()
-    return await asyncio.wrap_future(done)
+    return done
 
 
 class Lookups:

@@ -99,7 +99,6 @@ async def test_an_answer_that_drips_in_ends_with_its_caller(head: bytes) -> None
     async with dripping(head, 10_000) as url:
         bucket = opened(url, "some-bucket", deadline=30)
         await given_up(bucket.get("a"), 0.3)
-        assert held(bucket) <= 1  # it may have ended already
         await until_free(bucket, 8.0)  # not only when its 500 seconds are over
 
 
