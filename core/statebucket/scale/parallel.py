@@ -36,6 +36,8 @@ PARTS_AT_ONCE = 8
 MAX_TRIES = 3
 """Processes that may die over a part before it is given up."""
 
+_END_SECONDS = 5.0  # the longest wait for a process whose output has ended
+
 
 class Tally:
     """The progress of all parts, reported as one number.
@@ -143,6 +145,11 @@ class _Pool:
             )
             try:
                 await self._converse(process, taken)
+                if taken:
+                    # It has ended, and asyncio is about to learn how. `kill` looks first whether it
+                    # is alive, and would take its exit status away from asyncio.
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(process.wait(), _END_SECONDS)
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()

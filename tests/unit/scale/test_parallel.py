@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sqlite3
 import sys
@@ -20,6 +21,7 @@ from statebucket.scale.jobs import Job, Stores, checked
 from statebucket.scale.parallel import in_processes, in_this_process
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
@@ -49,6 +51,16 @@ def workers() -> list[psutil.Process]:
     return found
 
 
+def killing_one(notes: list[str]) -> Callable[[int], None]:
+    """Kill a worker, until a note says that one has died."""
+
+    def kill(_: int) -> None:
+        if not notes and (running := workers()):
+            running[0].kill()
+
+    return kill
+
+
 async def left(url: str) -> int:
     async with open_store(url) as store:
         return (await inventory(store)).listed
@@ -69,18 +81,36 @@ async def test_a_worker_that_dies_is_told_and_another_runs_its_parts(url: str) -
     job = Job(command="sweep", url=url)
     notes: list[str] = []
 
-    def kill(_: int) -> None:
-        if not notes and (running := workers()):
-            running[0].kill()
-
     async with open_store(url) as store:
         parts = await store.partitions(16)
-    outcome = await in_processes(job, parts, 2, progress=kill, note=notes.append)
+    outcome = await in_processes(job, parts, 2, progress=killing_one(notes), note=notes.append)
     assert outcome.failed == 0
     assert outcome.repeated > 0
     assert any("was ended by signal 9 (SIGKILL)" in note and "run again" in note for note in notes)
     assert await left(url) == 0
     assert not workers()
+
+
+async def test_how_a_worker_died_is_told_however_late_asyncio_learns_it(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waitpid = os.waitpid
+
+    def late(pid: int, options: int) -> tuple[int, int]:
+        if not options & os.WNOHANG:  # asyncio's thread, up to Python 3.11
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+            time.sleep(0.3)
+        return waitpid(pid, options)
+
+    monkeypatch.setattr(os, "waitpid", late)
+    notes: list[str] = []
+
+    async with open_store(url) as store:
+        parts = await store.partitions(16)
+    job = Job(command="sweep", url=url)
+    await in_processes(job, parts, 2, progress=killing_one(notes), note=notes.append)
+    assert notes
+    assert all("was ended by signal 9 (SIGKILL)" in note for note in notes)
 
 
 async def test_parts_over_which_workers_always_die_are_given_up(url: str) -> None:
