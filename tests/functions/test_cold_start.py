@@ -126,7 +126,7 @@ LATER_ON = {
     "s3+http": {
         *SLOWER,
         "statebucket.port.retry_after",
-        "statebucket_http.xml_documents",
+        "statebucket_s3.http.xml_documents",
         "statebucket_s3.batch",
         "statebucket_s3.lifecycle",
         "statebucket_s3.listing",

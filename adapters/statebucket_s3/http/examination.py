@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from statebucket.errors import StateBucketError
 from statebucket_http.transport import Transport
 from statebucket_http.wire import Request
-from statebucket_http.xml_documents import parse
 from statebucket_s3.findings import FOREIGN_REPLY, PATIENCE, Replies, findings_of, refusal
 from statebucket_s3.http.endpoints import account_of, sts_of
 from statebucket_s3.http.replies import answer_of
 from statebucket_s3.http.signing import S3Signer, Signer, timestamp
+from statebucket_s3.http.xml_documents import parse
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from statebucket_http import xml_documents as xml
+from statebucket_s3.http import xml_documents as xml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -119,7 +119,7 @@ def unexplained(reply: Reply) -> StateBucketError:
 
 
 def _error(body: bytes) -> dict[str, str]:
-    from statebucket_http.xml_documents import parse  # noqa: PLC0415  (see the top)
+    from statebucket_s3.http.xml_documents import parse  # noqa: PLC0415  (see the top)
 
     try:
         root, values = parse(body)
@@ -305,7 +305,7 @@ def lifecycle_of(reply: Reply) -> Lifecycle:
 
 def _values(body: bytes, root: str, repeated: set[str]) -> dict[str, Any]:
     """The content of a 200 reply; S3 puts an error there, too, once it has begun to reply."""
-    from statebucket_http.xml_documents import parse  # noqa: PLC0415  (see the top)
+    from statebucket_s3.http.xml_documents import parse  # noqa: PLC0415  (see the top)
 
     try:
         name, values = parse(body, repeated)

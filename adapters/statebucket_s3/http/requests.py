@@ -81,7 +81,7 @@ class S3Requests:
 
     def delete_many(self, names: Sequence[str]) -> Request:
         """``DeleteObjects``; the reply names only failures."""
-        from statebucket_http.xml_documents import text_of  # noqa: PLC0415  (not on a cold start)
+        from statebucket_s3.http.xml_documents import text_of  # noqa: PLC0415  (not on a cold start)
 
         plain = text_of("".join(names))
         keys = names if len(plain) == sum(map(len, names)) else map(text_of, names)

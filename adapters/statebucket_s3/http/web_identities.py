@@ -18,12 +18,12 @@ from statebucket.port.endpoint import require_tls
 from statebucket.port.token_files import token_in
 from statebucket_http.credential_services import CredentialService
 from statebucket_http.wire import Request
-from statebucket_http.xml_documents import parse
 from statebucket_s3.codes import of_code
 from statebucket_s3.http.endpoints import AUTHORITIES, token_service_of
 from statebucket_s3.http.key_replies import asked, lasting, made_key, malformed
 from statebucket_s3.http.settings import configured_endpoint
 from statebucket_s3.http.usable_keys import no_keys
+from statebucket_s3.http.xml_documents import parse
 
 if TYPE_CHECKING:
     from statebucket_http.wire import Reply

@@ -9,10 +9,10 @@ import pytest
 
 from statebucket import Version, errors
 from statebucket_http.wire import Reply
-from statebucket_http.xml_documents import parse
 from statebucket_s3 import lifecycle
 from statebucket_s3.http import lifecycle_xml
 from statebucket_s3.http.replies import deletions_of
+from statebucket_s3.http.xml_documents import parse
 from support.fault_proxy.proxy import Answer
 from support.targets.s3 import raw_client
 
