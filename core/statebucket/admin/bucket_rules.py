@@ -9,7 +9,8 @@ import msgspec
 from statebucket.admin.opened import context_of
 from statebucket.contract.lifecycle import Rule
 from statebucket.lifecycle.rules import Scope, needed_rules, rooted
-from statebucket.port.lifecycle import TERRAFORM_ID, Lifecycle, LifecyclePort
+from statebucket.port.lifecycle import TERRAFORM_ID, Lifecycle
+from statebucket.store.retrying_port import lifecycle_port
 
 if TYPE_CHECKING:
     from statebucket.contract.state_store import StateStore
@@ -36,12 +37,12 @@ class BucketRules(msgspec.Struct, frozen=True, kw_only=True):
 async def rules_of(store: StateStore) -> BucketRules:
     """Reads the rules of a store's bucket: 1 request, none on a service without rules."""
     context = context_of(store)
-    bucket, layout = context.objects.bucket, context.layout
-    if not isinstance(bucket, LifecyclePort):
+    port, layout = lifecycle_port(context, "lifecycle show"), context.layout
+    if port is None:
         return BucketRules()
-    needed = needed_rules(Scope(layout.prefix, layout.areas, bucket.removal))
-    needed = rooted(needed, bucket.rule_root)
-    found = await bucket.read_lifecycle()
+    needed = needed_rules(Scope(layout.prefix, layout.areas, port.removal))
+    needed = rooted(needed, port.rule_root)
+    found = await port.read_lifecycle()
     if not isinstance(found, Lifecycle):
         return BucketRules(needed=tuple(needed))
     return BucketRules(needed=tuple(needed), found=found.rules, terraform=found.terraform)
