@@ -262,6 +262,8 @@ class BlockingStateStore:
         Raises:
             LeaseHeld: Another holder has it.
             InvalidTTL: ``ttl`` is not a positive duration, or over a day.
+            AmbiguousExecution: No tenant is bound, and several have the execution.
+            UnsupportedOperation: No tenant is bound, and none has the execution.
         """
 
     def writer(
@@ -668,8 +670,8 @@ class BlockingStateStore:
             tenant_id: The tenant; by default, the one that this store is bound to.
             prefix: Only executions whose id begins with this text. One that ends in ``.`` takes 1
                 more request.
-            after: Only those after this id in the order above. The id need not exist. To continue a
-                listing, pass the last id it returned.
+            after: Only those after this id, in the order of `iter_snapshots`. The id need not
+                exist. To continue a listing, pass the last id it returned.
             limit: At most this many.
             live: Leave out expired ones on S3 too, for one more request for each execution.
 
@@ -1145,6 +1147,9 @@ class BlockingExecutionStore:
 
         Raises:
             LeaseHeld: Another holder has it.
+            InvalidTTL: ``ttl`` is not a positive duration, or over a day.
+            AmbiguousExecution: No tenant is bound, and several have the execution.
+            UnsupportedOperation: No tenant is bound, and none has the execution.
         """
 
     def writer(
@@ -1163,6 +1168,9 @@ class BlockingExecutionStore:
             ttl: As for `save`.
             only_newer: Never replace a snapshot with a higher ``sequence_number``.
             lease: Write only what this lease allows, as for `save`.
+
+        Raises:
+            InvalidTTL: ``ttl`` is not a positive duration.
         """
 
     def set(

@@ -127,6 +127,18 @@ def test_the_bound_on_requests_holds_for_all_threads(moto: Server, proxy: FaultP
         assert len(list(store.iter_keys())) == 8
 
 
+@pytest.mark.parametrize("call", ["iter_snapshots", "scan_snapshots"])
+def test_a_live_listing_looks_at_many_snapshots_at_the_same_time(
+    store: BlockingStateStore, proxy: FaultProxy, call: str
+) -> None:
+    acme = store.tenant("acme")
+    for at in range(8):
+        acme.save_snapshot(acme.snapshot(f"e{at}"))
+    proxy.always(DelayReply(0.1))
+    assert len(list(getattr(acme, call)(live=True))) == 8
+    assert proxy.connections > 1
+
+
 def test_who_waits_for_its_turn_ends_by_its_deadline(moto: Server, proxy: FaultProxy) -> None:
     target = S3Target(moto, raw_client(moto), proxy, "http")
     with open_store(target.url, max_in_flight=1, deadline=60) as store:

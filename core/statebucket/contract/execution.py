@@ -186,6 +186,9 @@ class ExecutionStore(ABC):
 
         Raises:
             LeaseHeld: Another holder has it.
+            InvalidTTL: ``ttl`` is not a positive duration, or over a day.
+            AmbiguousExecution: No tenant is bound, and several have the execution.
+            UnsupportedOperation: No tenant is bound, and none has the execution.
         """
 
     @abstractmethod
@@ -206,6 +209,9 @@ class ExecutionStore(ABC):
             ttl: As for `save`.
             only_newer: Never replace a snapshot with a higher ``sequence_number``.
             lease: Write only what this lease allows, as for `save`.
+
+        Raises:
+            InvalidTTL: ``ttl`` is not a positive duration.
         """
 
     # Its keys.

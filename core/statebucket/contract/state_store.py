@@ -336,6 +336,8 @@ class StateStore(StorageBackend, Protocol):
         Raises:
             LeaseHeld: Another holder has it.
             InvalidTTL: ``ttl`` is not a positive duration, or over a day.
+            AmbiguousExecution: No tenant is bound, and several have the execution.
+            UnsupportedOperation: No tenant is bound, and none has the execution.
         """
         ...
 
@@ -731,7 +733,7 @@ class StateStore(StorageBackend, Protocol):
         """
         ...
 
-    @declare(Kind.ITERATOR, tenant="tenant_id")
+    @declare(Kind.ITERATOR, tenant="tenant_id", concurrent="live")
     def scan_snapshots(
         self,
         tenant_id: TenantId | str | None = None,
@@ -747,8 +749,8 @@ class StateStore(StorageBackend, Protocol):
             tenant_id: The tenant; by default, the one that this store is bound to.
             prefix: Only executions whose id begins with this text. One that ends in ``.`` takes 1
                 more request.
-            after: Only those after this id in the order above. The id need not exist. To continue a
-                listing, pass the last id it returned.
+            after: Only those after this id, in the order of `iter_snapshots`. The id need not
+                exist. To continue a listing, pass the last id it returned.
             limit: At most this many.
             live: Leave out expired ones on S3 too, for one more request for each execution.
 
