@@ -17,7 +17,6 @@ from statebucket.port.bucket import BYTES
 from statebucket.port.expiry import Expiry
 from statebucket.port.findings import Diagnosable, Finding, Status
 from statebucket.port.remedies import Remedies, Remedy
-from statebucket.store.envelope import expires_ms
 from statebucket.store.layout import PROBE
 
 if TYPE_CHECKING:
@@ -231,11 +230,10 @@ class Examination:
         objects = self._context.objects
         if not objects.bucket.limits.lists_metadata:
             return
-        late = objects.now_ms() - _LATE_MS
         try:
             pages = objects.all_pages("doctor", self._areas()[0], self._context.deadline)
             page: list[ObjectInfo] = await anext(pages, [])
-            expired = sum(1 for info in page if (at := expires_ms(info)) and at < late)
+            expired = sum(objects.surely_expired(info, _LATE_MS) for info in page)
         except StateBucketError:
             return  # reported already
         if expired:

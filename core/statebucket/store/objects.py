@@ -422,12 +422,18 @@ class Objects:
         existed = not self.surely_expired(gone) if isinstance(gone, ObjectInfo) else gone
         return None if lost and not existed else existed
 
-    def surely_expired(self, info: ObjectInfo) -> bool:
-        """Whether an object is past its expiry, as far as that can be read."""
+    def surely_expired(self, info: ObjectInfo, margin_ms: int = 0) -> bool:
+        """Whether an object is past its expiry, as far as that can be read.
+
+        Args:
+            info: The object.
+            margin_ms: How long it must have been, in milliseconds.
+        """
         try:
-            return self.expired(info)
+            at_ms = expires_ms(info)
         except CorruptObject:
             return False  # treated as live: loading it will raise the error
+        return at_ms is not None and at_ms + margin_ms <= self.now_ms()
 
     def send(
         self,

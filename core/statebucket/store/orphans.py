@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from statebucket.errors import CorruptObject, VersionConflict
-from statebucket.store.envelope import expires_ms
+from statebucket.errors import VersionConflict
 from statebucket.store.tasks import AtMost
 
 if TYPE_CHECKING:
@@ -76,7 +75,8 @@ class OrphanFinder:
         for tenant_id in await self._tenants(execution):
             name = self._layout.snapshot(tenant_id, execution.id)
             info = await self._objects.look(self._call(), name)
-            if info is not None and not self._is_expired(info):
+            # A snapshot that cannot be read exists all the same.
+            if info is not None and not self._objects.surely_expired(info, self._margin_ms):
                 return True
         return False
 
@@ -132,13 +132,6 @@ class OrphanFinder:
         if info.modified_at is None:
             return False
         return info.modified_at.timestamp() * 1000 + self._margin_ms <= self._objects.now_ms()
-
-    def _is_expired(self, info: ObjectInfo) -> bool:
-        try:
-            at_ms = expires_ms(info)
-        except CorruptObject:
-            return False  # a snapshot exists, even if it cannot be read
-        return at_ms is not None and at_ms + self._margin_ms <= self._objects.now_ms()
 
     def _call(self) -> Call:
         return self._context.call("sweep")

@@ -232,11 +232,7 @@ class Sweeper:
         return not self._reported.lists_metadata or self._is_expired(listed)
 
     def _is_expired(self, info: ObjectInfo) -> bool:
-        try:
-            at_ms = expires_ms(info)
-        except CorruptObject:
-            return False  # not decided here; reading it will raise the error
-        return at_ms is not None and at_ms + self._margin_ms <= self._objects.now_ms()
+        return self._objects.surely_expired(info, self._margin_ms)
 
     async def _remove(self, info: ObjectInfo) -> bool:
         if not self._dry_run:

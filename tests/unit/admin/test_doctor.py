@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from statebucket import errors, open_store
 from statebucket.admin.condition_trials import ConditionTrials
 from statebucket.admin.doctor import Examination
+from statebucket.port.bucket import Object
 from statebucket.port.expiry import Expiry
 from statebucket.port.remedies import Remedies, Remedy
+from statebucket.testing import Clock
 from statebucket_gcs.remedies import REMEDIES as GCS
 from statebucket_local.memory import MemoryBucket
 
@@ -167,6 +170,20 @@ async def test_the_remedy_of_a_tenants_view_is_the_tenants(store: ObjectStateSto
     assert {str(one.remedy).rpartition(": ")[2] for one in faults if one.check == "rights"} == {
         "strict_tenant_list = false  # terraform/gcp"
     }
+
+
+async def test_one_unreadable_time_does_not_hide_that_expired_objects_accumulate() -> None:
+    clock = Clock()
+    store = open_store("memory://", clock=clock)
+    for key in ("a", "b", "c"):
+        await store.tenant("acme").set(key, b"v", ttl=1)
+    clock.advance(120)
+    objects = bucket_of(store)._objects
+    name = min(objects)  # the first of the listing
+    info = msgspec.structs.replace(objects[name].info, metadata={"expiresat": "soon"})
+    objects[name] = Object(info, objects[name].body)
+    (finding,) = [one for one in await examined(store) if one.check == "sweep"]
+    assert "2 of the first 3 objects have expired" in finding.message
 
 
 @pytest.mark.usefixtures("_scripted")
