@@ -27,7 +27,7 @@ def open_bucket(location: Location) -> OpenedBucket:
     for package, module in (("azure-storage-blob", "azure.storage.blob"), ("aiohttp", "aiohttp")):
         if not _installed(module):
             raise AdapterNotInstalled(f"az:// needs {package}: pip install 'statebucket[azure]'")
-        from statebucket_azure.sdk.bucket import AzureBucket  # noqa: PLC0415  (only where Azure is used)
+    from statebucket_azure.sdk.bucket import AzureBucket  # noqa: PLC0415  (only where Azure is used)
     from statebucket_azure.sdk.options import AzureOptions  # noqa: PLC0415
     from statebucket_azure.sdk.target import Target  # noqa: PLC0415
 

@@ -460,6 +460,15 @@ def test_an_sdk_that_cannot_be_imported_is_told_with_the_pip_command(
     assert f"pip install 'statebucket[{extra}]'" in done.stdout, done.stderr
 
 
+def test_the_package_that_azures_sdk_sends_through_is_named_where_it_is_missing() -> None:
+    url = "az://container?account=acme"
+    code = REFUSED.format(url=url, package="aiohttp", error="ModuleNotFoundError")
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.startswith("az:// needs aiohttp: pip install 'statebucket[azure]'; or use ")
+
+
 @pytest.mark.parametrize("url", [Path("state.db"), "state.db"])
 def test_a_file_that_is_no_url_is_told_what_to_write(url: Any) -> None:
     with pytest.raises(errors.InvalidURL, match=r"sqlite:///"):
