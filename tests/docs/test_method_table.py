@@ -1,4 +1,4 @@
-"""The README's table of methods has every method of a store, with the arguments it takes."""
+"""The README's table has every method of a store, with its arguments; pages count an adapter's."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import re
 
 import pytest
 
-from generators.pages import METHODS
+from generators.pages import METHODS, ROOT
 from statebucket import StateStore
+from statebucket.port.bucket import Bucket
 
 CALLS = {
     name: re.findall(r"\*?\*?(\w+)", re.sub(r":[^,]*", "", arguments))
@@ -33,3 +34,12 @@ def test_a_method_has_its_arguments(name: str) -> None:
         assert shown == arguments[: len(shown)]
     else:
         assert shown == arguments
+
+
+@pytest.mark.parametrize(
+    "page", ["core/README.md", "adapters/README.md", "tests/adapters/example/README.md"]
+)
+def test_a_page_says_how_many_calls_an_adapter_translates(page: str) -> None:
+    calls = [name for name, one in vars(Bucket).items() if inspect.isfunction(one)]
+    assert len([name for name in calls if not name.startswith("_")]) == 9
+    assert "nine calls" in (ROOT / page).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The port that an adapter implements: ten calls on one bucket, which know nothing of executions.
+"""The port that an adapter implements: nine calls on one bucket, which know nothing of executions.
 
 An adapter translates: a call to its SDK's call, the SDK's errors to those of `statebucket.errors`,
 expiry to its cloud's own form. It neither retries nor waits, and turns its SDK's retries off: the
