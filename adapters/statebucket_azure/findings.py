@@ -244,7 +244,7 @@ def _container(
         yield Finding(
             check="public",
             status="warning",
-            message=f"anybody may read the container ({described.public})",
+            message=f"anyone may read the container ({described.public})",
             remedy=Remedy(
                 command=f"az storage container set-permission {account} --name {container} "
                 "--public-access off"

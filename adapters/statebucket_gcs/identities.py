@@ -18,16 +18,16 @@ def service_account(email: str) -> Finding:
     return Finding(check="identity", status="ok", message=f"serviceAccount:{email}")
 
 
-def unknown(source: str) -> Finding:
-    """The finding for an identity that the source of the credentials does not name.
+def unknown(message: str) -> Finding:
+    """The finding for an identity that is not known.
 
     Args:
-        source: The source.
+        message: Why not.
     """
     return Finding(
         check="identity",
         status="unknown",
-        message=f"{source} does not tell whose they are",
+        message=message,
         remedy=Remedy(command="gcloud auth list"),
     )
 
@@ -43,4 +43,5 @@ def identity_of(credentials: Any) -> Finding:  # noqa: ANN401  (google-auth has 
             status="note",
             message=f"user:{person}: a person's rights, which a function's may differ from",
         )
-    return unknown(f"{type(credentials).__module__}.{type(credentials).__name__}")
+    kind = type(credentials)
+    return unknown(f"{kind.__module__}.{kind.__name__} does not say whose credentials they are")

@@ -80,14 +80,14 @@ class Credentials:
 
         source = self._source
         if source is None:
-            return identities.unknown("no access token, which")
+            return identities.unknown("there has been no access token yet")
         if not isinstance(source, MetadataServer):
             return identities.identity_of(source.credentials)
         email = await to_thread(source.email)
         return (
             identities.service_account(email)
             if email
-            else identities.unknown("the metadata server")
+            else identities.unknown("the metadata server does not say whose credentials they are")
         )
 
 

@@ -101,7 +101,7 @@ async def test_azurite_is_looked_at_in_five_requests(
         ),
         (
             Answer(200, (*XML, ("x-ms-blob-public-access", "container")), when=CONTAINER),
-            *("public", "warning", "anybody may read", "--public-access off"),
+            *("public", "warning", "anyone may read", "--public-access off"),
         ),
         (
             Answer(200, (*XML, ("x-ms-has-legal-hold", "true")), when=CONTAINER),

@@ -194,8 +194,8 @@ async def test_what_it_may_not_see_is_said_with_the_right_it_takes(
     ("told", "status", "message"),
     [
         ({"account": "ann@example.com"}, "note", "user:ann@example.com"),
-        ({"service_account_email": "default"}, "unknown", "does not tell whose"),
-        ({}, "unknown", "Someone does not tell whose"),
+        ({"service_account_email": "default"}, "unknown", "does not say whose"),
+        ({}, "unknown", "Someone does not say whose"),
     ],
 )
 async def test_identity(

@@ -252,7 +252,7 @@ async def test_a_token_that_is_revoked_is_replaced_once(
     ("told", "status", "message"),
     [
         (Answer(200, GOOGLES, b"f@p.iam\n"), "ok", "serviceAccount:f@p.iam"),
-        (Answer(404, GOOGLES), "unknown", "the metadata server does not tell whose"),
+        (Answer(404, GOOGLES), "unknown", "the metadata server does not say whose"),
     ],
 )
 async def test_the_doctor_learns_whose_the_tokens_are(
