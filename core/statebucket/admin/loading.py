@@ -10,7 +10,6 @@ from statebucket.store.tasks import in_order
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from statebucket.contract.execution import ExecutionStore
     from statebucket.contract.snapshot import ExecutionSnapshot
     from statebucket.contract.state_store import StateStore
     from statebucket.contract.versions import Stored
@@ -33,11 +32,3 @@ async def load_snapshots(
             return error
 
     return await in_order(one, executions)
-
-
-async def get_keys(execution: ExecutionStore, keys: Sequence[str]) -> list[Stored[bytes] | None]:
-    """Gets several keys of an execution, in their order: 1 request each.
-
-    None for one that does not exist.
-    """
-    return await in_order(execution.get_stored, keys)

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from statebucket.admin.holdings import Holdings, of_tenants
-from statebucket.admin.loading import get_keys, load_snapshots
+from statebucket.admin.loading import load_snapshots
 from statebucket.cli.exits import Exit
 from statebucket.cli.options import (
     After,
@@ -222,14 +222,14 @@ async def _keys(execution: ExecutionStore) -> list[dict[str, object]]:
         names.append(key)
         if len(names) == _MAX_KEYS:
             break
-    found = await get_keys(execution, names)
+    found = await execution.get_many_stored(names)
     return [
         {
             "key": execution_key(execution.execution_id, key),
             "size": one.size,
             "expires_at": one.expires_at,
         }
-        for key, one in zip(names, found, strict=True)
+        for key, one in found.items()
         if one is not None
     ]
 

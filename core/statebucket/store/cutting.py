@@ -14,15 +14,13 @@ from statebucket.contract.partition import MAX_PARTITIONS, Position
 from statebucket.contract.segments import decode, encode
 from statebucket.errors import InvalidArgument, shown
 from statebucket.store.extent import FOLDERS, OWNERS, SHARED, TENANTS
-from statebucket.store.sampling import Sampled, Sampler, refine
+from statebucket.store.sampling import OPERATION, Sampled, Sampler, refine
 from statebucket.store.tasks import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from statebucket.store.context import StoreContext
-
-OPERATION = "partitions"
 
 MAX_SCOPES = 1000
 """The most tenants that are looked at one by one."""
