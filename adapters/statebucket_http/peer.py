@@ -84,7 +84,7 @@ class Peer:
         Raises:
             OSError: It cannot be reached; `ssl.SSLCertVerificationError` if it is not trusted.
             BadReply: The proxy refuses, or the connection was closed within the handshake.
-        RequestRejected: The proxy refuses the user and password.
+            RequestRejected: The proxy refuses the user and password.
         """
         generation = self.pool.generation
         connection = await self._connect(waits, max_body)

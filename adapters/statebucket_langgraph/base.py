@@ -133,7 +133,7 @@ class Saver(BaseCheckpointSaver[str]):
     def _load(
         self, references: Sequence[Reference], filter_: dict[str, Any] | None, most: int | None
     ) -> Steps[list[CheckpointTuple]]:
-        """Up to ``limit`` of these checkpoints, those whose metadata match the filter."""
+        """Up to ``most`` of these checkpoints, those whose metadata match the filter."""
         loaded = yield from reading.load(references)
         chosen = [
             (reference, record)

@@ -44,7 +44,7 @@ class HTTPBucket:
     Args:
         container: Its name.
         options: The store's options.
-        location: Where the deadline and bound on requests stand.
+        location: The parsed URL, with the deadline and the limit on requests.
 
     Raises:
         InvalidURL: There is no account, or two that differ.

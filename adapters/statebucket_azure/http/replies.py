@@ -75,7 +75,7 @@ def _decoded(body: bytes, coding: str) -> bytes:
 
 def page_of(reply: Reply, container: str, prefix: str, after: str | None) -> Page:
     """A page of blobs; the arguments are those of `statebucket_azure.listing.page_of`."""
-    from statebucket_azure import listing  # noqa: PLC0415  (not on the way of a first load)
+    from statebucket_azure import listing  # noqa: PLC0415  (a first load needs none)
     from statebucket_azure.http import entries  # noqa: PLC0415  (as above)
 
     try:

@@ -99,7 +99,7 @@ class SharedKey:
 
 def _canonical(query: str) -> str:
     """The parameters of a query in the form that is signed: decoded, one per line."""
-    from urllib.parse import unquote  # noqa: PLC0415  (not on the way of a first load)
+    from urllib.parse import unquote  # noqa: PLC0415  (a first load needs none)
 
     pairs = [parameter.partition("=") for parameter in query.split("&")]
     return "".join([f"\n{name.lower()}:{unquote(value)}" for name, _, value in pairs])

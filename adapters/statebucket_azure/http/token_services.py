@@ -145,9 +145,8 @@ def _refusal(name: str, reply: Reply) -> InvalidCredentials:
     A description may quote what was sent.
     """
     refused = _said(reply)
-    numbered = refused.error_description.partition(":")[
-        0
-    ]  # as in "AADSTS7000215: Invalid client …"
+    # As in "AADSTS7000215: Invalid client …".
+    numbered, _, _ = refused.error_description.partition(":")
     codes = [refused.error, numbered if numbered.startswith("AADSTS") else ""]
     said = excerpt(" ".join(code for code in codes if code))
     return no_token(

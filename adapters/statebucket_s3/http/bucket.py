@@ -37,7 +37,7 @@ class HTTPBucket:
     Args:
         bucket: Its name.
         options: The store's options.
-        location: Where the deadline and bound on requests stand.
+        location: The parsed URL, with the deadline and the limit on requests.
     """
 
     name = "s3"
@@ -187,7 +187,7 @@ class HTTPBucket:
 
     async def read_lifecycle(self) -> Lifecycle | UnreadableRules:
         """See `statebucket.port.lifecycle.LifecyclePort.read_lifecycle`."""
-        from statebucket_s3 import lifecycle  # noqa: PLC0415  (not on the way of a cold start)
+        from statebucket_s3 import lifecycle  # noqa: PLC0415  (off the cold-start path)
 
         try:
             return replies.lifecycle_of(await self._send(self._requests.read_lifecycle()))

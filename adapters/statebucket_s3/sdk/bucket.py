@@ -65,7 +65,7 @@ class SDKBucket:
     Args:
         bucket: Its name.
         options: The store's options.
-        location: Where the deadline and bound on requests stand.
+        location: The parsed URL, with the deadline and the limit on requests.
     """
 
     name = "s3"

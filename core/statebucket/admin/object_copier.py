@@ -90,7 +90,7 @@ class ObjectCopier:
             replace: Replace one that differs; a newer snapshot stays in any case.
 
         Returns:
-            Its outcome, as counts of a `statebucket.admin.copying.CopyReport`.
+            Its outcome, as counts of a `statebucket.admin.copy_report.CopyReport`.
 
         Raises:
             VersionConflict: Other writers were quicker each time.

@@ -208,6 +208,6 @@ def _lookalikes(found: Lifecycle, scope: Scope) -> Iterator[RuleFinding]:
 
 
 def _outlined(rule: Rule) -> str:
-    """Whether no tag distinguishes a rule."""
+    """A rule in a few words: the end of its id, and what it does."""
     parts = [f"{name}={getattr(rule, name)}" for name in _PARTS if _does(rule, name)]
     return f"{rule.id.rpartition('-')[2]} ({', '.join(parts)})"

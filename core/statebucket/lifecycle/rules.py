@@ -1,8 +1,6 @@
-"""Lifecycle rules: those that TTLs need, as data, and those of a bucket, in the same terms.
+"""The lifecycle rules that TTLs need, as data; see `statebucket.port.lifecycle` for a `Rule`.
 
-A `Rule` is what the services' rules have in common. Adapters translate.
-`statebucket.lifecycle.check` decides what rules mean for state, and `statebucket.lifecycle.manager`
-what to write. The Terraform modules repeat the same rules, and a test compares the two.
+The Terraform modules repeat the same rules, and a test compares the two.
 
 Rules name our prefixes with their closing slash: a tag or a custom time elsewhere in the bucket may
 belong to someone else.

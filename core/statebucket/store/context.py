@@ -116,7 +116,14 @@ class StoreContext(msgspec.Struct, frozen=True):
     def note(
         self, tenant_id: str, execution_id: str, version: Version, *, asked: float | None = None
     ) -> None:
-        """Tells this process's lease on an execution which version of the snapshot it has seen."""
+        """Gives this process's lease on an execution the version of its snapshot, if it has one.
+
+        Args:
+            tenant_id: The execution's tenant.
+            execution_id: The execution.
+            version: The version that was loaded or saved.
+            asked: See `statebucket.store.leases.StoreLease.note`.
+        """
         lease = self.leases.get((tenant_id, execution_id))
         if lease is not None:
             lease.note(version, asked=asked)

@@ -308,8 +308,8 @@ class ObjectStateStore(Updates, Listings):
             return await sweeper.run(extent)
         if orphans:
             raise InvalidArgument(
-                "orphans cannot be told by an inventory report, which does not know what keys an "
-                "execution has by now: sweep with orphans without a report"
+                "orphans cannot be combined with an inventory report, which does not show the "
+                "keys that an execution has now: sweep for orphans without a report"
             )
         from statebucket.store.reported import opened_part  # noqa: PLC0415  (see the top)
 
