@@ -21,20 +21,43 @@ MISSING = frozenset({"NoSuchKey", "NoSuchVersion"})
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
 """The codes that say that a temporary key has expired."""
 
+_NO_BUCKET = frozenset({"NoSuchAccessPoint", "NoSuchBucket"})
 _CREDENTIALS = EXPIRED | frozenset(
     {
         "AuthorizationHeaderMalformed",
+        "ExpiredRequest",
         "InvalidAccessKeyId",
         "InvalidClientTokenId",
         "InvalidSecurity",
         "InvalidToken",
+        "InvalidTokenId",
         "RequestTimeTooSkewed",
         "SignatureDoesNotMatch",
         "UnrecognizedClientException",
     }
 )
 _THROTTLED = frozenset(
-    {"RequestLimitExceeded", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequests"}
+    {
+        "KMS.ThrottlingException",
+        "RequestLimitExceeded",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequests",
+    }
+)
+_FAILED = frozenset(
+    {
+        "InternalError",
+        "ServiceUnavailable",
+        # MinIO, when too few of its drives answer: some may have carried out the request.
+        "SlowDownRead",
+        "SlowDownWrite",
+    }
+)
+# Answered with 403, but about the object or the service's space and not about a right.
+_NOT_A_RIGHT = frozenset(
+    {"InvalidObjectState", "ObjectUnderActiveHold", "QuotaExceeded", "RetentionPolicyNotMet"}
 )
 # The request was refused or arrived incomplete: nothing was written, and it may be sent again.
 _NOT_DONE = frozenset(
@@ -53,8 +76,12 @@ _NOT_FOUND = 404
 _FORBIDDEN = 403
 _UNAUTHORIZED = 401
 _CONFLICT = 412
+_REQUEST_TIMEOUT = 408
 _TOO_MANY = 429
 _SERVER = 500
+_NOT_IMPLEMENTED = 501
+_OLD_VERSION = 505  # of HTTP
+_FULL = 507
 
 
 FOREIGN = "200"
@@ -122,12 +149,14 @@ def _of_code(
         text = f"S3 answered {status or 'an error'} without an error code"
     else:
         text = f"S3 answered {code}{f' ({status})' if status else ''}: {message}"
-    if code == "NoSuchBucket":
+    if code in _NO_BUCKET:
         return errors.BucketNotFound(text)
     if code in _CREDENTIALS or status == _UNAUTHORIZED:
         return errors.InvalidCredentials(text)
     if code in _NOT_DONE:
         return errors.Unavailable(text)
+    if code in _NOT_A_RIGHT or status in {_OLD_VERSION, _FULL}:
+        return errors.RequestRejected(text)
     if code in {"AccessDenied", "AllAccessDisabled", "403"} or status == _FORBIDDEN:
         return errors.AccessDenied(
             f"{text} (S3 also answers this for a missing object without s3:ListBucket, "
@@ -138,9 +167,9 @@ def _of_code(
         return errors.PreconditionFailed(text)
     if code in _THROTTLED or status == _TOO_MANY:
         return errors.Throttled(text)
-    if code == "NotImplemented":
+    if code == "NotImplemented" or status == _NOT_IMPLEMENTED:
         return errors.RequestRejected(f"{text} ({_not_offered(requested, header)})")
-    if status >= _SERVER or code in {"InternalError", "ServiceUnavailable"}:
+    if status >= _SERVER or status == _REQUEST_TIMEOUT or code in _FAILED:
         return errors.Unavailable(text, outcome="unknown")
     if status == _NOT_FOUND:
         text += " (is endpoint_url that of an S3 service?)"

@@ -63,3 +63,19 @@ async def test_an_error_without_its_object_leaves_what_has_its_own_error(
     failures = caught.value.failures
     assert isinstance(failures[engine.prefix + own], errors.AccessDenied)
     assert failures[engine.prefix + other].outcome == "unknown"
+
+
+@pytest.mark.parametrize("code", ["KMS.ThrottlingException", "SlowDownRead", "SlowDownWrite"])
+async def test_what_a_service_cannot_do_for_one_object_now_is_tried_again(
+    engine: S3Target, proxy: FaultProxy, code: str
+) -> None:
+    names = [f"tenants/acme/executions/e1/{key}" for key in "ab"]
+    for name in names:
+        engine.raw_put(name, b"v")
+    said = f"<Error><Key>{engine.prefix}{names[1]}</Key><Code>{code}</Code></Error>"
+    body = f"<DeleteResult>{said}</DeleteResult>".encode()
+    proxy.plan(Answer(200, (("Content-Type", "application/xml"),), body, when=on("POST")))
+    async with engine.open() as store:
+        await store.tenant("acme").delete_execution_state("e1")
+    assert proxy.count("POST") == 2
+    assert engine.raw_get(names[1]) is None

@@ -86,18 +86,13 @@ FINAL = [
     Final(400, "InvalidToken", errors.InvalidCredentials, errors.RequestRejected),
     Final(400, "InvalidRequest", errors.RequestRejected, errors.RequestRejected),
     Final(400, "KeyTooLongError", errors.RequestRejected, errors.RequestRejected),
-    Final(501, "NotImplemented", errors.RequestRejected, errors.Unavailable),
+    Final(501, "NotImplemented", errors.RequestRejected, errors.RequestRejected),
 ]
 
 
 @pytest.mark.parametrize(
     ("final", "call"),
-    [
-        pytest.param(final, call, id=f"{final.code}-{call}")
-        for final in FINAL
-        for call in CALLS
-        if (final.status, call) != (501, "exists")  # without a code, any other failure
-    ],
+    [pytest.param(final, call, id=f"{final.code}-{call}") for final in FINAL for call in CALLS],
 )
 async def test_a_refusal_is_told_at_once_and_after_one_request(
     target: S3Target, proxy: FaultProxy, final: Final, call: str
@@ -396,6 +391,18 @@ async def test_a_501_names_the_call_and_the_header_that_was_refused(
             await refusal.call(store)
     assert all(word in str(caught.value) for word in refusal.words), str(caught.value)
     assert not any(word in str(caught.value) for word in refusal.absent)
+
+
+@pytest.mark.parametrize("engine_name", ["sdk", "http"])
+async def test_a_501_without_a_reason_names_them_too(
+    moto: Server, proxy: FaultProxy, engine_name: str
+) -> None:
+    target = S3Target(moto, raw_client(moto), proxy, engine_name)
+    proxy.always(Answer(501, when=on("PUT")))
+    async with target.open() as store:
+        with pytest.raises(errors.RequestRejected, match=r"with x-amz-tagging; ttl_tags=false"):
+            await store.set("k", b"v", DAY)
+    assert proxy.count("PUT") == 1
 
 
 TWO_SERVERS = """

@@ -62,26 +62,38 @@ CODES: dict[str, tuple[int, type[errors.StateBucketError], bool, str]] = {
     "AuthorizationHeaderMalformed": (400, errors.InvalidCredentials, False, "none"),
     "BadDigest": (400, errors.Unavailable, True, "none"),
     "ConditionalRequestConflict": (409, errors.Unavailable, True, "none"),
+    "ExpiredRequest": (400, errors.InvalidCredentials, False, "none"),  # R2
     "ExpiredToken": (400, errors.InvalidCredentials, False, "none"),
     "IncompleteBody": (400, errors.Unavailable, True, "none"),
     "InternalError": (500, errors.Unavailable, True, "unknown"),
     "InvalidAccessKeyId": (403, errors.InvalidCredentials, False, "none"),
+    "InvalidObjectState": (403, errors.RequestRejected, False, "none"),  # archived
     "InvalidRequest": (400, errors.RequestRejected, False, "none"),
     "InvalidToken": (400, errors.InvalidCredentials, False, "none"),
+    "InvalidTokenId": (403, errors.InvalidCredentials, False, "none"),  # MinIO
+    "KMS.DisabledException": (400, errors.RequestRejected, False, "none"),
+    "KMS.ThrottlingException": (400, errors.Throttled, True, "none"),
     "KeyTooLongError": (400, errors.RequestRejected, False, "none"),
     "MethodNotAllowed": (405, errors.RequestRejected, False, "none"),
     "MissingContentMD5": (400, errors.RequestRejected, False, "none"),
+    "NoSuchAccessPoint": (404, errors.BucketNotFound, False, "none"),
     "NoSuchBucket": (404, errors.BucketNotFound, False, "none"),
     "NotImplemented": (501, errors.RequestRejected, False, "none"),
+    "ObjectUnderActiveHold": (403, errors.RequestRejected, False, "none"),  # Google's S3 API
     "OperationAborted": (409, errors.Unavailable, True, "none"),
     "PreconditionFailed": (412, errors.PreconditionFailed, False, "none"),
+    "QuotaExceeded": (403, errors.RequestRejected, False, "none"),  # Ceph
     "RequestTimeTooSkewed": (403, errors.InvalidCredentials, False, "none"),
     "RequestTimeout": (400, errors.Unavailable, True, "none"),
+    "RetentionPolicyNotMet": (403, errors.RequestRejected, False, "none"),  # Google's S3 API
     "ServiceUnavailable": (503, errors.Unavailable, True, "unknown"),
     "SignatureDoesNotMatch": (403, errors.InvalidCredentials, False, "none"),
     "SlowDown": (503, errors.Throttled, True, "none"),
+    "SlowDownRead": (503, errors.Unavailable, True, "unknown"),  # MinIO, without enough drives
+    "SlowDownWrite": (503, errors.Unavailable, True, "unknown"),
     "TooManyRequests": (429, errors.Throttled, True, "none"),
     "XAmzContentChecksumMismatch": (400, errors.Unavailable, True, "none"),
+    "XMinioStorageFull": (507, errors.RequestRejected, False, "none"),
 }
 NO_LIFECYCLE = {"NotImplemented", "MethodNotAllowed"}  # a service without rules, no failure
 
@@ -172,8 +184,12 @@ UNEXPLAINED: dict[int, object] = {
     403: errors.AccessDenied,
     404: None,
     405: errors.RequestRejected,
+    408: errors.Unavailable,
     429: errors.Throttled,
+    501: errors.RequestRejected,
     503: errors.Unavailable,
+    505: errors.RequestRejected,
+    507: errors.RequestRejected,
 }
 
 
@@ -183,7 +199,7 @@ async def test_a_head_without_a_body_goes_by_its_status(proxy: FaultProxy, statu
     async with opened(proxy, "sdk") as sdk, opened(proxy, "http") as http:
         first, second = [await seen(proxy, one, "head") for one in (sdk, http)]
     assert first == second
-    assert first[:3] == (UNEXPLAINED[status], status in {429, 503}, first.outcome)
+    assert first[:3] == (UNEXPLAINED[status], status in {408, 429, 503}, first.outcome)
 
 
 @pytest.mark.parametrize("region", [None, "us-east-1"])
