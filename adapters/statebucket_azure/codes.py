@@ -42,6 +42,11 @@ _BY_CODE: dict[str, type[StateBucketError]] = {
     "Md5Mismatch": Unavailable,
     # Someone else has leased the blob; answered with 412, but not about our condition.
     "LeaseIdMissing": RequestRejected,
+    # Answered with 403, but about the account or the key that encrypts it and not about a right.
+    "AccountIsDisabled": RequestRejected,
+    "KeyVaultAccessTokenCannotBeAcquired": RequestRejected,
+    "KeyVaultEncryptionKeyNotFound": RequestRejected,
+    "KeyVaultVaultNotFound": RequestRejected,
 }
 _BY_STATUS: dict[int, type[StateBucketError]] = {
     304: PreconditionFailed,
