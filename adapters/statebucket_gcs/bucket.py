@@ -38,6 +38,7 @@ _OK = 200
 _NO_CONTENT = 204
 _PARTIAL = 206
 _REDIRECTED = 300
+_UNAUTHORIZED = 401
 
 
 class GCSBucket:
@@ -237,6 +238,15 @@ class GCSBucket:
         """See `statebucket.port.bucket.Bucket.delete_many`."""
         if not names:
             return []
+        answers = await self._delete_batch(names)
+        # A token that was revoked is refused in each part; the reply itself is a success.
+        refused = [name for name, one in answers.items() if one and one.status == _UNAUTHORIZED]
+        if refused and await self.sender.renew():
+            answers |= await self._delete_batch(refused)
+        return [self._deletion(name, answers[name]) for name in names]
+
+    async def _delete_batch(self, names: Sequence[str]) -> dict[str, Answer | None]:
+        """The result for each object of a batch; None if the reply has none."""
         from statebucket_gcs import batch  # noqa: PLC0415  (off the cold-start path)
 
         kind, body = batch.deletions([self._object(name) for name in names])
@@ -245,7 +255,7 @@ class GCSBucket:
         if answer.status != _OK:
             raise self._error(answer)
         found = batch.answers(answer, len(names))
-        return [self._deletion(name, found.get(place)) for place, name in enumerate(names)]
+        return {name: found.get(place) for place, name in enumerate(names)}
 
     def _deletion(self, name: str, answer: Answer | None) -> Deletion:
         """The result for one object of a batch."""

@@ -46,6 +46,7 @@ _FAILED_CONDITION = 412
 _TOO_MANY = 429
 _SERVER = 500
 _RATE_REASONS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "SlowDown"})
+_KEPT_REASONS = frozenset({"retentionpolicynotmet", "objectunderactivehold"})
 
 
 def error_of(answer: Answer, bucket: str, *, reads_object: bool = False) -> StateBucketError:
@@ -68,7 +69,7 @@ def error_of(answer: Answer, bucket: str, *, reads_object: bool = False) -> Stat
         error = InvalidCredentials(f"{text} ({HINT})")
     elif status == _TOO_MANY or reason in _RATE_REASONS:
         error = Throttled(text)
-    elif status == _FORBIDDEN:
+    elif status == _FORBIDDEN and not _keeps(reason, message):
         error = AccessDenied(f"{text} ({_MISSING_HINT if reads_object else _RIGHTS_HINT})")
     elif status == _NOT_FOUND and "kms" not in message.lower():
         error = BucketNotFound(f"the bucket {bucket!r} does not exist ({text})")
@@ -86,6 +87,15 @@ def error_of(answer: Answer, bucket: str, *, reads_object: bool = False) -> Stat
     if error.transient:
         error.retry_after = seconds_of(answer.headers.get("retry-after"))
     return error
+
+
+def _keeps(reason: str, message: str) -> bool:
+    """Whether the service keeps the object, by a retention policy or hold, from every caller.
+
+    In the JSON API the reason for a hold is the same as for a missing right.
+    """
+    held = "is under active " in message and " hold " in message
+    return reason.lower() in _KEPT_REASONS or held
 
 
 def malformed(what: str, *, writes: bool = False) -> Unavailable:

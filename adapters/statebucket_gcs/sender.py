@@ -43,6 +43,17 @@ class Sender(Protocol):
         """
         ...
 
+    async def renew(self) -> bool:
+        """Gets another token, after the service has refused the last one within a reply.
+
+        Returns:
+            Whether there is another.
+
+        Raises:
+            StateBucketError: None could be requested.
+        """
+        ...
+
     async def identity(self) -> Finding:
         """The identity that the requests have."""
         ...

@@ -74,6 +74,13 @@ MISTAKES = {
         gcs_error(503, "backendError", retry_after=LATER),
         azure_error(500, "InternalError", retry_after=LATER),
     ),
+    "kept": Mistake(  # by a retention policy or a hold
+        errors.RequestRejected,
+        "none",
+        s3_error(403, "RetentionPolicyNotMet"),
+        gcs_error(403, "retentionPolicyNotMet", "The object is subject to a retention policy."),
+        azure_error(409, "BlobImmutableDueToPolicy"),
+    ),
     "refused": Mistake(
         errors.RequestRejected,
         "none",

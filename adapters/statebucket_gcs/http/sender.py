@@ -121,6 +121,15 @@ class HTTPSender:
             )
         return self._transport
 
+    async def renew(self) -> bool:
+        """See `statebucket_gcs.sender.Sender.renew`."""
+        tokens = self._tokens
+        if tokens is None:
+            return False
+        token = await tokens.get()
+        tokens.drop(token)
+        return await tokens.get() != token
+
     async def identity(self) -> Finding:
         """See `statebucket_gcs.sender.Sender.identity`; from a machine's metadata server."""
         from statebucket_gcs.identities import ANONYMOUS  # noqa: PLC0415  (for the doctor only)

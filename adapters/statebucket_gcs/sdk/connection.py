@@ -16,6 +16,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from google.auth.credentials import AnonymousCredentials
+from google.auth.transport.requests import AuthorizedSession
 from requests.exceptions import InvalidHeader
 
 from statebucket.errors import InvalidCredentials, Unavailable
@@ -81,6 +82,11 @@ class Connections:
         except asyncio.CancelledError:
             connection.forget_idle()  # the deadline may come long before a time-out
             raise
+
+    async def renew(self) -> bool:
+        """See `statebucket_gcs.sender.Sender.renew`."""
+        connection = self._current()
+        return await connection.threads.run(connection.renew)
 
     async def identity(self) -> Finding:
         """See `statebucket_gcs.sender.Sender.identity`; known once a request has been sent."""
@@ -185,6 +191,25 @@ class Connection:
             failure, cause = failure_of(error, None, writes=False, sent=False), cause_of(error)
         else:
             return link
+        raise failure from cause
+
+    def renew(self) -> bool:
+        """Requests another token, as the session does after a 401; False without one. Blocks."""
+        link = self._ready()
+        credentials = link.client._credentials  # noqa: SLF001  (as below)
+        session = link.http
+        if isinstance(credentials, AnonymousCredentials) or not isinstance(
+            session, AuthorizedSession
+        ):
+            return False
+        try:
+            with self._lock:
+                self.threads.check("there was no other access token")
+                credentials.refresh(partial(session._auth_request, timeout=self._idle))  # noqa: SLF001
+        except CONNECTION_ERRORS as error:
+            failure, cause = failure_of(error, None, writes=False, sent=False), cause_of(error)
+        else:
+            return True
         raise failure from cause
 
     @property

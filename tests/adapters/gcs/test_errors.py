@@ -30,12 +30,14 @@ from statebucket_gcs.sdk import session
 from support.error_texts import texts
 from support.fault_proxy.proxy import (
     Answer,
+    AnswerWith,
     BlackHole,
     Delay,
     DropBeforeSend,
     DropReply,
     FaultProxy,
     HangBeforeReply,
+    Reply,
     Together,
     gcs_error,
     on,
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from statebucket_gcs.bucket import GCSBucket
-    from support.fault_proxy.proxy import Fault
+    from support.fault_proxy.proxy import Fault, Recorded
     from support.targets.gcs_bucket import Around, Opened
 
 pytestmark = pytest.mark.asyncio
@@ -57,10 +59,23 @@ pytestmark = pytest.mark.asyncio
 ORG_POLICY = "Request violates constraint 'constraints/gcp.restrictNonCmekServices'"
 KMS = "Cloud KMS key not found: 'projects/p/locations/l/keyRings/r/cryptoKeys/k'"
 
+RETAINED = (
+    "Object 'b/o' is subject to bucket's retention policy or object retention and cannot be "
+    "deleted or overwritten until 2026-09-30T15:58:01.185839-07:00"
+)
+HELD = (
+    "Object 'b/o' is under active {} hold and cannot be deleted, overwritten or archived until "
+    "hold is removed."
+)
+
 # The status, reason and message of the service; the error and its outcome for a write.
 ANSWERS = [
     (400, "invalid", "Invalid argument.", RequestRejected, "none"),
     (403, "forbidden", "x does not have storage.objects.create access", AccessDenied, "none"),
+    (403, "forbidden", HELD.format("Temporary"), RequestRejected, "none"),
+    (403, "forbidden", HELD.format("Event-Based"), RequestRejected, "none"),
+    (403, "objectUnderActiveHold", "Not allowed due to an active hold", RequestRejected, "none"),
+    (403, "retentionPolicyNotMet", RETAINED, RequestRejected, "none"),
     (403, "rateLimitExceeded", "Rate limit", Throttled, "none"),
     (404, "notFound", NO_BUCKET, BucketNotFound, "none"),
     (408, "requestTimeout", "Timeout", Unavailable, "unknown"),
@@ -128,6 +143,14 @@ async def test_a_missing_key_is_not_a_missing_bucket(bucket: GCSBucket, proxy: F
     error = await failure(bucket.put(write("a"), None))
     assert type(error) is RequestRejected
     assert KMS in error.message
+
+
+async def test_an_object_that_is_kept_asks_for_no_right(
+    bucket: GCSBucket, proxy: FaultProxy
+) -> None:
+    proxy.plan(gcs_error(403, "forbidden", HELD.format("Temporary")))
+    error = await failure(bucket.delete("a"))
+    assert error.message.endswith(HELD.format("Temporary"))
 
 
 async def test_anonymous_credentials_are_not_accepted(bucket: GCSBucket, proxy: FaultProxy) -> None:
@@ -367,6 +390,56 @@ async def test_an_expired_token_is_refreshed_once_and_no_error_shows_it(
     error = await failure(bucket.put(write("a"), None))
     assert type(error) is InvalidCredentials
     assert "secret-token" not in f"{error} {error!r} {error.__cause__!r}"
+
+
+def refusing_each_part(request: Recorded) -> Reply:
+    """Reply to a batch whose token was revoked, as Google's APIs do: 200, and 401 in each part."""
+    refusal = gcs_error(401, "authError")
+    part = (
+        "--edge\r\nContent-Type: application/http\r\nContent-ID: <response-{}>\r\n\r\n"
+        "HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\n\r\n"
+        f"{refusal.body.decode()}\r\n"
+    )
+    count = request.body.count(b"\r\nDELETE ")
+    body = "".join(part.replace("{}", str(number), 1) for number in range(count)) + "--edge--\r\n"
+    kind = ("Content-Type", "multipart/mixed; boundary=edge")
+    return Reply(status=200, headers=(kind,), body=body.encode())
+
+
+async def test_a_batch_whose_parts_are_refused_is_sent_again_with_another_token(
+    proxy: FaultProxy, around: Around, opened: Opened, engine: str
+) -> None:
+    credentials = Rotating()
+    bucket = opened("", around.bucket, **with_credentials(credentials, proxy.url, engine))
+    for name in "ab":
+        around.write(name, b"v")
+    await bucket.check("")
+    proxy.clear()
+    proxy.plan(AnswerWith(refusing_each_part))
+    deleted = await bucket.delete_many(["a", "b"])
+    assert [(one.name, one.existed, one.error) for one in deleted] == [
+        ("a", True, None),
+        ("b", True, None),
+    ]
+    sent = [request.header("Authorization") for request in proxy.requests]
+    assert sent == ["Bearer secret-token-1", "Bearer secret-token-2"]
+
+    around.write("a", b"v")
+    proxy.clear()
+    proxy.always(AnswerWith(refusing_each_part))
+    (left,) = await bucket.delete_many(["a"])
+    assert type(left.error) is InvalidCredentials
+    assert "secret-token" not in f"{left.error} {left.error!r}"
+    assert (proxy.count(), around.names()) == (2, ["a"])
+
+
+async def test_a_batch_whose_parts_are_refused_without_a_token_is_sent_once(
+    bucket: GCSBucket, proxy: FaultProxy
+) -> None:
+    proxy.always(AnswerWith(refusing_each_part))
+    (left,) = await bucket.delete_many(["a"])
+    assert type(left.error) is InvalidCredentials
+    assert proxy.count() == 1
 
 
 @pytest.mark.parametrize("body", [b'{"nextPageToken": "\x80"}', b"[" * 100_000, b"{", b"null"])
