@@ -172,10 +172,8 @@ class SDKBucket:
         self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
     ) -> Page:
         """See `statebucket.port.bucket.Bucket.list`."""
-        folder, options = prefix, {}
-        if not self.limits.lists_in_order:  # a directory bucket lists only whole folders
-            folder = prefix[: prefix.rfind("/") + 1]
-        elif start_after is not None and after is None:
+        folder, options = self._folder(prefix), {}
+        if start_after is not None and after is None and self.limits.lists_in_order:
             options["StartAfter"] = start_after
         reply = await self._list(folder, after, limit, **options)
         with _reading():
@@ -201,10 +199,19 @@ class SDKBucket:
             from statebucket.port.beginnings import behind_folder  # noqa: PLC0415  (rarely needed)
 
             options["StartAfter"] = behind_folder(start_after)
-        reply = await self._list(prefix, after, limit, **options)
+        folder = self._folder(prefix)
+        reply = await self._list(folder, after, limit, **options)
         with _reading():
-            prefixes = [entry["Prefix"] for entry in reply.get("CommonPrefixes", ())]
+            prefixes = [
+                entry["Prefix"]
+                for entry in reply.get("CommonPrefixes", ())
+                if folder == prefix or entry["Prefix"].startswith(prefix)
+            ]
         return PrefixPage(prefixes, _following(reply, after))
+
+    def _folder(self, prefix: str) -> str:
+        """What to list for a prefix: a directory bucket lists only whole folders."""
+        return prefix if self.limits.lists_in_order else prefix[: prefix.rfind("/") + 1]
 
     async def check(self, prefix: str) -> None:
         """See `statebucket.port.bucket.Bucket.check`."""
