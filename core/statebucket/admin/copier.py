@@ -30,7 +30,7 @@ from statebucket.errors import (
     UnsupportedOperation,
     VersionConflict,
 )
-from statebucket.store.failures import MAX_SAMPLE
+from statebucket.store.failures import MAX_SAMPLE, Streak
 from statebucket.store.tasks import AtMost
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 16
 
 # Any other error concerns the store, not this object: it ends the copy, which can be continued
-# later.
+# later. A transient one may concern either, see `Streak`.
 _OF_ONE_OBJECT = (
     CorruptObject,
     InvalidKey,
@@ -83,6 +83,7 @@ class Copier:
         self._replace_keys = replace_keys
         self._progress = progress
         self._failures: dict[str, str] = {}
+        self._streak = Streak()
         self._along: set[str] | None = None
         # For executions whose keys without a tenant were copied: whether that went well.
         self._done: dict[str, bool] = {}
@@ -229,7 +230,7 @@ class Copier:
             else:
                 blamed = layout.snapshot(scope, execution_id)
                 ahead = await self._copier.is_ahead(execution_id, scope)
-        except _OF_ONE_OBJECT as error:
+        except StateBucketError as error:
             self._fail(blamed, error)
             return {"failed": 1}
         return {"newer": 1} if ahead else {}
@@ -242,10 +243,11 @@ class Copier:
         """Copies one object, and returns whether nothing went wrong."""
         try:
             result = await self._copier.copy(place, replace=replace)
-        except _OF_ONE_OBJECT as error:
+        except StateBucketError as error:
             self._fail(self._source.layout.name(place), error)
             result, whole = {"failed": 1}, False
         else:
+            self._streak.ends()
             whole = True
         if counted:
             self._count(seen=1, **result)
@@ -261,6 +263,13 @@ class Copier:
                     yield place
 
     def _fail(self, name: str, error: StateBucketError) -> None:
+        """Records the failure of one object; must be called where the error is handled.
+
+        Raises:
+            StateBucketError: The same error, if it concerns the store.
+        """
+        if not isinstance(error, _OF_ONE_OBJECT) and (not error.transient or self._streak.fails()):
+            raise error
         if len(self._failures) < MAX_SAMPLE:
             self._failures[name] = f"{type(error).__name__}: {error}"
 

@@ -10,6 +10,30 @@ if TYPE_CHECKING:
 MAX_SAMPLE = 100
 """The most errors that are kept for a call on an unlimited number of objects."""
 
+MAX_IN_A_ROW = 8
+"""The most transient failures, with no success between them, that are put down to objects."""
+
+
+class Streak:
+    """Transient failures in a row: a few are of objects, more are of the service itself.
+
+    One object that a service can never read or remove, such as one whose drives are lost, must not
+    keep a long call from all that lies behind it. But if nothing has succeeded yet, the service
+    may not be there at all.
+    """
+
+    def __init__(self) -> None:
+        self._length = MAX_IN_A_ROW
+
+    def fails(self) -> bool:
+        """Records a failure; whether the service is in trouble."""
+        self._length += 1
+        return self._length > MAX_IN_A_ROW
+
+    def ends(self) -> None:
+        """Records a success."""
+        self._length = 0
+
 
 class Failures:
     """The failures of one call.

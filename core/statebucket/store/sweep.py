@@ -17,7 +17,7 @@ from statebucket.errors import (
 )
 from statebucket.port.expiry import Expiry
 from statebucket.store.envelope import expires_ms, is_kept
-from statebucket.store.failures import Failures
+from statebucket.store.failures import Failures, Streak
 from statebucket.store.orphans import Execution, OrphanFinder
 from statebucket.store.owners import OwnerRecord
 from statebucket.store.tasks import AtMost
@@ -71,6 +71,7 @@ class Sweeper:
         self._of_caller: StateBucketError | None = None  # the error that ``progress`` raised
         self._report = SweepReport()
         self._failures = Failures()
+        self._streak = Streak()
         self._stopped: StateBucketError | None = None  # the failure that ended the sweep
         self._reported: Reported | None = None  # the report that the names are from
         self._with_keys: set[Execution] = set()  # those whose snapshot has not been looked up yet
@@ -197,9 +198,11 @@ class Sweeper:
             self._count(corrupt=1)  # it stays; reading it will raise the error
         except StateBucketError as error:
             self._failures.add(name, error)
-            if error.transient:  # the service is in trouble
+            if error.transient and self._streak.fails():
                 self._stopped = self._stopped or error
                 raise
+        else:
+            self._streak.ends()
 
     async def _judge(self, listed: ObjectInfo) -> None:
         place = self._layout.parse(listed.name)

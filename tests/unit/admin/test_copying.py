@@ -323,6 +323,46 @@ async def test_a_store_that_fails_ends_the_copy(stores: Any) -> None:
         await copy(source, target)
 
 
+async def test_an_object_that_fails_each_time_holds_back_no_other(stores: Any) -> None:
+    source, target = stores
+    source, target = source.with_deadline(0.2), target.with_deadline(0.2)
+    for number in range(12):
+        await source.tenant("acme").set(f"k{number}", b"1")
+    get = source.context.objects.bucket.get
+
+    async def losing(name: str) -> Any:
+        if name.endswith("/k5"):
+            raise errors.Unavailable("its drives are lost")
+        return await get(name)
+
+    source.context.objects.bucket.get = losing
+    report = await copy(source, target)
+    assert (report.copied, report.failed) == (11, 1)
+    assert list(report.failures) == ["tenants/acme/keys/k5"]
+
+
+@pytest.mark.parametrize("good", [0, 3])
+async def test_a_service_that_is_lost_ends_the_copy(stores: Any, good: int) -> None:
+    source, target = stores
+    source, target = source.with_deadline(0.2), target.with_deadline(0.2)
+    for number in range(40):
+        await source.tenant("acme").set(f"k{number}", b"1")
+    put = target.context.objects.bucket.put
+    done = 0
+
+    async def lost(write: Any, condition: Any) -> Version:
+        nonlocal done
+        if done == good:
+            raise errors.Unavailable("gone")
+        done += 1
+        version: Version = await put(write, condition)
+        return version
+
+    target.context.objects.bucket.put = lost
+    with pytest.raises(errors.Unavailable, match="gone"):
+        await copy(source, target)
+
+
 async def test_what_has_expired_is_not_copied() -> None:
     moment = datetime.now(UTC).timestamp()
     source = open_store("memory://", clock=lambda: moment)

@@ -91,6 +91,51 @@ def test_a_sweep_that_loses_the_service_says_what_it_did() -> None:
     run(work())
 
 
+class Lost(ScriptedBucket):
+    """A service that has lost the drives of some objects, and will never read or delete them."""
+
+    async def delete(self, name: str, condition: Version | None = None) -> bool | None:
+        if "/lost" in name:
+            raise errors.Unavailable("SlowDownWrite", object_name=name, outcome="unknown")
+        return await super().delete(name, condition)
+
+
+@pytest.mark.parametrize("lost", [1, 8])
+def test_a_sweep_goes_on_behind_a_few_objects_that_fail_each_time(lost: int) -> None:
+    clock = Clock()
+    bucket = Lost()
+
+    async def work() -> None:
+        store = opened(bucket, clock=clock, deadline=1)
+        for number in range(lost):
+            await store.tenant(ACME).set(f"lost{number}", b"v", timedelta(minutes=1))
+        await store.tenant(ACME).set("z", b"v", timedelta(minutes=1))
+        await store.set("z", b"v", timedelta(minutes=1))  # in another listing
+        clock.advance(3600)
+        with pytest.raises(errors.SweepIncomplete) as caught:
+            await store.sweep()
+        assert (caught.value.failed, caught.value.report.removed) == (lost, 2)
+
+    run(work())
+
+
+def test_a_sweep_ends_where_nothing_succeeds_any_longer() -> None:
+    clock = Clock()
+    bucket = ScriptedBucket()
+
+    async def work() -> None:
+        store = opened(bucket, clock=clock, deadline=1)
+        for number in range(100):
+            await store.set(f"k{number}", b"v", timedelta(minutes=1))
+        clock.advance(3600)
+        bucket.refuse("delete", after=5, kind=errors.Unavailable)
+        with pytest.raises(errors.SweepIncomplete) as caught:
+            await store.sweep()
+        assert (caught.value.failed, caught.value.report.removed) == (9, 5)
+
+    run(work())
+
+
 def test_a_sweep_leaves_an_owner_record_that_was_written_since_it_looked() -> None:
     clock = Clock()
     bucket = ScriptedBucket()
