@@ -80,6 +80,7 @@ class StoreLease(Lease):
         self._holder = os.urandom(8).hex()
         self._expires_ms = 0
         self._lost: LeaseLost | None = None
+        self._unrenewed: StateBucketError | None = None  # why the last renewal failed
         self._version = Version.ABSENT
         self._seen: Version | None = None
         self._saved = -math.inf  # when a save under it ended, in the loop's time
@@ -107,7 +108,10 @@ class StoreLease(Lease):
         if self._given_up:
             raise self._lose("it was given up")
         if not self.held:
-            raise self._lose("it expired before it was renewed")
+            why = "it expired before it was renewed"
+            if self._unrenewed is not None:
+                why += f": {self._unrenewed.message}"
+            raise self._lose(why) from self._unrenewed
 
     # Used by the store when it saves under the lease.
 
@@ -242,10 +246,12 @@ class StoreLease(Lease):
             except VersionConflict:
                 self._lose("another worker took it")
                 return
-            except StateBucketError:
+            except StateBucketError as error:
+                self._unrenewed = error
                 pause = every * _RETRY_SHARE  # until it runs out
                 continue
             self._expires_ms, pause = until, every
+            self._unrenewed = None
 
     def _call(self, seconds: float) -> Call:
         """For a request that must not wait behind others while the lease runs out."""

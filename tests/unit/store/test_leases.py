@@ -110,6 +110,26 @@ def test_a_lease_is_renewed_past_a_queue_of_other_requests() -> None:
     run(work())
 
 
+def test_a_lease_that_expires_says_why_it_was_not_renewed() -> None:
+    bucket, clock = ScriptedBucket(), Clock()
+
+    async def work() -> None:
+        acme = opened(bucket, clock=clock).tenant(ACME)
+        async with acme.lease(E1, ttl=timedelta(seconds=3)) as lease:
+            bucket.always = fail(errors.InvalidCredentials)
+            await asyncio.sleep(2)
+            lease.check()  # there is time to renew it yet
+            clock.advance(3)
+            for _ in range(2):
+                with pytest.raises(
+                    errors.LeaseLost, match="before it was renewed: refused"
+                ) as lost:
+                    lease.check()
+                assert isinstance(lost.value.__cause__, errors.InvalidCredentials)
+
+    run(work())
+
+
 @pytest.mark.parametrize("ttl", [timedelta(days=1, microseconds=1000), timedelta.max])
 def test_a_lease_that_nobody_could_break_is_refused(ttl: timedelta) -> None:
     bucket = ScriptedBucket()
