@@ -187,6 +187,23 @@ def test_a_third_partys_wheel_adds_a_scheme(bare: Path, tmp_path: Path) -> None:
     assert "dummy with engine=fast" in output[2]
 
 
+def test_the_clock_needs_no_pytest_and_the_suite_names_the_pip_command(
+    bare: Path, tmp_path: Path
+) -> None:
+    script = """
+        from statebucket.testing import Clock, Target
+        print(Clock(5)())
+        try:
+            from statebucket.testing import StateStoreContract
+        except ImportError as error:
+            print(error)
+    """
+    time, missing = run(bare, script, cwd=tmp_path)
+    assert time == "5.0"
+    assert missing.startswith("the contract suite needs pytest")
+    assert missing.endswith("pip install 'statebucket[testing]'")
+
+
 def test_importing_it_loads_little(bare: Path, tmp_path: Path) -> None:
     script = """
         import asyncio, msgspec, sys

@@ -10,17 +10,19 @@ To test an adapter against the contract, write a subclass with one fixture::
             return MyTarget()
 
 `Target` says what the suite needs. The extra ``statebucket[testing]`` installs pytest and
-pytest-asyncio.
+pytest-asyncio; `Clock` needs neither.
 """
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import pytest
+with suppress(ModuleNotFoundError):  # the clock is for other test runners, too
+    import pytest
 
-pytest.register_assert_rewrite("statebucket.testing.contract")
+    pytest.register_assert_rewrite("statebucket.testing.contract")
 
-from statebucket.testing.clock import Clock  # noqa: E402  (the line above comes first)
-from statebucket.testing.target import RawObject, Target  # noqa: E402
+from statebucket.testing.clock import Clock
+from statebucket.testing.target import RawObject, Target
 
 if TYPE_CHECKING:
     from statebucket.testing.contract import RequestCountContract as RequestCountContract
@@ -30,9 +32,20 @@ __all__ = ["Clock", "RawObject", "Target"]  # and the two of the suite, when the
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  (one of the suite's classes)
-    """Loads the suite when it is asked for: it needs pytest-asyncio, which fixtures do not."""
+    """Loads the suite when it is asked for: it needs pytest-asyncio, which fixtures do not.
+
+    Raises:
+        ImportError: pytest or pytest-asyncio is missing.
+    """
     if name not in {"RequestCountContract", "StateStoreContract"}:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from statebucket.testing import contract  # noqa: PLC0415  (see above)
+    try:
+        from statebucket.testing import contract  # noqa: PLC0415  (see above)
+    except ModuleNotFoundError as error:
+        if error.name not in {"pytest", "pytest_asyncio"}:
+            raise
+        raise ImportError(
+            "the contract suite needs pytest and pytest-asyncio: pip install 'statebucket[testing]'"
+        ) from error
 
     return getattr(contract, name)
