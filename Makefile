@@ -67,7 +67,7 @@ test-localstack: $(VENV)/.dev $(VENV)/.localstack  ## Tests which lifecycle rule
 soak: $(VENV)/.dev  ## Runs mixed load with faults for an hour; SOAK_SECONDS= for less
 	SOAK_SECONDS=$${SOAK_SECONDS:-3600} $(PYTEST) -s tests/soak
 
-bench-cold: $(VENV)/.bench  ## Measures a process's start to its first load, compared with other libraries
+bench-cold: $(VENV)/.bench $(VENV)/.bench-http  ## Measures a process's start to its first load, compared with other libraries
 	PYTHONPATH=tests $(VENV)/bench/bin/python -m benchmarks.cold
 
 bench-large: $(VENV)/.dev  ## Measures how much memory a large value adds to a process, on SQLite and S3
@@ -119,7 +119,7 @@ sizes: $(VENV)/.dev  ## Prints what each extra installs, in MiB
 	PYTHONPATH=tests $(BIN)/python -m generators.sizes
 
 # Every extra but durable, since aioboto3 does not allow its boto3.
-LOCKED := s3 aiobotocore http gcs azure cli keyvalue langgraph claude powertools strands dask parquet testing testing-s3
+LOCKED := s3 aiobotocore http checksums gcs azure cli keyvalue langgraph claude powertools strands dask parquet testing testing-s3
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
@@ -172,7 +172,7 @@ $(VENV)/.check: tests/requirements-check.txt $(VENV)/.dev
 $(VENV)/.floors: pyproject.toml $(VENV)/.dev
 	$(PYTHON) -m venv --clear --without-pip $(VENV)/floors
 	$(BIN)/uv pip install --quiet --python $(VENV)/floors/bin/python --resolution lowest-direct \
-		--editable ".[all,dask,parquet,testing-s3]" --group tools $(NODE)
+		--editable ".[all,checksums,dask,parquet,testing-s3]" --group tools $(NODE)
 	@touch "$@"
 
 $(VENV)/.aiobotocore: pyproject.toml $(VENV)/.dev
@@ -205,10 +205,16 @@ $(VENV)/.docs: pyproject.toml | $(BIN)/python
 $(VENV)/.bench: pyproject.toml $(VENV)/.dev
 	$(PYTHON) -m venv --clear --without-pip $(VENV)/bench
 	$(BIN)/uv pip install --quiet --python $(VENV)/bench/bin/python \
-		--editable ".[all,testing-s3]" --group tools --group bench
+		--editable ".[all,checksums,testing-s3]" --group tools --group bench
 	@touch "$@"
 
-# The same, with LangGraph's newest release; the benchmark's server needs a library of the extra gcs.
+# What a function installs and no more, for cold starts: no test and no other library is in it.
+$(VENV)/.bench-http: pyproject.toml $(VENV)/.dev
+	$(PYTHON) -m venv --clear --without-pip $(VENV)/bench-http
+	$(BIN)/uv pip install --quiet --python $(VENV)/bench-http/bin/python --editable ".[http]"
+	@touch "$@"
+
+# As .bench, with LangGraph's newest release; the benchmark's server needs a library of the extra gcs.
 $(VENV)/.bench-langgraph: pyproject.toml $(VENV)/.dev
 	$(PYTHON) -m venv --clear --without-pip $(VENV)/bench-langgraph
 	$(BIN)/uv pip install --quiet --python $(VENV)/bench-langgraph/bin/python \

@@ -4,8 +4,9 @@ The rounds are interleaved, so that what else the machine does meets all alike; 
 each contender, the median of its rounds and of its ratio to the bare SDK in the same round, with
 the quartiles. Processor time is the steadier figure on a busy machine.
 
-Over TLS all find the system's issuers, and the server's own, as Debian has them: in a folder, each
-by its hash.
+What needs no SDK runs in an environment of its own, with what a function would install: where
+``typing_extensions`` is installed, for one, msgspec imports it. Over TLS all find the system's
+issuers, and the server's own, as Debian has them: in a folder, each by its hash.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import boto3
 from benchmarks.cold.contenders import BUCKET, REGION
 from benchmarks.server.process import running
 from support.servers.ministack import running_ministack
+from support.wheel_environment import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,6 +57,10 @@ CONTENDERS = {  # with the package that each needs
 }
 
 
+LEAN_PYTHON = ROOT / ".venv/bench-http/bin/python"
+IN_LEAN = ("statebucket_http", "statebucket_sqlite")
+"""How the names of those begin that run in the environment with the extra ``http`` only."""
+
 PREPARED = (
     "statebucket_s3",
     "statebucket_http_blocking_tls",
@@ -70,11 +76,16 @@ class Run(NamedTuple):
     cpu: float
 
 
+def python(name: str) -> str:
+    """The interpreter of a contender's environment."""
+    return str(LEAN_PYTHON) if name.startswith(IN_LEAN) else sys.executable
+
+
 def start(name: str, env: dict[str, str]) -> Run:
     """Run a contender."""
     begun = time.perf_counter()
     with subprocess.Popen(
-        [sys.executable, "-c", f"import contenders; contenders.{name}()"],
+        [python(name), "-c", f"import contenders; contenders.{name}()"],
         env=env,
         stdout=subprocess.PIPE,
         text=True,
@@ -206,7 +217,7 @@ def main() -> None:
         for name in PREPARED:
             if name in names:
                 prepare = f"import contenders; contenders.prepare_{name}()"
-                subprocess.run([sys.executable, "-c", prepare], env=env, check=True)
+                subprocess.run([python(name), "-c", prepare], env=env, check=True)
         results = measure(names, rounds, env)
     head = f"Python {sys.version.split()[0]}, {os.cpu_count()} processors, {rounds} rounds"
     sys.stdout.write("\n".join([head, "", *table(results), ""]))

@@ -200,7 +200,7 @@ def over_tls(
             workers.append(Worker(server, cloud, name, "tls"))
             stack.callback(workers[-1].close)
         run = Run(server, workers, cloud, OVER_TLS)
-        for case in cases(given.sizes):
+        for case in cases(given.sizes, large=True):
             if case.title + OVER_TLS in chart.SHOWN:
                 run.rounds([case], given.rounds)
             elif case.concurrency == 1 or case.size == "1 KiB":  # large bodies one at a time

@@ -21,7 +21,6 @@ OVER_TLS = ", over TLS"
 FLOOR_BLOCKING = "obstore, blocking"
 
 _CALLS = ("save", "load", "set", "get")
-_LARGE = ("save", "load")
 _BULK = {"list": 1.5, "clean": 1.0}
 _MANY = 32
 
@@ -57,8 +56,8 @@ AIMS = [
     *[Aim(cloud, LEAN, FLOOR, 0.5, more=OVER_TLS, many=0.6) for cloud in CLOUDS],
     *[Aim(cloud, LEAN, FLOOR, 0.6, ("set", "get"), "64 KiB") for cloud in CLOUDS],
     *[Aim(cloud, LEAN, FLOOR, 0.6, ("set", "get"), "64 KiB", OVER_TLS) for cloud in CLOUDS],
-    *[Aim(cloud, LEAN, FLOOR, 1.0, _LARGE, "1 MiB", OVER_TLS) for cloud in CLOUDS],
-    *[Aim(cloud, LEAN, FLOOR, 1.2, _LARGE, "10 MiB", OVER_TLS) for cloud in CLOUDS],
+    *[Aim(cloud, LEAN, FLOOR, 1.0, _CALLS, "1 MiB", OVER_TLS) for cloud in CLOUDS],
+    *[Aim(cloud, LEAN, FLOOR, 1.2, _CALLS, "10 MiB", OVER_TLS) for cloud in CLOUDS],
     Aim("s3", BLOCKING, FLOOR_BLOCKING, 1.0),
     Aim("s3", BLOCKING, FLOOR_BLOCKING, 1.0, more=OVER_TLS),
     Aim("s3", LEAN, "py-key-value S3Store", 0.1, ("set", "get")),

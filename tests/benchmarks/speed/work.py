@@ -37,11 +37,16 @@ _SET = ("1 KiB", "64 KiB")
 _COUNTS = {"1 KiB": (200, 640), "64 KiB": (50, 128), "1 MiB": (12, 32), "10 MiB": (3, 8)}
 
 
-def cases(sizes: list[str]) -> list[Case]:
-    """Saves and loads of each size and sets and gets of small ones, one and 32 at a time."""
+def cases(sizes: list[str], *, large: bool = False) -> list[Case]:
+    """Saves and loads of each size, and sets and gets, one and 32 at a time.
+
+    Args:
+        sizes: The sizes.
+        large: Whether to set and get large bodies, too.
+    """
     found = []
     for size in sizes:
-        for operation in ["save", "load", *(["set", "get"] if size in _SET else [])]:
+        for operation in ["save", "load", *(["set", "get"] if large or size in _SET else [])]:
             for concurrency, calls in zip((1, 32), _COUNTS[size], strict=True):
                 fewer = min(concurrency, 8) if SIZES[size] > MANY_BYTES else concurrency
                 found.append(Case(operation, size, fewer, calls))
