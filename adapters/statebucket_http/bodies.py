@@ -24,12 +24,15 @@ class SizedBody:
     Args:
         length: Its length in bytes, at least 1.
         begun: Its first bytes, which came with the head.
+        apart: How many bytes at its end go into ``tail``, at most its length.
     """
 
     framed = True
     surplus = False
 
-    def __init__(self, length: int, begun: memoryview) -> None:
+    def __init__(self, length: int, begun: memoryview, apart: int = 0) -> None:
+        self.tail = b""
+        self._apart = apart
         self._length = length
         self._buffer = BytesIO()
         self._at = len(begun)
@@ -67,7 +70,12 @@ class SizedBody:
         raise BadReply(f"the body is truncated: {self._at} of {self._length} bytes arrived")
 
     def value(self) -> bytes:
-        """The whole body; nothing is copied."""
+        """The body without its ``tail``, which is then set; only the tail is copied."""
+        if self._apart:
+            rest = self._length - self._apart
+            with self._buffer.getbuffer() as view:
+                self.tail = bytes(view[rest:])
+            self._buffer.truncate(rest)
         return self._buffer.getvalue()
 
 
@@ -80,6 +88,7 @@ class OpenBody:
     """
 
     framed = False
+    tail = b""
     surplus = True  # nothing can follow on this connection
 
     def __init__(self, begun: memoryview, most: int) -> None:
@@ -124,6 +133,7 @@ class ChunkedBody:
     """
 
     framed = True
+    tail = b""
 
     def __init__(self, begun: memoryview, most: int) -> None:
         self.surplus = False

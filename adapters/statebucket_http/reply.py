@@ -37,6 +37,7 @@ class ReplyReader:
         self._room = bytearray(_ROOM)
         self._view = memoryview(self._room)
         self._bodiless = False
+        self._tail_header = ""
         self._filled = 0
         self._begin = 0  # of the head being read, after interim ones
         self._head: Head | None = None
@@ -45,16 +46,18 @@ class ReplyReader:
         self.reusable = False
         self.surplus = False
 
-    def begin(self, *, bodiless: bool) -> None:
+    def begin(self, *, bodiless: bool, tail_header: str = "") -> None:
         """Prepares for the next reply.
 
         Args:
             bodiless: Whether it has no body, regardless of its head: for HEAD and CONNECT.
+            tail_header: See `statebucket_http.wire.Request`.
         """
         if len(self._room) > _ROOM:
             self._room = bytearray(_ROOM)
             self._view = memoryview(self._room)
         self._bodiless = bodiless
+        self._tail_header = tail_header
         self._filled = self._begin = 0
         self._head = self._body = self.reply = None
         self.reusable = False
@@ -133,8 +136,15 @@ class ReplyReader:
             return self._done(head, bytes(rest[:length]), surplus=len(rest) > length)
         if length > self._max_body:
             raise BadReply(f"its body is longer than {self._max_body} bytes")
-        self._body = bodies.SizedBody(length, rest)
+        self._body = bodies.SizedBody(length, rest, self._apart(head, length))
         return False
+
+    def _apart(self, head: Head, length: int) -> int:
+        """How many bytes at the end of a body go into the reply's ``tail``."""
+        text = head.fields.get(self._tail_header, "")
+        if text.isascii() and text.isdecimal() and len(text) <= len(str(length)):
+            return min(int(text), length)
+        return 0  # the caller reads the header, too, and knows what to say about it
 
     def _finish(self, body: SizedBody | ChunkedBody | OpenBody) -> bool:
         if self._head is None:
@@ -143,7 +153,8 @@ class ReplyReader:
 
     def _done(self, head: Head, body: bytes, *, surplus: bool) -> bool:
         framed = self._body is None or self._body.framed
-        self.reply = Reply(head.status, head.fields, body, framed)
+        tail = b"" if self._body is None else self._body.tail
+        self.reply = Reply(head.status, head.fields, body, framed, tail)
         self.surplus = surplus
         self.reusable = head.persists and not surplus
         self._body = None

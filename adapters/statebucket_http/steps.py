@@ -133,6 +133,7 @@ class Exchange:
         body: Its body.
         more: What follows the body.
         bodiless: Whether the reply has no body.
+        tail_header: See `statebucket_http.wire.Request`.
     """
 
     def __init__(
@@ -143,10 +144,11 @@ class Exchange:
         more: Sequence[bytes] = (),
         *,
         bodiless: bool = False,
+        tail_header: str = "",
     ) -> None:
         self._connection = connection
         connection.sent = False
-        connection.reader.begin(bodiless=bodiless)
+        connection.reader.begin(bodiless=bodiless, tail_header=tail_header)
         self._pieces: Sequence[bytes | memoryview]
         size = len(head) + len(body) + (sum(map(len, more)) if more else 0)
         if size > _FIRST:

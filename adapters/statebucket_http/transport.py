@@ -109,7 +109,9 @@ class Transport:
         waits = ways.current()
         connection = peer.pool.take(waits) or await self._open(peer, waits)
         try:
-            exchange = Exchange(connection, head, body, more, bodiless=method == "HEAD")
+            bodiless = method == "HEAD"
+            apart = request.tail_header
+            exchange = Exchange(connection, head, body, more, bodiless=bodiless, tail_header=apart)
             await waits.run(connection, exchange)
         except (OSError, BadReply) as error:
             sent = connection.sent

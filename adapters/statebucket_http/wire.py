@@ -22,6 +22,8 @@ class Request(Confidential, frozen=True):
         headers: The headers, names in lower case, without ``host`` and ``content-length``.
         body: What is sent; empty for none.
         more: What is sent after the body, so that a large body need not be copied to frame it.
+        tail_header: The header of the reply that says how many bytes at the end of a large body go
+            into `Reply.tail`, so that the others need not be copied.
     """
 
     method: str
@@ -30,6 +32,7 @@ class Request(Confidential, frozen=True):
     headers: Mapping[str, str] = {}
     body: bytes = b""
     more: Sequence[bytes] = ()
+    tail_header: str = ""
 
     def __repr__(self) -> str:
         return f"Request({self.method!r}, {self.path!r}, …)"
@@ -41,15 +44,18 @@ class Reply(Confidential, frozen=True):
     Attributes:
         status: The HTTP status.
         headers: The headers, names in lower case.
-        body: The bytes as they were sent.
+        body: The bytes as they were sent, without those in ``tail``.
         framed: Whether the reply says where its body ends, so that a truncated one is an error.
             If not, the body ended with the connection, no matter what closed it.
+        tail: The last bytes, where the request's ``tail_header`` says how many; empty if the body
+            is small or its length was not known before it came.
     """
 
     status: int
     headers: dict[str, str]
     body: bytes
     framed: bool = True
+    tail: bytes = b""
 
     def __repr__(self) -> str:
         return f"Reply({self.status}, …)"

@@ -36,6 +36,16 @@ with open_store(sys.argv[1]) as store:
     store.tenant("acme").set("k", b"v", timedelta(days=2))
     print(store.name, store.load_snapshot("e1").sequence_number, store.tenant("acme").get("k"))
 """
+LOADED = """
+import sys
+from statebucket.sync import open_store
+
+with open_store(sys.argv[1]) as store:
+    for size in (1_000, 100_000):
+        store.set("k", bytes(size))
+        assert store.get("k") == bytes(size)
+        print(sys.argv[2] in sys.modules)
+"""
 USERS_TESTS = """
 from datetime import timedelta
 import pytest
@@ -68,6 +78,7 @@ ON_SQLITE = {
     "gcs": f"import google.cloud.storage{SNAPSHOT}",
     "azure": f"import azure.storage.blob.aio, azure.identity{SNAPSHOT}",
     "http": f"import statebucket_http{SNAPSHOT}",
+    "checksums": f"import zlib_ng, google_crc32c{SNAPSHOT}",
     "cli": f"import typer, rich{SNAPSHOT}",
     "dask": f"from statebucket.scale.on_dask import distributed; distributed().Client{SNAPSHOT}",
     "parquet": f"from pyarrow import parquet{SNAPSHOT}",
@@ -216,6 +227,25 @@ def test_a_cloud(
     assert output.splitlines() == [f"{name} 1 b'v'"]
     output = place.run("-m", "statebucket", cwd=tmp_path, code=2)
     assert "pip install 'statebucket[cli]'" in output
+
+
+@pytest.mark.parametrize(
+    ("bucket", "library", "small"),
+    [("moto", "zlib_ng", False), ("fake", "google_crc32c", True)],
+    indirect=["bucket"],
+)
+@pytest.mark.parametrize("place", ["checksums"], indirect=True)
+def test_checksums(
+    place: Environment,
+    bucket: tuple[str, dict[str, str]],
+    library: str,
+    small: bool,  # noqa: FBT001
+    tmp_path: Path,
+) -> None:
+    url, environment = bucket
+    arguments = ["-W", "error", "-c", LOADED, f"{url}&engine=http", library]
+    output = place.run(*arguments, cwd=tmp_path, env=environment)
+    assert output.splitlines() == [str(small), "True"]
 
 
 @pytest.mark.parametrize("place", ["cli"], indirect=True)

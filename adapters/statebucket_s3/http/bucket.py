@@ -83,8 +83,8 @@ class HTTPBucket:
         reply = await self._found(self._requests.get(name))
         if reply is None:
             return None
-        body = replies.whole(reply)
-        return Object(replies.info_of(name, reply, len(body)), body)
+        size = replies.whole(reply)
+        return Object(replies.info_of(name, reply, size), reply.body, reply.tail)
 
     async def get_range(self, name: str, start: int, length: int) -> Object | None:
         """See `statebucket.port.inventory_reports.ReportBucket.get_range`."""

@@ -5,8 +5,7 @@ What a first load does not need (errors, listings, XML) is imported where it is 
 
 from __future__ import annotations
 
-from base64 import b64encode
-from binascii import crc32
+from binascii import b2a_base64
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from statebucket.port.bucket import ObjectInfo, Page, PrefixPage
 from statebucket.port.dates import from_iso
 from statebucket_s3 import codes
 from statebucket_s3.codes import EXPIRED, MISSING, of_code, unreadable
+from statebucket_s3.http.checksums import checksum_of
 from statebucket_s3.http.requests import requested_of
 
 if TYPE_CHECKING:
@@ -162,8 +162,8 @@ def size_of(reply: Reply) -> int:
     return int(text)
 
 
-def whole(reply: Reply) -> bytes:
-    """The body of a reply, checked to be complete and unaltered.
+def whole(reply: Reply) -> int:
+    """Checks that the body of a reply is complete and unaltered, and returns its size in bytes.
 
     S3's checksums are compared if Python can compute them; the HTTP client has compared the length,
     if there was one. A body with neither, and without any other end, may be truncated.
@@ -171,26 +171,29 @@ def whole(reply: Reply) -> bytes:
     Raises:
         Unavailable: It is cut short, or may be, or is not what was stored.
     """
-    body, headers = reply.body, reply.headers
+    body, tail, headers = reply.body, reply.tail, reply.headers
+    size = len(body) + len(tail)
     if reply.status == _PARTIAL:
         raise Unavailable("S3 answered with a part of the object, though all of it was requested")
     length = headers.get("content-length")
-    if length is not None and length != str(len(body)):
-        raise Unavailable(f"the body is truncated: {len(body)} of {length} bytes arrived")
+    if length is not None and length != str(size):
+        raise Unavailable(f"the body is truncated: {size} of {length} bytes arrived")
     stated = headers.get("x-amz-checksum-crc32")
-    found = crc32(body).to_bytes(4, "big") if stated is not None else b""
+    found = checksum_of(body, (tail,)) if stated is not None else b""
     for header, algorithm in _HASHES.items():
         if header in headers:
             from hashlib import new  # noqa: PLC0415
 
-            stated, found = headers[header], new(algorithm, body, usedforsecurity=False).digest()
+            hashed = new(algorithm, body, usedforsecurity=False)
+            hashed.update(tail)
+            stated, found = headers[header], hashed.digest()
     if stated is None or "-" in stated or headers.get("x-amz-checksum-type") == "COMPOSITE":
         # None, or the checksum of an upload's parts.
         if not reply.framed:
             raise Unavailable("the body ended with the connection and may be truncated")
-    elif b64encode(found).decode() != stated:
+    elif b2a_base64(found, newline=False).decode() != stated:
         raise Unavailable("the body does not match S3's checksum")
-    return body
+    return size
 
 
 def page_of(reply: Reply, prefix: str, after: str | None) -> Page:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from binascii import b2a_base64
 from hashlib import md5
 from typing import TYPE_CHECKING
 
@@ -64,7 +64,8 @@ class S3Requests:
 
     def get(self, name: str) -> Request:
         """``GetObject``, with the body's checksum."""
-        return Request("GET", path_of(name), "", {"x-amz-checksum-mode": "ENABLED"})
+        headers = {"x-amz-checksum-mode": "ENABLED"}
+        return Request("GET", path_of(name), "", headers, tail_header="x-amz-meta-tail")
 
     def get_range(self, name: str, start: int, length: int) -> Request:
         """``GetObject``, of a part."""
@@ -132,7 +133,7 @@ class S3Requests:
 
 def _of_xml(method: str, query: str, body: bytes, more: Mapping[str, str] = {}) -> Request:
     """A request with its body's MD5, for services that know no other checksum, too."""
-    digest = b64encode(md5(body, usedforsecurity=False).digest()).decode()
+    digest = b2a_base64(md5(body, usedforsecurity=False).digest(), newline=False).decode()
     return Request(
         method, "", query, {"content-type": "application/xml", "content-md5": digest, **more}, body
     )

@@ -6,12 +6,13 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-re
 from __future__ import annotations
 
 import time
-from binascii import b2a_base64, crc32
+from binascii import b2a_base64
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from statebucket.port.bucket import Confidential
 from statebucket_http.signing import HeaderForms, SecondClock, SigningKey
+from statebucket_s3.http.checksums import checksum_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -150,10 +151,7 @@ class S3Signer:
         }
         if body:
             headers["x-amz-sdk-checksum-algorithm"] = "CRC32"  # some services go by this
-            checksum = crc32(body)
-            for part in more:
-                checksum = crc32(part, checksum)
-            digest = b2a_base64(checksum.to_bytes(4, "big"), newline=False)
+            digest = b2a_base64(checksum_of(body, more), newline=False)
             headers["x-amz-checksum-crc32"] = digest.decode()
         if endpoint.scheme == "https":
             payload = _UNSIGNED

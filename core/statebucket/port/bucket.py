@@ -51,10 +51,18 @@ class ObjectInfo(msgspec.Struct, frozen=True):
 
 
 class Object(msgspec.Struct, frozen=True):
-    """An object with its body, read in one request."""
+    """An object with its body, read in one request.
+
+    Attributes:
+        info: Its name, version, size and metadata.
+        body: Its bytes, without those in ``tail``.
+        tail: Its last bytes, as many as the metadata ``tail`` says, where the adapter returns them
+            apart so that the others need not be copied; otherwise empty. See `Limits.takes_tail`.
+    """
 
     info: ObjectInfo
     body: bytes
+    tail: bytes = b""
 
 
 class Write(msgspec.Struct, frozen=True):
@@ -129,8 +137,8 @@ class Limits(msgspec.Struct, frozen=True):
             it.
         lists_in_order: Whether listings are in the order of names. The core then recognizes pages
             that answer another request.
-        takes_tail: Whether ``put`` stores a write's ``tail``. Otherwise the core appends the nonce
-            to the body itself, which copies the body.
+        takes_tail: Whether ``put`` stores a write's ``tail``, and ``get`` may return one.
+            Otherwise the core appends the nonce to the body and cuts it off, which copies the body.
     """
 
     unique_versions: bool = True

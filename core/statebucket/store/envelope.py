@@ -115,8 +115,8 @@ def value_of(found: Object) -> bytes | memoryview:
             f"only {_FORMAT}: update statebucket",
             object_name=found.info.name,
         )
-    size = value_size(found.info, len(found.body))
-    return found.body if size == len(found.body) else memoryview(found.body)[:size]
+    size = value_size(found.info, len(found.body) + len(found.tail))
+    return found.body if size == len(found.body) else memoryview(found.body + found.tail)[:size]
 
 
 def value_size(info: ObjectInfo, stored: int) -> int:

@@ -181,7 +181,7 @@ class Objects:
     async def _read(self, call: Call, name: str) -> Object | None:
         found = await self.send(call, lambda: self.bucket.get(name), name)
         if found is not None:
-            self.counter.add("bytes_received", len(found.body))
+            self.counter.add("bytes_received", len(found.body) + len(found.tail))
         return found
 
     def _read_expired(self, info: ObjectInfo) -> bool:

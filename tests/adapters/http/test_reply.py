@@ -15,13 +15,15 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
-def read(*pieces: bytes, bodiless: bool = False, most: int = MOST) -> tuple[Reply, bool] | None:
+def read(
+    *pieces: bytes, bodiless: bool = False, most: int = MOST, tail_header: str = ""
+) -> tuple[Reply, bool] | None:
     """The reply and whether its connection is reusable; None if it has not ended yet.
 
     An empty piece is the connection's end.
     """
     reader = ReplyReader(most)
-    reader.begin(bodiless=bodiless)
+    reader.begin(bodiless=bodiless, tail_header=tail_header)
     for piece in pieces:
         rest = piece
         if not piece:
@@ -175,6 +177,25 @@ def test_a_long_body_grows_as_it_comes() -> None:
     found = read(HEAD + b"Content-Length: %d\r\n\r\n" % length, data, most=2**40)
     assert found is not None
     assert found[0].body == data
+
+
+@given(
+    st.one_of(st.integers(0, 905).map(str), st.sampled_from(["-1", "x", "", "٣", "9" * 5000])),
+    st.integers(1, 899),
+    st.sampled_from(["x-tail", "x-other", ""]),
+)
+def test_the_end_of_a_body_comes_apart_where_a_header_says_how_long_it_is(
+    told: str, at: int, asked: str
+) -> None:
+    body = bytes(range(90)) * 10
+    head = HEAD + b"X-Tail: %b\r\nContent-Length: 900\r\n\r\n" % told.encode()
+    found = read(head + body[:at], body[at:], tail_header=asked)
+    assert found is not None
+    reply, reusable = found
+    assert reusable
+    assert reply.body + reply.tail == body
+    known = asked == "x-tail" and told.isascii() and told.isdecimal() and len(told) < 4
+    assert len(reply.tail) == (min(int(told), 900) if known else 0)
 
 
 heads = st.lists(

@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from statebucket import StateStore, Version, errors
-from statebucket.port.bucket import Deletion, Limits
+from statebucket.port.bucket import Deletion, Limits, Object
 from statebucket.testing import Clock
 from statebucket.testing.contract.base import snapshot
 from support.scripted_bucket import ScriptedBucket, fail, hang, lose, opened, through
@@ -69,6 +69,24 @@ class TailBucket(ScriptedBucket):
         self.writes.append(write)
         whole = structs.replace(write, body=write.body + write.tail, tail=b"")
         return await super().put(whole, condition)
+
+    async def get(self, name: str) -> Object | None:
+        found = await super().get(name)
+        if found is None:
+            return None
+        rest = len(found.body) - int(found.info.metadata["tail"])
+        self.read = Object(found.info, found.body[:rest], found.body[rest:])
+        return self.read
+
+
+def test_a_large_value_is_not_copied_to_cut_its_nonce_off() -> None:
+    bucket = TailBucket()
+    store = opened(bucket)
+    run(store.set("k", bytes(100_000)))
+    value = run(store.get("k"))
+    assert value is bucket.read.body
+    assert (value, bucket.read.tail != b"") == (bytes(100_000), True)
+    assert store.stats().bytes_received == 100_008
 
 
 def test_a_large_value_is_not_copied_to_append_its_nonce() -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from base64 import b64encode
 from binascii import crc32
 from dataclasses import replace
@@ -95,6 +96,23 @@ async def test_over_tls_a_checksum_stands_for_the_signature_and_trust_is_asked_f
         (put,) = [request for request in proxy.requests if request.method == "PUT"]
         assert put.header("x-amz-content-sha256") == "UNSIGNED-PAYLOAD"
         assert put.header("x-amz-checksum-crc32") == checksum(put.body)
+
+
+@pytest.mark.asyncio
+async def test_a_large_value_is_in_memory_once(moto: Server) -> None:
+    target = S3Target(moto, raw_client(moto), None, "http")  # a proxy would be in this process
+    value = b"0123456789abcdef" * 2**18  # 4 MiB
+    async with target.open() as store:
+        await store.set("k", value)
+        assert await store.get("k") == value  # what is loaded once
+        tracemalloc.start()
+        try:
+            found = await store.get("k")
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert found == value
+    assert peak < 1.5 * len(value)
 
 
 @pytest.mark.asyncio
