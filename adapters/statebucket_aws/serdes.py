@@ -55,7 +55,7 @@ class StatebucketSerDes(SerDes[Any]):
 
     Raises:
         InvalidArgument: ``store`` is a URL or another kind of store, or ``over`` or ``ttl`` is out
-            of range.
+            of range, or ``serdes`` is not one.
         RetryableSerDesError: A call failed with a ``transient`` error, such as
             `errors.Unavailable`, which is the cause: the invocation is retried.
         SerDesError: A call failed in another way, or its value has expired or was removed.
@@ -76,6 +76,11 @@ class StatebucketSerDes(SerDes[Any]):
             )
         self._over = over
         self._ttl = None if ttl is None else duration(ttl, "ttl")
+        if serdes is not None and not hasattr(serdes, "deserialize"):
+            raise errors.InvalidArgument(
+                "serdes must be a SerDes, as EXTENDED_TYPES_SERDES of the SDK is one: "
+                f"{errors.shown(serdes)}"
+            )
         self._serdes: SerDes[Any] = EXTENDED_TYPES_SERDES if serdes is None else serdes
         self._thread = _Thread()
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from statebucket.errors import InvalidArgument, InvalidURL
+from statebucket.errors import InvalidArgument, InvalidURL, shown
 from statebucket.port.url import check_endpoint, read_options
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ CONNECTION_STRING = "AZURE_STORAGE_CONNECTION_STRING"
 """The environment variable with the account's key or SAS, used before an identity's tokens."""
 
 _ACCOUNT = "AZURE_STORAGE_ACCOUNT"
+_SCOPE = r"[A-Za-z0-9_-]{1,63}"
 _ACCOUNT_LENGTHS = range(3, 25)
 
 
@@ -53,7 +55,7 @@ class BlobOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             InvalidArgument: One is unknown or has an invalid value.
             InvalidURL: ``endpoint_url`` is not an account URL.
         """
-        options = read_options(location.options, cls)
+        options = read_options(location.options, cls, keywords=location.keywords)
         if isinstance(options.credential, str | dict):
             raise InvalidArgument(
                 "credential must be an object of azure.identity.aio or azure.core.credentials; "
@@ -61,6 +63,11 @@ class BlobOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             )
         if options.endpoint_url is not None:
             check_endpoint(options.endpoint_url)
+        scope = options.encryption_scope
+        if scope is not None and not re.fullmatch(_SCOPE, scope):
+            raise InvalidArgument(
+                f"encryption_scope must be up to 63 letters, digits, - and _: {shown(scope)}"
+            )
         return options
 
     def account_url(self) -> str:
@@ -80,7 +87,8 @@ class BlobOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         letters = account.isascii() and account.isalnum() and account == account.lower()
         if not letters or len(account) not in _ACCOUNT_LENGTHS:
             raise InvalidURL(
-                f"a storage account's name is 3 to 24 lower-case letters and digits: {account!r}"
+                "a storage account's name is 3 to 24 lower-case letters and digits: "
+                f"{shown(account)}"
             )
         return f"https://{account}.blob.core.windows.net"
 
@@ -96,5 +104,6 @@ class BlobOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """
         if self.account is not None and named is not None and self.account != named:
             raise InvalidURL(
-                f"the URL says account={self.account!r}, but {where} is for account {named!r}"
+                f"the URL says account={shown(self.account)}, but {where} is for account "
+                f"{shown(named)}"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from statebucket.contract.versions import Version
-from statebucket.errors import PreconditionFailed
+from statebucket.errors import PreconditionFailed, shown
 from statebucket_azure.codes import malformed
 
 _ETAG = r'"[!#-~]+"'
@@ -29,5 +29,5 @@ def if_match(version: Version) -> str:
         PreconditionFailed: The version is not an ETag, so no blob has it.
     """
     if not re.fullmatch(_ETAG, version.token):
-        raise PreconditionFailed(f"{version.token!r} is not a valid Azure ETag")
+        raise PreconditionFailed(f"{shown(version.token)} is not a valid Azure ETag")
     return version.token

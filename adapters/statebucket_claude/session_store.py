@@ -13,7 +13,7 @@ from claude_agent_sdk import SessionStore, fold_session_summary
 from statebucket import ExecutionState, Version, errors
 from statebucket.given import asynchronous_store
 from statebucket_claude import transcripts
-from statebucket_claude.places import project_in
+from statebucket_claude.places import project_in, session_in
 
 if TYPE_CHECKING:
     from claude_agent_sdk import (
@@ -70,7 +70,8 @@ class StatebucketSessionStore(SessionStore):
 
     Raises:
         InvalidArgument: It is a URL or another kind of store.
-        StateBucketError: Calls raise the errors of `statebucket.StateStore`.
+        StateBucketError: Calls raise the errors of `statebucket.StateStore`, and `InvalidArgument`
+            for a key without a project or a session.
     """
 
     def __init__(self, store: StateStore) -> None:
@@ -83,12 +84,16 @@ class StatebucketSessionStore(SessionStore):
 
         A process's first append to a session takes up to 3 more, to continue the summary. Every 64
         appends the parts of a transcript are packed; see `compact`.
+
+        Raises:
+            InvalidArgument: ``entries`` is not a list of dicts.
+            InvalidValue: JSON cannot represent one of them.
         """
+        session = session_in(self._store, key)
+        body = _encoded(entries)
         if not entries:
             return
-        session = self._session(key)
         root = transcripts.root_of(key.get("subpath"))
-        body = json.dumps(entries).encode()
         digest = hashlib.sha256(body).digest()
         tail = self._tail(key, root)
         if tail.unfinished != digest:
@@ -106,8 +111,9 @@ class StatebucketSessionStore(SessionStore):
 
     async def load(self, key: SessionKey) -> list[SessionStoreEntry] | None:
         """The transcript, or None: 1 list per 1,000 parts and packs, and 1 request for each."""
+        session = session_in(self._store, key)
         root = transcripts.root_of(key.get("subpath"))
-        parts, loose = await transcripts.read(self._session(key), root)
+        parts, loose = await transcripts.read(session, root)
         if not parts:
             return None
         tail = self._tail(key, root)
@@ -138,7 +144,7 @@ class StatebucketSessionStore(SessionStore):
 
         1 list and 1 batch per 1,000 parts; for a session 1 more.
         """
-        session = self._session(key)
+        session = session_in(self._store, key)
         root = transcripts.root_of(key.get("subpath"))
         if root == transcripts.MAIN:
             self._known.pop((key["project_key"], key["session_id"]), None)
@@ -148,7 +154,7 @@ class StatebucketSessionStore(SessionStore):
 
     async def list_subkeys(self, key: SessionListSubkeysKey) -> list[str]:
         """The subpaths with a transcript in a session: 1 list per 1,000 of their parts."""
-        session = project_in(self._store, key["project_key"]).session(key["session_id"])
+        session = session_in(self._store, key)
         keys = [part async for part in session.iter_keys(prefix=transcripts.SUB)]
         return list(dict.fromkeys(map(transcripts.subpath_of, keys)))
 
@@ -162,10 +168,8 @@ class StatebucketSessionStore(SessionStore):
         Returns:
             How many parts were packed.
         """
-        return await transcripts.pack(self._session(key), transcripts.root_of(key.get("subpath")))
-
-    def _session(self, key: SessionKey) -> ExecutionStore:
-        return project_in(self._store, key["project_key"]).session(key["session_id"])
+        session = session_in(self._store, key)
+        return await transcripts.pack(session, transcripts.root_of(key.get("subpath")))
 
     def _tail(self, key: SessionKey, root: str) -> _Tail:
         return self._tails.get((key["project_key"], key["session_id"], root), _Tail())
@@ -209,6 +213,22 @@ class StatebucketSessionStore(SessionStore):
             (entry.id[len(project.prefix) :], entry)
             async for entry in project.view.scan_snapshots(prefix=project.prefix)
         ]
+
+
+def _encoded(entries: list[SessionStoreEntry]) -> bytes:
+    """The JSON of entries.
+
+    Raises:
+        InvalidArgument: They are not a list of dicts.
+        InvalidValue: JSON cannot represent one of them.
+    """
+    given: object = entries
+    if not isinstance(given, list | tuple) or not all(isinstance(one, dict) for one in given):
+        raise errors.InvalidArgument(f"entries must be a list of dicts: {errors.shown(given)}")
+    try:
+        return json.dumps(given).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise errors.InvalidValue(f"entries cannot be encoded as JSON: {error}") from error
 
 
 def _keep(known: OrderedDict[K, V], key: K, value: V) -> None:

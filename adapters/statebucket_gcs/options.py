@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from statebucket.errors import InvalidArgument
+from statebucket.errors import InvalidArgument, shown
 from statebucket.port.endpoint import require_tls
 from statebucket.port.url import check_endpoint, read_options
 
 if TYPE_CHECKING:
     from statebucket.port.bucket import Location
 
+_PROJECT = r"[A-Za-z0-9.:_-]{1,100}"
 _KEY_NAME = r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+"
 _EMULATOR = "STORAGE_EMULATOR_HOST"
 _OVERRIDE = "API_ENDPOINT_OVERRIDE"
@@ -53,16 +54,20 @@ class BucketOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             InvalidArgument: An option is unknown, of the wrong type, or contradicts another; or
                 credentials would be sent in clear text.
         """
-        options = read_options(location.options, cls)
+        options = read_options(location.options, cls, keywords=location.keywords)
         if options.endpoint_url is not None:
             check_endpoint(options.endpoint_url)
             # With an emulator's host in the environment, the SDK sends no credentials.
             if not options.anonymous and emulator() is None:
                 require_tls(options.endpoint_url, insecure=options.insecure_endpoint)
+        if options.project is not None and not re.fullmatch(_PROJECT, options.project):
+            raise InvalidArgument(
+                f"project must be a project's id, such as my-project-1: {shown(options.project)}"
+            )
         if options.kms_key_name is not None and not re.fullmatch(_KEY_NAME, options.kms_key_name):
             raise InvalidArgument(
                 "kms_key_name must be projects/P/locations/L/keyRings/R/cryptoKeys/K: "
-                f"{options.kms_key_name!r}"
+                f"{shown(options.kms_key_name)}"
             )
         return options
 
@@ -89,7 +94,8 @@ def ca_bundle() -> str | None:
         if path := os.environ.get(variable):
             if not os.path.exists(path):  # noqa: PTH110  (pathlib costs 5 ms)
                 raise InvalidArgument(
-                    f"{variable} must be a file or folder of certificates: {path!r} does not exist"
+                    f"{variable} must be a file or folder of certificates: {shown(path)} does not "
+                    "exist"
                 )
             return path
     return None

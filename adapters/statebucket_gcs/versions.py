@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from statebucket.contract.versions import Version
-from statebucket.errors import PreconditionFailed
+from statebucket.errors import PreconditionFailed, shown
 
 _MAX_DIGITS = 19
 _MAX_GENERATION = 2**63
@@ -23,4 +23,4 @@ def matching(condition: Version | None) -> str:
     number = token.isascii() and token.isdecimal() and len(token) <= _MAX_DIGITS
     if number and token[0] != "0" and int(token) < _MAX_GENERATION:
         return f"ifGenerationMatch={token}"
-    raise PreconditionFailed(f"{token!r} is not a valid Cloud Storage version (a generation)")
+    raise PreconditionFailed(f"{shown(token)} is not a valid Cloud Storage version (a generation)")

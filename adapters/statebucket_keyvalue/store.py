@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, SupportsFloat, TypeVar
@@ -24,7 +25,7 @@ from statebucket.given import asynchronous_store
 from statebucket_keyvalue import names
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
     from types import TracebackType
 
     from statebucket import StateStore, Stored
@@ -133,7 +134,16 @@ class StatebucketStore(
 
         Returns:
             Whether this call stored its value.
+
+        Raises:
+            InvalidArgument: The key or collection is not a text, or the value not a mapping.
+            InvalidTTLError: ``ttl`` is not a positive number of seconds.
         """
+        given: object = value
+        if not isinstance(given, Mapping):
+            raise errors.InvalidArgument(f"value must be a mapping: {errors.shown(given)}")
+        for what, text in (("key", key), ("collection", "" if collection is None else collection)):
+            _check_text(what, text)
         collection = collection or self.default_collection
         await self.setup_collection(collection=collection)
         entry = _new_entry(value, ttl)
@@ -298,9 +308,19 @@ def _new_entry(value: Mapping[str, Any], ttl: SupportsFloat | None) -> ManagedEn
     now = datetime.now(UTC)
     if ttl is None:
         return ManagedEntry(value=value, created_at=now)
-    if isinstance(ttl, bool) or not float(ttl) > 0:
-        raise InvalidTTLError(ttl=ttl)
-    return ManagedEntry(value=value, created_at=now, expires_at=now + timedelta(seconds=float(ttl)))
+    try:
+        seconds = 0.0 if isinstance(ttl, bool | str | bytes) else float(ttl)
+        expires_at = now + timedelta(seconds=seconds)
+    except (TypeError, ValueError, OverflowError):  # not a number, NaN, or too long
+        seconds = 0.0
+    if not seconds > 0:
+        raise InvalidTTLError(ttl=errors.shown(ttl))
+    return ManagedEntry(value=value, created_at=now, expires_at=expires_at)
+
+
+def _check_text(what: str, given: object) -> None:
+    if not isinstance(given, str):
+        raise errors.InvalidArgument(f"{what} must be a text: {errors.shown(given)}")
 
 
 def _text(body: bytes) -> str:

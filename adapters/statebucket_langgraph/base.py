@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from random import SystemRandom
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple, get_checkpoint_id
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 
 from statebucket.errors import UnsupportedOperation
-from statebucket.given import duration
+from statebucket.given import check_flags, duration
 from statebucket_langgraph import names, reading, records
+from statebucket_langgraph.arguments import (
+    check_saved,
+    check_serde,
+    check_writes,
+    checkpoint_in,
+    namespace_in,
+    place_in,
+    thread_of,
+)
 from statebucket_langgraph.memory import Memory, ReadThread
 from statebucket_langgraph.putting import Put, put_writes
 from statebucket_langgraph.removal import copy_thread
@@ -34,25 +43,6 @@ BATCH = 16
 _chance = SystemRandom()  # neither a fork nor a program's random.seed repeats what it gives
 
 
-class Place(NamedTuple):
-    """The thread, namespace and checkpoint that a config points to."""
-
-    thread: str
-    namespace: str
-    checkpoint_id: str | None
-
-
-def place_in(config: RunnableConfig) -> Place:
-    """Reads a config: its thread, namespace, and checkpoint if it names one."""
-    there = config["configurable"]
-    thread = there["thread_id"]
-    return Place(
-        thread if isinstance(thread, str) else str(thread),
-        there.get("checkpoint_ns") or "",
-        get_checkpoint_id(config) or None,
-    )
-
-
 class Saver(BaseCheckpointSaver[str]):
     """The calls that both savers have.
 
@@ -69,6 +59,8 @@ class Saver(BaseCheckpointSaver[str]):
         history: bool = True,
         serde: SerializerProtocol | None = None,
     ) -> None:
+        check_serde(serde)
+        check_flags(history=history)
         super().__init__(serde=serde)
         self._ttl = None if ttl is None else duration(ttl, "ttl")
         self._history = history
@@ -98,6 +90,7 @@ class Saver(BaseCheckpointSaver[str]):
     def _put(
         self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata
     ) -> Steps[RunnableConfig]:
+        check_saved(checkpoint, metadata)
         if not self._history and metadata.get("counters_since_delta_snapshot"):
             raise UnsupportedOperation(
                 "the graph has a DeltaChannel, which is rebuilt from earlier checkpoints: its "
@@ -113,21 +106,22 @@ class Saver(BaseCheckpointSaver[str]):
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, path: str
     ) -> Steps[None]:
         thread, namespace, checkpoint_id = place_in(config)
+        check_writes(writes, task_id, path)
         key = names.writes_key(namespace, checkpoint_id or "", task_id)
         made = records.make_writes(self.serde, writes, path)
         yield from put_writes(thread, key, task_id, made, self._ttl)
 
     def _copy(self, source: str, target: str) -> Steps[None]:
-        return copy_thread(self._memory, str(source), str(target), self._ttl)
+        return copy_thread(self._memory, thread_of(source), thread_of(target), self._ttl)
 
     def _list(
         self, thread: str, config: RunnableConfig | None, before: RunnableConfig | None
     ) -> Steps[list[Reference]]:
         """The checkpoints of a thread that a listing selects, without loading them."""
-        there = {} if config is None else config["configurable"]
-        wanted = None if config is None else get_checkpoint_id(config)
-        listed = yield from reading.list_checkpoints(thread, there.get("checkpoint_ns"), wanted)
-        bound = None if before is None else get_checkpoint_id(before)
+        namespace = None if config is None else namespace_in(config)
+        wanted = None if config is None else checkpoint_in(config)
+        listed = yield from reading.list_checkpoints(thread, namespace, wanted)
+        bound = None if before is None else checkpoint_in(before, "before")
         return [one for one in listed if not bound or one.id < bound]
 
     def _load(

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from statebucket.given import blocking_store
 from statebucket.sync import open_store
-from statebucket_langgraph.base import BATCH, TENANT, Saver, place_in
+from statebucket_langgraph.arguments import (
+    check_channels,
+    check_listing,
+    check_strategy,
+    ids_of,
+    place_in,
+    thread_of,
+)
+from statebucket_langgraph.base import BATCH, TENANT, Saver
 from statebucket_langgraph.delta import history
 from statebucket_langgraph.other_kind import NoAsynchronousCalls
 from statebucket_langgraph.removal import delete_runs, delete_thread, prune
@@ -96,6 +104,7 @@ class StatebucketSaver(NoAsynchronousCalls, Saver):
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
         """As `AsyncStatebucketSaver.alist`."""
+        check_listing(config, filter, before, limit)
         threads = list(self.list_threads()) if config is None else [place_in(config).thread]
         for thread in threads:
             found = self._answer(self._list(thread, config, before))
@@ -133,13 +142,14 @@ class StatebucketSaver(NoAsynchronousCalls, Saver):
 
     def delete_thread(self, thread_id: str) -> None:
         """As `AsyncStatebucketSaver.adelete_thread`."""
-        self._answer(delete_thread(self._memory, str(thread_id)))
+        self._answer(delete_thread(self._memory, thread_of(thread_id)))
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
         """As `AsyncStatebucketSaver.adelete_for_runs`."""
+        runs = ids_of("run_ids", run_ids)
         threads = list(self.list_threads())
         for thread in threads:
-            self._answer(delete_runs(self._memory, thread, run_ids, self._ttl))
+            self._answer(delete_runs(self._memory, thread, runs, self._ttl))
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """As `AsyncStatebucketSaver.acopy_thread`."""
@@ -147,11 +157,13 @@ class StatebucketSaver(NoAsynchronousCalls, Saver):
 
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """As `AsyncStatebucketSaver.aprune`."""
-        for thread in thread_ids:
-            self._answer(prune(self._memory, str(thread), strategy, self.serde))
+        check_strategy(strategy)
+        for thread in ids_of("thread_ids", thread_ids):
+            self._answer(prune(self._memory, thread, strategy, self.serde))
 
     def get_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, DeltaChannelHistory]:
         """As `AsyncStatebucketSaver.aget_delta_channel_history`."""
+        check_channels(channels)
         return self._answer(history(self.serde, place_in(config), channels))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.base import DeltaChannelHistory, PendingWrite
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
-    from statebucket_langgraph.base import Place
+    from statebucket_langgraph.arguments import Place
     from statebucket_langgraph.reading import Reference
     from statebucket_langgraph.records import CheckpointRecord
     from statebucket_langgraph.requests import Steps

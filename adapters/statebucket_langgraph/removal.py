@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from statebucket.errors import InvalidArgument
 from statebucket_langgraph import delta, names, reading
 from statebucket_langgraph.memory import Head
 from statebucket_langgraph.records import decode_checkpoint
@@ -44,7 +43,7 @@ def delete_runs(
 
     Heads are replaced last, so that after an interruption another call finds the rest.
     """
-    runs = {names.part(str(run)) for run in run_ids}
+    runs = {names.part(run) for run in run_ids}
     found = names.read((yield from ask(thread, "iter_keys")))
     earlier = [name for name in found if name.kind == names.CHECKPOINT]
     heads = [name.key for name in found if name.kind == names.HEAD]
@@ -131,8 +130,6 @@ def prune(memory: Memory, thread: str, strategy: str, serde: SerializerProtocol)
     if strategy == "delete":
         yield from delete_thread(memory, thread)
         return
-    if strategy != "keep_latest":
-        raise InvalidArgument(f"unknown strategy {strategy!r}: use 'keep_latest' or 'delete'")
     entries: list[KeyEntry] = yield from ask(thread, "scan_keys")
     found = names.read(entry.key for entry in entries)
     old = datetime.now(UTC) - _ORPHANED

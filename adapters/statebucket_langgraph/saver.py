@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from statebucket import open_store
 from statebucket.given import asynchronous_store
-from statebucket_langgraph.base import BATCH, TENANT, Saver, place_in
+from statebucket_langgraph.arguments import (
+    check_channels,
+    check_listing,
+    check_strategy,
+    ids_of,
+    place_in,
+    thread_of,
+)
+from statebucket_langgraph.base import BATCH, TENANT, Saver
 from statebucket_langgraph.delta import history
 from statebucket_langgraph.other_kind import NoBlockingCalls
 from statebucket_langgraph.removal import delete_runs, delete_thread, prune
@@ -47,7 +55,8 @@ class AsyncStatebucketSaver(NoBlockingCalls, Saver):
         serde: Serializes values; LangGraph's own by default.
 
     Raises:
-        InvalidArgument: The store is not of this kind, or the TTL is not positive.
+        InvalidArgument: The store is not of this kind, or the TTL is not positive. Calls raise it,
+            too, such as for a config that names no thread.
     """
 
     def __init__(
@@ -116,6 +125,7 @@ class AsyncStatebucketSaver(NoBlockingCalls, Saver):
         3 requests a thread, 2 of them list 1,000 objects each, then 1 for each checkpoint but the
         newest and 1 for each task that has written on one.
         """
+        check_listing(config, filter, before, limit)
         if config is not None:
             threads = [place_in(config).thread]
         else:
@@ -167,7 +177,7 @@ class AsyncStatebucketSaver(NoBlockingCalls, Saver):
 
         A run in progress on it is refused at its next save.
         """
-        await self._answer(delete_thread(self._memory, str(thread_id)))
+        await self._answer(delete_thread(self._memory, thread_of(thread_id)))
 
     async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Deletes the checkpoints that runs have saved, in all threads.
@@ -179,9 +189,10 @@ class AsyncStatebucketSaver(NoBlockingCalls, Saver):
         Raises:
             VersionConflict: Another run has continued such a thread meanwhile: call it again.
         """
+        runs = ids_of("run_ids", run_ids)
         threads = [thread async for thread in self.alist_threads()]
         for thread in threads:
-            await self._answer(delete_runs(self._memory, thread, run_ids, self._ttl))
+            await self._answer(delete_runs(self._memory, thread, runs, self._ttl))
 
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copies a thread, all of its checkpoints and writes: 3 lists and 2 an object.
@@ -203,10 +214,11 @@ class AsyncStatebucketSaver(NoBlockingCalls, Saver):
             strategy: "keep_latest" keeps the newest checkpoint of each namespace, "delete" none.
 
         Raises:
-            InvalidArgument: There is no such strategy.
+            InvalidArgument: There is no such strategy, or ``thread_ids`` is not a list.
         """
-        for thread in thread_ids:
-            await self._answer(prune(self._memory, str(thread), strategy, self.serde))
+        check_strategy(strategy)
+        for thread in ids_of("thread_ids", thread_ids):
+            await self._answer(prune(self._memory, thread, strategy, self.serde))
 
     async def aget_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
@@ -216,4 +228,5 @@ class AsyncStatebucketSaver(NoBlockingCalls, Saver):
         3 requests, 2 of them list 1,000 objects each, then for each ancestor 1 and 1 for each task
         that has written on it.
         """
+        check_channels(channels)
         return await self._answer(history(self.serde, place_in(config), channels))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from statebucket.errors import InvalidURL
+from statebucket.errors import InvalidURL, excerpt, shown
 from statebucket.port.bucket import Location, OpenedBucket
 from statebucket.port.url import read_options
 
@@ -23,9 +23,9 @@ def open_memory(location: Location) -> OpenedBucket:
     """
     from statebucket_local.memory import MemoryBucket, NoOptions  # noqa: PLC0415  (lazy)
 
-    read_options(location.options, NoOptions)
+    read_options(location.options, NoOptions, keywords=location.keywords)
     if location.path.strip("/"):
-        raise InvalidURL(f"memory:// takes an optional name and no path: {location.path!r}")
+        raise InvalidURL(f"memory:// takes an optional name and no path: {shown(location.path)}")
     if not location.host:
         return OpenedBucket(MemoryBucket())
     return OpenedBucket(_named.setdefault(location.host, MemoryBucket()))
@@ -41,12 +41,13 @@ def open_sqlite(location: Location) -> OpenedBucket:
     from statebucket_local.memory import NoOptions  # noqa: PLC0415  (lazy)
     from statebucket_local.sqlite import SQLiteBucket  # noqa: PLC0415  (lazy)
 
-    read_options(location.options, NoOptions)
+    read_options(location.options, NoOptions, keywords=location.keywords)
     path = location.path.removeprefix("/")
     if location.host or not path or path.endswith("/"):
+        given = excerpt(f"{location.scheme}://{location.host}{location.path}")
         raise InvalidURL(
             "an SQLite URL is sqlite:///relative.db or sqlite:////absolute.db, three or four "
-            f"slashes and a file: {location.scheme}://{location.host}{location.path}"
+            f"slashes and a file: {given}"
         )
     if path == ":memory:":  # each of our threads would have its own database
         raise InvalidURL("a store in memory is memory://, not sqlite:///:memory:")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import msgspec
 
 from statebucket.contract.versions import Version
-from statebucket.errors import CorruptObject, PreconditionFailed
+from statebucket.errors import CorruptObject, PreconditionFailed, shown
 from statebucket.port.bucket import Deletion, Limits, Object, ObjectInfo, Page, PrefixPage, Write
 from statebucket.port.expiry import from_ms
 from statebucket.port.forks import new_lock
@@ -255,7 +255,7 @@ def _token(version: Version) -> str:
         PreconditionFailed: It is not one that `_new_version` makes, so no object has it.
     """
     if not version.token.isascii():
-        raise PreconditionFailed(f"{version.token!r} is not a valid version of an SQLite file")
+        raise PreconditionFailed(f"{shown(version.token)} is not a valid version of an SQLite file")
     return version.token
 
 

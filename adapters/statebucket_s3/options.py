@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import msgspec
 
-from statebucket.errors import InvalidArgument
+from statebucket.errors import InvalidArgument, shown
 from statebucket.port.url import check_endpoint, read_options
 from statebucket_s3.partitions import is_region
 
@@ -52,16 +52,16 @@ class BucketOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             InvalidArgument: One is unknown or has an invalid value.
             InvalidURL: ``endpoint_url`` is not a plain server URL.
         """
-        options = read_options(location.options, cls)
+        options = read_options(location.options, cls, keywords=location.keywords)
         if options.endpoint_url is not None:
             check_endpoint(options.endpoint_url)
         if options.region is not None and not is_region(options.region):
             raise InvalidArgument(
-                f"region must be letters, digits and inner hyphens: {options.region!r}"
+                f"region must be letters, digits and inner hyphens: {shown(options.region)}"
             )
         if options.sse_kms_key_id is not None and not re.fullmatch(_KEY_ID, options.sse_kms_key_id):
             raise InvalidArgument(
-                f"sse_kms_key_id must be a key's id, ARN or alias: {options.sse_kms_key_id!r}"
+                f"sse_kms_key_id must be a key's id, ARN or alias: {shown(options.sse_kms_key_id)}"
             )
         if options.sse_kms_key_id is not None and options.sse != "aws:kms":
             raise InvalidArgument("sse_kms_key_id requires sse='aws:kms'")

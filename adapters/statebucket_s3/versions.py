@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from statebucket.errors import PreconditionFailed
+from statebucket.errors import PreconditionFailed, shown
 
 if TYPE_CHECKING:
     from statebucket.contract.versions import Version
@@ -30,7 +30,7 @@ def if_match(version: Version, options: BucketOptions) -> str:
     """
     found = re.fullmatch(_ETAG, version.token)
     if found is None:
-        raise PreconditionFailed(f"{version.token!r} is not a valid S3 version (an ETag)")
+        raise PreconditionFailed(f"{shown(version.token)} is not a valid S3 version (an ETag)")
     return found[0] if options.etag_quotes else found[1]
 
 

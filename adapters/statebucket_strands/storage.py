@@ -83,7 +83,9 @@ class StatebucketStorage(Storage):
             try:
                 await self._search_strategy.index(self, normalized, data)
             except Exception as error:
-                raise StorageError(f"Wrote {key!r}, but could not index it: {error}") from error
+                raise StorageError(
+                    f"Wrote {errors.shown(key)}, but could not index it: {error}"
+                ) from error
 
     async def _set(self, name: str, data: bytes) -> None:
         await self._store.set(name, data, self._ttl)
@@ -158,7 +160,7 @@ class StatebucketStorage(Storage):
 def _key(key: str) -> str:
     normalized = _checked(key, "key").strip("/")
     if not normalized:
-        raise StorageError(f"The storage key {key!r} is empty: give it a name")
+        raise StorageError(f"The storage key {errors.shown(key)} is empty: give it a name")
     return normalized
 
 
@@ -167,12 +169,13 @@ def _prefix(prefix: str) -> str:
 
 
 def _checked(text: str, kind: str) -> str:
+    what = f"The storage {kind} {errors.shown(text)}"
+    if not isinstance(text, str):
+        raise StorageError(f"{what} is not a string")
     if "\\" in text:
-        raise StorageError(f"The storage {kind} {text!r} has a backslash: separate names with '/'")
+        raise StorageError(f"{what} has a backslash: separate names with '/'")
     if ".." in text.split("/"):
-        raise StorageError(
-            f"The storage {kind} {text!r} has a '..', which would lead out of its prefix"
-        )
+        raise StorageError(f"{what} has a '..', which would lead out of its prefix")
     return re.sub("/+", "/", text)
 
 
@@ -184,4 +187,4 @@ def _failure(call: str, key: str) -> Iterator[None]:
     except (errors.VersionConflict, errors.LeaseLost):
         raise
     except errors.StateBucketError as error:
-        raise StorageError(f"Failed to {call} {key!r}: {error}") from error
+        raise StorageError(f"Failed to {call} {errors.shown(key)}: {error}") from error

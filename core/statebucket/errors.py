@@ -34,6 +34,8 @@ MAX_EXCERPT = 300
 
 def shown(value: object) -> str:
     """A caller's value for an error message: its repr, shortened if it is long."""
+    if type(value) is str or type(value) is bytes:
+        value = value[: MAX_SHOWN + 1]  # the repr of a large one would take as much memory again
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001  (a huge int, or a class whose repr fails)

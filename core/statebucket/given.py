@@ -1,14 +1,16 @@
-"""Checks of the stores that are passed to libraries built on statebucket."""
+"""Checks of what is passed to libraries built on statebucket: stores first of all."""
 
 from __future__ import annotations
 
 from statebucket.contract.durations import duration
 from statebucket.contract.execution import ExecutionStore
+from statebucket.contract.flags import check_flags
 from statebucket.contract.state_store import StateStore
 from statebucket.errors import InvalidArgument
+from statebucket.store.selection import check_limit
 from statebucket.sync import BlockingExecutionStore, BlockingStateStore
 
-__all__ = ["asynchronous_store", "blocking_store", "duration"]
+__all__ = ["asynchronous_store", "blocking_store", "check_flags", "check_limit", "duration"]
 
 
 def asynchronous_store(store: StateStore, taker: str) -> StateStore:

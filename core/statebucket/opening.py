@@ -133,9 +133,8 @@ def open_store(
         given["retention"] = _ttl("retention", retention).total_seconds()
     if finished_ttl is not None:
         _ttl("finished_ttl", finished_ttl)
-    core = read_options(
-        text | {name: value for name, value in given.items() if value is not None}, StoreOptions
-    )
+    words = {name: value for name, value in given.items() if value is not None}
+    core = read_options(text | words, StoreOptions, keywords=words.keys())
     _deadline(core.deadline)
     if core.retention is not None:
         _ttl("retention", core.retention)
@@ -146,6 +145,7 @@ def open_store(
         options=read.parameters | options,
         deadline=core.deadline,
         max_in_flight=core.max_in_flight,
+        keywords=frozenset(options),
     )
     seconds = time.time if clock is None else _seconds_of(clock)
     opened = _open(location, _adapter_of(read.scheme, core.engine))
@@ -250,7 +250,7 @@ def _opened(location: Location, name: str) -> OpenedBucket:
                 one.replace("+", " with engine=") for one in (name, *sorted(_names()))
             )
             raise UnknownScheme(
-                f"no adapter is registered for {wanted!r}; available: {', '.join(known)}"
+                f"no adapter is registered for {shown(wanted)}; available: {', '.join(known)}"
             )
         target, load = point.value, point.load
     remedy = f": pip install 'statebucket[{_EXTRAS[name]}]'" if name in _EXTRAS else ""

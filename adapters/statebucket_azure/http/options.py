@@ -38,6 +38,8 @@ class HTTPOptions(BlobOptions, frozen=True, kw_only=True, forbid_unknown_fields=
         """
         options = super().of(location)
         given = (options.account_key, options.sas_token, options.credential)
+        if "" in given[:2]:  # or another source of credentials would be used unnoticed
+            raise InvalidArgument("account_key and sas_token must not be empty: leave them out")
         if len([one for one in given if one is not None]) > 1:
             raise InvalidArgument(
                 "account_key, sas_token and credential exclude one another: give one of them"

@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from statebucket.errors import InvalidCredentials
+from statebucket.errors import InvalidCredentials, excerpt, shown
 from statebucket.port.dates import from_iso
 from statebucket_s3.http.profiles import Profile, parsed
 from statebucket_s3.http.signing import Credentials
@@ -70,10 +70,10 @@ class Environment:
             return Credentials(key, secret, token)
         ends = from_iso(text)
         if ends is None:
-            raise no_keys(f"{_ENDS} is not a date and time with a time zone: {text!r}")
+            raise no_keys(f"{_ENDS} is not a date and time with a time zone: {shown(text)}")
         if ends.timestamp() <= time.time():
             raise InvalidCredentials(
-                f"the AWS credentials in the environment expired at {text} ({_ENDS})"
+                f"the AWS credentials in the environment expired at {excerpt(text)} ({_ENDS})"
             )
         return Credentials(key, secret, token, ends.timestamp())
 
@@ -133,11 +133,11 @@ class Chain:
         profile = Profile()
         if profile.missing:
             raise no_keys(
-                f"the profile {profile.name!r}, which AWS_PROFILE or AWS_DEFAULT_PROFILE names, is "
-                "in neither of AWS's configuration files"
+                f"the profile {shown(profile.name)}, which AWS_PROFILE or AWS_DEFAULT_PROFILE "
+                "names, is in neither of AWS's configuration files"
             )
         if "role_arn" in profile.settings and "web_identity_token_file" not in profile.settings:
-            return _left(f"role_arn of the profile {profile.name!r}")
+            return _left(f"role_arn of the profile {shown(profile.name)}")
         # Only the source in use is imported.
         from statebucket_s3.http import web_identities  # noqa: PLC0415
 
@@ -160,7 +160,7 @@ def _of_botocore(profile: Profile) -> str | None:
     """The configured source between web identities and containers, if there is one."""
     for name in _LEFT:
         if name in profile.settings:
-            return f"{name} of the profile {profile.name!r}"
+            return f"{name} of the profile {shown(profile.name)}"
     if _OLD_FILE in os.environ:
         return _OLD_FILE
     named = os.environ.get(_BOTO)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from statebucket.errors import InvalidArgument
+from statebucket.errors import InvalidArgument, shown
 from statebucket_http.endpoints import endpoint_at
 from statebucket_http.wire import Endpoint
 from statebucket_s3.partitions import dualstack_suffix_of, is_foreign, is_region, suffix_of
@@ -115,7 +115,7 @@ def token_service_of(settings: Settings, *, legacy: bool) -> Endpoint:
 
 def _check(region: str) -> None:
     if not is_region(region):
-        raise InvalidArgument(f"{region!r} is not a valid region")
+        raise InvalidArgument(f"{shown(region)} is not a valid region")
 
 
 def _given(bucket: str, settings: Settings, style: str, region: str) -> Endpoint:

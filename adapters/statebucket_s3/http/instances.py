@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from statebucket.errors import InvalidArgument, Unavailable
+from statebucket.errors import InvalidArgument, Unavailable, shown
 from statebucket.port.endpoint import is_private_link
 from statebucket.port.url import without_query
 from statebucket_http.credential_services import CredentialService, lacking
@@ -152,7 +152,7 @@ def _endpoint(profile: Profile) -> tuple[Endpoint, bool]:
         six = yes(environ.get("AWS_IMDS_USE_IPV6") or profile.get("imds_use_ipv6"))
         mode = "ipv6" if six else "ipv4"
     if mode.lower() not in {"ipv4", "ipv6"}:
-        raise InvalidArgument(f"{_MODE} must be IPv4 or IPv6: {mode!r}")
+        raise InvalidArgument(f"{_MODE} must be IPv4 or IPv6: {shown(mode)}")
     return endpoint_at(_IPV6 if mode.lower() == "ipv6" else _IPV4, _MODE), False
 
 
@@ -163,7 +163,7 @@ def _timeout(profile: Profile) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
-        raise InvalidArgument(f"{_TIMEOUT} must be a number of seconds above 0: {text!r}")
+        raise InvalidArgument(f"{_TIMEOUT} must be a number of seconds above 0: {shown(text)}")
     return seconds
 
 

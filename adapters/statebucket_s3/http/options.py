@@ -48,6 +48,11 @@ class HTTPOptions(BucketOptions, frozen=True, kw_only=True, forbid_unknown_field
             InvalidArgument: One is unknown or has an invalid value.
         """
         options = super().of(location)
+        if "" in {options.access_key_id, options.secret_access_key}:
+            raise InvalidArgument(
+                "access_key_id and secret_access_key must not be empty: leave them out for the "
+                "credentials of the environment"
+            )
         if (options.access_key_id is None) != (options.secret_access_key is None):
             raise InvalidArgument("access_key_id and secret_access_key must be given together")
         if options.session_token is not None and options.access_key_id is None:

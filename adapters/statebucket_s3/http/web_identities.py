@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from msgspec.structs import replace
 
-from statebucket.errors import InvalidArgument, Unavailable, excerpt
+from statebucket.errors import InvalidArgument, Unavailable, excerpt, shown
 from statebucket.port.endpoint import require_tls
 from statebucket.port.token_files import token_in
 from statebucket_http.credential_services import CredentialService
@@ -75,11 +75,11 @@ class WebIdentity:
         self._session = environ.get(_SESSION, profile.get("role_session_name"))
         if self._session is not None and not _SESSION_NAME.fullmatch(self._session):
             raise InvalidArgument(
-                f"{_SESSION} must be 2 to 64 letters, digits and _+=,.@- : {self._session!r}"
+                f"{_SESSION} must be 2 to 64 letters, digits and _+=,.@- : {shown(self._session)}"
             )
         mode = environ.get(_REGIONAL) or profile.get("sts_regional_endpoints") or "regional"
         if mode not in {"regional", "legacy"}:
-            raise InvalidArgument(f"{_REGIONAL} must be regional or legacy: {mode!r}")
+            raise InvalidArgument(f"{_REGIONAL} must be regional or legacy: {shown(mode)}")
         own = configured_endpoint(profile, "sts")
         settings = replace(settings, endpoint_url=own)
         endpoint = token_service_of(settings, legacy=mode == "legacy")

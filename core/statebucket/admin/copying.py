@@ -11,6 +11,7 @@ from statebucket.admin.copy_report import CopyReport
 from statebucket.admin.holdings import keeps_owner_records, of_shared, of_tenants
 from statebucket.admin.opened import context_of
 from statebucket.contract.callbacks import check_progress
+from statebucket.contract.flags import check_flags
 from statebucket.errors import InvalidArgument, UnsupportedOperation, shown
 from statebucket.store.extent import Extent
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from statebucket.contract.partition import Partition
     from statebucket.contract.state_store import StateStore
+    from statebucket.store.context import StoreContext
 
 
 async def copy(
@@ -71,7 +73,9 @@ async def copy(
     Raises:
         UnsupportedOperation: One of the stores is bound to a tenant.
         InvalidArgument: One of them is not a store from `statebucket.open_store`, ``tenants`` is
-            not a list, or is given with a partition, or ``progress`` is not a plain function.
+            not a list, or is given with a partition, a flag is neither True nor False, or
+            ``progress`` is not a plain function.
+        InvalidKey: One of ``tenants`` cannot be a tenant's id.
         StateBucketError: A store could not be reached, or refused the call.
 
     Requests: 1 for every 1,000 objects to count them and 1 to list them, then at least 2 for an
@@ -79,18 +83,14 @@ async def copy(
     or 3 more, one that has keys without a tenant 1, and 1 or 2 for each tenant that has it there.
     Of a partition, each execution takes 1 or 2 more.
     """
-    here, there = context_of(source), context_of(target)
+    here, there = context_of(source, "source"), context_of(target, "target")
     if here.tenant is not None or there.tenant is not None:
         raise UnsupportedOperation(
             "copy needs stores that are bound to no tenant: open both without tenant=, and "
             "name the tenants to copy"
         )
-    if isinstance(tenants, str):
-        raise InvalidArgument(f"tenants={shown(tenants)}: write tenants=[{shown(tenants)}]")
-    if tenants is not None and not isinstance(tenants, Iterable):
-        raise InvalidArgument(
-            f"tenants must be a list of tenant ids, as in tenants=['acme']: {shown(tenants)}"
-        )
+    check_flags(replace_keys=replace_keys, dry_run=dry_run)
+    wanted = None if tenants is None else _named(tenants, here)
     check_progress(progress)
     if partition is not None:
         if tenants is not None:
@@ -111,11 +111,8 @@ async def copy(
         )
         await copy_part(part, here, extent)
         return part.report
-    every = tenants is None
-    if tenants is None:
-        names = [str(one) async for one in source.iter_tenants()]
-    else:
-        names = list(dict.fromkeys(tenants))
+    every = wanted is None
+    names = [str(one) async for one in source.iter_tenants()] if wanted is None else wanted
     held = await of_tenants(source, names)
     missing = () if every else tuple(one.name for one in held if one.objects == 0)
     if missing:
@@ -137,3 +134,22 @@ async def copy(
     if every:
         await copier.shared()
     return copier.report
+
+
+def _named(tenants: Iterable[str], source: StoreContext) -> list[str]:
+    """The tenants that a caller named, each once.
+
+    Raises:
+        InvalidArgument: They are not a list.
+        InvalidKey: One of them cannot be a tenant's id.
+    """
+    if isinstance(tenants, str):
+        raise InvalidArgument(f"tenants={shown(tenants)}: write tenants=[{shown(tenants)}]")
+    if not isinstance(tenants, Iterable):
+        raise InvalidArgument(
+            f"tenants must be a list of tenant ids, as in tenants=['acme']: {shown(tenants)}"
+        )
+    names = list(tenants)
+    for name in names:
+        source.layout.tenant(name)
+    return list(dict.fromkeys(names))

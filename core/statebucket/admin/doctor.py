@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from statebucket.admin.condition_trials import ConditionTrials
 from statebucket.admin.excess import excess
 from statebucket.admin.opened import context_of
+from statebucket.contract.flags import check_flags
 from statebucket.errors import AccessDenied, InvalidCredentials, StateBucketError
 from statebucket.port.bucket import BYTES
 from statebucket.port.expiry import Expiry
@@ -54,6 +55,7 @@ class Examination:
     """
 
     def __init__(self, store: StateStore, *, write: bool = False) -> None:
+        check_flags(write=write)
         self._store = store
         self._context = context_of(store)
         self._write = write

@@ -75,6 +75,10 @@ class Partition(msgspec.Struct, frozen=True, kw_only=True):
             )
         if self.tenant is not None:
             encode(self.tenant, what="a partition's tenant")
+        if self.report is not None and not (isinstance(self.report, str) and self.report):
+            raise InvalidArgument(
+                f"a partition's report must be a manifest's address: {shown(self.report)}"
+            )
         if self.report is not None and (self.start is not None or self.end is not None):
             raise InvalidArgument("a partition of a report has neither start nor end")
         start = None if self.start is None else position(self.start)

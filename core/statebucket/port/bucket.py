@@ -284,6 +284,8 @@ class Location(Confidential, frozen=True):
             core's own.
         deadline: Seconds that a call may take.
         max_in_flight: The most requests at one time, from one event loop.
+        keywords: The names of those options that are keywords of ``open_store``; the others are in
+            the URL, where a number is text.
     """
 
     scheme: str
@@ -292,6 +294,7 @@ class Location(Confidential, frozen=True):
     options: dict[str, Any]
     deadline: float
     max_in_flight: int
+    keywords: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return (

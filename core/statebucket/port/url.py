@@ -23,9 +23,10 @@ from typing import (
 
 import msgspec
 
-from statebucket.errors import InvalidArgument, InvalidURL, excerpt, shown
+from statebucket.errors import MAX_EXCERPT, InvalidArgument, InvalidURL, excerpt, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from urllib.parse import SplitResult
 
     from statebucket.port.bucket import Location
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound=msgspec.Struct)
 
 _MAX_BITS = 64  # of a number in an option
+MAX_URL = 16_384
+"""The longest store URL, in characters."""
+
 MAX_PREFIX = 256
 """The longest prefix, in characters: it leaves room for names and stays below Azure's limit of 254
 segments."""
@@ -76,6 +80,8 @@ _TYPES = {
     "null": "None",
     "array": "a list",
     "object": "a value of another type",
+    "duration": "a timedelta",
+    "datetime": "a datetime",
 }
 
 
@@ -171,11 +177,7 @@ class StoreURL:
     __slots__ = ("host", "parameters", "path", "scheme")
 
     def __init__(self, url: str) -> None:
-        if not isinstance(url, str):
-            raise InvalidURL(
-                f"a store URL must be a string, not {type(url).__name__}; the URL of a file is "
-                "sqlite:///relative.db or sqlite:////absolute.db"
-            )
+        _check_text(url)
         rest = url.partition("://")[2]
         host = _before(rest, "/?#")
         # A password may contain a "/" or "?", at which urlsplit would end the host. A file's path
@@ -225,6 +227,31 @@ class StoreURL:
         self.parameters: dict[str, Any] = dict(pairs)
 
 
+def _check_text(url: object) -> None:
+    """Checks that a store URL is a text that can be one.
+
+    Raises:
+        InvalidURL: It is not.
+    """
+    if not isinstance(url, str):
+        raise InvalidURL(
+            f"a store URL must be a string, not {type(url).__name__}; the URL of a file is "
+            "sqlite:///relative.db or sqlite:////absolute.db"
+        )
+    if len(url) > MAX_URL:
+        raise InvalidURL(
+            f"a store URL has at most {MAX_URL:,} characters; this one has {len(url):,}"
+        )
+    if not url.isascii():
+        try:
+            url.encode()
+        except UnicodeEncodeError:
+            raise InvalidURL(
+                "a store URL must not contain a lone surrogate, which has no UTF-8 form: "
+                f"{without_query(url)!r}"
+            ) from None
+
+
 def check_no_secret(name: str, value: str) -> None:
     """Refuses a URL parameter that carries a secret.
 
@@ -235,15 +262,21 @@ def check_no_secret(name: str, value: str) -> None:
     key = lower.strip() == "key" or lower.strip().endswith("_key")
     if (key or any(word in lower for word in _SECRETS)) and lower not in _NO_SECRET:
         raise InvalidURL(
-            f"the parameter {name!r} would put a secret into a URL, and URLs get logged: "
+            f"the parameter {shown(name)} would put a secret into a URL, and URLs get logged: "
             "credentials come from the SDK's own chain, or from keywords of open_store"
         )
     if "://" in value and "@" in value:
-        raise InvalidURL(f"the URL in parameter {name!r} must not carry a user or password")
+        raise InvalidURL(f"the URL in parameter {shown(name)} must not carry a user or password")
 
 
-def read_options(values: dict[str, Any], kind: type[T]) -> T:
+def read_options(values: dict[str, Any], kind: type[T], *, keywords: Collection[str] = ()) -> T:
     """Reads options (text from a URL, or keywords) into a struct that declares them.
+
+    Args:
+        values: The options.
+        kind: The struct.
+        keywords: The names of those that are keywords: only in a URL is a number, or true and
+            false, written as text.
 
     Raises:
         InvalidArgument: One is unknown or of the wrong type; the message does not show its value,
@@ -252,9 +285,9 @@ def read_options(values: dict[str, Any], kind: type[T]) -> T:
     for name, value in values.items():
         # msgspec 0.21 raises a SystemError if an int is too large for a float.
         if type(value) is int and value.bit_length() > _MAX_BITS:
-            raise InvalidArgument(f"the option {name!r} is too large a number")
+            raise InvalidArgument(f"the option {shown(name)} is too large a number")
     try:
-        return msgspec.convert(values, kind, strict=False)
+        options = msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         raise InvalidArgument(_why_refused(str(error), kind)) from None
     except UnicodeEncodeError as error:
@@ -263,6 +296,22 @@ def read_options(values: dict[str, Any], kind: type[T]) -> T:
         raise InvalidArgument(
             f"the option {shown(name)} contains a lone surrogate, which has no UTF-8 form"
         ) from None
+    for name in keywords:
+        if hasattr(options, name):
+            _check_keyword(name, values[name], getattr(options, name))
+    return options
+
+
+def _check_keyword(name: str, given: object, read: object) -> None:
+    """Checks that a keyword was read as it was given, and not as text in a URL is."""
+    if isinstance(read, bool) and not isinstance(given, bool):
+        raise InvalidArgument(f"the option {name!r} must be True or False, as in {name}={read}")
+    if isinstance(given, str) and not isinstance(read, str):
+        kind = "a whole number" if isinstance(read, int) else "a number"
+        raise InvalidArgument(
+            f"the option {name!r} must be {kind}, not text, as in {name}={read}; only in a URL is "
+            "it text"
+        )
 
 
 def _why_refused(said: str, kind: type[msgspec.Struct]) -> str:
@@ -360,12 +409,14 @@ def without_query(url: str) -> str:
 
     Returns:
         Scheme, host and path, up to a character at which a secret may begin (query, fragment,
-        ``;``, ``@``); without anything before an ``@``. Empty if the text is not a URL.
+        ``;``, ``@``); without anything before an ``@``, and shortened if it is long. Empty if the
+        text is not a URL.
     """
     if not _begins_with_scheme(url):
         return ""
     scheme, _, rest = url.partition("://")
-    return f"{scheme}://…" if "@" in rest else f"{scheme}://{_before(rest, '?#;')}"
+    text = f"{scheme}://…" if "@" in rest else f"{scheme}://{_before(rest, '?#;')}"
+    return text if len(text) <= MAX_EXCERPT else f"{text[:MAX_EXCERPT]}…"
 
 
 def _begins_with_scheme(text: str) -> bool:

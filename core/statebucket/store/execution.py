@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from statebucket.contract.execution import ExecutionStore
 from statebucket.contract.ids import ExecutionId
-from statebucket.errors import InvalidArgument, InvalidSnapshot
+from statebucket.errors import InvalidArgument, InvalidSnapshot, shown
 from statebucket.store.store import ObjectStateStore
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ class StoreExecution(ExecutionStore):
         theirs = getattr(snapshot, "execution_id", self._id)  # without one it is refused below
         if theirs != self._id:
             raise InvalidSnapshot(
-                f"save: the store is bound to execution {self._id!r}, the snapshot is of {theirs!r}"
+                f"save: the store is bound to execution {self._id!r}, the snapshot is of "
+                f"{shown(theirs)}"
             )
         return await self._store.save_snapshot(
             snapshot,
@@ -239,7 +240,7 @@ class StoreExecution(ExecutionStore):
             if progress is not None:
                 raise InvalidArgument("delete: progress is for delete() without a key")
             return await self._store.delete(key, if_version=if_version, want_current=want_current)
-        if if_version is not None or want_current:
+        if if_version is not None or want_current is not False:
             # A caller who left the key out by mistake must not lose the execution.
             raise InvalidArgument(
                 "delete: if_version and want_current are for delete(key); delete() without a key "

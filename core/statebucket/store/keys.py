@@ -74,8 +74,8 @@ class KeyValues(ContextStore):
         want_current: bool,
     ) -> Version:
         check_condition(condition)
-        if want_current:
-            check_wanted(operation, condition)
+        if want_current is not False:
+            check_wanted(operation, condition, want_current=want_current)
         return await self._objects.put(
             self.context.call(operation),
             self._key(operation, key),
@@ -161,8 +161,8 @@ class KeyValues(ContextStore):
         self, key: str, *, if_version: Version | None = None, want_current: bool = False
     ) -> bool | None:
         check_deletion("delete", if_version)
-        if want_current:
-            check_wanted("delete", if_version)
+        if want_current is not False:
+            check_wanted("delete", if_version, want_current=want_current)
         name = self._key("delete", key)
         call = self.context.call("delete")
         with ShowingCurrent(self._objects):
@@ -198,12 +198,15 @@ def check_condition(condition: object) -> None:
         raise InvalidArgument(f"if_version must be a Version or None: {shown(condition)}{hint}")
 
 
-def check_wanted(operation: str, condition: Version | None) -> None:
+def check_wanted(operation: str, condition: Version | None, *, want_current: object) -> None:
     """Checks that there is a condition that may fail, for a caller who asked what won.
 
     Raises:
-        InvalidArgument: There is none.
+        InvalidArgument: There is none, or ``want_current`` is not True or False.
     """
+    from statebucket.contract.flags import check_flags  # noqa: PLC0415  (off the cold-start path)
+
+    check_flags(want_current=want_current)
     if condition is None:
         raise InvalidArgument(
             f"{operation}: want_current is about a condition that fails: pass if_version as well, "

@@ -262,7 +262,7 @@ class Layout:
 
 
 def ranges(folder: str, *, prefix: str = "", after: str | None = None) -> list[Range]:
-    """The listings that find the selected ids or keys of a folder, in order.
+    """The listings that find the selected ids or keys of a folder, in order; none if none can be.
 
     Args:
         folder: The prefix of their names, as `Layout` writes it.
@@ -276,6 +276,8 @@ def ranges(folder: str, *, prefix: str = "", after: str | None = None) -> list[R
     found: list[Range] = []
     for beginning in beginnings(prefix):
         name = folder + beginning
+        if len(name) > MAX_NAME_BYTES:
+            continue  # no object has such a name
         if start is None or start < name:
             found.append(Range(name))
         elif start.startswith(name):

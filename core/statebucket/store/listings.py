@@ -93,7 +93,7 @@ class Listings(ContextStore):
         live: bool = False,
     ) -> AsyncIterator[ExecutionId]:
         folder = self._snapshot_folder("iter_snapshots", tenant_id)
-        chosen = _chosen(prefix, after, limit)
+        chosen = _chosen(prefix, after, limit, live=live)
         async for one in self._selected("iter_snapshots", folder, chosen, live=live):
             yield ExecutionId(one.text)
 
@@ -109,7 +109,7 @@ class Listings(ContextStore):
         from statebucket.contract.entries import SnapshotEntry  # noqa: PLC0415  (see store.py)
 
         folder = self._snapshot_folder("scan_snapshots", tenant_id)
-        chosen = _chosen(prefix, after, limit)
+        chosen = _chosen(prefix, after, limit, live=live)
         async for one in self._selected("scan_snapshots", folder, chosen, live=live):
             yield SnapshotEntry(
                 id=ExecutionId(one.text),
@@ -166,6 +166,10 @@ class Listings(ContextStore):
             self._layout.tenant(tenant_id)
             self.context.check_tenant(tenant_id)
         chosen = _chosen(prefix, after, limit)
+        # The names in the other folders of executions are longer.
+        shortest = self._layout.owners if tenant_id is None else self._layout.snapshots(tenant_id)
+        if not ranges(shortest, prefix=chosen.prefix, after=chosen.after):
+            return
         async for execution_id in with_state(self.context, "iter_executions", tenant_id, chosen):
             yield ExecutionId(execution_id)
 
@@ -281,8 +285,12 @@ class Listings(ContextStore):
         return folder
 
 
-def _chosen(prefix: str, after: str | None, limit: int | None) -> Selection:
+def _chosen(
+    prefix: str, after: str | None, limit: int | None, *, live: object = False
+) -> Selection:
     """What a caller selects, checked; see `Selection.check`."""
+    from statebucket.contract.flags import check_flags  # noqa: PLC0415  (see store.py)
     from statebucket.store.selection import Selection  # noqa: PLC0415  (see store.py)
 
+    check_flags(live=live)
     return Selection(prefix, after, limit).check()

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol, TypeVar
 
-from statebucket.errors import InvalidArgument, InvalidReport, shown
+from statebucket.errors import InvalidArgument, InvalidReport, excerpt, shown
 from statebucket.port.inventory_reports import Reporting
 from statebucket.port.waiting import here
 
@@ -120,8 +120,8 @@ class LocalFiles:
             with self._path.open("rb") as opened:
                 _check_manifest(os.fstat(opened.fileno()).st_size, self.manifest_name)
                 return opened.read(MAX_MANIFEST)
-        except OSError as error:
-            raise InvalidReport(f"the manifest cannot be read: {error}") from error
+        except (OSError, ValueError) as error:  # ValueError: it cannot be a file's name
+            raise InvalidReport(f"the manifest cannot be read: {excerpt(error)}") from error
 
     @contextlib.asynccontextmanager
     async def opened(self, file: ReportFile) -> AsyncIterator[IO[bytes]]:

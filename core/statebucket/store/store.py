@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from statebucket.contract.snapshot import ExecutionSnapshot
     from statebucket.contract.writer import SnapshotWriter
     from statebucket.lifecycle.manager import LifecycleManager
-    from statebucket.store.leases import StoreLease
     from statebucket.store.removal import Remover
 
 
@@ -60,10 +59,17 @@ class ObjectStateStore(Updates, Listings):
     def execution(self, execution_id: ExecutionId | str, *, keep: bool = False) -> ExecutionStore:
         from statebucket.store.execution import StoreExecution  # noqa: PLC0415  (see the top)
 
-        encode_execution(execution_id)
-        if self._tenant is not None:
-            self._layout.snapshot(self._tenant, execution_id)  # checks that the id is not too long
+        self._check_execution(execution_id)
+        if keep is not False:
+            _check_flags(keep=keep)
         return StoreExecution(self.context.but(keep=keep), execution_id)
+
+    def _check_execution(self, execution_id: str) -> None:
+        """Checks that an execution's id is a text, and not too long."""
+        if self._tenant is not None:
+            self._layout.snapshot(self._tenant, execution_id)
+        else:
+            self._layout.owners_of(execution_id)
 
     def with_deadline(self, deadline: timedelta | float) -> ObjectStateStore:
         read = duration(deadline, "a deadline", longest=DAY)
@@ -85,12 +91,17 @@ class ObjectStateStore(Updates, Listings):
         tenant_id, execution_id = snapshot.tenant_id, snapshot.execution_id
         self.context.check_tenant(tenant_id)
         check_condition(if_version)
-        if want_current and not (only_newer or lease):
-            check_wanted("save_snapshot", if_version)
+        if want_current is not False or only_newer is not False:
+            _check_flags(want_current=want_current, only_newer=only_newer)
+            if want_current and not only_newer and lease is None:
+                check_wanted("save_snapshot", if_version, want_current=want_current)
         name = self._layout.snapshot(tenant_id, execution_id)  # the owner record's name is shorter
         expiry = self.context.snapshot_expiry(snapshot, ttl)
-        held = None if lease is None else _own(lease, snapshot, if_version)
-        if held is not None:
+        held = None
+        if lease is not None:
+            from statebucket.store.lease_block import lease_for  # noqa: PLC0415  (see the top)
+
+            held = lease_for(snapshot, lease, if_version)
             if_version = held.base()
         call = self.context.call("save_snapshot")
         try:
@@ -151,8 +162,8 @@ class ObjectStateStore(Updates, Listings):
     ) -> bool | None:
         encode_execution(execution_id)
         check_deletion("delete_snapshot", if_version)
-        if want_current:
-            check_wanted("delete_snapshot", if_version)
+        if want_current is not False:
+            check_wanted("delete_snapshot", if_version, want_current=want_current)
         call = self.context.call("delete_snapshot")
         tenant_id = await self.context.owner_of(call, execution_id)
         if tenant_id is None:
@@ -217,9 +228,15 @@ class ObjectStateStore(Updates, Listings):
     ) -> SnapshotWriter:
         from statebucket.store.writer import StoreWriter  # noqa: PLC0415  (see the top)
 
-        encode_execution(execution_id)
-        if ttl is not None:  # else the first save would find it, in the background
+        # Or the first save would find what is wrong, in the background.
+        self._check_execution(execution_id)
+        _check_flags(only_newer=only_newer)
+        if ttl is not None:
             duration(ttl, "a TTL", error=InvalidTTL)
+        if lease is not None:
+            from statebucket.store.lease_block import checked_lease  # noqa: PLC0415  (see the top)
+
+            checked_lease(lease, execution_id)
         return StoreWriter(
             lambda snapshot: self.save_snapshot(
                 snapshot, ttl=ttl, only_newer=only_newer, lease=lease
@@ -296,6 +313,7 @@ class ObjectStateStore(Updates, Listings):
         from statebucket.store.extent import Extent  # noqa: PLC0415  (see the top)
         from statebucket.store.sweep import Sweeper  # noqa: PLC0415  (see the top)
 
+        _check_flags(dry_run=dry_run, orphans=orphans)
         extent = Extent.of(self.context, tenant, partition, reported=True)
         sweeper = Sweeper(
             self.context,
@@ -362,6 +380,7 @@ class ObjectStateStore(Updates, Listings):
         return await self._lifecycle("check_lifecycle").check()
 
     async def apply_lifecycle(self, *, dry_run: bool = True) -> LifecyclePlan:
+        _check_flags(dry_run=dry_run)
         if self._tenant is not None and not dry_run:
             raise UnsupportedOperation(
                 "apply_lifecycle: the rules apply to the whole bucket; call it on the store, not "
@@ -377,25 +396,8 @@ class ObjectStateStore(Updates, Listings):
         return LifecycleManager(port, layout.prefix, layout.areas, owner_index=layout.owner_index)
 
 
-def _own(lease: Lease, snapshot: ExecutionSnapshot, if_version: Version | None) -> StoreLease:
-    """The lease to save a snapshot under, checked."""
-    from statebucket.store.leases import StoreLease  # noqa: PLC0415  (see the top)
+def _check_flags(**flags: object) -> None:
+    """As `check_flags`, which few calls need, off the cold-start path."""
+    from statebucket.contract.flags import check_flags  # noqa: PLC0415  (see the top)
 
-    if not isinstance(lease, StoreLease):
-        if hasattr(type(lease), "__aenter__"):
-            from statebucket.store.lease_block import ENTER  # noqa: PLC0415  (see the top)
-
-            raise InvalidArgument(f"lease: {ENTER}")
-        raise InvalidArgument(
-            "lease must be what store.lease(…) yields, as in `async with store.lease(…) as "
-            f"lease:`: {shown(lease)}"
-        )
-    if if_version is not None:
-        raise InvalidArgument(
-            "if_version and lease cannot be combined: a lease already sets the condition"
-        )
-    if (lease.tenant_id, lease.execution_id) != (snapshot.tenant_id, snapshot.execution_id):
-        raise InvalidArgument(
-            f"the lease is on {lease.execution_id!r}, the snapshot of {snapshot.execution_id!r}"
-        )
-    return lease
+    check_flags(**flags)

@@ -179,8 +179,9 @@ class Updates(KeyValues):
                 new = _checked(new, execution_id)
                 if new.tenant_id != tenant_id:
                     raise TenantMismatch(
-                        f"update_snapshot: execution {execution_id!r} belongs to tenant "
-                        f"{tenant_id!r}, function returned a snapshot of {new.tenant_id!r}"
+                        f"update_snapshot: execution {shown(execution_id)} belongs to tenant "
+                        f"{shown(tenant_id)}, function returned a snapshot of "
+                        f"{shown(new.tenant_id)}"
                     )
 
             async def write(condition: Version) -> ExecutionSnapshot | None:
@@ -207,7 +208,7 @@ def _checked(snapshot: object, execution_id: str) -> ExecutionSnapshot:
     snapshot = check_snapshot("update_snapshot: function", snapshot)
     if snapshot.execution_id != execution_id:
         raise InvalidSnapshot(
-            f"update_snapshot: function returned a snapshot of {snapshot.execution_id!r}, the call "
-            f"is for {execution_id!r}"
+            "update_snapshot: function returned a snapshot of "
+            f"{shown(snapshot.execution_id)}, the call is for {shown(execution_id)}"
         )
     return snapshot

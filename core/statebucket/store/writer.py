@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Self
 
 from statebucket.contract.writer import SnapshotWriter
-from statebucket.errors import InvalidSnapshot, UnsupportedOperation
+from statebucket.errors import InvalidSnapshot, UnsupportedOperation, shown
 from statebucket.port.loop_waiting import running_loop
 from statebucket.store.snapshots import check_snapshot
 from statebucket.store.tasks import shielded
@@ -60,8 +60,8 @@ class StoreWriter(SnapshotWriter):
         snapshot = check_snapshot("save", snapshot)
         if snapshot.execution_id != self._execution_id:
             raise InvalidSnapshot(
-                f"the writer is for {self._execution_id!r}, the snapshot of "
-                f"{snapshot.execution_id!r}"
+                f"the writer is for {shown(self._execution_id)}, the snapshot of "
+                f"{shown(snapshot.execution_id)}"
             )
         if not self._entered:
             # It would be written, but no one would wait for the last one or see its error.

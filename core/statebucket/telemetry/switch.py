@@ -23,6 +23,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from statebucket.errors import InvalidArgument, shown
+
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
@@ -62,7 +64,18 @@ def use(
     Args:
         tracer_provider: What makes spans; the global provider by default.
         meter_provider: What keeps metrics; the global provider by default.
+
+    Raises:
+        InvalidArgument: One of them is not a provider.
     """
+    for name, kind, given in (
+        ("tracer_provider", "tracer", tracer_provider),
+        ("meter_provider", "meter", meter_provider),
+    ):
+        if given is not None and not hasattr(given, f"get_{kind}"):
+            raise InvalidArgument(
+                f"{name} must be OpenTelemetry's, with get_{kind}: {shown(given)}"
+            )
     from statebucket.telemetry.spans import Instruments  # noqa: PLC0415  (it imports OpenTelemetry)
 
     _Switch.on = Instruments(tracer_provider, meter_provider)

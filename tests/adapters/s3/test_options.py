@@ -124,8 +124,8 @@ async def test_with_an_endpoint_the_bucket_is_in_the_path_unless_told_otherwise(
     proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, host: str, style: str
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy.url)  # for names that are not to be looked up here
-    options = {} if style == "auto" else {"addressing_style": style}
-    options |= {"insecure_endpoint": "true"}
+    options: dict[str, Any] = {} if style == "auto" else {"addressing_style": style}
+    options |= {"insecure_endpoint": True}
     request = await sent(proxy, endpoint_url=f"http://{host}", region="eu-west-1", **options)
     place = f"{BUCKET}.{host}" if style == "virtual" else f"{host}/{BUCKET}"
     assert request.target == f"http://{place}/p/shared/keys/k"
@@ -174,7 +174,7 @@ async def test_encryption_is_asked_for_with_each_write(
 
 @pytest.mark.asyncio
 async def test_no_tag_is_sent_with_ttl_tags_false(proxy: FaultProxy) -> None:
-    request = await sent(proxy, ttl_tags="false")
+    request = await sent(proxy, ttl_tags=False)
     assert request.header("x-amz-tagging") is None
     assert request.header("x-amz-meta-expiresat") is not None
 
@@ -295,19 +295,22 @@ async def test_a_ca_bundle_that_cannot_be_read_is_told_at_once(
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("engine_name", ["sdk", "http"])
-@pytest.mark.parametrize("quotes", ["true", "false", None])
+@pytest.mark.parametrize("quotes", [True, False, None])
 async def test_conditions_go_with_the_quotes_of_the_etag_or_without(
-    moto: Server, proxy: FaultProxy, engine_name: str, quotes: str | None
+    moto: Server,
+    proxy: FaultProxy,
+    engine_name: str,
+    quotes: bool | None,  # noqa: FBT001  (a row of the table)
 ) -> None:
     target = S3Target(moto, raw_client(moto), proxy, engine_name)
-    options = {} if quotes is None else {"etag_quotes": quotes}
+    options: dict[str, Any] = {} if quotes is None else {"etag_quotes": quotes}
     async with target.open(**options) as store:
         version = await store.set("k", b"v")
         proxy.clear()
         await store.set("k", b"w", if_version=version)
         (request,) = proxy.requests
     sent = request.header("if-match")
-    assert sent == (version.token.strip('"') if quotes == "false" else version.token)
+    assert sent == (version.token.strip('"') if quotes is False else version.token)
 
 
 @pytest.mark.asyncio
