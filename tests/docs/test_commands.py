@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
 
-from generators.pages import PAGES, ROOT
+from generators.pages import PAGES, ROOT, pages
 from statebucket.cli import main
 from statebucket.sync import open_store
 from statebucket.testing.contract.base import snapshot
@@ -95,3 +96,25 @@ def test_pip_finds_the_extra(line: str) -> None:
     named = PIP.match(line)
     assert named is not None
     assert set(named[1].split(",")) <= set(extras["optional-dependencies"])
+
+
+def test_what_the_first_command_of_a_deployment_makes_is_no_part_of_the_checkout(
+    tmp_path: Path,
+) -> None:
+    (line,) = (line for line in LINES if "--target build" in line)
+    example = tmp_path / "terraform/examples/aws-lambda"
+    (example / "build/statebucket_aws").mkdir(parents=True)
+    (example / "build/statebucket_aws/README.md").touch()
+    assert "../function.zip" in line
+    (example / "function.zip").touch()
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    untracked = subprocess.run(
+        ["git", "ls-files", "--others", "--exclude-standard"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert untracked.stdout.split() == [".gitignore"]
+    assert pages(tmp_path) == []

@@ -8,15 +8,20 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("adapters", "core", "terraform", "tests")
-PAGES = sorted(
-    page
-    for page in (
-        *ROOT.glob("*.md"),
-        *(file for room in ROOMS for file in ROOT.glob(f"{room}/**/*.md")),
+MADE = {".terraform", "build", "node_modules", "site"}
+"""Folders that commands of ours make."""
+
+
+def pages(root: Path) -> list[Path]:
+    """Every page of a checkout, by its path."""
+    files = (
+        *root.glob("*.md"),
+        *(file for room in ROOMS for file in root.glob(f"{room}/**/*.md")),
     )
-    if not {".terraform", "node_modules", "site"} & set(page.relative_to(ROOT).parts)
-)
-"""Every page, by its path."""
+    return sorted(file for file in files if not MADE & set(file.relative_to(root).parts))
+
+
+PAGES = pages(ROOT)
 
 
 def path(page: Path) -> str:

@@ -168,7 +168,7 @@ def test_checkov_has_no_failure_that_is_not_explained() -> None:
 
 
 def test_the_examples_compile() -> None:
-    sources = sorted(str(path) for path in (ROOT / "examples").rglob("*.py"))
+    sources = sorted(str(path) for path in (ROOT / "examples").glob("*/*.py"))
     commands = {"gcp-sweep", "azure-sweep"}  # which run the command line
     assert {Path(source).parent.name for source in sources} == set(EXAMPLES) - commands
     for source in sources:
