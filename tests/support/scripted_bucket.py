@@ -163,6 +163,12 @@ async def through(send: Send) -> Any:
     return await send()
 
 
+async def slowly(send: Send) -> Any:
+    """The request goes through, and takes a moment: others get on meanwhile."""
+    await asyncio.sleep(0.01)
+    return await send()
+
+
 async def hang(send: Send) -> Any:  # noqa: ARG001
     """The service never answers, and does nothing."""
     await asyncio.Event().wait()

@@ -34,7 +34,7 @@ from statebucket.store.retry import Call, attempt
 from statebucket.telemetry.counters import Counter
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Container, Coroutine, Sequence
 
     from statebucket.port.expiry import Expiry
     from statebucket.store.page_check import AnyPage
@@ -209,6 +209,7 @@ class Objects:
         name: str,
         condition: Version | None = None,
         *,
+        expired: bool = False,
         look_with_get: bool = False,
     ) -> bool | None:
         """Deletes an object: 1 request, 2 when a condition fails.
@@ -218,6 +219,8 @@ class Objects:
             name: The object.
             condition: Delete only this version. If the object is gone, or has expired at another
                 version, there is nothing to delete, and that is no conflict.
+            expired: Whether an expired object counts as one that existed, for reports of what was
+                removed.
             look_with_get: As for `put`.
 
         Returns:
@@ -237,7 +240,7 @@ class Objects:
                 writes=True,
                 conditional=condition is not None,
             )
-            existed = self._existed(gone, lost=False)
+            existed = self._existed(gone, lost=False, expired=expired)
         except PreconditionFailed as failed:
             info, found = await self._looked(call, name, with_get=look_with_get)
             if info is not None and info.version == condition:
@@ -251,8 +254,15 @@ class Objects:
         call.outcome = "none"
         return existed
 
-    async def delete_many(self, call: Call, names: Sequence[str]) -> list[Deletion]:
+    async def delete_many(
+        self, call: Call, names: Sequence[str], *, listed: Container[str] = ()
+    ) -> list[Deletion]:
         """Deletes up to one batch of objects, retrying those with transient errors.
+
+        Args:
+            call: The call they belong to.
+            names: The objects.
+            listed: Those of them that count as having existed even if they had expired.
 
         Returns:
             One entry for each name. Where ``error`` is set the object may still be there. After a
@@ -276,7 +286,9 @@ class Objects:
                 if isinstance(error, PreconditionFailed):  # a batch has no conditions
                     done[result.name] = Deletion(result.name, error=not_asked(error))
                 elif lost or isinstance(result.existed, ObjectInfo):
-                    existed = self._existed(result.existed, lost=lost)
+                    existed = self._existed(
+                        result.existed, lost=lost, expired=result.name in listed
+                    )
                     done[result.name] = Deletion(result.name, existed, error)
                 if error is not None and error.transient:
                     left.append(result.name)
@@ -412,14 +424,23 @@ class Objects:
         at_ms = expires_ms(info)
         return at_ms is not None and at_ms <= self.now_ms()
 
-    def _existed(self, gone: ObjectInfo | bool | None, *, lost: bool) -> bool | None:  # noqa: FBT001  (the port's)
-        """Whether a deleted object existed, by what the service says; an expired one did not.
+    def _existed(
+        self,
+        gone: ObjectInfo | bool | None,  # noqa: FBT001  (the port's)
+        *,
+        lost: bool,
+        expired: bool,
+    ) -> bool | None:
+        """Whether a deleted object existed, by what the service says.
 
         Args:
             gone: What the service says.
             lost: Whether an earlier request, whose reply was lost, may have deleted it.
+            expired: Whether it counts as having existed even if it had expired.
         """
-        existed = not self.surely_expired(gone) if isinstance(gone, ObjectInfo) else gone
+        existed = (
+            gone if isinstance(gone, bool | None) else expired or not self.surely_expired(gone)
+        )
         return None if lost and not existed else existed
 
     def surely_expired(self, info: ObjectInfo, margin_ms: int = 0) -> bool:

@@ -113,12 +113,14 @@ class OrphanFinder:
                 return
             if not self._dry_run:
                 try:
-                    gone = await self._objects.delete(self._call(), info.name, info.version)
+                    existed = await self._objects.delete(
+                        self._call(), info.name, info.version, expired=True
+                    )
                 except VersionConflict:
                     raced = True
                     self._count(raced=1)
                     return
-                if gone is False:  # it was gone already
+                if existed is False:  # it was gone already
                     return
             self._count(orphan_keys=1, bytes=info.size)
 

@@ -215,12 +215,12 @@ class OwnerIndex:
         name = self._layout.owner(execution_id, tenant_id)
         self.forget(execution_id, tenant_id)
         try:
-            removed = await self._objects.delete(call, name, known.version)
+            removed = await self._objects.delete(call, name, known.version, expired=True)
         except VersionConflict:  # removed, or written again, by another process
             if await self._look(call, execution_id, tenant_id) is None:
                 return False
             self.forget(execution_id, tenant_id)
-            removed = await self._objects.delete(call, name)
+            removed = await self._objects.delete(call, name, expired=True)
         return removed is not False
 
     def forget(self, execution_id: str, tenant_id: str) -> None:

@@ -237,7 +237,8 @@ class Remover:
 
     async def _remove_batch(self, names: list[str]) -> None:
         self._sent = True
-        for deletion in await self._objects.delete_many(self._call(), names):
+        done = await self._objects.delete_many(self._call(), names, listed=self._found)
+        for deletion in done:
             self._count(deletion)
         self._report_progress()
 
@@ -250,10 +251,11 @@ class Remover:
         if deletion.error is not None:
             self._failures.add(deletion.name, deletion.error)
             return
-        # What was listed existed, whatever the service says of its deletion.
-        existed = size is not None or deletion.existed
+        existed = deletion.existed
         if existed is False:
-            return
+            return  # another call that removes the same was quicker, and counts it
+        if existed is None and size is not None:
+            existed = True  # it was listed
         self._bytes += size or 0
         if kind is None:
             place = self._layout.parse(deletion.name)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from statebucket.contract.partition import Partition
+    from statebucket.contract.versions import Version
     from statebucket.port.bucket import ObjectInfo
     from statebucket.store.context import StoreContext
     from statebucket.store.envelope import Found
@@ -237,15 +238,25 @@ class Sweeper:
     def _is_expired(self, info: ObjectInfo) -> bool:
         return self._objects.surely_expired(info, self._margin_ms)
 
-    async def _remove(self, info: ObjectInfo) -> bool:
+    async def _remove(self, info: ObjectInfo) -> None:
         if not self._dry_run:
             try:
-                await self._objects.delete(self._call(), info.name, info.version)
+                gone = await self._delete(info.name, info.version)
             except VersionConflict:
                 self._count(raced=1)  # written again since: it is live
-                return False
+                return
+            if gone:
+                return
         self._count(removed=1, bytes=info.size)
-        return True
+
+    async def _delete(self, name: str, version: Version) -> bool:
+        """Removes an object; True if it was gone already, as after another sweep, which counts it.
+
+        Raises:
+            VersionConflict: It was written again.
+        """
+        existed = await self._objects.delete(self._call(), name, version, expired=True)
+        return existed is False
 
     async def _owner_record(self, place: Place, owners: OwnerIndex) -> None:
         """Removes the record of an execution that has nothing left."""
@@ -259,10 +270,12 @@ class Sweeper:
             return
         if not self._dry_run:
             try:
-                await self._objects.delete(self._call(), name, found.info.version)
+                gone = await self._delete(name, found.info.version)
             except VersionConflict:
                 return  # written again since: its writer is about to save
             owners.forget(execution_id, tenant_id)
+            if gone:
+                return
         self._count(owners=1)
 
     async def _has_state(self, tenant_id: str, execution_id: str) -> bool:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from statebucket import StateStore, errors
 from statebucket.port.bucket import Deletion, Limits, Page, PrefixPage
+from statebucket.testing import Clock
 from statebucket.testing.contract.base import ACME, E1, snapshot
 from support.foreign_objects import FOREIGN, place_beside
-from support.scripted_bucket import ScriptedBucket, answer, fail, hang, opened, take, through
+from support.scripted_bucket import (
+    ScriptedBucket,
+    answer,
+    fail,
+    hang,
+    opened,
+    slowly,
+    take,
+    through,
+)
 from support.virtual_time import now, run
 
 if TYPE_CHECKING:
@@ -421,5 +432,27 @@ def test_of_many_refused_objects_some_errors_are_kept_and_all_are_counted() -> N
         with pytest.raises(errors.DeleteIncomplete) as caught:  # the caller named each of them
             await view.delete_many(keys)
         assert set(caught.value.failures) == set(keys)
+
+    run(work())
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_what_two_removals_at_once_remove_counts_once(one_by_one: bool) -> None:  # noqa: FBT001
+    bucket = ScriptedBucket(limits=Limits(delete_requests=one_by_one))
+
+    async def work() -> None:
+        clock = Clock()
+        acme = opened(bucket, clock=clock).tenant(ACME)
+        for n in range(50):
+            await acme.set(f"k{n}", b"v", 60)
+            await acme.save_snapshot(acme.snapshot(f"e{n}"))
+        page = await bucket.list("p/tenants/", after=None, limit=1000)
+        bucket.always = slowly
+        clock.advance(3600)  # what has expired counts, too
+        stores = [opened(bucket, clock=clock) for _ in range(2)]
+        first, second = await asyncio.gather(*[one.delete_tenant(ACME) for one in stores])
+        total = first + second
+        assert (total.keys, total.snapshots, total.owners) == (50, 50, 50)
+        assert total.bytes == sum(info.size for info in page.objects)
 
     run(work())

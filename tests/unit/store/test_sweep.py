@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from statebucket.port.bucket import Object
 from statebucket.testing import Clock
 from statebucket.testing.contract.base import ACME, E1, snapshot
 from support.foreign_objects import FOREIGN, place_beside
-from support.scripted_bucket import ScriptedBucket, fail, opened, through
+from support.scripted_bucket import ScriptedBucket, fail, opened, slowly, through
 from support.virtual_time import run
 
 if TYPE_CHECKING:
@@ -194,5 +195,43 @@ def test_a_sweep_removes_what_an_interrupted_examination_left(area: str) -> None
         clock.advance(2 * 86_400)
         assert (await store.sweep()).removed == 1
         assert bucket.inner._objects == {}
+
+    run(work())
+
+
+def test_what_two_sweeps_at_once_remove_counts_once() -> None:
+    clock = Clock()
+    bucket = ScriptedBucket()
+
+    async def work() -> None:
+        store = opened(bucket, clock=clock)
+        acme = store.tenant(ACME)
+        for n in range(50):
+            await acme.set(f"k{n}", b"v", timedelta(minutes=1))
+            await acme.save_snapshot(acme.snapshot(f"e{n}"), ttl=timedelta(minutes=1))
+        clock.advance(3600)
+        page = await bucket.list("p/tenants/", after=None, limit=1000)
+        bucket.always = slowly
+        both = await asyncio.gather(store.sweep(), opened(bucket, clock=clock).sweep())
+        total = both[0] + both[1]
+        assert (total.removed, total.owners, total.raced) == (100, 50, 0)
+        assert total.bytes == sum(info.size for info in page.objects)
+
+    run(work())
+
+
+def test_what_two_sweeps_at_once_remove_of_orphans_counts_once() -> None:
+    clock = Clock()
+    bucket = ScriptedBucket()
+
+    async def work() -> None:
+        store = opened(bucket, clock=clock)
+        for n in range(50):
+            await store.tenant(ACME).set(f"exec:e{n}:k", b"v")
+        clock.advance(3600)
+        bucket.always = slowly
+        other = opened(bucket, clock=clock)
+        both = await asyncio.gather(store.sweep(orphans=True), other.sweep(orphans=True))
+        assert both[0].orphan_keys + both[1].orphan_keys == 50
 
     run(work())
