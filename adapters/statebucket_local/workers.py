@@ -15,6 +15,7 @@ from statebucket.errors import (
     AccessDenied,
     BucketNotFound,
     CorruptObject,
+    OutOfSpace,
     RequestRejected,
     StateBucketError,
     Throttled,
@@ -222,7 +223,9 @@ def _create(path: str) -> None:
             raise BucketNotFound(f"{why}; its directory must exist") from error
         if isinstance(error, PermissionError) or error.errno == errno.EROFS:
             raise AccessDenied(f"{why}; no permission to create it") from error
-        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG}:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise OutOfSpace(why) from error
+        if error.errno == errno.ENAMETOOLONG:
             raise RequestRejected(why) from error
         raise Unavailable(why) from error
 
@@ -316,6 +319,6 @@ def _sorted(error: sqlite3.Error, path: str) -> StateBucketError:
     if code == sqlite3.SQLITE_TOOBIG:
         return RequestRejected(f"too large for the {where}")
     if code == sqlite3.SQLITE_FULL:  # a statement is atomic: nothing of it was written
-        return RequestRejected(f"no space is left for the {where}; free some and try again")
+        return OutOfSpace(f"no space is left for the {where}; free some and try again")
     open_ended = getattr(error, "sqlite_errorcode", 0) in _OPEN_ENDED
     return Unavailable(where, outcome="unknown" if open_ended else "none")

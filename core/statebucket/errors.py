@@ -264,8 +264,12 @@ class DeadlineExceeded(StateBucketError, TimeoutError):
 class RequestRejected(StateBucketError):
     """The service refused the request; trying it again will not help.
 
-    It is malformed or not allowed, or the service is out of space.
+    It is malformed or not allowed.
     """
+
+
+class OutOfSpace(RequestRejected):
+    """There is no space left to store the object, or any other."""
 
 
 class DeleteIncomplete(StateBucketError):

@@ -47,14 +47,17 @@ async def copy_part(copier: Copier, source: StoreContext, extent: Extent) -> Non
 async def _execution(copier: Copier, source: StoreContext, snapshot: Place, *, along: bool) -> None:
     execution_id = snapshot.execution
     assert execution_id is not None  # noqa: S101  (a snapshot is of one)
-    whole = await copier.keys_of(execution_id, snapshot.tenant)
-    if along:
 
-        async def first() -> bool:
-            return await _is_first(source, snapshot)
+    async def first() -> bool:
+        return await _is_first(source, snapshot)
 
-        whole = await copier.keys_of(execution_id, None, counts=first) and whole
-    await copier.snapshot(snapshot, whole=whole)
+    async def keys() -> bool:
+        whole = await copier.keys_of(execution_id, snapshot.tenant)
+        if along:
+            whole = await copier.keys_of(execution_id, None, counts=first) and whole
+        return whole
+
+    await copier.execution(snapshot, keys)
 
 
 async def _is_first(source: StoreContext, snapshot: Place) -> bool:

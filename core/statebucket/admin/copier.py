@@ -2,11 +2,12 @@
 
 Each object is read, written on the condition that the destination has not changed, and read back.
 An execution is copied as a whole. If the destination's snapshot is newer, nothing of it is touched.
-Otherwise its keys are made equal to the source's, and the snapshot is copied last: a snapshot at
-the destination implies that its keys are complete. If a key could not be copied, the snapshot is
-not. Its keys that were set without a tenant go with the first of its tenants, unless any tenant's
-snapshot of it is newer at the destination. For a key of no execution there is no way to tell which
-side is newer: if it differs it stays as it is, unless the caller says otherwise.
+Otherwise its keys are made equal to the source's, and the snapshot is copied last, as it was before
+its keys were listed: a snapshot at the destination implies that its keys are complete, even if the
+source goes on. If a key could not be copied, the snapshot is not. Its keys that were set without a
+tenant go with the first of its tenants, unless any tenant's snapshot of it is newer at the
+destination. For a key of no execution there is no way to tell which side is newer: if it differs it
+stays as it is, unless the caller says otherwise.
 
 What is equal at the destination is not written again, so running an interrupted copy again
 continues it. Expiry is kept to the millisecond. Leases are not copied; their fences grow with the
@@ -25,6 +26,7 @@ from statebucket.contract.callbacks import called
 from statebucket.errors import (
     CorruptObject,
     InvalidKey,
+    OutOfSpace,
     RequestRejected,
     StateBucketError,
     UnsupportedOperation,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
     from statebucket.store.context import StoreContext
+    from statebucket.store.envelope import Found
     from statebucket.store.layout import Place
 
 _AT_ONCE = 16
@@ -171,19 +174,40 @@ class Copier:
         """
         assert snapshot.execution is not None  # noqa: S101  (a snapshot is of one)
         execution_id = snapshot.execution
-        whole = await self.keys_of(execution_id, tenant_id)
-        if shared:
-            if execution_id not in self._done:
-                self._done[execution_id] = await self.keys_of(execution_id, None)
-            whole = self._done[execution_id] and whole
-        await self.snapshot(snapshot, whole=whole)
 
-    async def snapshot(self, place: Place, *, whole: bool) -> None:
-        """Copies a snapshot if its keys are complete (``whole``), which it implies."""
-        if whole:
-            await self._one(place, replace=True)
-        else:
+        async def keys() -> bool:
+            whole = await self.keys_of(execution_id, tenant_id)
+            if shared:
+                if execution_id not in self._done:
+                    self._done[execution_id] = await self.keys_of(execution_id, None)
+                whole = self._done[execution_id] and whole
+            return whole
+
+        await self.execution(snapshot, keys)
+
+    async def execution(self, snapshot: Place, keys: Callable[[], Awaitable[bool]]) -> None:
+        """Copies a snapshot and, before it, its execution's keys, which it implies.
+
+        The snapshot is read before its keys are listed. One that is saved while they are copied may
+        have keys that the listing lacks.
+
+        Args:
+            snapshot: The snapshot.
+            keys: Copies the keys, and returns whether nothing went wrong.
+        """
+        try:
+            mine = await self._copier.read(snapshot)
+        except StateBucketError as error:
+            self._fail(self._source.layout.name(snapshot), error)
+            await keys()
             self._count(seen=1, failed=1)
+            return
+        if not await keys():
+            self._count(seen=1, failed=1)
+        elif mine is None:
+            self._count(seen=1, gone=1)
+        else:
+            await self._one(snapshot, replace=True, mine=mine)
 
     async def keys_of(
         self,
@@ -239,10 +263,12 @@ class Copier:
         """Copies a key that belongs to no execution."""
         await self._one(place, replace=self._replace_keys)
 
-    async def _one(self, place: Place, *, replace: bool, counted: bool = True) -> bool:
+    async def _one(
+        self, place: Place, *, replace: bool, mine: Found | None = None, counted: bool = True
+    ) -> bool:
         """Copies one object, and returns whether nothing went wrong."""
         try:
-            result = await self._copier.copy(place, replace=replace)
+            result = await self._copier.copy(place, replace=replace, mine=mine)
         except StateBucketError as error:
             self._fail(self._source.layout.name(place), error)
             result, whole = {"failed": 1}, False
@@ -268,7 +294,8 @@ class Copier:
         Raises:
             StateBucketError: The same error, if it concerns the store.
         """
-        if not isinstance(error, _OF_ONE_OBJECT) and (not error.transient or self._streak.fails()):
+        of_one = isinstance(error, _OF_ONE_OBJECT) and not isinstance(error, OutOfSpace)
+        if not of_one and (not error.transient or self._streak.fails()):
             raise error
         if len(self._failures) < MAX_SAMPLE:
             self._failures[name] = f"{type(error).__name__}: {error}"

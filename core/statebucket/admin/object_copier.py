@@ -82,12 +82,24 @@ class ObjectCopier:
                     return True
         return False
 
-    async def copy(self, place: Place, *, replace: bool) -> dict[str, int]:
+    async def read(self, place: Place) -> Found | None:
+        """The source's object at a place: 1 request. None if it is gone or has expired.
+
+        Raises:
+            CorruptObject: It cannot be read.
+        """
+        source = self._source
+        return await source.objects.get(source.call(OPERATION), source.layout.name(place))
+
+    async def copy(
+        self, place: Place, *, replace: bool, mine: Found | None = None
+    ) -> dict[str, int]:
         """Copies the object at a place, with its owner record if it is a snapshot.
 
         Args:
             place: Where it is, in either store.
             replace: Replace one that differs; a newer snapshot stays in any case.
+            mine: The source's object, if it was read before.
 
         Returns:
             Its outcome, as counts of a `statebucket.admin.copy_report.CopyReport`.
@@ -100,18 +112,18 @@ class ObjectCopier:
                 "the destination has owner_index=false and cannot store keys without a tenant"
             )
         for _ in range(MAX_RACES):
-            result = await self._try(place, replace=replace)
+            found = await self.read(place) if mine is None else mine
+            if found is None or self._source.objects.expired(found.info):
+                return {"gone": 1}
+            result = await self._try(found, place, replace=replace)
             if result is not None:
                 return result
         raise VersionConflict("gave up: the destination object kept changing")
 
-    async def _try(self, place: Place, *, replace: bool) -> dict[str, int] | None:
+    async def _try(self, mine: Found, place: Place, *, replace: bool) -> dict[str, int] | None:
         """The outcome of one object, as counts; None after a lost race."""
-        source, target = self._source, self._target
+        target = self._target
         there = target.layout.name(place)
-        mine = await source.objects.get(source.call(OPERATION), source.layout.name(place))
-        if mine is None:
-            return {"gone": 1}
         theirs = await target.objects.get(target.call(OPERATION), there)
         is_snapshot = place.kind == "snapshot"
         if theirs is not None:

@@ -71,7 +71,7 @@ async def test_a_full_disk_is_not_tried_again_and_nothing_was_written(tmp_path: 
         (connection,) = store.context.objects.bucket._workers._connections  # type: ignore[attr-defined]
         connection.execute("PRAGMA max_page_count = 1")  # the file may not grow any more
         before = store.stats().requests
-        with pytest.raises(errors.RequestRejected, match="no space is left") as full:
+        with pytest.raises(errors.OutOfSpace, match="no space is left") as full:
             await store.set("k", bytes(1_000_000))
         assert (store.stats().requests - before, full.value.outcome) == (1, "none")
         assert await store.get("k") == b"old"

@@ -145,6 +145,41 @@ async def test_a_snapshot_that_gets_newer_during_the_copy_stays(stores: Any) -> 
     assert (await target.load_snapshot("e1")).sequence_number == 9
 
 
+@pytest.mark.parametrize("in_parts", [False, True])
+async def test_a_snapshot_comes_with_its_keys_from_a_source_that_goes_on(
+    stores: Any,
+    in_parts: bool,  # noqa: FBT001
+) -> None:
+    source, target = stores
+    acme = source.tenant("acme")
+
+    async def step(number: int) -> None:
+        await acme.set(f"exec:e1:k{number}", b"v")
+        await acme.save_snapshot(snapshot("e1", number=number))
+
+    async def copied() -> tuple[int, list[str]]:
+        (part,) = await source.partitions(1)
+        how = {"partition": part} if in_parts else {"tenants": ["acme"]}
+        assert (await copy_store(source, target, **how)).ok
+        found = await target.load_snapshot("e1")
+        keys = target.tenant("acme").iter_keys("e1")
+        return found.sequence_number, [key async for key in keys]
+
+    await step(1)
+    listing = source.context.objects.bucket.list
+
+    async def then_goes_on(prefix: str, **how: Any) -> Any:
+        page = await listing(prefix, **how)
+        if prefix.endswith("executions/e1/"):
+            source.context.objects.bucket.list = listing
+            await step(2)
+        return page
+
+    source.context.objects.bucket.list = then_goes_on
+    assert await copied() == (1, ["exec:e1:k1"])
+    assert await copied() == (2, ["exec:e1:k1", "exec:e1:k2"])
+
+
 async def test_a_differing_key_stays_unless_it_may_be_replaced(stores: Any) -> None:
     source, target = stores
     await source.tenant("acme").set("k", b"source")
@@ -361,6 +396,28 @@ async def test_a_service_that_is_lost_ends_the_copy(stores: Any, good: int) -> N
     target.context.objects.bucket.put = lost
     with pytest.raises(errors.Unavailable, match="gone"):
         await copy(source, target)
+
+
+async def test_a_destination_without_space_ends_the_copy(stores: Any) -> None:
+    source, target = stores
+    for at in range(100):
+        await source.tenant("acme").set(f"k{at}", b"v")
+    put, tried = target.context.objects.bucket.put, 0
+
+    async def full(write: Any, condition: Any) -> Any:
+        nonlocal tried
+        tried += 1
+        if tried > 10:
+            raise errors.OutOfSpace("no space is left")
+        return await put(write, condition)
+
+    target.context.objects.bucket.put = full
+    with pytest.raises(errors.OutOfSpace, match="no space is left"):
+        await copy(source, target)
+    assert tried < 50  # what was under way
+    target.context.objects.bucket.put = put
+    report = await copy(source, target)
+    assert (report.copied, report.same) == (90, 10)
 
 
 async def test_what_has_expired_is_not_copied() -> None:
