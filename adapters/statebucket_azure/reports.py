@@ -108,11 +108,14 @@ def read(
             or row.flag("hdiisfolder", default=False)
         ):
             return None
+        metadata = _metadata(row) if has_metadata else {}
+        if metadata.get("hdi_isfolder") == "true":
+            return None  # as in a listing
         return ObjectInfo(
             name[len(within) :],
             REPORTED,
             row.number("contentlength"),
-            _metadata(row) if has_metadata else {},
+            metadata,
             row.moment("lastmodified"),
         )
 

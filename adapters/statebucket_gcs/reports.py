@@ -2,10 +2,10 @@
 
 Public readers of manifests use ``report_shards_file_names``, ``shard_count``, ``records_processed``
 and ``snapshot_time``. ``report_config`` is a ``ReportConfig`` of google/cloud/storageinsights/v1 in
-https://github.com/googleapis/googleapis. We assume that its fields are written with underscores, as
-the outer ones are. If they are not, the first line of each CSV file is read as its header, and a
-file without one is refused. By https://cloud.google.com/storage/docs/troubleshooting a shard has up
-to a million rows.
+https://github.com/googleapis/googleapis. We found no manifest that shows how its fields are
+written. So ``csv_options`` and ``csvOptions`` are the same here, and either may leave out what has
+its default. By https://cloud.google.com/storage/docs/troubleshooting a shard has up to a million
+rows.
 """
 
 from __future__ import annotations
@@ -45,27 +45,27 @@ class _Bucket(msgspec.Struct):
     versioning: _Versioning = msgspec.field(default_factory=_Versioning)
 
 
-class _CSV(msgspec.Struct):
+class _CSV(msgspec.Struct, rename=folded):
     delimiter: str = ","
     header_required: bool = False
 
 
-class _Filters(msgspec.Struct):
+class _Filters(msgspec.Struct, rename=folded):
     bucket: str = ""
 
 
-class _Options(msgspec.Struct):
+class _Options(msgspec.Struct, rename=folded):
     metadata_fields: list[str] = []
     storage_filters: _Filters = msgspec.field(default_factory=_Filters)
 
 
-class _Config(msgspec.Struct):
+class _Config(msgspec.Struct, rename=folded):
     csv_options: _CSV | None = None
     parquet_options: dict[str, object] | None = None
     object_metadata_report_options: _Options = msgspec.field(default_factory=_Options)
 
 
-class _Manifest(msgspec.Struct):
+class _Manifest(msgspec.Struct, rename=folded):
     report_shards_file_names: list[str]
     snapshot_time: str
     report_config: _Config = msgspec.field(default_factory=_Config)
@@ -93,7 +93,7 @@ def read(
     Raises:
         InvalidReport: It is not a report, is of another bucket, or names too few shards.
     """
-    found = manifest_of(manifest, _Manifest, "Storage Insights")
+    found = manifest_of(manifest, _Manifest, "Storage Insights", folds=True)
     options = found.report_config.object_metadata_report_options
     theirs = options.storage_filters.bucket
     if theirs and theirs != bucket:

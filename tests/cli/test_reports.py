@@ -13,9 +13,11 @@ from uuid import uuid4
 
 import pytest
 
-from statebucket import open_store
+from statebucket import Version, open_store
+from statebucket.port.bucket import ObjectInfo
 from support.command_line import command_line
-from support.inventory_writer import listed, s3_report
+from support.inventory_writer import gcs_report, listed, s3_report
+from support.targets.gcs_bucket import Around
 from support.targets.s3 import raw_client
 
 if TYPE_CHECKING:
@@ -45,6 +47,12 @@ class Place(NamedTuple):
 
     def answer(self, command: str, *words: str, report: str = "", code: int = 0) -> Any:
         return answer(self.start(command, *words, report=report), code)
+
+    def download(self, folder: Path) -> None:
+        for name, body in self.written.objects.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(body)
 
     def left(self) -> int:
         async def work() -> int:
@@ -93,10 +101,7 @@ def test_processes_and_machines_share_out_the_files_of_a_report(
     assert sum(one["removed"] for one in reports) == OBJECTS // 2
     assert {one["as_of"] for one in reports} == {TAKEN}
     assert place.left() == OBJECTS // 2  # and no key that says how the store was divided
-    for name, body in place.written.objects.items():
-        path = tmp_path.joinpath(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(body)
+    place.download(tmp_path)
     local = str(tmp_path / place.written.manifest)
     swept = place.answer("sweep", "--yes", "--jobs", "2", report=local)
     assert (swept["scanned"], swept["removed"]) == (OBJECTS, 0)
@@ -109,6 +114,26 @@ def test_a_sweep_that_is_killed_and_run_again_ends_with_the_same_bucket(place: P
     killed.communicate()
     assert place.answer("sweep", "--yes")["removed"] <= OBJECTS // 2
     assert place.left() == OBJECTS // 2
+
+
+def test_the_rows_that_processes_read_are_held_to_the_manifest(
+    fake: Server, tmp_path: Path
+) -> None:
+    bucket = Around(fake.url).bucket
+    infos = [ObjectInfo(f"app/shared/keys/k{at}", Version("1"), 3, {}, None) for at in range(6)]
+    written = gcs_report(bucket, infos, files=4)
+    url = f"gs://{bucket}/app?endpoint_url={fake.url}&anonymous=true&engine=http"
+    for number, code in ((6, 0), (7, 1)):
+        found = written.changed(records_processed=number)
+        place = Place(url, str(tmp_path / found.manifest), found)
+        place.download(tmp_path)
+        for command in ("inventory", "sweep"):
+            words = () if command == "inventory" else ("--dry-run",)
+            answer = place.answer(command, *words, "--jobs", "2", code=code)
+            if code:
+                assert "have 6 rows, and 7 by the manifest" in answer["error"]["message"]
+        # One machine cannot know what the others read.
+        assert place.answer("inventory", "--partition", "1/2")["listed"] == 3
 
 
 def test_people_are_told_how_old_a_report_is_and_what_is_wrong_with_it(place: Place) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -200,24 +200,34 @@ def folded(column: str) -> str:
     return column.strip().replace("-", "").replace("_", "").lower()
 
 
-def manifest_of(manifest: bytes, kind: type[T], service: str) -> T:
+def manifest_of(manifest: bytes, kind: type[T], service: str, *, folds: bool = False) -> T:
     """Decodes a manifest.
 
     Args:
         manifest: Its bytes.
         kind: What it must be.
         service: What writes such manifests, for the error.
+        folds: Whether the names in it are compared as `folded`, as those of ``kind`` must be: for a
+            service that does not document how it writes them.
 
     Raises:
         InvalidReport: It is something else.
     """
     try:
+        if folds:
+            return msgspec.convert(_folded_names(msgspec.json.decode(manifest)), kind, strict=False)
         return msgspec.json.decode(manifest, type=kind, strict=False)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise InvalidReport(
             f"this is no manifest of {service}: {excerpt(error)}; pass the "
             "manifest's address, not that of a file of the report"
         ) from error
+
+
+def _folded_names(value: Any) -> Any:  # noqa: ANN401  (what JSON holds)
+    if isinstance(value, dict):
+        return {folded(name): _folded_names(one) for name, one in value.items()}
+    return [_folded_names(one) for one in value] if isinstance(value, list) else value
 
 
 def whole_part(body: bytes, start: int, length: int, content_range: str | None) -> bytes:

@@ -9,12 +9,15 @@ import msgspec
 from statebucket.admin.copy_report import CopyReport
 from statebucket.admin.copying import copy
 from statebucket.admin.counting import Inventory, inventory
+from statebucket.admin.opened import context_of
 from statebucket.contract.reports import DeletionReport, SweepReport
-from statebucket.errors import DeleteIncomplete, StateBucketError, SweepIncomplete
+from statebucket.errors import DeleteIncomplete, InvalidReport, StateBucketError, SweepIncomplete
 from statebucket.scale.existing import open_existing
+from statebucket.store import rows_read
+from statebucket.store.rows_read import PartRows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from statebucket.contract.partition import Partition
     from statebucket.contract.state_store import StateStore
@@ -73,12 +76,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         errors: The first 100 errors.
         repeated: How many parts were given to another process because theirs had died. What the
             dead process did is not in the report, so its numbers are a lower bound.
+        rows: For each part of an inventory report that was read, by its index, its rows.
     """
 
     report: Report
     failed: int = 0
     errors: tuple[StateBucketError, ...] = ()
     repeated: int = 0
+    rows: dict[int, PartRows] = {}
 
     def __add__(self, other: Outcome) -> Outcome:
         total: Any = self.report
@@ -87,6 +92,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
             failed=self.failed + other.failed,
             errors=(self.errors + other.errors)[:MAX_ERRORS],
             repeated=self.repeated + other.repeated,
+            rows=self.rows | other.rows,
         )
 
 
@@ -122,7 +128,9 @@ class Stores:
             progress: Called with the report of the part so far.
         """
         try:
-            return Outcome(report=await self._report(partition, progress))
+            report = await self._report(partition, progress)
+            rows = rows_read.of(context_of(self.source).rows_read, partition)
+            return Outcome(report=report, rows={} if rows is None else {partition.index: rows})
         except (SweepIncomplete, DeleteIncomplete) as error:
             return Outcome(report=error.report, failed=error.failed, errors=_some(error.failures))
         except StateBucketError as error:
@@ -154,6 +162,22 @@ class Stores:
             partition=partition,
             progress=progress,
         )
+
+
+def compared(job: Job, parts: Sequence[Partition], outcome: Outcome) -> Outcome:
+    """The outcome of all parts of a report, held against the number of rows in its manifest.
+
+    A process that reads only some of them cannot do so. If any part failed there is nothing to
+    compare.
+    """
+    read: rows_read.RowsRead = {}
+    try:
+        for part in parts:
+            if part.index in outcome.rows:
+                rows_read.note(read, part, outcome.rows[part.index])
+    except InvalidReport as error:
+        return outcome + Outcome(report=job.empty, failed=1, errors=(error,))
+    return outcome
 
 
 def broken(job: Job, partition: Partition, error: Exception) -> Outcome:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from statebucket.contract.partition import Partition
 from statebucket.errors import AdapterNotInstalled, StateBucketError, Unavailable
-from statebucket.scale.jobs import Job, Outcome, Stores, done
+from statebucket.scale.jobs import Job, Outcome, Stores, compared, done
 from statebucket.scale.parallel import Tally
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Cluster:
             await client.cancel(tasks, force=True)
             raise
         client.unsubscribe_topic(topic)
-        return total
+        return compared(job, partitions, total)
 
 
 def run_part(job: Job, fields: dict[str, Any], topic: str) -> Outcome:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import math
 import pickle
 import signal
 import sys
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from statebucket.errors import Unavailable
-from statebucket.scale.jobs import Job, Outcome, Stores, done
+from statebucket.scale.jobs import Job, Outcome, Stores, compared, done
 from statebucket.store.tasks import AtMost
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ async def in_processes(
         progress: Called with the number of objects worked on so far.
         note: Called with a line of text when a process has died and another continues.
     """
-    pool = _Pool(job, partitions, progress, note)
+    pool = _Pool(job, partitions, number, progress, note)
     running = [asyncio.create_task(pool.keep_running()) for _ in range(number)]
     try:
         await asyncio.gather(*running)
@@ -112,7 +113,7 @@ async def in_processes(
             if not task.cancelling():  # a second cancellation would end its clean-up half-way
                 task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-    return pool.total
+    return compared(job, partitions, pool.total)
 
 
 class _Pool:
@@ -120,9 +121,12 @@ class _Pool:
         self,
         job: Job,
         partitions: Sequence[Partition],
+        number: int,
         progress: Progress | None,
         note: Callable[[str], None] | None,
     ) -> None:
+        # No more than its share, or the first to start takes all the parts that there are.
+        self._at_once = min(PARTS_AT_ONCE, max(1, math.ceil(len(partitions) / number)))
         self._job = job
         self._waiting = deque(partitions)
         self._tries: dict[int, int] = {}
@@ -164,7 +168,7 @@ class _Pool:
         with contextlib.suppress(ConnectionError):  # it has died: its output ends too
             process.stdin.write(msgspec.json.encode(self._job) + b"\n")
             while True:
-                while self._waiting and len(taken) < PARTS_AT_ONCE:
+                while self._waiting and len(taken) < self._at_once:
                     partition = self._waiting.popleft()
                     taken[partition.index] = partition
                     process.stdin.write(msgspec.json.encode(partition.to_dict()) + b"\n")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from statebucket.store.layout import Layout
     from statebucket.store.leases import StoreLease
     from statebucket.store.objects import Objects
+    from statebucket.store.rows_read import RowsRead
 
 
 class StoreContext(msgspec.Struct, frozen=True):
@@ -42,8 +43,7 @@ class StoreContext(msgspec.Struct, frozen=True):
         retention: The TTL, in seconds, of everything else that is written without one.
         tenant: The tenant that the store is bound to, or None.
         keep: Whether keys are marked so that a sweep keeps their execution.
-        rows_read: How many rows each part of an inventory report had, by the report's address and
-            the number of parts; removed once all parts are read.
+        rows_read: How many rows each part of an inventory report had that was read.
     """
 
     objects: Objects
@@ -56,7 +56,7 @@ class StoreContext(msgspec.Struct, frozen=True):
     retention: float | None = None
     tenant: str | None = None
     keep: bool = False
-    rows_read: dict[tuple[str, int], dict[int, int]] = {}
+    rows_read: RowsRead = {}
 
     @classmethod
     def of(

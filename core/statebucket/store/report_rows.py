@@ -86,6 +86,8 @@ class ReportRows:
                 lines = _Lines(text)
                 for values in csv.reader(lines, delimiter=report.delimiter, strict=True):
                     lines.left = MAX_ROW
+                    if not values:  # an empty line, as S3 has written at the end of a file
+                        continue
                     if places is None:
                         places, columns = self._places(values), len(values)
                         continue

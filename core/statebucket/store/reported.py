@@ -11,6 +11,7 @@ from statebucket.errors import InvalidArgument, InvalidReport, shown
 from statebucket.port.waiting import here
 from statebucket.store.report_files import files_at, reporting
 from statebucket.store.report_rows import ReportRows
+from statebucket.store.rows_read import PartRows, note
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
     from statebucket.port.inventory_reports import InventoryReport
     from statebucket.store.context import StoreContext
     from statebucket.store.report_files import ReportFiles
-
-MAX_REPORTS = 16
-"""How many reports a store remembers of which it has read only some parts."""
+    from statebucket.store.rows_read import RowsRead
 
 
 class Reported:
@@ -43,7 +42,7 @@ class Reported:
         self,
         files: ReportFiles,
         report: InventoryReport,
-        rows_read: dict[tuple[str, int], dict[int, int]],
+        rows_read: RowsRead,
     ) -> None:
         self._files = files
         self._report = report
@@ -117,25 +116,8 @@ class Reported:
                     for page in read.pages():
                         yield _within(page, last)
                         await here().sleep(0)
-        expected = self._report.rows
-        total = None if expected is None else self._all_rows(partition, rows)
-        if total is not None and total != expected:
-            raise InvalidReport(
-                f"the files of the report have {total:,} rows, and {expected:,} by the manifest: "
-                "some are cut short, or of another report"
-            )
-
-    def _all_rows(self, partition: Partition, rows: int) -> int | None:
-        """How many rows all parts have; None until this store has read each."""
-        key = (partition.report or "", partition.count)
-        parts = self._rows_read.setdefault(key, {})
-        parts[partition.index] = rows
-        if len(parts) == partition.count:
-            self._rows_read.pop(key, None)
-            return sum(parts.values())
-        if len(self._rows_read) > MAX_REPORTS:
-            self._rows_read.pop(next(iter(self._rows_read)), None)
-        return None
+        if self._report.rows is not None:
+            note(self._rows_read, partition, PartRows(rows, self._report.rows))
 
 
 def _check_files(report: InventoryReport, name: str) -> None:

@@ -10,11 +10,13 @@ import distributed
 import psutil
 import pytest
 
-from statebucket import errors, open_store
+from statebucket import Version, errors, open_store
 from statebucket.admin import inventory
+from statebucket.port.bucket import ObjectInfo
 from statebucket.scale.jobs import Job, checked
 from statebucket.scale.on_dask import Cluster
-from support.inventory_writer import TAKEN, s3_report
+from support.inventory_writer import TAKEN, gcs_report, s3_report
+from support.targets.gcs_bucket import Around
 from support.targets.s3 import BUCKET, S3Target, raw_client
 
 if TYPE_CHECKING:
@@ -116,6 +118,28 @@ def test_the_files_of_an_inventory_report_are_shared_out(
             report: Any = checked(Job(command="sweep", url=url), outcome)
             assert (len(parts), report.removed, report.as_of) == (4, 24, TAKEN)
             assert (await inventory(store)).listed == 0
+
+    asyncio.run(work())
+
+
+def test_the_rows_that_a_cluster_reads_are_held_to_the_manifest(
+    cluster: Any, fake: Server, tmp_path: Path
+) -> None:
+    bucket = Around(fake.url).bucket
+    infos = [ObjectInfo(f"app/shared/keys/k{at}", Version("1"), 3, {}, TAKEN) for at in range(6)]
+    written = gcs_report(bucket, infos, files=3).changed(records_processed=7)
+    for name, body in written.objects.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(body)
+    url = f"gs://{bucket}/app?endpoint_url={fake.url}&anonymous=true&engine=http"
+    job = Job(command="inventory", url=url, report=str(tmp_path / written.manifest))
+
+    async def work() -> None:
+        async with Cluster(cluster.scheduler_address) as connected, open_store(url) as store:
+            parts = await store.partitions(9, report=job.report)
+            outcome = await connected.run(job, parts)
+            with pytest.raises(errors.InvalidReport, match="have 6 rows, and 7 by the manifest"):
+                checked(job, outcome)
 
     asyncio.run(work())
 

@@ -91,6 +91,18 @@ async def test_a_worker_that_dies_is_told_and_another_runs_its_parts(url: str) -
     assert not workers()
 
 
+async def test_no_worker_takes_more_than_its_share_of_few_parts(url: str) -> None:
+    job = Job(command="sweep", url=url)
+    notes: list[str] = []
+    async with open_store(url) as store:
+        parts = await store.partitions(2)
+    outcome = await in_processes(job, parts, 2, progress=killing_one(notes), note=notes.append)
+    assert (len(parts), outcome.failed) == (2, 0)
+    assert notes
+    assert all("; its 1 part will be run again" in note for note in notes)
+    assert await left(url) == 0
+
+
 async def test_how_a_worker_died_is_told_however_late_asyncio_learns_it(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
