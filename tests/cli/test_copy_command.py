@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from statebucket import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,3 +79,56 @@ def test_a_source_file_that_is_missing_is_refused_and_not_made(
     answer = cli("copy", typo, target, "--json")
     assert (answer.code, answer.json["error"]["kind"]) == (3, "BucketNotFound")
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> str:
+    """A store that can be reached and holds nothing, as below a misspelt prefix."""
+    url = f"sqlite:///{tmp_path}/empty.db"
+
+    async def work() -> None:
+        async with open_store(url) as store:
+            await store.health_check()
+
+    asyncio.run(work())
+    return url
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",), ("--jobs", "2")])
+def test_a_source_that_holds_nothing_is_told_and_no_error(
+    cli: Callable[..., Any], empty: str, tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    answer = cli("copy", empty, f"sqlite:///{tmp_path}/copy.db", *more)
+    assert answer.code == 0
+    assert f"There is nothing to copy at {empty}: check the URL." in answer.text
+
+
+@pytest.mark.parametrize(
+    ("command", "what"),
+    [
+        (("inventory",), "of statebucket"),
+        (("inventory", "-t", "acme"), "of tenant 'acme'"),
+        (("sweep", "--yes"), "of statebucket"),
+        (("sweep", "--dry-run", "-t", "acme"), "of tenant 'acme'"),
+        (("sweep",), "of statebucket"),
+    ],
+)
+def test_so_are_commands_that_look_at_a_whole_store(
+    cli: Callable[..., Any], empty: str, url: str, command: tuple[str, ...], what: str
+) -> None:
+    answer = cli(*command, "-u", empty)
+    assert answer.code == 0
+    assert f"There is nothing {what} at {empty}: check the URL." in answer.text
+    as_json = cli(*command, "-u", empty, "--json")
+    assert as_json.code == 0
+    assert "There is nothing" not in cli(*command, "-u", url).text
+
+
+def test_a_machine_s_part_may_well_hold_nothing(
+    cli: Callable[..., Any], empty: str, tmp_path: Path
+) -> None:
+    target = f"sqlite:///{tmp_path}/copy.db"
+    assert cli("copy", empty, target).code == 0
+    part = ("--partition", "2/2", "--run", "r")
+    for command in (("copy", empty, target), ("sweep", "-y", "-u", empty)):
+        assert "There is nothing" not in cli(*command, *part).text

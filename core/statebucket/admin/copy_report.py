@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import ClassVar
 
 import msgspec
 
+from statebucket.contract.reports import Brief
 from statebucket.store.failures import MAX_SAMPLE
 
 
-class CopyReport(msgspec.Struct, frozen=True, kw_only=True):
+class CopyReport(Brief, msgspec.Struct, frozen=True, kw_only=True):
     """What a copy has done so far, or in all once it has ended.
 
     Attributes:
@@ -18,7 +20,8 @@ class CopyReport(msgspec.Struct, frozen=True, kw_only=True):
         tenant: The tenant that is being copied, or was last; None for keys without a tenant.
         missing: Tenants that were asked for and have nothing at the source. Then no tenant is
             copied.
-        seen: Objects of the source that were looked at.
+        seen: Objects of the source that were looked at. 0 if it has nothing to copy, as where its
+            prefix is misspelt.
         copied: Those written to the destination, and read back.
         same: Those that the destination had already, with the same value and expiry.
         newer: Those left alone because the destination's snapshot of their execution is newer.
@@ -45,6 +48,8 @@ class CopyReport(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int = 0
     failures: dict[str, str] = {}
     names: set[str] = set()
+
+    unshown: ClassVar[frozenset[str]] = frozenset({"names"})
 
     @property
     def ok(self) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 from statebucket.admin.holdings import OPERATION, Holdings
 from statebucket.admin.opened import context_of
 from statebucket.contract.callbacks import called, check_progress
-from statebucket.contract.reports import earlier
+from statebucket.contract.reports import Brief, earlier
 from statebucket.store.extent import Extent
 from statebucket.store.reported import opened_part
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from statebucket.store.layout import Kind, Place
 
 
-class Inventory(msgspec.Struct, frozen=True, kw_only=True):
+class Inventory(Brief, msgspec.Struct, frozen=True, kw_only=True):
     """What a store holds, including expired objects that are not removed yet.
 
     Attributes:

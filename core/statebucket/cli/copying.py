@@ -105,12 +105,17 @@ def copy(
         assert isinstance(report, CopyReport)  # noqa: S101  (that of a copy)
         return report
 
+    def show(screen: Screen, report: CopyReport) -> None:
+        _report(screen, report, dry_run=dry_run)
+        if report.seen == 0 and spread.whole:
+            screen.note_nothing("to copy", source)
+
     async def work(screen: Screen) -> None:
         async with opened(source) as here, opened(target, creates=spread.creates) as there:
             with screen.progress("objects") as bar:
                 if spread.divided:
                     report = await in_parts(screen, bar, here, there)
-                    _report(screen, report, dry_run=dry_run)
+                    show(screen, report)
                     return
                 task = bar.add_task("counting", total=None)
 
@@ -132,7 +137,7 @@ def copy(
                     progress=advance,
                 )
                 bar.update(task, total=report.seen)
-            _report(screen, report, dry_run=dry_run)
+            show(screen, report)
 
     conclude(work, as_json=as_json)
 

@@ -19,7 +19,7 @@ from statebucket.cli.options import (
     Url,
     one_tenant,
 )
-from statebucket.cli.parts import Dask, Jobs, PartOf, Report, Run, Spread, run_job
+from statebucket.cli.parts import Dask, Jobs, PartOf, Report, Run, Spread, of_store, run_job
 from statebucket.cli.screen import Screen, age, counted, expiry, plain, size
 from statebucket.cli.session import on_store
 from statebucket.contract.entries import KeyEntry
@@ -146,13 +146,14 @@ def inventory(
     [dim]statebucket inventory --jobs 2 --json | jq .owners[/]
     """
     job = Job(command="inventory", url=url or "", tenant=tenant, report=report)
+    spread = Spread(jobs, partition, run, dask)
 
     async def work(store: StateStore, screen: Screen) -> None:
         with screen.progress("objects") as bar:
             task = bar.add_task("counting", total=None)
             outcome = await run_job(
                 job,
-                Spread(jobs, partition, run, dask),
+                spread,
                 store,
                 screen,
                 progress=lambda done: bar.update(task, completed=done),
@@ -161,6 +162,8 @@ def inventory(
         assert isinstance(held, Inventory)  # noqa: S101  (that of an inventory)
         screen.show({"objects": held.objects, **msgspec.to_builtins(held)}, lambda: _held(held))
         screen.note_age(held.as_of)
+        if held.objects == 0 and spread.whole:
+            screen.note_nothing(of_store(tenant), url)
 
     on_store(work, url, as_json=as_json)
 

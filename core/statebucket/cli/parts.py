@@ -96,10 +96,15 @@ class Spread(NamedTuple):
         return share(os.environ) is not None
 
     @property
-    def creates(self) -> bool:
-        """Whether a database of this machine's may be created: it is not one of several."""
+    def whole(self) -> bool:
+        """Whether this command's result is of everything: its machine is not one of several."""
         mine = share(os.environ, self.partition)
-        return self.dask is None and (mine is None or mine.count == 1)
+        return mine is None or mine.count == 1
+
+    @property
+    def creates(self) -> bool:
+        """Whether a database of this machine's may be created: no other machine works on it."""
+        return self.dask is None and self.whole
 
     def check(self) -> None:
         """Returns if the options go together.
@@ -183,6 +188,11 @@ async def run_job(
             "The numbers are at least these: without what a process did that died.", "yellow"
         )
     return outcome
+
+
+def of_store(tenant: str | None) -> str:
+    """What a command looks for that works on a tenant or, with None, on a whole store."""
+    return "of statebucket" if tenant is None else f"of tenant {tenant!r}"
 
 
 async def _divided(job: Job, source: StateStore, n: int) -> list[Partition]:

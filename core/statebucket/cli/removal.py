@@ -29,7 +29,7 @@ from statebucket.cli.options import (
     Yes,
     required_tenant,
 )
-from statebucket.cli.parts import Dask, Jobs, PartOf, Report, Run, Spread, run_job
+from statebucket.cli.parts import Dask, Jobs, PartOf, Report, Run, Spread, of_store, run_job
 from statebucket.cli.screen import Screen, Stop, counted, plain, size
 from statebucket.cli.session import on_store
 from statebucket.cli.show import no_state
@@ -286,6 +286,11 @@ def sweep(
             bar.update(task, completed=done.scanned, total=done.scanned)
             return done
 
+        def note(report: SweepReport) -> None:
+            _note_orphans(screen, report, removed=orphans)
+            if report.scanned == 0 and spread.whole:
+                screen.note_nothing(of_store(tenant), url)
+
         expected: SweepReport | None = None
         if dry_run or not yes:
             with screen.progress("objects") as bar:
@@ -297,13 +302,13 @@ def sweep(
                     {"dry_run": True, **msgspec.to_builtins(expected)},
                     lambda: plain(f"Would be removed: {what}."),
                 )
-                _note_orphans(screen, expected, removed=orphans)
+                note(expected)
                 return
             if not (
                 expected.removed or expected.owners or expected.repaired or expected.orphan_keys
             ):
                 screen.show(expected, lambda: plain("Nothing has expired."))
-                _note_orphans(screen, expected, removed=orphans)
+                note(expected)
                 return
             screen.sure(f"Remove {what}?", yes=yes)
         with screen.progress("objects") as bar:
@@ -311,7 +316,7 @@ def sweep(
         screen.show(done, lambda: plain(f"Removed: {_swept(done)}.", "green"))
         if expected is None:
             screen.note_age(done.as_of)
-        _note_orphans(screen, done, removed=orphans)
+        note(done)
 
     on_store(work, url, as_json=as_json)
 

@@ -88,6 +88,10 @@ class Screen:
                 "dim",
             )
 
+    def note_nothing(self, what: str, url: str | None) -> None:
+        """Prints that a store has nothing of a kind, as where its prefix is misspelt."""
+        self.note(f"There is nothing {what} at {url}: check the URL.", "yellow")
+
     def fail(self, kind: str, text: str, code: Exit, **more: Any) -> None:  # noqa: ANN401
         """Prints why there is no result."""
         text = text.replace(_VIEW, "pass --tenant")

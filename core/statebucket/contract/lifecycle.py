@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from statebucket.contract.remedies import Remedy
+from statebucket.contract.reports import Brief
 
 Kind = Literal["missing", "wrong", "dangerous", "unknown", "note"]
 
@@ -90,7 +91,7 @@ class RuleFinding(msgspec.Struct, frozen=True, kw_only=True):
         return text if self.remedy is None else f"{text}; {self.remedy}"
 
 
-class LifecycleReport(msgspec.Struct, frozen=True, kw_only=True):
+class LifecycleReport(Brief, msgspec.Struct, frozen=True, kw_only=True):
     """What `check_lifecycle` found.
 
     Attributes:
@@ -108,7 +109,7 @@ class LifecycleReport(msgspec.Struct, frozen=True, kw_only=True):
         return "\n".join(map(str, self.findings)) or "the lifecycle rules are correct"
 
 
-class LifecyclePlan(msgspec.Struct, frozen=True, kw_only=True):
+class LifecyclePlan(Brief, msgspec.Struct, frozen=True, kw_only=True):
     """What `apply_lifecycle` changes, or would change.
 
     Attributes:

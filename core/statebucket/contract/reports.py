@@ -3,11 +3,40 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, TypeVar
+from itertools import islice
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
 R = TypeVar("R", bound=msgspec.Struct)
+
+_SHOWN = 3
+
+
+class Brief:
+    """A report whose ``repr`` shows only the first entries of what may have thousands."""
+
+    __slots__ = ()
+    __struct_fields__: ClassVar[tuple[str, ...]]
+
+    unshown: ClassVar[frozenset[str]] = frozenset()
+    """Fields that its ``repr`` leaves out: they matter to a sum of reports only."""
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={_brief(value)}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({fields})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        names = [name for name in self.__struct_fields__ if name not in self.unshown]
+        return [(name, getattr(self, name)) for name in names]
+
+
+def _brief(value: Any) -> str:  # noqa: ANN401  (a field of any kind)
+    if not isinstance(value, dict | tuple) or len(value) <= _SHOWN:
+        return repr(value)
+    entries = value.items() if isinstance(value, dict) else value
+    shown = repr(type(value)(islice(entries, _SHOWN)))
+    return f"{shown[:-1]}, … {len(value) - _SHOWN:,} more{shown[-1]}"
 
 
 def added(first: R, second: R) -> R:
@@ -63,7 +92,8 @@ class SweepReport(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         scanned: Objects looked at.
         expired: Those past their expiry (and the margin).
-        removed: Those removed; with ``dry_run`` those that would have been.
+        removed: Those that this call removed, and no other; with ``dry_run`` those that it would
+            have.
         raced: Those that were written again before they could be removed, and stay.
         corrupt: Objects that statebucket did not write; they stay.
         owners: Owner records removed, whose execution has nothing left.
