@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bisect
 import itertools
-import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ import msgspec
 from statebucket.contract.versions import Version
 from statebucket.errors import PreconditionFailed
 from statebucket.port.bucket import Deletion, Limits, Object, ObjectInfo, Page, PrefixPage, Write
-from statebucket.port.forks import new_lock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +24,11 @@ class NoOptions(msgspec.Struct, forbid_unknown_fields=True):
 class MemoryBucket:
     """A dictionary of objects, safe to use from several loops and threads.
 
-    Each call is one step under a lock, without an ``await`` in between. The lock lets in a call
-    that a signal handler makes in the middle of another. So each call begins a turn, and begins
-    again if another has begun one meanwhile. Python runs handlers after a call, and before it
-    repeats a loop: none runs between a look at the turn and the change that follows it.
+    There is no lock: a signal handler would wait in vain for one that the interrupted call holds,
+    and so would another thread that the handler waits for. Instead each call begins a turn, and
+    begins again if another has begun one meanwhile. Python lets handlers and other threads run
+    after a call, and before it repeats a loop: none runs between a look at the turn and the change
+    that follows it.
     """
 
     name = "memory"
@@ -39,29 +38,23 @@ class MemoryBucket:
     def __init__(self) -> None:
         self._objects: dict[str, Object] = {}
         self._names: list[str] = []  # in order, so that a listing need not sort
-        self._lock = new_lock(self)
         self._writes = itertools.count(1)
         self._turn = object()  # that of the call which began last
-
-    def renew_lock(self) -> None:
-        """See `statebucket.port.forks.LockOwner`."""
-        self._lock = threading.RLock()
 
     async def put(self, write: Write, condition: Version | None) -> Version:
         """See `statebucket.port.bucket.Bucket.put`."""
         name, size, metadata = write.name, len(write.body), dict(write.metadata)
-        with self._lock:
-            while True:
-                turn = self._turn = object()
-                self._check(name, condition)
-                version = Version(str(next(self._writes)))
-                info = ObjectInfo(name, version, size, metadata, datetime.now(UTC))
-                written = Object(info, write.body)
-                if self._turn is turn:
-                    self._objects[name] = written
-                    break
-            self._place(name)
-            return version
+        while True:
+            turn = self._turn = object()
+            self._check(name, condition)
+            version = Version(str(next(self._writes)))
+            info = ObjectInfo(name, version, size, metadata, datetime.now(UTC))
+            written = Object(info, write.body)
+            if self._turn is turn:
+                self._objects[name] = written
+                break
+        self._place(name)
+        return version
 
     async def get(self, name: str) -> Object | None:
         """See `statebucket.port.bucket.Bucket.get`."""
@@ -74,18 +67,17 @@ class MemoryBucket:
 
     async def delete(self, name: str, condition: Version | None = None) -> ObjectInfo | bool:
         """See `statebucket.port.bucket.Bucket.delete`."""
-        with self._lock:
-            while True:
-                turn = self._turn = object()
-                found = self._objects.get(name)
-                if found is None:
-                    return False
-                self._check(name, condition)
-                if self._turn is turn:
-                    del self._objects[name]
-                    break
-            self._place(name)
-            return found.info
+        while True:
+            turn = self._turn = object()
+            found = self._objects.get(name)
+            if found is None:
+                return False
+            self._check(name, condition)
+            if self._turn is turn:
+                del self._objects[name]
+                break
+        self._place(name)
+        return found.info
 
     async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
         """See `statebucket.port.bucket.Bucket.delete_many`."""
@@ -95,20 +87,15 @@ class MemoryBucket:
         self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
     ) -> Page:
         """See `statebucket.port.bucket.Bucket.list`."""
-        with self._lock:
-            while True:
-                turn = self._turn = object()
-                start = _start(self._names, prefix, after or start_after)
-                chosen = list(
-                    itertools.takewhile(
-                        lambda name: name.startswith(prefix),
-                        itertools.islice(self._names, start, start + limit),
-                    )
-                )
-                found = map(self._objects.get, chosen)  # None for one that is being deleted
-                infos = [one.info for one in found if one is not None]
-                if self._turn is turn:
-                    return Page(infos, chosen[-1] if len(chosen) == limit else None)
+        while True:
+            turn = self._turn = object()
+            start = _start(self._names, prefix, after or start_after)
+            names = self._names[start : start + limit]
+            chosen = list(itertools.takewhile(lambda name: name.startswith(prefix), names))
+            found = map(self._objects.get, chosen)  # None for one that is being deleted
+            infos = [one.info for one in found if one is not None]
+            if self._turn is turn:
+                return Page(infos, chosen[-1] if len(chosen) == limit else None)
 
     async def list_prefixes(
         self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
@@ -117,21 +104,22 @@ class MemoryBucket:
         from statebucket.port.beginnings import behind_folder  # noqa: PLC0415  (rarely needed)
 
         start = after or (None if start_after is None else behind_folder(start_after))
-        found: list[str] = []
-        with self._lock:
-            names = list(self._names)  # a handler's call changes no copy
-        at = _start(names, prefix, start)
-        while len(found) < limit and at < len(names):
-            name = names[at]
-            if not name.startswith(prefix):
-                break
-            head, slash, _ = name[len(prefix) :].partition("/")
-            if slash:
-                found.append(f"{prefix}{head}/")
-                at = bisect.bisect_left(names, behind_folder(found[-1]), at)
-            else:
-                at += 1
-        return PrefixPage(found, behind_folder(found[-1]) if len(found) == limit else None)
+        while True:
+            turn = self._turn = object()
+            found: list[str] = []
+            at = _start(self._names, prefix, start)
+            while len(found) < limit:
+                name = "".join(self._names[at : at + 1])
+                if not name or not name.startswith(prefix):
+                    break
+                head, slash, _ = name[len(prefix) :].partition("/")
+                if slash:
+                    found.append(f"{prefix}{head}/")
+                    at = bisect.bisect_left(self._names, behind_folder(found[-1]), at)
+                else:
+                    at += 1
+            if self._turn is turn:
+                return PrefixPage(found, behind_folder(found[-1]) if len(found) == limit else None)
 
     async def check(self, prefix: str) -> None:
         """Does nothing: a dictionary can always be reached."""

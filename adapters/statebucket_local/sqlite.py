@@ -9,8 +9,8 @@ blocking store they run in the caller's thread.
 from __future__ import annotations
 
 import os
-import threading
 import time
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
@@ -19,8 +19,7 @@ from statebucket.contract.versions import Version
 from statebucket.errors import CorruptObject, PreconditionFailed, shown
 from statebucket.port.bucket import Deletion, Limits, Object, ObjectInfo, Page, PrefixPage, Write
 from statebucket.port.expiry import from_ms
-from statebucket.port.forks import new_lock
-from statebucket.port.waiting import here, stepping
+from statebucket.port.waiting import stepping
 from statebucket_local.workers import Workers
 
 if TYPE_CHECKING:
@@ -53,12 +52,9 @@ class SQLiteBucket:
     def __init__(self, path: str, *, threads: int) -> None:
         self._path = os.path.abspath(path)  # noqa: PTH100  (a later chdir must not move it)
         self._threads = threads
-        self._workers: Workers | None = None
-        self._lock = new_lock(self)
-
-    def renew_lock(self) -> None:
-        """See `statebucket.port.forks.LockOwner`."""
-        self._lock = threading.RLock()
+        # By process: threads do not survive a fork. There is no lock, for which a signal handler
+        # would wait in vain.
+        self._workers: dict[int, Workers] = {}
 
     async def put(self, write: Write, condition: Version | None) -> Version:
         """See `statebucket.port.bucket.Bucket.put`."""
@@ -116,7 +112,7 @@ class SQLiteBucket:
         )
 
         def statement(db: sqlite3.Connection) -> tuple[Rows, bool]:
-            gone = db.execute(sql, values).fetchall()
+            gone = _rows(db, sql, values)
             if gone or condition is None:
                 return gone, False
             left = db.execute("SELECT 1 FROM statebucket_objects WHERE name = ?", (name,))
@@ -134,7 +130,7 @@ class SQLiteBucket:
             f"DELETE FROM statebucket_objects WHERE name IN ({marks}) "  # noqa: S608  (marks only)
             "RETURNING name, version, metadata, NULL, length(body)"
         )
-        rows = await self._run(lambda db: db.execute(sql, list(names)).fetchall())
+        rows = await self._run(lambda db: _rows(db, sql, names))
         gone = {row[0]: _gone(row) for row in rows}
         return [Deletion(name, gone.get(name, False)) for name in names]
 
@@ -203,10 +199,9 @@ class SQLiteBucket:
 
     async def close(self) -> None:
         """Closes the connections; the next call opens others."""
-        with self._lock:
-            if self._workers is None or self._workers.pid != os.getpid():
-                return
-            workers, self._workers = self._workers, None
+        workers = self._workers.pop(os.getpid(), None)
+        if workers is None:
+            return
         if stepping() is not None:
             workers.close()
             return
@@ -219,16 +214,24 @@ class SQLiteBucket:
         return await self._run(lambda db: db.execute(sql, values).fetchall())
 
     async def _run(self, statement: Callable[[sqlite3.Connection], T]) -> T:
-        with self._lock:
-            workers = self._workers
-            if workers is None or workers.pid != os.getpid():  # threads do not survive a fork
-                workers = self._workers = Workers(self._path, self._threads)
-            if stepping() is None:
-                # Within the lock, so that a `close` in another thread cannot come in between.
-                result = workers.submit(statement)
+        pid = os.getpid()
+        workers = self._workers.get(pid)
+        if workers is None:
+            workers = self._workers.setdefault(pid, Workers(self._path, self._threads))
         if stepping() is not None:
             return workers.run(statement)
-        return await here().result(result)
+        from asyncio import wrap_future  # noqa: PLC0415  (the blocking store does without)
+
+        return await wrap_future(workers.submit(statement))
+
+
+def _rows(db: sqlite3.Connection, sql: str, values: Sequence[str]) -> Rows:
+    """The rows of a statement that deletes, in one step of the interpreter.
+
+    SQLite's lock is held until the last row is read. If a signal handler ran before that, its own
+    writes would wait for the lock until their deadline.
+    """
+    return [*chain.from_iterable(map(db.execute, (sql,), (tuple(values),)))]
 
 
 def _info(row: Sequence[Any]) -> ObjectInfo:

@@ -20,7 +20,6 @@ from statebucket.errors import (
     StateBucketError,
     Throttled,
     Unavailable,
-    UnsupportedOperation,
     shown,
 )
 from statebucket.port.url import quoted
@@ -48,6 +47,10 @@ _BUSY_SECONDS = 0.2  # a wait for another process's lock; the core tries again u
 class Workers:
     """The connections to a file, and a pool of threads, in one process.
 
+    There is no lock: a signal handler would wait in vain for one that the interrupted call holds,
+    and so would another thread that the handler waits for. Each step on what threads share is one
+    of the interpreter's.
+
     Args:
         path: The file.
         threads: How many statements may run at one time in threads of the pool.
@@ -57,37 +60,28 @@ class Workers:
         self.pid = os.getpid()
         self._path = path
         self._threads = threads
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: dict[str, ThreadPoolExecutor] = {}  # one, once it is needed
         self._connections: list[sqlite3.Connection] = []
         self._idle: list[sqlite3.Connection] = []
-        # Re-entrant: a signal handler may make a call in the middle of another's steps.
-        self._lock = threading.RLock()
-        self._gate = threading.RLock()  # held across a fork: no connection is taken meanwhile
-        self._forking = False
-        self._busy = 0  # connections in use, or being opened
+        self._using: dict[object, int] = {}  # statements under way, and their threads
         self._closed = False
-        _all_workers.add(self)
+        _all_workers[id(self)] = self
         # For a store that is not shut down; at exit, after the pool's threads have ended.
         self._close_connections = weakref.finalize(
             self, _close, self._connections, self._idle, self.pid
         )
 
     def submit(self, statement: Callable[[sqlite3.Connection], T]) -> Future[T]:
-        """Runs a statement in a thread of the pool; to be called by one thread at a time.
+        """Runs a statement in a thread of the pool.
 
         While the interpreter shuts down no thread takes work (a call from an ``atexit`` handler, or
-        from a thread that outlives the main one): it then runs in the calling thread.
+        from a thread that outlives the main one): it then runs in the calling thread. So it does
+        where another thread has just closed the pool.
         """
         from concurrent.futures import Future  # noqa: PLC0415  (15 ms)
 
         try:
-            if self._pool is None:
-                from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  (as above)
-
-                self._pool = ThreadPoolExecutor(
-                    self._threads, thread_name_prefix="statebucket-sqlite"
-                )
-            return self._pool.submit(self.run, statement)
+            return self._ready_pool().submit(self.run, statement)
         except (RuntimeError, ImportError):
             done: Future[T] = Future()
             try:
@@ -96,14 +90,28 @@ class Workers:
                 done.set_exception(error)
             return done
 
+    def _ready_pool(self) -> ThreadPoolExecutor:
+        found = self._pool.get("")
+        if found is not None:
+            return found
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  (as above)
+
+        made = ThreadPoolExecutor(self._threads, thread_name_prefix="statebucket-sqlite")
+        return self._pool.setdefault("", made)  # another thread's, if that was quicker
+
     def run(self, statement: Callable[[sqlite3.Connection], T]) -> T:
         """Runs a statement in the calling thread, in a transaction of its own."""
+        use = object()
         try:
-            connection = self._take()
+            self._begin(use)
             try:
-                return statement(connection)
+                connection = self._take()
+                try:
+                    return statement(connection)
+                finally:
+                    self._put(connection)
             finally:
-                self._put(connection)
+                self._using.pop(use, None)
         except sqlite3.Error as error:
             raise _translated(error, self._path) from error
         except UnicodeDecodeError as error:  # SQLite quotes what a damaged file has for text
@@ -116,60 +124,53 @@ class Workers:
 
         If another thread is using a connection, that thread closes it after its statement.
         """
-        if self._pool is not None:
-            self._pool.shutdown()
-        with self._lock:
-            self._closed = True
-            while self._idle:
-                self._drop(self._idle.pop())
+        for pool in list(self._pool.values()):
+            pool.shutdown()
+        self._closed = True
+        self._close_idle()
 
     def before_fork(self) -> None:
         """Closes every connection, so that a child begins with nothing of SQLite's.
 
         A connection that is in use for longer than a statement takes stays open; see `keep_open`.
+        So does that of a statement in which a signal handler forks: it cannot end meanwhile.
         """
-        self._gate.acquire()
-        self._forking = True
+        here = threading.get_ident()
         until = time.monotonic() + _FORK_SECONDS
-        while self._busy and time.monotonic() < until:
+        while any(thread != here for thread in list(self._using.values())):
+            if time.monotonic() > until:
+                break
             time.sleep(0.001)
-        with self._lock:
-            while self._idle:
-                self._drop(self._idle.pop())
+        self._close_idle()
 
-    def after_fork_in_parent(self) -> None:
-        """Continues after a fork; connections are opened as they are needed."""
-        self._forking = False
-        self._gate.release()
+    def _begin(self, use: object) -> None:
+        """Waits while another thread forks: no connection may be open then."""
+        here = threading.get_ident()
+        while True:
+            self._using[use] = here  # before the look: a fork that begins now waits for it
+            if all(thread == here for thread in list(_forking)):
+                return
+            self._using.pop(use, None)
+            time.sleep(0.001)
 
     def _take(self) -> sqlite3.Connection:
-        with self._gate, self._lock:
-            if self._forking:  # in the forking thread itself, which the gate lets in
-                raise UnsupportedOperation(
-                    "a signal handler cannot use an SQLite store while its process forks"
-                )
-            self._busy += 1
-            if self._idle:
-                return self._idle.pop()
         try:
+            return self._idle.pop()
+        except IndexError:
             return self._open()
-        except BaseException:
-            with self._lock:
-                self._busy -= 1
-            raise
 
     def _put(self, connection: sqlite3.Connection) -> None:
-        with self._lock:
-            self._busy -= 1
-            if self._closed:
-                self._drop(connection)
-            else:
-                self._idle.append(connection)
+        self._idle.append(connection)
+        # A fork waits for it, or it is the call of a signal handler in the forking thread.
+        if self._closed or _forking:
+            self._close_idle()
 
-    def _drop(self, connection: sqlite3.Connection) -> None:
-        if connection in self._connections:
-            self._connections.remove(connection)
-        connection.close()
+    def _close_idle(self) -> None:
+        while self._idle:
+            with contextlib.suppress(IndexError, ValueError):  # another thread was quicker
+                connection = self._idle.pop()
+                self._connections.remove(connection)
+                connection.close()
 
     def keep_open(self) -> None:
         """In a child: keeps the parent's connections open, since dropping them would close them."""
@@ -240,7 +241,13 @@ def _uri(path: str) -> str:
     return f"file:{slashes}{quote(os.fsencode(path))}?mode=rw"
 
 
-_all_workers: weakref.WeakSet[Workers] = weakref.WeakSet()
+_all_workers: weakref.WeakValueDictionary[int, Workers] = weakref.WeakValueDictionary()
+
+
+def _workers_of_all() -> list[Workers]:
+    """The workers of all stores, to which a signal handler may add some meanwhile."""
+    return [found for ref in _all_workers.valuerefs() if (found := ref()) is not None]
+
 
 # Only after these errors may a statement have taken effect: all others roll it back.
 _OPEN_ENDED = {sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC}
@@ -253,8 +260,7 @@ def _close(connections: list[sqlite3.Connection], idle: list[sqlite3.Connection]
             connections.pop().close()
 
 
-_fork_lock = threading.Lock()  # one fork at a time
-_forking: list[Workers] = []  # those whose connections are closed for the fork in progress
+_forking: list[int] = []  # the threads in which a fork is in progress
 
 
 def _before_fork() -> None:
@@ -264,25 +270,21 @@ def _before_fork() -> None:
     would take none, and another process could remove the log that it writes to. See
     https://www.sqlite.org/howtocorrupt.html, "Carrying an open database connection across a fork".
     """
-    _fork_lock.acquire()
+    _forking.append(threading.get_ident())
     pid = os.getpid()
-    for workers in list(_all_workers):
+    for workers in _workers_of_all():
         if workers.pid == pid:
             workers.before_fork()
-            _forking.append(workers)
 
 
 def _after_fork_in_parent() -> None:
-    while _forking:
-        _forking.pop().after_fork_in_parent()
-    _fork_lock.release()
+    with contextlib.suppress(ValueError):  # this module was imported within the fork
+        _forking.remove(threading.get_ident())
 
 
 def _after_fork_in_child() -> None:
-    global _fork_lock  # noqa: PLW0603  (the child's own)
-    _fork_lock = threading.Lock()
     _forking.clear()
-    for workers in list(_all_workers):
+    for workers in _workers_of_all():
         workers.keep_open()
 
 

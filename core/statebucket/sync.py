@@ -12,9 +12,10 @@ sweep) and calls that use an SDK run in one background thread with an event loop
 stores of the process share it, and it keeps connections open between calls.
 
 A store may be used at module scope, from several threads, inside a running event loop (which a call
-blocks), after a fork, and in a signal handler, no matter which call it interrupts. A call that is
-interrupted (KeyboardInterrupt) is cancelled. Stores that are still open at interpreter exit are
-closed then.
+blocks), after a fork, and in a signal handler, no matter which call it interrupts: none holds a
+lock. (Those of Python remain: a handler that interrupts an import or a logging call may wait for
+ever. A first call imports what it needs.) A call that is interrupted (KeyboardInterrupt) is
+cancelled. Stores that are still open at interpreter exit are closed then.
 """
 
 from __future__ import annotations
@@ -28,12 +29,13 @@ import sys
 import threading
 import types
 import weakref
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from statebucket.contract.calls import Kind, declared
 from statebucket.contract.wording import for_blocking, types_for_blocking
 from statebucket.errors import UnsupportedOperation
 from statebucket.opening import open_store as _open_store
+from statebucket.port.lock_free_future import LockFreeFuture
 from statebucket.port.waiting import step
 
 if TYPE_CHECKING:
@@ -49,34 +51,25 @@ _CLOSING_SECONDS = 2.0
 
 
 class _Background:
-    """A thread with an event loop, in one process."""
+    """A thread with an event loop, in one process.
+
+    Attributes:
+        loop: The loop.
+    """
 
     def __init__(self) -> None:
-        import asyncio  # noqa: PLC0415  (20 ms that only a loop costs)
-
         self.pid = os.getpid()
-        self.loop: asyncio.AbstractEventLoop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, name="statebucket-sync", daemon=True)
+        made: LockFreeFuture[asyncio.AbstractEventLoop] = LockFreeFuture()
+        self._thread = threading.Thread(
+            target=_serve, args=(made,), name="statebucket-sync", daemon=True
+        )
         try:
             self._thread.start()
         except RuntimeError as error:  # Python 3.12 and later start no thread at interpreter exit
-            self.loop.close()
             raise UnsupportedOperation(
                 "a blocking store can no longer be used: the interpreter is shutting down"
             ) from error
-
-    def _serve(self) -> None:
-        """Runs the loop until it is stopped.
-
-        asyncio also raises a callback's SystemExit and KeyboardInterrupt here; only the caller may
-        get them.
-        """
-        while True:
-            try:
-                self.loop.run_forever()
-            except (SystemExit, KeyboardInterrupt):
-                continue
-            return
+        self.loop: asyncio.AbstractEventLoop = made.result()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine in the loop, and waits for it in this thread."""
@@ -88,17 +81,12 @@ class _Background:
             raise UnsupportedOperation(
                 "a callback (progress, clock) must not call the blocking store: it would deadlock"
             )
-        from asyncio import run_coroutine_threadsafe  # noqa: PLC0415  (as above)
-
-        future = run_coroutine_threadsafe(_contained(work), self.loop)
+        call = _Call(work, self.loop)
         try:
-            result, left = future.result()
+            return call.future.result()
         except BaseException:
-            future.cancel()  # no one waits for it any more
+            call.leave()
             raise
-        if left is not None:
-            raise left
-        return cast("T", result)
 
     def can_be_asked(self) -> bool:
         """Whether something can be closed in the loop from this thread.
@@ -113,13 +101,10 @@ class _Background:
         """Closes every store of this process, then the loop."""
         if self.pid != os.getpid():
             return  # a forked child's copy: it has no thread
-        from asyncio import run_coroutine_threadsafe  # noqa: PLC0415  (as above)
-
-        stores = list(_open)
-        closing = run_coroutine_threadsafe(_shut_down(stores), self.loop)
+        closing = _Call(_shut_down(list(_open)), self.loop)
         # A request that hangs must not keep the interpreter from exiting.
         with contextlib.suppress(TimeoutError):
-            closing.result(_CLOSING_SECONDS)
+            closing.future.result(_CLOSING_SECONDS)
         self.stop()
 
     def stop(self) -> None:
@@ -130,12 +115,76 @@ class _Background:
             self.loop.close()
 
 
-async def _contained(work: Coroutine[Any, Any, T]) -> tuple[T | None, BaseException | None]:
-    """A coroutine's result, or an exception for the caller that would end the loop."""
+def _serve(made: LockFreeFuture[asyncio.AbstractEventLoop]) -> None:
+    """Makes a loop, and runs it until it is stopped.
+
+    The thread makes it, not the caller: a signal handler cannot interrupt the thread, and waits in
+    vain for a lock of asyncio, or for its import, if it has interrupted them.
+
+    asyncio also raises a callback's SystemExit and KeyboardInterrupt here; only the caller may get
+    them.
+    """
     try:
-        return await work, None
-    except (SystemExit, KeyboardInterrupt) as left:
-        return None, left
+        import asyncio  # noqa: PLC0415  (20 ms that only a loop costs)
+
+        loop = asyncio.new_event_loop()
+    except BaseException as error:  # noqa: BLE001  (passed on to the caller)
+        made.set_exception(error)
+        return
+    made.set_result(loop)
+    while True:
+        try:
+            loop.run_forever()
+        except (SystemExit, KeyboardInterrupt):
+            continue
+        return
+
+
+class _Call(Generic[T]):
+    """A coroutine that runs in a loop in another thread.
+
+    It is not `asyncio.run_coroutine_threadsafe`, whose future has a lock; see
+    `statebucket.port.lock_free_future`.
+
+    Args:
+        work: The coroutine.
+        loop: The loop.
+
+    Attributes:
+        future: Its result.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> None:
+        self.future: LockFreeFuture[T] = LockFreeFuture()
+        self._work = work
+        self._loop = loop
+        self._task: asyncio.Task[None] | None = None
+        try:
+            loop.call_soon_threadsafe(self._begin)
+        except RuntimeError:  # it is closed
+            work.close()
+            raise
+
+    def leave(self) -> None:
+        """Cancels it if it still runs: no one waits for it any more."""
+        if not self.future.done():
+            with contextlib.suppress(RuntimeError):  # the loop has been closed
+                self._loop.call_soon_threadsafe(self._cancel)
+
+    def _begin(self) -> None:
+        self._task = self._loop.create_task(self._settle())
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _settle(self) -> None:
+        try:
+            result = await self._work
+        except BaseException as error:  # noqa: BLE001  (only the caller may get it)
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)
 
 
 _backgrounds: dict[int, _Background] = {}  # by process; a fork forgets its parent's

@@ -231,34 +231,30 @@ def test_a_callback_may_make_calls_that_need_no_loop(tmp_path: Path) -> None:
 def test_a_fork_in_the_middle_of_another_threads_call(url: str, tmp_path: Path) -> None:
     program = f"""
         import os, threading
-        from statebucket.port import forks
         from statebucket.sync import open_store
         store = open_store({url!r})
-        store.set("k", b"v")
-        held = list(forks._owners)
-        assert held
-        taken, over = threading.Event(), threading.Event()
-        def hold():  # as another thread may, at any moment
-            for owner in held:
-                owner._lock.acquire()
-            taken.set()
-            over.wait(20)
-            for owner in held:
-                owner._lock.release()
-        thread = threading.Thread(target=hold)
+        over = threading.Event()
+        def use():
+            count = 0
+            while not over.is_set():
+                count += 1
+                store.set("thread", str(count).encode())
+                assert store.get("thread") == str(count).encode()
+                list(store.iter_keys())
+        thread = threading.Thread(target=use)
         thread.start()
-        taken.wait(20)
-        child = os.fork()
-        if not child:
-            store.set("child", b"v")
-            assert store.get("child") == b"v"
-            os._exit(0)
-        assert os.waitpid(child, 0)[1] == 0
+        for number in range(20):
+            child = os.fork()
+            if not child:
+                store.set("child", b"v")
+                assert store.get("child") == b"v"
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
         over.set()
         thread.join()
         print("done")
     """
-    done = ran(program, tmp_path)
+    done = ran(program, tmp_path, *QUIET)
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from statebucket.errors import UnsupportedOperation
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
     from contextlib import AbstractContextManager
     from types import TracebackType
+
+    from statebucket.port.lock_free_future import LockFreeFuture
 
 T = TypeVar("T")
 
@@ -64,9 +66,22 @@ class LoopWaiting:
         """See `Waiting.until`."""
         return _Until(self, deadline)
 
-    async def result(self, future: Future[T]) -> T:
+    async def result(self, future: LockFreeFuture[T]) -> T:
         """See `Waiting.result`."""
-        return await asyncio.wrap_future(future)
+        if not future.done():
+            woken = self.loop.create_future()
+
+            def wake() -> None:
+                if not woken.done():
+                    woken.set_result(None)
+
+            def settled(_: object) -> None:
+                with suppress(RuntimeError):  # the loop has been closed
+                    self.loop.call_soon_threadsafe(wake)
+
+            future.add_done_callback(settled)
+            await woken
+        return future.result(0)
 
     def enter(self, scope: _Until) -> None:
         """Ends a scope at its deadline, unless it is left before."""

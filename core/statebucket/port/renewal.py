@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from statebucket.errors import InvalidCredentials, StateBucketError, Unavailable
 from statebucket.port.bucket import Confidential
-from statebucket.port.forks import new_lock
+from statebucket.port.lock_free_future import LockFreeFuture
 from statebucket.port.waiting import here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
 
 
 class Lasting(Protocol):
@@ -66,12 +66,35 @@ class Token(Confidential, frozen=True):
         return f"Token(…, {self.ends!r})"
 
 
+class _Load(Generic[T]):
+    """One load, in progress or over.
+
+    Attributes:
+        number: Its place in the sequence of loads.
+        future: What it loads.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.future: LockFreeFuture[T] = LockFreeFuture()
+        self._pid = os.getpid()  # the process whose thread loads it
+        self._began = time.monotonic()
+
+    def alive(self) -> bool:
+        """Whether its thread may be waited for."""
+        return self._pid == os.getpid() and time.monotonic() - self._began <= _LONGEST
+
+
 class Loader(Generic[T]):
     """Loads something in a thread, one load at a time for all callers.
 
     Nothing ever has to wait for the thread: a source may hang, and neither a caller at its deadline
     nor the end of ``asyncio.run`` waits for it. A load that takes longer than a minute is
     abandoned, and the next caller starts another.
+
+    There is no lock: a signal handler may interrupt a caller at any step, and have another thread
+    wait for a load. So each caller that finds none in progress starts a thread, and of threads
+    started at the same moment the first does the work for all.
 
     Args:
         load: Loads it; blocks.
@@ -81,48 +104,49 @@ class Loader(Generic[T]):
     def __init__(self, load: Callable[[], T], name: str) -> None:
         self._load = load
         self._name = name
-        self._lock = new_lock(self)
-        self._loading: Future[T] | None = None
-        self._pid = 0  # the process whose thread loads it
-        self._began = 0.0
+        self._last: _Load[T] | None = None
+        self._begun: dict[int, _Load[T]] = {}  # by number; whoever enters one does it
 
-    def renew_lock(self) -> None:
-        """See `statebucket.port.forks.LockOwner`."""
-        self._lock = threading.RLock()
-
-    def start(self) -> Future[T]:
+    def start(self) -> LockFreeFuture[T]:
         """The load in progress, or a new one."""
-        from concurrent.futures import Future  # noqa: PLC0415  (imports logging, 15 ms)
-
-        with self._lock:
-            loading = self._loading
-            late = time.monotonic() - self._began > _LONGEST
-            if loading is None or loading.done() or late or self._pid != os.getpid():
-                loading = Future()
-                loading.set_running_or_notify_cancel()  # no caller cancels it for others
-                began = time.monotonic()
-                try:
-                    threading.Thread(
-                        target=self._settle, args=(loading,), name=self._name, daemon=True
-                    ).start()
-                except RuntimeError:
-                    loading.set_exception(
-                        Unavailable("Python is shutting down and starts no more threads")
-                    )
-                # Only now: a signal handler would wait in vain for one that has not started.
-                self._loading, self._pid, self._began = loading, os.getpid(), began
-            return loading
-
-    def _settle(self, loading: Future[T]) -> None:
+        last = self._last
+        if last is not None and last.alive() and not last.future.done():
+            return last.future
+        made: _Load[T] = _Load(1 if last is None else last.number + 1)
         try:
-            loaded = self._load()
-        except BaseException as error:  # noqa: BLE001  (passed on to the callers)
-            loading.set_exception(error)
-        else:
-            loading.set_result(loaded)
+            threading.Thread(target=self._run, args=(made,), name=self._name, daemon=True).start()
+        except RuntimeError:
+            made.future.set_exception(
+                Unavailable("Python is shutting down and starts no more threads")
+            )
+        # Only now: a signal handler would wait in vain for one that has not started.
+        self._last = made
+        return made.future
+
+    def _run(self, made: _Load[T]) -> None:
+        while (first := self._begun.setdefault(made.number, made)) is not made:
+            if first.alive():  # another caller's, which began at the same moment
+                first.future.add_done_callback(partial(_follow, made.future))
+                return
+            made.number += 1
+        self._begun.pop(made.number - 1, None)
+        _settle(made.future, self._load)
 
 
-async def loaded(loading: Future[T]) -> T:
+def _settle(future: LockFreeFuture[T], load: Callable[[], T]) -> None:
+    try:
+        loaded = load()
+    except BaseException as error:  # noqa: BLE001  (passed on to the callers)
+        future.set_exception(error)
+    else:
+        future.set_result(loaded)
+
+
+def _follow(future: LockFreeFuture[T], first: LockFreeFuture[T]) -> None:
+    _settle(future, first.result)
+
+
+async def loaded(loading: LockFreeFuture[T]) -> T:
     """Waits for a load; each caller gets its own error, to which the core adds its call."""
     try:
         return await here().result(loading)

@@ -20,9 +20,10 @@ from statebucket.errors import UnsupportedOperation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from concurrent.futures import Future
     from contextlib import AbstractContextManager
     from types import TracebackType
+
+    from statebucket.port.lock_free_future import LockFreeFuture
 
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ class Waiting(Protocol):
             TimeoutError: The time has come.
         """
 
-    async def result(self, future: Future[T]) -> T:
+    async def result(self, future: LockFreeFuture[T]) -> T:
         """Waits for another thread's result; that thread goes on if the caller gives up.
 
         Raises:
@@ -97,7 +98,7 @@ class Stepping:
         """See `Waiting.until`."""
         return _Until(self, deadline)
 
-    async def result(self, future: Future[T]) -> T:
+    async def result(self, future: LockFreeFuture[T]) -> T:
         """See `Waiting.result`."""
         seconds = None if self.deadline == float("inf") else self.left()
         try:

@@ -68,7 +68,8 @@ async def test_metadata_that_cannot_be_read_is_corrupt(tmp_path: Path) -> None:
 async def test_a_full_disk_is_not_tried_again_and_nothing_was_written(tmp_path: Path) -> None:
     async with open_store(f"sqlite:///{tmp_path}/state.db", max_in_flight=1) as store:
         await store.set("k", b"old")
-        (connection,) = store.context.objects.bucket._workers._connections  # type: ignore[attr-defined]
+        (workers,) = store.context.objects.bucket._workers.values()  # type: ignore[attr-defined]
+        (connection,) = workers._connections
         connection.execute("PRAGMA max_page_count = 1")  # the file may not grow any more
         before = store.stats().requests
         with pytest.raises(errors.OutOfSpace, match="no space is left") as full:

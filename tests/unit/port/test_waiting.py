@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from concurrent.futures import Future
 
 import pytest
 
 from statebucket.errors import UnsupportedOperation
+from statebucket.port.lock_free_future import LockFreeFuture
 from statebucket.port.waiting import DeadlinePassed, here, step, stepping
 
 
@@ -19,7 +19,7 @@ async def asleep(seconds: float, *, until: float) -> str:
     return "done"
 
 
-async def of_thread(future: Future[str], *, until: float) -> str:
+async def of_thread(future: LockFreeFuture[str], *, until: float) -> str:
     with here().until(here().time() + until):
         return await here().result(future)
 
@@ -40,19 +40,31 @@ def test_a_deadline_ends_a_sleep() -> None:
 
 
 def test_a_deadline_ends_the_wait_for_another_thread() -> None:
-    future: Future[str] = Future()
+    future: LockFreeFuture[str] = LockFreeFuture()
     with pytest.raises(TimeoutError):
         step(of_thread(future, until=0.05))
-    assert not future.cancelled()
+    assert not future.done()
     threading.Timer(0.05, future.set_result, ("answer",)).start()
     assert step(of_thread(future, until=10)) == "answer"
 
 
 def test_a_timeout_of_the_other_thread_is_no_deadline() -> None:
-    future: Future[str] = Future()
+    future: LockFreeFuture[str] = LockFreeFuture()
     future.set_exception(TimeoutError("of theirs"))
     with pytest.raises(TimeoutError, match="of theirs"):
         step(of_thread(future, until=10))
+
+
+def test_an_event_loop_waits_for_another_thread_too() -> None:
+    async def main() -> None:
+        future: LockFreeFuture[str] = LockFreeFuture()
+        with pytest.raises(TimeoutError):
+            await of_thread(future, until=0.05)
+        threading.Timer(0.05, future.set_result, ("answer",)).start()
+        assert await of_thread(future, until=10) == "answer"
+        assert await of_thread(future, until=10) == "answer"  # which is there already
+
+    asyncio.run(main())
 
 
 def test_of_two_deadlines_the_earlier_counts() -> None:
