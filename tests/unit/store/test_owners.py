@@ -70,6 +70,22 @@ async def test_a_removal_in_the_new_tenants_view_removes_the_record_too(
 
 
 @pytest.mark.asyncio
+async def test_a_record_that_another_process_has_written_again_is_looked_at_once(
+    one: StateStore, target: MemoryTarget
+) -> None:
+    await one.save_snapshot(snapshot(E1, ACME))
+    other = target.open()
+    await other.tenant(ACME).delete_execution_state(E1)
+    await other.save_snapshot(snapshot(E1, ACME, 2))
+    before = one.stats().requests
+    report = await one.tenant(ACME).delete_execution_state(E1)
+    assert (report.snapshots, report.owners) == (1, 1)
+    # The listing, the snapshot, and for the record a condition that fails, a look and the removal.
+    assert one.stats().requests - before == 5
+    assert target.raw_names() == []
+
+
+@pytest.mark.asyncio
 async def test_a_removal_in_the_old_tenants_view_leaves_the_new_ones(
     other: StateStore, target: MemoryTarget
 ) -> None:
