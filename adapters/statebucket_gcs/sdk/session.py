@@ -94,7 +94,9 @@ def connect(options: SDKOptions, connections: int) -> Any:  # noqa: ANN401  (the
             session.mount(scheme, HTTPAdapter(pool_maxsize=connections, max_retries=0))
         session._auth_request = _SingleTry(_TokenSession())  # noqa: SLF001  (the SDK's would try again)
     else:
-        session._auth_request.session.auth = keep_authorization  # noqa: SLF001
+        tokens = session._auth_request.session  # noqa: SLF001
+        tokens.auth = keep_authorization
+        tokens.max_redirects = 0  # see _TokenSession
     # requests would look for proxies on each request, which takes a fifth of its time, and for a
     # password in ~/.netrc, which would take the place of the token.
     session.trust_env = False
@@ -109,10 +111,14 @@ def keep_authorization(request: PreparedRequest) -> PreparedRequest:
 
 
 class _TokenSession(Session):
-    """Sends requests for tokens, to various hosts, without a password from ``~/.netrc``."""
+    """Sends requests for tokens, to various hosts, without a password from ``~/.netrc``.
+
+    No redirect is followed: it would take what is exchanged for a token to another host.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.max_redirects = 0
         self.trust_env = False
         self.verify = ca_bundle() or True
 

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from statebucket.errors import StateBucketError
 from statebucket_s3.findings import FOREIGN_REPLY, PATIENCE, Replies, findings_of, refusal
 from statebucket_s3.partitions import is_foreign
+from statebucket_s3.sdk.unredirected import UnredirectedSession
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -49,7 +50,12 @@ async def examine(
 async def _caller(session: Any, options: S3Options, region: str) -> dict[str, Any]:  # noqa: ANN401
     """The caller's identity according to STS: AWS's, or that of a compatible service."""
     create = session.create_client if hasattr(session, "create_client") else session.client
-    config = AioConfig(connect_timeout=PATIENCE, read_timeout=PATIENCE, retries=_ONCE)
+    config = AioConfig(
+        connect_timeout=PATIENCE,
+        read_timeout=PATIENCE,
+        retries=_ONCE,
+        http_session_cls=UnredirectedSession,
+    )
     async with create(
         "sts",
         region_name=region,

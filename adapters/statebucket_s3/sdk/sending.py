@@ -14,10 +14,11 @@ from aiobotocore.httpsession import AIOHTTPSession
 from botocore.exceptions import EndpointConnectionError, HTTPClientError
 from botocore.httpsession import create_urllib3_context, get_cert_path
 
-from statebucket.errors import InvalidArgument
+from statebucket.errors import InvalidArgument, Unavailable
 from statebucket.port.threads import Lookups
 from statebucket_s3.codes import unexplained
 from statebucket_s3.sdk.errors import unusable
+from statebucket_s3.sdk.unredirected import Unredirected
 
 if TYPE_CHECKING:
     import ssl
@@ -43,6 +44,7 @@ class SendOnce(AIOHTTPSession):
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401  (the SDK's)
         super().__init__(*args, **options)
         self._retired: list[tuple[AsyncExitStack, list[aiohttp.ClientSession]]] = []
+        self._closed = False
 
     async def send(self, request: Any) -> Any:  # noqa: ANN401  (the SDK's)
         """Sends a request; if it is lost or cut off, idle connections are no longer used.
@@ -70,7 +72,7 @@ class SendOnce(AIOHTTPSession):
             asyncio.CancelledError,
         ):
             now = asyncio.get_running_loop().time()
-            if now - self._renewed > _RENEW_SECONDS:
+            if now - self._renewed > _RENEW_SECONDS and not self._closed:
                 self._renewed = now
                 self._retired += [(self._exit_stack, [*self._sessions.values()])]
                 self._exit_stack = AsyncExitStack()
@@ -86,9 +88,11 @@ class SendOnce(AIOHTTPSession):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Closes all sessions."""
-        while self._retired:
-            await self._retired.pop()[0].aclose()
+        """Closes all sessions, even if the caller is cancelled meanwhile."""
+        self._closed = True
+        for stack, _ in self._retired:
+            self._exit_stack.push_async_exit(stack)
+        self._retired.clear()
         await super().__aexit__(kind, error, trace)
 
     async def _close_retired(self) -> None:
@@ -101,7 +105,7 @@ class SendOnce(AIOHTTPSession):
                 self._retired.remove(one)
                 await stack.aclose()
 
-    async def _get_session(self, proxy_url: str | None) -> _Unredirected:
+    async def _get_session(self, proxy_url: str | None) -> Unredirected:
         """The HTTP session for requests through a proxy, or for direct ones.
 
         It is made here because the SDK's releases make it in different ways, and older ones do not
@@ -109,6 +113,10 @@ class SendOnce(AIOHTTPSession):
         """
         if self._retired:
             await self._close_retired()
+        if (
+            self._closed
+        ):  # by `shutdown`, while a call was about to send: no one would close another
+            raise Unavailable("the store was shut down before the request was sent")
         session: aiohttp.ClientSession | None = self._sessions.get(proxy_url)
         if session is None:
             session = aiohttp.ClientSession(
@@ -120,7 +128,7 @@ class SendOnce(AIOHTTPSession):
             session._retry_connection = False  # noqa: SLF001  (see above)
             self._sessions[proxy_url] = session
             await self._exit_stack.enter_async_context(session)
-        return _Unredirected(session)
+        return Unredirected(session)
 
     def _connector(self, proxy_url: str | None) -> aiohttp.TCPConnector:
         trust: ssl.SSLContext | bool = False
@@ -136,24 +144,6 @@ class SendOnce(AIOHTTPSession):
             ssl=trust,
             **{"resolver": resolver, **self._connector_args},
         )
-
-
-class _Unredirected:
-    """An HTTP session as the SDK uses it, which follows no redirect.
-
-    aiohttp would send the request to whatever host a reply names, with its body and the session
-    token, in clear text too. Where a reply names another region, botocore itself asks there.
-
-    Args:
-        session: The session.
-    """
-
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
-
-    async def request(self, method: str, **options: Any) -> aiohttp.ClientResponse:  # noqa: ANN401  (aiohttp's)
-        """Sends a request."""
-        return await self._session.request(method, allow_redirects=False, **options)
 
 
 def _text(value: str | bytes) -> str:

@@ -11,14 +11,23 @@ from aiobotocore.session import AioSession
 
 from statebucket.port.loops import PerLoop
 from statebucket_s3.sdk.loader import quick_loader
+from statebucket_s3.sdk.unredirected import protect, unredirected
 
 
 class _Session(AioSession):
-    """The SDK's session, whose credentials may be renewed in any event loop.
+    """The SDK's session, whose credentials may be renewed in any event loop, without redirects.
 
     The SDK guards their renewal with one `asyncio.Lock`, which belongs to the first loop in which a
     call waits for it. A call that waits in another loop would fail.
     """
+
+    def create_client(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  (the SDK's)
+        """As the SDK's; its sources of credentials make clients, too."""
+        options["config"] = unredirected(options.get("config"))
+        return super().create_client(*args, **options)
+
+    def _create_credential_resolver(self) -> Any:  # noqa: ANN401  (as above)
+        return protect(super()._create_credential_resolver())
 
     async def get_credentials(self) -> Any:  # noqa: ANN401  (the SDK has many kinds)
         """The credentials of the SDK's chain; None if there are none."""

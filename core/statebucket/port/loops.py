@@ -73,18 +73,24 @@ class ClientPerLoop(Generic[T]):
             async with slot.lock:
                 # An earlier call may have opened it, or closed it before it was open.
                 if slot.client is None and not slot.closed:
-                    holder = self._hold()
-                    slot.client = await anext(holder)
-                    slot.holder = holder
+                    await self._open(slot)
 
     async def close(self) -> None:
         """Closes the running loop's client; the next `get` opens another."""
         slot = self._slots.pop()
         if slot is not None:
-            async with slot.lock:
-                slot.closed = True
+            slot.closed = True
+            async with slot.lock:  # for a client that is being opened, until that is closed
                 if slot.holder is not None:
                     await slot.holder.aclose()
+
+    async def _open(self, slot: _Slot[T]) -> None:
+        holder = self._hold()
+        client = await anext(holder)
+        if slot.closed:  # meanwhile, by a call that may have been cancelled since
+            await holder.aclose()
+        else:
+            slot.client, slot.holder = client, holder
 
     async def _hold(self) -> AsyncGenerator[T]:
         async with self._connect() as client:

@@ -9,8 +9,15 @@ import pytest
 from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
 from azure.storage.blob.aio import ContainerClient
 
+from adapters.azure.http.sources import SOURCES, granted
 from adapters.azure.test_port import write
-from statebucket.errors import InvalidArgument, RequestRejected, StateBucketError, Unavailable
+from statebucket.errors import (
+    InvalidArgument,
+    InvalidCredentials,
+    RequestRejected,
+    StateBucketError,
+    Unavailable,
+)
 from support.at_exit import assert_works_at_exit
 from support.error_texts import texts
 from support.fault_proxy.proxy import Answer, DropBeforeSend, FaultProxy
@@ -101,6 +108,24 @@ def test_nor_are_those_of_a_callers_client() -> None:
         opened(client=client)
     opened(client=client, insecure_endpoint=True)
     opened(client=ContainerClient(ELSEWHERE, "container"))  # without credentials
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", [302, 307])
+@pytest.mark.parametrize("source", ["app service", "imds"])
+async def test_a_managed_identitys_endpoint_is_not_followed_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listener: FaultProxy, source: str, kind: int
+) -> None:
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential")
+    SOURCES[source](monkeypatch, listener, tmp_path)
+    with FaultProxy("127.0.0.1", free_port()) as elsewhere:
+        elsewhere.always(granted())
+        listener.always(Answer(kind, (("Location", f"{elsewhere.url}/msi/token"),)))
+        bucket = opened(endpoint_url="https://127.0.0.1:1/account1")
+        error = await failure(bucket)
+        assert isinstance(error, InvalidCredentials | Unavailable)
+        assert elsewhere.requests == []
+    assert listener.requests
 
 
 @pytest.mark.asyncio

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from google.auth.credentials import AnonymousCredentials, Credentials
 
-from statebucket.errors import InvalidArgument, RequestRejected, StateBucketError, Unavailable
+from statebucket.errors import (
+    InvalidArgument,
+    InvalidCredentials,
+    RequestRejected,
+    StateBucketError,
+    Unavailable,
+)
 from support.at_exit import assert_works_at_exit
 from support.error_texts import texts
 from support.fault_proxy.proxy import Answer, DropBeforeSend, FaultProxy, on
@@ -120,6 +126,26 @@ def test_an_emulator_named_by_the_environment_gets_no_credentials(
 ) -> None:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", ELSEWHERE)
     opened("", "bucket", endpoint_url=None, anonymous="false")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", [302, 307])
+async def test_what_is_exchanged_for_a_token_follows_no_redirect(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    listener: FaultProxy,
+    opened: Opened,
+    kind: int,
+) -> None:
+    with FaultProxy("127.0.0.1", free_port()) as elsewhere:
+        elsewhere.always(TOKEN)
+        listener.always(Answer(kind, (("Location", f"{elsewhere.url}/token"),)))
+        use_key(monkeypatch, tmp_path, f"{listener.url}/token")
+        bucket = opened(elsewhere.url, "bucket", anonymous="false")
+        error = await failure(bucket.get("a"))
+        assert isinstance(error, InvalidCredentials | Unavailable)
+        assert elsewhere.requests == []
+    assert len(listener.requests) == 1
 
 
 @pytest.mark.asyncio

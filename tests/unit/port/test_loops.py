@@ -43,3 +43,29 @@ async def test_a_close_while_clients_are_being_opened_leaves_none_open() -> None
     assert len(used) <= 2
     await clients.close()
     assert Opening.open == 0
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("moment", [0.0, 0.005])
+async def test_a_close_that_is_cancelled_leaves_no_client_open(moment: float) -> None:
+    clients = ClientPerLoop(Opening)
+    opening = asyncio.create_task(clients.get())
+    await asyncio.sleep(0.01)
+    closing = asyncio.create_task(clients.close())
+    await asyncio.sleep(moment)
+    closing.cancel()
+    await opening
+    await clients.close()
+    assert Opening.open == 0
+
+
+@pytest.mark.asyncio
+async def test_a_call_that_is_cancelled_while_a_client_is_opened_leaves_none_open() -> None:
+    clients = ClientPerLoop(Opening)
+    for number in range(5):
+        opening = asyncio.create_task(clients.get())
+        await asyncio.sleep(0.006 * number)
+        opening.cancel()
+        await asyncio.wait([opening])
+    await clients.close()
+    assert Opening.open == 0

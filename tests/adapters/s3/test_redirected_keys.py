@@ -1,0 +1,94 @@
+"""Sources of keys that redirect: no token of ours goes to the host that they name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from adapters.s3.http.sources import (
+    SOURCES,
+    TOKEN_PATH,
+    instance,
+    machine,
+    without_keys,
+)
+from statebucket import errors, open_store
+from support.fault_proxy.proxy import Answer, FaultProxy, Reply, s3_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from support.fault_proxy.proxy import Fault
+
+pytestmark = pytest.mark.asyncio
+
+ENGINES = ["sdk", "http"]
+KINDS = [302, 307]  # with a GET, and with the same request again
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+    """The source of keys; the environment names no other."""
+    without_keys(monkeypatch)
+    monkeypatch.setattr("statebucket_s3.http.chain._BOTO_FILES", ())
+    with FaultProxy("127.0.0.1", 1) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[FaultProxy]:
+    """The host that the source names."""
+    with FaultProxy("127.0.0.1", 1) as proxy:
+        proxy.always(Answer(500))
+        yield proxy
+
+
+async def without_a_key(engine: str) -> None:
+    """A call of a store that gets no key, to a bucket that would answer."""
+    with FaultProxy("127.0.0.1", 1) as bucket:
+        bucket.always(s3_error(404, "NoSuchKey"))
+        url = f"s3://bucket/app?endpoint_url={bucket.url}&region=us-east-1&engine={engine}"
+        async with open_store(url, deadline=8) as store:
+            with pytest.raises((errors.InvalidCredentials, errors.Unavailable, TimeoutError)):
+                await store.get("a")
+        assert bucket.requests == []
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", SOURCES)
+async def test_a_source_that_redirects_has_no_key(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    service: FaultProxy,
+    elsewhere: FaultProxy,
+    name: str,
+    kind: int,
+    engine: str,
+) -> None:
+    SOURCES[name].environment(monkeypatch, service, tmp_path)
+    service.always(Answer(kind, (("Location", f"{elsewhere.url}/"),)))
+    await without_a_key(engine)
+    assert service.requests
+    assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_session_token_of_an_instance_goes_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    service: FaultProxy,
+    elsewhere: FaultProxy,
+    kind: int,
+    engine: str,
+) -> None:
+    machine(monkeypatch, service, tmp_path)
+    away = Reply(kind, (("Location", f"{elsewhere.url}/"),), b"")
+    redirecting: Fault = instance(away, roles=away)
+    service.always(redirecting)
+    await without_a_key(engine)
+    assert service.requests[0].target == TOKEN_PATH
+    assert elsewhere.requests == []
