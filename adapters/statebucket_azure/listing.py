@@ -60,7 +60,10 @@ def _check(root: Element, container: str, prefix: str) -> None:
 
 
 def _following(root: Element, after: str | None) -> str | None:
-    following = root.findtext("NextMarker") or None
+    marker = root.find("NextMarker")  # empty on the last page
+    if marker is None:
+        raise ValueError("it does not say whether more follows")
+    following = marker.text or None
     if following is not None and following == after:
         raise ValueError("the next-page token repeats")
     return following

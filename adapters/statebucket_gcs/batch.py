@@ -48,7 +48,9 @@ def answers(answer: Answer, count: int) -> dict[int, Answer]:
         found = list(parts(answer.headers.get("content-type", ""), answer.body))
     except ValueError as error:
         raise malformed("unexpected response format", writes=True) from error
-    # Emulators number nothing, and keep the order.
+    # Emulators number nothing, and keep the order: if one is missing, the others may be any.
+    if len(found) != count and any(part.number is None for part in found):
+        raise malformed(f"it has {len(found)} parts instead of {count}", writes=True)
     places = [place if part.number is None else part.number for place, part in enumerate(found)]
     if len(set(places)) < len(places) or not all(place < count for place in places):
         raise malformed("its parts belong to other requests", writes=True)

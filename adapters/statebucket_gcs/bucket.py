@@ -279,7 +279,7 @@ class GCSBucket:
         if start_after is not None:
             query["startOffset"] = just_behind(start_after)
         listing = await self._list(prefix, after, limit, query)
-        return Page([item.listed() for item in listing.items], listing.next_page_token)
+        return Page([item.listed() for item in listing.items], listing.next_page_token or None)
 
     async def list_prefixes(
         self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
@@ -289,7 +289,7 @@ class GCSBucket:
         if start_after is not None:
             query["startOffset"] = behind_folder(start_after)
         listing = await self._list(prefix, after, limit, query)
-        return PrefixPage(listing.prefixes, listing.next_page_token)
+        return PrefixPage(listing.prefixes, listing.next_page_token or None)
 
     async def _list(
         self, prefix: str, after: str | None, limit: int, query: dict[str, str]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -27,9 +27,9 @@ _META = "x-goog-meta-"
 class Resource(msgspec.Struct):
     """An object as the JSON API describes it; numbers are text there."""
 
-    generation: int
+    generation: Annotated[int, msgspec.Meta(gt=0)]
+    size: Annotated[int, msgspec.Meta(ge=0)]
     name: str = ""
-    size: int = 0
     metadata: dict[str, str] = {}
     crc32c: str | None = None
     md5: str | None = msgspec.field(default=None, name="md5Hash")
@@ -114,7 +114,10 @@ def from_headers(name: str, answer: Answer) -> Object:
         checked = checked or size is not None or bool(hashes)
     if not checked:
         raise Unavailable("the body ended with the connection and may be truncated")
-    version = Version(headers["x-goog-generation"])
+    generation = headers["x-goog-generation"]
+    if not (generation.isascii() and generation.isdecimal()):
+        raise malformed("x-goog-generation is not a number")
+    version = Version(generation)
     return Object(ObjectInfo(name, version, len(answer.body), metadata), answer.body)
 
 

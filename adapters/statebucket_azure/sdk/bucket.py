@@ -236,6 +236,8 @@ class AzureBucket:
 
 
 def _info(name: str, properties: BlobProperties) -> ObjectInfo:
+    if properties.size is None:
+        raise malformed("it has no size")
     return ObjectInfo(
         name,
         version_of(properties.etag),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from functools import lru_cache
 from io import BytesIO
@@ -17,7 +18,7 @@ from azure.core.pipeline.policies import AsyncHTTPPolicy
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import AsyncHttpResponse
 
-from statebucket.errors import InvalidCredentials
+from statebucket.errors import InvalidCredentials, Unavailable
 from statebucket.port.endpoint import proxy_for
 from statebucket.port.threads import Lookups
 from statebucket_azure.codes import ERRORS, READS, malformed
@@ -31,6 +32,7 @@ _OK = 200
 _KEPT_PROXIES = 32  # endpoints and token services
 _PROXY_AUTHORIZATION = "Proxy-Authorization"
 _LARGE_BODY = 2**20  # above it, aiohttp warns of a body that it would write in one go
+_ENDS = ("Content-Length", "Transfer-Encoding", "Content-MD5")  # any shows a truncated body
 _REQUEST_ID = "x-ms-client-request-id"  # the service repeats it in its response
 
 
@@ -104,8 +106,9 @@ class Transport(AioHttpTransport):  # type: ignore[misc]  # loaded lazily: no ty
     async def close(self) -> None:
         """Closes all sessions; those with calls in flight are closed with the last of these."""
         self._closed = True
-        for session in {self.session, *self._in_flight}:
-            await session.close()
+        async with AsyncExitStack() as stack:  # all, even if the caller is cancelled meanwhile
+            for session in {self.session, *self._in_flight}:
+                stack.push_async_callback(session.close)
 
     def _through_proxy(self, request: Any, config: dict[str, Any]) -> None:  # noqa: ANN401
         """Adds the environment's proxy to a request, with the password separate from the URL."""
@@ -183,6 +186,8 @@ class SendOnce(AsyncHTTPPolicy[Any, Any]):
         if whole:
             if reply.status_code != _OK:
                 raise malformed(f"status {reply.status_code} for a whole blob")
+            if not any(name in reply.headers for name in _ENDS):
+                raise Unavailable("the body ended with the connection and may be truncated")
             size = len(reply.content)
             reply.headers["Content-Range"] = f"bytes 0-{size - 1}/{size}"
             if "Content-MD5" in reply.headers:

@@ -163,7 +163,8 @@ class Connection:
             with response:
                 content = _read(response, self.threads)
             fields = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status_code, fields, content, writes)
+            framed = "content-length" in fields or "transfer-encoding" in fields
+            return Answer(response.status_code, fields, content, writes, framed)
         except (InvalidHeader, UnicodeEncodeError):  # which show the token
             failure: StateBucketError = InvalidCredentials(
                 f"the access token contains a line break or another invalid character ({HINT})"

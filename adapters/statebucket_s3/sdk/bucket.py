@@ -29,7 +29,7 @@ from statebucket_s3 import listing, versions
 from statebucket_s3.batch import deletions_of
 from statebucket_s3.codes import OPTIONAL, Requested, unreadable
 from statebucket_s3.sdk.client import Connection
-from statebucket_s3.sdk.errors import is_missing, shows_secret, translated
+from statebucket_s3.sdk.errors import is_missing, note_request, shows_secret, translated
 from statebucket_s3.sdk.session import OwnSession, own_session
 from statebucket_s3.versions import if_match, remedy
 
@@ -49,7 +49,6 @@ _ALWAYS = {  # every reply of S3 has this, except to a delete, which may be empt
     "put_object": "ETag",
     "get_object": "ETag",
     "head_object": "ETag",
-    "list_objects_v2": "IsTruncated",
 }
 _ARGUMENTS = {  # the SDK's names of headers
     "if-match": "IfMatch",
@@ -296,6 +295,7 @@ class SDKBucket:
             missing: What to raise instead of returning None.
             arguments: The method's arguments, except the bucket.
         """
+        note_request()
         try:
             client = await self._clients.get()
             reply = await getattr(client, operation)(Bucket=self._bucket, **arguments)

@@ -35,6 +35,7 @@ _DOCUMENTS = {  # what the root element of each success may be; nothing if it ha
     "ListObjectsV2": (b"ListBucketResult",),
     "PutBucketLifecycleConfiguration": (),
 }
+_LAST_PAGE = re.compile(rb"<(?:\w+:)?IsTruncated>false</")
 _ROOT = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<[?!][^>]*>\s*)*<(?:\w+:)?(\w+)")
 
 
@@ -131,11 +132,12 @@ def _add_md5(params: dict[str, Any], context: dict[str, Any], **_: object) -> No
         params["headers"]["Content-MD5"] = b64encode(digest).decode()
 
 
-async def _check_document(http_response: Any, model: Any, **_: object) -> None:  # noqa: ANN401
+async def _check_document(http_response: Any, parsed: Any, model: Any, **_: object) -> None:  # noqa: ANN401
     """Refuses a successful reply with a body that is not the operation's.
 
     The SDK reads any XML: it would take another service's page for a batch without failures, or for
-    a bucket without rules. It runs this hook for error replies too, before it raises what they say.
+    a bucket without rules. A page of a listing that does not say whether more follows it would take
+    for the last. It runs this hook for error replies too, before it raises what they say.
     """
     if http_response.status_code not in _OK:
         return
@@ -144,3 +146,7 @@ async def _check_document(http_response: Any, model: Any, **_: object) -> None: 
     found = _ROOT.match(body)
     if (found is None or found[1] not in roots) if roots else body:
         raise unreadable()
+    if model.name == "ListObjectsV2":
+        truncated = parsed.get("IsTruncated")  # false for all that is not "true"
+        if truncated is None or not (truncated or _LAST_PAGE.search(body)):
+            raise unreadable()

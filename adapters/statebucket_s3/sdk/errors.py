@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -40,8 +41,22 @@ _LOST = (
     aiohttp.ClientError,
     OSError,
 )
+_UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)  # of the SDK's parser
 _ABOUT_AN_OBJECT = frozenset({"put_object", "get_object", "head_object", "delete_object"})
 _SHOW_SECRETS = (UnicodeEncodeError, sdk.ProxyConnectionError, aiohttp.ClientHttpProxyError)
+
+
+_has_answer: ContextVar[bool] = ContextVar("has_answer", default=False)
+
+
+def note_request() -> None:
+    """Records that a request of this task begins."""
+    _has_answer.set(False)
+
+
+def note_answer() -> None:
+    """Records that it has a reply: what the SDK raises from now on is about that."""
+    _has_answer.set(True)
 
 
 def shows_secret(error: Exception) -> bool:
@@ -72,6 +87,8 @@ def translated(error: Exception, requested: Requested) -> errors.StateBucketErro
             return inner
     if isinstance(error, sdk.ClientError):
         return _answered(error, requested)
+    if _is_of_the_parser(error):
+        return unreadable()
     if (unusable_keys := _of_credentials(error)) is not None:
         return unusable_keys
     if isinstance(error, sdk.SSLError) and isinstance(
@@ -91,11 +108,16 @@ def translated(error: Exception, requested: Requested) -> errors.StateBucketErro
         return errors.Unavailable(
             f"the connection to S3{_place(error)} was lost ({_reason(error)})", outcome="unknown"
         )
-    if type(error).__name__ == "ResponseParserError":
-        return unreadable()
     if isinstance(error, sdk.BotoCoreError | ValueError):
         return errors.RequestRejected(f"the SDK rejected the request ({type(error).__name__})")
     return None
+
+
+def _is_of_the_parser(error: Exception) -> bool:
+    """Whether the SDK could not read a reply; for a wrong number it raises what Python does."""
+    if type(error).__name__ == "ResponseParserError":
+        return True
+    return isinstance(error, _UNREADABLE) and _has_answer.get()
 
 
 def _of_credentials(error: Exception) -> errors.InvalidCredentials | None:

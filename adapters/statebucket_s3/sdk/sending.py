@@ -17,7 +17,7 @@ from botocore.httpsession import create_urllib3_context, get_cert_path
 from statebucket.errors import InvalidArgument, Unavailable
 from statebucket.port.threads import Lookups
 from statebucket_s3.codes import unexplained
-from statebucket_s3.sdk.errors import unusable
+from statebucket_s3.sdk.errors import note_answer, unusable
 from statebucket_s3.sdk.unredirected import Unredirected
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class SendOnce(AIOHTTPSession):
                 self._exit_stack = AsyncExitStack()
                 self._sessions.clear()
             raise
+        note_answer()
         if _may_mean_expired(request, reply):
             raise unexplained()
         return reply

@@ -15,7 +15,14 @@ from packaging.requirements import Requirement
 from adapters.azure.test_port import write
 from statebucket import ExecutionId, ExecutionSnapshot, ExecutionState, TenantId, open_store
 from statebucket.errors import Unavailable
-from support.fault_proxy.proxy import Answer, Reply, RewriteReply, replace_header
+from support.fault_proxy.proxy import (
+    Answer,
+    DripBody,
+    Reply,
+    RewriteReply,
+    Together,
+    replace_header,
+)
 from support.targets.azure import credential
 
 if TYPE_CHECKING:
@@ -48,6 +55,15 @@ def of_another_request(reply: Reply, _: Recorded) -> Reply:
 def of_another_container(reply: Reply, request: Recorded) -> Reply:
     container = request.target.partition("?")[0].rpartition("/")[2].encode()
     return replace(reply, body=reply.body.replace(container, b"other"))
+
+
+def without_size(reply: Reply, _: Recorded) -> Reply:
+    return replace(reply, headers=(ETAG, ("Transfer-Encoding", "chunked")))
+
+
+def without_an_end(reply: Reply, _: Recorded) -> Reply:
+    """A body that ends with the connection, as behind an old proxy, and no checksum of it."""
+    return replace(reply, headers=(ETAG,), framed=False)
 
 
 # A call, a reply that is not its own, and what is known of a write after it.
@@ -108,6 +124,22 @@ OTHERS: dict[str, tuple[Callable[[Bucket], Any], Fault, str]] = {
     "prefixes, a next-page token that repeats": (
         lambda b: b.list_prefixes("a", after="t", limit=9),
         rewritten(b"<NextMarker/>", b"<NextMarker>t</NextMarker>"),
+        "none",
+    ),
+    "list, a page that does not say whether more follows": (
+        lambda b: b.list("a", after=None, limit=9),
+        rewritten(b"<NextMarker/>", b""),
+        "none",
+    ),
+    "prefixes that do not say whether more follow": (
+        lambda b: b.list_prefixes("a", after=None, limit=9),
+        rewritten(b"<NextMarker/>", b""),
+        "none",
+    ),
+    "head, no size": (lambda b: b.head("a"), RewriteReply(without_size), "none"),
+    "get, a body that ends with the connection": (
+        lambda b: b.get("a"),
+        Together((RewriteReply(without_an_end), DripBody(0))),
         "none",
     ),
     "batch, a part twice": (

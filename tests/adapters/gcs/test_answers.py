@@ -57,7 +57,30 @@ OTHERS: dict[str, tuple[Callable[[GCSBucket], Any], Fault, str]] = {
         "unknown",
     ),
     "put, 202": (lambda b: b.put(write("a"), None), Answer(202), "unknown"),
+    "put, no generation": (
+        lambda b: b.put(write("a"), None),
+        described(generation="0"),
+        "unknown",
+    ),
     "head, another object": (lambda b: b.head("a"), described(name="b"), "none"),
+    "head, no size": (
+        lambda b: b.head("a"),
+        Answer(200, body=b'{"name": "a", "generation": "7"}'),
+        "none",
+    ),
+    "list, an object without a size": (
+        lambda b: b.list("", after=None, limit=9),
+        Answer(
+            200,
+            body=b'{"kind": "storage#objects", "items": [{"name": "a", "generation": "7"}]}',
+        ),
+        "none",
+    ),
+    "get, no generation": (
+        lambda b: b.get("a"),
+        Answer(200, (("x-goog-generation", "x"), HEADERS[1]), b"v"),
+        "none",
+    ),
     "head, a page": (lambda b: b.head("a"), PAGE, "none"),
     "get, a part": (lambda b: b.get("a"), Answer(206, HEADERS, b"v"), "none"),
     "get, another length": (
@@ -121,6 +144,29 @@ async def test_parts_of_another_batch_are_not_taken(
     assert caught.value.outcome == "unknown"
 
 
+async def test_parts_without_numbers_are_taken_only_if_none_is_missing(
+    bucket: GCSBucket, proxy: FaultProxy
+) -> None:
+    whole = batch_of([Reply(204), Reply(204)])
+    bound = whole.body.split(b"\r\n", 1)[0]
+    start, first, second, end = whole.body.split(bound)
+    unnumbered = [part.replace(b"Content-ID", b"X-ID") for part in (first, second)]
+    proxy.plan(
+        AnswerWith(lambda _: replace(whole, body=bound.join([start, *unnumbered, end]))),
+        AnswerWith(lambda _: replace(whole, body=bound.join([start, unnumbered[1], end]))),
+    )
+    assert [one.existed for one in await bucket.delete_many(["d/1", "d/2"])] == [True, True]
+    with pytest.raises(Unavailable, match="1 parts instead of 2") as caught:
+        await bucket.delete_many(["d/1", "d/2"])
+    assert caught.value.outcome == "unknown"
+
+
+async def test_an_empty_next_page_token_is_none(bucket: GCSBucket, proxy: FaultProxy) -> None:
+    proxy.always(Answer(200, body=b'{"kind": "storage#objects", "nextPageToken": ""}'))
+    assert (await bucket.list("", after=None, limit=9)).following is None
+    assert (await bucket.list_prefixes("", after=None, limit=9)).following is None
+
+
 async def test_a_body_of_another_generation_is_not_taken(
     proxy: FaultProxy, around: Around, opened: Opened
 ) -> None:
@@ -146,7 +192,6 @@ def unchecked(reply: Reply, _: Recorded) -> Reply:
     return replace(reply, headers=kept, framed=False)
 
 
-@pytest.mark.parametrize("engine", ["http"])  # requests does not say where a body ended
 async def test_a_body_that_ends_with_the_connection_is_whole_where_something_says_so(
     bucket: GCSBucket, proxy: FaultProxy
 ) -> None:

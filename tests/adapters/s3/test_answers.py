@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from statebucket import StateStore, errors
-from support.fault_proxy.proxy import Answer, Reply, RewriteReply
+from support.fault_proxy.proxy import Answer, Reply, RewriteReply, on
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -62,6 +63,28 @@ ODD: dict[str, tuple[str, Fault]] = {
     "more prefixes, nobody knows where": ("tenants", page(b"", truncated=b"true")),
     "a listing of another prefix": ("snapshots", page(b"<Prefix>other/</Prefix>")),
     "prefixes below another prefix": ("tenants", page(b"<Prefix>other/</Prefix>")),
+    "an entry whose size is not a number": (
+        "snapshots",
+        page(b"<Contents><Key>k</Key><ETag>a</ETag><Size>x</Size></Contents>"),
+    ),
+    "a page that says neither that more follows nor that none does": (
+        "snapshots",
+        page(b"", truncated=b"yes"),
+    ),
+    "a page that says nothing of what follows": ("snapshots", page(b"", truncated=b"")),
+    "a page of which the entries say whether more follows": (
+        "snapshots",
+        Answer(
+            200,
+            (),
+            b"<ListBucketResult><Contents><IsTruncated>false</IsTruncated></Contents>"
+            b"</ListBucketResult>",
+        ),
+    ),
+    "prefixes that say neither that more follow nor that none does": (
+        "tenants",
+        page(b"", truncated=b"True"),
+    ),
     "a page that does not say whether more follows": (
         "snapshots",
         Answer(200, (), b"<ListBucketResult/>"),
@@ -85,6 +108,38 @@ async def test_what_lacks_something_is_unreadable(
         with pytest.raises((errors.Unavailable, errors.DeadlineExceeded)) as caught:
             await CALLS[call](store.with_deadline(0.6))
     assert caught.value.outcome == ("unknown" if call == "set" else "none")
+
+
+@pytest.mark.parametrize("truncated", [b"yes", b"", b"TRUE", b"1", b" true "])
+async def test_a_clean_up_is_not_over_with_a_page_that_does_not_say_so(
+    engine: S3Target, proxy: FaultProxy, truncated: bytes
+) -> None:
+    def not_said(reply: Reply, _: Recorded) -> Reply:
+        body = reply.body.replace(b"<IsTruncated>true<", b"<IsTruncated>%b<" % truncated)
+        return replace(
+            reply, body=body.replace(b"<IsTruncated>false<", b"<IsTruncated>%b<" % truncated)
+        )
+
+    names = [f"tenants/acme/executions/e1/{key}" for key in "ab"]
+    for name in names:
+        engine.raw_put(name, b"v")
+    async with engine.open() as store:
+        await store.exists("warm")  # making a client takes time of its own
+        proxy.always(RewriteReply(not_said, when=on("GET", contains="list-type")))
+        with pytest.raises((errors.Unavailable, errors.DeadlineExceeded)):
+            await store.with_deadline(0.6).tenant("acme").delete_execution_state("e1")
+    assert [engine.raw_get(name) is not None for name in names] == [True, True]
+
+
+async def test_what_the_sdk_cannot_read_in_a_reply_to_a_write_may_have_been_written(
+    target: S3Target, proxy: FaultProxy
+) -> None:
+    async with target.open() as store:
+        await store.exists("warm")  # making a client takes time of its own
+        proxy.always(Answer(200, (ETAG, ("x-amz-object-size", "many"))))
+        with pytest.raises((errors.Unavailable, errors.DeadlineExceeded)) as caught:
+            await store.with_deadline(0.6).set("k", b"v")
+    assert caught.value.outcome == "unknown"
 
 
 async def test_a_listing_that_goes_on_where_it_began_ends(
