@@ -105,7 +105,7 @@ def open_store(
             statebucket), server-side encryption, ``ttl_tags``; see the adapter.
 
     Raises:
-        InvalidURL: The URL cannot be parsed, carries a secret, or has an unknown parameter.
+        InvalidURL: The URL cannot be parsed, or carries a secret.
         InvalidKey: ``tenant`` cannot name a tenant.
         InvalidArgument: An option is unknown or not allowed.
         InvalidTTL: ``finished_ttl`` or ``retention`` is not a positive duration.

@@ -95,11 +95,6 @@ class Connections:
             ANONYMOUS if isinstance(credentials, AnonymousCredentials) else identity_of(credentials)
         )
 
-    @property
-    def held_threads(self) -> int:
-        """How many threads are held by calls whose callers have left at their deadline."""
-        return self._current().threads.held
-
     def _current(self) -> Connection:
         """This process's connection."""
         pid = os.getpid()

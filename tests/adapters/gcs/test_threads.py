@@ -32,7 +32,7 @@ async def given_up(call: Awaitable[object], after: float) -> None:
 
 def held(bucket: GCSBucket) -> int:
     """How many threads are held by calls whose callers have gone."""
-    count: int = bucket.sender.held_threads  # type: ignore[attr-defined]  # of the SDK's engine
+    count: int = bucket.sender._current().threads.held  # type: ignore[attr-defined]  # of the SDK's engine
     return count
 
 
