@@ -25,7 +25,7 @@ _NO_KEY = Remedy(
     terraform=REMEDIES.rights.terraform,
 )
 
-NOBODY = Finding(check="identity", status="note", message="no credentials are sent")
+ANONYMOUS = Finding(check="identity", status="note", message="no credentials are sent")
 """The finding for requests without credentials."""
 
 

@@ -33,7 +33,7 @@ def test_an_s3_rule_of_ours() -> None:
     }
 
 
-def test_gcs_rules_are_written_on_the_condition_that_nobody_else_has() -> None:
+def test_gcs_rules_are_written_on_the_condition_that_no_one_else_has() -> None:
     query, body = gcs.write(
         needed_rules(scope("app", gcs.REMOVAL)), gcs.read({"metageneration": "42"})
     )

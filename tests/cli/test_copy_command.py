@@ -37,7 +37,7 @@ def test_one_tenant(cli: Callable[..., Any], url: str, tmp_path: Path) -> None:
 def test_a_tenant_that_is_not_there_is_exit_code_1(
     cli: Callable[..., Any], url: str, tmp_path: Path
 ) -> None:
-    answer = cli("copy", url, f"sqlite:///{tmp_path}/copy.db", "-t", "nobody", "--json")
+    answer = cli("copy", url, f"sqlite:///{tmp_path}/copy.db", "-t", "unknown", "--json")
     assert (answer.code, answer.json["error"]["kind"]) == (1, "NotFound")
 
 

@@ -305,7 +305,7 @@ def test_sweep_of_orphans(cli: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize("command", [("rm-tenant", "acme"), ("rm-execution", "e1"), ("sweep",)])
-def test_nothing_is_removed_unasked_where_nobody_can_be_asked(
+def test_nothing_is_removed_unasked_where_no_one_can_be_asked(
     cli: Callable[..., Any], url: str, command: tuple[str]
 ) -> None:
     expire(url, 1)

@@ -248,8 +248,8 @@ def test_show_names_the_tenant(url: str) -> None:
 
 
 def test_a_tenant_in_a_message_is_quoted(url: str) -> None:
-    assert "Tenant 'nobody' has no snapshots." in run("snapshots", "nobody", "-u", url)[1]
-    assert "no state of tenant 'nobody'" in run("rm-tenant", "nobody", "-u", url)[1]
+    assert "Tenant 'unknown' has no snapshots." in run("snapshots", "unknown", "-u", url)[1]
+    assert "no state of tenant 'unknown'" in run("rm-tenant", "unknown", "-u", url)[1]
 
 
 def test_get_ends_in_a_new_line_on_a_terminal_only(url: str) -> None:

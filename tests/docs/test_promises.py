@@ -24,7 +24,7 @@ def test_a_test_of_the_table_exists(test: str) -> None:
 
 
 def test_a_test_that_does_not_exist_would_be_found() -> None:
-    assert found("faults.test_storms:test_that_nobody_wrote") == []
+    assert found("faults.test_storms:test_that_no_one_wrote") == []
 
 
 def test_every_test_here_belongs_to_a_case() -> None:

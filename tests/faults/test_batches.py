@@ -187,7 +187,7 @@ async def test_of_many_keys_those_that_stay_are_named(cloud: Cloud) -> None:
     await store.shutdown()
 
 
-async def test_after_a_lost_reply_nobody_says_which_keys_were_there(cloud: Cloud) -> None:
+async def test_after_a_lost_reply_no_one_says_which_keys_were_there(cloud: Cloud) -> None:
     store = await filled(cloud)
     cloud.proxy.plan(DropReply(when=removal))
     report = await store.tenant(ACME).delete_many([f"exec:e1:k{number}" for number in range(4)])

@@ -66,7 +66,7 @@ async def test_a_refusal_is_told_at_once_and_once_only(cloud: Cloud, what: str) 
 
 @with_production
 async def test_a_bucket_that_is_not_there_is_never_made(cloud: Cloud) -> None:
-    missing = "statebucket-that-nobody-made"
+    missing = "statebucket-that-no-one-made"
     url = cloud.url.replace(f"://{cloud.container}/", f"://{missing}/")
     async with open_store(url, **cloud.options) as store:
         for name, call in CALLS.items():
@@ -77,6 +77,7 @@ async def test_a_bucket_that_is_not_there_is_never_made(cloud: Cloud) -> None:
             await store.delete_tenant(ACME)
         with pytest.raises(errors.BucketNotFound):
             await store.delete_execution_state(E1)
+    assert cloud.proxy.requests
     for request in cloud.proxy.requests:
         path, _, query = request.target.partition("?")
         whole_bucket = path.rstrip("/").endswith(missing)

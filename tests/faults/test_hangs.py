@@ -179,7 +179,7 @@ async def test_a_name_server_that_hangs(cloud: Cloud, monkeypatch: pytest.Monkey
         answered.set()
 
 
-async def test_a_name_that_nobody_knows(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_name_that_no_one_knows(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object, **__: object) -> Any:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -191,7 +191,7 @@ async def test_a_name_that_nobody_knows(cloud: Cloud, monkeypatch: pytest.Monkey
         assert seconds <= VERY_LONG / 2
 
 
-async def test_a_certificate_that_nobody_vouches_for(cloud: Cloud) -> None:
+async def test_a_certificate_that_no_one_vouches_for(cloud: Cloud) -> None:
     with FaultProxy(cloud.server.host, cloud.server.port, tls="untrusted") as proxy:
         async with elsewhere(cloud, proxy.url, VERY_LONG) as store:
             seconds, error = await timed(store.set("k", b"secret"))

@@ -187,7 +187,7 @@ async def test_a_condition_that_fails_though_none_was_sent(cloud: Cloud) -> None
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("tls", ["untrusted"])
-async def test_a_certificate_that_nobody_vouches_for_is_told_at_once(cloud: Cloud) -> None:
+async def test_a_certificate_that_no_one_vouches_for_is_told_at_once(cloud: Cloud) -> None:
     calls: list[Callable[[], Awaitable[object]]] = [
         lambda: cloud.store.set("k", b"v"),
         lambda: cloud.store.get("k"),

@@ -244,7 +244,7 @@ CASES = [
         (
             "faults.test_credentials:*",
             "faults.test_same_errors:test_one_mistake_one_error",
-            "faults.test_same_errors:test_a_certificate_that_nobody_vouches_for_is_told_at_once",
+            "faults.test_same_errors:test_a_certificate_that_no_one_vouches_for_is_told_at_once",
         ),
     ),
     Case(

@@ -81,7 +81,7 @@ def test_the_policy_for_inspection_allows_what_reading_calls_send_and_no_more(
     assert refused(documents["plain"], "read_only", PLAIN, changes) == changes
 
 
-def test_a_tenant_s_policy_allows_what_its_view_sends_and_nobody_else_s(
+def test_a_tenant_s_policy_allows_what_its_view_sends_and_no_one_else_s(
     documents: Documents, server: Server
 ) -> None:
     needed = asyncio.run(rights(server, tenant="acme"))
@@ -92,7 +92,7 @@ def test_a_tenant_s_policy_allows_what_its_view_sends_and_nobody_else_s(
             assert refused(documents["tenants"], "tenant", ARN, sent, other) == sent, (call, other)
 
 
-def test_with_its_owner_records_a_tenant_s_policy_allows_them_and_nobody_else_s(
+def test_with_its_owner_records_a_tenant_s_policy_allows_them_and_no_one_else_s(
     documents: Documents, server: Server
 ) -> None:
     needed = asyncio.run(rights(server, tenant="acme", owner_index=True))

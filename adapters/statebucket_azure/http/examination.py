@@ -94,7 +94,7 @@ def _identity(grant: Grant | StateBucketError, account: str, *, tags: bool) -> l
     if isinstance(grant, SasGrant):
         return list(identities.of_sas(grant.query, tags=tags))
     return [
-        identities.of_token(grant.token) if isinstance(grant, TokenGrant) else identities.NOBODY
+        identities.of_token(grant.token) if isinstance(grant, TokenGrant) else identities.ANONYMOUS
     ]
 
 

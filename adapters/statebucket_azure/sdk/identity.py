@@ -33,7 +33,7 @@ async def identity(credential: Any, url: str, *, tags: bool) -> list[Finding]:  
     query = urlsplit(url).query
     if "sig" in parse_qs(query):
         return list(identities.of_sas(query, tags=tags))
-    return [identities.NOBODY]
+    return [identities.ANONYMOUS]
 
 
 async def _principal(credential: Any) -> Finding:  # noqa: ANN401  (of any class of azure-identity)

@@ -205,7 +205,7 @@ class Tokens:
 
     async def get_token(self, *_: str) -> AccessToken:
         if self.claims is None:
-            raise ClientAuthenticationError("nobody")
+            raise ClientAuthenticationError("no owner")
         body = base64.urlsafe_b64encode(json.dumps(self.claims).encode()).decode().rstrip("=")
         return AccessToken(f"head.{body}.signature", 0)
 

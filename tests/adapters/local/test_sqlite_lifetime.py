@@ -189,7 +189,7 @@ ASYNCHRONOUS = """
 
 
 @pytest.mark.parametrize(("code", "said"), [(BLOCKING, "True False"), (ASYNCHRONOUS, "none")])
-def test_what_nobody_shuts_down_is_closed_at_exit(tmp_path: Path, code: str, said: str) -> None:
+def test_what_no_one_shuts_down_is_closed_at_exit(tmp_path: Path, code: str, said: str) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", textwrap.dedent(code), str(tmp_path / "state.db")],
         capture_output=True,

@@ -85,7 +85,7 @@ class S3Signatures:
     async def test_an_unknown_key_is_refused(
         self, server: Server, engine: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobodys-access-key")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "unknown-access-key")
         await self.refused(server, engine)
 
     async def refused(self, server: Server, engine: str) -> None:

@@ -56,11 +56,11 @@ ODD: dict[str, tuple[str, Fault]] = {
         page(b"<Contents><Key>k</Key><ETag>a</ETag></Contents>"),
     ),
     "a prefix without a name": ("tenants", page(b"<CommonPrefixes/>")),
-    "more to come, nobody knows where": (
+    "more to come, no one knows where": (
         "snapshots",
         page(b"<Contents>%b</Contents>" % ENTRY, truncated=b"true"),
     ),
-    "more prefixes, nobody knows where": ("tenants", page(b"", truncated=b"true")),
+    "more prefixes, no one knows where": ("tenants", page(b"", truncated=b"true")),
     "a listing of another prefix": ("snapshots", page(b"<Prefix>other/</Prefix>")),
     "prefixes below another prefix": ("tenants", page(b"<Prefix>other/</Prefix>")),
     "an entry whose size is not a number": (

@@ -60,7 +60,7 @@ CEPH: Differences = {
             "test_five_writers_of_a_snapshot_end_exact",
         ),
         Difference(
-            "answers 500 to some of those who write one object at once, after which nobody can "
+            "answers 500 to some of those who write one object at once, after which no one can "
             "tell whether they did: their update is a conflict",
             always=False,
         ),

@@ -131,7 +131,7 @@ def test_a_lease_that_expires_says_why_it_was_not_renewed() -> None:
 
 
 @pytest.mark.parametrize("ttl", [timedelta(days=1, microseconds=1000), timedelta.max])
-def test_a_lease_that_nobody_could_break_is_refused(ttl: timedelta) -> None:
+def test_a_lease_that_no_one_could_break_is_refused(ttl: timedelta) -> None:
     bucket = ScriptedBucket()
 
     async def work() -> None:

@@ -215,7 +215,7 @@ def test_trouble_while_looking_into_a_conflict_is_overcome() -> None:
     [(fail(errors.AccessDenied), errors.AccessDenied), (hang, errors.DeadlineExceeded)],
 )
 @pytest.mark.parametrize(("first", "outcome"), [(lose(), "unknown"), (through, "unknown")])
-def test_where_nobody_can_look_into_a_conflict_the_outcome_is_that_of_the_writes(
+def test_where_no_one_can_look_into_a_conflict_the_outcome_is_that_of_the_writes(
     step: Any, kind: type[errors.StateBucketError], first: Any, outcome: str
 ) -> None:
     bucket = ScriptedBucket(first, through, step)

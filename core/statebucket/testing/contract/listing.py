@@ -58,7 +58,7 @@ class ListingContract(Contract):
         assert await store.list_snapshots(ACME, 5) == listed
         assert [id_ async for id_ in store.iter_snapshots(ACME)] == listed
         assert await store.tenant(ACME).list_snapshots(ACME, 10) == listed
-        assert await store.list_snapshots("nobody", 10) == []
+        assert await store.list_snapshots("unknown", 10) == []
 
     @pytest.mark.parametrize("limit", [-1, True, 1.5, "3", None])
     async def test_a_limit_is_a_whole_number(self, store: StateStore, limit: object) -> None:
@@ -298,7 +298,7 @@ class ListingContract(Contract):
         assert listed[:4] == ["a-b", "a-c", "a.b", "a"]
         assert await _all(store.iter_executions(ACME)) == listed
         assert await _all(store.iter_executions()) == ["shared"]
-        assert await _all(store.iter_executions("nobody")) == []
+        assert await _all(store.iter_executions("unknown")) == []
 
     async def test_a_part_of_the_executions(self, store: StateStore, acme: StateStore) -> None:
         for name in ("a", "a-b", "a.", "a.b", "b/c", "b"):

@@ -42,7 +42,7 @@ async def test_a_credential_of_the_callers(blobs: FaultProxy, kind: type[Blockin
     assert bearers(blobs) == ["Bearer of-the-caller"] * 3
     assert credential.asked == 1
     for error, expected in (
-        (CredentialUnavailableError("nobody"), errors.InvalidCredentials),
+        (CredentialUnavailableError("no owner"), errors.InvalidCredentials),
         (ClientAuthenticationError(f"Bearer {SECRET}"), errors.InvalidCredentials),
         (ServiceRequestError("no way"), errors.Unavailable),
     ):
@@ -178,13 +178,13 @@ async def test_the_doctor_says_whose_a_token_is(blobs: FaultProxy) -> None:
         def get_token(self, *_: str) -> AccessToken:
             return AccessToken(f"head.{claims}.signature", int(time.time()) + 3600)
 
-    class Nobody:
+    class Anonymous:
         def get_token(self, *_: str) -> AccessToken:
-            raise ClientAuthenticationError("nobody")
+            raise ClientAuthenticationError("no owner")
 
     for credential, status, words in (
         (Named(), "ok", "object id o-1, application a-1"),
-        (Nobody(), "unknown", "InvalidCredentials"),
+        (Anonymous(), "unknown", "InvalidCredentials"),
         (Blocking(), "unknown", "does not show its owner"),
     ):
         options = {"endpoint_url": f"{blobs.url}/a", "credential": credential}

@@ -241,7 +241,7 @@ open_store("s3://bucket/p?engine=http")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may change")
-def test_a_home_that_is_nobody_s_or_another_s_holds_no_settings(tmp_path: Path) -> None:
+def test_a_home_that_is_no_one_s_or_another_s_holds_no_settings(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     subprocess.run(
         [sys.executable, "-c", ELSEWHERE, str(tmp_path)], env=environ({}), check=True, timeout=60
