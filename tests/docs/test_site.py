@@ -57,9 +57,11 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def pages() -> dict[Path, Page]:
-    return {
+    found = {
         file.resolve(): Page(file) for file in TARGET.rglob("*.html") if file.name != "404.html"
     }
+    assert len(found) >= len(PAGES)
+    return found
 
 
 def target(file: Path, link: str) -> tuple[Path, str]:

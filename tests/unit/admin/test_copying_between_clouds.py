@@ -116,4 +116,5 @@ async def test_the_names_are_the_same_everywhere(make: Callable[[str], Target]) 
         async with target.open() as store:
             await write(store)
         listed[service] = target.raw_names()
+    assert listed["memory"]
     assert all(names == listed["memory"] for names in listed.values())

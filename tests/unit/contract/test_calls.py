@@ -21,6 +21,7 @@ RETURNS = {
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda kind: kind.__name__)
 def test_every_method_is_declared_as_what_it_is(contract: type[Any]) -> None:
+    assert declared(contract)
     for name, declaration in declared(contract).items():
         method = getattr(contract, name)
         assert inspect.iscoroutinefunction(method) == (declaration.kind is Kind.CALL), name

@@ -176,6 +176,7 @@ def test_terraforms_marks_are_seen() -> None:
     labels = {"statebucket-lifecycle": "terraform"}
     assert gcs.read({"metageneration": "1", "labels": labels}).terraform
     report = on_gcs([], labels=labels)
+    assert report.findings
     assert all("Terraform" in str(finding.remedy) for finding in report.findings)
 
 

@@ -126,7 +126,9 @@ def test_a_bucket_of_terraforms_is_left_alone(place: S3 | GCS) -> None:
     other = apply(place.url.replace("/app?", "/other?"), dry_run=False)
     said, _, text = other.module_input.partition("\nextra_lifecycle_rules = ")
     assert "entries that extra_lifecycle_rules has already" in said
-    assert all("other/tenants/" in rule["prefixes"] for rule in json.loads(text))
+    rules = json.loads(text)
+    assert rules
+    assert all("other/tenants/" in rule["prefixes"] for rule in rules)
 
 
 def test_of_two_prefixes_in_a_bucket_of_terraforms_neither_is_taken_for_the_module_s(
@@ -210,6 +212,7 @@ def test_what_a_foreign_rule_shortens_is_not_written_again_and_again(
     assert not plan.applied
     assert str(plan).endswith("nothing was written")
     assert place.rules() == before
+    assert plan.report.findings
     assert all("dry_run=False" not in str(finding.remedy) for finding in plan.report.findings)
     # What is missing beside it is written, once.
     place.put([rule for rule in before if not rule["ID"].endswith("tidy-owners")])

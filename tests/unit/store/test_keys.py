@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, assert_type
+from typing import TYPE_CHECKING, Any
 
 import pydantic
 import pytest
 
-from statebucket import StateStore, Stored, errors, open_store, sync
+from statebucket import StateStore, errors, open_store, sync
 from statebucket.testing.contract.base import snapshot
 
 if TYPE_CHECKING:
@@ -141,15 +141,3 @@ async def test_the_asynchronous_store_does_not_block(store: StateStore) -> None:
     wrong: Any = store
     with pytest.raises(errors.UnsupportedOperation, match="write async with"), wrong:
         pass
-
-
-async def test_a_type_checker_knows_what_json_is_decoded_to() -> None:
-    """What is asserted here is for mypy: a call with a type must not return `Any`."""
-    async with open_store("memory://") as store:
-        await store.set_json("n", 1)
-        assert_type(await store.get_json("n", int), int | None)
-        assert_type(await store.get_json_stored("n", int), Stored[int] | None)
-        assert_type(await store.update_json("n", lambda n: (n or 0) + 1, int), int | None)
-        assert_type(await store.tenant("acme").get_json("n", dict[str, int]), dict[str, int] | None)
-    with sync.open_store("memory://") as blocking:
-        assert_type(blocking.get_json("n", int), int | None)

@@ -177,8 +177,8 @@ async def test_a_span_inside_the_call_is_its_child_and_one_between_items_is_not(
     await store.set("b", b"")
     told.exporter.clear()
     with told.tracer.start_as_current_span("caller") as caller:
-        async for _ in store.iter_keys():
-            assert trace.get_current_span() is caller
+        between = [trace.get_current_span() async for _ in store.iter_keys()]
+        assert between == [caller, caller]
     listing = next(span for span in told.spans() if span.name == "iter_keys")
     assert listing.parent is not None
     assert listing.parent.span_id == caller.get_span_context().span_id
