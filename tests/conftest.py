@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from support import order, selection
+from support import environment, order, selection
 from support.interrupts import heed_interrupts
 from support.missing import need
 from support.secret_scan.plugin import SecretScan
@@ -35,9 +35,8 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).parent
 _AZURITE_SECONDS = 240  # a module may take as long again
 
-# What the environment says of real clouds must not reach a test, nor a test a real cloud.
-for name in [name for name in os.environ if name.startswith(("AWS_", "AZURE_", "GOOGLE_"))]:
-    del os.environ[name]
+# What the shell says of real clouds must not reach a test, nor a test a real cloud.
+environment.isolate()
 os.environ.update(
     AWS_ACCESS_KEY_ID="test-access-key",
     AWS_SECRET_ACCESS_KEY="test-secret-key",
@@ -45,8 +44,6 @@ os.environ.update(
     AWS_CONFIG_FILE=os.devnull,
     AWS_SHARED_CREDENTIALS_FILE=os.devnull,
 )
-for name in ("STATEBUCKET_URL", "STATEBUCKET_ENGINE"):
-    os.environ.pop(name, None)
 
 # No example fails because the machine is busy. What lands is decided by the same examples each
 # time; new ones are looked for at a desk.

@@ -11,7 +11,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-from support.wheel_environment import ROOT, Environment, outside
+from support.wheel_environment import ROOT, Environment, for_building
 
 _OUR_OWN = ("testing", "testing-s3")  # for tests, not for functions
 
@@ -23,7 +23,7 @@ def rows() -> list[tuple[str, int]]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         build = [sys.executable, "-m", "build", "--wheel", "--outdir", name, str(ROOT)]
-        subprocess.run(build, check=True, capture_output=True, env=outside())
+        subprocess.run(build, check=True, capture_output=True, env=for_building())
         (wheel,) = folder.glob("*.whl")
         return [
             (extra, Environment(folder / (extra or "bare"), wheel, extra, as_users_do=True).size())

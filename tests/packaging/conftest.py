@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.wheel_environment import ROOT, outside
+from support.wheel_environment import ROOT, for_building
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the sdist, and the wheel that was built from it."""
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)]
-    subprocess.run(command, check=True, capture_output=True, env=outside())
+    subprocess.run(command, check=True, capture_output=True, env=for_building())
     return folder
 
 

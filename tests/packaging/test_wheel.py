@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from statebucket.opening import BUILT_IN
-from support.wheel_environment import ROOT, Environment, outside
+from support.wheel_environment import ROOT, Environment, for_building, outside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +64,7 @@ for url in sys.argv[1:]:
 def built(source: Path, out: Path) -> Path:
     """Builds a wheel as a publisher does."""
     command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(source)]
-    subprocess.run(command, check=True, capture_output=True, env=outside())
+    subprocess.run(command, check=True, capture_output=True, env=for_building())
     (wheel,) = out.glob("*.whl")
     return wheel
 

@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support.environment import for_downloads
+
 _SECONDS = 300
 ROOT = Path(__file__).parents[2]
 _UV = Path(sys.executable).with_name("uv")
@@ -21,6 +23,11 @@ _FROM_SOURCE = ("--no-binary", "claude-agent-sdk")
 def outside() -> dict[str, str]:
     """An environment without access to this checkout."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
+def for_building() -> dict[str, str]:
+    """The same for what builds and installs packages, and downloads what that needs."""
+    return {name: value for name, value in for_downloads().items() if name != "PYTHONPATH"}
 
 
 class Environment:
@@ -78,7 +85,7 @@ def _uv(*command: str) -> None:
     done = subprocess.run(
         [_UV, *command],
         cwd=ROOT,
-        env=outside(),
+        env=for_building(),
         capture_output=True,
         text=True,
         check=False,

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from support.environment import for_downloads
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -70,7 +72,7 @@ class Terraform:
 
 def environ() -> dict[str, str]:
     """The environment to run Terraform in."""
-    found = {name: value for name, value in os.environ.items() if not name.startswith("TF_VAR_")}
+    found = {n: value for n, value in for_downloads().items() if not n.startswith("TF_VAR_")}
     config = found.get("TF_CLI_CONFIG_FILE")
     if config is not None and not Path(config).is_file():
         del found["TF_CLI_CONFIG_FILE"]  # Terraform warns on every run, and goes without it

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,12 +40,6 @@ PASSWORD = "hunter2"
 KEY = AzureNamedKeyCredential("account1", AZURE_KEY)
 ELSEWHERE = "http://192.0.2.1:9/account1"  # a documentation address: nothing answers there
 STORED = Answer(201, (("ETag", '"0x1"'),))
-
-
-@pytest.fixture(autouse=True)
-def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
-        monkeypatch.delenv(name)
 
 
 @pytest.fixture

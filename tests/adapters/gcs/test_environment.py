@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -49,15 +48,6 @@ class Valid(Credentials):
 
     def refresh(self, _request: object) -> None:
         raise AssertionError
-
-
-@pytest.fixture(autouse=True)
-def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.lower().endswith("_proxy") or name in {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}:
-            monkeypatch.delenv(name)
-    for name in ("STORAGE_EMULATOR_HOST", "API_ENDPOINT_OVERRIDE"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

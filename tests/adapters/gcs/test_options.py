@@ -125,11 +125,6 @@ def test_what_urls_are_refused(host: str, path: str) -> None:
 def test_the_environment_is_read_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
 ) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
     (tmp_path / "ca.pem").touch()
     values = {"HTTPS_PROXY": "127.0.0.1:1", "REQUESTS_CA_BUNDLE": str(tmp_path / "ca.pem")}
     monkeypatch.setenv(variable, values.get(variable, "x"))

@@ -13,8 +13,6 @@ from adapters.http.peer import OK, PUT, Connection, Peer, answer
 from statebucket import errors
 from statebucket_http import connection as connections
 
-pytestmark = pytest.mark.usefixtures("no_proxies")
-
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_connection_serves_one_loop_after_the_other(loop: str) -> None:
@@ -134,7 +132,7 @@ def test_a_connection_that_the_peer_closed_is_noticed_before_use(*, watched: boo
         assert peer.accepted == 2
 
 
-def test_an_answer_that_nobody_asked_for_is_not_taken() -> None:
+def test_an_answer_that_no_one_asked_for_is_not_taken() -> None:
     read, sent = threading.Event(), threading.Event()
 
     def serve(connection: Connection) -> None:

@@ -17,8 +17,6 @@ from adapters.http.peer import PUT, Peer
 from statebucket import errors
 from statebucket_http.wire import Request
 
-pytestmark = pytest.mark.usefixtures("no_proxies")
-
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_child_process_leaves_its_parents_connections_alone() -> None:

@@ -14,8 +14,6 @@ from adapters.http.calls import LOOPS, hangs, lost, send, transport
 from adapters.http.peer import OK, PUT, Connection, Peer
 from statebucket_http.wire import Request
 
-pytestmark = pytest.mark.usefixtures("no_proxies")
-
 
 def test_a_cancelled_request_closes_its_connection_at_once() -> None:
     with Peer(hangs) as peer:
@@ -73,7 +71,7 @@ def test_an_upload_that_moves_goes_on_though_it_lies_in_the_systems_buffer() -> 
         assert asyncio.run(send(transport(deadline=3), peer, put)).body == b"ok"  # limit 1 s
 
 
-def test_an_upload_that_nobody_takes_ends() -> None:
+def test_an_upload_that_no_one_takes_ends() -> None:
     gone = threading.Event()
 
     def serve(connection: Connection) -> None:

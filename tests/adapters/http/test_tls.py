@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from statebucket_http.wire import Reply
 
-pytestmark = pytest.mark.usefixtures("no_proxies")
-
 
 @pytest.fixture(scope="module")
 def issuer() -> trustme.CA:
@@ -154,7 +152,7 @@ def test_a_folder_of_hashes_is_looked_into_and_then_the_systems_file(
 
 @pytest.mark.parametrize(
     ("names", "complete"),
-    [((b"Acme Trust",), False), ((b"Nobody", b"Other Trust"), True), ((b"Nobody",), True)],
+    [((b"Acme Trust",), False), ((b"No Trust", b"Other Trust"), True), ((b"No Trust",), True)],
 )
 def test_a_services_usual_issuers_are_read_first_and_then_all(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, names: tuple[bytes, ...], *, complete: bool

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-pytestmark = pytest.mark.usefixtures("no_proxies")
-
-
 def test_a_head_request_has_no_body_and_an_empty_one_a_length() -> None:
     with Peer(answer(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")) as peer:
         sender = transport()
@@ -62,7 +59,7 @@ def test_the_path_is_sent_as_it_was_signed() -> None:
         ]
 
 
-def test_nothing_was_sent_where_nobody_listens() -> None:
+def test_nothing_was_sent_where_no_one_listens() -> None:
     with Peer() as peer:
         pass
     error = lost(transport(), peer)
@@ -70,10 +67,10 @@ def test_nothing_was_sent_where_nobody_listens() -> None:
     assert "cannot be reached" in error.message
 
 
-def test_a_name_that_nobody_knows_cannot_be_reached() -> None:
-    endpoint = Endpoint("http", "nobody.invalid", "", "")
+def test_a_name_that_no_one_knows_cannot_be_reached() -> None:
+    endpoint = Endpoint("http", "unknown.invalid", "", "")
     with pytest.raises(
-        errors.Unavailable, match=r"cannot be reached at nobody\.invalid:80"
+        errors.Unavailable, match=r"cannot be reached at unknown\.invalid:80"
     ) as told:
         asyncio.run(transport().send(endpoint, PUT, {}))
     assert told.value.outcome == "none"

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from statebucket.errors import InvalidArgument
 from statebucket.port.endpoint import is_loopback, proxy_for, require_tls
 
 PASSWORD = "hunter2"
-
-
-@pytest.fixture(autouse=True)
-def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
-        monkeypatch.delenv(name)
 
 
 @pytest.mark.parametrize(

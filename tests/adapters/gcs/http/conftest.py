@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -49,11 +48,6 @@ def _nothing_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No other credentials, and no sign of one of Google's machines."""
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "gcloud"))
     monkeypatch.setattr("statebucket_gcs.http.metadata._PRODUCT", str(tmp_path / "product_name"))
-    for name in list(os.environ):
-        if name.startswith(("GCE_METADATA", "K_SERVICE", "CLOUD_RUN", "FUNCTION_", "GAE_")):
-            monkeypatch.delenv(name)
-    for name in ("NO_GCE_CHECK", "STORAGE_EMULATOR_HOST", "API_ENDPOINT_OVERRIDE"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
