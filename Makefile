@@ -14,6 +14,8 @@ ORDERED := --dist loadscope --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 UV := uv==0.13.9
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+# An eighth of what is installed is loaded by no test.
+PRUNE := PYTHONPATH=tests $(BIN)/python -m support.pruning
 CODE := core adapters tests
 # Tests that need Terraform, or a server that is not in the environment, have their own targets.
 ALL := tests --ignore tests/terraform --ignore tests/adapters/s3/rgw --ignore tests/adapters/s3/localstack
@@ -89,7 +91,7 @@ check: $(VENV)/.check  ## Checks format, lint, types, and which module may impor
 	$(BIN)/ruff format --check $(CODE) terraform
 	$(BIN)/ruff check $(CODE) terraform
 	$(BIN)/mypy $(CODE)
-	$(BIN)/basedpyright --level error core/jobs
+	$(BIN)/basedpyright --level error core/jobs tests/unit/store/test_json_types.py
 	$(BIN)/lint-imports --no-cache
 
 format: $(VENV)/.dev  ## Formats the code and fixes what can be fixed
@@ -161,6 +163,7 @@ $(VENV)/.dev: pyproject.toml tests/requirements.txt | $(BIN)/python
 	$(INSTALL) --require-hashes --no-deps --requirement tests/requirements.txt
 	$(INSTALL) --no-deps --editable .
 	$(if $(NODE),$(INSTALL) $(NODE))
+	$(PRUNE) $(VENV)
 	@touch "$@" "$(VENV)/.demo" "$(VENV)/.demo[s3]" "$(VENV)/.demo[http]" "$(VENV)/.demo[gcs]" "$(VENV)/.demo[azure]"
 
 # The checking tools are large, and no test needs them.
@@ -192,6 +195,7 @@ $(VENV)/.aws: pyproject.toml $(VENV)/.dev
 	$(PYTHON) -m venv --clear --without-pip $(VENV)/aws
 	$(BIN)/uv pip install --quiet --python $(VENV)/aws/bin/python \
 		--editable ".[http,powertools,durable]" --group aws
+	$(PRUNE) $(VENV)/aws
 	@touch "$@"
 
 # In its own environment: the site is built from the pages and the code as text, without our packages and their dependencies.
