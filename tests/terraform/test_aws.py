@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -17,12 +16,9 @@ from statebucket import open_store
 from statebucket.errors import AccessDenied
 from statebucket.testing import StateStoreContract
 from support.targets.s3 import S3Target, raw_client
-from terraform.hcl import ROOT
-from terraform.tool import Terraform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from statebucket import OffboardingReport
     from statebucket.contract.lifecycle import LifecyclePlan, LifecycleReport
@@ -109,27 +105,6 @@ def test_the_example_has_its_role_and_its_store(made: Made) -> None:
     url = made.example["store_url"]
     assert variables == {"STATEBUCKET_URL": url, "STATEBUCKET_ENGINE": "http"}
     assert function["Role"].endswith(":role/statebucket-example")
-
-
-@pytest.mark.parametrize("example", ["aws-lambda", "aws-idempotency", "aws-sweep"])
-def test_the_example_is_a_root_module_that_takes_the_rest_from_the_environment(
-    server: Server,
-    mirror: Path | None,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    example: str,
-) -> None:
-    shutil.copytree(ROOT, tmp_path / "terraform")
-    folder = tmp_path / "terraform/examples" / example
-    values = {"name": "statebucket-root", "package": "handler.py"}
-    (folder / "terraform.tfvars.json").write_text(json.dumps(values))
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-    monkeypatch.setenv("AWS_REGION", "eu-west-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", server.access_key)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", server.secret_key)
-    terraform = Terraform(folder, mirror)
-    terraform.init()
-    assert "0 to destroy" in terraform.run("plan", "-input=false", "-no-color").stdout
 
 
 class MadeTarget(S3Target):
