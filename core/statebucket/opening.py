@@ -59,6 +59,7 @@ _EXTRAS = {
 
 _SDK = "sdk"
 _ENGINE_VARIABLE = "STATEBUCKET_ENGINE"
+_URL_VARIABLE = "STATEBUCKET_URL"
 
 
 def open_store(
@@ -112,11 +113,7 @@ def open_store(
         UnknownScheme: No adapter is registered for the scheme and engine.
         AdapterNotInstalled: The adapter's SDK is missing; the message has the pip command.
     """
-    if url is None:
-        url = os.environ.get("STATEBUCKET_URL")
-        if not url:
-            raise InvalidURL("no store URL: pass one to open_store or set STATEBUCKET_URL")
-    read = StoreURL(url)
+    read = _from_environment() if url is None else StoreURL(url)
     given = {
         "deadline": deadline,
         "owner_index": owner_index,
@@ -158,6 +155,16 @@ def open_store(
     )
     store = ObjectStateStore(context)
     return store if core.tenant is None else store.tenant(core.tenant)
+
+
+def _from_environment() -> StoreURL:
+    url = os.environ.get(_URL_VARIABLE)
+    if not url:
+        raise InvalidURL(f"no store URL: pass one to open_store or set {_URL_VARIABLE}")
+    try:
+        return StoreURL(url)
+    except InvalidURL as error:
+        raise InvalidURL(f"{_URL_VARIABLE}: {error.message}") from None
 
 
 def _deadline(value: timedelta | float) -> timedelta:

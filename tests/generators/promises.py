@@ -309,6 +309,15 @@ CASES = [
     ),
     Case(
         None,
+        "What an argument cannot be is a typed error before any request, in any public call",
+        (
+            "unit.test_bad_input:*",
+            "adapters.test_bad_options:*",
+            "integrations.test_bad_input:*",
+        ),
+    ),
+    Case(
+        None,
         "Any stored bytes, file, URL or answer gives a value or a typed error",
         ("isolation.test_decoding:*",),
     ),

@@ -253,6 +253,16 @@ async def test_what_is_outside_of_a_store_refuses_it(argument: Argument) -> None
         switch.auto()
 
 
+@pytest.mark.parametrize("field", FIELDS["ExecutionSnapshot"][2])
+@pytest.mark.asyncio
+async def test_the_next_snapshot_refuses_it(field: str) -> None:
+    async def act(value: Any) -> None:
+        snapshot().advance(**{field: value})
+
+    argument = Argument("advance", field, FIELDS["ExecutionSnapshot"][2][field])
+    assert await faults(argument, act, lambda: 0) == []
+
+
 HIDDEN = frozenset(
     {"url", "store", "source", "target", "owner_index", "engine", "tenant", "max_in_flight"}
 ) | {"data", "fields"}

@@ -56,6 +56,21 @@ def test_what_a_service_says_is_quoted_short_on_one_line(said: object, quoted: s
     assert errors.excerpt(said) == quoted
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("x" * 5_000_000, f"'{'x' * 119}…"),
+        (b"x" * 5_000_000, f"b'{'x' * 118}…"),
+        (list(range(1000)), f"{str(list(range(1000)))[:120]}…"),
+        (10**5000, "a value of type int"),
+        ("it's", '"it\'s"'),
+    ],
+    ids=lambda value: repr(type(value))[:20],
+)
+def test_a_callers_value_is_shown_in_short(value: object, said: str) -> None:
+    assert errors.shown(value) == said
+
+
 def test_no_message_holds_a_character_that_a_terminal_or_a_log_acts_on() -> None:
     error = errors.Unavailable("one\ntwo \x1b[2J \u202e \x85 漢")
     assert error.message == error.args[0] == "one\\ntwo \\x1b[2J \\u202e \\x85 漢"

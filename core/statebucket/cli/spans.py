@@ -4,6 +4,8 @@ import re
 
 import typer
 
+from statebucket.errors import shown
+
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -31,12 +33,12 @@ def margin_seconds(text: str, longest: int) -> int:
     rule = "--margin is a number of seconds, or one followed by s, m, h or d, as in 7d"
     seconds = _seconds(text, r"(\d{1,10})([smhd]?)", rule)
     if seconds > longest:
-        raise typer.BadParameter(f"--margin is at most {longest} seconds: {text!r}")
+        raise typer.BadParameter(f"--margin is at most {longest} seconds: {shown(text)}")
     return seconds
 
 
 def _seconds(text: str, form: str, rule: str) -> int:
     found = re.fullmatch(form, text, re.ASCII)
     if found is None:
-        raise typer.BadParameter(f"{rule}: {text!r}")
+        raise typer.BadParameter(f"{rule}: {shown(text)}")
     return int(found[1]) * _UNITS[found[2] or "s"]

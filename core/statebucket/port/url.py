@@ -296,9 +296,12 @@ def read_options(values: dict[str, Any], kind: type[T], *, keywords: Collection[
         raise InvalidArgument(
             f"the option {shown(name)} contains a lone surrogate, which has no UTF-8 form"
         ) from None
-    for name in keywords:
-        if hasattr(options, name):
-            _check_keyword(name, values[name], getattr(options, name))
+    for name, value in values.items():
+        read = getattr(options, name, value)
+        if read is None and value is not None:  # msgspec takes the text "null" for None
+            raise InvalidArgument(f"the option {name!r} must not be null: leave it out")
+        if name in keywords:
+            _check_keyword(name, value, read)
     return options
 
 

@@ -348,6 +348,12 @@ def test_a_bound_that_is_none_is_refused(store: BlockingStateStore, over: Any) -
         StatebucketSerDes(store, over=over)
 
 
+@pytest.mark.parametrize("serdes", ["json", 5, json])
+def test_a_serdes_that_is_none_is_refused(store: BlockingStateStore, serdes: Any) -> None:
+    with pytest.raises(errors.InvalidArgument, match="serdes must be a SerDes"):
+        StatebucketSerDes(store, serdes=serdes)
+
+
 @pytest.mark.parametrize("ttl", [0, -1, "1"])
 def test_a_ttl_that_is_none_is_refused(store: BlockingStateStore, ttl: Any) -> None:
     with pytest.raises(errors.InvalidArgument, match="ttl must be a positive"):

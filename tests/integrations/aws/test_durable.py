@@ -37,7 +37,7 @@ def cases(deployment: Deployment, url: str, *arguments: str) -> str:
 @pytest.mark.parametrize("deployment", ON, indirect=True)
 def test_on_a_service(deployment: Deployment) -> None:
     said = cases(deployment, deployment.url)
-    assert said.splitlines()[-1].startswith("31 passed in "), said
+    assert said.splitlines()[-1].startswith("34 passed in "), said
 
 
 @pytest.mark.parametrize("deployment", ["s3+http", "gcs+http", "azure+http"], indirect=True)

@@ -246,6 +246,18 @@ def test_an_unknown_or_wrong_option_is_refused_by_name(
         ({"max_in_flight": "x"}, "the option 'max_in_flight' must be a whole number, not text"),
         ({"max_in_flight": 0}, "the option 'max_in_flight' must be a whole number >= 1"),
         ({"owner_index": "x"}, "the option 'owner_index' must be true or false, not text"),
+        (
+            {"max_in_flight": "5"},
+            "the option 'max_in_flight' must be a whole number, not text, as in max_in_flight=5",
+        ),
+        (
+            {"owner_index": "false"},
+            "the option 'owner_index' must be True or False, as in owner_index=False",
+        ),
+        (
+            {"owner_index": 1},
+            "the option 'owner_index' must be True or False, as in owner_index=True",
+        ),
         ({"engine": 3}, "the option 'engine' must be text, not a whole number"),
         ({"dealine": 3}, "there is no option 'dealine'; available: deadline, engine, "),
         ({"\ud800": "x"}, r"the option '\ud800' contains a lone surrogate"),
@@ -328,6 +340,27 @@ def test_retention_in_a_url_is_a_number_of_seconds(text: str) -> None:
         open_store(f"memory://?retention={text}")
     with pytest.raises(errors.InvalidTTL, match="option 'retention'"):
         open_store("memory://?retention=0")
+    with pytest.raises(errors.InvalidArgument, match="'retention' must not be null: leave it out"):
+        open_store("memory://?retention=null")
+
+
+def test_a_url_of_the_environment_is_named_by_its_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STATEBUCKET_URL", "state.db")
+    with pytest.raises(errors.InvalidURL, match=r"^STATEBUCKET_URL: a store URL must begin with"):
+        open_store()
+
+
+def test_a_message_shows_a_long_url_in_short() -> None:
+    for url in (f"s3://bucket/{'p' * 9_000}#f", f"s3://{'b' * 9_000}%/", "x" * 100_000):
+        with pytest.raises(errors.InvalidURL) as caught:
+            open_store(url)
+        assert len(str(caught.value)) < 600
+    with pytest.raises(errors.InvalidURL, match=r"at most 16,384 characters; this one has 20,005"):
+        open_store(f"s3://{'b' * 20_000}")
+    with pytest.raises(errors.InvalidURL, match="lone surrogate"):
+        open_store("sqlite:///\udcff.db")
 
 
 @pytest.mark.parametrize(
