@@ -78,8 +78,8 @@ class StatebucketSerDes(SerDes[Any]):
         self._ttl = None if ttl is None else duration(ttl, "ttl")
         if serdes is not None and not hasattr(serdes, "deserialize"):
             raise errors.InvalidArgument(
-                "serdes must be a SerDes, as EXTENDED_TYPES_SERDES of the SDK is one: "
-                f"{errors.shown(serdes)}"
+                "serdes must be a SerDes, as EXTENDED_TYPES_SERDES of the SDK is one, not "
+                f"{type(serdes).__name__}"
             )
         self._serdes: SerDes[Any] = EXTENDED_TYPES_SERDES if serdes is None else serdes
         self._thread = _Thread()

@@ -223,8 +223,11 @@ def _encoded(entries: list[SessionStoreEntry]) -> bytes:
         InvalidValue: JSON cannot represent one of them.
     """
     given: object = entries
-    if not isinstance(given, list | tuple) or not all(isinstance(one, dict) for one in given):
-        raise errors.InvalidArgument(f"entries must be a list of dicts: {errors.shown(given)}")
+    if not isinstance(given, list | tuple):  # not shown: it is what was said
+        raise errors.InvalidArgument(f"entries must be a list, not {type(given).__name__}")
+    for one in given:
+        if not isinstance(one, dict):
+            raise errors.InvalidArgument(f"an entry must be a dict, not {type(one).__name__}")
     try:
         return json.dumps(given).encode()
     except (TypeError, ValueError, RecursionError) as error:

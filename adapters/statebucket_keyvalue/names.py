@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 
+from statebucket.errors import InvalidArgument, shown
+
 ROOT = "kv/"
 _HASHED = "%h"
 
@@ -20,13 +22,23 @@ _KEY_BYTES = 500
 
 
 def collection_prefix(collection: str) -> str:
-    """How the names of a collection's entries begin."""
+    """How the names of a collection's entries begin.
+
+    Raises:
+        InvalidArgument: The collection is not a text.
+    """
+    _check_text("collection", collection)
     segment = collection.replace("%", "%25").replace("/", "%2F")
     return f"{ROOT}{_short(segment, collection, _COLLECTION_BYTES)}/"
 
 
 def entry_name(collection: str, key: str) -> str:
-    """The name of an entry."""
+    """The name of an entry.
+
+    Raises:
+        InvalidArgument: The collection or the key is not a text.
+    """
+    _check_text("key", key)
     return collection_prefix(collection) + _short(key.replace("%", "%25"), key, _KEY_BYTES)
 
 
@@ -52,6 +64,12 @@ def collection_of(prefix: str) -> str | None:
 def key_of(prefix: str, name: str) -> str | None:
     """The key in an entry's name; None if only the entry contains it."""
     return _long(name[len(prefix) :])
+
+
+def _check_text(what: str, given: object) -> None:
+    # py-key-value checks it itself, but not in all of its calls.
+    if not isinstance(given, str):
+        raise InvalidArgument(f"{what} must be a text: {shown(given)}")
 
 
 def _short(escaped: str, plain: str, limit: int) -> str:

@@ -141,10 +141,10 @@ class StatebucketStore(
         """
         given: object = value
         if not isinstance(given, Mapping):
-            raise errors.InvalidArgument(f"value must be a mapping: {errors.shown(given)}")
-        for what, text in (("key", key), ("collection", "" if collection is None else collection)):
-            _check_text(what, text)
-        collection = collection or self.default_collection
+            raise errors.InvalidArgument(f"value must be a mapping, not {type(given).__name__}")
+        if collection is None or collection == "":
+            collection = self.default_collection
+        names.entry_name(collection, key)  # checks both
         await self.setup_collection(collection=collection)
         entry = _new_entry(value, ttl)
         try:
@@ -316,11 +316,6 @@ def _new_entry(value: Mapping[str, Any], ttl: SupportsFloat | None) -> ManagedEn
     if not seconds > 0:
         raise InvalidTTLError(ttl=errors.shown(ttl))
     return ManagedEntry(value=value, created_at=now, expires_at=expires_at)
-
-
-def _check_text(what: str, given: object) -> None:
-    if not isinstance(given, str):
-        raise errors.InvalidArgument(f"{what} must be a text: {errors.shown(given)}")
 
 
 def _text(body: bytes) -> str:

@@ -107,7 +107,8 @@ def check_serde(serde: object) -> None:
     """
     if serde is not None and not (hasattr(serde, "dumps_typed") or hasattr(serde, "dumps")):
         raise InvalidArgument(
-            f"serde must be a serializer, as LangGraph's JsonPlusSerializer() is: {shown(serde)}"
+            "serde must be a serializer, as LangGraph's JsonPlusSerializer() is, not "
+            f"{type(serde).__name__}"  # not shown: it may be a key
         )
 
 
