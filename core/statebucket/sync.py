@@ -65,9 +65,9 @@ class _Background:
         )
         try:
             self._thread.start()
-        except RuntimeError as error:  # Python 3.12 and later start no thread at interpreter exit
+        except RuntimeError as error:  # at interpreter exit on 3.12 and later; or too many threads
             raise UnsupportedOperation(
-                "a blocking store can no longer be used: the interpreter is shutting down"
+                f"the blocking store cannot start the thread of its event loop: {error}"
             ) from error
         self.loop: asyncio.AbstractEventLoop = made.result()
 

@@ -115,10 +115,8 @@ class Loader(Generic[T]):
         made: _Load[T] = _Load(1 if last is None else last.number + 1)
         try:
             threading.Thread(target=self._run, args=(made,), name=self._name, daemon=True).start()
-        except RuntimeError:
-            made.future.set_exception(
-                Unavailable("Python is shutting down and starts no more threads")
-            )
+        except RuntimeError as error:  # at interpreter exit on 3.12 and later; or too many threads
+            made.future.set_exception(Unavailable(f"no thread could be started: {error}"))
         # Only now: a signal handler would wait in vain for one that has not started.
         self._last = made
         return made.future

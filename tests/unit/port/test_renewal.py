@@ -296,3 +296,18 @@ async def test_a_load_that_ends_behind_a_later_one_does_not_replace_what_that_br
     assert current is not None
     assert current.value == "the second"
     assert asked == 2
+
+
+@pytest.mark.asyncio
+async def test_where_no_thread_starts_the_error_has_pythons_reason_and_the_next_call_tries_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    source = TokenSource(Service().load)
+    with monkeypatch.context() as limited:
+        limited.setattr(threading.Thread, "start", start)
+        with pytest.raises(Unavailable, match="started: can't start new thread"):
+            await source.get()
+    assert await source.get() == "token-1"
