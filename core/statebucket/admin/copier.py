@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 16
 
 # Any other error concerns the store, not this object: it ends the copy, which can be continued
-# later. A transient one may concern either, see `Streak`.
+# later, and so does OutOfSpace. A transient one may concern either, see `Streak`.
 _OF_ONE_OBJECT = (
     CorruptObject,
     InvalidKey,
