@@ -314,6 +314,7 @@ CASES = [
             "unit.test_bad_input:*",
             "adapters.test_bad_options:*",
             "integrations.test_bad_input:*",
+            "cli.test_bad_usage:*",
         ),
     ),
     Case(
