@@ -26,7 +26,6 @@ from statebucket_http.wire import Endpoint
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.usefixtures("no_proxies")
 
 BASIC = f"Basic {b64encode(b'user:p@ss').decode()}"
 
