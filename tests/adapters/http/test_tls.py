@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,8 +25,6 @@ from statebucket_http.transport import Transport
 from statebucket_http.wire import Request
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from statebucket_http.wire import Reply
 
 
@@ -131,7 +130,7 @@ def test_a_folder_of_hashes_is_looked_into_and_then_the_systems_file(
             text=True,
             check=True,
         )
-        (folder / f"{hashed.stdout.strip()}.0").write_bytes(open(pem, "rb").read())  # noqa: PTH123, SIM115
+        (folder / f"{hashed.stdout.strip()}.0").write_bytes(Path(pem).read_bytes())
     paths = ssl.get_default_verify_paths()
     with Peer(tls=context(issuer)) as peer:
         for folder, file in ((tmp_path / "known", other), (tmp_path / "unknown", bundle)):
