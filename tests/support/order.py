@@ -45,6 +45,7 @@ SECONDS = {
     "packaging/test_extras.py": 30,
     "packaging/test_wheel.py": 15,
     "soak/test_soak.py": 100,
+    "sync/test_signals.py": 40,
 }
 _USUAL_S = 0.12  # of any other test
 

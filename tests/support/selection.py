@@ -131,6 +131,7 @@ LEFT = (
     Left("adapters/s3/*::TestMinistackRequests::test_a_page_*", "engine=http has it"),
     Left("adapters/s3/test_doctor_services.py::test_a_service*[[]sdk]", "engine=http"),
     Left("adapters/s3/test_doctor_services.py::*ends_no_examination*-http]", "the SDK's engine"),
+    Left("sync/test_signals.py::test_a_signal_may_come_*", "they come at each line of calls"),
     Left("sync/test_contract.py::TestMoto*::*", "the blocking store is the same over SQLite"),
     Left("sync/test_contract.py::TestMemory::*", "the blocking store is the same over SQLite"),
     Left("consistency/test_ttl_machine.py::test_moto", "memory and SQLite"),

@@ -6,8 +6,8 @@ text too. For a bucket's requests botocore itself follows a reply that names ano
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager
-from copy import copy
+from contextlib import asynccontextmanager
+from copy import copy, deepcopy
 from typing import TYPE_CHECKING, Any
 
 from aiobotocore.config import AioConfig
@@ -72,7 +72,7 @@ class _EachAlone:
     """Gives each use of an HTTP session one of its own.
 
     Args:
-        like: The session whose settings they have.
+        like: The session whose settings they have; it is never opened itself.
     """
 
     def __init__(self, like: AIOHTTPSession) -> None:
@@ -81,8 +81,7 @@ class _EachAlone:
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[AIOHTTPSession]:
         session = UnredirectedSession.__new__(UnredirectedSession)
-        settings = {**vars(self._like), "_sessions": {}, "_exit_stack": AsyncExitStack()}
-        for name, value in settings.items():
+        for name, value in deepcopy(vars(self._like)).items():
             setattr(session, name, value)
         async with session:
             yield session

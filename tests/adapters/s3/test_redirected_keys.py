@@ -10,6 +10,7 @@ from adapters.s3.http.sources import (
     SOURCES,
     TOKEN_PATH,
     instance,
+    keys_of,
     machine,
     without_keys,
 )
@@ -92,3 +93,20 @@ async def test_the_session_token_of_an_instance_goes_nowhere_else(
     await without_a_key(engine)
     assert service.requests[0].target == TOKEN_PATH
     assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", SOURCES)
+async def test_a_source_that_answers_is_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, service: FaultProxy, name: str, engine: str
+) -> None:
+    source = SOURCES[name]
+    source.environment(monkeypatch, service, tmp_path)
+    service.always(source.granted("K1"))
+    with FaultProxy("127.0.0.1", 1) as bucket:
+        bucket.always(s3_error(404, "NoSuchKey"))
+        url = f"s3://bucket/app?endpoint_url={bucket.url}&region=us-east-1&engine={engine}"
+        async with open_store(url) as store:
+            assert await store.get("a") is None
+        assert keys_of(bucket) == ["K1"]
+    assert service.count() == source.requests
