@@ -28,7 +28,7 @@ class MemoryBucket:
     and so would another thread that the handler waits for. Instead each call begins a turn, and
     begins again if another has begun one meanwhile. Python lets handlers and other threads run
     after a call, and before it repeats a loop: none runs between a look at the turn and the change
-    that follows it.
+    that follows it, up to the end of the first call in it.
     """
 
     name = "memory"
@@ -50,11 +50,12 @@ class MemoryBucket:
             version = Version(str(next(self._writes)))
             info = ObjectInfo(name, version, size, metadata, datetime.now(UTC))
             written = Object(info, write.body)
+            at, new = bisect.bisect_left(self._names, name), name not in self._objects
             if self._turn is turn:
                 self._objects[name] = written
-                break
-        self._place(name)
-        return version
+                if new:
+                    self._names.insert(at, name)
+                return version
 
     async def get(self, name: str) -> Object | None:
         """See `statebucket.port.bucket.Bucket.get`."""
@@ -73,11 +74,11 @@ class MemoryBucket:
             if found is None:
                 return False
             self._check(name, condition)
+            at = bisect.bisect_left(self._names, name)
             if self._turn is turn:
                 del self._objects[name]
-                break
-        self._place(name)
-        return found.info
+                del self._names[at]
+                return found.info
 
     async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
         """See `statebucket.port.bucket.Bucket.delete_many`."""
@@ -92,7 +93,7 @@ class MemoryBucket:
             start = _start(self._names, prefix, after or start_after)
             names = self._names[start : start + limit]
             chosen = list(itertools.takewhile(lambda name: name.startswith(prefix), names))
-            found = map(self._objects.get, chosen)  # None for one that is being deleted
+            found = map(self._objects.get, chosen)  # None for one that was deleted meanwhile
             infos = [one.info for one in found if one is not None]
             if self._turn is turn:
                 return Page(infos, chosen[-1] if len(chosen) == limit else None)
@@ -126,20 +127,6 @@ class MemoryBucket:
 
     async def close(self) -> None:
         """Keeps the objects: another event loop may use them."""
-
-    def _place(self, name: str) -> None:
-        """Puts a name in its place in the order, or takes it out if it has no object."""
-        while True:
-            turn = self._turn = object()
-            at = bisect.bisect_left(self._names, name)
-            listed = self._names[at : at + 1] == [name]
-            if self._turn is turn:
-                if name not in self._objects:
-                    if listed:
-                        del self._names[at]
-                elif not listed:
-                    self._names.insert(at, name)
-                return
 
     def _check(self, name: str, condition: Version | None) -> None:
         if condition is None:
