@@ -16,16 +16,20 @@ def texts(error: BaseException | None) -> list[str]:
     return found
 
 
+_ADAPTERS = ("statebucket_s3.", "statebucket_azure.", "statebucket_gcs.")
+
+
 def locals_behind(error: BaseException | None) -> list[str]:
     """What loggers such as rich's show that add the locals of frames in the adapters' modules.
 
-    Frames of `statebucket_http`, which have what it sends and receives, are left out.
+    Frames of `statebucket_http`, which have what it sends and receives, are left out, and so is the
+    XML reader of S3, which has what it receives.
     """
     found: list[str] = []
     while error is not None:
         for frame, _ in walk_tb(error.__traceback__):
             module = frame.f_globals.get("__name__", "")
-            if module.startswith(("statebucket_s3.", "statebucket_azure.", "statebucket_gcs.")):
+            if module.startswith(_ADAPTERS) and module != "statebucket_s3.http.xml_documents":
                 name = frame.f_code.co_qualname
                 for of, value in frame.f_locals.items():
                     found += [f"{name} {of}={value!r}", f"{name} {of}={_by_rich(value)}"]

@@ -129,7 +129,7 @@ def opened(
 def with_credentials(credentials: Any, url: str, engine: str) -> dict[str, Any]:
     """Give the options of a bucket that is opened with the caller's credentials."""
     if engine == "http":
-        return {"credentials": credentials, "endpoint_url": url, "anonymous": "false"}
+        return {"credentials": credentials, "endpoint_url": url, "anonymous": False}
     client = Client("p", credentials=credentials, client_options={"api_endpoint": url})
     return {"client": client}
 
