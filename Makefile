@@ -56,7 +56,7 @@ test-aiobotocore: $(VENV)/.aiobotocore  ## Tests S3 through aiobotocore alone, a
 	$(VENV)/aiobotocore/bin/python -m pytest -n 2 --dist loadscope --everything -m "not slow" $(S3_SDK)
 
 test-terraform: $(VENV)/.dev $(VENV)/.checkov  ## Applies the Terraform modules on a local server, checks and destroys them
-	CHECKOV=$(VENV)/checkov/bin/checkov $(PYTEST) -n 2 --dist loadfile tests/terraform
+	CHECKOV=$(VENV)/checkov/bin/checkov $(PYTEST) -n 4 --dist loadfile tests/terraform
 
 # The removal by real lifecycle rules comes first: it waits for minutes while the others run.
 test-rgw: $(VENV)/.dev  ## Tests Ceph's S3, with real removal; as root it installs Debian's packages first
