@@ -89,7 +89,7 @@ async def test_a_store_is_shut_down(tmp_path: Path) -> None:
             scope.cancel()
             await anyio.sleep_forever()
     assert scope.cancelled_caught
-    assert opened.context.objects.bucket._workers is None  # type: ignore[attr-defined]
+    assert not opened.context.objects.bucket._workers  # type: ignore[attr-defined]
 
 
 async def test_a_removal_and_a_listing_leave_nothing_running(store: StateStore) -> None:
