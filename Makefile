@@ -44,7 +44,7 @@ test: $(VENV)/.dev $(VENV)/.fastmcp $(VENV)/.aws  ## Tests every behaviour, and 
 	$(PYTEST) -n 4 $(ORDERED) $(ALL)
 
 test-all: $(VENV)/.dev $(VENV)/.fastmcp $(VENV)/.aws  ## Runs every test on every server and engine (except Terraform's), as CI does
-	$(PYTEST) -n 2 $(ORDERED) --everything $(ALL)
+	$(PYTEST) -n 4 $(ORDERED) --everything $(ALL)
 
 test-fast: $(VENV)/.dev  ## Tests memory, SQLite and an S3 (SeaweedFS), in about a minute
 	$(PYTEST) -n 2 -m "not slow" tests/unit tests/adapters/local/test_contract.py tests/adapters/s3/test_seaweedfs.py::TestSeaweedFSHTTP $(addprefix --ignore tests/unit/,support pytest_plugin demo)
