@@ -25,7 +25,7 @@ class MemoryBucket:
     """A dictionary of objects, safe to use from several loops and threads.
 
     There is no lock: a signal handler would wait in vain for one that the interrupted call holds,
-    and so would another thread that the handler waits for. Instead each call begins a turn, and
+    and so would another thread that the handler waits for. Instead each write begins a turn, and
     begins again if another has begun one meanwhile. Python lets handlers and other threads run
     after a call, and before it repeats a loop: none runs between a look at the turn and the change
     that follows it, up to the end of the first call in it.
@@ -88,15 +88,12 @@ class MemoryBucket:
         self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
     ) -> Page:
         """See `statebucket.port.bucket.Bucket.list`."""
-        while True:
-            turn = self._turn = object()
-            start = _start(self._names, prefix, after or start_after)
-            names = self._names[start : start + limit]
-            chosen = list(itertools.takewhile(lambda name: name.startswith(prefix), names))
-            found = map(self._objects.get, chosen)  # None for one that was deleted meanwhile
-            infos = [one.info for one in found if one is not None]
-            if self._turn is turn:
-                return Page(infos, chosen[-1] if len(chosen) == limit else None)
+        bound = prefix if (behind := after or start_after) is None else behind + "\0"
+        names = self._names_from(bound, limit)
+        chosen = list(itertools.takewhile(lambda name: name.startswith(prefix), names))
+        found = map(self._objects.get, chosen)  # None for one that was deleted meanwhile
+        infos = [one.info for one in found if one is not None]
+        return Page(infos, chosen[-1] if len(chosen) == limit else None)
 
     async def list_prefixes(
         self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
@@ -105,28 +102,35 @@ class MemoryBucket:
         from statebucket.port.beginnings import behind_folder  # noqa: PLC0415  (rarely needed)
 
         start = after or (None if start_after is None else behind_folder(start_after))
-        while True:
-            turn = self._turn = object()
-            found: list[str] = []
-            at = _start(self._names, prefix, start)
-            while len(found) < limit:
-                name = "".join(self._names[at : at + 1])
-                if not name or not name.startswith(prefix):
-                    break
-                head, slash, _ = name[len(prefix) :].partition("/")
-                if slash:
-                    found.append(f"{prefix}{head}/")
-                    at = bisect.bisect_left(self._names, behind_folder(found[-1]), at)
-                else:
-                    at += 1
-            if self._turn is turn:
-                return PrefixPage(found, behind_folder(found[-1]) if len(found) == limit else None)
+        bound = prefix if start is None else start + "\0"
+        found: list[str] = []
+        while len(found) < limit:
+            names = self._names_from(bound, 1)
+            if not names or not names[0].startswith(prefix):
+                break
+            head, slash, _ = names[0][len(prefix) :].partition("/")
+            if slash:
+                found.append(f"{prefix}{head}/")
+                bound = behind_folder(found[-1])
+            else:
+                bound = names[0] + "\0"
+        return PrefixPage(found, behind_folder(found[-1]) if len(found) == limit else None)
 
     async def check(self, prefix: str) -> None:
         """Does nothing: a dictionary can always be reached."""
 
     async def close(self) -> None:
         """Keeps the objects: another event loop may use them."""
+
+    def _names_from(self, bound: str, count: int) -> Sequence[str]:
+        """So many names in order, from the first that is not before a bound."""
+        while True:
+            at = bisect.bisect_left(self._names, bound)
+            names = self._names[max(at - 1, 0) : at + count]
+            before, names = (names[:1], names[1:]) if at else ([], names)
+            # Others may have changed the order between the two steps: then the place is wrong.
+            if all(name < bound for name in before) and all(name >= bound for name in names[:1]):
+                return names
 
     def _check(self, name: str, condition: Version | None) -> None:
         if condition is None:
@@ -137,10 +141,3 @@ class MemoryBucket:
                 raise PreconditionFailed("the object exists")
         elif found is None or found.info.version != condition:
             raise PreconditionFailed("the object is at a different version")
-
-
-def _start(names: list[str], prefix: str, after: str | None) -> int:
-    """The index in the sorted names at which the page after ``after`` begins."""
-    if after is None:
-        return bisect.bisect_left(names, prefix)
-    return bisect.bisect_right(names, after)

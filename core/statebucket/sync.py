@@ -176,6 +176,7 @@ class _Call(Generic[T]):
 
     def _cancel(self) -> None:
         if self._task is not None:
+            self._task.add_done_callback(lambda _: self._work.close())  # if it had not begun
             self._task.cancel()
 
     async def _settle(self) -> None:

@@ -92,8 +92,9 @@ class SweepReport(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         scanned: Objects looked at.
         expired: Those past their expiry (and the margin).
-        removed: Those that this call removed, and no other; with ``dry_run`` those that it would
-            have.
+        removed: Those that this call removed, and no other; on S3, which does not say whether an
+            object was there, two calls at the same time may both count it. With ``dry_run`` those
+            that it would have removed.
         raced: Those that were written again before they could be removed, and stay.
         corrupt: Objects that statebucket did not write; they stay.
         owners: Owner records removed, whose execution has nothing left.

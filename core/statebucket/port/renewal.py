@@ -117,8 +117,10 @@ class Loader(Generic[T]):
             threading.Thread(target=self._run, args=(made,), name=self._name, daemon=True).start()
         except RuntimeError as error:  # at interpreter exit on 3.12 and later; or too many threads
             made.future.set_exception(Unavailable(f"no thread could be started: {error}"))
-        # Only now: a signal handler would wait in vain for one that has not started.
-        self._last = made
+        # Only now: a signal handler would wait in vain for one that has not started. A later load
+        # of another caller stays: this one may be over.
+        if self._last is last:
+            self._last = made
         return made.future
 
     def _run(self, made: _Load[T]) -> None:

@@ -31,7 +31,7 @@ class Streak:
         return self._length > MAX_IN_A_ROW
 
     def ends(self) -> None:
-        """Records a success."""
+        """Records that a request succeeded."""
         self._length = 0
 
 

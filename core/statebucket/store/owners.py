@@ -221,6 +221,7 @@ class OwnerIndex:
             removed = await self._objects.delete(call, name, known.version, expired=True)
         except VersionConflict:  # written again: had it been removed, the look would have shown it
             removed = await self._objects.delete(call, name, expired=True)
+            self.forget(execution_id, tenant_id)  # in this process, perhaps
         return removed is not False
 
     def forget(self, execution_id: str, tenant_id: str) -> None:

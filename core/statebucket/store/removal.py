@@ -253,7 +253,10 @@ class Remover:
             return
         existed = deletion.existed
         if existed is False:
-            return  # another call that removes the same was quicker, and counts it
+            # Another call that removes the same was quicker, and counts it.
+            if kind == "owner":
+                self._forget(deletion.name)
+            return
         if existed is None and size is not None:
             existed = True  # it was listed
         self._bytes += size or 0

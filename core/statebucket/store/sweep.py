@@ -191,6 +191,7 @@ class Sweeper:
             return  # it has a live snapshot
         certain = execution.tenant is not None or self._records_hold
         await self._orphans.examine(execution, removes=self._removes_orphans and certain)
+        self._streak.ends()
 
     async def _guarded(self, name: str, work: Callable[[T], Awaitable[None]], item: T) -> None:
         try:
@@ -202,8 +203,6 @@ class Sweeper:
             if error.transient and self._streak.fails():
                 self._stopped = self._stopped or error
                 raise
-        else:
-            self._streak.ends()
 
     async def _judge(self, listed: ObjectInfo) -> None:
         place = self._layout.parse(listed.name)
@@ -212,6 +211,7 @@ class Sweeper:
         info: ObjectInfo | None = listed
         if self._must_look(listed):
             info = await self._objects.look(self._call(), listed.name)
+            self._streak.ends()
         if info is None:
             return  # gone since it was listed
         if self._is_expired(info):
@@ -256,6 +256,7 @@ class Sweeper:
             VersionConflict: It was written again.
         """
         existed = await self._objects.delete(self._call(), name, version, expired=True)
+        self._streak.ends()
         return existed is False
 
     async def _owner_record(self, place: Place, owners: OwnerIndex) -> None:
@@ -263,6 +264,7 @@ class Sweeper:
         tenant_id, execution_id = _of(place)
         name = self._layout.name(place)
         found = await self._objects.get(self._call(), name)
+        self._streak.ends()
         # A record that was written a moment ago may precede its snapshot.
         if found is None or _written_ms(found) + self._margin_ms > self._objects.now_ms():
             return
@@ -292,7 +294,9 @@ class Sweeper:
         """Writes the owner record that a live snapshot is missing."""
         tenant_id, execution_id = _of(place)
         name = self._layout.owner(execution_id, tenant_id)
-        if await self._objects.head(self._call(), name) is not None:
+        there = await self._objects.head(self._call(), name)
+        self._streak.ends()
+        if there is not None:
             return
         if self._reported is not None:  # by which the snapshot may long be gone
             found = await self._objects.head(self._call(), info.name)

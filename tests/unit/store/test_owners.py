@@ -202,3 +202,27 @@ def test_a_record_that_another_made_stay_longer_meanwhile_is_left() -> None:
         assert expires_ms(stored.info) is None
 
     run(work())
+
+
+@pytest.mark.usefixtures("_scripted")
+def test_a_record_that_this_process_wrote_during_its_removal_is_not_remembered() -> None:
+    bucket = ScriptedBucket()
+    name = f"p/{RECORD}"
+
+    async def work() -> None:
+        store = opened(bucket)
+        await store.save_snapshot(snapshot(E1, ACME))
+
+        async def overtaken(send: Send) -> object:
+            if bucket.requests[-1].about == name and bucket.requests[-1].operation == "delete":
+                bucket.always = None
+                await store.save_snapshot(snapshot(E1, ACME, 2))
+            return await send()
+
+        bucket.always = overtaken
+        await store.tenant(ACME).delete_execution_state(E1)
+        assert name not in bucket.inner._objects
+        await store.save_snapshot(snapshot(E1, ACME, 3))
+        assert name in bucket.inner._objects
+
+    run(work())

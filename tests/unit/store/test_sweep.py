@@ -120,6 +120,23 @@ def test_a_sweep_goes_on_behind_a_few_objects_that_fail_each_time(lost: int) -> 
     run(work())
 
 
+def test_a_sweep_ends_where_nothing_succeeds_though_it_passes_live_keys() -> None:
+    clock = Clock()
+    bucket = ScriptedBucket()
+
+    async def work() -> None:
+        store = opened(bucket, clock=clock, deadline=1)
+        for number in range(200):
+            await store.set(f"k{number:03}", b"v", timedelta(minutes=1) if number % 2 else None)
+        clock.advance(3600)
+        bucket.refuse("delete", after=0, kind=errors.Unavailable)
+        with pytest.raises(errors.SweepIncomplete) as caught:
+            await store.sweep()
+        assert caught.value.failed <= 9
+
+    run(work())
+
+
 def test_a_sweep_ends_where_nothing_succeeds_any_longer() -> None:
     clock = Clock()
     bucket = ScriptedBucket()
