@@ -21,7 +21,7 @@ CODE := core adapters tests
 ALL := tests --ignore tests/terraform --ignore tests/adapters/s3/rgw --ignore tests/adapters/s3/localstack
 S3_SDK := $(addprefix tests/adapters/s3/,test_contract.py::TestMoto test_contract.py::TestMotoRequests \
 	test_same_errors.py test_answers.py test_batches.py test_bodies.py test_errors.py test_options.py \
-	test_trust.py)
+	test_redirected_keys.py test_trust.py)
 # Without the tests of tests/support, those of telemetry (no extra has its exporters), and the servers
 # that are only in the environment of all tests.
 FLOORS := tests/unit --ignore tests/unit/support --ignore tests/unit/telemetry \

@@ -55,10 +55,8 @@ _FAILED = frozenset(
         "SlowDownWrite",
     }
 )
-# Answered with 403, but about the object or the service's space and not about a right.
-_NOT_A_RIGHT = frozenset(
-    {"InvalidObjectState", "ObjectUnderActiveHold", "QuotaExceeded", "RetentionPolicyNotMet"}
-)
+# Answered with 403, but about the object and not about a right.
+_NOT_A_RIGHT = frozenset({"InvalidObjectState", "ObjectUnderActiveHold", "RetentionPolicyNotMet"})
 # The request was refused or arrived incomplete: nothing was written, and it may be sent again.
 _NOT_DONE = frozenset(
     {
@@ -155,8 +153,9 @@ def _of_code(
         return errors.InvalidCredentials(text)
     if code in _NOT_DONE:
         return errors.Unavailable(text)
-    if code in _NOT_A_RIGHT or status in {_OLD_VERSION, _FULL}:
-        return errors.RequestRejected(text)
+    full = code == "QuotaExceeded" or status == _FULL
+    if full or code in _NOT_A_RIGHT or status == _OLD_VERSION:
+        return errors.OutOfSpace(text) if full else errors.RequestRejected(text)
     if code in {"AccessDenied", "AllAccessDisabled", "403"} or status == _FORBIDDEN:
         return errors.AccessDenied(
             f"{text} (S3 also answers this for a missing object without s3:ListBucket, "

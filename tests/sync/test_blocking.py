@@ -232,6 +232,8 @@ def test_a_fork_in_the_middle_of_another_threads_call(url: str, tmp_path: Path) 
     program = f"""
         import os, threading
         from statebucket.sync import open_store
+        from statebucket_local import workers
+        workers._FORK_SECONDS = 60.0  # a commit may take long on a busy disk
         store = open_store({url!r})
         over = threading.Event()
         def use():

@@ -126,9 +126,9 @@ class HTTPSender:
         tokens = self._tokens
         if tokens is None:
             return False
-        token = await tokens.get()
-        tokens.drop(token)
-        return await tokens.get() != token
+        tokens.drop(await tokens.get())
+        await tokens.get()  # another call may have put this one there after the refusal
+        return True
 
     async def identity(self) -> Finding:
         """See `statebucket_gcs.sender.Sender.identity`; from a machine's metadata server."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     import aiohttp
+    from botocore.config import Config
 
 _FETCHERS = ("_fetcher", "_role_fetcher")  # of containers and of instances
 
@@ -43,10 +44,12 @@ class UnredirectedSession(AIOHTTPSession):
         return Unredirected(await super()._get_session(proxy_url))
 
 
-def unredirected(config: AioConfig | None) -> AioConfig:
+def unredirected(config: Config | None) -> AioConfig:
     """The configuration of a client that follows no redirect."""
     if config is None:
         return AioConfig(http_session_cls=UnredirectedSession)
+    if not isinstance(config, AioConfig):  # as aiobotocore 2 makes one for SSO
+        config = AioConfig().merge(config)
     if config.http_session_cls is AIOHTTPSession:
         config = copy(config)
         config.http_session_cls = UnredirectedSession

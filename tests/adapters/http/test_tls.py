@@ -336,6 +336,7 @@ def test_a_body_of_many_records_and_no_told_length_is_read_whole(
         assert reply.framed is bool(fields)
 
 
+@pytest.mark.skipif(not hasattr(socket, "TCP_CORK"), reason="only Linux holds segments back")
 def test_a_connection_whose_peer_has_said_goodbye_behind_chunks_is_not_used_again(
     issuer: trustme.CA, bundle: str
 ) -> None:

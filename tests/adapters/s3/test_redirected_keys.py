@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from adapters.s3.http.sources import (
+    JSON,
+    SECRET,
     SOURCES,
     TOKEN_PATH,
     instance,
     keys_of,
     machine,
+    moment,
     without_keys,
 )
 from statebucket import errors, open_store
@@ -46,13 +52,16 @@ def elsewhere() -> Iterator[FaultProxy]:
         yield proxy
 
 
-async def without_a_key(engine: str) -> None:
+NO_KEY = (errors.InvalidCredentials, errors.Unavailable, TimeoutError)
+
+
+async def without_a_key(engine: str, *more: type[Exception]) -> None:
     """A call of a store that gets no key, to a bucket that would answer."""
     with FaultProxy("127.0.0.1", 1) as bucket:
         bucket.always(s3_error(404, "NoSuchKey"))
         url = f"s3://bucket/app?endpoint_url={bucket.url}&region=us-east-1&engine={engine}"
         async with open_store(url, deadline=8) as store:
-            with pytest.raises((errors.InvalidCredentials, errors.Unavailable, TimeoutError)):
+            with pytest.raises((*NO_KEY, *more)):
                 await store.get("a")
         assert bucket.requests == []
 
@@ -110,3 +119,57 @@ async def test_a_source_that_answers_is_used(
             assert await store.get("a") is None
         assert keys_of(bucket) == ["K1"]
     assert service.count() == source.requests
+
+
+START = "https://start.example"
+
+
+def signed_on(monkeypatch: pytest.MonkeyPatch, service: FaultProxy, folder: Path) -> None:
+    """Names a profile whose user has signed on at IAM Identity Center."""
+    config = folder / "config"
+    config.write_text(
+        f"[profile app]\nsso_start_url = {START}\nsso_region = us-east-1\n"
+        "sso_account_id = 123456789012\nsso_role_name = app-role\n"
+    )
+    token = {"accessToken": SECRET, "expiresAt": moment(3600), "region": "us-east-1"}
+    cached = folder / f"{hashlib.sha1(START.encode(), usedforsecurity=False).hexdigest()}.json"
+    cached.write_text(json.dumps(token | {"startUrl": START}))
+    monkeypatch.setattr("botocore.credentials.SSOProvider._SSO_TOKEN_CACHE_DIR", str(folder))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_PROFILE", "app")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SSO", service.url)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_who_has_signed_on_is_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, service: FaultProxy, engine: str
+) -> None:
+    signed_on(monkeypatch, service, tmp_path)
+    key = {"accessKeyId": "K1", "secretAccessKey": SECRET, "sessionToken": "t"}
+    expires = int((time.time() + 3600) * 1000)
+    granted = json.dumps({"roleCredentials": key | {"expiration": expires}})
+    service.always(Answer(200, JSON, granted.encode()))
+    with FaultProxy("127.0.0.1", 1) as bucket:
+        bucket.always(s3_error(404, "NoSuchKey"))
+        url = f"s3://bucket/app?endpoint_url={bucket.url}&region=us-east-1&engine={engine}"
+        async with open_store(url) as store:
+            assert await store.get("a") is None
+        assert keys_of(bucket) == ["K1"]
+    assert service.count() == 1
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_token_of_who_has_signed_on_goes_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    service: FaultProxy,
+    elsewhere: FaultProxy,
+    kind: int,
+    engine: str,
+) -> None:
+    signed_on(monkeypatch, service, tmp_path)
+    service.always(Answer(kind, (("Location", f"{elsewhere.url}/"),)))
+    await without_a_key(engine, errors.RequestRejected)  # the SDK's words
+    assert service.requests
+    assert elsewhere.requests == []

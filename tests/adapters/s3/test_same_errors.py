@@ -82,7 +82,7 @@ CODES: dict[str, tuple[int, type[errors.StateBucketError], bool, str]] = {
     "ObjectUnderActiveHold": (403, errors.RequestRejected, False, "none"),  # Google's S3 API
     "OperationAborted": (409, errors.Unavailable, True, "none"),
     "PreconditionFailed": (412, errors.PreconditionFailed, False, "none"),
-    "QuotaExceeded": (403, errors.RequestRejected, False, "none"),  # Ceph
+    "QuotaExceeded": (403, errors.OutOfSpace, False, "none"),  # Ceph
     "RequestTimeTooSkewed": (403, errors.InvalidCredentials, False, "none"),
     "RequestTimeout": (400, errors.Unavailable, True, "none"),
     "RetentionPolicyNotMet": (403, errors.RequestRejected, False, "none"),  # Google's S3 API
@@ -93,7 +93,7 @@ CODES: dict[str, tuple[int, type[errors.StateBucketError], bool, str]] = {
     "SlowDownWrite": (503, errors.Unavailable, True, "unknown"),
     "TooManyRequests": (429, errors.Throttled, True, "none"),
     "XAmzContentChecksumMismatch": (400, errors.Unavailable, True, "none"),
-    "XMinioStorageFull": (507, errors.RequestRejected, False, "none"),
+    "XMinioStorageFull": (507, errors.OutOfSpace, False, "none"),
 }
 NO_LIFECYCLE = {"NotImplemented", "MethodNotAllowed"}  # a service without rules, no failure
 
@@ -189,7 +189,7 @@ UNEXPLAINED: dict[int, object] = {
     501: errors.RequestRejected,
     503: errors.Unavailable,
     505: errors.RequestRejected,
-    507: errors.RequestRejected,
+    507: errors.OutOfSpace,
 }
 
 

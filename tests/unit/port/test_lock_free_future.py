@@ -75,7 +75,7 @@ def _set_at(at: int) -> bool:
         if not future.done():
             future.set_result("late")
 
-    otherwise = threading.Timer(0.2, late)
+    otherwise = threading.Timer(3, late)  # where no line was left to stop at
     otherwise.start()
     sys.settrace(trace)
     try:
