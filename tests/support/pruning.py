@@ -26,7 +26,8 @@ _UNUSED = (
     *("pyarrow/include", "pyarrow/src", "pyarrow/tests"),
     *("pyarrow/libarrow_*.so", "pyarrow/libarrow_*.so.*.*.*"),  # copies, for linkers
 )
-# Of the 400 services that botocore describes, those whose clients the tests make.
+# Of the 400 services that botocore describes, those whose clients the tests make. moto asks for the
+# regions of many more: where it is installed, all stay.
 _SERVICES = {"s3", "sts", "iam", "lambda", "dynamodb", "sso", "sso-oidc", "signin"}
 
 
@@ -42,6 +43,8 @@ def prune(packages: Path) -> None:
 def _unused(packages: Path) -> Iterator[Path]:
     for pattern in _UNUSED:
         yield from packages.glob(pattern)
+    if (packages / "moto").exists():
+        return
     for service in packages.glob("botocore/data/*/"):
         if service.name not in _SERVICES:
             yield service
