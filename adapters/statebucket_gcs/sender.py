@@ -44,10 +44,10 @@ class Sender(Protocol):
         ...
 
     async def renew(self) -> bool:
-        """Gets another token, after the service has refused the last one within a reply.
+        """Gets a new token, after the service has refused one within a reply.
 
         Returns:
-            Whether there is another.
+            Whether there are tokens; False if requests are sent without one.
 
         Raises:
             StateBucketError: None could be requested.

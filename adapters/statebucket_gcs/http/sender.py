@@ -126,8 +126,9 @@ class HTTPSender:
         tokens = self._tokens
         if tokens is None:
             return False
+        # It may be the one that another call got after the same refusal: then it is valid, too.
         tokens.drop(await tokens.get())
-        await tokens.get()  # another call may have put this one there after the refusal
+        await tokens.get()
         return True
 
     async def identity(self) -> Finding:

@@ -66,6 +66,16 @@ async def without_a_key(engine: str, *more: type[Exception]) -> None:
         assert bucket.requests == []
 
 
+async def with_the_key(engine: str, key: str) -> None:
+    """A call of a store that gets a key, with which the request is signed."""
+    with FaultProxy("127.0.0.1", 1) as bucket:
+        bucket.always(s3_error(404, "NoSuchKey"))
+        url = f"s3://bucket/app?endpoint_url={bucket.url}&region=us-east-1&engine={engine}"
+        async with open_store(url) as store:
+            assert await store.get("a") is None
+        assert keys_of(bucket) == [key]
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", SOURCES)
@@ -112,12 +122,7 @@ async def test_a_source_that_answers_is_used(
     source = SOURCES[name]
     source.environment(monkeypatch, service, tmp_path)
     service.always(source.granted("K1"))
-    with FaultProxy("127.0.0.1", 1) as bucket:
-        bucket.always(s3_error(404, "NoSuchKey"))
-        url = f"s3://bucket/app?endpoint_url={bucket.url}&region=us-east-1&engine={engine}"
-        async with open_store(url) as store:
-            assert await store.get("a") is None
-        assert keys_of(bucket) == ["K1"]
+    await with_the_key(engine, "K1")
     assert service.count() == source.requests
 
 
@@ -149,12 +154,7 @@ async def test_who_has_signed_on_is_used(
     expires = int((time.time() + 3600) * 1000)
     granted = json.dumps({"roleCredentials": key | {"expiration": expires}})
     service.always(Answer(200, JSON, granted.encode()))
-    with FaultProxy("127.0.0.1", 1) as bucket:
-        bucket.always(s3_error(404, "NoSuchKey"))
-        url = f"s3://bucket/app?endpoint_url={bucket.url}&region=us-east-1&engine={engine}"
-        async with open_store(url) as store:
-            assert await store.get("a") is None
-        assert keys_of(bucket) == ["K1"]
+    await with_the_key(engine, "K1")
     assert service.count() == 1
 
 
