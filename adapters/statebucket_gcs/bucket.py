@@ -9,7 +9,7 @@ import msgspec
 from msgspec import structs
 
 from statebucket.contract.versions import Version
-from statebucket.errors import Unavailable
+from statebucket.errors import StateBucketError, Unavailable
 from statebucket.port.beginnings import behind_folder, just_behind
 from statebucket.port.bucket import JSON, Deletion, Limits, Object, ObjectInfo, Page, PrefixPage
 from statebucket.port.url import quoted
@@ -20,7 +20,6 @@ from statebucket_gcs.wire import Listing, Resource, check_body, decode, describe
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from statebucket.errors import StateBucketError
     from statebucket.port.bucket import Write
     from statebucket.port.findings import Finding
     from statebucket.port.inventory_reports import InventoryReport
@@ -241,9 +240,18 @@ class GCSBucket:
         answers = await self._delete_batch(names)
         # A token that was revoked is refused in each part; the reply itself is a success.
         refused = [name for name, one in answers.items() if one and one.status == _UNAUTHORIZED]
-        if refused and await self.sender.renew():
-            answers |= await self._delete_batch(refused)
-        return [self._deletion(name, answers[name]) for name in names]
+        failed: StateBucketError | None = None
+        try:
+            if refused and await self.sender.renew():
+                answers |= await self._delete_batch(refused)
+        except StateBucketError as error:
+            failed = error  # of these alone: the first request has deleted the others
+        return [
+            Deletion(name, error=failed)
+            if failed is not None and name in refused
+            else self._deletion(name, answers[name])
+            for name in names
+        ]
 
     async def _delete_batch(self, names: Sequence[str]) -> dict[str, Answer | None]:
         """The result for each object of a batch; None if the reply has none."""

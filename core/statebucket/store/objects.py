@@ -219,8 +219,8 @@ class Objects:
             name: The object.
             condition: Delete only this version. If the object is gone, or has expired at another
                 version, there is nothing to delete, and that is no conflict.
-            expired: Whether an expired object counts as one that existed, for reports of what was
-                removed.
+            expired: Whether an expired object counts as one that exists, for reports of what was
+                removed: at another version it is a conflict then.
             look_with_get: As for `put`.
 
         Returns:
@@ -245,7 +245,7 @@ class Objects:
             info, found = await self._looked(call, name, with_get=look_with_get)
             if info is not None and info.version == condition:
                 raise not_understood(call, name, condition, failed) from failed
-            if info is not None and not self.surely_expired(info):
+            if info is not None and (expired or not self.surely_expired(info)):
                 message = f"{call.operation}: the object has changed since that version"
                 raise lost_to(message, call, name, found) from failed
             existed = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -97,8 +98,11 @@ class Rotating(Credentials):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.refreshed = 0
+        self.ends = False  # whether no other token is to be had
 
     def refresh(self, _request: object) -> None:
+        if self.ends:
+            raise TransportError("the token service is gone")  # type: ignore[no-untyped-call]
         self.refreshed += 1
         self.token = f"secret-token-{self.refreshed}"
 
@@ -431,6 +435,38 @@ async def test_a_batch_whose_parts_are_refused_is_sent_again_with_another_token(
     assert type(left.error) is InvalidCredentials
     assert "secret-token" not in f"{left.error} {left.error!r}"
     assert (proxy.count(), around.names()) == (2, ["a"])
+
+
+def refusing_the_last_part(request: Recorded) -> Reply:
+    """Reply to a batch whose token was revoked in the middle of it."""
+    refusals = refusing_each_part(request)
+    _, _, last = refusals.body.rpartition(b"--edge\r\n")
+    deleted = (
+        "--edge\r\nContent-Type: application/http\r\nContent-ID: <response-{}>\r\n\r\n"
+        "HTTP/1.1 204 No Content\r\n\r\n\r\n"
+    )
+    count = request.body.count(b"\r\nDELETE ") - 1
+    body = "".join(deleted.replace("{}", str(number), 1) for number in range(count)).encode()
+    return replace(refusals, body=body + b"--edge\r\n" + last)
+
+
+@pytest.mark.parametrize("failing", ["the token's renewal", "the second request"])
+async def test_what_a_batch_has_deleted_counts_though_the_rest_of_it_fails(
+    proxy: FaultProxy, around: Around, opened: Opened, engine: str, failing: str
+) -> None:
+    credentials = Rotating()
+    bucket = opened("", around.bucket, **with_credentials(credentials, proxy.url, engine))
+    await bucket.check("")
+    proxy.plan(AnswerWith(refusing_the_last_part), gcs_error(503, "backendError"))
+    if failing == "the token's renewal":
+        credentials.ends = True
+    deleted = await bucket.delete_many(["a", "b", "c"])
+    assert [(one.name, one.existed, type(one.error)) for one in deleted[:2]] == [
+        ("a", True, type(None)),
+        ("b", True, type(None)),
+    ]
+    assert (deleted[2].name, deleted[2].existed) == ("c", None)
+    assert isinstance(deleted[2].error, StateBucketError)
 
 
 async def test_a_batch_whose_parts_are_refused_without_a_token_is_sent_once(

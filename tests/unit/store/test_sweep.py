@@ -178,6 +178,30 @@ def test_a_sweep_leaves_an_owner_record_that_was_written_since_it_looked() -> No
     run(work())
 
 
+def test_a_key_that_was_written_again_and_has_expired_again_counts_as_raced() -> None:
+    clock = Clock()
+    bucket = ScriptedBucket()
+
+    async def work() -> None:
+        store = opened(bucket, clock=clock)
+        await store.set("k", b"v", timedelta(minutes=1))
+        clock.advance(3600)
+
+        async def overtaken(send: Send) -> object:
+            if bucket.requests[-1].operation == "delete":
+                bucket.always = None
+                await opened(bucket, clock=clock).set("k", b"w", timedelta(minutes=1))
+                clock.advance(3600)
+            return await send()
+
+        bucket.always = overtaken
+        report = await store.sweep()
+        assert (report.expired, report.removed, report.raced) == (1, 0, 1)
+        assert (await store.sweep()).removed == 1
+
+    run(work())
+
+
 def test_a_sweep_leaves_what_no_store_wrote() -> None:
     clock = Clock()
     bucket = ScriptedBucket()
