@@ -180,8 +180,13 @@ class Snapshots:
         """Writes a snapshot over a version that is known to be no newer."""
         tenant_id, execution_id = snapshot.tenant_id, snapshot.execution_id
         known = self._seen.get((tenant_id, execution_id))
-        if known is not None and known.sequence_number > snapshot.sequence_number:
-            known = None  # another process may have put an older one back: read it again
+        if known is not None and (
+            known.sequence_number > snapshot.sequence_number
+            or condition not in {None, known.version}
+        ):
+            # Another process may have put an older one back, or the version to replace is one of
+            # which only the caller knows, or the lease: read it again.
+            known = None
         for race in itertools.count(1):
             if known is None:
                 found = await self.load(call, tenant_id, execution_id)
