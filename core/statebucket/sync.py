@@ -254,6 +254,9 @@ async def _shut_down(stores: list[Any]) -> None:
     import asyncio  # noqa: PLC0415  (as above)
 
     await asyncio.gather(*(store.shutdown() for store in stores), return_exceptions=True)
+    # Calls that Ctrl-C has cancelled clean up first: an iterator that one is in cannot be closed.
+    ending = [task for task in asyncio.all_tasks() if task.cancelling()]
+    await asyncio.gather(*ending, return_exceptions=True)
     await asyncio.get_running_loop().shutdown_asyncgens()
 
 
@@ -448,13 +451,16 @@ def _iterate(
     async def following() -> Any:  # noqa: ANN401
         return await anext(items, end)
 
-    try:
-        while (item := run(following())) is not end:
+    # What `following` raises, Ctrl-C too, ends the items by itself; until they have ended in the
+    # loop, closing them would be an error that hides the first.
+    while (item := run(following())) is not end:
+        try:
             yield item
-    finally:
-        close = getattr(items, "aclose", None)
-        if close is not None and can_be_asked():
-            run(close())
+        except BaseException:
+            close = getattr(items, "aclose", None)
+            if close is not None and can_be_asked():
+                run(close())
+            raise
 
 
 async def _schedule(method: Callable[[], T]) -> T:

@@ -170,6 +170,33 @@ def test_ctrl_c_interrupts_a_call(moto: Server, engine: str) -> None:
         store.shutdown()
 
 
+def test_ctrl_c_in_a_listing_ends_the_program_and_says_nothing_more(tmp_path: Path) -> None:
+    # Where a request that is cancelled cleans up for a moment, as an SDK's does.
+    program = """
+        import asyncio, os, signal
+        import statebucket_local
+        from statebucket.port.bucket import Limits, OpenedBucket
+        from statebucket.sync import open_store
+        from statebucket_local.memory import MemoryBucket
+        class Hanging(MemoryBucket):
+            limits = Limits(needs_loop=True)
+            async def list(self, *args, **options):
+                os.kill(os.getpid(), signal.SIGINT)
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    await asyncio.sleep(0.1)
+        statebucket_local.open_memory = lambda location: OpenedBucket(Hanging())
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for key in open_store("memory://", deadline=60).iter_keys():
+            print(key)
+    """
+    done = ran(program, tmp_path, *QUIET)
+    assert done.stderr.endswith("\nKeyboardInterrupt\n")
+    assert "generator" not in done.stderr
+    assert done.stdout == ""
+
+
 def test_errors_are_the_same(tmp_path: Path) -> None:
     with open_store(f"sqlite:///{tmp_path / 'missing' / 'state.db'}") as store:
         with pytest.raises(errors.BucketNotFound):
