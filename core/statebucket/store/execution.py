@@ -8,6 +8,7 @@ from statebucket.contract.execution import ExecutionStore
 from statebucket.contract.ids import ExecutionId
 from statebucket.errors import InvalidArgument, InvalidSnapshot, shown
 from statebucket.store.store import ObjectStateStore
+from statebucket.telemetry.observe import observing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from statebucket.store.selection import Selection
 
 
+@observing(ExecutionStore, "delete_keys")
 class _Inside(ObjectStateStore):
     """A store whose keys are those of one execution; its id may contain a ``:``."""
 

@@ -6,7 +6,9 @@ import functools
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from statebucket.contract.calls import Kind, declared
+from statebucket.contract.snapshot import ExecutionSnapshot
 from statebucket.contract.state_store import StateStore
+from statebucket.contract.versions import Stored
 from statebucket.errors import StaleSnapshot, VersionConflict
 from statebucket.telemetry import switch as telemetry
 
@@ -27,12 +29,28 @@ def observed(store: type[T]) -> type[T]:
     """Wraps each counted call of the contract that a store's class implements."""
     for name, declaration in declared(StateStore).items():
         if declaration.counted:
-            tenant = _TenantArgument(getattr(StateStore, name), declaration)
-            call: Any = _WRAPPERS[declaration.kind](name, getattr(store, name), tenant)
-            # `help` looks for the docstring in the bases of the class that a method names.
-            call.__module__, call.__qualname__ = store.__module__, f"{store.__qualname__}.{name}"
-            setattr(store, name, call)
+            _observe(store, name, getattr(StateStore, name), declaration)
     return store
+
+
+def observing(contract: type[Any], name: str) -> Callable[[type[T]], type[T]]:
+    """Wraps one more call of a store's class, which another class of the contract declares."""
+
+    def wrap(store: type[T]) -> type[T]:
+        _observe(store, name, getattr(contract, name), declared(contract)[name])
+        return store
+
+    return wrap
+
+
+def _observe(
+    store: type[Any], name: str, source: Callable[..., Any], declaration: Declaration
+) -> None:
+    tenant = _TenantArgument(source, declaration)
+    call: Any = _WRAPPERS[declaration.kind](name, getattr(store, name), tenant)
+    # `help` looks for the docstring in the bases of the class that a method names.
+    call.__module__, call.__qualname__ = store.__module__, f"{store.__qualname__}.{name}"
+    setattr(store, name, call)
 
 
 class _TenantArgument:
@@ -168,9 +186,9 @@ class _Entered:
 
 def _learn(observation: Observation, result: Any) -> None:  # noqa: ANN401  (any method's)
     """Takes the tenant from a snapshot that was loaded without one."""
-    tenant_id = getattr(getattr(result, "value", result), "tenant_id", None)
-    if isinstance(tenant_id, str):
-        observation.tenant(tenant_id)
+    loaded = result.value if isinstance(result, Stored) else result
+    if isinstance(loaded, ExecutionSnapshot):  # a caller's own type may have such a field, too
+        observation.tenant(loaded.tenant_id)
 
 
 _WRAPPERS = {Kind.CALL: _coroutine, Kind.ITERATOR: _iterator, Kind.CONTEXT: _context}

@@ -68,6 +68,15 @@ async def test_reading_what_has_expired_is_counted(store: ObjectStateStore, cloc
 
 
 @pytest.mark.asyncio
+async def test_each_call_on_one_execution_is_a_call(store: ObjectStateStore) -> None:
+    execution = store.tenant("acme").execution("e1")
+    await execution.set("k", b"")
+    await execution.delete_keys()
+    await execution.delete()
+    assert store.stats().calls == 3
+
+
+@pytest.mark.asyncio
 async def test_an_iterator_is_one_call(store: ObjectStateStore) -> None:
     for number in range(3):
         await store.set(f"k{number}", b"")

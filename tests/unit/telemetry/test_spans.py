@@ -7,6 +7,7 @@ import hashlib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from unit.telemetry.conftest import Told
 
 pytestmark = pytest.mark.asyncio
+
+
+class Customer(msgspec.Struct):
+    tenant_id: str
 
 
 def snapshot(number: int = 0) -> ExecutionSnapshot:
@@ -155,6 +160,17 @@ async def test_the_tenant_is_learnt_from_what_was_loaded(
     await store.save_snapshot(snapshot())
     await store.load_snapshot("e1")
     assert (told.spans()[-1].attributes or {})["statebucket.tenant.id"] == "acme"
+
+
+async def test_a_field_of_the_callers_own_type_is_not_taken_for_the_tenant(
+    store: ObjectStateStore, told: Told
+) -> None:
+    acme = store.tenant("acme")
+    await acme.set_json("k", {"tenant_id": "someone"})
+    await acme.get_json("k", Customer)
+    await acme.get_json_stored("k", Customer)
+    tenants = [(span.attributes or {})["statebucket.tenant.id"] for span in told.spans()]
+    assert tenants == ["acme"] * 3
 
 
 async def test_a_clean_up_is_one_span_over_all_its_tasks(
