@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from statebucket.errors import InvalidArgument, UnsupportedOperation, shown
-from statebucket.store.leases import StoreLease
+from statebucket.store.leases import REUSED, StoreLease
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -30,8 +30,12 @@ class LeaseBlock:
 
     def __init__(self, taking: AbstractAsyncContextManager[Lease]) -> None:
         self._taking = taking
+        self._entered = False
 
     async def __aenter__(self) -> Lease:
+        if self._entered:
+            raise UnsupportedOperation(REUSED)
+        self._entered = True
         return await self._taking.__aenter__()
 
     async def __aexit__(

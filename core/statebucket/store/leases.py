@@ -37,6 +37,7 @@ _KEPT_MS = 7 * 86_400_000
 _RENEW_SHARE = 1 / 3
 _RETRY_SHARE = 1 / 4  # of the time between renewals
 MAX_POLL = 1.0
+REUSED = "a lease cannot be reused: call store.lease(…) again"
 
 _leaving: set[asyncio.Task[None]] = set()  # an event loop does not keep its tasks alive
 
@@ -143,7 +144,7 @@ class StoreLease(Lease):
 
     async def __aenter__(self) -> Self:
         if self._pid:
-            raise UnsupportedOperation("a lease object cannot be reused: call store.lease(…) again")
+            raise UnsupportedOperation(REUSED)
         self._pid = os.getpid()
         loop = running_loop()
         until, poll = loop.time() + self._wait, 0.05

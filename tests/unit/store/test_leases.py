@@ -93,6 +93,22 @@ def test_a_holder_cancelled_twice_on_its_way_out_leaves_it_free() -> None:
     run(work())
 
 
+@pytest.mark.parametrize("within", [False, True])
+def test_a_lease_that_was_taken_cannot_be_taken_again(within: bool) -> None:  # noqa: FBT001
+    async def work() -> None:
+        block = opened(ScriptedBucket()).tenant(ACME).lease(E1, ttl=TTL)
+        async with block as lease:
+            if within:
+                with pytest.raises(errors.UnsupportedOperation, match="cannot be reused"):
+                    await block.__aenter__()
+                lease.check()
+        with pytest.raises(errors.UnsupportedOperation, match="cannot be reused"):
+            async with block:
+                pass
+
+    run(work())
+
+
 def test_a_lease_is_renewed_past_a_queue_of_other_requests() -> None:
     bucket = ScriptedBucket(always=take(0.2))
 
