@@ -52,12 +52,17 @@ class PageCheck:
 
     def taken(self, page: AnyPage) -> None:
         """Remembers a page, for the check of the next."""
-        if page.following is not None:
-            self._tokens.add(page.following)
+        before = self._last
         if isinstance(page, Page):
-            self._last = page.objects[-1].name if page.objects else self._last
+            self._last = page.objects[-1].name if page.objects else before
         elif page.prefixes:
             self._last = page.prefixes[-1]
+        if self._ordered and self._last != before:
+            # A token from before would lead to names that are out of order. So memory does not grow
+            # with the listing.
+            self._tokens.clear()
+        if page.following is not None:
+            self._tokens.add(page.following)
 
     def _names(self, names: Sequence[str]) -> None:
         if not names or (self._ordered and self._are_next(names)):

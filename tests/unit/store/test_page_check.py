@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from statebucket import StateStore, Version, errors
 from statebucket.port.bucket import Limits, ObjectInfo, Page, PrefixPage
+from statebucket.store.page_check import PageCheck
 from statebucket.testing.contract.base import ACME, E1, snapshot
 from support.scripted_bucket import ScriptedBucket, opened
 from support.virtual_time import run
@@ -176,6 +178,23 @@ def test_a_page_of_prefixes_that_is_no_answer_to_the_request_is_an_error(kind: s
     bucket = Pages(*BAD_PREFIXES[kind])
     with pytest.raises(errors.Unavailable, match="nothing of the page was used"):
         run(collected(opened(bucket, deadline=1).iter_tenants()))
+
+
+def test_memory_does_not_grow_with_the_pages() -> None:
+    check = PageCheck("iter_keys", "p/", ordered=True)
+
+    def turn(pages: range) -> None:
+        for at in pages:
+            name, token = f"p/{at:06}", f"{at:06}".rjust(2000, "t")
+            check.taken(check.page(Page([ObjectInfo(name, Version("1"), 1, {})], token)))
+
+    turn(range(10))
+    tracemalloc.start()
+    try:
+        turn(range(10, 510))
+        assert tracemalloc.get_traced_memory()[0] < 300_000  # of a million characters of tokens
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_prefix_that_ends_one_page_and_begins_the_next_is_one() -> None:
