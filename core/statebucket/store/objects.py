@@ -242,7 +242,9 @@ class Objects:
             )
             existed = self._existed(gone, lost=False, expired=expired)
         except PreconditionFailed as failed:
+            before, call.outcome = call.outcome, "unknown"  # as for `put`
             info, found = await self._looked(call, name, with_get=look_with_get)
+            call.outcome = before
             if info is not None and info.version == condition:
                 raise not_understood(call, name, condition, failed) from failed
             if info is not None and (expired or not self.surely_expired(info)):

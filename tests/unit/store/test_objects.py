@@ -231,6 +231,20 @@ def test_where_no_one_can_look_into_a_conflict_the_outcome_is_that_of_the_writes
     run(work())
 
 
+def test_where_no_one_can_look_into_a_deletion_that_was_refused_the_outcome_is_open() -> None:
+    bucket = ScriptedBucket(through, through, through, fail(errors.AccessDenied))
+    store = opened(bucket)
+    version = run(store.set("k", b"mine"))
+    run(store.set("k", b"theirs"))
+
+    async def work() -> None:
+        with pytest.raises(errors.AccessDenied) as caught:
+            await store.delete("k", if_version=version)
+        assert caught.value.outcome == "unknown"
+
+    run(work())
+
+
 def test_a_create_that_is_refused_though_nothing_is_there_is_no_conflict() -> None:
     # Refused because it exists, and gone when looked at, each time.
     bucket = ScriptedBucket(*[fail(errors.PreconditionFailed), through] * 20)
