@@ -189,9 +189,10 @@ class StateStore(StorageBackend, Protocol):
         """Keeps the latest snapshot of an execution.
 
         Best effort, and not the source of truth: it may be overwritten by a later save and lost
-        with the bucket. 1 request; 2 for an execution that this process has not loaded or saved in
-        the last minute; 1 more when a condition fails. With a TTL, up to 2 more where another
-        process has saved it, or where its owner record must live longer.
+        with the bucket. 1 request; 2 where this process has not seen the execution's owner record
+        (or first loaded its snapshot) in the last minute; 1 more when a condition fails. With a
+        TTL, up to 2 more where another process has saved it, or where its owner record must live
+        longer.
 
         Args:
             snapshot: What to keep. It is validated again, and copied, before the first request.

@@ -196,10 +196,10 @@ class OwnerIndex:
 
     def _listed(self, execution_id: str, tenant_id: str, version: Version) -> None:
         """Remembers a record from a listing, which may not say when it expires."""
-        known = self._known.get((execution_id, tenant_id))
+        known, now = self._known.get((execution_id, tenant_id)), self._objects.now_ms()
         if known is None or known.version != version:
-            known = _Known(version, 0, self._objects.now_ms(), whole=False)
-        self._remember(execution_id, tenant_id, known)
+            known = _Known(version, 0, now, whole=False)
+        self._remember(execution_id, tenant_id, msgspec.structs.replace(known, seen_ms=now))
 
     async def remove(self, call: Call, execution_id: str, tenant_id: str) -> bool:
         """Removes a tenant's record: 1 request, 2 when it was not seen before.

@@ -86,6 +86,16 @@ async def test_a_record_that_another_process_has_written_again_is_looked_at_once
 
 
 @pytest.mark.asyncio
+async def test_a_record_that_a_listing_has_shown_is_seen(one: StateStore, clock: Clock) -> None:
+    await one.save_snapshot(snapshot(E1, ACME))
+    clock.advance(61)
+    assert await one.load_snapshot(E1) is not None  # by a listing of its records
+    before = one.stats().requests
+    await one.save_snapshot(snapshot(E1, ACME, 2))
+    assert one.stats().requests - before == 1
+
+
+@pytest.mark.asyncio
 async def test_a_removal_in_the_old_tenants_view_leaves_the_new_ones(
     other: StateStore, target: MemoryTarget
 ) -> None:
