@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
+from urllib.request import urlopen
 
 import pytest
 
@@ -54,3 +56,16 @@ class TestAzure(Main):
     def target(self, bench: BenchServer) -> AzureTarget:
         server = known(bench, "azure")
         return AzureTarget(server, raw_container(server))
+
+
+def test_an_answer_has_the_fields_that_were_asked_for(bench: BenchServer) -> None:
+    bench.seed("gcs", "fields/{}", 2)
+    listing = f"{bench.url('gcs')}/storage/v1/b/bench/o?prefix=fields/"
+
+    with urlopen(f"{listing}&fields=items(name,size)", timeout=10) as reply:
+        some = json.load(reply)
+    with urlopen(listing, timeout=10) as reply:
+        everything = json.load(reply)
+
+    assert some == {"items": [{"name": "fields/0", "size": "1"}, {"name": "fields/1", "size": "1"}]}
+    assert {"kind", "generation", "timeCreated"} <= set(everything["items"][0])

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _JSON = {"Content-Type": "application/json; charset=UTF-8"}
 _META = "x-goog-meta-"
 _DELETION = re.compile(rb"^DELETE \S*/storage/v1/b/([^ ?]+)", re.MULTILINE)
+_FIELD = re.compile(r"(\w+)(?:\(([^)]*)\))?")
 _PATH = re.compile(r"/(upload/|download/)?storage/v1/b/([^/]+)(?:/o(?:/(.*))?)?", re.DOTALL)
 
 
@@ -55,7 +56,7 @@ class GCS:
             return Reply(204)
         if kind == "download/" or request.query.get("alt") == "media":
             return _read(request, entry)
-        return Reply(200, _JSON, json.dumps(_resource(bucket, name, entry)).encode())
+        return _answered(request, _resource(bucket, name, entry))
 
     def _batch(self, request: Request) -> Reply:
         """Of deletions, numbered in their order."""
@@ -94,7 +95,7 @@ class GCS:
             return _failure(412, "conditionNotMet")
         entry = Entry(content, about.get("contentType", ""), about.get("metadata") or {})
         container.put(name, entry)
-        return Reply(200, _JSON, json.dumps(_resource("b", name, entry)).encode())
+        return _answered(request, _resource("b", name, entry))
 
     def _xml(self, request: Request) -> Reply:
         bucket, _, name = request.path[1:].partition("/")
@@ -166,7 +167,30 @@ def _listing(request: Request, container: Container, bucket: str) -> Reply:
     answer["items"] = [_resource(bucket, name, container.entries[name]) for name in page.names]
     if page.following is not None:
         answer["nextPageToken"] = page.following
+    return _answered(request, answer)
+
+
+def _answered(request: Request, answer: dict[str, Any]) -> Reply:
+    """A reply with the fields that the request asks for, or with all."""
+    fields = request.query.get("fields")
+    if fields is not None:
+        answer = _chosen(fields, answer)
     return Reply(200, _JSON, json.dumps(answer).encode())
+
+
+def _chosen(fields: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """What a partial response keeps: of each item, too, in ``kind,items(name,size)``."""
+    kept: dict[str, Any] = {}
+    for field, of_each in _FIELD.findall(fields):
+        if field in answer:
+            value = answer[field]
+            inner = of_each.split(",")
+            kept[field] = [_only(inner, one) for one in value] if of_each else value
+    return kept
+
+
+def _only(fields: list[str], resource: dict[str, Any]) -> dict[str, Any]:
+    return {field: resource[field] for field in fields if field in resource}
 
 
 def _resource(bucket: str, name: str, entry: Entry) -> dict[str, Any]:

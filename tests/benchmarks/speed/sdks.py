@@ -58,6 +58,12 @@ class TunedS3(Aioboto3):
         options = S3Options(region=REGION, endpoint_url=self.endpoint)
         return Connection(own_session(), options, 20.0, 32)
 
+    async def load(self, number: int) -> Any:
+        reply = await self.s3.get_object(Bucket=CONTAINER, Key=f"{self.raw}/{number}")
+        body = reply["Body"]
+        async with body:  # its own result is the raw stream, which checks no checksum
+            return await body.read()
+
     async def save(self, number: int, value: Any) -> None:
         await self.s3.put_object(
             Bucket=CONTAINER,
