@@ -8,6 +8,8 @@ from collections.abc import Mapping
 import msgspec
 
 _NOT_FOUND = 404
+# How the service answers a download, which has no document; "Not Found" is from an emulator.
+_TEXTS = (b"No such object", b"Not Found")
 
 
 class _Detail(msgspec.Struct):
@@ -42,8 +44,21 @@ class Answer(msgspec.Struct, frozen=True):
 
     @property
     def missing(self) -> bool:
-        """Whether the object does not exist, though the bucket may."""
-        return self.status == _NOT_FOUND and not self.bucket_missing
+        """Whether the object does not exist, though the bucket may.
+
+        An emulator says so without a body.
+        """
+        return self.status == _NOT_FOUND and not (self.bucket_missing or self.foreign)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether it is a 404 that is not the service's, such as the page of a gateway before it.
+
+        Taken for a missing object, it would make a caller begin again from nothing.
+        """
+        if self.status != _NOT_FOUND or not self.body.strip():
+            return False
+        return not any(self.explanation) and not self.body.startswith(_TEXTS)
 
     @property
     def bucket_missing(self) -> bool:

@@ -113,7 +113,7 @@ class GCSBucket:
         if answer.status == _OK:
             if "x-goog-generation" in answer.headers:
                 return await self._with_metadata(from_headers(name, answer))
-        elif answer.bucket_missing or not answer.missing:
+        elif not answer.missing and (self._xml or not answer.foreign):
             raise self._error(answer, reads_object=True)
         elif self._xml or b"<Code>NoSuchKey</Code>" in answer.body:
             return None

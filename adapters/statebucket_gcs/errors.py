@@ -72,7 +72,7 @@ def error_of(answer: Answer, bucket: str, *, reads_object: bool = False) -> Stat
     elif status == _FORBIDDEN and not _keeps(reason, message):
         error = AccessDenied(f"{text} ({_MISSING_HINT if reads_object else _RIGHTS_HINT})")
     elif status == _NOT_FOUND and "kms" not in message.lower():
-        error = BucketNotFound(f"the bucket {bucket!r} does not exist ({text})")
+        error = _not_found(answer, bucket, text)
     elif status == _FAILED_CONDITION and reason != "orgPolicyConstraintFailed":
         error = PreconditionFailed(text)
     elif status == _CONFLICT or "match calculated" in message:
@@ -87,6 +87,12 @@ def error_of(answer: Answer, bucket: str, *, reads_object: bool = False) -> Stat
     if error.transient:
         error.retry_after = seconds_of(answer.headers.get("retry-after"))
     return error
+
+
+def _not_found(answer: Answer, bucket: str, text: str) -> StateBucketError:
+    if answer.foreign:
+        return RequestRejected(f"{text} (is endpoint_url that of Cloud Storage?)")
+    return BucketNotFound(f"the bucket {bucket!r} does not exist ({text})")
 
 
 def _keeps(reason: str, message: str) -> bool:

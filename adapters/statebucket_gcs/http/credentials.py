@@ -47,7 +47,7 @@ class Credentials:
         if self._source is None:
             self._source = self._found()
         token = self._source.token()
-        self.headers = getattr(self._source, "headers", {})
+        self.headers = self._source.headers
         return token
 
     def _found(self) -> MetadataServer | GoogleAuth:

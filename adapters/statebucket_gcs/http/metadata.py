@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 HOSTS = frozenset({"metadata.google.internal", "metadata"})
 """The names that machines have for it."""
 
+_QUOTA_PROJECT = "GOOGLE_CLOUD_QUOTA_PROJECT"  # such as for a bucket whose requesters pay
 _HOST_VARIABLES = ("GCE_METADATA_HOST", "GCE_METADATA_ROOT")
 _ADDRESS = "169.254.169.254"
 # There is one in Cloud Run and its functions, in App Engine, and on Google's machines.
@@ -64,6 +65,12 @@ class MetadataServer:
         self._service = CredentialService(
             "the metadata server", self._endpoint, deadline, near=True
         )
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers besides the token: the project to bill, if the environment names one."""
+        project = os.environ.get(_QUOTA_PROJECT)
+        return {"x-goog-user-project": project} if project else {}
 
     def token(self) -> Token:
         """A token of the service account of this machine.

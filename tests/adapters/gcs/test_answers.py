@@ -285,3 +285,40 @@ async def test_what_the_service_says_is_cut_and_put_on_one_line(
         await bucket.get("a")
     assert "one two\\x1b[31mxxx" in str(caught.value)
     assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("learned", [False, True], ids=["first", "later"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<html><title>404</title>Page not found</html>",
+        b"404 page not found\n",
+        b'{"error": "no such route"}',
+    ],
+    ids=["html", "text", "json"],
+)
+async def test_a_gateways_404_does_not_make_an_object_missing(
+    bucket: GCSBucket, proxy: FaultProxy, page: bytes, *, learned: bool
+) -> None:
+    await bucket.put(write("a"), None)
+    if learned:
+        assert await bucket.get("a") is not None
+    proxy.always(Answer(404, body=page))
+    for call in (
+        bucket.get("a"),
+        bucket.head("a"),
+        bucket.get_range("a", 0, 1),
+        bucket.delete("a"),
+        bucket.delete_many(["a"]),
+        bucket.put(write("a"), None),
+        bucket.list("", after=None, limit=1),
+    ):
+        with pytest.raises(RequestRejected, match=r"404 \(is endpoint_url that of Cloud Storage"):
+            await call
+
+
+async def test_a_download_of_a_missing_object_is_answered_in_words(
+    bucket: GCSBucket, proxy: FaultProxy
+) -> None:
+    proxy.plan(Answer(404, (("Content-Type", "text/html"),), b"No such object: bucket/a"))
+    assert await bucket.get_range("a", 0, 1) is None

@@ -58,11 +58,13 @@ async def test_a_token_is_requested_as_google_documents_it_and_kept(
     own: GCSBucket, metadata: FaultProxy, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "google.auth", None)  # it takes no other package
+    monkeypatch.setenv("GOOGLE_CLOUD_QUOTA_PROJECT", "billed")
     metadata.always(granted("t1"))
     await own.put(write("a"), None)
     assert await own.get("a") is not None
     assert await own.delete_many(["a"])
     assert tokens_of(proxy) == ["Bearer t1"] * 3
+    assert {sent.header("x-goog-user-project") for sent in proxy.requests} == {"billed"}
     (asked,) = metadata.requests
     assert asked.method == "GET"
     assert asked.header("Metadata-Flavor") == "Google"
