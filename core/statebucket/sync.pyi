@@ -144,7 +144,7 @@ class BlockingStateStore:
                 a redelivery, and is written. 1 more request where the stored version is not known
                 from a load or save.
             lease: Write only over the version that was there when this lease was taken, or that
-                was loaded or saved under it since; see `lease`.
+                was loaded or saved under it since; see `lease`. Not with ``if_version``.
             want_current: Put the snapshot that won into the error's ``current``, at no extra
                 request; with ``if_version``, ``only_newer`` or ``lease``.
 
@@ -154,6 +154,7 @@ class BlockingStateStore:
         Raises:
             InvalidSnapshot: It was changed in place to what JSON cannot represent; the message has
                 the path.
+            InvalidArgument: ``lease`` and ``if_version``, or a lease on another execution.
             VersionConflict: The condition does not hold: a snapshot exists already, is at another
                 version, or no longer exists. It is left as it is.
             StaleSnapshot: ``only_newer``, and a newer snapshot is stored.
@@ -1058,7 +1059,7 @@ class BlockingExecutionStore:
                 ``finished_ttl`` for a finished execution, else its ``retention``, else forever.
             only_newer: Never replace a snapshot with a higher ``sequence_number``.
             lease: Write only over what was there when this lease was taken, or was loaded or saved
-                under it since.
+                under it since. Not with ``if_version``.
             want_current: Put the snapshot that won into the error's ``current``.
 
         Returns:
@@ -1066,6 +1067,7 @@ class BlockingExecutionStore:
 
         Raises:
             InvalidSnapshot: It is of another execution, or is no longer valid.
+            InvalidArgument: ``lease`` and ``if_version``, or a lease on another execution.
             VersionConflict: The condition does not hold; what is stored is left as it is.
             StaleSnapshot: ``only_newer``, and a newer snapshot is stored.
             LeaseLost: The lease ran out, or its next holder has saved.

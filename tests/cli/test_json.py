@@ -39,6 +39,22 @@ def test_snapshots(cli: Callable[..., Any]) -> None:
     assert answer["snapshots"][1]["expires_at"] is not None
 
 
+def test_an_inventory_of_one_tenant_does_not_claim_to_have_counted_owner_records(
+    cli: Callable[..., Any],
+) -> None:
+    assert cli("inventory", "--json").json["owners"] == 4
+    alone = cli("inventory", "-t", "acme", "--json").json
+    assert (alone["objects"], alone["owners"]) == (7, None)
+    assert "7 objects, owner records not counted" in cli("inventory", "-t", "acme").text
+    assert "(no tenant)" not in cli("inventory", "-t", "acme").text
+
+
+def test_a_table_in_a_pipe_has_no_padding_at_the_ends_of_its_lines(cli: Callable[..., Any]) -> None:
+    for command in (["doctor"], ["inventory"], ["tenants"]):
+        lines = cli(*command).text.splitlines()
+        assert lines == [line.rstrip() for line in lines]
+
+
 def test_keys_of_a_tenant_and_those_without_one(cli: Callable[..., Any]) -> None:
     answer = cli("keys", "--tenant", "acme", "--json").json
     assert (answer["tenant"], answer["execution"], answer["more"]) == ("acme", None, False)

@@ -31,7 +31,8 @@ class Inventory(Brief, msgspec.Struct, frozen=True, kw_only=True):
         listed: Objects seen so far, written by statebucket or not.
         tenants: What each tenant has, by its id.
         shared: Keys that were set without a tenant.
-        owners: Owner records.
+        owners: Owner records; None if one tenant was counted. A tenant's records are spread over
+            the whole index, so only a count of the store reads them.
         foreign: Objects outside the folders of tenants and shared keys, written by other programs.
         as_of: When the inventory report was taken that they were counted in; None if the store
             was listed.
@@ -40,14 +41,15 @@ class Inventory(Brief, msgspec.Struct, frozen=True, kw_only=True):
     listed: int = 0
     tenants: dict[str, Holdings] = {}
     shared: Holdings = Holdings(name="")
-    owners: int = 0
+    owners: int | None = 0
     foreign: int = 0
     as_of: datetime | None = None
 
     @property
     def objects(self) -> int:
-        """How many objects of ours these are, owner records included."""
-        return sum(one.objects for one in self.tenants.values()) + self.shared.objects + self.owners
+        """How many objects of ours these are, owner records included if they were counted."""
+        held = sum(one.objects for one in self.tenants.values()) + self.shared.objects
+        return held + (self.owners or 0)
 
     def __add__(self, other: Inventory) -> Inventory:
         tenants = dict(self.tenants)
@@ -57,7 +59,9 @@ class Inventory(Brief, msgspec.Struct, frozen=True, kw_only=True):
             listed=self.listed + other.listed,
             tenants=tenants,
             shared=self.shared + other.shared,
-            owners=self.owners + other.owners,
+            owners=None
+            if self.owners is None or other.owners is None
+            else self.owners + other.owners,
             foreign=self.foreign + other.foreign,
             as_of=earlier(self.as_of, other.as_of),
         )
@@ -80,7 +84,7 @@ async def inventory(
 
     Args:
         store: The store, or a tenant's view of it.
-        tenant: Count what this tenant has.
+        tenant: Count what this tenant has, except its owner records.
         partition: Count only what lies in this part, as ``store.partitions(…)`` returns it. The
             results of several parts add up.
         report: Count what the inventory report names whose manifest has this address, instead of
@@ -116,7 +120,8 @@ async def inventory(
             async with aclosing(reported.pages(part, extent.folders)) as pages:
                 async for page in pages:
                     count(page)
-    return counts.inventory(as_of)
+    found = counts.inventory(as_of)
+    return found if extent.tenant_id is None else msgspec.structs.replace(found, owners=None)
 
 
 class _Counts:

@@ -140,7 +140,7 @@ def inventory(
 ) -> None:
     """Counts what a store holds: 1 request per 1,000 objects, several at a time.
 
-    Expired objects count until they are removed.
+    Expired objects count until they are removed. With --tenant owner records are not counted.
     With --report the files of an inventory report are read instead, as of when it was taken.
     [dim]statebucket inventory[/]
     [dim]statebucket inventory --jobs 2 --json | jq .owners[/]
@@ -174,15 +174,18 @@ def _held(report: Inventory) -> Table:
     for head in ("snapshots", "keys", "leases", "size"):
         table.add_column(head, justify="right", no_wrap=True)
     largest = sorted(report.tenants.values(), key=lambda one: one.bytes, reverse=True)
-    for one in [*largest[:_MAX_TENANTS], report.shared]:
+    # Of one tenant neither shared keys nor owner records were counted.
+    for one in [*largest[:_MAX_TENANTS], *([] if report.owners is None else [report.shared])]:
         numbers = (f"{number:,}" for number in (one.snapshots, one.keys, one.leases))
         table.add_row(plain(one.name or "(no tenant)"), *numbers, size(one.bytes))
     rest = len(largest) - _MAX_TENANTS
     left_out = f", {counted(rest, 'tenant')} not shown" if rest > 0 else ""
-    table.caption = (
-        f"{counted(report.objects, 'object')}, of which {counted(report.owners, 'owner record')}"
-        + left_out
+    records = (
+        "owner records not counted"
+        if report.owners is None
+        else f"of which {counted(report.owners, 'owner record')}"
     )
+    table.caption = f"{counted(report.objects, 'object')}, {records}{left_out}"
     return table
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
 from datetime import UTC, datetime, timedelta
@@ -68,8 +69,16 @@ class Screen:
             more = {**msgspec.to_builtins(value), "at_least": True} if self.at_least else value
             self.print_json(more)
         else:
-            shown = view()
+            self._print(view())
+
+    def _print(self, shown: RenderableType) -> None:
+        if self.out.is_terminal or isinstance(shown, Text):
             self.out.print(shown, soft_wrap=isinstance(shown, Text))
+            return
+        with self.out.capture() as captured:
+            self.out.print(shown)
+        # rich pads every line of a table to the longest one, which may have hundreds of columns.
+        self.out.file.write(re.sub(" +$", "", captured.get(), flags=re.MULTILINE))
 
     def print_json(self, value: Any) -> None:  # noqa: ANN401  (any JSON value or struct)
         """Prints the one JSON document, in UTF-8 whatever the terminal's encoding."""

@@ -86,7 +86,7 @@ class ExecutionStore(ABC):
                 ``finished_ttl`` for a finished execution, else its ``retention``, else forever.
             only_newer: Never replace a snapshot with a higher ``sequence_number``.
             lease: Write only over what was there when this lease was taken, or was loaded or saved
-                under it since.
+                under it since. Not with ``if_version``.
             want_current: Put the snapshot that won into the error's ``current``.
 
         Returns:
@@ -94,6 +94,7 @@ class ExecutionStore(ABC):
 
         Raises:
             InvalidSnapshot: It is of another execution, or is no longer valid.
+            InvalidArgument: ``lease`` and ``if_version``, or a lease on another execution.
             VersionConflict: The condition does not hold; what is stored is left as it is.
             StaleSnapshot: ``only_newer``, and a newer snapshot is stored.
             LeaseLost: The lease ran out, or its next holder has saved.

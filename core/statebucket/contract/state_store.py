@@ -206,7 +206,7 @@ class StateStore(StorageBackend, Protocol):
                 a redelivery, and is written. 1 more request where the stored version is not known
                 from a load or save.
             lease: Write only over the version that was there when this lease was taken, or that
-                was loaded or saved under it since; see `lease`.
+                was loaded or saved under it since; see `lease`. Not with ``if_version``.
             want_current: Put the snapshot that won into the error's ``current``, at no extra
                 request; with ``if_version``, ``only_newer`` or ``lease``.
 
@@ -216,6 +216,7 @@ class StateStore(StorageBackend, Protocol):
         Raises:
             InvalidSnapshot: It was changed in place to what JSON cannot represent; the message has
                 the path.
+            InvalidArgument: ``lease`` and ``if_version``, or a lease on another execution.
             VersionConflict: The condition does not hold: a snapshot exists already, is at another
                 version, or no longer exists. It is left as it is.
             StaleSnapshot: ``only_newer``, and a newer snapshot is stored.

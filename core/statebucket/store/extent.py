@@ -199,7 +199,7 @@ class Extent:
         self, layout: Layout, tenant_id: str | None = None, partition: Partition | None = None
     ) -> None:
         self._layout = layout
-        self._tenant = tenant_id
+        self.tenant_id = tenant_id
         start, end = bounds(partition)
         self._start = start
         self._end = end
@@ -248,7 +248,7 @@ class Extent:
     @property
     def whole(self) -> bool:
         """Whether this is all that the store holds."""
-        return self._tenant is None and self._start is None and self._end is None
+        return self.tenant_id is None and self._start is None and self._end is None
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -261,8 +261,8 @@ class Extent:
         For one tenant they are what lies in its prefix.
         """
         layout = self._layout
-        if self._tenant is not None:
-            segment = encode(self._tenant, what="tenant id")
+        if self.tenant_id is not None:
+            segment = encode(self.tenant_id, what="tenant id")
             yield from self.scope(TENANTS, segment)
             return
         yield from self._tenants()

@@ -129,6 +129,10 @@ async def test_an_inventory_of_one_tenant() -> None:
     alone = await inventory(store, tenant="b")
     assert list(alone.tenants) == ["b"]
     assert alone == await inventory(store.tenant("b"))
+    assert alone.owners is None  # no one counted them: they lie outside the tenant's folder
+    assert alone.objects == alone.tenants["b"].objects
+    parts = await store.partitions(3, tenant="b")
+    assert reduce(add, [await inventory(store, partition=part) for part in parts]) == alone
     seen: list[int] = []
     await inventory(store, progress=lambda so_far: seen.append(so_far.listed))
     assert seen[-1] == len(await names(store))
