@@ -98,7 +98,14 @@ class Saver(BaseCheckpointSaver[str]):
             )
         thread, namespace, _ = place_in(config)
         new = records.make_checkpoint(self.serde, config, checkpoint, metadata)
-        put = Put(self._memory, thread, new, ttl=self._ttl, history=self._history)
+        put = Put(
+            self._memory,
+            thread,
+            new,
+            copy=metadata.get("source") == "fork",
+            ttl=self._ttl,
+            history=self._history,
+        )
         yield from put.steps()
         return records.place_of(str(thread), namespace, new.id)
 
@@ -120,9 +127,15 @@ class Saver(BaseCheckpointSaver[str]):
         """The checkpoints of a thread that a listing selects, without loading them."""
         namespace = None if config is None else namespace_in(config)
         wanted = None if config is None else checkpoint_in(config)
+        # The plain id: a run that begins at a listed checkpoint is a fork. LangGraph lists to find
+        # where a subgraph was when its parent is replayed.
+        thread = str(thread)
         listed = yield from reading.list_checkpoints(thread, namespace, wanted)
         bound = None if before is None else checkpoint_in(before, "before")
-        return [one for one in listed if not bound or one.id < bound]
+        chosen = [one for one in listed if not bound or one.id < bound]
+        if listed and not chosen:  # such a subgraph starts again beside what is there
+            self._memory.forget_starts(thread, namespace or "")
+        return chosen
 
     def _load(
         self, references: Sequence[Reference], filter_: dict[str, Any] | None, most: int | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from statebucket_langgraph import reading
 from statebucket_langgraph.records import load_checkpoint, load_metadata, load_writes
@@ -10,13 +10,32 @@ from statebucket_langgraph.records import load_checkpoint, load_metadata, load_w
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from langgraph.checkpoint.base import DeltaChannelHistory, PendingWrite
+    from langgraph.checkpoint.base import ChannelVersions, DeltaChannelHistory, PendingWrite
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
     from statebucket_langgraph.arguments import Place
     from statebucket_langgraph.reading import Reference
     from statebucket_langgraph.records import CheckpointRecord
     from statebucket_langgraph.requests import Steps
+
+_AT_ONCE = 16
+"""The most ancestors that are loaded at once."""
+
+
+class _Ancestor(NamedTuple):
+    """A checkpoint on the way back from one that is rebuilt.
+
+    Attributes:
+        parent: The id of the checkpoint that it continues; None for a root.
+        versions: The version of each channel in it.
+        values: The channels' values that are stored in it.
+        writes: The writes on it.
+    """
+
+    parent: str | None
+    versions: ChannelVersions
+    values: dict[str, Any]
+    writes: Sequence[PendingWrite]
 
 
 def history(
@@ -36,35 +55,69 @@ def history(
     if not channels:
         return found
     listed = yield from reading.list_checkpoints(place.thread, place.namespace)
-    known = {reference.id: reference for reference in listed}
-    newest = listed[0].id if listed else ""
-    parent = yield from _parent(known.get(place.checkpoint_id or newest))
+    order = {reference.id: index for index, reference in enumerate(listed)}
+    target = [one for one in listed if place.checkpoint_id in {None, one.id}][:1]
+    loaded = yield from _load(serde, target)
+    path = [one._replace(writes=()) for one in loaded.values()]
     remaining = set(channels)
-    while remaining and (reference := known.get(parent or "")) is not None:
-        (record,) = yield from reading.load([reference])
-        if record is None:
+    at_once = 1
+    while path and remaining and (parent := path[-1].parent) in order:
+        if parent not in loaded:
+            # Ancestors are mostly listed one after the other: more are loaded with this one.
+            first = order[parent]
+            loaded = yield from _load(serde, listed[first : first + at_once])
+            at_once = min(2 * at_once, _AT_ONCE)
+        if parent not in loaded:
             break
-        (written,) = yield from reading.load_writes([reference])
-        writes = load_writes(serde, written)
-        for channel in remaining:
-            found[channel]["writes"][:0] = _of(channel, writes)
-        values = load_checkpoint(serde, record)["channel_values"]
+        values = loaded[parent].values
+        path.append(loaded[parent]._replace(values={}))
         for channel in remaining & values.keys():
-            found[channel]["seed"] = values[channel]
+            version = path[-1].versions.get(channel)
+            writes = _writes(path, channel, version)
+            found[channel] = {"writes": writes, "seed": values[channel]}
         remaining -= values.keys()
-        parent = record.parent
+    for channel in remaining:
+        found[channel] = {"writes": _writes(path, channel)}
     return found
 
 
-def _of(channel: str, writes: Sequence[PendingWrite]) -> list[PendingWrite]:
-    return [write for write in writes if write[1] == channel]
+def _writes(
+    path: Sequence[_Ancestor], channel: str, version: str | float | None = None
+) -> list[PendingWrite]:
+    """The writes to a channel on a way back, oldest first.
+
+    Args:
+        path: The checkpoint and its ancestors.
+        channel: The channel.
+        version: The version of the value that is stored in the last of them. As in LangGraph's own
+            savers, a checkpoint with this version has this value, whatever another branch has
+            written since on those before it.
+    """
+    writes: list[PendingWrite] = []
+    for one in path:
+        writes[:0] = [write for write in one.writes if write[1] == channel]
+        if version is not None and one.versions.get(channel) == version:
+            break
+    return writes
 
 
-def _parent(reference: Reference | None) -> Steps[str | None]:
-    if reference is None:
-        return None
-    (record,) = yield from reading.load([reference])
-    return None if record is None else record.parent
+def _load(
+    serde: SerializerProtocol, references: Sequence[Reference]
+) -> Steps[dict[str, _Ancestor]]:
+    """Loads checkpoints and the writes on them, many at once; without those that are gone."""
+    records = yield from reading.load(references)
+    written = yield from reading.load_writes(references)
+    loaded: dict[str, _Ancestor] = {}
+    for record, writes in zip(records, written, strict=True):
+        if record is not None:
+            checkpoint = load_checkpoint(serde, record)
+            loaded[record.id] = _Ancestor(
+                record.parent,
+                checkpoint["channel_versions"],
+                checkpoint["channel_values"],
+                load_writes(serde, writes),
+            )
+    return loaded
 
 
 def needed(serde: SerializerProtocol, thread: str, head: CheckpointRecord) -> Steps[set[str]]:

@@ -18,6 +18,10 @@ V = TypeVar("V")
 _HEADS = 256
 """The most heads that are remembered; a forgotten one costs 1 request to look up."""
 
+_HEAD_BYTES = 32 * 1024 * 1024
+"""The most bytes of heads that are remembered, which contain their checkpoints; the newest always
+is."""
+
 _IDS = 4096
 """The most ids of checkpoints that were refused or set aside."""
 
@@ -73,6 +77,7 @@ class Memory:
     def __init__(self) -> None:
         self._lock = threading.RLock()  # a signal handler may interrupt one that holds it
         self._heads: OrderedDict[tuple[str, str], Head] = OrderedDict()
+        self._head_bytes = 0
         self._starts: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._outside: OrderedDict[tuple[str, str, str], _Outside] = OrderedDict()
 
@@ -84,7 +89,12 @@ class Memory:
     def note(self, thread: str, namespace: str, head: Head) -> None:
         """Remembers a head that was read or written."""
         with self._lock:
-            _keep(self._heads, (str(thread), namespace), head, _HEADS)
+            place = (str(thread), namespace)
+            self._drop(place)
+            self._heads[place] = head
+            self._head_bytes += _size(head)
+            while len(self._heads) > _HEADS or self._too_large():
+                self._drop(next(iter(self._heads)))
 
     def note_start(self, thread: str, namespace: str) -> None:
         """Remembers that a run found no thread and is about to start it."""
@@ -100,13 +110,18 @@ class Memory:
                 _keep(self._starts, (str(thread), namespace), waiting - 1, _HEADS)
             return waiting > 0
 
+    def forget_starts(self, thread: str, namespace: str) -> None:
+        """Forgets the runs that found no thread: the next one starts beside what is there."""
+        with self._lock:
+            self._starts.pop((thread, namespace), None)
+
     def forget(self, thread: str) -> None:
         """Forgets a thread that was deleted."""
         with self._lock:
-            for known in (self._heads, self._starts):
-                for place in list(known):  # a signal handler may change it meanwhile
-                    if place[0] == thread:
-                        known.pop(place, None)
+            for place in [*self._heads, *self._starts]:  # a signal handler may change them
+                if place[0] == thread:
+                    self._drop(place)
+                    self._starts.pop(place, None)
 
     def refuse(self, thread: str, namespace: str, checkpoint_id: str) -> None:
         """Remembers that a checkpoint was refused; those that continue it will be refused too."""
@@ -125,6 +140,20 @@ class Memory:
     def is_aside(self, thread: str, namespace: str, checkpoint_id: str | None) -> bool:
         """Whether a checkpoint belongs to a fork and is older than the head."""
         return self._outside.get((thread, namespace, checkpoint_id or "")) is _Outside.ASIDE
+
+    def _drop(self, place: tuple[str, str]) -> None:
+        head = self._heads.pop(place, None)
+        if head is not None:
+            self._head_bytes -= _size(head)
+
+    def _too_large(self) -> bool:
+        return self._head_bytes > _HEAD_BYTES and len(self._heads) > 1
+
+
+def _size(head: Head) -> int:
+    """The bytes of a head's checkpoint."""
+    record = head.record
+    return 0 if record is None else len(record.checkpoint[1]) + len(record.metadata[1])
 
 
 def _keep(known: OrderedDict[K, V], key: K, value: V, most: int) -> None:

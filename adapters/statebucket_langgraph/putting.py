@@ -34,6 +34,7 @@ class Put:
         memory: What the saver knows about the thread.
         thread: The thread's id, as the run passes it back.
         new: The checkpoint.
+        copy: Whether it is a copy of another checkpoint, and not what a run saves.
         ttl: How long it can be read.
         history: Whether earlier checkpoints are kept.
     """
@@ -44,12 +45,14 @@ class Put:
         thread: str,
         new: CheckpointRecord,
         *,
+        copy: bool,
         ttl: timedelta | float | None,
         history: bool,
     ) -> None:
         self._memory = memory
         self._thread = thread
         self._new = new
+        self._copy = copy
         self._ttl = ttl
         self._history = history
 
@@ -63,7 +66,8 @@ class Put:
             CheckpointConflict: Another run has continued the thread.
         """
         memory, thread, new = self._memory, self._thread, self._new
-        starts = new.parent is None and memory.take_start(thread, new.namespace)
+        root = new.parent is None and not self._copy
+        starts = root and memory.take_start(thread, new.namespace)
         head = memory.head(thread, new.namespace)
         if head is None or not self._may_follow(head, starts=starts):
             head = yield from read_head(thread, new.namespace)

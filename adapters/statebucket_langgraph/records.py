@@ -111,7 +111,7 @@ def make_checkpoint(
     whole = get_checkpoint_metadata(config, metadata)
     return CheckpointRecord(
         checkpoint["id"],
-        place.get("checkpoint_ns", ""),
+        place.get("checkpoint_ns") or "",
         serde.dumps_typed(checkpoint),
         serde.dumps_typed(whole),
         place.get("checkpoint_id") or None,

@@ -226,7 +226,7 @@ class AsyncStatebucketSaver(NoBlockingCalls, Saver):
         """The writes to channels on a checkpoint's ancestors.
 
         3 requests, 2 of them list 1,000 objects each, then for each ancestor 1 and 1 for each task
-        that has written on it.
+        that has written on it: for up to 16 ancestors at once, and for up to 15 too many.
         """
         check_channels(channels)
         return await self._answer(history(self.serde, place_in(config), channels))

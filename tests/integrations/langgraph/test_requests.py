@@ -59,6 +59,9 @@ async def test_the_requests_of_each_call(
         count("aget_tuple")
         await AsyncStatebucketSaver(store).aput(last, checkpoint(), metadata(), {})
         count("aput of what was not read")
+        await saver.aget_delta_channel_history(config=thread(), channels=["n"])
+        sent["aget_delta_channel_history"] = counted.count() - length
+        counted.clear()
         assert [one async for one in saver.alist_threads()] == ["t"]
         count("alist_threads")
     assert sent == {
@@ -74,6 +77,7 @@ async def test_the_requests_of_each_call(
         "aget_tuple by id": 4,
         "aget_tuple by id, an earlier one": 4,
         "alist, 2 of them, 2 tasks": 6,
+        "aget_delta_channel_history": 3 + 2 + 2,  # 2 more ancestors than counted, 2 tasks
         "alist_threads": 2,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -193,3 +194,30 @@ async def test_a_url_may_name_the_tenant(
     other = AsyncStatebucketSaver.from_conn_string(f"{url}?tenant=acme", tenant="b")
     with pytest.raises(errors.TenantMismatch):
         await other.__aenter__()
+
+
+async def test_a_saver_remembers_a_limited_number_of_bytes(tmp_path: Path) -> None:
+    async with open_store(f"sqlite:///{tmp_path}/state.db") as store:
+        saver = AsyncStatebucketSaver(store)
+        tracemalloc.start()
+        try:
+            for number in range(6):
+                large = checkpoint(text=f"{number}" * 9_000_000)
+                last = await saver.aput(thread(f"{number}"), large, metadata(), {})
+            del large
+            assert tracemalloc.get_traced_memory()[0] < 45_000_000
+        finally:
+            tracemalloc.stop()
+        await saver.aput(last, checkpoint(), metadata(), {})
+        first = await saver.aget_tuple(thread("0"))
+        assert first is not None
+        await saver.aput(first.config, checkpoint(), metadata(), {})
+        assert len([one async for one in saver.alist(thread("0"))]) == 2
+
+
+async def test_a_namespace_may_be_left_open() -> None:
+    async with open_store("memory://") as store:
+        saver = AsyncStatebucketSaver(store)
+        place: dict[str, Any] = {"thread_id": "t", "checkpoint_ns": None}
+        made = await saver.aput({"configurable": place}, checkpoint(), metadata(), {})
+        assert await listed(saver) == [made]
