@@ -265,6 +265,30 @@ def test_an_interrupted_command_prints_a_document(how: str) -> None:
     assert json.loads(said)["error"]["kind"] == "Interrupted"
 
 
+def test_an_interrupt_while_the_value_is_read_prints_a_document(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "statebucket",
+            "set",
+            "k",
+            "--json",
+            "-u",
+            f"sqlite:///{tmp_path}/s",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    process.stdin.write(bytes(1 << 20))  # more than a pipe holds: now it reads
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert json.loads(said)["error"]["kind"] == "Interrupted"
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
+from statebucket.cli.exits import Exit
 from statebucket.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -23,10 +24,13 @@ _USAGE: Any = typer.BadParameter.__mro__[1]  # the base of all errors of usage, 
 class Group(TyperGroup):
     """The commands; with ``--json``, a usage error is a JSON document."""
 
+    _as_json = False
+
     def main(self, args: Sequence[str] | None = None, **options: Any) -> Any:  # type: ignore[override]  # noqa: ANN401
         """Runs the command line."""
         words = sys.argv[1:] if args is None else list(args)
-        if "--json" not in words:
+        self._as_json = "--json" in words
+        if not self._as_json:
             return super().main(words, **options)
         options["standalone_mode"] = False
         try:
@@ -40,6 +44,9 @@ class Group(TyperGroup):
         """Runs a command; if a letter after one dash is not an option, says what it may be."""
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:  # before its work began: it was reading the standard input
+            Screen(as_json=self._as_json).interrupted()
+            raise typer.Exit(Exit.INTERRUPTED) from None
         except _USAGE as error:
             # Among usage errors, only that for an unknown option has both of these attributes.
             unknown = hasattr(error, "option_name") and hasattr(error, "possibilities")

@@ -109,6 +109,14 @@ class Screen:
         else:
             self.err.print(Text.assemble((f"{kind}: ", "bold red"), plain(text)), soft_wrap=True)
 
+    def interrupted(self) -> None:
+        """Prints that Ctrl-C has ended the command."""
+        text = "Run it again to carry on with what is left."
+        if self.as_json:
+            self.fail("Interrupted", text, Exit.INTERRUPTED)
+        else:
+            self.note(f"Interrupted. {text}")
+
     def sure(self, question: str, *, yes: bool) -> None:
         """Asks before something is removed.
 

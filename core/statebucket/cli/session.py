@@ -90,11 +90,7 @@ def conclude(work: Callable[[Screen], Awaitable[None]], *, as_json: bool) -> Non
         screen.note(f"OSError: the output cannot be written: {error.strerror}")
         raise typer.Exit(Exit.NO) from None
     except KeyboardInterrupt:
-        text = "Run it again to carry on with what is left."
-        if as_json:
-            screen.fail("Interrupted", text, Exit.INTERRUPTED)
-        else:
-            screen.note(f"Interrupted. {text}")
+        screen.interrupted()
         raise typer.Exit(Exit.INTERRUPTED) from None
 
 

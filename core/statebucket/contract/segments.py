@@ -145,4 +145,4 @@ def check_text_form(operation: str, execution_id: str) -> None:
 
 def execution_key(execution_id: str, rest: str) -> str:
     """The key, as callers write it, of ``rest`` under an execution."""
-    return f"{EXECUTION_KEY}{execution_id}:{rest}"
+    return f"{EXECUTION_KEY}{str.__str__(execution_id)}:{rest}"

@@ -54,7 +54,8 @@ class ObjectStateStore(Updates, Listings):
     def tenant(self, tenant_id: TenantId | str) -> ObjectStateStore:
         self._layout.tenant(tenant_id)
         self.context.check_tenant(tenant_id)
-        return ObjectStateStore(self.context.but(tenant=tenant_id))
+        # Of a subclass of str, such as an enum's member, only the text: it may format otherwise.
+        return ObjectStateStore(self.context.but(tenant=str.__str__(tenant_id)))
 
     def execution(self, execution_id: ExecutionId | str, *, keep: bool = False) -> ExecutionStore:
         from statebucket.store.execution import StoreExecution  # noqa: PLC0415  (see the top)
@@ -62,7 +63,7 @@ class ObjectStateStore(Updates, Listings):
         self._check_execution(execution_id)
         if keep is not False:
             _check_flags(keep=keep)
-        return StoreExecution(self.context.but(keep=keep), execution_id)
+        return StoreExecution(self.context.but(keep=keep), str.__str__(execution_id))  # as above
 
     def _check_execution(self, execution_id: str) -> None:
         """Checks that an execution's id is a text, and not too long."""
@@ -206,7 +207,7 @@ class ObjectStateStore(Updates, Listings):
         lease = StoreLease(
             self.context,
             tenant_id=tenant_id,
-            execution_id=execution_id,
+            execution_id=str.__str__(execution_id),  # as in `tenant`
             ttl=ttl,
             wait_ms=wait_ms,
         )
