@@ -1,6 +1,6 @@
 """The command that copies tenants from one store to another."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import Progress
@@ -14,7 +14,7 @@ from statebucket.cli.parts import Dask, Jobs, PartOf, Run, Spread, run_job
 from statebucket.cli.screen import Screen, Stop, counted, plain, size
 from statebucket.cli.session import conclude, opened
 from statebucket.contract.state_store import StateStore
-from statebucket.errors import InvalidArgument
+from statebucket.errors import InvalidArgument, StateBucketError
 from statebucket.scale.jobs import Job, checked
 
 _MAX_FAILURES = 10
@@ -78,10 +78,12 @@ def copy(
     if source == target:
         raise typer.BadParameter("SRC and DST are the same store")
     spread = Spread(jobs, partition, run, dask)
+    so_far = CopyReport()
 
     async def in_parts(
         screen: Screen, bar: Progress, here: StateStore, there: StateStore
     ) -> CopyReport:
+        nonlocal so_far
         if tenant is not None and len(tenant) > 1:
             raise InvalidArgument("a copy in parts takes one --tenant, or none for all tenants")
         job = Job(
@@ -101,43 +103,50 @@ def copy(
             target=there,
             progress=lambda done: bar.update(task, completed=done),
         )
-        report = checked(job, outcome)
-        assert isinstance(report, CopyReport)  # noqa: S101  (that of a copy)
-        return report
+        assert isinstance(outcome.report, CopyReport)  # noqa: S101  (that of a copy)
+        so_far = outcome.report
+        checked(job, outcome)
+        return outcome.report
 
-    def show(screen: Screen, report: CopyReport) -> None:
-        _report(screen, report, dry_run=dry_run)
-        if report.seen == 0 and spread.whole:
-            screen.note_nothing("to copy", source)
+    async def in_one(bar: Progress, here: StateStore, there: StateStore) -> CopyReport:
+        task = bar.add_task("counting", total=None)
+
+        def advance(report: CopyReport) -> None:
+            nonlocal so_far
+            so_far = report
+            name = "keys of no tenant" if report.tenant is None else report.tenant
+            bar.update(
+                task,
+                description=plain(f"copying {name}").plain,
+                completed=report.seen,
+                total=max(report.total, report.seen),
+            )
+
+        report = await copy_store(
+            here,
+            there,
+            tenants=tenant,
+            replace_keys=replace_keys,
+            dry_run=dry_run,
+            progress=advance,
+        )
+        bar.update(task, total=report.seen)
+        return report
 
     async def work(screen: Screen) -> None:
         async with opened(source) as here, opened(target, creates=spread.creates) as there:
-            with screen.progress("objects") as bar:
-                if spread.divided:
-                    report = await in_parts(screen, bar, here, there)
-                    show(screen, report)
-                    return
-                task = bar.add_task("counting", total=None)
-
-                def advance(report: CopyReport) -> None:
-                    name = "keys of no tenant" if report.tenant is None else report.tenant
-                    bar.update(
-                        task,
-                        description=plain(f"copying {name}").plain,
-                        completed=report.seen,
-                        total=max(report.total, report.seen),
-                    )
-
-                report = await copy_store(
-                    here,
-                    there,
-                    tenants=tenant,
-                    replace_keys=replace_keys,
-                    dry_run=dry_run,
-                    progress=advance,
-                )
-                bar.update(task, total=report.seen)
-            show(screen, report)
+            try:
+                with screen.progress("objects") as bar:
+                    if spread.divided:
+                        report = await in_parts(screen, bar, here, there)
+                    else:
+                        report = await in_one(bar, here, there)
+            except StateBucketError:
+                _show_done(screen, so_far, dry_run=dry_run)
+                raise
+            _report(screen, report, dry_run=dry_run)
+            if report.seen == 0 and spread.whole:
+                screen.note_nothing("to copy", source)
 
     conclude(work, as_json=as_json)
 
@@ -147,14 +156,31 @@ def _report(screen: Screen, report: CopyReport, *, dry_run: bool) -> None:
         missing = ", ".join(map(repr, report.missing))
         screen.fail("NotFound", f"the source has no state of tenant {missing}", Exit.NO)
         raise Stop(Exit.NO)
-    fields = {name: getattr(report, name) for name in _FIELDS}
     screen.show(
-        {"ok": report.ok, "dry_run": dry_run, **fields}, lambda: _view(report, dry_run=dry_run)
+        {"ok": report.ok, "dry_run": dry_run, **_fields(report)},
+        lambda: _view(report, dry_run=dry_run),
     )
-    for name, error in list(report.failures.items())[:_MAX_FAILURES]:
-        screen.note(f"{name}: {error}", "red")
+    _note_failures(screen, report)
     if not report.ok:
         raise Stop(Exit.NO)
+
+
+def _show_done(screen: Screen, report: CopyReport, *, dry_run: bool) -> None:
+    """Prints what a copy has done that ends with an error."""
+    if report.seen:
+        screen.show_done(
+            {"dry_run": dry_run, **_fields(report)}, lambda: _view(report, dry_run=dry_run)
+        )
+        _note_failures(screen, report)
+
+
+def _fields(report: CopyReport) -> dict[str, Any]:
+    return {name: getattr(report, name) for name in _FIELDS}
+
+
+def _note_failures(screen: Screen, report: CopyReport) -> None:
+    for name, error in list(report.failures.items())[:_MAX_FAILURES]:
+        screen.note(f"{name}: {error}", "red")
 
 
 def _view(report: CopyReport, *, dry_run: bool) -> Table:

@@ -1,6 +1,7 @@
-"""Commands that remove: rm-execution, rm-tenant, sweep."""
+"""Commands that remove what is named: rm-execution, rm-tenant."""
 
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated
 
 import msgspec
@@ -23,28 +24,29 @@ from statebucket.cli.options import (
     ItsTenant,
     Json,
     NamedTenant,
-    OnlyTenant,
     Url,
     WholeTenant,
     Yes,
     required_tenant,
 )
-from statebucket.cli.parts import Dask, Jobs, PartOf, Report, Run, Spread, of_store, run_job
+from statebucket.cli.parts import Dask, Jobs, PartOf, Run, Spread, run_job
 from statebucket.cli.screen import Screen, Stop, counted, plain, size
 from statebucket.cli.session import on_store
 from statebucket.cli.show import no_state
-from statebucket.cli.spans import margin_seconds
-from statebucket.contract.reports import DeletionReport, SweepReport
+from statebucket.contract.reports import DeletionReport
 from statebucket.contract.state_store import StateStore
-from statebucket.errors import AmbiguousExecution, InvalidArgument, UnsupportedOperation
+from statebucket.errors import (
+    AmbiguousExecution,
+    DeleteIncomplete,
+    InvalidArgument,
+    UnsupportedOperation,
+)
 from statebucket.scale.jobs import Job, checked
-
-_MAX_MARGIN = 100 * 365 * 86_400  # a hundred years
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    for command in (rm_execution, rm_tenant, sweep):
+    for command in (rm_execution, rm_tenant):
         app.command(rich_help_panel="Remove")(command)
 
 
@@ -102,7 +104,8 @@ def rm_execution(
             return
         with screen.progress("objects") as bar:
             progress = _bar(bar, held.objects + record)
-            report = await remove_execution(store, execution, owner, progress)
+            with _showing_done(screen):
+                report = await remove_execution(store, execution, owner, progress)
             _filled(bar)
         _removed(screen, report)
 
@@ -126,7 +129,8 @@ def _rm_shared_keys(
             return
         with screen.progress("objects") as bar:
             progress = _bar(bar, held.objects)
-            report = await store.execution(execution).delete_keys(progress=progress)
+            with _showing_done(screen):
+                report = await store.execution(execution).delete_keys(progress=progress)
             _filled(bar)
         _removed(screen, report)
 
@@ -211,114 +215,10 @@ async def _in_parts(
     def advance(done: int) -> None:
         bar.update(task, completed=done if total is None else min(done, total))
 
-    report = checked(job, await run_job(job, spread, store, screen, progress=advance))
+    with _showing_done(screen):
+        report = checked(job, await run_job(job, spread, store, screen, progress=advance))
     assert isinstance(report, DeletionReport)  # noqa: S101  (that of a removal)
     return report
-
-
-def sweep(
-    *,
-    tenant: OnlyTenant = None,
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    orphans: Annotated[
-        bool,
-        typer.Option(
-            "--orphans",
-            help="Also remove the keys of executions without a live snapshot, if all were "
-            "written longer ago than --margin. Executions set with keep=True, as LangGraph's "
-            "threads are, stay; with --jobs, --partition or --dask, so do keys without a tenant.",
-        ),
-    ] = False,
-    margin: Annotated[
-        str,
-        typer.Option(
-            help="Leave what expired, or was written, less than this long ago, in seconds or as "
-            "15m, 36h or 7d.",
-        ),
-    ] = "60s",
-    jobs: Jobs = 1,
-    partition: PartOf = None,
-    run: Run = None,
-    dask: Dask = None,
-    report: Report = None,
-    url: Url = None,
-    as_json: Json = False,
-) -> None:
-    """Removes expired objects now, each only if it is still the version seen to have expired.
-
-    For TTLs below a day and for SQLite; on a cloud, lifecycle rules do the rest.
-    It is always safe to run it again.
-    An execution may have set keys and not saved yet: with --orphans, make --margin longer.
-    State that never has a snapshot stays if it is set through execution(…, keep=True).
-    [dim]statebucket sweep --dry-run[/]
-    [dim]statebucket sweep --tenant acme --yes --json[/]
-    [dim]statebucket sweep --orphans --margin 7d[/]
-    A large store, on two cores, on 20 machines of an array job, or on a Dask cluster:
-    [dim]statebucket sweep --yes --jobs 2[/]
-    [dim]statebucket sweep --yes --partition 3/20 --run 2026-11-28[/]
-    [dim]statebucket sweep --yes --dask tcp://scheduler:8786[/]
-    Without a listing, by the inventory report that the service has made, however old:
-    [dim]statebucket sweep --yes --report s3://inventories/bucket/daily/2026-11-27T01-00Z/manifest.json[/]
-    """
-    spread = Spread(jobs, partition, run, dask)
-    job = Job(
-        command="sweep",
-        url=url or "",
-        tenant=tenant,
-        orphans=orphans,
-        margin=float(margin_seconds(margin, _MAX_MARGIN)),
-        report=report,
-    )
-
-    async def work(store: StateStore, screen: Screen) -> None:
-        async def swept(job: Job, bar: Progress, total: int | None = None) -> SweepReport:
-            task = bar.add_task("looking" if job.dry_run else "sweeping", total=total)
-            outcome = await run_job(
-                job,
-                spread,
-                store,
-                screen,
-                progress=lambda done: bar.update(task, completed=done),
-            )
-            done = checked(job, outcome)
-            assert isinstance(done, SweepReport)  # noqa: S101  (that of a sweep)
-            bar.update(task, completed=done.scanned, total=done.scanned)
-            return done
-
-        def note(report: SweepReport) -> None:
-            _note_orphans(screen, report, removed=orphans)
-            if report.scanned == 0 and spread.whole:
-                screen.note_nothing(of_store(tenant), url)
-
-        expected: SweepReport | None = None
-        if dry_run or not yes:
-            with screen.progress("objects") as bar:
-                expected = await swept(msgspec.structs.replace(job, dry_run=True), bar)
-            what = _swept(expected)
-            screen.note_age(expected.as_of)
-            if dry_run:
-                screen.show(
-                    {"dry_run": True, **msgspec.to_builtins(expected)},
-                    lambda: plain(f"Would be removed: {what}."),
-                )
-                note(expected)
-                return
-            if not (
-                expected.removed or expected.owners or expected.repaired or expected.orphan_keys
-            ):
-                screen.show(expected, lambda: plain("Nothing has expired."))
-                note(expected)
-                return
-            screen.sure(f"Remove {what}?", yes=yes)
-        with screen.progress("objects") as bar:
-            done = await swept(job, bar, None if expected is None else expected.scanned)
-        screen.show(done, lambda: plain(f"Removed: {_swept(done)}.", "green"))
-        if expected is None:
-            screen.note_age(done.as_of)
-        note(done)
-
-    on_store(work, url, as_json=as_json)
 
 
 def _bar(bar: Progress, total: int) -> Callable[[DeletionReport], None]:
@@ -364,6 +264,21 @@ def _dry_run_or_confirm(
 
 
 def _removed(screen: Screen, report: DeletionReport) -> None:
+    screen.show(report, lambda: plain(_removed_text(report), "green"))
+
+
+@contextlib.contextmanager
+def _showing_done(screen: Screen) -> Iterator[None]:
+    """Prints what a removal has done that ends with an error."""
+    try:
+        yield
+    except DeleteIncomplete as error:
+        report = error.report
+        screen.show_done(report, lambda: plain(_removed_text(report)))
+        raise
+
+
+def _removed_text(report: DeletionReport) -> str:
     snapshots = "the snapshot" if report.snapshots is None else ""
     parts = [
         snapshots or counted(report.snapshots or 0, "snapshot"),
@@ -371,23 +286,4 @@ def _removed(screen: Screen, report: DeletionReport) -> None:
         *([counted(report.leases, "lease")] if report.leases else []),
         counted(report.owners, "owner record"),
     ]
-    screen.show(report, lambda: plain(f"Removed: {', '.join(parts)}.", "green"))
-
-
-def _note_orphans(screen: Screen, report: SweepReport, *, removed: bool) -> None:
-    if report.orphans and not removed and screen.err.is_terminal:
-        some = counted(report.orphans, "execution")
-        screen.note(f"{some} with keys but no live snapshot: see --orphans.", "dim")
-
-
-def _swept(report: SweepReport) -> str:
-    parts = [f"{counted(report.removed, 'expired object')} ({size(report.bytes)})"]
-    if report.orphan_keys:
-        parts.append(f"{counted(report.orphan_keys, 'key')} of executions without a snapshot")
-    if report.owners:
-        parts.append(f"{counted(report.owners, 'owner record')} without an execution")
-    if report.repaired:
-        parts.append(f"{counted(report.repaired, 'owner record')} written again")
-    if report.raced:
-        parts.append(f"{report.raced:,} kept, having been written again")
-    return ", ".join(parts)
+    return f"Removed: {', '.join(parts)}."

@@ -57,6 +57,7 @@ class Screen:
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
         self.at_least = False  # whether a result's numbers are a lower bound; JSON says so
+        self._done: Any = None  # the report of a command that fails
         # Output into a pipe or file is not folded or cut to the width of a terminal.
         self.out = Console(highlight=False, width=None if sys.stdout.isatty() else _UNFOLDED)
         self.err = Console(
@@ -101,10 +102,18 @@ class Screen:
         """Prints that a store has nothing of a kind, as where its prefix is misspelt."""
         self.note(f"There is nothing {what} at {url}: check the URL.", "yellow")
 
+    def show_done(self, report: Any, view: Callable[[], RenderableType]) -> None:  # noqa: ANN401
+        """Prints what was done before the command fails: on stderr, or with its error in JSON."""
+        self._done = report
+        if not self.as_json:
+            self.err.print(view())
+
     def fail(self, kind: str, text: str, code: Exit, **more: Any) -> None:  # noqa: ANN401
         """Prints why there is no result."""
         text = text.replace(_VIEW, "pass --tenant")
         if self.as_json:
+            if self._done is not None:
+                more["report"] = self._done
             self.print_json({"error": {"kind": kind, "message": text, "exit": code, **more}})
         else:
             self.err.print(Text.assemble((f"{kind}: ", "bold red"), plain(text)), soft_wrap=True)

@@ -127,14 +127,22 @@ class Stores:
             partition: The part.
             progress: Called with the report of the part so far.
         """
+        so_far = self.job.empty
+
+        def note(report: Report) -> None:
+            nonlocal so_far
+            so_far = report
+            if progress is not None:
+                progress(report)
+
         try:
-            report = await self._report(partition, progress)
+            report = await self._report(partition, note)
             rows = rows_read.of(context_of(self.source).rows_read, partition)
             return Outcome(report=report, rows={} if rows is None else {partition.index: rows})
         except (SweepIncomplete, DeleteIncomplete) as error:
             return Outcome(report=error.report, failed=error.failed, errors=_some(error.failures))
         except StateBucketError as error:
-            return Outcome(report=self.job.empty, failed=1, errors=(error,))
+            return Outcome(report=so_far, failed=1, errors=(error,))
 
     async def _report(self, partition: Partition, progress: Callable[[Any], None] | None) -> Report:
         job, store = self.job, self.source
@@ -192,24 +200,25 @@ def checked(job: Job, outcome: Outcome) -> Report:
 
     Raises:
         StateBucketError: The job failed: `SweepIncomplete`, `DeleteIncomplete`, or the first error
-            if nothing was done.
+            if nothing was done, or for other jobs; of these, one that leaves open what was written
+            comes first.
     """
     report = outcome.report
     if not outcome.failed:
         return report
-    first = outcome.errors[0]
-    if done(report) == 0:
-        raise first
-    failures = {error.object_name or f"{at}": error for at, error in enumerate(outcome.errors)}
+    first = min(outcome.errors, key=lambda error: error.outcome == "none")
     text = f"{job.command}: {outcome.failed:,} failures, among them: {first}"
-    if isinstance(report, SweepReport):
+    failures = {error.object_name or f"{at}": error for at, error in enumerate(outcome.errors)}
+    if done(report) and isinstance(report, SweepReport):
         raise SweepIncomplete(
             text, failures=failures, failed=outcome.failed, report=report
         ) from first
-    if isinstance(report, DeletionReport):
+    if done(report) and isinstance(report, DeletionReport):
         raise DeleteIncomplete(
             text, failures=failures, failed=outcome.failed, report=report
         ) from first
+    if outcome.failed > 1:
+        first.add_note(f"This is one of {outcome.failed:,} failures")
     raise first
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from statebucket import errors
-from statebucket.admin import Inventory
+from statebucket import errors, open_store
+from statebucket.admin import CopyReport, Inventory
 from statebucket.contract.partition import shared_out
-from statebucket.scale.jobs import Job, Outcome, checked, compared
+from statebucket.scale.jobs import Job, Outcome, Stores, checked, compared
 from statebucket.store.rows_read import PartRows
+from support.scripted_bucket import ScriptedBucket, opened
+from support.virtual_time import run
 
+COPY = Job(command="copy", url="memory://", target="memory://")
 JOB = Job(command="inventory", url="memory://", report="m.json")
 PARTS = shared_out("m.json", 9, 3, None)
 
@@ -38,3 +41,28 @@ def test_a_part_that_two_processes_have_run_counts_once() -> None:
     first, again = outcome(2, all_parts=5), outcome(2, 3, all_parts=5)
     total = first + again
     assert compared(JOB, shared_out("m.json", 9, 2, None), total) == total
+
+
+def test_the_first_error_of_a_copy_says_how_many_there_are_and_if_a_write_is_open() -> None:
+    closed = errors.Throttled("slow down")
+    left_open = errors.Unavailable("the reply is lost", outcome="unknown")
+    total = Outcome(report=CopyReport(seen=9, copied=9), failed=3, errors=(closed, left_open))
+    with pytest.raises(errors.Unavailable, match="may have happened") as caught:
+        checked(COPY, total)
+    assert caught.value.__notes__ == ["This is one of 3 failures"]
+
+
+@pytest.mark.usefixtures("_scripted")
+def test_a_part_of_a_copy_that_fails_reports_what_it_has_done() -> None:
+    async def work() -> None:
+        source, bucket = open_store("memory://"), ScriptedBucket()
+        for at in range(5):
+            await source.set(f"k{at}", b"v")
+        bucket.refuse("put", after=3, kind=errors.OutOfSpace)
+        (part,) = await source.partitions(1)
+        done = await Stores(COPY, source, opened(bucket)).run(part)
+        assert isinstance(done.report, CopyReport)
+        assert (done.report.copied, done.failed) == (3, 1)
+        assert isinstance(done.errors[0], errors.OutOfSpace)
+
+    run(work())
