@@ -25,6 +25,10 @@ SCOPE = "https://www.googleapis.com/auth/devstorage.full_control"
 """The scope that tokens are requested for; the identity's roles decide what they allow."""
 
 
+METADATA_HOSTS = frozenset({"metadata.google.internal", "metadata"})
+"""The names that machines have for their metadata server."""
+
+
 class BucketOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The options of every engine.
 

@@ -21,8 +21,7 @@ from statebucket.port.renewal import RENEW_BEFORE, Token
 from statebucket.port.waiting import step
 from statebucket_gcs.auth_errors import auth_failure, cause_of
 from statebucket_gcs.errors import HINT
-from statebucket_gcs.http.metadata import HOSTS
-from statebucket_gcs.options import SCOPE, ca_bundle
+from statebucket_gcs.options import METADATA_HOSTS, SCOPE, ca_bundle
 from statebucket_http.endpoints import endpoint_at
 from statebucket_http.transport import Transport
 from statebucket_http.wire import Request
@@ -148,7 +147,7 @@ class _Sender:
     ) -> _Response:
         """Sends a request; over plain HTTP only if it does not leave this machine's link."""
         parts = urlsplit(url)
-        private = is_private_link(parts.hostname or "") or parts.hostname in HOSTS
+        private = is_private_link(parts.hostname or "") or parts.hostname in METADATA_HOSTS
         if not private:
             require_tls(url)
         endpoint = endpoint_at(f"{parts.scheme}://{parts.netloc}", "the token service's URL")

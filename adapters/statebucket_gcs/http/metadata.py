@@ -23,9 +23,6 @@ from statebucket_http.wire import Request
 if TYPE_CHECKING:
     from statebucket_http.wire import Reply
 
-HOSTS = frozenset({"metadata.google.internal", "metadata"})
-"""The names that machines have for it."""
-
 _QUOTA_PROJECT = "GOOGLE_CLOUD_QUOTA_PROJECT"  # such as for a bucket whose requesters pay
 _HOST_VARIABLES = ("GCE_METADATA_HOST", "GCE_METADATA_ROOT")
 _ADDRESS = "169.254.169.254"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import TransportError
@@ -15,7 +16,7 @@ from requests.adapters import HTTPAdapter
 from statebucket.errors import InvalidCredentials
 from statebucket.port.endpoint import proxy_for, require_tls
 from statebucket_gcs.errors import HINT
-from statebucket_gcs.options import ca_bundle
+from statebucket_gcs.options import METADATA_HOSTS, ca_bundle
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
@@ -140,5 +141,7 @@ class _SingleTry(Request):
 
 def _proxies(url: str) -> dict[str, str]:
     """The proxy for a URL, in the form that `requests` takes."""
+    if urlsplit(url).hostname in METADATA_HOSTS:  # as for their addresses: see `proxy_for`
+        return {}
     proxy = proxy_for(url, schemes=_PROXIES)
     return {} if proxy is None else {"all": proxy.with_user()}

@@ -18,7 +18,7 @@ from statebucket.errors import InvalidArgument, Unavailable
 from statebucket.port.threads import Lookups
 from statebucket_s3.codes import unexplained
 from statebucket_s3.sdk.errors import note_answer, unusable
-from statebucket_s3.sdk.unredirected import Unredirected
+from statebucket_s3.sdk.unredirected import NoProxyNearby, Unredirected
 
 if TYPE_CHECKING:
     import ssl
@@ -40,9 +40,11 @@ class SendOnce(AIOHTTPSession):
 
     _renewed = 0.0
     _exit_stack: AsyncExitStack
+    _proxy_config: Any
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401  (the SDK's)
         super().__init__(*args, **options)
+        self._proxy_config = NoProxyNearby(self._proxy_config)
         self._retired: list[tuple[AsyncExitStack, list[aiohttp.ClientSession]]] = []
         self._closed = False
 

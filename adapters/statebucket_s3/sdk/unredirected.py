@@ -1,4 +1,4 @@
-"""The SDK's HTTP sessions, without redirects.
+"""The SDK's HTTP sessions, without redirects, and without a proxy before this machine.
 
 aiohttp would send a request to whatever host a reply names, with its body and its tokens, in clear
 text too. For a bucket's requests botocore itself follows a reply that names another region.
@@ -13,13 +13,47 @@ from typing import TYPE_CHECKING, Any
 from aiobotocore.config import AioConfig
 from aiobotocore.httpsession import AIOHTTPSession
 
+from statebucket.port.endpoint import needs_no_proxy
+from statebucket.port.url import split
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     import aiohttp
     from botocore.config import Config
+    from botocore.httpsession import ProxyConfiguration
 
 _FETCHERS = ("_fetcher", "_role_fetcher")  # of containers and of instances
+_NEAR = frozenset({"fd00:ec2::23", "fd00:ec2::254"})  # the agent of EKS, and an instance's metadata
+
+
+class NoProxyNearby:
+    """The SDK's choice of proxies, but for what must not go through one; see `needs_no_proxy`.
+
+    Args:
+        given: The SDK's own.
+    """
+
+    def __init__(self, given: ProxyConfiguration) -> None:
+        self._given = given
+
+    @property
+    def settings(self) -> Any:  # noqa: ANN401  (the SDK's)
+        """The proxies' certificates."""
+        return self._given.settings
+
+    def proxy_url_for(self, url: str) -> str | None:
+        """The proxy for a URL; None for none."""
+        parts = split(url)
+        host = parts.hostname or ""
+        if needs_no_proxy(parts.scheme, host) or (parts.scheme == "http" and host in _NEAR):
+            return None
+        found: str | None = self._given.proxy_url_for(url)
+        return found
+
+    def proxy_headers_for(self, proxy_url: str) -> Any:  # noqa: ANN401  (the SDK's)
+        """The headers for a proxy."""
+        return self._given.proxy_headers_for(proxy_url)
 
 
 class Unredirected:
@@ -39,6 +73,12 @@ class Unredirected:
 
 class UnredirectedSession(AIOHTTPSession):
     """The SDK's HTTP session for everything but a bucket's requests."""
+
+    _proxy_config: Any
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401  (the SDK's)
+        super().__init__(*args, **options)
+        self._proxy_config = NoProxyNearby(self._proxy_config)
 
     async def _get_session(self, proxy_url: str | None) -> Unredirected:
         return Unredirected(await super()._get_session(proxy_url))
@@ -86,5 +126,6 @@ class _EachAlone:
         session = UnredirectedSession.__new__(UnredirectedSession)
         for name, value in deepcopy(vars(self._like)).items():
             setattr(session, name, value)
+        session._proxy_config = NoProxyNearby(session._proxy_config)  # noqa: SLF001  (as above)
         async with session:
             yield session

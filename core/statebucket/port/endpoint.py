@@ -101,13 +101,25 @@ def _address_of(host: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
+def needs_no_proxy(scheme: str, host: str) -> bool:
+    """Whether a request must not go through a proxy: plain HTTP to this machine or its own link.
+
+    It may carry credentials, and a metadata server's reply does, which a proxy on another machine
+    would receive in clear text. And that machine's metadata server would give it that machine's.
+
+    Args:
+        scheme: "http" or "https".
+        host: A name, or an address without brackets.
+    """
+    return scheme == "http" and is_private_link(host)
+
+
 def proxy_for(url: str, *, schemes: frozenset[str] = frozenset({"http", "https"})) -> Proxy | None:
     """The proxy that the environment names for a URL, or None.
 
     The variables are ``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy``, in either
     case. A proxy may be written without a scheme, which is then ``http``. The ``.netrc`` file is
-    not read. Plain HTTP to this machine never goes through a proxy: it may carry credentials, which
-    a proxy on another machine would receive in clear text.
+    not read. For what goes through no proxy see `needs_no_proxy`.
 
     Args:
         url: Where the request goes.
@@ -124,7 +136,7 @@ def proxy_for(url: str, *, schemes: frozenset[str] = frozenset({"http", "https"}
     scheme = parts.scheme if parts.scheme in named else "all"
     text = named.get(scheme)
     host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
-    if parts.scheme == "http" and is_loopback(host):
+    if needs_no_proxy(parts.scheme, host):
         return None
     if not text or proxy_bypass(f"{host}:{port}") or _in_network(host, named.get("no", "")):
         return None

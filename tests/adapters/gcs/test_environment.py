@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,7 @@ from support.at_exit import assert_works_at_exit
 from support.error_texts import texts
 from support.fault_proxy.proxy import Answer, DropBeforeSend, FaultProxy, on
 from support.servers.ports import free_port
+from support.targets.gcs_bucket import opened as open_sdk
 from support.targets.gcs_bucket import with_credentials, write
 from support.targets.gcs_key import use_key
 
@@ -235,6 +237,33 @@ async def test_the_netrc_file_takes_no_token_of_the_callers(
     own = with_credentials(Valid(), listener.url, engine)
     await failure(opened("", "bucket", **own).put(write("a"), None))
     assert listener.requests[0].header("Authorization") == "Bearer t0ken"
+
+
+@pytest.mark.asyncio
+async def test_no_token_of_a_metadata_server_comes_through_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listener: FaultProxy
+) -> None:
+    """A proxy would receive it in clear text, or give that of its own machine."""
+    look_up = socket.getaddrinfo
+
+    def look_up_here(host: Any, port: Any, *rest: Any, **more: Any) -> Any:
+        if host == "metadata.google.internal":
+            host, port = "127.0.0.1", listener.port
+        return look_up(host, port, *rest, **more)
+
+    google = (("Content-Type", "application/json"), ("Metadata-Flavor", "Google"))
+    monkeypatch.setattr(socket, "getaddrinfo", look_up_here)
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))  # no login
+    account = b'{"access_token": "t0ken", "expires_in": 3600, "email": "a@b", "scopes": []}'
+    listener.always(Answer(200, google, account))
+    with FaultProxy("127.0.0.1", free_port()) as proxy:
+        proxy.always(Answer(200, google, b"{}"))  # to google-auth's question where it runs
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        bucket = open_sdk(f"http://127.0.0.1:{free_port()}", "b", anonymous="false", project="p")
+        error = await failure(bucket.put(write("a"), None))  # with the token, to where no one is
+        assert not any("/token" in request.target for request in proxy.requests)
+    assert error.message.startswith("Cloud Storage at http://127.0.0.1")
+    assert any("/token" in request.target for request in listener.requests)
 
 
 @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])

@@ -116,14 +116,21 @@ async def test_the_session_token_of_an_instance_goes_nowhere_else(
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", SOURCES)
-async def test_a_source_that_answers_is_used(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, service: FaultProxy, name: str, engine: str
+async def test_a_source_that_answers_is_used_without_a_proxy_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    service: FaultProxy,
+    elsewhere: FaultProxy,
+    name: str,
+    engine: str,
 ) -> None:
     source = SOURCES[name]
     source.environment(monkeypatch, service, tmp_path)
     service.always(source.granted("K1"))
+    monkeypatch.setenv("HTTP_PROXY", elsewhere.url)  # which would receive the key in clear text
     await with_the_key(engine, "K1")
     assert service.count() == source.requests
+    assert elsewhere.requests == []
 
 
 START = "https://start.example"

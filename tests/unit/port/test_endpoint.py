@@ -62,8 +62,10 @@ def test_the_proxy_of_a_url(
             assert host == "proxy:1"
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:10000", "localhost", "[::1]:9000"])
-def test_plain_http_to_this_machine_goes_through_no_proxy(
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:10000", "localhost", "[::1]:9000", "169.254.169.254", "[fe80::1]"]
+)
+def test_plain_http_to_this_machine_or_its_link_goes_through_no_proxy(
     monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", "http://proxy:3128")
