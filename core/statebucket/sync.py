@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from statebucket.contract.calls import Kind, declared
 from statebucket.contract.wording import for_blocking, types_for_blocking
-from statebucket.errors import UnsupportedOperation
+from statebucket.errors import Unavailable, UnsupportedOperation
 from statebucket.opening import open_store as _open_store
 from statebucket.port.lock_free_future import LockFreeFuture
 from statebucket.port.waiting import step
@@ -65,11 +65,10 @@ class _Background:
         )
         try:
             self._thread.start()
-        except RuntimeError as error:  # at interpreter exit on 3.12 and later; or too many threads
-            raise UnsupportedOperation(
-                f"the blocking store cannot start the thread of its event loop: {error}"
-            ) from error
-        self.loop: asyncio.AbstractEventLoop = made.result()
+            self.loop: asyncio.AbstractEventLoop = made.result()
+        # At interpreter exit on 3.12 and later; or there are too many threads, or open files.
+        except (RuntimeError, OSError) as error:
+            raise Unavailable(f"the blocking store cannot start its event loop: {error}") from error
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine in the loop, and waits for it in this thread."""
@@ -405,7 +404,7 @@ class _InTheLoop:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         try:
             background = _loop()
-        except UnsupportedOperation:
+        except BaseException:
             work.close()  # or Python would warn that it was never awaited
             raise
         return background.run(work)

@@ -426,16 +426,44 @@ def test_a_call_whose_loop_cannot_start_is_refused_without_a_warning(tmp_path: P
         for call in (store.sweep, lambda: store.tenant("acme").lease("e1", ttl=5).__enter__()):
             try:
                 call()
-            except errors.UnsupportedOperation as error:
+            except errors.Unavailable as error:
                 print(error.outcome, error)
     """
     done = ran(program, tmp_path, "-W", "error")
     assert (done.returncode, done.stderr) == (0, "")
     refused = (
-        "none the blocking store cannot start the thread of its event loop: "
+        "none the blocking store cannot start its event loop: "
         "can't create new thread at interpreter shutdown"
     )
     assert done.stdout.splitlines() == [refused] * 2
+
+
+def test_a_call_whose_loop_finds_no_file_to_open_may_be_made_again(tmp_path: Path) -> None:
+    program = """
+        import asyncio, contextlib, os, resource
+        from statebucket import errors
+        from statebucket.sync import open_store
+
+        store = open_store("memory://")
+        store.set("k", b"v")
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, limit))
+        files = []
+        with contextlib.suppress(OSError):
+            while True:
+                files.append(os.open(os.devnull, os.O_RDONLY))
+        try:
+            store.sweep()
+        except errors.Unavailable as error:
+            print(error)
+        for file in files:
+            os.close(file)
+        print(store.sweep().scanned)
+    """
+    done = ran(program, tmp_path)
+    assert (done.returncode, "never awaited" in done.stderr) == (0, False)
+    refused = "the blocking store cannot start its event loop: [Errno 24] Too many open files"
+    assert done.stdout.splitlines() == [refused, "1"]
 
 
 def test_a_module_that_another_thread_is_importing_is_passed_over(
