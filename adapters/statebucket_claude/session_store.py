@@ -97,6 +97,9 @@ class StatebucketSessionStore(SessionStore):
         digest = hashlib.sha256(body).digest()
         tail = self._tail(key, root)
         if tail.unfinished != digest:
+            if tail.unfinished:
+                # An append that was given up may have been stored, and is in no summary yet.
+                self._known.pop((key["project_key"], key["session_id"]), None)
             tail = _Tail(transcripts.new_name(tail.name), tail.loose + 1, digest)
         self._remember(key, root, tail)
         await transcripts.append(session, root, tail.name, body)

@@ -15,6 +15,7 @@ from integrations.conftest import COUNTED
 from statebucket import errors
 from statebucket_claude import StatebucketSessionStore
 from support.fault_proxy.answers import azure_error, gcs_error, s3_error
+from support.fault_proxy.proxy import HangBeforeReply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -206,6 +207,27 @@ async def test_an_append_that_is_tried_again_is_the_same(
         await store.append(KEY, entries)
         assert await store.load(KEY) == [entry(0), *entries]
         assert await titles(store) == {"s1": "first"}
+
+
+@pytest.mark.parametrize("deployment", ["s3+http"], indirect=True)
+async def test_an_append_that_is_given_up_but_was_stored_is_in_the_summary(
+    deployment: Deployment, counted: FaultProxy
+) -> None:
+    async with deployment.open(counted.url) as state_store:
+        store = StatebucketSessionStore(state_store)
+        await store.append(KEY, [entry(1, customTitle="first")])
+        counted.always(HangBeforeReply())
+        with pytest.raises(TimeoutError):  # the SDK does not try again after its timeout
+            async with asyncio.timeout(1):
+                await store.append(KEY, [entry(2, customTitle="second")])
+        counted.heal()
+        await store.append(KEY, [entry(3)])
+        assert await store.load(KEY) == [
+            entry(1, customTitle="first"),
+            entry(2, customTitle="second"),
+            entry(3),
+        ]
+        assert await titles(store) == {"s1": "second"}
 
 
 @pytest.mark.parametrize("deployment", ["sqlite", *COUNTED[1:]], indirect=True)
