@@ -59,8 +59,8 @@ class Put:
     def steps(self) -> Steps[None]:
         """Saves it: 2 requests, 1 for a thread's first, and 1 more if the head is not known.
 
-        Without a history also 2, the second of which lists the writes on the previous checkpoint,
-        and 1 to delete those.
+        Without a history also 2, the second of which lists the writes on previous checkpoints, and
+        1 to delete those.
 
         Raises:
             CheckpointConflict: Another run has continued the thread.
@@ -91,7 +91,7 @@ class Put:
             else:
                 break
         if old is not None and old.id != new.id and not self._history:
-            yield from delete_writes(thread, old)
+            yield from delete_writes(thread, old, new)
 
     def _continues(self, head: Head) -> bool:
         """Whether the checkpoint continues this head."""
@@ -143,12 +143,21 @@ class Put:
             yield from ask(self._thread, "set", key, encode(new), self._ttl)
 
 
-def delete_writes(thread: str, record: CheckpointRecord) -> Steps[None]:
-    """Deletes the writes on a checkpoint: 1 request, and 1 more if there are any."""
-    prefix = names.writes_prefix(record.namespace, record.id)
-    keys = yield from ask(thread, "iter_keys", prefix=prefix)
-    if keys:
-        yield from ask(thread, "delete_many", keys)
+def delete_writes(thread: str, old: CheckpointRecord, new: CheckpointRecord) -> Steps[None]:
+    """Deletes the writes on a replaced checkpoint and on those before it: 1 request, 2 if any.
+
+    LangGraph saves a step's writes beside its checkpoint, and may do so after the next one: then
+    the writes on a checkpoint arrive when those on it have been deleted. Writes on a checkpoint
+    newer than ``new`` belong to one that is about to be saved.
+    """
+    keys = yield from ask(thread, "iter_keys", prefix=names.writes_prefix(new.namespace))
+    doomed = [
+        name.key
+        for name in names.read(keys)
+        if name.checkpoint_id == old.id or name.checkpoint_id < new.id
+    ]
+    if doomed:
+        yield from ask(thread, "delete_many", doomed)
 
 
 def put_writes(

@@ -221,3 +221,27 @@ async def test_a_namespace_may_be_left_open() -> None:
         place: dict[str, Any] = {"thread_id": "t", "checkpoint_ns": None}
         made = await saver.aput({"configurable": place}, checkpoint(), metadata(), {})
         assert await listed(saver) == [made]
+
+
+async def test_without_a_history_writes_that_arrive_late_do_not_stay() -> None:
+    async with open_store("memory://") as store:
+        saver = AsyncStatebucketSaver(store, history=False)
+        first = await saver.aput(thread(), checkpoint(), metadata(), {})
+        second = await saver.aput(first, checkpoint(), metadata(), {})
+        next_, after = checkpoint(), checkpoint()
+        # LangGraph saves a step's writes in the background, at times after the next checkpoint.
+        await saver.aput_writes(first, [("n", 1)], "late")
+        await saver.aput_writes(second, [("n", 2)], "in time")
+        for coming in (next_, after):
+            await saver.aput_writes(thread("t", coming["id"]), [("n", 3)], "ahead")
+        third = await saver.aput(second, next_, metadata(), {})
+        execution = store.tenant("langgraph").execution("t")
+        assert [key async for key in execution.iter_keys()] == [
+            "head/",
+            f"writes//{next_['id']}/ahead",
+            f"writes//{after['id']}/ahead",
+        ]
+        await saver.aput(third, after, metadata(), {})
+        found = await saver.aget_tuple(thread())
+        assert found is not None
+        assert found.pending_writes == [("ahead", "n", 3)]
