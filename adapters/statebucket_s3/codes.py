@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -84,6 +84,14 @@ _FULL = 507
 
 FOREIGN = "200"
 """The code of the error for a reply that reports success but is not a valid S3 response."""
+
+
+def in_headers(headers: Mapping[str, str]) -> tuple[str, str]:
+    """The code and text of an error by a reply's headers, where MinIO puts them for a HEAD.
+
+    Both are empty for other services, whose reply to a HEAD has only a status.
+    """
+    return headers.get("x-minio-error-code", ""), headers.get("x-minio-error-desc", "").strip('"')
 
 
 def unreadable() -> errors.Unavailable:

@@ -14,7 +14,7 @@ from statebucket.errors import StateBucketError, Unavailable
 from statebucket.port.bucket import ObjectInfo, Page, PrefixPage
 from statebucket.port.dates import from_iso
 from statebucket_s3 import codes
-from statebucket_s3.codes import EXPIRED, MISSING, of_code, unreadable
+from statebucket_s3.codes import EXPIRED, MISSING, in_headers, of_code, unreadable
 from statebucket_s3.http.checksums import checksum_of
 from statebucket_s3.http.requests import requested_of
 
@@ -55,7 +55,7 @@ class Answer:
     """A reply that reports an error, decoded.
 
     Attributes:
-        code: S3's code, or the status if the reply has no body.
+        code: S3's code, or the status if the reply has none.
         missing: Whether it reports that the object does not exist. Only a HEAD, whose reply has no
             body, is taken at its bare status. It is never true of a request about the bucket.
         region: The bucket's region, if the request went to another one.
@@ -67,9 +67,10 @@ class Answer:
         self._reply = reply
         self._request = request
         self._header = values.get("Header", "")
-        self._message = values.get("Message", "")
-        self.code = values.get("Code") or str(reply.status)
-        bare = method == "HEAD" and reply.status == _NOT_FOUND
+        code, message = in_headers(reply.headers)
+        self._message = values.get("Message", message)
+        self.code = values.get("Code") or code or str(reply.status)
+        bare = method == "HEAD" and self.code == str(_NOT_FOUND)
         self.missing = bool(request.path) and (self.code in MISSING or bare)
         self.region: str | None = None
         if reply.status in _ELSEWHERE:
@@ -105,8 +106,9 @@ def expired(reply: Reply, request: Request, key: Credentials, endpoint: Endpoint
     """
     if reply.status != _BAD_REQUEST:
         return False
-    if request.method != "HEAD" or reply.body:
-        return _error(reply.body).get("Code") in EXPIRED
+    code = _error(reply.body).get("Code") or in_headers(reply.headers)[0]
+    if request.method != "HEAD" or code:
+        return code in EXPIRED
     region = reply.headers.get("x-amz-bucket-region", endpoint.region)
     return key.session_token is not None and region == endpoint.region
 

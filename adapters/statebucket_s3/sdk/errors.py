@@ -13,7 +13,7 @@ from botocore import exceptions as sdk
 from statebucket import errors
 from statebucket.errors import excerpt, shown
 from statebucket.port.retry_after import seconds_of
-from statebucket_s3.codes import MISSING, of_code, unreadable
+from statebucket_s3.codes import MISSING, in_headers, of_code, unreadable
 
 if TYPE_CHECKING:
     from statebucket_s3.codes import Requested
@@ -192,19 +192,29 @@ def is_missing(error: Exception, operation: str) -> bool:
     """
     if operation not in _ABOUT_AN_OBJECT or not isinstance(error, sdk.ClientError):
         return False
-    code = error.response.get("Error", {}).get("Code", "")
+    code, _ = _named(error)
     return code in MISSING or (operation == "head_object" and code in {"404", "NotFound"})
 
 
+def _named(error: sdk.ClientError) -> tuple[str, str]:
+    """The code and text of S3's reply, which has none in its body if that is empty."""
+    reported, meta = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
+    code, message = str(reported.get("Code", "")), str(reported.get("Message", ""))
+    named, described = in_headers(meta.get("HTTPHeaders", {}))
+    if named and code == str(meta.get("HTTPStatusCode")):  # the SDK's, in place of one
+        return named, described
+    return code, message
+
+
 def _answered(error: sdk.ClientError, requested: Requested) -> errors.StateBucketError:
-    reported = error.response.get("Error", {})
     meta = error.response.get("ResponseMetadata", {})
+    code, message = _named(error)
     result = of_code(
-        str(reported.get("Code", "")),
-        str(reported.get("Message", "")),
+        code,
+        message,
         meta.get("HTTPStatusCode", 0),
         requested=requested,
-        header=str(reported.get("Header", "")),
+        header=str(error.response.get("Error", {}).get("Header", "")),
     )
     result.retry_after = seconds_of(meta.get("HTTPHeaders", {}).get("retry-after"))
     return result

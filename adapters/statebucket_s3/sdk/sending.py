@@ -16,7 +16,7 @@ from botocore.httpsession import create_urllib3_context, get_cert_path
 
 from statebucket.errors import InvalidArgument, Unavailable
 from statebucket.port.threads import Lookups
-from statebucket_s3.codes import unexplained
+from statebucket_s3.codes import in_headers, unexplained
 from statebucket_s3.sdk.errors import note_answer, unusable
 from statebucket_s3.sdk.unredirected import NoProxyNearby, Unredirected
 
@@ -162,6 +162,8 @@ def _may_mean_expired(request: Any, reply: Any) -> bool:  # noqa: ANN401  (the S
     """
     if request.method != "HEAD" or reply.status_code != _BAD_REQUEST:
         return False
+    if in_headers(reply.headers)[0]:
+        return False  # it names another reason
     signature, token = (_text(request.headers.get(name, "")) for name in _KEYS)
     region = reply.headers.get("x-amz-bucket-region")
     return bool(token) and (region is None or f"/{region}/" in signature)

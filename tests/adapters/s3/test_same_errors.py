@@ -202,6 +202,32 @@ async def test_a_head_without_a_body_goes_by_its_status(proxy: FaultProxy, statu
     assert first[:3] == (UNEXPLAINED[status], status in {408, 429, 503}, first.outcome)
 
 
+NAMED: dict[str, tuple[int, object]] = {
+    # What MinIO answers a HEAD, with the code in a header.
+    "NoSuchKey": (404, None),
+    "NoSuchBucket": (404, errors.BucketNotFound),
+    "InvalidAccessKeyId": (403, errors.InvalidCredentials),
+    "SignatureDoesNotMatch": (403, errors.InvalidCredentials),
+    "AccessDenied": (403, errors.AccessDenied),
+    "XMinioInvalidObjectName": (400, errors.RequestRejected),
+}
+
+
+@pytest.mark.parametrize("code", NAMED)
+async def test_a_head_without_a_body_goes_by_the_code_in_a_header(
+    proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "a token that has not expired")
+    status, kind = NAMED[code]
+    named = (("X-Minio-Error-Code", code), ("X-Minio-Error-Desc", '"what it says"'))
+    proxy.always(Answer(status, named))
+    async with opened(proxy, "sdk") as sdk, opened(proxy, "http") as http:
+        first, second = [await seen(proxy, one, "head") for one in (sdk, http)]
+    assert first == second
+    assert (first.kind, first.requests) == (kind, 1)
+    assert kind is None or f"{code} ({status}): what it says" in first.message
+
+
 @pytest.mark.parametrize("region", [None, "us-east-1"])
 async def test_a_400_to_a_head_with_a_temporary_key_is_about_the_key(
     proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, region: str | None
