@@ -28,6 +28,7 @@ _CREDENTIALS = EXPIRED | frozenset(
         "ExpiredRequest",
         "InvalidAccessKeyId",
         "InvalidClientTokenId",
+        "InvalidIdentityToken",  # of STS, as are some below
         "InvalidSecurity",
         "InvalidToken",
         "InvalidTokenId",
@@ -62,9 +63,11 @@ _NOT_DONE = frozenset(
     {
         "BadDigest",
         "ConditionalRequestConflict",
+        "IDPCommunicationError",  # of STS
         "IncompleteBody",
         "OperationAborted",
         "RequestTimeout",
+        "TemporaryRedirect",  # a new bucket's name is not known everywhere yet
         "XAmzContentChecksumMismatch",
         "XAmzContentSHA256Mismatch",
     }
@@ -157,10 +160,10 @@ def _of_code(
         text = f"S3 answered {code}{f' ({status})' if status else ''}: {message}"
     if code in _NO_BUCKET:
         return errors.BucketNotFound(text)
+    if code in _NOT_DONE or unverified(code, message):
+        return errors.Unavailable(text)
     if code in _CREDENTIALS or status == _UNAUTHORIZED:
         return errors.InvalidCredentials(text)
-    if code in _NOT_DONE:
-        return errors.Unavailable(text)
     full = code == "QuotaExceeded" or status == _FULL
     if full or code in _NOT_A_RIGHT or status == _OLD_VERSION:
         return errors.OutOfSpace(text) if full else errors.RequestRejected(text)
@@ -181,6 +184,11 @@ def _of_code(
     if status == _NOT_FOUND:
         text += " (is endpoint_url that of an S3 service?)"
     return errors.RequestRejected(text)
+
+
+def unverified(code: str, message: str) -> bool:
+    """Whether STS refuses a token only because its issuer did not give its keys in time."""
+    return code == "InvalidIdentityToken" and "retrieve verification key" in message
 
 
 def _not_offered(requested: Requested | None, header: str) -> str:

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from statebucket.errors import AdapterNotInstalled, StateBucketError, Unavailable
-from statebucket_s3.codes import of_code
+from statebucket_s3.codes import of_code, unverified
 from statebucket_s3.http.signing import Credentials
 from statebucket_s3.http.usable_keys import no_keys
 
@@ -93,8 +93,9 @@ def _ends(found: Any) -> float:  # noqa: ANN401  (of many kinds)
 
 def _refused(response: Mapping[str, Any], error: Exception) -> StateBucketError:
     """The error for a reply of AWS's token services without a key."""
-    code = str(response.get("Error", {}).get("Code", ""))
+    said = response.get("Error", {})
+    code = str(said.get("Code", ""))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if of_code(code, "", status).transient:
+    if unverified(code, str(said.get("Message"))) or of_code(code, "", status).transient:
         return Unavailable(f"the source of the AWS credentials answered {code}")
     return no_keys(f"{type(error).__name__}: {code}")

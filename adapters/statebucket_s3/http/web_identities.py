@@ -18,7 +18,7 @@ from statebucket.port.endpoint import require_tls
 from statebucket.port.token_files import token_in
 from statebucket_http.credential_services import CredentialService
 from statebucket_http.wire import Request
-from statebucket_s3.codes import of_code
+from statebucket_s3.codes import of_code, unverified
 from statebucket_s3.http.endpoints import AUTHORITIES, token_service_of
 from statebucket_s3.http.key_replies import asked, lasting, made_key, malformed
 from statebucket_s3.http.settings import configured_endpoint
@@ -39,7 +39,6 @@ _NAME = "STS"
 _OK = 200
 _FORM = "application/x-www-form-urlencoded"
 _SESSION_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{2,64}")
-_PASSING = frozenset({"IDPCommunicationError", "InternalFailure"})
 _ELEMENTS = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
 
 
@@ -143,11 +142,13 @@ def _key_in(reply: Reply) -> Credentials | None:
 def _refusal(reply: Reply) -> Exception:
     """The error for a refusal, with STS's code but without its text, which may quote a token."""
     try:
-        code = excerpt(_elements(reply, "Error").get("Code", ""))
+        said = _elements(reply, "Error")
     except Unavailable:
-        code = ""
+        said = {}
+    code = excerpt(said.get("Code", ""))
     text = f"{_NAME} answered {reply.status}{code and f' {code}'}"
-    if code in _PASSING or of_code(code, "", reply.status).transient:
+    again = unverified(code, said.get("Message", ""))
+    if again or of_code(code, "", reply.status).transient:
         return Unavailable(f"no AWS credentials: {text}", code=code or str(reply.status))
     return no_keys(f"{text} to the token of {_FILE} for {_ROLE}", code or str(reply.status))
 

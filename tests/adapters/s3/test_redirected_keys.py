@@ -1,4 +1,4 @@
-"""Sources of keys that redirect: no token of ours goes to the host that they name."""
+"""Sources of keys: one that redirects gets no token sent there, one that fails is asked again."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from adapters.s3.http.sources import (
     SECRET,
     SOURCES,
     TOKEN_PATH,
+    XML,
     instance,
     keys_of,
     machine,
@@ -131,6 +132,25 @@ async def test_a_source_that_answers_is_used_without_a_proxy_before_it(
     await with_the_key(engine, "K1")
     assert service.count() == source.requests
     assert elsewhere.requests == []
+
+
+UNVERIFIED = (
+    "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidIdentityToken</Code>"
+    "<Message>Couldn't retrieve verification key from your identity provider,  please reference "
+    "AssumeRoleWithWebIdentity documentation for requirements</Message></Error></ErrorResponse>"
+)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_a_web_identity_whose_issuer_sts_did_not_reach_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, service: FaultProxy, engine: str
+) -> None:
+    source = SOURCES["web identity"]
+    source.environment(monkeypatch, service, tmp_path)
+    service.always(Answer(400, XML, UNVERIFIED.encode()), times=1)
+    service.always(source.granted("K1"))
+    await with_the_key(engine, "K1")
+    assert service.count() == 2
 
 
 START = "https://start.example"

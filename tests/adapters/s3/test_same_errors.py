@@ -64,9 +64,11 @@ CODES: dict[str, tuple[int, type[errors.StateBucketError], bool, str]] = {
     "ConditionalRequestConflict": (409, errors.Unavailable, True, "none"),
     "ExpiredRequest": (400, errors.InvalidCredentials, False, "none"),  # R2
     "ExpiredToken": (400, errors.InvalidCredentials, False, "none"),
+    "IDPCommunicationError": (400, errors.Unavailable, True, "none"),  # of STS
     "IncompleteBody": (400, errors.Unavailable, True, "none"),
     "InternalError": (500, errors.Unavailable, True, "unknown"),
     "InvalidAccessKeyId": (403, errors.InvalidCredentials, False, "none"),
+    "InvalidIdentityToken": (400, errors.InvalidCredentials, False, "none"),  # of STS
     "InvalidObjectState": (403, errors.RequestRejected, False, "none"),  # archived
     "InvalidRequest": (400, errors.RequestRejected, False, "none"),
     "InvalidToken": (400, errors.InvalidCredentials, False, "none"),
@@ -91,6 +93,7 @@ CODES: dict[str, tuple[int, type[errors.StateBucketError], bool, str]] = {
     "SlowDown": (503, errors.Throttled, True, "none"),
     "SlowDownRead": (503, errors.Unavailable, True, "unknown"),  # MinIO, without enough drives
     "SlowDownWrite": (503, errors.Unavailable, True, "unknown"),
+    "TemporaryRedirect": (307, errors.Unavailable, True, "none"),
     "TooManyRequests": (429, errors.Throttled, True, "none"),
     "XAmzContentChecksumMismatch": (400, errors.Unavailable, True, "none"),
     "XMinioStorageFull": (507, errors.OutOfSpace, False, "none"),
