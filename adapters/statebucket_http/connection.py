@@ -29,7 +29,8 @@ class Socket(socket.socket):
     """
 
     def __del__(self) -> None:
-        self.close()
+        if self.fileno() >= 0:  # else it is closed, or could not be opened
+            self.close()
 
 
 class Connection:

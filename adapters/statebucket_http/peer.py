@@ -102,7 +102,12 @@ class Peer:
         addresses = self._addresses or await waits.resolve(*self._dialled)
         last: OSError | None = None
         for number, (family, address) in enumerate(addresses, 1):
-            connection = Connection(Socket(family, socket.SOCK_STREAM), max_body)
+            try:
+                sock = Socket(family, socket.SOCK_STREAM)
+            except OSError as error:  # such as of IPv6, where the system is without it
+                last = last or error
+                continue
+            connection = Connection(sock, max_body)
             connection.sock.setblocking(False)  # noqa: FBT003  (the socket's own signature)
             connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             # Leave time for another address if this one does not answer.

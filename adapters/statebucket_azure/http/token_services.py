@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -19,7 +19,7 @@ from statebucket.port.endpoint import is_private_link, require_tls
 from statebucket.port.renewal import Token
 from statebucket_azure.http.target import AUTHORITIES
 from statebucket_http.credential_services import CredentialService, decoded, lacking
-from statebucket_http.endpoints import endpoint_at
+from statebucket_http.endpoints import endpoint_at, parts_of
 from statebucket_http.wire import Request
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ class TokenService:
         transient: Statuses, besides those of failures, after which another try may succeed.
 
     Raises:
-        InvalidArgument: The URL is plain HTTP, to a host that is neither this machine nor on its
-            own link.
+        InvalidArgument: The URL is not valid, or is plain HTTP, to a host that is neither this
+            machine nor on its own link.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class TokenService:
         deadline: float,
         transient: frozenset[int] = frozenset({408, 429}),
     ) -> None:
-        parts = urlsplit(url)
+        parts = parts_of(url, f"the URL of {name}")
         near = is_private_link(parts.hostname or "")  # if only this machine reaches it
         if not near:
             require_tls(url)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
@@ -17,14 +16,12 @@ from statebucket.port.endpoint import is_loopback
 from statebucket.port.token_files import token_in
 from statebucket.port.url import without_query
 from statebucket_http.credential_services import CredentialService
-from statebucket_http.endpoints import endpoint_at
+from statebucket_http.endpoints import endpoint_at, parts_of
 from statebucket_http.wire import Request
 from statebucket_s3.http.key_replies import answered, asked, key_of, lasting, refused
 from statebucket_s3.http.usable_keys import no_keys
 
 if TYPE_CHECKING:
-    from urllib.parse import SplitResult
-
     from statebucket_http.wire import Reply
     from statebucket_s3.http.settings import Settings
     from statebucket_s3.http.signing import Credentials
@@ -58,7 +55,7 @@ class ContainerRole:
         relative = os.environ.get(RELATIVE)
         variable = RELATIVE if relative else FULL
         url = f"{_ECS}{relative}" if relative else os.environ[FULL]
-        parts = _split(url, variable)
+        parts = parts_of(url, variable)
         near = is_loopback(parts.hostname or "") or _of_an_agent(parts.hostname or "")
         if not near and parts.scheme != "https":
             raise InvalidArgument(
@@ -95,13 +92,6 @@ class ContainerRole:
             return asked(self._service, request)
         finally:
             self._service.close()
-
-
-def _split(url: str, variable: str) -> SplitResult:
-    try:
-        return urlsplit(url)
-    except ValueError:
-        raise InvalidArgument(f"{variable} is not a valid URL: {without_query(url)!r}") from None
 
 
 def _of_an_agent(host: str) -> bool:

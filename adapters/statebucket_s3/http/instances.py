@@ -12,7 +12,6 @@ import time
 from contextlib import suppress
 from random import SystemRandom
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
@@ -20,7 +19,7 @@ from statebucket.errors import InvalidArgument, Unavailable, shown
 from statebucket.port.endpoint import is_private_link
 from statebucket.port.url import without_query
 from statebucket_http.credential_services import CredentialService, lacking
-from statebucket_http.endpoints import endpoint_at
+from statebucket_http.endpoints import endpoint_at, parts_of
 from statebucket_http.wire import Request
 from statebucket_s3.http.key_replies import answered, asked, key_of, malformed, refused
 from statebucket_s3.http.settings import yes
@@ -140,7 +139,7 @@ def _endpoint(profile: Profile) -> tuple[Endpoint, bool]:
     environ = os.environ
     url = environ.get(_ENDPOINT) or profile.get("ec2_metadata_service_endpoint")
     if url:
-        parts = urlsplit(url)
+        parts = parts_of(url, _ENDPOINT)
         if not is_private_link(parts.hostname or "") and parts.scheme != "https":
             raise InvalidArgument(
                 f"{_ENDPOINT} must be https://, or http:// to this machine or its own link: "

@@ -46,6 +46,8 @@ _ABOUT_AN_OBJECT = frozenset({"put_object", "get_object", "head_object", "delete
 _SHOW_SECRETS = (UnicodeEncodeError, sdk.ProxyConnectionError, aiohttp.ClientHttpProxyError)
 
 
+_PROXY_LOGIN = 407
+
 _has_answer: ContextVar[bool] = ContextVar("has_answer", default=False)
 
 
@@ -103,7 +105,7 @@ def translated(error: Exception, requested: Requested) -> errors.StateBucketErro
             "nothing was sent to S3: Python is shutting down and starts no more threads"
         )
     if isinstance(error, _NOT_SENT) or _never_connected(error):
-        return errors.Unavailable(f"S3{_place(error)} cannot be reached ({_reason(error)})")
+        return _unreachable(error)
     if isinstance(error, _LOST):
         return errors.Unavailable(
             f"the connection to S3{_place(error)} was lost ({_reason(error)})", outcome="unknown"
@@ -169,6 +171,17 @@ def _reason(error: Exception) -> str:
     elif isinstance(inner, Exception):
         text += f": {type(inner).__name__}"
     return text
+
+
+def _unreachable(error: Exception) -> errors.StateBucketError:
+    """The error for a request that got no connection."""
+    inner = getattr(error, "kwargs", {}).get("error")
+    if isinstance(inner, aiohttp.ClientHttpProxyError) and inner.status == _PROXY_LOGIN:
+        return errors.RequestRejected(  # the next try would meet the same answer
+            f"S3{_place(error)} cannot be reached: the proxy answered 407 to the user and password "
+            "in its environment variable"
+        )
+    return errors.Unavailable(f"S3{_place(error)} cannot be reached ({_reason(error)})")
 
 
 def _exiting(error: Exception) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,8 @@ from statebucket_http.wire import Endpoint, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_NO_FAMILY = 4321  # no system has it
 
 
 def test_a_head_request_has_no_body_and_an_empty_one_a_length() -> None:
@@ -73,6 +76,24 @@ def test_a_name_that_no_one_knows_cannot_be_reached() -> None:
         errors.Unavailable, match=r"cannot be reached at unknown\.invalid:80"
     ) as told:
         asyncio.run(transport().send(endpoint, PUT, {}))
+    assert told.value.outcome == "none"
+
+
+def test_an_address_of_a_family_that_the_system_lacks_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A name service gives IPv6 addresses to systems without IPv6, too."""
+    with Peer() as peer:
+        there = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", peer.port))
+        lacking = (_NO_FAMILY, socket.SOCK_STREAM, 6, "", ("::1", peer.port, 0, 0))
+        found = [lacking, there]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        endpoint = Endpoint("http", f"name.example:{peer.port}", "", "")
+        headers = {"host": endpoint.host}
+        assert asyncio.run(transport().send(endpoint, GET, headers)).status == 200
+        found.pop()
+        with pytest.raises(errors.Unavailable, match=r"cannot be reached.*not supported") as told:
+            asyncio.run(transport().send(endpoint, GET, headers))
     assert told.value.outcome == "none"
 
 

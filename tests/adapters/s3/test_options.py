@@ -416,7 +416,7 @@ async def test_a_proxy_that_asks_for_a_password_is_named_without_the_one_it_got(
     url = f"s3://{BUCKET}/p?region=us-east-1&endpoint_url=https://s3.example&deadline=30"
     async with open_store(url) as store:
         bucket = store.context.objects.bucket  # which tries once
-        with pytest.raises(errors.Unavailable) as caught:
+        with pytest.raises(errors.RequestRejected, match="407 to the user") as caught:
             await bucket.put(Write("p/shared/keys/k", b"v", "text/plain", {}, None), None)
     assert "through the proxy 127.0.0.1" in str(caught.value)
     assert caught.value.outcome == "none"

@@ -178,6 +178,16 @@ async def test_nothing_is_sent_to_a_token_service_elsewhere_in_clear_text(
     assert SECRET not in "".join(texts(caught.value))
 
 
+async def test_a_token_service_without_a_valid_url_is_named(
+    blobs: FaultProxy, service: FaultProxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    SOURCES["app service"](monkeypatch, service, tmp_path)
+    monkeypatch.setenv("IDENTITY_ENDPOINT", "http://[::1/msi/token")
+    async with opened(blobs) as store:
+        with pytest.raises(errors.InvalidArgument, match="managed identity's endpoint is not a"):
+            await store.get("a")
+
+
 @pytest.mark.parametrize("insecure", [False, True])
 async def test_no_token_is_sent_to_a_container_elsewhere_in_clear_text(*, insecure: bool) -> None:
     with pytest.raises(errors.InvalidArgument, match="clear text"):

@@ -207,11 +207,16 @@ async def test_a_timeout_is_a_number_of_seconds(
         await port_of(bucket).get("a")
 
 
+@pytest.mark.parametrize("url", ["http://metadata.example", "http://[fd00:ec2::254"])
 async def test_the_metadata_service_is_on_the_machines_own_link(
-    bucket: FaultProxy, service: FaultProxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    bucket: FaultProxy,
+    service: FaultProxy,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    url: str,
 ) -> None:
     machine(monkeypatch, service, tmp_path)
-    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://metadata.example")
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", url)
     with pytest.raises(errors.InvalidArgument, match="AWS_EC2_METADATA_SERVICE_ENDPOINT"):
         await port_of(bucket).get("a")
 
