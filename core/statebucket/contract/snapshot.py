@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 MAX_SEQUENCE_NUMBER = 2**64 - 1
 
+# Of the standard library's class, which is all that msgspec encodes, even where a test has replaced
+# that class in each module, as freezegun does.
+_PLAIN = datetime.fromtimestamp(0, UTC)
+
 
 def _now() -> datetime:
     return datetime.now(UTC)
@@ -126,7 +130,7 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
                 f"sequence_number must be an int from 0 to 2**64 - 1: {shown(number)}"
             )
         stamp = self.timestamp
-        if type(stamp) is not datetime or stamp.tzinfo is not UTC:
+        if type(stamp) is not type(_PLAIN) or stamp.tzinfo is not UTC:
             msgspec.structs.force_setattr(self, "timestamp", _utc(stamp))
         if _is_decoding(_getframe(1)):
             return  # msgspec has checked the types, and JSON holds nothing else
@@ -252,7 +256,11 @@ def _utc(stamp: object) -> datetime:
     if not isinstance(stamp, datetime) or stamp.utcoffset() is None:
         raise InvalidSnapshot(f"timestamp must be a datetime with a time zone: {shown(stamp)}")
     try:
-        return stamp if stamp.tzinfo is UTC else stamp.astimezone(UTC)
+        utc = stamp if stamp.tzinfo is UTC else stamp.astimezone(UTC)
+        # A subclass of datetime, as pandas and pendulum have, keeps its type when it is converted.
+        return _PLAIN.replace(
+            utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond
+        )
     except OverflowError:
         raise InvalidSnapshot(
             f"timestamp must lie within the years 1 to 9999 in UTC: {shown(stamp)}"

@@ -23,7 +23,8 @@ TAG = "statebucket-ttl"
 
 _DAY_MS = 86_400_000
 _MILLISECOND = timedelta(milliseconds=1)
-LAST_MS = (datetime.max.replace(tzinfo=UTC) - datetime.fromtimestamp(0, UTC)) // _MILLISECOND
+_EPOCH = datetime.fromtimestamp(0, UTC)
+LAST_MS = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
 """The last time that a `datetime` can hold, in milliseconds since the epoch."""
 
 
@@ -112,4 +113,4 @@ def outliving(expiry: Expiry, now_ms: int) -> Expiry | None:
 
 def from_ms(milliseconds: int) -> datetime:
     """The UTC time at ``milliseconds`` since the epoch, without floating-point rounding."""
-    return datetime.fromtimestamp(0, UTC) + milliseconds * _MILLISECOND
+    return _EPOCH + milliseconds * _MILLISECOND

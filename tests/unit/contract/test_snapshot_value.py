@@ -7,7 +7,7 @@ import sys
 import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -117,6 +117,27 @@ def test_ids_and_keys_may_be_of_a_subclass_of_str() -> None:
     assert built == plain
     assert built.to_json() == plain.to_json()
     assert {type(built.execution_id), type(built.tenant_id), type(built.user_id)} == {str}
+
+
+class OtherLibrarys(datetime):
+    """A subclass that keeps its type in arithmetic, as those of pandas, pendulum, freezegun do."""
+
+
+@pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=2))])
+def test_a_timestamp_of_another_librarys_class_can_be_saved(zone: tzinfo) -> None:
+    moment = OtherLibrarys(2026, 11, 29, 4, 5, 6, 789, zone)
+    built = snapshot(timestamp=moment)
+    assert type(built.timestamp) is datetime
+    assert built.timestamp == moment
+    assert built.timestamp.tzinfo is UTC
+    assert ExecutionSnapshot.from_json(built.to_json()) == built
+
+
+def test_snapshots_can_be_saved_while_a_test_freezes_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Freezegun puts its own class into each module that has that of the standard library.
+    monkeypatch.setattr("statebucket.contract.snapshot.datetime", OtherLibrarys)
+    built = ExecutionSnapshot(execution_id="e1", tenant_id="acme")
+    assert ExecutionSnapshot.from_json(built.advance().to_json()).sequence_number == 1
 
 
 def test_a_timestamp_of_any_zone_is_kept_in_utc() -> None:
