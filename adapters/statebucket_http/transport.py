@@ -189,6 +189,8 @@ class Transport:
         reason = self._reason(error)
         if _untrusted(error):
             others = f"; set {self._ca_setting} to trust other CAs" if self._ca_setting else ""
+            if self._trust is not None and self._trust.empty:
+                others = f"; there are no CAs on this system: install ca-certificates{others}"
             return UntrustedCertificate(
                 f"{self._service}'s certificate is not trusted at {peer.name} ({reason}{others})"
             )

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _HASH_DIGITS = 8
+# Where systems keep their issuers, for a Python that was built elsewhere and looks in other places.
+_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Red Hat, Amazon Linux
+    "/etc/ssl/ca-bundle.pem",  # openSUSE
+    "/etc/ssl/cert.pem",  # Alpine
+)
 
 
 class Trust:
@@ -30,11 +37,12 @@ class Trust:
     Attributes:
         context: The TLS settings.
         complete: Whether it has all issuers.
+        empty: Whether the system has none.
     """
 
     def __init__(self, bundle: str | None, authorities: Sequence[bytes] = ()) -> None:
         self._bundle = bundle
-        self.complete = False
+        self.complete = self.empty = False
         folder = None if bundle is not None else _hashed_folder()
         usual = b"" if bundle is not None or folder is not None else _usual(authorities)
         if folder is not None:
@@ -55,6 +63,8 @@ class Trust:
         context = _context()
         if self._bundle is None:
             context.load_default_certs()
+            if not context.cert_store_stats()["x509"] and _hashed_folder() is None:
+                self.empty = not _load_elsewhere(context)
             return context
         try:
             if os.path.isdir(self._bundle):  # noqa: PTH112  (pathlib costs 5 ms)
@@ -71,6 +81,21 @@ def _context() -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def _load_elsewhere(context: ssl.SSLContext) -> bool:
+    """Loads the system's issuers from where Python does not look; False if there are none.
+
+    An issuers' file or folder that the environment names is the user's choice, even if it is empty.
+    """
+    paths = ssl.get_default_verify_paths()
+    if os.environ.get(paths.openssl_cafile_env) or os.environ.get(paths.openssl_capath_env):
+        return False
+    for path in _BUNDLES:
+        with suppress(OSError):  # SSLError, too
+            context.load_verify_locations(cafile=path)
+            return True
+    return False
 
 
 def _usual(authorities: Sequence[bytes]) -> bytes:

@@ -177,6 +177,29 @@ def test_a_services_usual_issuers_are_read_first_and_then_all(
     assert bool(read) is complete
 
 
+def test_issuers_are_found_where_python_does_not_look(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, issuer: trustme.CA, bundle: str
+) -> None:
+    """A Python that was built on another system, such as uv's, looks where that one has them."""
+    found = ssl.get_default_verify_paths()
+    paths = found._replace(cafile=None, capath=None)  # type: ignore[arg-type]  # there are none
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda _: None)
+    for name in (paths.openssl_cafile_env, paths.openssl_capath_env):
+        monkeypatch.delenv(name, raising=False)
+    nowhere = str(tmp_path / "none.pem")
+    monkeypatch.setattr("statebucket_http.trust._BUNDLES", (nowhere, bundle))
+    with Peer(tls=context(issuer)) as peer:
+        assert asyncio.run(send(transport(None), peer)).body == b"ok"
+    with Peer(tls=context(issuer)) as peer:
+        monkeypatch.setenv(paths.openssl_cafile_env, nowhere)  # the user's choice
+        assert "install ca-certificates" in untrusted(transport(None), peer)
+        monkeypatch.delenv(paths.openssl_cafile_env)
+        monkeypatch.setattr("statebucket_http.trust._BUNDLES", (nowhere,))
+        told = untrusted(transport(None), peer)
+    assert "no CAs on this system: install ca-certificates; set AWS_CA_BUNDLE" in told
+
+
 @pytest.mark.parametrize("name", ["missing.pem", "empty.pem", "text.pem"])
 def test_a_bundle_that_is_none_is_named(tmp_path: Path, issuer: trustme.CA, name: str) -> None:
     (tmp_path / "empty.pem").write_bytes(b"")
