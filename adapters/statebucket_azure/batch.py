@@ -43,7 +43,7 @@ def _deletion(name: str, part: Part | None) -> Deletion:
         return Deletion(name, error=malformed("it has no result for this object", writes=True))
     if part.status < ERRORS:
         return Deletion(name, existed=True)
-    failure = refusal(part.status, part.headers, writes=True)
+    failure = refusal(part.status, part.headers, part.body, writes=True)
     if isinstance(failure, BlobNotFound):
         return Deletion(name, existed=False)
     if isinstance(failure, BucketNotFound):

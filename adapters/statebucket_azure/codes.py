@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from statebucket.errors import (
@@ -17,6 +18,7 @@ from statebucket.errors import (
     excerpt,
 )
 from statebucket.port.retry_after import seconds_of
+from statebucket_azure.causes import shows_secret
 from statebucket_azure.options import CONNECTION_STRING
 
 if TYPE_CHECKING:
@@ -89,14 +91,18 @@ READS = {"GET", "HEAD"}
 """The methods that change nothing."""
 
 
+_MESSAGE = re.compile(rb"<Message>([^<]*)</Message>")
+
+
 def refusal(
-    status: int, headers: Mapping[str, str], *, writes: bool, tags: bool = False
+    status: int, headers: Mapping[str, str], body: bytes, *, writes: bool, tags: bool = False
 ) -> StateBucketError:
     """The error for a reply that is not a success.
 
     Args:
         status: Its status code.
         headers: Its headers.
+        body: Its body, which says why a request was rejected.
         writes: Whether the request would have changed something.
         tags: Whether the request would have written index tags.
     """
@@ -107,7 +113,8 @@ def refusal(
     message = f"Azure Blob answered {status} {code}".rstrip()
     if request_id := headers.get("x-ms-request-id"):
         message += f" (request {excerpt(request_id)})"
-    hints = [HINTS.get(kind), _TAG_HINTS.get(kind) if tags else ""]
+    said = _reason(body) if kind is RequestRejected else ""
+    hints = [said, HINTS.get(kind), _TAG_HINTS.get(kind) if tags else ""]
     if any(hints):
         message += ": " + "; ".join(filter(None, hints))
     open_ended = kind is Unavailable and code != "Md5Mismatch"
@@ -117,6 +124,16 @@ def refusal(
         retry_after=_retry_after(headers),
         code=code or str(status),
     )
+
+
+def _reason(body: bytes) -> str:
+    """The service's own text in the body of a refusal, unless it may show a secret."""
+    from html import unescape  # noqa: PLC0415  (off the cold-start path)
+
+    found = _MESSAGE.search(body)
+    text = "" if found is None else unescape(found[1].decode(errors="replace"))
+    text = text.partition("\nRequestId:")[0]
+    return "" if shows_secret(text) else excerpt(text).rstrip(".")
 
 
 def malformed(what: str = "", *, writes: bool = False) -> Unavailable:

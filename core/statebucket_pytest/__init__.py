@@ -7,7 +7,9 @@ for a fixture, and by no others.
 * ``state_clock``: a `statebucket.testing.Clock`, which stands still until the test moves it;
 * ``state_store``: a store in memory that runs by ``state_clock``;
 * ``sync_state_store``: a blocking one, of `statebucket.sync`, by the same clock;
-* ``s3_state_store``: one on S3, played by moto, with a bucket of its own, by the same clock.
+* ``s3_state_store``: one on S3, played by moto, with a bucket of its own, by the same clock;
+* ``s3_state_url``: the URL of such a bucket, for a store with other options: a blocking one, one
+  with ``engine="http"``, or the one that a handler opens from its environment.
 """
 
 from __future__ import annotations
@@ -73,7 +75,8 @@ def _statebucket_moto() -> Iterator[str]:
         from statebucket_pytest.moto import serve  # noqa: PLC0415  (see the top)
     except ImportError as error:
         pytest.fail(
-            f"s3_state_store needs {error.name}: pip install 'statebucket[s3,testing-s3]'",
+            f"s3_state_url and s3_state_store need {error.name}: pip install "
+            "'statebucket[s3,testing-s3]'; with engine=http 'statebucket[testing-s3]' is enough",
             pytrace=False,
         )
     with serve() as url:
@@ -81,10 +84,8 @@ def _statebucket_moto() -> Iterator[str]:
 
 
 @pytest.fixture
-def s3_state_store(
-    _statebucket_moto: str, state_clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> StateStore:
-    """An empty store on S3, played by moto, by ``state_clock``; no request leaves the machine.
+def s3_state_url(_statebucket_moto: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty bucket on S3, played by moto; no request leaves the machine.
 
     Until the test ends, the environment has credentials that no real cloud takes, no other AWS
     variable, none of the user's AWS files, and no proxy for this machine.
@@ -92,8 +93,6 @@ def s3_state_store(
     from uuid import uuid4  # noqa: PLC0415  (see the top)
 
     from boto3.session import Session  # noqa: PLC0415
-
-    from statebucket import open_store  # noqa: PLC0415
 
     for name in [name for name in os.environ if name.upper().startswith("AWS_")]:
         monkeypatch.delenv(name)
@@ -108,6 +107,12 @@ def s3_state_store(
     client = Session().client("s3", endpoint_url=_statebucket_moto, region_name=_REGION)
     client.create_bucket(Bucket=bucket)
     client.close()
-    return open_store(
-        f"s3://{bucket}/test?endpoint_url={_statebucket_moto}&region={_REGION}", clock=state_clock
-    )
+    return f"s3://{bucket}/test?endpoint_url={_statebucket_moto}&region={_REGION}"
+
+
+@pytest.fixture
+def s3_state_store(s3_state_url: str, state_clock: Clock) -> StateStore:
+    """An empty store at ``s3_state_url``, by ``state_clock``."""
+    from statebucket import open_store  # noqa: PLC0415  (see the top)
+
+    return open_store(s3_state_url, clock=state_clock)

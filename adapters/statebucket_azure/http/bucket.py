@@ -278,7 +278,13 @@ class HTTPBucket:
                 reply = await self._once(where, request, other)
         if reply.status >= ERRORS:
             writes = request.method not in READS
-            raise refusal(reply.status, reply.headers, writes=writes, tags=TAGS in request.headers)
+            raise refusal(
+                reply.status,
+                reply.headers,
+                reply.body,
+                writes=writes,
+                tags=TAGS in request.headers,
+            )
         return reply
 
     async def _once(self, endpoint: Endpoint, request: Request, grant: Grant) -> Reply:

@@ -69,6 +69,7 @@ def failure_of(
     failure = refusal(
         reply.status_code,
         reply.headers,
+        getattr(reply, "content", b""),  # the reply to a batch as a whole is not read
         writes=request.method not in READS,
         tags="x-ms-tags" in request.headers,
     )

@@ -104,6 +104,27 @@ async def test_answers(
         assert "0A1B2C3D4E5F6071" in str(caught.value)
 
 
+async def test_a_rejected_request_has_the_services_own_text(
+    bucket: Bucket, proxy: FaultProxy
+) -> None:
+    said = 'The API version 2030-01-01 is not supported; "--skip" can skip this & go on.'
+    proxy.always(azure_error(400, "InvalidHeaderValue", said))
+    for call in (
+        bucket.put(write("a"), None),
+        bucket.get("a"),
+        bucket.check(""),
+    ):
+        with pytest.raises(errors.RequestRejected) as caught:
+            await call
+        assert f"(request 0A1B2C3D4E5F6071): {said[:-1]}" in str(caught.value)
+        assert "RequestId:" not in str(caught.value)
+    proxy.clear()
+    proxy.plan(azure_error(400, "InvalidQuery", "no good: ?sig=c2VjcmV0"))
+    with pytest.raises(errors.RequestRejected) as caught:
+        await bucket.get("a")
+    assert "no good" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("status", "code"),
     [(409, "BlobAlreadyExists"), (412, "ConditionNotMet"), (412, ""), (404, "BlobNotFound")],

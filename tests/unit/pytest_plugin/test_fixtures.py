@@ -44,6 +44,15 @@ USER = """
         store = request.getfixturevalue(kind)
         assert [tenant async for tenant in store.iter_tenants()] == []
 
+    def test_a_handler_opens_its_own_store_there(s3_state_url, state_clock, monkeypatch):
+        from statebucket.sync import open_store
+        monkeypatch.setenv("STATEBUCKET_URL", s3_state_url)
+        store = open_store(engine="http", retention=60, clock=state_clock)
+        store.set("k", b"v")
+        assert store.get("k") == b"v"
+        state_clock.advance(timedelta(seconds=60))
+        assert store.get("k") is None
+
     def test_the_real_credentials_are_out_of_reach(s3_state_store):
         assert os.environ["AWS_ACCESS_KEY_ID"] == "testing"
         assert "AWS_SESSION_TOKEN" not in os.environ
@@ -108,7 +117,7 @@ def test_a_users_tests_run_in_memory_and_on_s3_without_a_warning(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "real")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "real")
     said = run(tmp_path, USER)
-    assert "5 passed" in said, said
+    assert "6 passed" in said, said
 
 
 def test_code_that_blocks_has_a_store_of_its_own_by_the_same_clock(tmp_path: Path) -> None:
@@ -158,7 +167,7 @@ def test_nothing_of_the_users_aws_settings_reaches_a_fixture(
         boto3.DEFAULT_SESSION = "of a profile that does not exist"
         """,
     )
-    assert "5 passed" in said, said
+    assert "6 passed" in said, said
 
 
 @pytest.mark.parametrize("way", ["-X dev", "PYTHONASYNCIODEBUG"])
@@ -170,7 +179,7 @@ def test_they_run_in_development_mode(
         said = run(tmp_path, USER)
     else:
         said = run(tmp_path, USER, "-X", "dev")
-    assert "5 passed" in said, said
+    assert "6 passed" in said, said
 
 
 def test_a_proxy_of_the_environment_is_not_asked_for_moto(
@@ -181,7 +190,7 @@ def test_a_proxy_of_the_environment_is_not_asked_for_moto(
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     said = run(tmp_path, USER)
-    assert "5 passed" in said, said
+    assert "6 passed" in said, said
 
 
 def test_the_plugin_imports_nothing_for_those_who_do_not_use_it() -> None:
