@@ -45,7 +45,8 @@ class Call:
 
     Attributes:
         operation: The public method's name.
-        deadline: When its caller must have an answer, in the time of `statebucket.port.waiting`.
+        began: When it began, in the time of `statebucket.port.waiting`.
+        deadline: When its caller must have an answer, in the same time.
         seconds: How long it may take.
         outcome: Whether one of its writes may have happened so far.
         urgent: Whether its requests go before those that wait.
@@ -53,14 +54,18 @@ class Call:
         waiting: The way it waits.
     """
 
-    __slots__ = ("deadline", "operation", "outcome", "seconds", "urgent", "waited", "waiting")
+    __slots__ = (
+        *("began", "deadline", "operation", "outcome", "seconds"),
+        *("urgent", "waited", "waiting"),
+    )
 
     def __init__(self, operation: str, seconds: float, *, urgent: bool = False) -> None:
         self.operation = operation
         self.urgent = urgent
         self.seconds = seconds
         self.waiting = here()
-        self.deadline = self.waiting.time() + seconds
+        self.began = self.waiting.time()
+        self.deadline = self.began + seconds
         self.outcome: Outcome = "none"
         self.waited = False
 

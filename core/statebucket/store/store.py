@@ -144,7 +144,7 @@ class ObjectStateStore(Updates, Listings):
         tenant_id = self._tenant if found is None else found.value.tenant_id
         if tenant_id is not None:
             version = Version.ABSENT if found is None else found.version
-            self.context.note(tenant_id, execution_id, version, asked=call.deadline - call.seconds)
+            self.context.note(tenant_id, execution_id, version, asked=call.began)
         return found
 
     def _showing_snapshot(self, tenant_id: str, execution_id: str) -> ShowingCurrent:

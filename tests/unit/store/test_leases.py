@@ -11,7 +11,7 @@ import pytest
 from statebucket import StateStore, errors
 from statebucket.port.bucket import Object
 from statebucket.testing import Clock
-from statebucket.testing.contract.base import ACME, E1
+from statebucket.testing.contract.base import ACME, E1, snapshot
 from support.scripted_bucket import ScriptedBucket, done_but_no_answer, fail, opened, take, through
 from support.virtual_time import run
 
@@ -89,6 +89,20 @@ def test_a_holder_cancelled_twice_on_its_way_out_leaves_it_free() -> None:
             await task
         await asyncio.sleep(5)
         assert await is_free(bucket)
+
+    run(work())
+
+
+def test_what_was_loaded_just_after_a_save_counts() -> None:
+    async def work() -> None:
+        bucket = ScriptedBucket()
+        acme, rival = (opened(bucket, deadline=10).tenant(ACME) for _ in range(2))
+        async with acme.lease(E1, ttl=TTL) as lease:
+            await asyncio.sleep(0.7)  # to which 10 cannot be added and taken away again
+            await acme.save_snapshot(snapshot(number=1), lease=lease)
+            await rival.save_snapshot(snapshot(number=2))
+            assert await acme.load_snapshot(E1) is not None
+            await acme.save_snapshot(snapshot(number=3), lease=lease)
 
     run(work())
 
