@@ -13,9 +13,11 @@ import pytest
 
 from cli.conftest import expire
 from statebucket import open_store, sync
+from support.targets.local import SQLiteTarget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 def test_health(cli: Callable[..., Any]) -> None:
@@ -121,6 +123,15 @@ def test_show_has_the_snapshot_as_it_is_stored_and_its_keys(cli: Callable[..., A
     assert answer["stored"]["state"] == "Waiting: Approval"
     rows = cli("show", "e1", "--json").json["keys"]
     assert [(row["key"], row["size"]) for row in rows] == [("exec:e1:rows", 6)]
+
+
+def test_show_says_that_there_are_more_keys(cli: Callable[..., Any], tmp_path: Path) -> None:
+    names = (f"tenants/acme/executions/many/k{number:04}" for number in range(1001))
+    SQLiteTarget(tmp_path).raw_put_many(names)  # the file of the fixture
+    shown = cli("show", "many", "-t", "acme", "--json").json
+    assert (len(shown["keys"]), shown["more"]) == (1000, True)
+    assert cli("show", "e1", "--json").json["more"] is False
+    assert "more than 1,000 keys" in cli("show", "many", "-t", "acme").text
 
 
 @pytest.mark.parametrize(

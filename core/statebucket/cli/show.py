@@ -190,7 +190,8 @@ def show(
         views = [store]
         if tenant is None and stored is not None:
             views.append(store.tenant(stored.value.tenant_id))
-        rows = [row for view in views for row in await _keys(view.execution(execution))]
+        found = [await _keys(view.execution(execution)) for view in views]
+        rows, more = [row for keys, _ in found for row in keys], any(more for _, more in found)
         if stored is None and not rows:
             screen.fail("NotFound", no_state(execution, tenant), Exit.NO)
             raise Stop(Exit.NO)
@@ -201,10 +202,14 @@ def show(
                 "tenant": owner,
                 "stored": None if stored is None else _row(stored),
                 "snapshot": None if stored is None else msgspec.Raw(stored.value.to_json()),
+                "more": more,
                 "keys": rows,
             },
             lambda: _execution(stored, rows, owner, screen.out.width),
         )
+        if more:
+            text = f"There are more than {_MAX_KEYS:,} keys: statebucket keys lists them all."
+            screen.note(text, "dim")
 
     on_store(work, url, as_json=as_json, tenant=tenant)
 
@@ -216,14 +221,12 @@ def no_state(execution: str, tenant: str | None) -> str:
     return f"there is no state of execution {execution!r}{of_tenant}{hint}"
 
 
-async def _keys(execution: ExecutionStore) -> list[dict[str, object]]:
-    names = []
-    async for key in execution.iter_keys():
-        names.append(key)
-        if len(names) == _MAX_KEYS:
-            break
-    found = await execution.get_many_stored(names)
-    return [
+async def _keys(execution: ExecutionStore) -> tuple[list[dict[str, object]], bool]:
+    """The first keys of an execution, and whether there are more."""
+    # One more than is shown, to know that.
+    names = [key async for key in execution.iter_keys(limit=_MAX_KEYS + 1)]
+    found = await execution.get_many_stored(names[:_MAX_KEYS])
+    rows: list[dict[str, object]] = [
         {
             "key": execution_key(execution.execution_id, key),
             "size": one.size,
@@ -232,6 +235,7 @@ async def _keys(execution: ExecutionStore) -> list[dict[str, object]]:
         for key, one in found.items()
         if one is not None
     ]
+    return rows, len(names) > _MAX_KEYS
 
 
 def _tenants(held: list[Holdings], width: int) -> Table:
