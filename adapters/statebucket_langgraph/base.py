@@ -74,9 +74,9 @@ class Saver(BaseCheckpointSaver[str]):
     def _get_tuple(self, config: RunnableConfig) -> Steps[CheckpointTuple | None]:
         thread, namespace, wanted = place_in(config)
         head = yield from reading.read_head(thread, namespace)
+        self._memory.note(thread, namespace, head)
         found, forks_from = head.record, None
         if wanted is None:
-            self._memory.note(thread, namespace, head)
             if found is None:
                 self._memory.note_start(thread, namespace)
         elif found is None or found.id != wanted:

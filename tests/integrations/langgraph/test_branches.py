@@ -128,3 +128,16 @@ def test_a_graph_does_the_same_as_with_langgraphs_own_saver(
     saver: StatebucketSaver, run: Run
 ) -> None:
     assert run(saver) == run(InMemorySaver())
+
+
+@pytest.mark.parametrize("which", [1, -1])
+def test_a_process_copies_what_another_has_continued(which: int) -> None:
+    with open_store("memory://") as store:
+        graph, other = (steps(StatebucketSaver(store), one=says("one")) for _ in range(2))
+        for said in ("first", "second"):
+            graph.get_state(THREAD)  # the newest that it knows
+            other.invoke({"said": [said]}, THREAD)
+            state = history(other)[which]
+            copied = graph.update_state(state.config, None, as_node="__copy__")
+            assert graph.get_state(copied).values == state.values
+            assert other.get_state(THREAD).config == copied
