@@ -28,7 +28,7 @@ FLOORS := tests/unit --ignore tests/unit/support --ignore tests/unit/telemetry \
 	--ignore tests/unit/lifecycle/test_manager.py --ignore tests/unit/lifecycle/test_offboarding.py \
 	tests/cli/test_exits.py tests/adapters/local/test_contract.py \
 	tests/adapters/s3/test_contract.py::TestMoto tests/adapters/s3/test_contract.py::TestMotoHTTP \
-	tests/adapters/gcs/test_contract.py::TestFakeGCS tests/adapters/gcs/test_contract.py::TestFakeGCSHTTP \
+	tests/adapters/gcs/test_contract.py::TestStrict tests/adapters/gcs/test_contract.py::TestStrictHTTP \
 	tests/adapters/gcs/http tests/adapters/azure/test_contract.py::TestAzurite
 
 .PHONY: help demo test test-all test-fast test-floors test-aiobotocore test-terraform test-rgw test-localstack soak bench-cold bench-large bench-scale bench bench-readme bench-langgraph check format docs screenshots stubs request-table promises-table servers-table sizes lock clean

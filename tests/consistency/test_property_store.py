@@ -313,7 +313,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 StoreMachine.TestCase.settings = settings(
-    max_examples=examples(25, 150),
+    max_examples=examples(25, 100),
     stateful_step_count=40,
     deadline=None,
     report_multiple_bugs=False,

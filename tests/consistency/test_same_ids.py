@@ -170,7 +170,7 @@ class SameIds(RuleBasedStateMachine):
 
 
 SameIds.TestCase.settings = settings(
-    max_examples=examples(60, 400),
+    max_examples=examples(60, 200),
     stateful_step_count=30,
     deadline=None,
     report_multiple_bugs=False,

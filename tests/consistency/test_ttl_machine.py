@@ -190,7 +190,7 @@ def check(make: Callable[[], Target], examples: int) -> None:
 
 @pytest.mark.timeout(300)
 def test_memory() -> None:
-    check(MemoryTarget, examples(60, 400))
+    check(MemoryTarget, examples(60, 200))
 
 
 @pytest.mark.timeout(300)
@@ -202,11 +202,11 @@ def test_sqlite(tmp_path: Path) -> None:
         folder.mkdir()
         return SQLiteTarget(folder)
 
-    check(make, examples(15, 60))
+    check(make, examples(15, 30))
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.slow
 def test_moto(moto: Server) -> None:
     client = raw_client(moto)
-    check(lambda: S3Target(moto, client), 12)
+    check(lambda: S3Target(moto, client), 6)

@@ -72,7 +72,7 @@ async def test_the_lease_of_a_killed_holder_is_taken_over(place: Place) -> None:
 @pytest.mark.slow
 @on_each
 async def test_two_processes_that_race_lose_no_update(place: Place) -> None:
-    seconds = examples(2.0, 4.0)
+    seconds = examples(2.0, 3.0)
     with started(place, "increment", seconds) as one, started(place, "increment", seconds) as two:
         turns = [rest(one), rest(two)]
     assert all(turns), "each had its turn"

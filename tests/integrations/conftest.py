@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from support.servers import Server
     from support.targets.deployments import Deployment
 
-SERVERS = {"s3": "ministack", "gcs": "fake", "azure": "azurite", "moto": "moto"}
+SERVERS = {"s3": "ministack", "gcs": "fake", "azure": "azurite"}
 SERVICES = ["memory", "sqlite", "s3", "s3+http", "gcs", "gcs+http", "azure", "azure+http"]
 COUNTED = ["s3", "s3+http", "gcs+http", "azure+http"]
 
@@ -29,7 +29,6 @@ def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deplo
     server: Server | None = None
     if service in SERVERS:
         server = request.getfixturevalue(SERVERS[service])
-        service = server.service
     with deployment_on(service, server, tmp_path, engine or "sdk") as found:
         yield found
 

@@ -117,7 +117,7 @@ def test_a_view_names_only_what_is_its_own(deployment: Deployment) -> None:
         assert len(before) > 8
         records: set[str] = set()
 
-        @settings(max_examples=examples(1, 12), deadline=None)
+        @settings(max_examples=examples(1, 4), deadline=None)
         @given(
             st.sampled_from(list(TENANTS)),
             st.builds(Ids, hostile, hostile, hostile, hostile | st.sampled_from(["acme", "other"])),

@@ -21,7 +21,6 @@ SECONDS = {
     "adapters/gcs/test_contract.py::TestStrictRequests": 20,
     "adapters/s3/test_doctor_services.py": 20,
     "adapters/s3/test_seaweedfs.py::TestSeaweedFSHTTPRequests": 15,
-    "adapters/s3/test_seaweedfs.py::TestSeaweedFSRequests": 15,
     "adapters/test_inventory_reports.py": 45,
     "cli/test_reports.py": 20,
     "cli/test_terminal.py": 20,

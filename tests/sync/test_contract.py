@@ -55,8 +55,8 @@ class TestSQLite(BlockingContract):
 
 
 @pytest.mark.slow
-class TestMoto(BlockingContract):
-    # Thousands of objects take long on moto; how the store waits is the same for each page.
+class TestS3(BlockingContract):
+    # How the store waits is the same for each of thousands of objects.
     test_any_number_of_keys: Any = None
     test_listings_go_over_several_pages: Any = None
     test_a_listing_goes_on_behind_a_page: Any = None
@@ -65,14 +65,14 @@ class TestMoto(BlockingContract):
     test_more_keys_than_a_batch_are_deleted: Any = None
 
     @pytest.fixture
-    def target(self, moto: Server) -> S3Target:
-        return BlockingS3(moto, raw_client(moto))
+    def target(self, ministack: Server) -> S3Target:
+        return BlockingS3(ministack, raw_client(ministack))
 
 
 @pytest.mark.slow
-class TestMotoHTTP(TestMoto):
+class TestS3HTTP(TestS3):
     """In the caller's thread, without an event loop."""
 
     @pytest.fixture
-    def target(self, moto: Server) -> S3Target:
-        return BlockingS3(moto, raw_client(moto), engine="http")
+    def target(self, ministack: Server) -> S3Target:
+        return BlockingS3(ministack, raw_client(ministack), engine="http")

@@ -58,7 +58,6 @@ def computed(
     values = _REQUIRED[module] | variables
     (folder / "terraform.tfvars.json").write_text(json.dumps(values))
     terraform = Terraform(folder)
-    terraform.init()
     terraform.run("apply", "-auto-approve", "-input=false")
     return [
         {name: value for name, value in rule.items() if value is not None and value != {}}

@@ -76,7 +76,8 @@ def environ() -> dict[str, str]:
     config = found.get("TF_CLI_CONFIG_FILE")
     if config is not None and not Path(config).is_file():
         del found["TF_CLI_CONFIG_FILE"]  # Terraform warns on every run, and goes without it
-    return found | {"TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
+    # Go collects garbage less often: a fifth of the processor that the provider's start takes.
+    return found | {"TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1", "GOGC": "400"}
 
 
 def need_terraform() -> None:

@@ -73,7 +73,7 @@ def started(script: str, *arguments: str) -> subprocess.Popen[str]:
 @pytest.mark.asyncio
 async def test_two_processes_for_seconds_lose_nothing(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'state.db'}"
-    seconds = examples(4.0, 10.0)
+    seconds = examples(4.0, 6.0)
     workers = [started(HAMMER, url, name, str(seconds)) for name in ("a", "b")]
     said = [(await asyncio.to_thread(worker.communicate))[0].split() for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0]

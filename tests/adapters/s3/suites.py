@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from statebucket import StateStore
+    from statebucket.testing import Target
     from support.servers import Server
     from support.targets.differences import Differences
 
@@ -41,6 +42,11 @@ class S3Contract(StateStoreContract):
     @pytest.fixture
     def target(self, server: Server, client: Any) -> S3Target:
         return S3Target(server, client, engine=self.engine, query=self.query)
+
+    # A batch holds 1,000, and so does a page.
+    @pytest.mark.parametrize("count", [0, 1, 1000, 1001, 2001])
+    async def test_any_number_of_keys(self, acme: StateStore, target: Target, count: int) -> None:
+        await super().test_any_number_of_keys(acme, target, count)
 
 
 class S3Requests(RequestCountContract):

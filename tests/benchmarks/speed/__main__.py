@@ -45,7 +45,7 @@ def _in_the_way(variable: str) -> bool:
 class Worker:
     """A subject's process."""
 
-    def __init__(self, server: Server, cloud: str, name: str, kind: str) -> None:
+    def __init__(self, server: Server, cloud: str, name: str, kind: str, longest: float) -> None:
         self.cloud, self.name, self._server = cloud, name, server
         path = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
         kept = {k: v for k, v in os.environ.items() if not _in_the_way(k)}
@@ -64,8 +64,9 @@ class Worker:
         if kind == "plain":
             for variable in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
                 del env[variable]
+        arguments = (cloud, name, server.url(cloud, kind), str(longest))
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.speed.worker", cloud, name, server.url(cloud, kind)],
+            [sys.executable, "-m", "benchmarks.speed.worker", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -197,7 +198,7 @@ def over_tls(
     with ExitStack() as stack:
         workers = []
         for name in names:
-            workers.append(Worker(server, cloud, name, "tls"))
+            workers.append(Worker(server, cloud, name, "tls", given.longest))
             stack.callback(workers[-1].close)
         run = Run(server, workers, cloud, OVER_TLS)
         for case in cases(given.sizes, large=True):
@@ -217,6 +218,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sizes", default=",".join(SIZES))
     parser.add_argument("--tls", action="store_true")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each reply")
+    parser.add_argument("--longest", type=float, default=1.0, help="seconds of one measurement")
     parser.add_argument("--only", default=",".join(WORK))
     parser.add_argument("--output", default="dist/bench")
     given = parser.parse_args()
@@ -224,6 +226,8 @@ def _options() -> argparse.Namespace:
         parser.error("--rounds: at least 1")
     if not 0 <= given.latency < float("inf"):
         parser.error("--latency: seconds, 0 or more")
+    if not 0 < given.longest < float("inf"):
+        parser.error("--longest: seconds, more than 0")
     known = {"clouds": [*SUBJECTS], "sizes": [*SIZES], "only": WORK}
     for name, values in known.items():
         chosen = [part.strip() for part in getattr(given, name).split(",")]
@@ -259,7 +263,7 @@ def main() -> None:
             with ExitStack() as stack:
                 workers = []
                 for name in names:
-                    workers.append(Worker(server, cloud, name, kind))
+                    workers.append(Worker(server, cloud, name, kind, given.longest))
                     stack.callback(workers[-1].close)
                 run = Run(server, workers, cloud)
                 if "calls" in given.only:

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from benchmarks.speed.base import Subject
 
-_LONGEST = 1.0  # seconds of one measurement, after which no further call is begun
-
 
 def _cpu() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -64,11 +62,18 @@ def _value(subject: Subject, case: Case, size: int) -> Any:
 _values: dict[tuple[str, int], Any] = {}
 
 
-async def run(subject: Subject, case: Case, size: int) -> dict[str, float]:
-    """Does a case: as many calls at a time as it says, each over objects of its own."""
+async def run(subject: Subject, case: Case, size: int, longest: float) -> dict[str, float]:
+    """Does a case: as many calls at a time as it says, each over objects of its own.
+
+    Args:
+        subject: Whose calls.
+        case: The case.
+        size: Of each value, in bytes.
+        longest: Seconds, after which no further call is begun.
+    """
     left = iter(range(case.calls))
     value = _value(subject, case, size)
-    until = time.perf_counter() + _LONGEST
+    until = time.perf_counter() + longest
 
     async def caller(which: int) -> int:
         done = 0
@@ -114,7 +119,7 @@ async def whole(subject: Subject, operation: str, prefix: str) -> dict[str, floa
     return await _measured(work)
 
 
-async def main(cloud: str, name: str, endpoint: str) -> None:
+async def main(cloud: str, name: str, endpoint: str, longest: str) -> None:
     """Answers each line of stdin with one of stdout."""
     subject = SUBJECTS[cloud][name][1](endpoint)
     await subject.open()
@@ -126,7 +131,7 @@ async def main(cloud: str, name: str, endpoint: str) -> None:
             case "prepare":
                 await prepare(subject, Case(*order["case"]), order["size"])
             case "run":
-                answer = await run(subject, Case(*order["case"]), order["size"])
+                answer = await run(subject, Case(*order["case"]), order["size"], float(longest))
             case "whole":
                 answer = await whole(subject, order["operation"], order["prefix"])
         sys.stdout.write(json.dumps(answer) + "\n")

@@ -46,9 +46,7 @@ def run(*arguments: object, env: Mapping[str, str], cwd: Path | None = None) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "deployment", ["sqlite", "s3+http", "gcs+http", "azure+http"], indirect=True
-)
+@pytest.mark.parametrize("deployment", ["sqlite", "s3+http"], indirect=True)
 def test_a_server_goes_on_where_another_process_ended(deployment: Deployment) -> None:
     need(missing)
     first = run(APP, deployment.url, env=deployment.environ)

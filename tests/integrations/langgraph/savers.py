@@ -22,8 +22,6 @@ EVERYWHERE = [
     "sqlite",
     "s3",
     "s3+http",
-    "moto",
-    "moto+http",
     "gcs",
     "gcs+http",
     "azure",

@@ -215,7 +215,7 @@ parts = st.sampled_from(["p", "a", *AREAS, *ODD])
 
 
 @pytest.mark.slow
-@settings(max_examples=examples(500, 2000))
+@settings(max_examples=examples(500, 1000))
 @given(st.lists(parts, max_size=7).map("/".join) | st.text(max_size=40))
 def test_any_other_text_is_the_name_of_no_object(name: str) -> None:
     for names in (Layout("p"), Layout()):

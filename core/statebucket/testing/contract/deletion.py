@@ -160,12 +160,13 @@ class DeletionContract(Contract):
         assert (report.keys, report.unreported) == expected
         assert target.raw_names() == []
 
+    @pytest.mark.parametrize("count", [1001])
     async def test_more_keys_than_a_batch_are_deleted(
-        self, acme: StateStore, target: Target
+        self, acme: StateStore, target: Target, count: int
     ) -> None:
-        target.raw_put_many(f"tenants/acme/keys/k{number}" for number in range(1100))
-        report = await acme.delete_many(f"k{number}" for number in range(1100))
-        assert report.keys + report.unreported == 1100
+        target.raw_put_many(f"tenants/acme/keys/k{number}" for number in range(count))
+        report = await acme.delete_many(f"k{number}" for number in range(count))
+        assert report.keys + report.unreported == count
         assert target.raw_names() == []
 
     async def test_of_many_keys_all_are_checked_first(

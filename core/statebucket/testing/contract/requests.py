@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from statebucket.testing.clock import Clock
     from statebucket.testing.target import Target
 
+MANY = 1060  # more than a page
+
 
 class RequestCountContract(Contract):
     """Requests per call, for a target whose ``requests`` counts.
@@ -214,9 +216,9 @@ class RequestCountContract(Contract):
             assert target.requests() == 1 + 2 + self.batch(1) + 1
 
     async def test_listing_tenants(self, store: StateStore, target: Target) -> None:
-        target.raw_put_many(f"tenants/t{number:04}/keys/k" for number in range(1500))
+        target.raw_put_many(f"tenants/t{number:04}/keys/k" for number in range(MANY))
         target.requests()
-        assert len([tenant async for tenant in store.iter_tenants()]) == 1500
+        assert len([tenant async for tenant in store.iter_tenants()]) == MANY
         assert target.requests() == 2
 
     async def test_a_scan(self, acme: StateStore, target: Target) -> None:
@@ -236,19 +238,19 @@ class RequestCountContract(Contract):
         assert target.requests() == 2
 
     async def test_a_listing_begins_behind_a_page(self, acme: StateStore, target: Target) -> None:
-        target.raw_put_many(f"tenants/acme/keys/k{number:04}" for number in range(1500))
+        target.raw_put_many(f"tenants/acme/keys/k{number:04}" for number in range(MANY))
         target.requests()
-        assert len([key async for key in acme.iter_keys(after="k0999")]) == 500
+        assert len([key async for key in acme.iter_keys(after="k0999")]) == MANY - 1000
         assert target.requests() == 1
 
     async def test_a_page_of_executions_begins_behind_another(
         self, acme: StateStore, target: Target
     ) -> None:
         folder = "tenants/acme/executions"
-        target.raw_put_many(f"{folder}/run-{number:04}/k" for number in range(1500))
+        target.raw_put_many(f"{folder}/run-{number:04}/k" for number in range(MANY))
         target.requests()
-        page = [one async for one in acme.iter_executions(after="run-1200", limit=50)]
-        assert (page[0], len(page)) == ("run-1201", 50)
+        page = [one async for one in acme.iter_executions(after="run-1001", limit=50)]
+        assert (page[0], len(page)) == ("run-1002", 50)
         assert target.requests() == 3  # keys, snapshots, and whether "run" has one, which is behind
 
     async def test_a_live_listing(self, store: StateStore, target: Target) -> None:
