@@ -140,7 +140,8 @@ class StoreLease(Lease):
         record = await self._read(call)
         if record is not None and record[0].holder == self._holder:
             return error  # still ours: another writer saved without the lease
-        return self._lose("another worker took it and saved")
+        lost = self._lose("another worker took it and saved")
+        return LeaseLost(lost.message, object_name=self._name, outcome=error.outcome)
 
     async def __aenter__(self) -> Self:
         if self._pid:

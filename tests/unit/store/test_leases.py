@@ -12,7 +12,15 @@ from statebucket import StateStore, errors
 from statebucket.port.bucket import Object
 from statebucket.testing import Clock
 from statebucket.testing.contract.base import ACME, E1, snapshot
-from support.scripted_bucket import ScriptedBucket, done_but_no_answer, fail, opened, take, through
+from support.scripted_bucket import (
+    ScriptedBucket,
+    done_but_no_answer,
+    fail,
+    lose,
+    opened,
+    take,
+    through,
+)
 from support.virtual_time import run
 
 pytestmark = pytest.mark.usefixtures("_scripted")
@@ -89,6 +97,30 @@ def test_a_holder_cancelled_twice_on_its_way_out_leaves_it_free() -> None:
             await task
         await asyncio.sleep(5)
         assert await is_free(bucket)
+
+    run(work())
+
+
+def test_a_save_that_may_have_been_before_the_successors_leaves_its_outcome_open() -> None:
+    bucket, clock = ScriptedBucket(), Clock()
+    other = ScriptedBucket()
+    other.inner = bucket.inner
+    acme, rival = (opened(one, clock=clock).tenant(ACME) for one in (bucket, other))
+
+    async def succeed() -> None:
+        clock.advance(2 * TTL)
+        async with rival.lease(E1, ttl=TTL) as lease:
+            await rival.save_snapshot(snapshot(number=2), lease=lease)
+
+    async def work() -> None:
+        async with acme.lease(E1, ttl=TTL) as lease:
+            bucket.script.extend([through, lose(succeed)])  # the owner record, the snapshot
+            with pytest.raises(errors.LeaseLost, match="and saved") as caught:
+                await acme.save_snapshot(snapshot(number=1), lease=lease)
+            assert caught.value.outcome == "unknown"
+            with pytest.raises(errors.LeaseLost) as later:
+                await acme.save_snapshot(snapshot(number=1), lease=lease)
+            assert later.value.outcome == "none"
 
     run(work())
 
