@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -189,6 +190,27 @@ def _of_code(
 def unverified(code: str, message: str) -> bool:
     """Whether STS refuses a token only because its issuer did not give its keys in time."""
     return code == "InvalidIdentityToken" and "retrieve verification key" in message
+
+
+def refused_keys(response: Mapping[str, Any], operation: str) -> errors.StateBucketError:
+    """The error for a reply of AWS's token services that has no key.
+
+    It has the service's code but not its text, which may quote a token.
+
+    Args:
+        response: The reply, as botocore has it.
+        operation: What was requested, as AWS names it.
+    """
+    said = response.get("Error", {})
+    code = excerpt(str(said.get("Code", "")))
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if unverified(code, str(said.get("Message"))) or of_code(code, "", status).transient:
+        return errors.Unavailable(f"no AWS credentials: {operation} answered {code}", code=code)
+    return errors.InvalidCredentials(
+        f"no usable AWS credentials ({operation} answered {code}): set AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or give the function a role",
+        code=code,
+    )
 
 
 def _not_offered(requested: Requested | None, header: str) -> str:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from statebucket.errors import AdapterNotInstalled, StateBucketError, Unavailable
-from statebucket_s3.codes import of_code, unverified
+from statebucket.errors import AdapterNotInstalled, Unavailable
+from statebucket_s3.codes import refused_keys
 from statebucket_s3.http.signing import Credentials
 from statebucket_s3.http.usable_keys import no_keys
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _FOREVER = float("inf")
 _LONGEST = 2**20  # seconds; no temporary key of AWS lasts longer
@@ -63,7 +60,7 @@ class BotocoreKeys:
                 f"the source of the AWS credentials cannot be reached ({type(error).__name__})"
             ) from error
         except sdk.ClientError as error:
-            raise _refused(error.response, error) from error
+            raise refused_keys(error.response, error.operation_name) from error
         except Exception as error:  # providers are plug-ins, and may raise anything
             raise no_keys(type(error).__name__) from error
         if frozen is None or not frozen.access_key or not frozen.secret_key:
@@ -89,13 +86,3 @@ def _ends(found: Any) -> float:  # noqa: ANN401  (of many kinds)
         else:
             lasts = middle
     return time.time() + lasts
-
-
-def _refused(response: Mapping[str, Any], error: Exception) -> StateBucketError:
-    """The error for a reply of AWS's token services without a key."""
-    said = response.get("Error", {})
-    code = str(said.get("Code", ""))
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if unverified(code, str(said.get("Message"))) or of_code(code, "", status).transient:
-        return Unavailable(f"the source of the AWS credentials answered {code}")
-    return no_keys(f"{type(error).__name__}: {code}")

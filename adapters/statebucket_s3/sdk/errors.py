@@ -13,7 +13,7 @@ from botocore import exceptions as sdk
 from statebucket import errors
 from statebucket.errors import excerpt, shown
 from statebucket.port.retry_after import seconds_of
-from statebucket_s3.codes import MISSING, in_headers, of_code, unreadable
+from statebucket_s3.codes import MISSING, in_headers, of_code, refused_keys, unreadable
 
 if TYPE_CHECKING:
     from statebucket_s3.codes import Requested
@@ -25,6 +25,10 @@ _NO_CREDENTIALS = (
     sdk.TokenRetrievalError,
     sdk.SSOError,
     sdk.RefreshWithMFAUnsupportedError,
+)
+# What the SDK requests of other services than S3, for a key to sign with.
+_OF_KEYS = frozenset(
+    {"AssumeRole", "AssumeRoleWithWebIdentity", "CreateToken", "GetRoleCredentials"}
 )
 _EXPIRED = "the refreshed credentials are still expired"  # message of a bare RuntimeError
 _NOT_SENT = (
@@ -65,8 +69,11 @@ def shows_secret(error: Exception) -> bool:
     """Whether an SDK's error must not be chained to ours.
 
     An encoding error shows the text, which may be a key. An error about a proxy, or the error that
-    botocore made it from, shows the proxy's URL with its password.
+    botocore made it from, shows the proxy's URL with its password. A token service may quote what
+    it received.
     """
+    if isinstance(error, sdk.ClientError) and error.operation_name in _OF_KEYS:
+        return True
     return any(
         isinstance(one, _SHOW_SECRETS) for one in (error, error.__cause__, error.__context__)
     )
@@ -220,6 +227,8 @@ def _named(error: sdk.ClientError) -> tuple[str, str]:
 
 
 def _answered(error: sdk.ClientError, requested: Requested) -> errors.StateBucketError:
+    if error.operation_name in _OF_KEYS:
+        return refused_keys(error.response, error.operation_name)
     meta = error.response.get("ResponseMetadata", {})
     code, message = _named(error)
     result = of_code(
