@@ -155,8 +155,8 @@ $(VENV)/.localstack: | $(BIN)/python
 	$(VENV)/localstack/bin/python -m pip install --quiet --disable-pip-version-check "localstack-core[base-runtime]==4.9.2" "moto-ext[s3]==5.1.14.post34" cbor2==5.7.1 pyopenssl==24.3.0 cryptography==44.0.3
 	@touch "$@"
 
-# Azurite runs on Node.js 20 or later, which the group installs if the system has none.
-NODE := $(shell node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null || echo "--group node")
+# Azurite runs on Node.js 20 or later, which the group installs if the system has none, or no npm with it.
+NODE := $(shell command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null || echo "--group node")
 
 $(VENV)/.dev: pyproject.toml tests/requirements.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1" $(UV)

@@ -26,6 +26,8 @@ BLOCK = re.compile(
     r"(?<!-->\n)^```python\n(?P<code>.*?)^```\n(?:\n```text\n(?P<printed>.*?)^```$)?",
     re.DOTALL | re.MULTILINE,
 )
+# A deprecation is an error but for langgraph's of Python 3.14, in a module that it imports.
+STRICT = ("-W", "error", "-W", "ignore::DeprecationWarning:langsmith._internal._beta_decorator")
 PYTEST = (
     *("-m", "pytest", "-q", "-p", "statebucket_pytest", "-p", "pytest_asyncio"),
     *("-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function"),
@@ -80,7 +82,7 @@ def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     file.write_text(code)
     # What a page calls "the handler of a function".
     shutil.copy(ROOT / "terraform/examples/aws-lambda/handler.py", folder)
-    arguments = [*PYTEST, file.name] if is_test else ["-W", "error", file.name]
+    arguments = [*PYTEST, file.name] if is_test else [*STRICT, file.name]
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,

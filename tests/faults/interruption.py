@@ -8,12 +8,19 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import statebucket
+import statebucket_http
 
 if TYPE_CHECKING:
     from support.fault_proxy.proxy import FaultProxy
 
 _PATIENCE_S = 60.0  # only for what never comes
+# The folders of the core and the adapters: that of a clone, which has the SDKs in it, may be named
+# statebucket, too.
+_OURS = tuple(str(Path(str(one.__file__)).parents[1]) for one in (statebucket, statebucket_http))
 
 
 class CancelledAt(Awaitable[Any]):
@@ -88,7 +95,7 @@ def _of_ours() -> list[str]:
     """The tasks that run statebucket's own code."""
     coroutines = [task.get_coro() for task in asyncio.all_tasks()]
     files = [getattr(getattr(one, "cr_code", None), "co_filename", "") for one in coroutines]
-    return [file for file in files if "/statebucket" in file]
+    return [file for file in files if file.startswith(_OURS)]
 
 
 async def no_task_is_left() -> None:

@@ -96,12 +96,13 @@ async def test_writes_wait_for_a_lock_that_is_given_up_in_time(tmp_path: Path) -
 
 # In a process without root's rights, for which modes of files hold.
 WITHOUT_RIGHTS = """
-    import asyncio, os, sys
+    import asyncio, os, sys, tempfile
     from statebucket import errors, open_store
-    import statebucket_local.sqlite
 
     async def main(path):
-        open_store("sqlite:///" + path)
+        with tempfile.TemporaryDirectory() as own:  # loads what a call needs: root may read it
+            async with open_store(f"sqlite:///{own}/state.db") as store:
+                await store.set("k", b"v")
         if os.geteuid() == 0:
             os.setegid(65534)
             os.seteuid(65534)

@@ -96,9 +96,16 @@ async def test_no_worker_takes_more_than_its_share_of_few_parts(url: str) -> Non
     notes: list[str] = []
     async with open_store(url) as store:
         parts = await store.partitions(2)
-    outcome = await in_processes(job, parts, 2, progress=killing_one(notes), note=notes.append)
-    assert (len(parts), outcome.failed) == (2, 0)
-    assert notes
+    with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
+        database.execute("BEGIN IMMEDIATE")  # until a worker has died, no part comes to its end
+        running = asyncio.create_task(in_processes(job, parts, 2, note=notes.append))
+        while not (found := workers()):  # noqa: ASYNC110  (the timeout of pytest ends it)
+            await asyncio.sleep(0.02)
+        found[0].kill()
+        while not notes:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    outcome = await running
+    assert (len(parts), outcome.failed, outcome.repeated) == (2, 0, 1)
     assert all("; its 1 part will be run again" in note for note in notes)
     assert await left(url) == 0
 

@@ -230,9 +230,11 @@ def test_settings_beside_the_keys_count_first_as_for_the_sdk(
 ELSEWHERE = """
 import os, sys
 from statebucket import open_store
-import statebucket_s3.http.bucket
 for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "HOME"):
     os.environ.pop(name, None)
+os.environ["HOME"] = os.devnull
+open_store("s3://bucket/p?engine=http")  # loads what it needs: root may read it
+del os.environ["HOME"]
 os.setuid(65111)
 open_store("s3://bucket/p?engine=http")
 os.environ["HOME"] = sys.argv[1]
