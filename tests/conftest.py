@@ -98,14 +98,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         order.longest_first(items)
 
 
-def pytest_collection_finish() -> None:
-    """Sets aside what was collected: each collection of garbage would go through it once more.
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collects the tests without collecting garbage, and sets aside what there is then.
 
-    With all tests these are 600,000 objects and 0.4 s, four times in each test that looks for
-    what is left behind.
+    With all tests these are 900,000 objects: 1.5 s while they are made, and 0.4 s each time that
+    garbage is collected later, four times in each test that looks for what is left behind.
     """
-    gc.collect()
-    gc.freeze()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _with_bucket(server: Server) -> Server:

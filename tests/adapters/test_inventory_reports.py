@@ -76,18 +76,18 @@ async def names(store: StateStore) -> list[ObjectInfo]:
 
 @contextmanager
 def _s3(server: Server, engine: str) -> Iterator[Service]:
-    with closing(raw_client(server)) as client:
-        bucket, reports = f"b-{uuid4().hex}", f"inventories-{uuid4().hex}"
-        for name in (bucket, reports):
-            client.create_bucket(Bucket=name)
-        where = f"endpoint_url={server.url}&region=us-east-1&engine={engine}"
-        yield Service(
-            f"s3://{bucket}/app?{where}",
-            {},
-            f"s3://{reports}/",
-            lambda infos, **how: s3_report(bucket, infos, **how),
-            lambda name, body: client.put_object(Bucket=reports, Key=name, Body=body),
-        )
+    client = raw_client(server)
+    bucket, reports = f"b-{uuid4().hex}", f"inventories-{uuid4().hex}"
+    for name in (bucket, reports):
+        client.create_bucket(Bucket=name)
+    where = f"endpoint_url={server.url}&region=us-east-1&engine={engine}"
+    yield Service(
+        f"s3://{bucket}/app?{where}",
+        {},
+        f"s3://{reports}/",
+        lambda infos, **how: s3_report(bucket, infos, **how),
+        lambda name, body: client.put_object(Bucket=reports, Key=name, Body=body),
+    )
 
 
 @contextmanager

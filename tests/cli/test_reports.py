@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import time
-from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
@@ -21,7 +20,6 @@ from support.targets.gcs_bucket import Around
 from support.targets.s3 import raw_client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from support.inventory_writer import Written
@@ -70,24 +68,24 @@ def answer(process: subprocess.Popen[bytes], code: int = 0) -> Any:
 
 
 @pytest.fixture
-def place(moto: Server) -> Iterator[Place]:
-    with closing(raw_client(moto)) as client:
-        bucket, reports = f"b-{uuid4().hex}", f"inventories-{uuid4().hex}"
-        for name in (bucket, reports):
-            client.create_bucket(Bucket=name)
-        url = f"s3://{bucket}/app?endpoint_url={moto.url}&region=us-east-1&engine=http"
+def place(moto: Server) -> Place:
+    client = raw_client(moto)
+    bucket, reports = f"b-{uuid4().hex}", f"inventories-{uuid4().hex}"
+    for name in (bucket, reports):
+        client.create_bucket(Bucket=name)
+    url = f"s3://{bucket}/app?endpoint_url={moto.url}&region=us-east-1&engine=http"
 
-        async def fill() -> Written:
-            async with open_store(url, clock=lambda: time.time() - 7200) as store:
-                for at in range(OBJECTS):
-                    await store.tenant("acme").set(f"k{at}", b"v", 60 if at % 2 else None)
-                inner: Any = store.context.objects.bucket
-                return s3_report(bucket, await listed(inner), files=6)
+    async def fill() -> Written:
+        async with open_store(url, clock=lambda: time.time() - 7200) as store:
+            for at in range(OBJECTS):
+                await store.tenant("acme").set(f"k{at}", b"v", 60 if at % 2 else None)
+            inner: Any = store.context.objects.bucket
+            return s3_report(bucket, await listed(inner), files=6)
 
-        written = asyncio.run(fill())
-        for name, body in written.objects.items():
-            client.put_object(Bucket=reports, Key=name, Body=body)
-        yield Place(url, f"s3://{reports}/{written.manifest}", written)
+    written = asyncio.run(fill())
+    for name, body in written.objects.items():
+        client.put_object(Bucket=reports, Key=name, Body=body)
+    return Place(url, f"s3://{reports}/{written.manifest}", written)
 
 
 def test_processes_and_machines_share_out_the_files_of_a_report(

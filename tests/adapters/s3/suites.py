@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
@@ -34,14 +34,9 @@ class S3Contract(StateStoreContract):
     query: ClassVar[str] = ""
     differs: ClassVar[Differences] = {}
 
-    @pytest.fixture(scope="class")
-    @classmethod
-    def client(cls, server: Server) -> Any:
-        return raw_client(server)
-
     @pytest.fixture
-    def target(self, server: Server, client: Any) -> S3Target:
-        return S3Target(server, client, engine=self.engine, query=self.query)
+    def target(self, server: Server) -> S3Target:
+        return S3Target(server, raw_client(server), engine=self.engine, query=self.query)
 
     # A batch holds 1,000, and so does a page.
     @pytest.mark.parametrize("count", [0, 1, 1000, 1001, 2001])
@@ -95,8 +90,7 @@ class S3Signatures:
         await self.refused(server, engine)
 
     async def refused(self, server: Server, engine: str) -> None:
-        client = raw_client(server)
-        target = S3Target(server, client, engine=engine)
+        target = S3Target(server, raw_client(server), engine=engine)
         async with target.open() as store:
             for name, call in CALLS.items():
                 with pytest.raises(errors.InvalidCredentials) as caught:
@@ -106,4 +100,3 @@ class S3Signatures:
             with pytest.raises(errors.AccessDenied):
                 await store.exists("k")
         assert target.raw_names() == []
-        client.close()

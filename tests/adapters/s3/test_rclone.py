@@ -39,9 +39,7 @@ SERVER = Server(
 class TestService(StateStoreContract):
     @pytest.fixture
     def target(self):
-        target = S3Target(SERVER, raw_client(SERVER), engine={engine!r})
-        yield target
-        target.client.close()
+        return S3Target(SERVER, raw_client(SERVER), engine={engine!r})
 """
 
 CONDITIONS = {

@@ -57,6 +57,7 @@ class SecretScan:
         """Fail the run if anything leaked."""
         gc.unfreeze()  # what `support.warnings_guard` set aside
         gc.collect()  # errors in reference cycles are freed only now
+        gc.freeze()  # pytest collects five times more, and Python when it ends
         output = getattr(self.config, "workeroutput", None)
         if output is not None:
             output[_KEY] = self.scanner.leaks

@@ -90,11 +90,8 @@ def deployment_on(
         shared = f"memory://{uuid4().hex}"
         yield Deployment(service, shared if service == "memory" else f"sqlite:///{folder}/state.db")
     elif service == "s3":
-        with closing(raw_client(server)) as client:
-            s3 = S3Target(server, client, engine=engine)
-            yield Deployment(
-                service, s3.url, server.url, s3.prefix, environ=server.environ, target=s3
-            )
+        s3 = S3Target(server, raw_client(server), engine=engine)
+        yield Deployment(service, s3.url, server.url, s3.prefix, environ=server.environ, target=s3)
     elif service == "gcs":
         with running_strict(server) as strict:
             gcs = GCSTarget(server.url, strict, engine=engine)

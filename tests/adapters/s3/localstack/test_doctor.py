@@ -29,7 +29,6 @@ async def test_the_calls_that_delete_conditionally_are_named(
     async with open_store(url) as store:
         findings = [one async for one in Examination(store, write=True).findings()]
     left = client.list_objects_v2(Bucket=bucket)
-    client.close()
     assert "Contents" not in left
     faults = [one.message for one in findings if one.check == "conditions"]
     assert len(faults) == 2

@@ -25,7 +25,7 @@ from support.rules import scope
 from support.targets.s3 import raw_client
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
     from statebucket import OffboardingReport, StateStore
     from support.servers import Server
@@ -93,7 +93,7 @@ class Bucket(NamedTuple):
 
 
 @pytest.fixture(scope="module", params=["apply_lifecycle", "Terraform"])
-def bucket(localstack: Server, request: pytest.FixtureRequest) -> Iterator[Bucket]:
+def bucket(localstack: Server, request: pytest.FixtureRequest) -> Bucket:
     """A bucket with the rules that the store writes, or with those of our Terraform module."""
     client = raw_client(localstack)
     name = f"bucket-{uuid4().hex}"
@@ -110,8 +110,7 @@ def bucket(localstack: Server, request: pytest.FixtureRequest) -> Iterator[Bucke
         )
     else:
         bucket.run(lambda store: store.apply_lifecycle(dry_run=False))
-    yield bucket
-    client.close()
+    return bucket
 
 
 def midnight_after(moment: datetime, days: int) -> datetime:
@@ -188,7 +187,6 @@ def test_a_tenant_that_is_off_boarded_goes_a_day_after_its_writes(localstack: Se
     others = [LAYOUT.snapshot("acme-2", "e1"), LAYOUT.key("acme-2", "exec:e1:k")]
     others.append(LAYOUT.owner("e1", "acme"))
     assert [one for one in others if bucket.removed(one) is not None] == []
-    client.close()
 
 
 def test_nothing_else_goes(bucket: Bucket) -> None:

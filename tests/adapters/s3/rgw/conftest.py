@@ -49,8 +49,6 @@ def bucket(rgw: Server) -> str:
 @pytest.fixture(params=["sdk", "http"])
 def cloud(rgw: Server, request: pytest.FixtureRequest) -> Iterator[Cloud]:
     """A place of the test's own behind a proxy, for each engine, as tests of faults need it."""
-    client = raw_client(rgw)
     with FaultProxy(rgw.host, rgw.port) as proxy:
-        target = S3Target(rgw, client, proxy, request.param, QUERY)
+        target = S3Target(rgw, raw_client(rgw), proxy, request.param, QUERY)
         yield Cloud("s3", target, proxy, rgw, target.bucket)
-    client.close()

@@ -29,7 +29,6 @@ def url(rgw: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     client.create_bucket(Bucket=bucket)
     yield f"s3://{bucket}/app?endpoint_url={rgw.url}&region=us-east-1"
     left = client.list_objects_v2(Bucket=bucket)
-    client.close()
     assert "Contents" not in left
 
 
@@ -59,9 +58,8 @@ async def test_with_it_only_conditional_deletes_are_unfit(url: str, engine: str)
 @pytest.mark.parametrize("engine", ["", "&engine=http"], ids=["sdk", "http"])
 async def test_a_bucket_that_keeps_versions_is_unfit(url: str, engine: str, rgw: Server) -> None:
     bucket = url.removeprefix("s3://").partition("/")[0]
-    client = raw_client(rgw)
-    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    client.close()
+    versions = {"Status": "Enabled"}
+    raw_client(rgw).put_bucket_versioning(Bucket=bucket, VersioningConfiguration=versions)
     found = await conditions(f"{url}{QUERY}{engine}")
     assert {one.status for one in found} == {"fault"}
     assert [one.message.partition(";")[0] for one in found] == [

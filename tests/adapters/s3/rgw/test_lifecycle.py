@@ -26,8 +26,6 @@ from support.targets.s3 import raw_client
 from terraform.tool import need_aws_provider
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from statebucket import OffboardingReport, StateStore
     from support.servers import Server
 
@@ -54,11 +52,9 @@ class Removal:
 
 
 @pytest.fixture(scope="module")
-def client(rgw: Server) -> Iterator[Any]:
+def client(rgw: Server) -> Any:
     """The service's own client."""
-    client = raw_client(rgw)
-    yield client
-    client.close()
+    return raw_client(rgw)
 
 
 @pytest.fixture(scope="module")
