@@ -271,4 +271,5 @@ class OwnerIndex:
         self._hold(execution_id, tenant_id)
 
     def _is_old(self, seen_ms: int) -> bool:
-        return self._objects.now_ms() - seen_ms > FRESH_MS
+        # What was seen in the future was seen before the clock was set back, who knows when.
+        return not 0 <= self._objects.now_ms() - seen_ms <= FRESH_MS

@@ -96,6 +96,17 @@ async def test_a_record_that_a_listing_has_shown_is_seen(one: StateStore, clock:
 
 
 @pytest.mark.asyncio
+async def test_a_clock_that_is_set_back_makes_nothing_known_for_longer(
+    one: StateStore, target: MemoryTarget, clock: Clock
+) -> None:
+    await one.save_snapshot(snapshot(E1, ACME))
+    await target.open().delete_execution_state(E1)
+    clock.advance(-3600)
+    await one.save_snapshot(snapshot(E1, ACME, 2))
+    assert RECORD in target.raw_names()
+
+
+@pytest.mark.asyncio
 async def test_a_removal_in_the_old_tenants_view_leaves_the_new_ones(
     other: StateStore, target: MemoryTarget
 ) -> None:
