@@ -21,7 +21,7 @@ from key_value.aio.stores.base import (
 )
 
 from statebucket import Version, errors, open_store
-from statebucket.given import asynchronous_store
+from statebucket.given import asynchronous_store, check_limit
 from statebucket_keyvalue import names
 
 if TYPE_CHECKING:
@@ -236,7 +236,9 @@ class StatebucketStore(
 
     async def _get_collection_names(self, *, limit: int | None = None) -> list[str]:
         found: list[str] = []
-        if limit is not None and limit <= 0:
+        if limit is not None:
+            check_limit(limit)
+        if limit == 0:
             return found
         async for prefix in self._collection_prefixes():
             collection = names.collection_of(prefix)

@@ -92,6 +92,14 @@ CASES: dict[str, Case] = {
             "ttl": frozenset({"int", "float", "none"}),
         },
     ),
+    **{
+        f"StatebucketStore.{name}": Case(
+            lambda store, _, name=name: getattr(StatebucketStore(store=store), name),  # type: ignore[misc]
+            {},
+            {"limit": frozenset({"int", "zero", "huge", "none"})},
+        )
+        for name in ("keys", "collections")
+    },
     "StatebucketPersistenceLayer": Case(
         lambda _, __: StatebucketPersistenceLayer, {}, {"store": NOTHING}
     ),
@@ -212,6 +220,7 @@ TABLE = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:<@beartype:UserWarning")  # py-key-value's, beside our error
 @pytest.mark.parametrize("argument", TABLE, ids=lambda one: f"{one.call}.{one.name}")
 @pytest.mark.asyncio
 async def test_what_an_argument_cannot_be_is_refused(argument: Argument) -> None:
