@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
 import sys
 import zipfile
@@ -76,11 +78,26 @@ def made(server: Server, mirror: Path | None, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="session")
 def documents(mirror: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Documents:
-    """The policy documents of each module of ``roots/policies``, by module and name."""
-    folder = tmp_path_factory.mktemp("policies")
-    shutil.copy(HERE / "roots/policies/main.tf", folder)
-    shutil.copytree(ROOT / "aws", folder / "modules/aws")
-    terraform = Terraform(folder, mirror)
+    """The policy documents of each module of ``roots/policies``, by module and name.
+
+    Of several workers the first that needs them makes them, and the others wait.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # that of the workers' run
+    found = shared / "policies.json"
+    with (shared / "policies.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed
+        if not found.exists():
+            made = documents_of(Terraform(tmp_path_factory.mktemp("policies"), mirror))
+            found.write_text(json.dumps(made))
+    read: Documents = json.loads(found.read_text())
+    return read
+
+
+def documents_of(terraform: Terraform) -> Documents:
+    shutil.copy(HERE / "roots/policies/main.tf", terraform.folder)
+    shutil.copytree(ROOT / "aws", terraform.folder / "modules/aws")
     terraform.init()
     wanted = {
         "plain": ("runtime", "read_only", "bucket"),
@@ -93,11 +110,12 @@ def documents(mirror: Path | None, tmp_path_factory: pytest.TempPathFactory) -> 
         for name in names
     ]
     with moto() as server:
-        (folder / "terraform.tfvars.json").write_text(json.dumps({"endpoint": server.url}))
+        variables = json.dumps({"endpoint": server.url})
+        (terraform.folder / "terraform.tfvars.json").write_text(variables)
         terraform.run("apply", "-auto-approve", "-input=false", *targets)
     # From the file: `terraform show` would start the provider once more.
     found: Documents = {module: {} for module in wanted}
-    for resource in json.loads((folder / "terraform.tfstate").read_text())["resources"]:
+    for resource in json.loads((terraform.folder / "terraform.tfstate").read_text())["resources"]:
         if resource["type"] == "aws_iam_policy_document":
             (document,) = resource["instances"]
             module = resource["module"].removeprefix("module.")
