@@ -169,6 +169,7 @@ $(VENV)/.dev: pyproject.toml tests/requirements.txt | $(BIN)/python
 # The checking tools are large, and no test needs them.
 $(VENV)/.check: tests/requirements-check.txt $(VENV)/.dev
 	$(INSTALL) --require-hashes --requirement tests/requirements-check.txt
+	$(PRUNE) $(VENV)
 	@touch "$@"
 
 # Their own environments, since that of all other tests has each dependency once, pinned.

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from support.fault_proxy.proxy import Predicate, Recorded
     from support.servers import Server
 
-SECONDS = float(os.environ.get("SOAK_SECONDS", "85"))
+SECONDS = float(os.environ.get("SOAK_SECONDS", "50"))
 AZURITE_SECONDS = 480.0
 PAUSE_S = 0.06
 MOST_MEMORY_KIB = 12 * 1024

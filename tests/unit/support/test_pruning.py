@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEPT = (
+    "dask/bag/core.py",
     "pyarrow/lib.so",
     "botocore/data/s3/2006-03-01/service-2.json.gz",
     "botocore/data/_retry.json",
@@ -17,6 +18,7 @@ KEPT = (
 GONE = (
     "pyarrow/libarrow_flight.so.2600",
     "pyarrow/include/arrow/api.h",
+    "dask/tests/bag/tests/test_bag.py",
     "botocore/data/ec2/1/x.gz",
 )
 
