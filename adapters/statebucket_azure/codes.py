@@ -73,6 +73,9 @@ HINTS: dict[type[StateBucketError], str] = {
 }
 """What to do about one kind of error."""
 
+_CODE_HINTS = {
+    "AuthorizationFailure": "the account's firewall answers this to networks that it does not allow"
+}
 _TAG_HINTS: dict[type[StateBucketError], str] = {
     AccessDenied: (
         "to write index tags it needs Storage Blob Data Owner, a SAS the right t; "
@@ -114,7 +117,7 @@ def refusal(
     if request_id := headers.get("x-ms-request-id"):
         message += f" (request {excerpt(request_id)})"
     said = _reason(body) if kind is RequestRejected else ""
-    hints = [said, HINTS.get(kind), _TAG_HINTS.get(kind) if tags else ""]
+    hints = [said, _CODE_HINTS.get(code), HINTS.get(kind), _TAG_HINTS.get(kind) if tags else ""]
     if any(hints):
         message += ": " + "; ".join(filter(None, hints))
     open_ended = kind is Unavailable and code != "Md5Mismatch"

@@ -289,6 +289,7 @@ async def test_what_to_set(bucket: Bucket, proxy: FaultProxy) -> None:
         (403, "AuthenticationFailed", lambda: bucket.get("a"), "AZURE_STORAGE_CONNECTION_STRING"),
         (403, "AuthorizationPermissionMismatch", lambda: bucket.get("a"), "Data Contributor"),
         (403, "AuthorizationFailure", lambda: bucket.get("a"), "key in AZURE_STORAGE_CONNECTION_"),
+        (403, "AuthorizationFailure", lambda: bucket.get("a"), "firewall answers this to networks"),
         (
             403,
             "AuthorizationPermissionMismatch",
