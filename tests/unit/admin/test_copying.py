@@ -16,6 +16,7 @@ from statebucket.admin import copy as copy_store
 from statebucket.port.bucket import JSON
 from statebucket.port.expiry import class_of
 from support.targets.s3 import BUCKET
+from unit.admin.conftest import copy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,17 +26,6 @@ if TYPE_CHECKING:
     from support.servers import Server
 
 pytestmark = pytest.mark.asyncio
-
-
-@pytest.fixture
-def stores() -> tuple[ObjectStateStore, ObjectStateStore]:
-    return open_store("memory://"), open_store("memory://")
-
-
-async def copy(
-    source: ObjectStateStore, target: ObjectStateStore, tenant: str = "acme", **options: Any
-) -> CopyReport:
-    return await copy_store(source, target, tenants=[tenant], **options)
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -11,22 +11,9 @@ from statebucket import Version, errors, open_store
 from statebucket.admin import CopyReport
 from statebucket.admin import copy as copy_store
 from statebucket.store.layout import Layout
-
-if TYPE_CHECKING:
-    from statebucket.store.store import ObjectStateStore
+from unit.admin.conftest import copy
 
 pytestmark = pytest.mark.asyncio
-
-
-@pytest.fixture
-def stores() -> tuple[ObjectStateStore, ObjectStateStore]:
-    return open_store("memory://"), open_store("memory://")
-
-
-async def copy(
-    source: ObjectStateStore, target: ObjectStateStore, tenant: str = "acme", **options: Any
-) -> CopyReport:
-    return await copy_store(source, target, tenants=[tenant], **options)
 
 
 async def test_each_tenants_snapshot_waits_for_the_keys_without_a_tenant(stores: Any) -> None:
