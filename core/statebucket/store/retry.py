@@ -110,6 +110,8 @@ async def attempt(
                     sent = True
                     counter.add("requests", 1, object_name)
                     return await send()
+                except StateBucketError:  # DeadlineExceeded is an OSError
+                    raise
                 except OSError as error:  # also a time-out of the SDK that the adapter let through
                     outcome: Outcome = "unknown" if writes else "none"
                     kind = type(error).__name__
@@ -121,12 +123,7 @@ async def attempt(
             last = error
             if isinstance(error, Throttled):
                 counter.add("throttles")
-            if writes and error.outcome == "unknown":
-                call.outcome = "unknown"
-            error.object_name = error.object_name or object_name
-            error.outcome = call.outcome
-            if isinstance(error, BucketNotFound) and place and repr(place) not in error.message:
-                error.message += f" (bucket {place!r})"
+            _complete(error, call, object_name, place, writes=writes)
             if isinstance(error, PreconditionFailed) and not conditional:
                 raise not_asked(error) from error
             wait = _wait_before(tries, error)
@@ -145,6 +142,18 @@ async def attempt(
                 outcome=call.outcome,
             ) from last
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _complete(
+    error: StateBucketError, call: Call, object_name: str | None, place: str, *, writes: bool
+) -> None:
+    """Adds to an adapter's error what only the call knows."""
+    if writes and error.outcome == "unknown":
+        call.outcome = "unknown"
+    error.object_name = error.object_name or object_name
+    error.outcome = call.outcome
+    if isinstance(error, BucketNotFound) and place and repr(place) not in error.message:
+        error.message += f" (bucket {place!r})"
 
 
 def _log(call: Call, tries: int, error: StateBucketError, wait: float) -> None:

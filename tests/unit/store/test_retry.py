@@ -147,6 +147,13 @@ def test_what_will_not_pass_is_told_at_once(kind: type[errors.StateBucketError])
         assert error.outcome == "none"
 
 
+def test_a_deadline_of_an_adapters_own_is_told_as_it_is() -> None:
+    bucket = ScriptedBucket(always=fail(errors.DeadlineExceeded))
+    error, _ = failure(opened(bucket, deadline=1000).set("k", b"v"), errors.DeadlineExceeded)
+    assert (error.message, error.outcome) == ("refused", "none")
+    assert len(bucket.requests) == MAX_TRIES
+
+
 @pytest.mark.parametrize("deadline", [0.2, 10, 3600])
 def test_a_hung_service_is_given_up_at_the_deadline(deadline: float) -> None:
     bucket = ScriptedBucket(always=hang)
