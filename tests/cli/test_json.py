@@ -48,6 +48,7 @@ def test_an_inventory_of_one_tenant_does_not_claim_to_have_counted_owner_records
     alone = cli("inventory", "-t", "acme", "--json").json
     assert (alone["objects"], alone["owners"]) == (7, None)
     assert "7 objects, owner records not counted" in cli("inventory", "-t", "acme").text
+    assert cli("inventory").text.splitlines()[-1] == "13 objects, of which 4 owner records"
     assert "(no tenant)" not in cli("inventory", "-t", "acme").text
 
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 import typer
+from rich.console import Group
 from rich.table import Table
 
 from statebucket.admin import Inventory
@@ -168,7 +169,7 @@ def inventory(
     on_store(work, url, as_json=as_json)
 
 
-def _held(report: Inventory) -> Table:
+def _held(report: Inventory) -> Group:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("tenant", overflow="fold")
     for head in ("snapshots", "keys", "leases", "size"):
@@ -185,8 +186,8 @@ def _held(report: Inventory) -> Table:
         if report.owners is None
         else f"of which {counted(report.owners, 'owner record')}"
     )
-    table.caption = f"{counted(report.objects, 'object')}, {records}{left_out}"
-    return table
+    total = plain(f"{counted(report.objects, 'object')}, {records}{left_out}", "dim italic")
+    return Group(table, total)  # a caption would be folded to the table's width
 
 
 def _of(tenant: str | None) -> str:
