@@ -128,7 +128,10 @@ def needed(serde: SerializerProtocol, thread: str, head: CheckpointRecord) -> St
     counters = load_metadata(serde, head).get("counters_since_delta_snapshot") or {}
     if not counters:
         return set()
-    remaining = set(counters) - load_checkpoint(serde, head)["channel_values"].keys()
+    newest = load_checkpoint(serde, head)
+    # LangGraph also counts the steps of channels that were never written and have no version.
+    written = set(counters) & newest["channel_versions"].keys()
+    remaining = written - newest["channel_values"].keys()
     chain: set[str] = set()
     parent = head.parent
     while remaining and parent is not None:

@@ -127,7 +127,9 @@ async def test_prune_keeps_what_a_delta_channel_is_rebuilt_from() -> None:
         start, seed = await grow(saver, 2)
         config = seed
         for step in (2, 3):
-            config = await saver.aput(config, checkpoint(), metadata(step, **counters), {})
+            new = checkpoint()
+            new["channel_versions"] = {"n": step}
+            config = await saver.aput(config, new, metadata(step, **counters), {})
             await saver.aput_writes(config, [("n", step)], "task")
         before = await saver.aget_delta_channel_history(config=thread(), channels=["n", "none"])
         assert before == {
@@ -142,6 +144,18 @@ async def test_prune_keeps_what_a_delta_channel_is_rebuilt_from() -> None:
         without = AsyncStatebucketSaver(store, history=False)
         with pytest.raises(errors.UnsupportedOperation, match="history=True"):
             await without.aput(thread("u"), checkpoint(), metadata(**counters), {})
+
+
+async def test_prune_keeps_nothing_for_a_delta_channel_that_was_never_written() -> None:
+    counters: dict[str, Any] = {"counters_since_delta_snapshot": {"n": (0, 1), "never": (0, 9)}}
+    async with open_store("memory://") as store:
+        saver = AsyncStatebucketSaver(store)
+        *_, seed = await grow(saver, 9)
+        new = checkpoint()
+        new["channel_versions"] = {"n": 1}
+        last = await saver.aput(seed, new, metadata(9, **counters), {})
+        await saver.aprune(["t"])
+        assert await listed(saver) == [last, seed]
 
 
 async def test_a_run_that_is_deleted_leaves_the_checkpoint_before_it() -> None:
