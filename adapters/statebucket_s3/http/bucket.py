@@ -76,7 +76,7 @@ class HTTPBucket:
         reply = await self._found(self._requests.put(write, condition))
         if reply is None:
             raise PreconditionFailed("S3 answered 404: the object to be replaced is gone")
-        return replies.version_of(reply)
+        return replies.written(reply)
 
     async def get(self, name: str) -> Object | None:
         """See `statebucket.port.bucket.Bucket.get`."""

@@ -286,6 +286,19 @@ def check_empty(reply: Reply) -> None:
         raise unreadable()
 
 
+def written(reply: Reply) -> Version:
+    """The version that a write made.
+
+    Raises:
+        StateBucketError: S3 reports an error, which it puts into a 200 reply, too, once it has
+            begun to reply; or the reply is not from S3.
+    """
+    texts = _error(reply.body) if reply.body else {}
+    if texts:
+        raise of_code(texts.get("Code", ""), texts.get("Message", ""), 500)
+    return version_of(reply)
+
+
 def deletions_of(reply: Reply, names: Sequence[str]) -> list[Deletion]:
     """The result for each object of ``DeleteObjects``, whose reply names only failures."""
     from statebucket_s3 import batch  # noqa: PLC0415  (see the top)

@@ -44,6 +44,10 @@ CALLS: dict[str, Callable[[StateStore], Awaitable[Any]]] = {
 ENTRY = b"<Key>k</Key><ETag>&quot;a&quot;</ETag><Size>1</Size>"
 ODD: dict[str, tuple[str, Fault]] = {
     "no version of what was written": ("set", Answer(200, (("ETag", ""),))),
+    "an error in place of what was written": (
+        "set",
+        Answer(200, (ETAG,), b"<Error><Code>InternalError</Code><Message>m</Message></Error>"),
+    ),
     "no version of what is read": ("get", Answer(200, (("ETag", ""),), b"v")),
     "no size": ("exists", RewriteReply(without_length)),
     "an entry without a name": ("snapshots", page(b"<Contents><Size>1</Size></Contents>")),
