@@ -11,7 +11,7 @@ import pytest
 from cli.conftest import seed
 from statebucket import open_store
 from support.command_line import Result, command_line
-from support.fault_proxy.proxy import Callback, FaultProxy, on
+from support.fault_proxy.proxy import Answer, Callback, FaultProxy, Together, on
 from support.lifecycle_places import S3
 
 if TYPE_CHECKING:
@@ -86,6 +86,20 @@ def test_it_says_what_was_removed(place: S3, run: Callable[..., Any]) -> None:
     carry_out(place)
     said = run(*RUN).text
     assert "Removed: 3 owner records. Nothing is left of tenant 'acme'." in said
+
+
+def test_where_a_record_stays_it_says_what_was_removed(place: S3, moto: Server) -> None:
+    carry_out(place)
+    kept = (
+        b"<DeleteResult><Error><Key>app/owners/e1/acme</Key><Code>AccessDenied</Code>"
+        b"<Message>It is kept.</Message></Error></DeleteResult>"
+    )
+    with FaultProxy(moto.host, moto.port) as proxy:
+        answer = Answer(200, (("Content-Type", "application/xml"),), kept)
+        proxy.plan(Together((answer,), when=on("POST", contains="delete")))
+        left = command_line(place.url.replace(moto.url, proxy.url))(*RUN, "--json")
+    error = left.json["error"]
+    assert (left.code, error["kind"], error["report"]["owners"]) == (1, "DeleteIncomplete", 2)
 
 
 def test_a_tenant_that_comes_back_after_the_look_is_asked_about(place: S3, moto: Server) -> None:

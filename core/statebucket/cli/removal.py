@@ -1,8 +1,7 @@
 """Commands that remove what is named: rm-execution, rm-tenant."""
 
-import contextlib
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeAlias
 
 import msgspec
 import typer
@@ -43,6 +42,8 @@ from statebucket.errors import (
 )
 from statebucket.scale.jobs import Job, checked
 
+Work: TypeAlias = Callable[[StateStore, Screen], Awaitable[None]]
+
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
@@ -77,7 +78,7 @@ def rm_execution(
     if shared_keys:
         if tenant is not None:
             raise typer.BadParameter("--shared-keys are keys without a tenant: leave --tenant out")
-        on_store(_rm_shared_keys(execution, dry_run=dry_run, yes=yes), url, as_json=as_json)
+        _remove(_rm_shared_keys(execution, dry_run=dry_run, yes=yes), url, as_json=as_json)
         return
 
     async def work(store: StateStore, screen: Screen) -> None:
@@ -104,17 +105,14 @@ def rm_execution(
             return
         with screen.progress("objects") as bar:
             progress = _bar(bar, held.objects + record)
-            with _showing_done(screen):
-                report = await remove_execution(store, execution, owner, progress)
+            report = await remove_execution(store, execution, owner, progress)
             _filled(bar)
         _removed(screen, report)
 
-    on_store(work, url, as_json=as_json, tenant=tenant)
+    _remove(work, url, as_json=as_json, tenant=tenant)
 
 
-def _rm_shared_keys(
-    execution: str, *, dry_run: bool, yes: bool
-) -> Callable[[StateStore, Screen], Awaitable[None]]:
+def _rm_shared_keys(execution: str, *, dry_run: bool, yes: bool) -> Work:
     async def work(store: StateStore, screen: Screen) -> None:
         if store.tenant_id is not None or not keeps_owner_records(store):
             raise UnsupportedOperation(
@@ -129,8 +127,7 @@ def _rm_shared_keys(
             return
         with screen.progress("objects") as bar:
             progress = _bar(bar, held.objects)
-            with _showing_done(screen):
-                report = await store.execution(execution).delete_keys(progress=progress)
+            report = await store.execution(execution).delete_keys(progress=progress)
             _filled(bar)
         _removed(screen, report)
 
@@ -170,7 +167,7 @@ def rm_tenant(
             raise typer.BadParameter(
                 "--by-lifecycle is one rule: leave out --jobs, --partition, --dask"
             )
-        on_store(by_rule(tenant_id, dry_run=dry_run, yes=yes), url, as_json=as_json)
+        _remove(by_rule(tenant_id, dry_run=dry_run, yes=yes), url, as_json=as_json)
         return
     spread = Spread(jobs, partition, run, dask)
     job = Job(command="delete_tenant", url=url or "", tenant=tenant_id)
@@ -199,7 +196,7 @@ def rm_tenant(
             _filled(bar)
         _removed(screen, report)
 
-    on_store(work, url, as_json=as_json)
+    _remove(work, url, as_json=as_json)
 
 
 async def _in_parts(
@@ -215,8 +212,7 @@ async def _in_parts(
     def advance(done: int) -> None:
         bar.update(task, completed=done if total is None else min(done, total))
 
-    with _showing_done(screen):
-        report = checked(job, await run_job(job, spread, store, screen, progress=advance))
+    report = checked(job, await run_job(job, spread, store, screen, progress=advance))
     assert isinstance(report, DeletionReport)  # noqa: S101  (that of a removal)
     return report
 
@@ -267,15 +263,18 @@ def _removed(screen: Screen, report: DeletionReport) -> None:
     screen.show(report, lambda: plain(_removed_text(report), "green"))
 
 
-@contextlib.contextmanager
-def _showing_done(screen: Screen) -> Iterator[None]:
-    """Prints what a removal has done that ends with an error."""
-    try:
-        yield
-    except DeleteIncomplete as error:
-        report = error.report
-        screen.show_done(report, lambda: plain(_removed_text(report)))
-        raise
+def _remove(work: Work, url: str | None, *, as_json: bool, tenant: str | None = None) -> None:
+    """Runs the work of a removal; if it ends with an error, what it did before is printed, too."""
+
+    async def reporting(store: StateStore, screen: Screen) -> None:
+        try:
+            await work(store, screen)
+        except DeleteIncomplete as error:
+            report = error.report
+            screen.show_done(report, lambda: plain(_removed_text(report)))
+            raise
+
+    on_store(reporting, url, as_json=as_json, tenant=tenant)
 
 
 def _removed_text(report: DeletionReport) -> str:
