@@ -216,7 +216,6 @@ LEFT = (
     Left("integrations/langgraph/test_graphs.py::test_of_two_processes*[[]azure*", "as above"),
     Left("integrations/langgraph/test_conformance.py::*-gcs+http]", "S3 and SQLite"),
     Left("integrations/langgraph/test_conformance.py::*-azure+http]", "S3 and SQLite"),
-    Left("integrations/langgraph/test_conformance.py::*blocking-s3+http]", "SQLite"),
     Left("cli/test_every_cloud.py::test_an_empty*[[][ag]*", "S3; sweep and doctor on each"),
     Left("cli/test_every_cloud.py::test_looking*[[][ag]*", "as above"),
     Left("cli/test_parts.py::*[[]batch]", "unit/scale/test_arrays; Kubernetes' here"),

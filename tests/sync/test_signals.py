@@ -188,7 +188,7 @@ def ran(program: str, place: Deployment, *roots: str, **environ: str) -> tuple[s
 @pytest.fixture(params=["memory", "sqlite", "s3"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deployment]:
     """Where calls run in the caller's thread, which a signal interrupts."""
-    server = request.getfixturevalue("moto") if request.param == "s3" else None
+    server = request.getfixturevalue("ministack") if request.param == "s3" else None
     with deployment_on(request.param, server, tmp_path, "http") as made:
         yield made
 
@@ -240,6 +240,6 @@ def test_it_may_fork_and_make_calls_at_each_line_of_a_fork(
 def test_a_signal_may_come_at_any_moment(
     service: str, engine: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    server = request.getfixturevalue("moto") if service == "s3" else None
+    server = request.getfixturevalue("ministack") if service == "s3" else None
     with deployment_on(service, server, tmp_path, engine) as made:
         assert ran(AT_ANY_MOMENT, made, SECONDS="2") == ("handled True\n", "")

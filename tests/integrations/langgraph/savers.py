@@ -18,16 +18,6 @@ if TYPE_CHECKING:
     from statebucket.sync import BlockingStateStore
     from support.targets.deployments import Deployment
 
-EVERYWHERE = [
-    "sqlite",
-    "s3",
-    "s3+http",
-    "gcs",
-    "gcs+http",
-    "azure",
-    "azure+http",
-]
-
 
 def open_blocking(deployment: Deployment) -> BlockingStateStore:
     """The blocking store of a deployment."""

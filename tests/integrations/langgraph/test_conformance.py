@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from langgraph.checkpoint.conformance import checkpointer_test, validate
 
-from integrations.langgraph.savers import EVERYWHERE, InTheLoop, open_blocking
+from integrations.langgraph.savers import InTheLoop, open_blocking
 from statebucket_langgraph import AsyncStatebucketSaver
 
 if TYPE_CHECKING:
@@ -43,8 +43,15 @@ async def blocking(deployment: Deployment) -> AsyncIterator[Any]:
         yield lambda: InTheLoop(store.tenant(uuid4().hex))
 
 
-@pytest.mark.parametrize("deployment", EVERYWHERE, indirect=True)
-@pytest.mark.parametrize("savers", [asynchronous, blocking])
+# The savers know no engine: each is tried on one of each service.
+@pytest.mark.parametrize(
+    ("savers", "deployment"),
+    [
+        *((asynchronous, where) for where in ("sqlite", "s3+http", "gcs+http", "azure+http")),
+        *((blocking, where) for where in ("sqlite", "s3", "gcs", "azure")),
+    ],
+    indirect=["deployment"],
+)
 async def test_every_case_passes(deployment: Deployment, savers: Any) -> None:
     async with savers(deployment) as new:
 
