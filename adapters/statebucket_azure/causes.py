@@ -9,10 +9,8 @@ if TYPE_CHECKING:
     from statebucket.errors import StateBucketError
 
 # Secrets in error texts: a SAS or its parts, the service's report of a wrong signature, and a
-# proxy's password.
-_SECRET = re.compile(
-    r"sig=|signature|sharedkey|accountkey|bearer |password=|://[^/@\s]*:[^/@\s]*@", re.IGNORECASE
-)
+# proxy's password. Compiled for the first error, since it takes more than a first load may.
+_REVEALING = r"sig=|signature|sharedkey|accountkey|bearer |password=|://[^/@\s]*:[^/@\s]*@"
 
 
 def chained(failure: StateBucketError, cause: BaseException) -> StateBucketError:
@@ -23,7 +21,7 @@ def chained(failure: StateBucketError, cause: BaseException) -> StateBucketError
 
 def shows_secret(text: str) -> bool:
     """Whether a text contains or may contain a secret."""
-    return _SECRET.search(text) is not None
+    return re.search(_REVEALING, text, re.IGNORECASE) is not None
 
 
 def _holds_secret(error: BaseException | None) -> bool:

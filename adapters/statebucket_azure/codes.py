@@ -94,7 +94,7 @@ READS = {"GET", "HEAD"}
 """The methods that change nothing."""
 
 
-_MESSAGE = re.compile(rb"<Message>([^<]*)</Message>")
+_MESSAGE = rb"<Message>([^<]*)</Message>"
 
 
 def refusal(
@@ -133,7 +133,7 @@ def _reason(body: bytes) -> str:
     """The service's own text in the body of a refusal, unless it may show a secret."""
     from html import unescape  # noqa: PLC0415  (off the cold-start path)
 
-    found = _MESSAGE.search(body)
+    found = re.search(_MESSAGE, body)
     text = "" if found is None else unescape(found[1].decode(errors="replace"))
     text = text.partition("\nRequestId:")[0]
     return "" if shows_secret(text) else excerpt(text).rstrip(".")
