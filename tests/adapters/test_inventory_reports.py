@@ -116,7 +116,7 @@ def _azure(server: Server, engine: str) -> Iterator[Service]:
         )
 
 
-SERVERS = {"s3": ("moto", _s3), "gcs": ("fake", _gcs), "azure": ("azurite", _azure)}
+SERVERS = {"s3": ("ministack", _s3), "gcs": ("fake", _gcs), "azure": ("azurite", _azure)}
 
 
 @pytest.fixture
@@ -215,8 +215,8 @@ async def test_a_report_with_fewer_rows_than_its_manifest_says_is_no_inventory(
 
 
 @pytest_asyncio.fixture
-async def on_s3(moto: Server) -> AsyncIterator[Service]:
-    with _s3(moto, "http") as service:
+async def on_s3(ministack: Server) -> AsyncIterator[Service]:
+    with _s3(ministack, "http") as service:
         await seed(service)
         yield service
 

@@ -45,7 +45,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         (tmp_path / "state.db").touch()  # as a bucket, which is there before it is looked into
         yield Place(f"sqlite:///{tmp_path}/state.db", {})
     elif request.param == "s3":
-        server: Server = request.getfixturevalue("moto")
+        server: Server = request.getfixturevalue("ministack")
         bucket = f"b-{uuid4().hex}"
         raw_client(server).create_bucket(Bucket=bucket)
         yield Place(f"s3://{bucket}/app?endpoint_url={server.url}&region=us-east-1", {})

@@ -68,12 +68,12 @@ def answer(process: subprocess.Popen[bytes], code: int = 0) -> Any:
 
 
 @pytest.fixture
-def place(moto: Server) -> Place:
-    client = raw_client(moto)
+def place(ministack: Server) -> Place:
+    client = raw_client(ministack)
     bucket, reports = f"b-{uuid4().hex}", f"inventories-{uuid4().hex}"
     for name in (bucket, reports):
         client.create_bucket(Bucket=name)
-    url = f"s3://{bucket}/app?endpoint_url={moto.url}&region=us-east-1&engine=http"
+    url = f"s3://{bucket}/app?endpoint_url={ministack.url}&region=us-east-1&engine=http"
 
     async def fill() -> Written:
         async with open_store(url, clock=lambda: time.time() - 7200) as store:
