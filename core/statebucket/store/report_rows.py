@@ -113,7 +113,7 @@ class ReportRows:
         """The file's text, decompressed where it begins as gzip does; the file stays open."""
         packed = self._opened.read(2) == _GZIP
         self._opened.seek(0)
-        body: Any = gzip.GzipFile(fileobj=self._opened) if packed else self._opened
+        body: Any = gzip.GzipFile(fileobj=self._opened, mode="rb") if packed else self._opened
         text = io.TextIOWrapper(body, encoding="utf-8-sig", newline="")
         try:
             yield text
