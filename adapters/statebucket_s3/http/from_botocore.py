@@ -60,7 +60,8 @@ class BotocoreKeys:
                 f"the source of the AWS credentials cannot be reached ({type(error).__name__})"
             ) from error
         except sdk.ClientError as error:
-            raise refused_keys(error.response, error.operation_name) from error
+            # Without its cause, whose text may quote a token.
+            raise refused_keys(error.response, error.operation_name) from None
         except Exception as error:  # providers are plug-ins, and may raise anything
             raise no_keys(type(error).__name__) from error
         if frozen is None or not frozen.access_key or not frozen.secret_key:

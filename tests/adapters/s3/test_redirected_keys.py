@@ -202,6 +202,21 @@ async def test_who_has_signed_on_is_used(
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+async def test_a_refusal_that_quotes_the_token_of_who_has_signed_on_is_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, service: FaultProxy, engine: str
+) -> None:
+    signed_on(monkeypatch, service, tmp_path)
+    refusal = json.dumps({"message": f"Session token {SECRET} not found or invalid"})
+    service.always(Answer(401, JSON, refusal.encode()))
+    url = f"s3://bucket/app?endpoint_url=http://127.0.0.1:1&region=us-east-1&engine={engine}"
+    async with open_store(url) as store:
+        with pytest.raises(errors.InvalidCredentials) as caught:
+            await store.get("a")
+    assert service.requests
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("kind", KINDS)
 async def test_the_token_of_who_has_signed_on_goes_nowhere_else(
     monkeypatch: pytest.MonkeyPatch,
