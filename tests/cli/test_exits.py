@@ -110,6 +110,20 @@ def test_an_answer_that_cannot_be_written_is_an_error_of_one_line(
     assert done.stderr == "OSError: the output cannot be written: No space left on device\n"
 
 
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_in_one_stream_a_remark_follows_what_it_is_about(url: str, more: tuple[str, ...]) -> None:
+    command = ["statebucket", "-u", url, "snapshots", "acme", "--limit", "1", *more]
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1].startswith("There are more: raise --limit")
+
+
 @pytest.mark.parametrize("command", [("tenants",), ("doctor",), ("--help",)])
 def test_where_not_every_letter_can_be_shown_the_rest_is(
     url: str, command: tuple[str, ...]

@@ -80,11 +80,13 @@ class Screen:
             self.out.print(shown)
         # rich pads every line of a table to the longest one, which may have hundreds of columns.
         self.out.file.write(re.sub(" +$", "", captured.get(), flags=re.MULTILINE))
+        self.out.file.flush()  # as rich does: before a remark on stderr, or an exit code
 
     def print_json(self, value: Any) -> None:  # noqa: ANN401  (any JSON value or struct)
         """Prints the one JSON document, in UTF-8 whatever the terminal's encoding."""
         sys.stdout.flush()
         sys.stdout.buffer.write(safe_json(msgspec.json.encode(value)).encode() + b"\n")
+        sys.stdout.buffer.flush()
 
     def note(self, text: str, style: str = "") -> None:
         """Prints a remark on stderr."""

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 MAX_SEQUENCE_NUMBER = 2**64 - 1
 
-# Of the standard library's class, which is all that msgspec encodes, even where a test has replaced
-# that class in each module, as freezegun does.
-_PLAIN = datetime.fromtimestamp(0, UTC)
+# Of the standard library's class, which is all that msgspec encodes: decoded, because while a test
+# freezes time freezegun puts its own class into each module, and into those imported meanwhile.
+_PLAIN: datetime = msgspec.msgpack.decode(b"\xd6\xff" + bytes(4))  # the timestamp 0
 
 
 def _now() -> datetime:

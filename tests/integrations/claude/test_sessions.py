@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from integrations.conftest import COUNTED
 from statebucket import errors
 from statebucket_claude import StatebucketSessionStore
 from support.fault_proxy.answers import azure_error, gcs_error, s3_error
-from support.fault_proxy.proxy import HangBeforeReply
+from support.fault_proxy.holding import HoldReplyUntil
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -216,10 +217,14 @@ async def test_an_append_that_is_given_up_but_was_stored_is_in_the_summary(
     async with deployment.open(counted.url) as state_store:
         store = StatebucketSessionStore(state_store)
         await store.append(KEY, [entry(1, customTitle="first")])
-        counted.always(HangBeforeReply())
-        with pytest.raises(TimeoutError):  # the SDK does not try again after its timeout
-            async with asyncio.timeout(1):
-                await store.append(KEY, [entry(2, customTitle="second")])
+        stored, given_up = threading.Event(), threading.Event()
+        counted.always(HoldReplyUntil(lambda: stored.set() or given_up.is_set()))
+        appending = asyncio.create_task(store.append(KEY, [entry(2, customTitle="second")]))
+        assert await asyncio.to_thread(stored.wait, 60)
+        appending.cancel()  # the SDK does not try again after its timeout
+        with pytest.raises(asyncio.CancelledError):
+            await appending
+        given_up.set()
         counted.heal()
         await store.append(KEY, [entry(3)])
         assert await store.load(KEY) == [
