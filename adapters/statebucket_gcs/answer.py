@@ -8,8 +8,10 @@ from collections.abc import Mapping
 import msgspec
 
 _NOT_FOUND = 404
-# How the service answers a download, which has no document; "Not Found" is from an emulator.
-_TEXTS = (b"No such object", b"Not Found")
+# How the service answers a download, which has no document. "Not Found" is an emulator's, and so is
+# the document, of Google's own storage-testbench.
+_TEXTS = (b"No such object", b"Not Found", b'{"code":404,')
+_NO_BUCKET = b"The specified bucket does not exist"
 
 
 class _Detail(msgspec.Struct):
@@ -56,7 +58,7 @@ class Answer(msgspec.Struct, frozen=True):
 
         Taken for a missing object, it would make a caller begin again from nothing.
         """
-        if self.status != _NOT_FOUND or not self.body.strip():
+        if self.status != _NOT_FOUND or not self.body.strip() or self.bucket_missing:
             return False
         return not any(self.explanation) and not self.body.startswith(_TEXTS)
 
@@ -66,7 +68,11 @@ class Answer(msgspec.Struct, frozen=True):
         if self.status != _NOT_FOUND:
             return False
         reason, message = self.explanation
-        return reason == "NoSuchBucket" or "bucket does not exist" in message
+        return (
+            reason == "NoSuchBucket"
+            or "bucket does not exist" in message
+            or self.body.startswith(_NO_BUCKET)
+        )
 
     @property
     def explanation(self) -> tuple[str, str]:

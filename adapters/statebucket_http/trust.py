@@ -63,7 +63,7 @@ class Trust:
         context = _context()
         if self._bundle is None:
             context.load_default_certs()
-            if not context.cert_store_stats()["x509"] and _hashed_folder() is None:
+            if _lacks_issuers(context) and _hashed_folder() is None:
                 self.empty = not _load_elsewhere(context)
             return context
         try:
@@ -83,14 +83,22 @@ def _context() -> ssl.SSLContext:
     return context
 
 
+def _lacks_issuers(context: ssl.SSLContext) -> bool:
+    try:
+        return not context.cert_store_stats()["x509"]
+    except NotImplementedError:  # of `truststore`, whose contexts look for them themselves
+        return False
+
+
 def _load_elsewhere(context: ssl.SSLContext) -> bool:
     """Loads the system's issuers from where Python does not look; False if there are none.
 
-    An issuers' file or folder that the environment names is the user's choice, even if it is empty.
+    An issuers' file or folder that the environment names is the user's choice, even if it is empty:
+    then nothing is looked for, and nothing is known to be missing.
     """
     paths = ssl.get_default_verify_paths()
     if os.environ.get(paths.openssl_cafile_env) or os.environ.get(paths.openssl_capath_env):
-        return False
+        return True
     for path in _BUNDLES:
         with suppress(OSError):  # SSLError, too
             context.load_verify_locations(cafile=path)

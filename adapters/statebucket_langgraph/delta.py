@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from statebucket_langgraph.arguments import Place
     from statebucket_langgraph.reading import Reference
-    from statebucket_langgraph.records import CheckpointRecord
+    from statebucket_langgraph.records import CheckpointRecord, WritesRecord
     from statebucket_langgraph.requests import Steps
 
 _AT_ONCE = 16
@@ -56,21 +56,22 @@ def history(
         return found
     listed = yield from reading.list_checkpoints(place.thread, place.namespace)
     order = {reference.id: index for index, reference in enumerate(listed)}
-    target = [one for one in listed if place.checkpoint_id in {None, one.id}][:1]
-    loaded = yield from _load(serde, target)
-    path = [one._replace(writes=()) for one in loaded.values()]
+    target = [one._replace(writes=()) for one in listed if place.checkpoint_id in {None, one.id}]
+    loaded = yield from _load(target[:1])
+    path = [_decoded(serde, *one) for one in loaded.values()]
     remaining = set(channels)
     at_once = 1
     while path and remaining and (parent := path[-1].parent) in order:
         if parent not in loaded:
             # Ancestors are mostly listed one after the other: more are loaded with this one.
             first = order[parent]
-            loaded = yield from _load(serde, listed[first : first + at_once])
+            loaded = yield from _load(listed[first : first + at_once])
             at_once = min(2 * at_once, _AT_ONCE)
         if parent not in loaded:
             break
-        values = loaded[parent].values
-        path.append(loaded[parent]._replace(values={}))
+        ancestor = _decoded(serde, *loaded[parent])  # only now: those too many may not be readable
+        values = ancestor.values
+        path.append(ancestor._replace(values={}))
         for channel in remaining & values.keys():
             version = path[-1].versions.get(channel)
             writes = _writes(path, channel, version)
@@ -102,22 +103,28 @@ def _writes(
 
 
 def _load(
-    serde: SerializerProtocol, references: Sequence[Reference]
-) -> Steps[dict[str, _Ancestor]]:
+    references: Sequence[Reference],
+) -> Steps[dict[str, tuple[CheckpointRecord, Sequence[WritesRecord]]]]:
     """Loads checkpoints and the writes on them, many at once; without those that are gone."""
     records = yield from reading.load(references)
     written = yield from reading.load_writes(references)
-    loaded: dict[str, _Ancestor] = {}
-    for record, writes in zip(records, written, strict=True):
-        if record is not None:
-            checkpoint = load_checkpoint(serde, record)
-            loaded[record.id] = _Ancestor(
-                record.parent,
-                checkpoint["channel_versions"],
-                checkpoint["channel_values"],
-                load_writes(serde, writes),
-            )
-    return loaded
+    return {
+        record.id: (record, writes)
+        for record, writes in zip(records, written, strict=True)
+        if record is not None
+    }
+
+
+def _decoded(
+    serde: SerializerProtocol, record: CheckpointRecord, writes: Sequence[WritesRecord]
+) -> _Ancestor:
+    checkpoint = load_checkpoint(serde, record)
+    return _Ancestor(
+        record.parent,
+        checkpoint["channel_versions"],
+        checkpoint["channel_values"],
+        load_writes(serde, writes),
+    )
 
 
 def needed(serde: SerializerProtocol, thread: str, head: CheckpointRecord) -> Steps[set[str]]:

@@ -91,7 +91,7 @@ class Put:
             else:
                 break
         if old is not None and old.id != new.id and not self._history:
-            yield from delete_writes(thread, old, new)
+            yield from delete_writes(thread, old)
 
     def _continues(self, head: Head) -> bool:
         """Whether the checkpoint continues this head."""
@@ -143,19 +143,14 @@ class Put:
             yield from ask(self._thread, "set", key, encode(new), self._ttl)
 
 
-def delete_writes(thread: str, old: CheckpointRecord, new: CheckpointRecord) -> Steps[None]:
-    """Deletes the writes on a replaced checkpoint and on those before it: 1 request, 2 if any.
+def delete_writes(thread: str, old: CheckpointRecord) -> Steps[None]:
+    """Deletes the writes on a replaced checkpoint and on the one before it: 1 request, 2 if any.
 
     LangGraph saves a step's writes beside its checkpoint, and may do so after the next one: then
-    the writes on a checkpoint arrive when those on it have been deleted. Writes on a checkpoint
-    newer than ``new`` belong to one that is about to be saved.
+    the writes on a checkpoint arrive when those on it have been deleted.
     """
-    keys = yield from ask(thread, "iter_keys", prefix=names.writes_prefix(new.namespace))
-    doomed = [
-        name.key
-        for name in names.read(keys)
-        if name.checkpoint_id == old.id or name.checkpoint_id < new.id
-    ]
+    keys = yield from ask(thread, "iter_keys", prefix=names.writes_prefix(old.namespace))
+    doomed = [name.key for name in names.read(keys) if name.checkpoint_id in {old.id, old.parent}]
     if doomed:
         yield from ask(thread, "delete_many", doomed)
 

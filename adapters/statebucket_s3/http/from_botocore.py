@@ -62,8 +62,10 @@ class BotocoreKeys:
         except sdk.ClientError as error:
             # Without its cause, whose text may quote a token.
             raise refused_keys(error.response, error.operation_name) from None
-        except Exception as error:  # providers are plug-ins, and may raise anything
-            raise no_keys(type(error).__name__) from error
+        except Exception as error:  # noqa: BLE001  (providers are plug-ins: it may be anything)
+            # An error of SSO has its reply as the context, whose text may quote a token.
+            quotes = isinstance(error.__context__, sdk.ClientError)
+            raise no_keys(type(error).__name__) from (None if quotes else error)
         if frozen is None or not frozen.access_key or not frozen.secret_key:
             raise no_keys("NoCredentialsError")
         return Credentials(

@@ -72,10 +72,10 @@ def shows_secret(error: Exception) -> bool:
     botocore made it from, shows the proxy's URL with its password. A token service may quote what
     it received.
     """
-    if isinstance(error, sdk.ClientError) and error.operation_name in _OF_KEYS:
-        return True
     return any(
-        isinstance(one, _SHOW_SECRETS) for one in (error, error.__cause__, error.__context__)
+        isinstance(one, _SHOW_SECRETS)
+        or (isinstance(one, sdk.ClientError) and one.operation_name in _OF_KEYS)
+        for one in (error, error.__cause__, error.__context__)
     )
 
 

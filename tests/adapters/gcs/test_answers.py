@@ -11,7 +11,13 @@ import pytest
 
 from statebucket import open_store
 from statebucket.contract.versions import Version
-from statebucket.errors import AccessDenied, RequestRejected, StateBucketError, Unavailable
+from statebucket.errors import (
+    AccessDenied,
+    BucketNotFound,
+    RequestRejected,
+    StateBucketError,
+    Unavailable,
+)
 from support.fault_proxy.proxy import (
     Answer,
     AnswerWith,
@@ -317,8 +323,25 @@ async def test_a_gateways_404_does_not_make_an_object_missing(
             await call
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"No such object: bucket/a",
+        b'{"code":404,"message":"{}"}\n',  # of Google's storage-testbench
+    ],
+)
 async def test_a_download_of_a_missing_object_is_answered_in_words(
+    bucket: GCSBucket, proxy: FaultProxy, text: bytes
+) -> None:
+    proxy.plan(Answer(404, (("Content-Type", "text/html"),), text))
+    assert await bucket.get_range("a", 0, 1) is None
+
+
+async def test_a_download_from_a_missing_bucket_is_answered_in_words(
     bucket: GCSBucket, proxy: FaultProxy
 ) -> None:
-    proxy.plan(Answer(404, (("Content-Type", "text/html"),), b"No such object: bucket/a"))
-    assert await bucket.get_range("a", 0, 1) is None
+    proxy.plan(
+        Answer(404, (("Content-Type", "text/html"),), b"The specified bucket does not exist.")
+    )
+    with pytest.raises(BucketNotFound):
+        await bucket.get_range("a", 0, 1)

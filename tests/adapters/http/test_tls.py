@@ -193,11 +193,25 @@ def test_issuers_are_found_where_python_does_not_look(
         assert asyncio.run(send(transport(None), peer)).body == b"ok"
     with Peer(tls=context(issuer)) as peer:
         monkeypatch.setenv(paths.openssl_cafile_env, nowhere)  # the user's choice
-        assert "install ca-certificates" in untrusted(transport(None), peer)
+        assert "ca-certificates" not in untrusted(transport(None), peer)
         monkeypatch.delenv(paths.openssl_cafile_env)
         monkeypatch.setattr("statebucket_http.trust._BUNDLES", (nowhere,))
         told = untrusted(transport(None), peer)
     assert "no CAs on this system: install ca-certificates; set AWS_CA_BUNDLE" in told
+
+
+def test_a_context_that_does_not_count_its_issuers_is_used(
+    monkeypatch: pytest.MonkeyPatch, issuer: trustme.CA, bundle: str
+) -> None:
+    """Such as that of the library truststore, which asks the system about each certificate."""
+
+    def uncounted(_: ssl.SSLContext) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(ssl.SSLContext, "cert_store_stats", uncounted)
+    monkeypatch.setenv(ssl.get_default_verify_paths().openssl_cafile_env, bundle)
+    with Peer(tls=context(issuer)) as peer:
+        assert asyncio.run(send(transport(None), peer)).body == b"ok"
 
 
 @pytest.mark.parametrize("name", ["missing.pem", "empty.pem", "text.pem"])

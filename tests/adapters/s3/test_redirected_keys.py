@@ -207,7 +207,8 @@ async def test_a_refusal_that_quotes_the_token_of_who_has_signed_on_is_not_repea
 ) -> None:
     signed_on(monkeypatch, service, tmp_path)
     refusal = json.dumps({"message": f"Session token {SECRET} not found or invalid"})
-    service.always(Answer(401, JSON, refusal.encode()))
+    named = ("x-amzn-ErrorType", "UnauthorizedException")
+    service.always(Answer(401, (*JSON, named), refusal.encode()))
     url = f"s3://bucket/app?endpoint_url=http://127.0.0.1:1&region=us-east-1&engine={engine}"
     async with open_store(url) as store:
         with pytest.raises(errors.InvalidCredentials) as caught:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.serde.types import ERROR, RESUME
 
 from integrations.langgraph.savers import checkpoint, metadata, thread
@@ -21,6 +22,21 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.asyncio
 HOUR = timedelta(hours=1)
+
+
+class Rotating(JsonPlusSerializer):
+    """A serializer with a key, which reads nothing that was written with another one."""
+
+    key = b"1"
+
+    def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
+        kind, data = super().dumps_typed(obj)
+        return kind, self.key + data
+
+    def loads_typed(self, data: tuple[str, bytes]) -> Any:
+        if not data[1].startswith(self.key):
+            raise ValueError("it was written with another key")
+        return super().loads_typed((data[0], data[1][1:]))
 
 
 async def grow(saver: AsyncStatebucketSaver, count: int, **more: Any) -> list[RunnableConfig]:
@@ -259,3 +275,32 @@ async def test_without_a_history_writes_that_arrive_late_do_not_stay() -> None:
         found = await saver.aget_tuple(thread())
         assert found is not None
         assert found.pending_writes == [("ahead", "n", 3)]
+
+
+async def test_a_delta_channel_needs_nothing_from_before_its_seed() -> None:
+    serde = Rotating()
+    async with open_store("memory://") as store:
+        saver = AsyncStatebucketSaver(store, serde=serde)
+        config = thread()
+        for step in range(12):
+            if step == 6:  # ancestors are loaded several at a time
+                serde.key = b"2"
+            values = {"n": ["seed"]} if step == 6 else {}
+            saved = checkpoint() | {"channel_versions": {"n": step + 1}, "channel_values": values}
+            config = await saver.aput(config, saved, metadata(step), {})
+            await saver.aput_writes(config, [("n", step)], "task")
+        found = await saver.aget_delta_channel_history(config=config, channels=["n"])
+    assert found["n"]["seed"] == ["seed"]
+    assert [value for _, _, value in found["n"]["writes"]] == [6, 7, 8, 9, 10]
+
+
+async def test_leaving_history_out_from_now_on_takes_no_writes_of_earlier_checkpoints() -> None:
+    async with open_store("memory://") as store:
+        saved = await grow(AsyncStatebucketSaver(store), 5)
+        saver = AsyncStatebucketSaver(store, history=False)
+        assert await saver.aget_tuple(thread()) is not None
+        await saver.aput(saved[-1], checkpoint(), metadata(), {})
+        for config in saved[:3]:
+            found = await saver.aget_tuple(config)
+            assert found is not None
+            assert found.pending_writes
