@@ -220,7 +220,7 @@ TABLE = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore:<@beartype:UserWarning")  # py-key-value's, beside our error
+@pytest.mark.filterwarnings("ignore:Coroutine factory method:UserWarning")  # of py-key-value
 @pytest.mark.parametrize("argument", TABLE, ids=lambda one: f"{one.call}.{one.name}")
 @pytest.mark.asyncio
 async def test_what_an_argument_cannot_be_is_refused(argument: Argument) -> None:

@@ -110,6 +110,8 @@ print("handled", handled > int(os.environ["LINES"]))
 AT_ANY_MOMENT = (
     HEAD
     + """
+import statebucket_http.bodies  # a reply may or may not come in one piece; imports hold locks
+
 chance = random.Random(7)
 
 def again():

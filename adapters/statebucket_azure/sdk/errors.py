@@ -69,13 +69,18 @@ def failure_of(
     failure = refusal(
         reply.status_code,
         reply.headers,
-        getattr(reply, "content", b""),  # the reply to a batch as a whole is not read
+        _body(reply),
         writes=request.method not in READS,
         tags="x-ms-tags" in request.headers,
     )
     if not isinstance(failure, BlobNotFound):  # a reply, not a failure
         chained(failure, error or HttpResponseError(response=reply))
     return failure
+
+
+def _body(reply: Any) -> bytes:  # noqa: ANN401  (as above)
+    body: bytes = reply.content if hasattr(reply, "content") else reply.body()  # a batch's is older
+    return body
 
 
 def connection_failure(

@@ -218,7 +218,12 @@ async def test_an_append_that_is_given_up_but_was_stored_is_in_the_summary(
         store = StatebucketSessionStore(state_store)
         await store.append(KEY, [entry(1, customTitle="first")])
         stored, given_up = threading.Event(), threading.Event()
-        counted.always(HoldReplyUntil(lambda: stored.set() or given_up.is_set()))
+
+        def may_go() -> bool:
+            stored.set()
+            return given_up.is_set()
+
+        counted.always(HoldReplyUntil(may_go))
         appending = asyncio.create_task(store.append(KEY, [entry(2, customTitle="second")]))
         assert await asyncio.to_thread(stored.wait, 60)
         appending.cancel()  # the SDK does not try again after its timeout
