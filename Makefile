@@ -39,9 +39,9 @@ help:  ## Shows this list
 demo: $(VENV)/.demo$(EXTRA)  ## Runs the main job on SQLite, or on STATEBUCKET_URL; DEMO_INPUT= a folder of text
 	@$(BIN)/python -m statebucket.demo
 
-# Four workers for two cores, because many tests mostly wait.
+# More workers than most machines have cores, because many tests mostly wait; each takes some 600 MB.
 test: $(VENV)/.dev $(VENV)/.fastmcp $(VENV)/.aws  ## Tests every behaviour, and what depends on the service on a server of each cloud, in minutes
-	$(PYTEST) -n 4 $(ORDERED) $(ALL)
+	$(PYTEST) -n 6 $(ORDERED) $(ALL)
 
 test-all: $(VENV)/.dev $(VENV)/.fastmcp $(VENV)/.aws  ## Runs every test on every server and engine (except Terraform's), as CI does
 	$(PYTEST) -n 4 $(ORDERED) --everything $(ALL)

@@ -208,6 +208,7 @@ LEFT = (
     Left("packaging/test_extras.py::test_a_cloud*", "the wheel alone is tried"),
     Left("packaging/test_extras.py::test_an_extra_alone*", "the wheel alone is tried"),
     Left("packaging/test_extras.py::test_the_command_line*", "the wheel alone is tried"),
+    Left("packaging/test_extras.py::test_checksums*", "the wheel alone is tried"),
     Left("packaging/test_extras.py::test_the_fixtures_and_the_suite*", "the wheel alone is tried"),
     Left("packaging/test_extras.py::test_what_is_uploaded*", "the wheel of it is tried"),
     Left("packaging/test_extras.py::test_the_sdist*", "the wheel is built from it and tried"),
