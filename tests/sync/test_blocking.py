@@ -46,7 +46,7 @@ def ran(program: str, folder: Path, *options: str) -> subprocess.CompletedProces
         env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,  # what hangs ends; a busy disk takes its time
         check=False,
     )
 

@@ -52,7 +52,7 @@ async def told(store: StateStore, call: str, within: float) -> errors.StateBucke
     began = time.perf_counter()
     with pytest.raises(errors.StateBucketError) as caught:
         await CALLS[call](store)
-    assert time.perf_counter() - began < within + 5  # for a machine that is busy
+    assert time.perf_counter() - began < within + 30  # for a machine that is busy
     await store.shutdown()
     error = caught.value
     assert error.__cause__ is not error
