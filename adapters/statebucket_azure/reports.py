@@ -82,7 +82,7 @@ def read(
             f"the run of the inventory rule is {excerpt(found.status)!r} instead of 'Succeeded': "
             "take the manifest of another run"
         )
-    theirs = found.endpoint.rpartition("://")[2].partition("/")[0].partition(".")[0]
+    theirs = found.endpoint.rpartition("://")[2].partition(".")[0].lower()
     if account and theirs and theirs != account:
         raise InvalidReport(
             f"the inventory report is of account {shown(theirs)}, the store's is {account!r}"

@@ -52,7 +52,8 @@ async def told(store: StateStore, call: str, within: float) -> errors.StateBucke
     began = time.perf_counter()
     with pytest.raises(errors.StateBucketError) as caught:
         await CALLS[call](store)
-    assert time.perf_counter() - began < within + 30  # for a machine that is busy
+    # More for a machine that is busy, but less than the 10 s of a call that ignored its deadline.
+    assert time.perf_counter() - began < within + 7
     await store.shutdown()
     error = caught.value
     assert error.__cause__ is not error
@@ -315,7 +316,7 @@ async def test_what_s3_says_enters_a_message_on_one_line_and_cut_short(
     target = S3Target(moto, raw_client(moto), proxy, engine_name)
     escaped = message.replace("\x1b", "")  # which no XML can carry
     proxy.always(s3_error(400, "InvalidRequest", escaped))
-    error = await told(target.open(), "get", 10)
+    error = await told(target.open(), "get", 30)  # it does not end by a deadline
     assert len(str(error)) < 600
     assert str(error).isprintable()
     assert error.code == "InvalidRequest"
