@@ -23,13 +23,14 @@ SECRETS = {
     "the AWS session token": re.escape("test-session-token"),
     "Azurite's account key": re.escape(AZURE_KEY[:40]),
     "an account key": r"AccountKey=[^;\s]{8,}",
-    "a SAS signature": r"\bsig=[\w%/+]{16,}",
+    "a SAS signature": r"sig=[\w%/+]{16,}",
     "an AWS signature": r"Signature=[0-9a-f]{64}",
     "a GCS token": r"secret-token-\d",
     "a bearer token": r"Bearer [\w.~+/-]{12,}",
     "a password": re.escape("hunter2"),
 }
-_ANY = re.compile("|".join(f"({pattern})" for pattern in SECRETS.values()))
+# One alternation of all would take 30 times as long: half a second for an error of 5 MB.
+_PATTERNS = {name: re.compile(pattern) for name, pattern in SECRETS.items()}
 
 
 # A memory bucket may have thousands of objects, and each view of its store is scanned.
@@ -49,8 +50,7 @@ _REPR.maxstring = _REPR.maxother = 1_000_000
 
 def secret_in(text: str) -> str | None:
     """The credential that a text contains; None for none."""
-    found = _ANY.search(text)
-    return None if found is None else list(SECRETS)[(found.lastindex or 1) - 1]
+    return next((name for name, pattern in _PATTERNS.items() if pattern.search(text)), None)
 
 
 class SecretScanner(logging.Handler):
