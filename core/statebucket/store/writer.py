@@ -50,7 +50,7 @@ class StoreWriter(SnapshotWriter):
         self._interval = interval
         self._waiting: ExecutionSnapshot | None = None
         self._error: Exception | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[Exception | None] | None = None
         self._next = 0.0
         self._entered = False
         self._left = False
@@ -78,9 +78,13 @@ class StoreWriter(SnapshotWriter):
             self._task = asyncio.create_task(self._write())
 
     async def flush(self) -> Version | None:
+        error: Exception | None = None
         while self._task is not None and not self._task.done():
-            await asyncio.shield(self._task)
-        self._raise()
+            error = await asyncio.shield(self._task)
+        if error is None or error is self._error:
+            self._raise()
+        else:  # another flush or save has raised it; this one waited for the same snapshot
+            raise error
         return self.version
 
     async def __aenter__(self) -> Self:
@@ -120,7 +124,8 @@ class StoreWriter(SnapshotWriter):
         def __exit__(self, *error: object) -> None:
             """Never called: the block is never entered."""
 
-    async def _write(self) -> None:
+    async def _write(self) -> Exception | None:
+        """Writes what is handed over until nothing waits; returns the error of the last save."""
         loop = running_loop()
         try:
             while self._waiting is not None:
@@ -129,6 +134,7 @@ class StoreWriter(SnapshotWriter):
                 snapshot, self._waiting = self._waiting, None
                 self._next = loop.time() + self._interval
                 await self._write_one(snapshot)
+            return self._error
         finally:
             if self._waiting is not None:
                 self._waiting = None

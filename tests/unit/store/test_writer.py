@@ -167,6 +167,42 @@ def test_an_error_is_raised_by_the_next_save_or_flush(run: Callable[..., None]) 
     run(body, seconds=0.1)
 
 
+def test_an_error_reaches_every_flush_that_waited_for_the_save(run: Callable[..., None]) -> None:
+    async def body(store: StateStore, bucket: SlowBucket) -> None:
+        async with store.writer(E1) as writer:
+            writer.save(snapshot(1))
+            version = await writer.flush()
+            bucket.failures = [errors.AccessDenied("of the second")]
+            writer.save(snapshot(2))
+            waited = await asyncio.gather(
+                *(writer.flush() for _ in range(3)), return_exceptions=True
+            )
+            assert [type(one) for one in waited] == [errors.AccessDenied] * 3
+            assert await writer.flush() == version, "raised already, and nothing since"
+        assert numbers(bucket) == [1]
+
+    run(body, seconds=0.1)
+
+
+def test_a_flush_waits_for_the_snapshot_that_another_task_saves_after_an_error(
+    run: Callable[..., None],
+) -> None:
+    async def body(store: StateStore, bucket: SlowBucket) -> None:
+        async def again() -> None:
+            with pytest.raises(errors.AccessDenied):
+                await writer.flush()
+            writer.save(snapshot(2))
+
+        bucket.failures = [errors.AccessDenied("of the first")]
+        async with store.writer(E1) as writer:
+            writer.save(snapshot(1))
+            _, version = await asyncio.gather(again(), writer.flush())
+            assert version == writer.version is not None
+        assert numbers(bucket) == [2]
+
+    run(body, seconds=0.1)
+
+
 def test_an_error_on_the_way_out_is_raised_unless_the_block_has_one(
     run: Callable[..., None],
 ) -> None:
