@@ -1,6 +1,6 @@
 """Every error that statebucket raises.
 
-All derive from `StateBucketError`. Four attributes help a caller decide what to do:
+All derive from `StateBucketError`. Five attributes help a caller decide what to do:
 
 * ``outcome``: ``"none"`` (nothing was written) or ``"unknown"`` (the write may have happened, or
   may still happen).
@@ -8,6 +8,7 @@ All derive from `StateBucketError`. Four attributes help a caller decide what to
 * ``code``: the service's own code for the failure, if it gave one.
 * ``transient``: whether the same call may succeed later. statebucket has already retried such an
   error until the call's deadline when it reaches the caller.
+* ``report``: what a copy, a sweep or a removal did before the error ended it.
 
 Messages name the offending value and the rule it breaks. They never hold a credential or a signed
 URL; the SDK's own exception is chained as ``__cause__``.
@@ -88,9 +89,14 @@ class StateBucketError(Exception):
         retry_after: Seconds that the service asked the client to wait.
         code: The code that the service gave, or the HTTP status where its reply had none; None
             where no service answered.
+
+    Attributes:
+        report: What a copy, a sweep or a removal had done before this error ended it; None if it had
+            done nothing, and for other calls.
     """
 
     transient: ClassVar[bool] = False
+    report: Any = None
 
     def __init__(
         self,

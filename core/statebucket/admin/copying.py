@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from statebucket.admin.copied_part import copy_part
@@ -12,11 +13,11 @@ from statebucket.admin.holdings import keeps_owner_records, of_shared, of_tenant
 from statebucket.admin.opened import context_of
 from statebucket.contract.callbacks import check_progress
 from statebucket.contract.flags import check_flags
-from statebucket.errors import InvalidArgument, UnsupportedOperation, shown
+from statebucket.errors import InvalidArgument, StateBucketError, UnsupportedOperation, shown
 from statebucket.store.extent import Extent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from statebucket.contract.partition import Partition
     from statebucket.contract.state_store import StateStore
@@ -76,7 +77,8 @@ async def copy(
             not a list, or is given with a partition, a flag is neither True nor False, or
             ``progress`` is not a plain function.
         InvalidKey: One of ``tenants`` cannot be a tenant's id.
-        StateBucketError: A store could not be reached, or refused the call.
+        StateBucketError: A store could not be reached, or refused the call. Its ``report`` is the
+            `CopyReport` of what was done before, or None if that is nothing.
 
     Requests: 1 for every 1,000 objects to count them and 1 to list them, then at least 2 for an
     object (a read at each store) and 4 for one that is copied. An execution that has keys takes 2
@@ -109,7 +111,8 @@ async def copy(
             progress=progress,
             in_part=True,
         )
-        await copy_part(part, here, extent)
+        with _reported(part):
+            await copy_part(part, here, extent)
         return part.report
     every = wanted is None
     names = [str(one) async for one in source.iter_tenants()] if wanted is None else wanted
@@ -129,11 +132,23 @@ async def copy(
         tenants=names,
         progress=progress,
     )
-    for name in names:
-        await copier.tenant(name)
-    if every:
-        await copier.shared()
+    with _reported(copier):
+        for name in names:
+            await copier.tenant(name)
+        if every:
+            await copier.shared()
     return copier.report
+
+
+@contextmanager
+def _reported(copier: Copier) -> Iterator[None]:
+    """Gives the error that ends a copy its report."""
+    try:
+        yield
+    except StateBucketError as error:
+        if copier.report.seen:
+            error.report = copier.report
+        raise
 
 
 def _named(tenants: Iterable[str], source: StoreContext) -> list[str]:

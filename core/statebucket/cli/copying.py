@@ -78,12 +78,10 @@ def copy(
     if source == target:
         raise typer.BadParameter("SRC and DST are the same store")
     spread = Spread(jobs, partition, run, dask)
-    so_far = CopyReport()
 
     async def in_parts(
         screen: Screen, bar: Progress, here: StateStore, there: StateStore
     ) -> CopyReport:
-        nonlocal so_far
         if tenant is not None and len(tenant) > 1:
             raise InvalidArgument("a copy in parts takes one --tenant, or none for all tenants")
         job = Job(
@@ -103,17 +101,14 @@ def copy(
             target=there,
             progress=lambda done: bar.update(task, completed=done),
         )
-        assert isinstance(outcome.report, CopyReport)  # noqa: S101  (that of a copy)
-        so_far = outcome.report
-        checked(job, outcome)
-        return outcome.report
+        report = checked(job, outcome)
+        assert isinstance(report, CopyReport)  # noqa: S101  (that of a copy)
+        return report
 
     async def in_one(bar: Progress, here: StateStore, there: StateStore) -> CopyReport:
         task = bar.add_task("counting", total=None)
 
         def advance(report: CopyReport) -> None:
-            nonlocal so_far
-            so_far = report
             name = "keys of no tenant" if report.tenant is None else report.tenant
             bar.update(
                 task,
@@ -141,8 +136,9 @@ def copy(
                         report = await in_parts(screen, bar, here, there)
                     else:
                         report = await in_one(bar, here, there)
-            except StateBucketError:
-                _show_done(screen, so_far, dry_run=dry_run)
+            except StateBucketError as error:
+                if error.report is not None:
+                    _show_done(screen, error.report, dry_run=dry_run)
                 raise
             _report(screen, report, dry_run=dry_run)
             if report.seen == 0 and spread.whole:
@@ -167,11 +163,10 @@ def _report(screen: Screen, report: CopyReport, *, dry_run: bool) -> None:
 
 def _show_done(screen: Screen, report: CopyReport, *, dry_run: bool) -> None:
     """Prints what a copy has done that ends with an error."""
-    if report.seen:
-        screen.show_done(
-            {"dry_run": dry_run, **_fields(report)}, lambda: _view(report, dry_run=dry_run)
-        )
-        _note_failures(screen, report)
+    screen.show_done(
+        {"dry_run": dry_run, **_fields(report)}, lambda: _view(report, dry_run=dry_run)
+    )
+    _note_failures(screen, report)
 
 
 def _fields(report: CopyReport) -> dict[str, Any]:

@@ -201,7 +201,7 @@ def checked(job: Job, outcome: Outcome) -> Report:
     Raises:
         StateBucketError: The job failed: `SweepIncomplete`, `DeleteIncomplete`, or the first error
             if nothing was done, or for other jobs; of these, one that leaves open what was written
-            comes first.
+            comes first. Its ``report`` has what was done.
     """
     report = outcome.report
     if not outcome.failed:
@@ -219,6 +219,8 @@ def checked(job: Job, outcome: Outcome) -> Report:
         ) from first
     if outcome.failed > 1:
         first.add_note(f"This is one of {outcome.failed:,} failures")
+    if done(report):
+        first.report = report
     raise first
 
 

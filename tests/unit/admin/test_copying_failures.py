@@ -83,8 +83,9 @@ async def test_a_store_that_fails_ends_the_copy(stores: Any) -> None:
         raise errors.AccessDenied("no")
 
     target.context.objects.bucket.put = denied
-    with pytest.raises(errors.AccessDenied):
+    with pytest.raises(errors.AccessDenied) as caught:
         await copy(source, target)
+    assert caught.value.report is None
 
 
 async def test_an_object_that_fails_each_time_holds_back_no_other(stores: Any) -> None:
@@ -141,8 +142,9 @@ async def test_a_destination_without_space_ends_the_copy(stores: Any) -> None:
         return await put(write, condition)
 
     target.context.objects.bucket.put = full
-    with pytest.raises(errors.OutOfSpace, match="no space is left"):
+    with pytest.raises(errors.OutOfSpace, match="no space is left") as caught:
         await copy(source, target)
+    assert (caught.value.report.copied, caught.value.report.total) == (10, 100)
     assert tried < 50  # what was under way
     target.context.objects.bucket.put = put
     report = await copy(source, target)

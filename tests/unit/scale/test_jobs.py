@@ -50,6 +50,7 @@ def test_the_first_error_of_a_copy_says_how_many_there_are_and_if_a_write_is_ope
     with pytest.raises(errors.Unavailable, match="may have happened") as caught:
         checked(COPY, total)
     assert caught.value.__notes__ == ["This is one of 3 failures"]
+    assert caught.value.report == total.report
 
 
 @pytest.mark.usefixtures("_scripted")
