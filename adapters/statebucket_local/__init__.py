@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from statebucket.errors import InvalidURL, excerpt, shown
 from statebucket.port.bucket import Location, OpenedBucket
@@ -51,4 +54,8 @@ def open_sqlite(location: Location) -> OpenedBucket:
         )
     if path == ":memory:":  # each of our threads would have its own database
         raise InvalidURL("a store in memory is memory://, not sqlite:///:memory:")
-    return OpenedBucket(SQLiteBucket(path, threads=min(location.max_in_flight, 8)))
+    path = os.path.abspath(path)  # noqa: PTH100  (a later chdir must not move it)
+    return OpenedBucket(
+        SQLiteBucket(path, threads=min(location.max_in_flight, 8)),
+        elsewhere=structs.replace(location, path=f"/{path}"),
+    )

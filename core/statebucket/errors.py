@@ -91,8 +91,8 @@ class StateBucketError(Exception):
             where no service answered.
 
     Attributes:
-        report: What a copy, a sweep or a removal had done before this error ended it; None if it had
-            done nothing, and for other calls.
+        report: What a copy, a sweep or a removal had done before this error ended it; None if it
+            had done nothing, and for other calls.
     """
 
     transient: ClassVar[bool] = False

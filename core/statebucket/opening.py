@@ -24,6 +24,7 @@ from statebucket.port.url import StoreOptions, StoreURL, read_options
 from statebucket.store.context import StoreContext
 from statebucket.store.layout import Layout
 from statebucket.store.objects import Objects
+from statebucket.store.origin import Origin
 from statebucket.store.store import ObjectStateStore
 
 if TYPE_CHECKING:
@@ -144,17 +145,37 @@ def open_store(
         max_in_flight=core.max_in_flight,
         keywords=frozenset(options),
     )
+    adapter = _adapter_of(read.scheme, core.engine)
+    store = ObjectStateStore(_context(location, adapter, core, finished_ttl, clock))
+    return store if core.tenant is None else store.tenant(core.tenant)
+
+
+def _context(
+    location: Location,
+    adapter: str,
+    core: StoreOptions,
+    finished_ttl: timedelta | float | None,
+    clock: Callable[[], float | datetime] | None,
+) -> StoreContext:
+    """What a store is made of that was opened just now, or is unpickled."""
     seconds = time.time if clock is None else _seconds_of(clock)
-    opened = _open(location, _adapter_of(read.scheme, core.engine))
-    context = StoreContext.of(
-        Objects(opened.bucket, seconds, core.max_in_flight, read.host),
+    opened = _open(location, adapter)
+    here = location if opened.bucket.requires_network else None
+    origin = Origin(
+        _context,
+        opened.bucket.name,
+        opened.elsewhere or here,
+        (adapter, core, finished_ttl, clock),
+        {name: location.options[name] for name in location.keywords} | {"clock": clock},
+    )
+    return StoreContext.of(
+        Objects(opened.bucket, seconds, core.max_in_flight, location.host),
         Layout(opened.prefix, owner_index=core.owner_index),
         deadline=core.deadline,
         finished_ttl=finished_ttl,
         retention=core.retention,
+        origin=origin,
     )
-    store = ObjectStateStore(context)
-    return store if core.tenant is None else store.tenant(core.tenant)
 
 
 def _from_environment() -> StoreURL:

@@ -277,6 +277,9 @@ class _Blocking:
     def __repr__(self) -> str:
         return f"<blocking {self.__wrapped__!r}>"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (self.__wrapped__,)
+
     def __enter__(self) -> Any:  # noqa: ANN401  (the stub says which)
         return _blocking(self._runner().run(self.__wrapped__.__aenter__()), self)
 
@@ -309,6 +312,12 @@ class _Block(_Blocking):
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  (never returns)
         return getattr(self.__wrapped__, name)  # raises, since it is not entered yet
+
+
+def _unpickled(target: Any) -> Any:  # noqa: ANN401  (of any blocking class)
+    if hasattr(target, "shutdown"):
+        _open.add(target)  # as a store that is opened here
+    return _blocking(target)
 
 
 def _blocking(value: Any, same: _Blocking | None = None) -> Any:  # noqa: ANN401

@@ -266,13 +266,6 @@ class Confidential(msgspec.Struct, frozen=True):
         return [("shown", repr(self))]  # msgspec's would have every field in rich's tracebacks
 
 
-class OpenedBucket(msgspec.Struct, frozen=True):
-    """What an adapter's entry point returns."""
-
-    bucket: Bucket
-    prefix: str = ""
-
-
 class Location(Confidential, frozen=True):
     """A parsed store URL, for an adapter's entry point.
 
@@ -300,3 +293,19 @@ class Location(Confidential, frozen=True):
         return (
             f"Location({self.scheme}://{self.host}{self.path}, options: {', '.join(self.options)})"
         )
+
+
+class OpenedBucket(msgspec.Struct, frozen=True):
+    """What an adapter's entry point returns.
+
+    Attributes:
+        bucket: The bucket.
+        prefix: What the names of its objects begin with.
+        elsewhere: Where a store that is pickled is opened in another process, if not at the same
+            location. Without it a bucket that ``requires_network`` is opened at the same one, and
+            any other is refused.
+    """
+
+    bucket: Bucket
+    prefix: str = ""
+    elsewhere: Location | None = None

@@ -34,6 +34,9 @@ class ContextStore(StateStore):
         self._layout = context.layout
         self._tenant = context.tenant
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.context,)
+
     def __repr__(self) -> str:
         bound = "" if self._tenant is None else f" tenant={self._tenant!r}"
         bucket = f" bucket={self._objects.place!r}" if self._objects.place else ""

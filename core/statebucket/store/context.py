@@ -10,6 +10,7 @@ import msgspec
 from statebucket.errors import TenantMismatch, UnsupportedOperation, shown
 from statebucket.port.expiry import Expiry
 from statebucket.store.envelope import expires_ms
+from statebucket.store.origin import view_of
 from statebucket.store.owners import OwnerIndex
 from statebucket.store.retry import Call
 from statebucket.store.snapshots import Snapshots
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from statebucket.store.layout import Layout
     from statebucket.store.leases import StoreLease
     from statebucket.store.objects import Objects
+    from statebucket.store.origin import Origin
     from statebucket.store.rows_read import RowsRead
 
 
@@ -44,6 +46,7 @@ class StoreContext(msgspec.Struct, frozen=True):
         tenant: The tenant that the store is bound to, or None.
         keep: Whether keys are marked so that a sweep keeps their execution.
         rows_read: How many rows each part of an inventory report had that was read.
+        origin: How it was opened, if `statebucket.open_store` did so.
     """
 
     objects: Objects
@@ -57,6 +60,7 @@ class StoreContext(msgspec.Struct, frozen=True):
     tenant: str | None = None
     keep: bool = False
     rows_read: RowsRead = {}
+    origin: Origin | None = None
 
     @classmethod
     def of(
@@ -67,11 +71,26 @@ class StoreContext(msgspec.Struct, frozen=True):
         deadline: float,
         finished_ttl: timedelta | float | None = None,
         retention: float | None = None,
+        origin: Origin | None = None,
     ) -> StoreContext:
         """The context of a store that has just been opened, and remembers nothing yet."""
         owners = OwnerIndex(objects, layout) if layout.owner_index else None
-        snapshots = Snapshots(objects, layout, owners)
-        return cls(objects, layout, owners, snapshots, {}, deadline, finished_ttl, retention)
+        return cls(
+            objects,
+            layout,
+            owners,
+            Snapshots(objects, layout, owners),
+            {},
+            deadline,
+            finished_ttl,
+            retention,
+            origin=origin,
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Connections and what is remembered stay in this process.
+        changes = {"deadline": self.deadline, "tenant": self.tenant, "keep": self.keep}
+        return view_of, (self.origin, changes)
 
     def but(self, **changes: Any) -> StoreContext:  # noqa: ANN401  (any field's value)
         """The context of a view, which differs in these fields."""

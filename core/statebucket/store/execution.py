@@ -36,6 +36,9 @@ class _Inside(ObjectStateStore):
         super().__init__(context)
         self.execution_id = execution_id
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.context, self.execution_id)
+
     def _key(self, operation: str, key: str) -> str:
         self.context.check_scope(operation)
         return self._layout.key_of(self._tenant, self.execution_id, key)
