@@ -21,7 +21,7 @@ from statebucket.port.remedies import Remedies, Remedy
 from statebucket.store.layout import PROBE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from statebucket.contract.lifecycle import Kind
     from statebucket.contract.state_store import StateStore
@@ -250,15 +250,17 @@ class Examination:
     # Latency.
 
     async def _latency(self) -> AsyncIterator[Finding]:
-        name = f"{self._areas()[0]}{self._mark}"
+        start = f"{self._areas()[0]}{self._mark}-"
+        # Each save is of another object: Cloud Storage refuses a second write within a second.
+        names = [f"{start}{number}" for number in range(_ROUNDS)]
         objects = self._context.objects
-        kinds: dict[str, Callable[[], Awaitable[object]]] = {}
+        kinds: dict[str, Callable[[str], Awaitable[object]]] = {}
         if self._write:
-            kinds["save"] = lambda: self._put(name, bytes(1024))
-        kinds["load"] = lambda: objects.get(self._call(), name)
+            kinds["save"] = lambda name: self._put(name, bytes(1024))
+        kinds["load"] = lambda name: objects.get(self._call(), name)
         try:
-            async with self._removing(name):
-                said = [f"{kind} {await self._timed(send)}" for kind, send in kinds.items()]
+            async with self._removing(*names):
+                said = [f"{kind} {await _timed(send, names)}" for kind, send in kinds.items()]
         except StateBucketError as error:
             yield self._failed("latency", "measuring", error)
             return
@@ -267,14 +269,6 @@ class Examination:
             status="ok",
             message=f"{'; '.join(said)} (min/median/max of {_ROUNDS})",
         )
-
-    async def _timed(self, send: Callable[[], Awaitable[object]]) -> str:
-        took: list[float] = []
-        for _ in range(_ROUNDS):
-            started = time.perf_counter()
-            await send()
-            took.append((time.perf_counter() - started) * 1000)
-        return f"{min(took):.1f}/{statistics.median(took):.1f}/{max(took):.1f} ms"
 
     async def _put(self, name: str, body: bytes) -> None:
         objects = self._context.objects
@@ -285,16 +279,18 @@ class Examination:
         return Expiry(self._context.objects.now_ms() + _DAY_MS, 1)
 
     @contextlib.asynccontextmanager
-    async def _removing(self, name: str) -> AsyncIterator[None]:
-        """Removes a probe at the end in any case; if that fails, its TTL removes it."""
+    async def _removing(self, *names: str) -> AsyncIterator[None]:
+        """Removes probes at the end in any case; if that fails, their TTL removes them."""
         try:
             yield
         except BaseException:
-            if self._write:
-                with contextlib.suppress(StateBucketError):  # the first error says more
-                    await self._context.objects.delete(self._call(), name)
+            with contextlib.suppress(StateBucketError):  # the first error says more
+                await self._remove(names)
             raise
-        if self._write:
+        await self._remove(names)
+
+    async def _remove(self, names: Sequence[str]) -> None:
+        for name in names if self._write else ():
             await self._context.objects.delete(self._call(), name)
 
     def _failed(self, check: str, what: str, error: StateBucketError) -> Finding:
@@ -307,6 +303,16 @@ class Examination:
 
     def _call(self) -> Call:
         return self._context.call("doctor")
+
+
+async def _timed(send: Callable[[str], Awaitable[object]], names: Sequence[str]) -> str:
+    """The milliseconds that a request takes, of one for each name."""
+    took: list[float] = []
+    for name in names:
+        started = time.perf_counter()
+        await send(name)
+        took.append((time.perf_counter() - started) * 1000)
+    return f"{min(took):.1f}/{statistics.median(took):.1f}/{max(took):.1f} ms"
 
 
 def _named(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -123,6 +124,30 @@ async def test_a_service_that_stays_busy_leaves_the_trials_open(store: ObjectSta
     findings = await trials.findings()
     assert {one.status for one in findings} == {"unknown"}
     assert all("could not be tried: Throttled" in one.message for one in findings)
+
+
+async def test_no_object_is_written_faster_than_the_service_allows(
+    store: ObjectStateStore,
+) -> None:
+    bucket = bucket_of(store)
+    bucket.limits = msgspec.structs.replace(bucket.limits, write_interval=0.2)
+    through, last, refused = bucket.put, dict[str, float](), list[str]()
+
+    async def paced(write: Any, condition: Any) -> Any:
+        now = time.monotonic()
+        if now - last.get(write.name, -1) < 0.2:
+            refused.append(write.name)
+            raise errors.Throttled("429 rateLimitExceeded")
+        last[write.name] = now
+        return await through(write, condition)
+
+    bucket.put = paced
+    findings = await examined(store, write=True)
+    assert refused == []
+    (latency,) = [one for one in findings if one.check == "latency"]
+    assert latency.status == "ok"
+    assert "save" in latency.message
+    assert bucket._objects == {}
 
 
 def denies_what_does_not_exist(bucket: Any) -> None:
