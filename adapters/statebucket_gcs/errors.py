@@ -35,6 +35,41 @@ _MISSING_HINT = (
     "storage.objects.list on the bucket without a condition on object names: grant it, and "
     "storage.objects.get"
 )
+_CONSUMER_HINT = (
+    "the identity needs roles/serviceusage.serviceUsageConsumer on the project to bill, which "
+    "GOOGLE_CLOUD_QUOTA_PROJECT or the credentials file names"
+)
+_SCOPES_HINT = (
+    "the access scopes of this machine or node pool are narrower than the identity's roles: give "
+    "it the scope cloud-platform"
+)
+_BILLED_HINT = "set GOOGLE_CLOUD_QUOTA_PROJECT to the project to bill"
+_PERIMETER_HINT = "no role changes that: the perimeter has to allow this identity and network"
+_BILLING_HINT = "link the project to an active billing account"
+_KEY_HINT = (
+    "Cloud Storage's service agent needs roles/cloudkms.cryptoKeyEncrypterDecrypter on the key"
+)
+_NO_RIGHT = {
+    "retentionpolicynotmet": "",
+    "objectunderactivehold": "",
+    "accountdisabled": _BILLING_HINT,
+    "userprojectaccountproblem": _BILLING_HINT,
+    "vpc service controls": _PERIMETER_HINT,
+    "vpcservicecontrols": _PERIMETER_HINT,
+    "permission denied on cloud kms key": _KEY_HINT,
+}
+"""What the reason or text of a 403 contains if no right of the identity's would change it.
+
+https://cloud.google.com/storage/docs/json_api/v1/status-codes
+"""
+
+_OTHER_RIGHT = {
+    "serviceusage.services.use": _CONSUMER_HINT,
+    "scope(s) are not authorized": _SCOPES_HINT,
+    "insufficient authentication scopes": _SCOPES_HINT,
+}
+"""The same if another right than those to objects is missing."""
+
 _NOT_IMPLEMENTED = frozenset({501, 505})
 _REDIRECTED = 300
 _UNAUTHORIZED = 401
@@ -46,7 +81,6 @@ _FAILED_CONDITION = 412
 _TOO_MANY = 429
 _SERVER = 500
 _RATE_REASONS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "SlowDown"})
-_KEPT_REASONS = frozenset({"retentionpolicynotmet", "objectunderactivehold"})
 
 
 def error_of(answer: Answer, bucket: str, *, reads_object: bool = False) -> StateBucketError:
@@ -64,13 +98,15 @@ def error_of(answer: Answer, bucket: str, *, reads_object: bool = False) -> Stat
     text = " ".join(filter(None, ["Cloud Storage answered", str(status), reason]))
     if message:
         text += f": {excerpt(message)}"
+    if "requester pays bucket but no user project" in message:
+        text += f" ({_BILLED_HINT})"
     error: StateBucketError = RequestRejected(text)
     if status == _UNAUTHORIZED:
         error = InvalidCredentials(f"{text} ({HINT})")
     elif status == _TOO_MANY or reason in _RATE_REASONS:
         error = Throttled(text)
-    elif status == _FORBIDDEN and not _keeps(reason, message):
-        error = AccessDenied(f"{text} ({_MISSING_HINT if reads_object else _RIGHTS_HINT})")
+    elif status == _FORBIDDEN:
+        error = _forbidden(text, reason, message, reads_object=reads_object)
     elif status == _NOT_FOUND and "kms" not in message.lower():
         error = _not_found(answer, bucket, text)
     elif status == _FAILED_CONDITION and reason != "orgPolicyConstraintFailed":
@@ -95,13 +131,17 @@ def _not_found(answer: Answer, bucket: str, text: str) -> StateBucketError:
     return BucketNotFound(f"the bucket {bucket!r} does not exist ({text})")
 
 
-def _keeps(reason: str, message: str) -> bool:
-    """Whether the service keeps the object, by a retention policy or hold, from every caller.
-
-    In the JSON API the reason for a hold is the same as for a missing right.
-    """
-    held = "is under active " in message and " hold " in message
-    return reason.lower() in _KEPT_REASONS or held
+def _forbidden(text: str, reason: str, message: str, *, reads_object: bool) -> StateBucketError:
+    said = f"{reason} {message}".lower()
+    # In the JSON API the reason for a hold is the same as for a missing right.
+    if "is under active " in said and " hold " in said:
+        return RequestRejected(text)
+    for part, hint in _NO_RIGHT.items():
+        if part in said:
+            return RequestRejected(f"{text} ({hint})" if hint else text)
+    missing = _MISSING_HINT if reads_object else _RIGHTS_HINT
+    hint = next((hint for part, hint in _OTHER_RIGHT.items() if part in said), missing)
+    return AccessDenied(f"{text} ({hint})")
 
 
 def malformed(what: str, *, writes: bool = False) -> Unavailable:

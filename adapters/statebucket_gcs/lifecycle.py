@@ -82,10 +82,12 @@ def _rule(raw: Mapping[str, Any]) -> Rule:
         )
     if kind != "Delete":
         return Rule(prefixes=prefixes, raw=raw)  # reads from every storage class are immediate
+    # Terraform's provider, before its version 6, added an age of 0 to each condition.
+    always = {"matchesPrefix", "age"} if when.get("age") == 0 else {"matchesPrefix"}
     if _only_noncurrent(when):
         return Rule(
             prefixes=prefixes,
-            narrowed=bool(when.keys() - {"matchesPrefix", "daysSinceNoncurrentTime", "isLive"}),
+            narrowed=bool(when.keys() - always - {"daysSinceNoncurrentTime", "isLive"}),
             noncurrent_days=when.get("daysSinceNoncurrentTime", 0),
             raw=raw,
         )
@@ -93,7 +95,7 @@ def _rule(raw: Mapping[str, Any]) -> Rule:
     by = "age" if days is None else "daysSinceCustomTime"
     return Rule(
         prefixes=prefixes,
-        narrowed=bool(when.keys() - {"matchesPrefix", by}),
+        narrowed=bool(when.keys() - always - {by}),
         custom_time_days=days,
         # If a date decides, or nothing does, the age of an object does not matter.
         expiration_days=when.get("age", 0) if days is None else None,

@@ -157,6 +157,72 @@ async def test_an_object_that_is_kept_asks_for_no_right(
     assert error.message.endswith(HELD.format("Temporary"))
 
 
+# What Cloud Storage answers where it is not a right to objects that is missing: the reason in the
+# JSON API, the code in the XML API, the text; the error, and what it says to do.
+ELSEWHERE = [
+    (
+        *("accountDisabled", "UserProjectAccountProblem"),
+        "The billing account for the owning project is disabled in state absent",
+        *(RequestRejected, "active billing account"),
+    ),
+    (
+        *("forbidden", "AccessDenied"),
+        "Permission denied on Cloud KMS key. Please ensure that your Cloud Storage service account "
+        "has been authorized to use this key.",
+        *(RequestRejected, "roles/cloudkms.cryptoKeyEncrypterDecrypter"),
+    ),
+    (
+        *("vpcServiceControls", "SecurityPolicyViolated"),
+        "Request violates VPC Service Controls.",
+        *(RequestRejected, "the perimeter has to allow"),
+    ),
+    (
+        *("forbidden", "AccessDenied"),
+        "Provided scope(s) are not authorized",
+        *(AccessDenied, "the scope cloud-platform"),
+    ),
+    (
+        *("forbidden", "UserProjectAccessDenied"),
+        "x does not have serviceusage.services.use access to the Google Cloud project.",
+        *(AccessDenied, "roles/serviceusage.serviceUsageConsumer"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("reason", "code", "message", "kind", "hint"), ELSEWHERE)
+async def test_a_403_that_is_not_about_objects_does_not_ask_for_a_right_to_them(
+    bucket: GCSBucket,
+    proxy: FaultProxy,
+    *,
+    reason: str,
+    code: str,
+    message: str,
+    kind: type[StateBucketError],
+    hint: str,
+) -> None:
+    details = f"<Message>Access denied.</Message><Details>{message}</Details>"
+    read = f"<?xml version='1.0'?><Error><Code>{code}</Code>{details}</Error>"
+    proxy.plan(gcs_error(403, reason, message), Answer(403, body=read.encode()))
+    for call in (bucket.put(write("a"), None), bucket.get("a")):
+        error = await failure(call)
+        assert type(error) is kind
+        assert message in error.message
+        assert hint in error.message
+        assert "storage.objects" not in error.message
+
+
+async def test_a_bucket_whose_requesters_pay_asks_for_a_project(
+    bucket: GCSBucket, proxy: FaultProxy
+) -> None:
+    text = "Bucket is a requester pays bucket but no user project provided."
+    read = f"<Error><Code>UserProjectMissing</Code><Message>{text}</Message></Error>"
+    proxy.plan(gcs_error(400, "required", text), Answer(400, body=read.encode()))
+    for call in (bucket.put(write("a"), None), bucket.get("a")):
+        error = await failure(call)
+        assert type(error) is RequestRejected
+        assert "GOOGLE_CLOUD_QUOTA_PROJECT" in error.message
+
+
 async def test_anonymous_credentials_are_not_accepted(bucket: GCSBucket, proxy: FaultProxy) -> None:
     proxy.always(gcs_error(401, "authError"))
     calls: list[Any] = [bucket.put(write("a"), None), bucket.get("a"), bucket.check("")]

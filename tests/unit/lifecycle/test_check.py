@@ -53,6 +53,15 @@ def test_an_equivalent_rule_of_another_id_and_wider_prefix_is_right() -> None:
     assert on_s3(rules).ok
 
 
+def test_an_age_that_every_object_has_is_no_further_condition() -> None:
+    rules = gcs_rules()
+    for rule in rules:
+        rule["condition"].setdefault("age", 0)  # as Terraform's provider did before its version 6
+    assert on_gcs(rules).ok
+    rules[0]["condition"]["age"] = 1
+    assert "has further conditions" in only(on_gcs(rules)).message
+
+
 # What is missing.
 
 

@@ -63,6 +63,7 @@ def test_a_foreign_rule_on_s3_that_expires_state_is_dangerous(prefix: str, form:
     "condition",
     [
         {"age": 30},
+        {"age": 0},
         {"age": 30, "matchesPrefix": ["app/"]},
         {"age": 30, "matchesPrefix": ["logs/", "app/state/tenants/acme/"]},
         {"age": 30, "isLive": True},
