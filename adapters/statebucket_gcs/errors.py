@@ -98,9 +98,8 @@ def error_of(answer: Answer, bucket: str, *, reads_object: bool = False) -> Stat
     text = " ".join(filter(None, ["Cloud Storage answered", str(status), reason]))
     if message:
         text += f": {excerpt(message)}"
-    if "requester pays bucket but no user project" in message:
-        text += f" ({_BILLED_HINT})"
-    error: StateBucketError = RequestRejected(text)
+    unbilled = "requester pays bucket but no user project" in message
+    error: StateBucketError = RequestRejected(f"{text} ({_BILLED_HINT})" if unbilled else text)
     if status == _UNAUTHORIZED:
         error = InvalidCredentials(f"{text} ({HINT})")
     elif status == _TOO_MANY or reason in _RATE_REASONS:

@@ -29,7 +29,7 @@ _EXCESS = {
 }
 _FIELDS = (
     "location,locationType,storageClass,versioning,softDeletePolicy,retentionPolicy,"
-    "defaultEventBasedHold,iamConfiguration"
+    "defaultEventBasedHold,iamConfiguration,hierarchicalNamespace"
 )
 _DAY = 86_400
 _OK = 200
@@ -41,6 +41,16 @@ _UNSEEN = Finding(
     message="versioning, soft delete, retention, location and public access are not to be seen: "
     "that takes storage.buckets.get",
     remedy=READER,
+)
+# https://cloud.google.com/storage/docs/objects#naming for the lengths. That folders stay:
+# https://github.com/GoogleCloudPlatform/python-docs-samples/pull/13497
+_FOLDERS = Finding(
+    check="place",
+    status="warning",
+    message="hierarchical namespace: a folder for each execution stays when its objects are "
+    "removed, and a name may have 512 bytes up to its last slash and 512 after it, not 1,024 in "
+    "all",
+    remedy=Remedy(advice="use a bucket without it: it cannot be turned off"),
 )
 
 
@@ -162,13 +172,17 @@ def _soft_delete(bucket: Mapping[str, Any], update: str) -> Finding:
 
 def _kept(bucket: Mapping[str, Any], update: str) -> Iterator[Finding]:
     """What keeps an object from being replaced, so that the second save fails."""
-    if seconds := int(bucket.get("retentionPolicy", {}).get("retentionPeriod", 0)):
+    policy = bucket.get("retentionPolicy", {})
+    if seconds := int(policy.get("retentionPeriod", 0)):
+        locked = policy.get("isLocked", False)
         yield Finding(
             check="retention",
             status="fault",
             message=f"the retention policy refuses each save and removal of what is younger than "
             f"{_days(seconds)}",
-            remedy=Remedy(command=f"{update} --clear-retention-period"),
+            remedy=Remedy(advice="use another bucket: the policy is locked and stays")
+            if locked
+            else Remedy(command=f"{update} --clear-retention-period"),
         )
     if bucket.get("defaultEventBasedHold"):
         yield Finding(
@@ -192,6 +206,8 @@ def _place(bucket: Mapping[str, Any], update: str) -> Iterator[Finding]:
         )
     else:
         yield Finding(check="place", status="ok", message=f"{where}, {kind}")
+    if bucket.get("hierarchicalNamespace", {}).get("enabled", False):
+        yield _FOLDERS
 
 
 def _access(iam: Mapping[str, Any], update: str) -> Iterator[Finding]:

@@ -84,6 +84,17 @@ async def test_a_deadline_too_short_for_it_writes_nothing(cloud: Cloud) -> None:
         assert await store.get("k") == b"1"
 
 
+async def test_a_lease_that_changes_hands_quickly_is_slow_but_lost_to_no_one(cloud: Cloud) -> None:
+    async with cloud.open() as store:
+        cloud.proxy.always(OneAtATime(when=write))
+        acme, fences = store.tenant(ACME), list[int]()
+        for _ in range(3):
+            async with acme.lease(E1, ttl=30) as lease:
+                fences.append(lease.fence)
+        assert fences == sorted(set(fences))
+        assert len(fences) == 3
+
+
 async def test_a_writer_keeps_to_the_pace_by_itself(cloud: Cloud) -> None:
     async with cloud.open() as store:
         cloud.proxy.always(OneAtATime(when=write))

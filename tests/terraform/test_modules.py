@@ -14,7 +14,16 @@ from typing import Any
 import pytest
 
 from generators.terraform_readme import readme_of
-from terraform.hcl import EXAMPLES, MODULES, ROOT, literal, load, outputs_of, variables_of
+from terraform.hcl import (
+    EXAMPLES,
+    MODULES,
+    ROOT,
+    literal,
+    load,
+    outputs_of,
+    resources,
+    variables_of,
+)
 from terraform.schema import faults
 from terraform.tool import Terraform, need_terraform
 
@@ -165,6 +174,21 @@ def test_checkov_has_no_failure_that_is_not_explained() -> None:
 
 
 # The examples' functions.
+
+
+def test_google_s_function_is_built_by_an_account_that_may_build_it() -> None:
+    """In a new project the default account may not."""
+    made = {
+        (kind, name): body for kind, name, body in resources(ROOT / "examples" / "gcp-function")
+    }
+    function = made["google_cloudfunctions2_function", "step"]
+    (build,) = function["build_config"]
+    assert build["service_account"] == "${google_service_account.build.id}"
+    assert function["depends_on"] == ["${google_project_iam_member.build}"]
+    grants = made["google_project_iam_member", "build"]
+    for role in ("artifactregistry.writer", "logging.logWriter", "storage.objectViewer"):
+        assert f"roles/{role}" in grants["for_each"]
+    assert "google_service_account.build.email" in grants["member"]
 
 
 def test_the_examples_compile() -> None:

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 _QUOTA_PROJECT = "GOOGLE_CLOUD_QUOTA_PROJECT"  # such as for a bucket whose requesters pay
 _HOST_VARIABLES = ("GCE_METADATA_HOST", "GCE_METADATA_ROOT")
 _ADDRESS = "169.254.169.254"
-# There is one in Cloud Run and its functions, in App Engine, and on Google's machines.
-_GOOGLES = ("K_SERVICE", "CLOUD_RUN_JOB", "FUNCTION_TARGET", "GAE_ENV")
+# There is one in Cloud Run, its functions and worker pools, in App Engine and on Google's machines:
+# https://cloud.google.com/run/docs/container-contract
+_GOOGLES = ("K_SERVICE", "CLOUD_RUN_JOB", "CLOUD_RUN_WORKER_POOL", "FUNCTION_TARGET", "GAE_ENV")
 _PRODUCT = "/sys/class/dmi/id/product_name"
 _ACCOUNT = "/computeMetadata/v1/instance/service-accounts/default"
 _OK = 200

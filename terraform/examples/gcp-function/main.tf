@@ -25,7 +25,7 @@ variable "region" {
 }
 
 variable "name" {
-  description = "Name of the function, its service account, and, with a suffix, its buckets."
+  description = "Name of the function, its service account, and, with a suffix, its buckets and the account that builds it."
   type        = string
 }
 
@@ -53,6 +53,22 @@ resource "google_service_account" "function" {
   display_name = "Runs ${var.name}"
 }
 
+# A new project's default account has no right to build functions; see
+# https://cloud.google.com/functions/docs/securing/build-custom-sa
+resource "google_service_account" "build" {
+  project      = var.project
+  account_id   = "${var.name}-build"
+  display_name = "Builds ${var.name}"
+}
+
+resource "google_project_iam_member" "build" {
+  for_each = toset(["roles/artifactregistry.writer", "roles/logging.logWriter", "roles/storage.objectViewer"])
+
+  project = var.project
+  role    = each.value
+  member  = "serviceAccount:${google_service_account.build.email}"
+}
+
 resource "google_storage_bucket" "code" {
   #checkov:skip=CKV_GCP_62:The code's bucket is read by the build only
   #checkov:skip=CKV_GCP_78:Each upload has a name of its own
@@ -75,8 +91,9 @@ resource "google_cloudfunctions2_function" "step" {
   location = var.region
 
   build_config {
-    runtime     = "python312"
-    entry_point = "handler"
+    runtime         = "python312"
+    entry_point     = "handler"
+    service_account = google_service_account.build.id
 
     source {
       storage_source {
@@ -98,6 +115,8 @@ resource "google_cloudfunctions2_function" "step" {
       STATEBUCKET_ENGINE = "http" # no SDK: a small package, a quick cold start
     }
   }
+
+  depends_on = [google_project_iam_member.build]
 }
 
 output "function_name" {

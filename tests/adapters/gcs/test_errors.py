@@ -60,6 +60,11 @@ pytestmark = pytest.mark.asyncio
 ORG_POLICY = "Request violates constraint 'constraints/gcp.restrictNonCmekServices'"
 KMS = "Cloud KMS key not found: 'projects/p/locations/l/keyRings/r/cryptoKeys/k'"
 
+KEY_DENIED = (
+    "Permission denied on Cloud KMS key. Please ensure that your Cloud Storage service account has "
+    "been authorized to use this key."
+)
+
 RETAINED = (
     "Object 'b/o' is subject to bucket's retention policy or object retention and cannot be "
     "deleted or overwritten until 2026-09-30T15:58:01.185839-07:00"
@@ -167,8 +172,7 @@ ELSEWHERE = [
     ),
     (
         *("forbidden", "AccessDenied"),
-        "Permission denied on Cloud KMS key. Please ensure that your Cloud Storage service account "
-        "has been authorized to use this key.",
+        KEY_DENIED,
         *(RequestRejected, "roles/cloudkms.cryptoKeyEncrypterDecrypter"),
     ),
     (

@@ -142,6 +142,14 @@ async def test_a_grant_below_prefixes_is_not_taken_for_a_missing_one(
             *("retention", "fault", "younger than a day", "--clear-retention-period"),
         ),
         (
+            {"retentionPolicy": {"retentionPeriod": "86400", "isLocked": True}},
+            *("retention", "fault", "younger than a day", "use another bucket"),
+        ),
+        (
+            {"hierarchicalNamespace": {"enabled": True}},
+            *("place", "warning", "a folder for each execution stays", "use a bucket without it"),
+        ),
+        (
             {"defaultEventBasedHold": True},
             *("retention", "fault", "on hold", "--no-default-event-based-hold"),
         ),

@@ -194,6 +194,7 @@ async def test_a_store_whose_metadata_server_hangs_answers_by_its_deadline(
         ("", errors.InvalidCredentials),
         ("K_SERVICE", errors.Unavailable),
         ("CLOUD_RUN_JOB", errors.Unavailable),
+        ("CLOUD_RUN_WORKER_POOL", errors.Unavailable),
     ],
 )
 async def test_where_no_metadata_server_is_to_be_expected_there_are_no_credentials(
