@@ -1,10 +1,10 @@
-"""What Azure's reply to a batch delete reports for each blob."""
+"""What Azure's reply to a batch delete reports for each blob, and what to do without batches."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from statebucket.errors import BucketNotFound
+from statebucket.errors import AccessDenied, BucketNotFound, StateBucketError
 from statebucket.port.batch_replies import parts
 from statebucket.port.bucket import Deletion
 from statebucket_azure.codes import ERRORS, BlobNotFound, malformed, refusal
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from statebucket.port.batch_replies import Part
+    from statebucket.port.bucket import Bucket
+
+_LACKS_RIGHT = "AuthorizationPermissionMismatch"
 
 
 def deletions_of(content_type: str, body: bytes, names: Sequence[str]) -> list[Deletion]:
@@ -26,16 +29,67 @@ def deletions_of(content_type: str, body: bytes, names: Sequence[str]) -> list[D
     Raises:
         Unavailable: It is not the reply to this batch.
         BucketNotFound: There is no such container.
+        StateBucketError: The service has refused the batch as a whole.
     """
     try:
         found = list(parts(content_type, body))
     except ValueError as error:  # not a multipart reply
         raise malformed(writes=True) from error
+    if len(found) == 1 and found[0].number is None and found[0].status >= ERRORS:
+        raise refusal(found[0].status, found[0].headers, found[0].body, writes=True)
     numbers = {part.number for part in found}
     if len(numbers) < len(found) or not numbers <= set(range(len(names))):
         raise malformed("its parts belong to other requests", writes=True)
     replies = {part.number: part for part in found}
     return [_deletion(name, replies.get(place)) for place, name in enumerate(names)]
+
+
+async def without_batch(
+    bucket: Bucket, names: Sequence[str], refused: AccessDenied
+) -> list[Deletion]:
+    """What is done instead of a batch that the service has refused as a whole.
+
+    A batch needs the right to write containers, which the deletions in it do not need:
+    https://learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory. The
+    first blob is deleted by itself, to find out whether it is only that right that is missing.
+
+    Args:
+        bucket: The container.
+        names: The blobs of the batch.
+        refused: The refusal.
+
+    Returns:
+        The results: for all but the first blob, the refusal.
+
+    Raises:
+        AccessDenied: It is not only that right: the refusal.
+        StateBucketError: Of the deletion.
+    """
+    if refused.code != _LACKS_RIGHT:
+        raise refused
+    try:
+        existed = await bucket.delete(names[0])
+    except AccessDenied:
+        raise refused from None
+    rest = [Deletion(name, error=refused) for name in names[1:]]
+    return [Deletion(names[0], existed=existed), *rest]
+
+
+async def one_by_one(bucket: Bucket, names: Sequence[str]) -> list[Deletion]:
+    """Deletes each blob in a request of its own.
+
+    Raises:
+        BucketNotFound: There is no such container.
+    """
+    done = []
+    for name in names:
+        try:
+            done.append(Deletion(name, existed=await bucket.delete(name)))
+        except BucketNotFound:
+            raise
+        except StateBucketError as error:
+            done.append(Deletion(name, error=error))
+    return done
 
 
 def _deletion(name: str, part: Part | None) -> Deletion:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from statebucket.errors import RequestRejected, Unavailable, UnsupportedOperation
+from statebucket.errors import AccessDenied, RequestRejected, Unavailable, UnsupportedOperation
 from statebucket.port.beginnings import behind_folder, just_behind
 from statebucket.port.bucket import Limits, Location, Object, ObjectInfo
 from statebucket_azure.codes import ERRORS, READS, BlobNotFound, malformed, refusal
@@ -152,9 +152,24 @@ class HTTPBucket:
         return True
 
     async def delete_many(self, names: Sequence[str]) -> list[Deletion]:
-        """See `statebucket.port.bucket.Bucket.delete_many`."""
+        """See `statebucket.port.bucket.Bucket.delete_many`.
+
+        For an identity that may delete blobs but send no batches: a request for each blob.
+        """
         if not names:
             return []
+        from statebucket_azure.batch import one_by_one, without_batch  # noqa: PLC0415  (as below)
+
+        if self.limits.delete_requests:
+            return await one_by_one(self, names)
+        try:
+            return await self._delete_batch(names)
+        except AccessDenied as error:
+            done = await without_batch(self, names, error)
+        self.limits = replace(self.limits, delete_requests=True)
+        return done
+
+    async def _delete_batch(self, names: Sequence[str]) -> list[Deletion]:
         from statebucket_azure.batch import deletions_of  # noqa: PLC0415  (rarely needed)
 
         def batch(grant: Grant) -> Request:

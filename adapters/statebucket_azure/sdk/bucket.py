@@ -7,13 +7,14 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
 from azure.storage.blob import ContentSettings
+from msgspec.structs import replace
 
 from statebucket.contract.versions import Version
-from statebucket.errors import Unavailable, UnsupportedOperation
+from statebucket.errors import AccessDenied, Unavailable, UnsupportedOperation
 from statebucket.port.bucket import Limits, Object, ObjectInfo, Page, PrefixPage
 from statebucket.port.expiry import TAG
 from statebucket.port.loops import ClientPerLoop
-from statebucket_azure.batch import deletions_of
+from statebucket_azure.batch import deletions_of, one_by_one, without_batch
 from statebucket_azure.codes import BlobNotFound, malformed
 from statebucket_azure.sdk import listing
 from statebucket_azure.sdk.client import Connection
@@ -161,11 +162,21 @@ class AzureBucket:
         return True
 
     async def delete_many(self, names: Sequence[str]) -> list[Deletion]:
-        """Deletes up to 256 blobs, and their snapshots, in one request."""
+        """Deletes up to 256 blobs, and their snapshots, in one request.
+
+        For an identity that may delete blobs but send no batches: in a request for each.
+        """
         if not names:
             return []
+        if self.limits.delete_requests:
+            return await one_by_one(self, names)
         container = await self._container()
-        return await sdk_call(_delete_batch(container, names, self._how), writes=True)
+        try:
+            return await sdk_call(_delete_batch(container, names, self._how), writes=True)
+        except AccessDenied as error:
+            done = await without_batch(self, names, error)
+        self.limits = replace(self.limits, delete_requests=True)
+        return done
 
     async def list(
         self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None

@@ -130,7 +130,9 @@ class Limits(msgspec.Struct, frozen=True):
         lists_metadata: Whether ``list`` returns metadata.
         delete_batch: The most objects that one ``delete_many`` takes.
         delete_requests: Whether ``delete_many`` sends one request for each object. The core then
-            calls it with one object at a time, each with a deadline of its own.
+            calls it with one object at a time, each with a deadline of its own. An adapter may set
+            it when the service refuses a batch as a whole: the core then calls it again for each
+            object whose entry has an error.
         write_interval: Seconds to leave between two writes of one object, or 0.
         needs_loop: Whether its calls need an event loop. An adapter that needs none waits only
             through `statebucket.port.waiting.here`, so that the blocking store starts no loop for

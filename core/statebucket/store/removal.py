@@ -11,7 +11,7 @@ from statebucket.contract.versions import Version
 from statebucket.errors import DeleteIncomplete, StateBucketError
 from statebucket.store.extent import TENANTS, Extent, Piece
 from statebucket.store.failures import Failures
-from statebucket.store.tasks import AtMost
+from statebucket.store.tasks import AtMost, in_order
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,6 +29,9 @@ _BATCHES_AT_ONCE = 4
 
 _OBJECTS_AT_ONCE = 16
 """Deletes in flight beside the listing, where each object takes a request of its own."""
+
+_OBJECTS_OF_A_BATCH = _OBJECTS_AT_ONCE // _BATCHES_AT_ONCE
+"""The same, for each batch of objects, after the service has refused batches."""
 
 _OWNERS_AT_ONCE = 32
 
@@ -237,10 +240,24 @@ class Remover:
 
     async def _remove_batch(self, names: list[str]) -> None:
         self._sent = True
-        done = await self._objects.delete_many(self._call(), names, listed=self._found)
-        for deletion in done:
+        for deletion in await self._deleted(names):
             self._count(deletion)
         self._report_progress()
+
+    async def _deleted(self, names: list[str]) -> list[Deletion]:
+        """Deletes the objects of a batch, one by one if the service has refused a batch."""
+        bucket, alone = self._objects.bucket, len(names) == 1
+        done: list[Deletion] = []
+        if alone or not bucket.limits.delete_requests:
+            done = await self._objects.delete_many(self._call(), names, listed=self._found)
+            if alone or not bucket.limits.delete_requests:
+                return done
+        done = [deletion for deletion in done if deletion.error is None]
+        gone = {deletion.name for deletion in done}
+        left = [[name] for name in names if name not in gone]
+        for rest in await in_order(self._deleted, left, at_once=_OBJECTS_OF_A_BATCH):
+            done += rest
+        return done
 
     def _report_progress(self) -> None:
         if self._progress is not None:

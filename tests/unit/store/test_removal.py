@@ -174,6 +174,53 @@ def test_where_each_object_takes_a_request_each_has_the_deadline() -> None:
     run(work())
 
 
+class WithoutBatches(ScriptedBucket):
+    """A bucket whose service turns out to refuse batches, after the first object of each."""
+
+    async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
+        if len(names) == 1:
+            return await super().delete_many(names)
+        self.limits = Limits(delete_batch=100, delete_requests=True)
+        first = await super().delete_many(names[:1])
+        refused = errors.AccessDenied("no batches")
+        return [*first, *(Deletion(name, error=refused) for name in names[1:])]
+
+
+def test_what_a_refused_batch_left_is_removed_one_by_one() -> None:
+    bucket = WithoutBatches(limits=Limits(delete_batch=100))
+
+    async def work() -> None:
+        store = opened(bucket).tenant(ACME)
+        await store.save_snapshot(snapshot())
+        for n in range(399):
+            await store.set(f"exec:e1:k{n:03}", b"v")
+        bucket.requests.clear()
+        bucket.always = take(0.1)
+        report = await store.delete_execution_state(E1)
+        assert (report.snapshots, report.keys, report.owners) == (1, 399, 1)
+        assert not bucket.inner._objects
+        deletes = [one.about for one in bucket.requests if one.operation == "delete_many"]
+        assert (len(deletes), max(map(len, deletes))) == (400, 1)
+        assert bucket.most_running == 16
+
+    run(work())
+
+
+def test_what_a_refused_batch_left_may_be_refused_too() -> None:
+    bucket = WithoutBatches(limits=Limits(delete_batch=100))
+
+    async def work() -> None:
+        store = opened(bucket).tenant(ACME)
+        await filled(store)
+        bucket.script.extend([through, through, fail(errors.AccessDenied)])
+        with pytest.raises(errors.DeleteIncomplete) as caught:
+            await store.delete_execution_state(E1)
+        (failure,) = caught.value.failures.values()
+        assert type(failure) is errors.AccessDenied
+
+    run(work())
+
+
 def test_no_more_deletes_wait_than_may_be_in_flight() -> None:
     bucket = ScriptedBucket(limits=Limits(delete_requests=True))
 
