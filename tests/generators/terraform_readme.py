@@ -233,6 +233,16 @@ A condition on the blob's path and on a listing's prefix limits each of `tenant_
 `owner_index=false`: owner records are common to all tenants. A tenant's name here consists of
 letters, digits, `-` and `_`.
 
+## Deletions
+
+The role has no right to send a batch of deletions:
+[Azure requires](https://learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory#permissions-for-blob-service-operations)
+`Microsoft.Storage/storageAccounts/blobServices/containers/write` for it, with which the function
+could also change the container. When the first batch of a process is refused, the store deletes
+blob by blob from then on, up to 16 at a time. Azure
+[counts](https://learn.microsoft.com/rest/api/storageservices/blob-batch#billing) each deletion in a
+batch as a transaction, too.
+
 ## Rules
 
 An account has one lifecycle policy, and this module owns it: put further rules into

@@ -15,7 +15,7 @@ import msgspec
 
 from statebucket.errors import InvalidCredentials, Unavailable, excerpt
 from statebucket.port.bucket import Confidential
-from statebucket.port.endpoint import is_private_link, require_tls
+from statebucket.port.endpoint import is_private_link, is_private_network, require_tls
 from statebucket.port.renewal import Token
 from statebucket_azure.http.target import AUTHORITIES
 from statebucket_http.credential_services import CredentialService, decoded, lacking
@@ -60,10 +60,12 @@ class TokenService:
         url: Its URL, without a query.
         deadline: Seconds that a call of the store may take.
         transient: Statuses, besides those of failures, after which another try may succeed.
+        platform: Whether the platform that runs this code has set the URL, which may then be in a
+            private network.
 
     Raises:
         InvalidArgument: The URL is not valid, or is plain HTTP, to a host that is neither this
-            machine nor on its own link.
+            machine nor on its own link, nor the platform's.
     """
 
     def __init__(
@@ -72,9 +74,12 @@ class TokenService:
         url: str,
         deadline: float,
         transient: frozenset[int] = frozenset({408, 429}),
+        *,
+        platform: bool = False,
     ) -> None:
         parts = parts_of(url, f"the URL of {name}")
-        near = is_private_link(parts.hostname or "")  # if only this machine reaches it
+        host = parts.hostname or ""
+        near = is_private_link(host) or (platform and is_private_network(host))
         if not near:
             require_tls(url)
         self._name = name

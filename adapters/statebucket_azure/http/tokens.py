@@ -98,6 +98,7 @@ class Tokens:
             "the managed identity's endpoint",
             os.environ["IDENTITY_ENDPOINT"],
             self._deadline,
+            platform=True,
         )
         query = {"api-version": "2019-08-01", "resource": RESOURCE, **_client_id()}
         return service.ask(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _HOST = r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+"  # a name, or an IP address
 _PORTS = {"http": 80, "https": 443}
+_PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 
 
 class Proxy(Confidential, frozen=True):
@@ -87,6 +88,20 @@ def is_private_link(host: str) -> bool:
         return True
     address = _address_of(host)
     return address is not None and address.is_link_local
+
+
+def is_private_network(host: str) -> bool:
+    """Whether a host (a name, or an address without brackets) is an address of a private network.
+
+    A platform may run its own services there: a function on Azure's Consumption plan has found the
+    endpoint of its managed identity at 172.16.1.3.
+    """
+    address = _address_of(host)
+    if address is None:
+        return False
+    from ipaddress import ip_network  # noqa: PLC0415  (as below)
+
+    return any(address in ip_network(network) for network in _PRIVATE_NETWORKS)
 
 
 def _address_of(host: str) -> IPv4Address | IPv6Address | None:

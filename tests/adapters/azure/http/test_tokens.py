@@ -22,6 +22,7 @@ from adapters.azure.http.sources import (
     opened,
 )
 from statebucket import errors, open_store
+from statebucket_azure.http.token_services import TokenService
 from support.error_texts import texts
 from support.fault_proxy.proxy import Answer, HangBeforeReply, azure_error
 
@@ -176,6 +177,25 @@ async def test_nothing_is_sent_to_a_token_service_elsewhere_in_clear_text(
         with pytest.raises(errors.InvalidArgument, match=r"clear text.*192\.0\.2\.1") as caught:
             await store.get("a")
     assert SECRET not in "".join(texts(caught.value))
+
+
+# The first as seen in a function on the Consumption plan:
+# https://github.com/pumasecurity/serverless-prey/blob/main/cougar/docs/CONSUMPTION.md
+@pytest.mark.parametrize("host", ["172.16.1.3:8081", "100.64.100.2"])
+async def test_a_functions_own_endpoint_may_be_in_a_private_network(
+    blobs: FaultProxy, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    url = f"http://{host}/msi/token"
+    TokenService("the endpoint", url, 10.0, platform=True)
+    with pytest.raises(errors.InvalidArgument, match="clear text"):
+        TokenService("the endpoint", url, 10.0)
+    # A port that none has, so that nothing is sent to that address from here.
+    monkeypatch.setenv("IDENTITY_ENDPOINT", f"http://{host.partition(':')[0]}:99999/msi/token")
+    monkeypatch.setenv("IDENTITY_HEADER", SECRET)
+    async with opened(blobs) as store:
+        with pytest.raises(errors.InvalidArgument, match="must be http://host") as caught:
+            await store.get("a")
+    assert "clear text" not in str(caught.value)
 
 
 async def test_a_token_service_without_a_valid_url_is_named(
