@@ -9,6 +9,7 @@ import msgspec
 
 from statebucket import errors
 from statebucket.errors import excerpt
+from statebucket_s3.partitions import is_region
 
 TAGGING = "x-amz-tagging"
 """The header of a write that tags the object."""
@@ -103,17 +104,19 @@ def unreadable() -> errors.Unavailable:
     return errors.Unavailable("not a valid S3 response", outcome="unknown", code=FOREIGN)
 
 
-def unexplained() -> errors.InvalidCredentials:
-    """The error for a HEAD with a temporary key that S3 answers 400.
+def region_in(code: str, message: str) -> str | None:
+    """The bucket's region, if an error names it in its text only; None for any other error.
 
-    The reply has no body to give the reason. Our HEAD requests name valid objects, so the cause is
-    the key: the only other cause, a wrong region, is named in a header.
+    S3 answers so where the request went to, or should have gone to, a region that accounts must
+    opt in to (https://github.com/boto/botocore/pull/3303). It calls its first region "unspecified".
     """
-    return errors.InvalidCredentials(
-        "S3 answered 400 to a HEAD, whose reply gives no reason: the temporary credentials have "
-        "most likely expired",
-        code=str(_BAD_REQUEST),
-    )
+    if code != "IllegalLocationConstraintException":
+        return None
+    _, _, named = message.partition("The ")
+    region, marker, _ = named.partition(" location constraint")
+    if not marker or not is_region(region):
+        return None
+    return "us-east-1" if region == "unspecified" else region
 
 
 class Requested(msgspec.Struct, frozen=True):

@@ -54,13 +54,20 @@ def read(reply: Mapping[str, Any]) -> Lifecycle:
 
 
 def write(rules: Sequence[Rule], found: Lifecycle) -> dict[str, Any]:
-    """The arguments of ``PutBucketLifecycleConfiguration``, except the bucket."""
+    """The arguments of ``PutBucketLifecycleConfiguration``, except the bucket.
+
+    S3 refuses rules with a ``Filter`` beside rules of the older form, which have their ``Prefix``
+    outside of one (https://github.com/hashicorp/terraform-provider-aws/issues/23299). Those then
+    get a filter with that prefix, which means the same.
+    """
     raw: list[Any] = []
     for rule in rules:
         if rule.raw is not None:
             raw.append(rule.raw)
         else:
             raw += [_raw(one) for one in per_prefix(rule)]
+    if any("Filter" in rule for rule in raw):
+        raw = [_filtered(rule) for rule in raw]
     return {"LifecycleConfiguration": {"Rules": raw}, **(found.state or {})}
 
 
@@ -115,6 +122,16 @@ def _rule(raw: Mapping[str, Any]) -> Rule:
         archives=any(t.get("StorageClass") in _ARCHIVES for t in raw.get("Transitions", ())),
         raw=raw,
     )
+
+
+def _filtered(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A rule in the form with a filter."""
+    if "Filter" in raw or "Prefix" not in raw:
+        return raw
+    return {
+        "Filter" if name == "Prefix" else name: {"Prefix": value} if name == "Prefix" else value
+        for name, value in raw.items()
+    }
 
 
 def _raw(rule: Rule) -> dict[str, Any]:

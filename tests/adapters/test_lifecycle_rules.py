@@ -33,6 +33,22 @@ def test_an_s3_rule_of_ours() -> None:
     }
 
 
+def test_s3_rules_of_the_older_form_get_a_filter_beside_ours_and_stay_as_they_are_alone() -> None:
+    old = {"ID": "logs", "Prefix": "logs/", "Status": "Enabled", "Expiration": {"Days": 3}}
+    found = s3.read({"Rules": [old]})
+    rules = s3.write([*found.rules, *needed_rules(scope("app", s3.REMOVAL))], found)
+    first, *ours = rules["LifecycleConfiguration"]["Rules"]
+    assert first == {
+        "ID": "logs",
+        "Filter": {"Prefix": "logs/"},
+        "Status": "Enabled",
+        "Expiration": {"Days": 3},
+    }
+    assert all("Filter" in rule and "Prefix" not in rule for rule in ours)
+    assert s3.read({"Rules": [first]}).rules[0].prefixes == found.rules[0].prefixes
+    assert s3.write(found.rules, found)["LifecycleConfiguration"]["Rules"] == [old]
+
+
 def test_gcs_rules_are_written_on_the_condition_that_no_one_else_has() -> None:
     query, body = gcs.write(
         needed_rules(scope("app", gcs.REMOVAL)), gcs.read({"metageneration": "42"})

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
     from statebucket.port.bucket import Deletion
     from statebucket.port.lifecycle import Lifecycle
-    from statebucket_http.wire import Endpoint, Reply, Request
-    from statebucket_s3.http.signing import Credentials
+    from statebucket_http.wire import Reply, Request
 
 _OK = range(200, 300)
 _PARTIAL = 206
@@ -74,7 +73,11 @@ class Answer:
         self.missing = bool(request.path) and (self.code in MISSING or bare)
         self.region: str | None = None
         if reply.status in _ELSEWHERE:
-            self.region = reply.headers.get("x-amz-bucket-region") or values.get("Region")
+            self.region = (
+                reply.headers.get("x-amz-bucket-region")
+                or values.get("Region")
+                or codes.region_in(self.code, self._message)
+            )
 
     def error(self) -> StateBucketError:
         """Our error, with S3's as its cause."""
@@ -98,26 +101,11 @@ def answer_of(reply: Reply, request: Request) -> Answer | None:
     return None if reply.status in _OK else Answer(reply, request)
 
 
-def expired(reply: Reply, request: Request, key: Credentials, endpoint: Endpoint) -> bool:
-    """Whether a reply says that the key that signed the request has expired, or may say so.
-
-    S3 says it with a 400 and a code in the body. The reply to a HEAD has no body, so for a
-    temporary key every 400 may mean it, unless it names another region.
-    """
+def expired(reply: Reply) -> bool:
+    """Whether a reply says that the key that signed the request has expired."""
     if reply.status != _BAD_REQUEST:
         return False
-    code = _error(reply.body).get("Code") or in_headers(reply.headers)[0]
-    if request.method != "HEAD" or code:
-        return code in EXPIRED
-    region = reply.headers.get("x-amz-bucket-region", endpoint.region)
-    return key.session_token is not None and region == endpoint.region
-
-
-def unexplained(reply: Reply) -> StateBucketError:
-    """The error for a HEAD whose key has most likely expired; see `expired`."""
-    found = codes.unexplained()
-    found.__cause__ = S3Error(str(reply.status), "", reply.status)
-    return found
+    return (_error(reply.body).get("Code") or in_headers(reply.headers)[0]) in EXPIRED
 
 
 def _error(body: bytes) -> dict[str, str]:

@@ -16,7 +16,6 @@ from botocore.httpsession import create_urllib3_context, get_cert_path
 
 from statebucket.errors import InvalidArgument, Unavailable
 from statebucket.port.threads import Lookups
-from statebucket_s3.codes import in_headers, unexplained
 from statebucket_s3.sdk.errors import note_answer, unusable
 from statebucket_s3.sdk.unredirected import NoProxyNearby, Unredirected
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _KEYS = ("Authorization", "X-Amz-Security-Token")  # the headers that show a key or token
-_BAD_REQUEST = 400
 _RENEW_SECONDS = 15.0  # by then the SDK has closed idle connections
 _PROXY_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")  # a name, or an IP address
 
@@ -58,7 +56,7 @@ class SendOnce(AIOHTTPSession):
 
         Raises:
             InvalidCredentials: The key or token has a character that no header can have, and
-                nothing was sent; or S3 has replied to a HEAD as it does for an expired token.
+                nothing was sent.
             InvalidArgument: The environment's proxy is not a valid URL; nothing was sent.
         """
         _check_proxy(self._proxy_config.proxy_url_for(request.url))
@@ -81,8 +79,6 @@ class SendOnce(AIOHTTPSession):
                 self._sessions.clear()
             raise
         note_answer()
-        if _may_mean_expired(request, reply):
-            raise unexplained()
         return reply
 
     async def __aexit__(
@@ -152,21 +148,6 @@ class SendOnce(AIOHTTPSession):
 def _text(value: str | bytes) -> str:
     """A header's value as text; some of the SDK's are bytes."""
     return value.decode("latin-1") if isinstance(value, bytes) else value
-
-
-def _may_mean_expired(request: Any, reply: Any) -> bool:  # noqa: ANN401  (the SDK's)
-    """Whether a reply without a body may say that the token has expired.
-
-    S3 says so with a 400. It also replies 400 for a wrong region, but then names the right one in a
-    header.
-    """
-    if request.method != "HEAD" or reply.status_code != _BAD_REQUEST:
-        return False
-    if in_headers(reply.headers)[0]:
-        return False  # it names another reason
-    signature, token = (_text(request.headers.get(name, "")) for name in _KEYS)
-    region = reply.headers.get("x-amz-bucket-region")
-    return bool(token) and (region is None or f"/{region}/" in signature)
 
 
 def _check_proxy(url: str | None) -> None:

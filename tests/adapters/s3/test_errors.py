@@ -75,6 +75,10 @@ class Final(NamedTuple):
     error: type[errors.StateBucketError]
     head: type[errors.StateBucketError] | None  # of a HEAD, whose reply names no code; None: False
 
+    def requests(self, call: str) -> int:
+        """How many it takes: a GET is told why a HEAD got a 400."""
+        return 2 if call == "exists" and self.status == 400 else 1
+
 
 FINAL = [
     Final(404, "NoSuchBucket", errors.BucketNotFound, None),
@@ -83,8 +87,8 @@ FINAL = [
     Final(403, "InvalidAccessKeyId", errors.InvalidCredentials, errors.AccessDenied),
     Final(403, "SignatureDoesNotMatch", errors.InvalidCredentials, errors.AccessDenied),
     Final(403, "RequestTimeTooSkewed", errors.InvalidCredentials, errors.AccessDenied),
-    Final(400, "ExpiredToken", errors.InvalidCredentials, errors.RequestRejected),
-    Final(400, "InvalidToken", errors.InvalidCredentials, errors.RequestRejected),
+    Final(400, "ExpiredToken", errors.InvalidCredentials, errors.InvalidCredentials),
+    Final(400, "InvalidToken", errors.InvalidCredentials, errors.InvalidCredentials),
     Final(400, "InvalidRequest", errors.RequestRejected, errors.RequestRejected),
     Final(400, "KeyTooLongError", errors.RequestRejected, errors.RequestRejected),
     Final(501, "NotImplemented", errors.RequestRejected, errors.RequestRejected),
@@ -95,7 +99,7 @@ FINAL = [
     ("final", "call"),
     [pytest.param(final, call, id=f"{final.code}-{call}") for final in FINAL for call in CALLS],
 )
-async def test_a_refusal_is_told_at_once_and_after_one_request(
+async def test_a_refusal_is_told_at_once_and_is_not_tried_again(
     target: S3Target, proxy: FaultProxy, final: Final, call: str
 ) -> None:
     proxy.always(s3_error(final.status, final.code))
@@ -107,8 +111,8 @@ async def test_a_refusal_is_told_at_once_and_after_one_request(
     assert type(error) is wanted
     assert error.outcome == "none"
     assert not error.transient
-    assert proxy.count() == 1
-    if call != "exists":
+    assert proxy.count() == final.requests(call)
+    if call != "exists" or final.status == 400:
         assert final.code in str(error)
 
 

@@ -17,6 +17,7 @@ from aiobotocore.session import AioSession
 from statebucket import errors, open_store
 from statebucket.port.bucket import Location, Write
 from statebucket_s3 import open_bucket, open_bucket_over_http
+from statebucket_s3.codes import region_in
 from support.fault_proxy.answers import s3_error
 from support.fault_proxy.proxy import Answer, DelayReply
 from support.targets.s3 import BUCKET, S3Target, raw_client
@@ -115,6 +116,57 @@ async def test_a_request_that_is_told_another_region_goes_there(
         assert await store.exists("k")
         regions = [str(request.header("authorization")).split("/")[2] for request in proxy.requests]
         assert regions == ["us-east-1", "eu-west-1"]
+
+
+def wrong_region(name: str) -> Answer:
+    """What S3 answers where the bucket is in eu-west-1 or, for a region to opt in to, af-south-1.
+
+    Without the header that names the region: AWS's replies have it in some cases only.
+    """
+    if name == "opt-in":
+        text = "The af-south-1 location constraint is incompatible for the region specific endpoint"
+        return s3_error(
+            400, "IllegalLocationConstraintException", f"{text} this request was sent to."
+        )
+    text = "The authorization header is malformed; the region 'us-east-1' is wrong"
+    body = f"<Error><Code>AuthorizationHeaderMalformed</Code><Message>{text}</Message>"
+    return Answer(400, (), f"{body}<Region>eu-west-1</Region></Error>".encode())
+
+
+@pytest.mark.parametrize(
+    ("named", "region"),
+    [("unspecified", "us-east-1"), ("me-south-1", "me-south-1"), ("", None), ("../x", None)],
+)
+def test_the_region_in_an_errors_text(named: str, region: str | None) -> None:
+    text = f"The {named} location constraint is incompatible for the region specific endpoint"
+    assert region_in("IllegalLocationConstraintException", text) == region
+    assert region_in("IllegalLocationConstraintException", "something else") is None
+    assert region_in("InvalidRequest", text) is None
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("call", ["get", "exists"])
+@pytest.mark.parametrize(("name", "region"), [("usual", "eu-west-1"), ("opt-in", "af-south-1")])
+async def test_a_region_that_no_header_names_is_learned(
+    target: S3Target,
+    proxy: FaultProxy,
+    monkeypatch: pytest.MonkeyPatch,
+    call: str,
+    name: str,
+    region: str,
+) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "as in a function")
+    async with target.open() as store:
+        await store.set("k", b"v")
+        proxy.clear()
+        answer = wrong_region(name)
+        proxy.plan(*[answer] * (2 if call == "exists" else 1))
+        assert await getattr(store, call)("k")
+        assert await getattr(store, call)("k")
+    regions = [str(request.header("authorization")).split("/")[2] for request in proxy.requests]
+    asked = 2 if call == "exists" else 1
+    assert regions[:asked] == ["us-east-1"] * asked
+    assert set(regions[asked:]) == {region}
 
 
 @pytest.mark.asyncio

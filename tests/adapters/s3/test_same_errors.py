@@ -165,8 +165,9 @@ async def test_each_code_is_the_same_error_after_one_request(
             proxy.heal()
             proxy.always(s3_error(status, code, retry_after=3))
             first, second = [await seen(proxy, one, operation) for one in (sdk, http)]
-            right = first == second and first.requests == 1
-            if operation == "head":  # the reply has no body to name a code in
+            asks = operation == "head" and status in {307, 400}
+            right = first == second and first.requests == 1 + asks
+            if operation == "head" and not asks:  # the reply has no body to name a code in
                 right = right and (first.kind is None) == (status == 404)
             elif operation == "read lifecycle" and code in NO_LIFECYCLE:
                 right = right and isinstance(first.kind, UnreadableRules)
@@ -182,6 +183,7 @@ async def test_each_code_is_the_same_error_after_one_request(
 UNEXPLAINED: dict[int, object] = {
     # What a HEAD is answered without a body, and so without a code.
     301: errors.RequestRejected,
+    307: errors.RequestRejected,
     400: errors.RequestRejected,
     401: errors.InvalidCredentials,
     403: errors.AccessDenied,
@@ -231,18 +233,40 @@ async def test_a_head_without_a_body_goes_by_the_code_in_a_header(
     assert kind is None or f"{code} ({status}): what it says" in first.message
 
 
-@pytest.mark.parametrize("region", [None, "us-east-1"])
-async def test_a_400_to_a_head_with_a_temporary_key_is_about_the_key(
-    proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, region: str | None
+SILENT = [(301, "PermanentRedirect"), (307, "TemporaryRedirect"), (400, "ExpiredToken")]
+
+
+@pytest.mark.parametrize(("status", "code"), SILENT)
+async def test_a_head_that_is_refused_without_a_reason_has_that_of_a_get(
+    proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, status: int, code: str
 ) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", "a token that no source replaces")
-    proxy.always(Answer(400, () if region is None else (("x-amz-bucket-region", region),)))
+    proxy.always(s3_error(status, code))
     async with opened(proxy, "sdk") as sdk, opened(proxy, "http") as http:
         first, second = [await seen(proxy, one, "head") for one in (sdk, http)]
     assert first == second
-    assert first[:3] == (errors.InvalidCredentials, False, "none")
-    assert "most likely expired" in first.message
-    assert first.requests == 1
+    assert f"{code} ({status})" in first.message
+    assert [one.method for one in proxy.requests] == ["HEAD", "GET"] * 2
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("answer", "requests"),
+    [
+        (Answer(206, (("ETag", '"e"'), ("Content-Range", "bytes 0-0/7")), b"x"), 3),
+        (s3_error(416, "InvalidRange"), 3),
+        (s3_error(404, "NoSuchKey"), 2),
+    ],
+    ids=["an object", "an empty object", "none"],
+)
+async def test_a_head_is_sent_again_once_a_get_has_found_nothing_wrong(
+    proxy: FaultProxy, engine: str, answer: Answer, requests: int
+) -> None:
+    proxy.plan(Answer(400), answer, Answer(200, (("ETag", '"e"'), ("Content-Length", "7"))))
+    async with opened(proxy, engine) as bucket:
+        found = await bucket.head("p/k")
+    assert (found is None) == (requests == 2)
+    assert [one.method for one in proxy.requests] == ["HEAD", "GET", "HEAD"][:requests]
 
 
 STATUSES = [200, 301, 302, 304, 307, 308, 400, 403, 404, 500, 502, 503]
