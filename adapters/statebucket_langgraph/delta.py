@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from statebucket.errors import CorruptObject
 from statebucket_langgraph import reading
 from statebucket_langgraph.records import load_checkpoint, load_metadata, load_writes
 
@@ -64,9 +65,13 @@ def history(
     while path and remaining and (parent := path[-1].parent) in order:
         if parent not in loaded:
             # Ancestors are mostly listed one after the other: more are loaded with this one.
-            first = order[parent]
-            loaded = yield from _load(listed[first : first + at_once])
-            at_once = min(2 * at_once, _AT_ONCE)
+            ahead = listed[order[parent] :][:at_once]
+            try:
+                loaded = yield from _load(ahead)
+                at_once = min(2 * at_once, _AT_ONCE)
+            except CorruptObject:  # maybe one that is not needed
+                loaded = yield from _load(ahead[:1])
+                at_once = 1
         if parent not in loaded:
             break
         ancestor = _decoded(serde, *loaded[parent])  # only now: those too many may not be readable

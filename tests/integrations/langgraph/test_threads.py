@@ -294,6 +294,34 @@ async def test_a_delta_channel_needs_nothing_from_before_its_seed() -> None:
     assert [value for _, _, value in found["n"]["writes"]] == [6, 7, 8, 9, 10]
 
 
+@pytest.mark.parametrize("kind", ["checkpoint", "writes"])
+async def test_a_corrupt_ancestor_matters_only_to_a_delta_channel_that_needs_it(kind: str) -> None:
+    async with open_store("memory://") as store:
+        saver = AsyncStatebucketSaver(store)
+        config, ids = thread(), []
+        for step in range(12):
+            values = {"n": ["seed"]} if step == 6 else {}
+            saved = checkpoint() | {"channel_versions": {"n": step + 1}, "channel_values": values}
+            config = await saver.aput(config, saved, metadata(step), {})
+            await saver.aput_writes(config, [("n", step)], "task")
+            ids.append(saved["id"])
+        execution = store.tenant("langgraph").execution("t")
+
+        async def damage(step: int) -> None:
+            async for key in execution.iter_keys(prefix=kind):
+                if ids[step] in key:
+                    await execution.set(key, b"not msgpack")
+
+        for step in range(6):  # ancestors are loaded several at a time
+            await damage(step)
+        found = await saver.aget_delta_channel_history(config=config, channels=["n"])
+        assert found["n"]["seed"] == ["seed"]
+        assert [value for _, _, value in found["n"]["writes"]] == [6, 7, 8, 9, 10]
+        await damage(8)
+        with pytest.raises(errors.CorruptObject):
+            await saver.aget_delta_channel_history(config=config, channels=["n"])
+
+
 async def test_leaving_history_out_from_now_on_takes_no_writes_of_earlier_checkpoints() -> None:
     async with open_store("memory://") as store:
         saved = await grow(AsyncStatebucketSaver(store), 5)
