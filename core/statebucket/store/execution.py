@@ -11,7 +11,7 @@ from statebucket.store.store import ObjectStateStore
 from statebucket.telemetry.observe import observing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
     from contextlib import AbstractAsyncContextManager
     from datetime import timedelta
 
@@ -45,7 +45,7 @@ class _Inside(ObjectStateStore):
 
     def _keys(
         self, operation: str, _execution_id: str | None, chosen: Selection
-    ) -> AsyncIterator[Listed]:
+    ) -> AsyncGenerator[Listed, None]:
         self.context.check_scope(operation)
         folder = self._layout.execution(self._tenant, self.execution_id)
         return self._selected(operation, folder, chosen)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from statebucket.contract.segments import beginnings, decode, encode_execution
 from statebucket.store.objects import PAGE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from statebucket.store.context import StoreContext
     from statebucket.store.selection import Selection
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 async def with_state(
     context: StoreContext, operation: str, tenant_id: str | None, chosen: Selection
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     """The executions that have keys or a snapshot: 1 request per 1,000 of either.
 
     They come in the order of their names with a ``/`` appended, as folders are listed. Where the
@@ -32,17 +33,18 @@ async def with_state(
     left = chosen.limit
     if left == 0:
         return
-    async for execution_id in _all(context, operation, tenant_id, chosen):
-        yield execution_id
-        if left is not None:
-            left -= 1
-            if left == 0:
-                return
+    async with aclosing(_all(context, operation, tenant_id, chosen)) as executions:
+        async for execution_id in executions:
+            yield execution_id
+            if left is not None:
+                left -= 1
+                if left == 0:
+                    return
 
 
 async def _all(
     context: StoreContext, operation: str, tenant_id: str | None, chosen: Selection
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     """The executions whose ids begin, and come behind another, as is wanted; in order."""
     ordered = context.objects.bucket.limits.lists_in_order
     sorts = not ordered and (chosen.after is not None or chosen.limit is not None)
@@ -58,13 +60,14 @@ async def _all(
                 found = _merged(listing.with_snapshot_in_order(), _as_folders(found))
             else:
                 found = _each_once(listing.with_snapshot(), found)
-        async for execution_id in found:
-            if _folder(execution_id) <= start or not execution_id.startswith(chosen.prefix):
-                continue
-            if sorts:
-                everything.append(execution_id)
-            else:
-                yield execution_id
+        async with aclosing(found):
+            async for execution_id in found:
+                if _folder(execution_id) <= start or not execution_id.startswith(chosen.prefix):
+                    continue
+                if sorts:
+                    everything.append(execution_id)
+                else:
+                    yield execution_id
     for execution_id in sorted(everything, key=_folder):
         yield execution_id
 
@@ -101,7 +104,7 @@ class _Listing:
             if after is not None and f"{after}/".startswith(beginning):
                 self._after = after
 
-    async def with_keys(self) -> AsyncIterator[str]:
+    async def with_keys(self) -> AsyncGenerator[str, None]:
         """Those that have keys."""
         context, layout = self._context, self._context.layout
         folders = layout.executions(self._tenant)
@@ -113,7 +116,7 @@ class _Listing:
             if execution_id is not None:
                 yield execution_id
 
-    async def with_snapshot(self) -> AsyncIterator[str]:
+    async def with_snapshot(self) -> AsyncGenerator[str, None]:
         """Those that have a snapshot, in the order of the snapshots' names."""
         context, names = self._context, self._names
         start = None if self._after is None else names + self._after
@@ -125,18 +128,19 @@ class _Listing:
                 if place is not None and place.execution is not None:
                     yield place.execution
 
-    async def with_snapshot_in_order(self) -> AsyncIterator[str]:
+    async def with_snapshot_in_order(self) -> AsyncGenerator[str, None]:
         """Those that have a snapshot, in the order of folders.
 
         Some whose names come before the id to begin behind come after it as folders: `_continued`
         names them, and 1 request looks for each whose turn comes.
         """
         before = [] if self._after is None else _continued(self._after, self._beginning)
-        async for execution_id in _as_folders(self.with_snapshot()):
-            while before and _folder(before[0]) < _folder(execution_id):
-                if await self._has_snapshot(one := before.pop(0)):
-                    yield one
-            yield execution_id
+        async with aclosing(_as_folders(self.with_snapshot())) as executions:
+            async for execution_id in executions:
+                while before and _folder(before[0]) < _folder(execution_id):
+                    if await self._has_snapshot(one := before.pop(0)):
+                        yield one
+                yield execution_id
         for one in before:
             if await self._has_snapshot(one):
                 yield one
@@ -177,42 +181,49 @@ def _folder(execution_id: str) -> str:
     return f"{encode_execution(execution_id)}/"
 
 
-async def _as_folders(executions: AsyncIterator[str]) -> AsyncIterator[str]:
+async def _as_folders(executions: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
     """Puts executions into the order of folders, from that order or from the order of names.
 
     The two orders differ where one id is another one followed by ``-`` or ``.``, which sort before
     ``/``: the shorter id waits for the longer ones. At most as many wait as extend each other.
     """
     waiting: list[str] = []
-    async for execution_id in executions:
-        while waiting and _folder(waiting[-1]) < _folder(execution_id):
-            yield waiting.pop()
-        waiting.append(execution_id)
+    async with aclosing(executions):
+        async for execution_id in executions:
+            while waiting and _folder(waiting[-1]) < _folder(execution_id):
+                yield waiting.pop()
+            waiting.append(execution_id)
     while waiting:
         yield waiting.pop()
 
 
-async def _merged(first: AsyncIterator[str], second: AsyncIterator[str]) -> AsyncIterator[str]:
+async def _merged(
+    first: AsyncGenerator[str, None], second: AsyncGenerator[str, None]
+) -> AsyncGenerator[str, None]:
     """Merges two listings that are in the order of folders; what is in both comes once."""
-    one, other = await anext(first, None), await anext(second, None)
-    while one is not None or other is not None:
-        if other is None or (one is not None and _folder(one) <= _folder(other)):
-            assert one is not None  # noqa: S101  (for the type checker)
-            yield one
-            if one == other:
+    async with aclosing(first), aclosing(second):
+        one, other = await anext(first, None), await anext(second, None)
+        while one is not None or other is not None:
+            if other is None or (one is not None and _folder(one) <= _folder(other)):
+                assert one is not None  # noqa: S101  (for the type checker)
+                yield one
+                if one == other:
+                    other = await anext(second, None)
+                one = await anext(first, None)
+            else:
+                yield other
                 other = await anext(second, None)
-            one = await anext(first, None)
-        else:
-            yield other
-            other = await anext(second, None)
 
 
-async def _each_once(first: AsyncIterator[str], second: AsyncIterator[str]) -> AsyncIterator[str]:
+async def _each_once(
+    first: AsyncGenerator[str, None], second: AsyncGenerator[str, None]
+) -> AsyncGenerator[str, None]:
     """The first listing, then what only the second has."""
     seen: set[str] = set()
-    async for execution_id in first:
-        seen.add(execution_id)
-        yield execution_id
-    async for execution_id in second:
-        if execution_id not in seen:
+    async with aclosing(first), aclosing(second):
+        async for execution_id in first:
+            seen.add(execution_id)
             yield execution_id
+        async for execution_id in second:
+            if execution_id not in seen:
+                yield execution_id

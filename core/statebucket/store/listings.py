@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,7 +19,7 @@ from statebucket.store.objects import PAGE
 from statebucket.store.tasks import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
     from datetime import datetime
 
     from statebucket.contract.entries import KeyEntry, SnapshotEntry
@@ -94,8 +95,11 @@ class Listings(ContextStore):
     ) -> AsyncIterator[ExecutionId]:
         folder = self._snapshot_folder("iter_snapshots", tenant_id)
         chosen = _chosen(prefix, after, limit, live=live)
-        async for one in self._selected("iter_snapshots", folder, chosen, live=live):
-            yield ExecutionId(one.text)
+        async with aclosing(
+            self._selected("iter_snapshots", folder, chosen, live=live)
+        ) as selected:
+            async for one in selected:
+                yield ExecutionId(one.text)
 
     async def scan_snapshots(
         self,
@@ -110,13 +114,16 @@ class Listings(ContextStore):
 
         folder = self._snapshot_folder("scan_snapshots", tenant_id)
         chosen = _chosen(prefix, after, limit, live=live)
-        async for one in self._selected("scan_snapshots", folder, chosen, live=live):
-            yield SnapshotEntry(
-                id=ExecutionId(one.text),
-                size=one.size,
-                modified_at=one.info.modified_at,
-                expires_at=one.expires_at,
-            )
+        async with aclosing(
+            self._selected("scan_snapshots", folder, chosen, live=live)
+        ) as selected:
+            async for one in selected:
+                yield SnapshotEntry(
+                    id=ExecutionId(one.text),
+                    size=one.size,
+                    modified_at=one.info.modified_at,
+                    expires_at=one.expires_at,
+                )
 
     async def iter_keys(
         self,
@@ -127,8 +134,9 @@ class Listings(ContextStore):
         limit: int | None = None,
     ) -> AsyncIterator[str]:
         chosen = _chosen(prefix, after, limit)
-        async for one in self._keys("iter_keys", execution_id, chosen):
-            yield self._key_text(one.place)
+        async with aclosing(self._keys("iter_keys", execution_id, chosen)) as keys:
+            async for one in keys:
+                yield self._key_text(one.place)
 
     async def scan_keys(
         self,
@@ -141,13 +149,14 @@ class Listings(ContextStore):
         from statebucket.contract.entries import KeyEntry  # noqa: PLC0415  (see store.py)
 
         chosen = _chosen(prefix, after, limit)
-        async for one in self._keys("scan_keys", execution_id, chosen):
-            yield KeyEntry(
-                key=self._key_text(one.place),
-                size=one.size,
-                modified_at=one.info.modified_at,
-                expires_at=one.expires_at,
-            )
+        async with aclosing(self._keys("scan_keys", execution_id, chosen)) as keys:
+            async for one in keys:
+                yield KeyEntry(
+                    key=self._key_text(one.place),
+                    size=one.size,
+                    modified_at=one.info.modified_at,
+                    expires_at=one.expires_at,
+                )
 
     async def iter_executions(
         self,
@@ -170,8 +179,11 @@ class Listings(ContextStore):
         shortest = self._layout.owners if tenant_id is None else self._layout.snapshots(tenant_id)
         if not ranges(shortest, prefix=chosen.prefix, after=chosen.after):
             return
-        async for execution_id in with_state(self.context, "iter_executions", tenant_id, chosen):
-            yield ExecutionId(execution_id)
+        async with aclosing(
+            with_state(self.context, "iter_executions", tenant_id, chosen)
+        ) as executions:
+            async for execution_id in executions:
+                yield ExecutionId(execution_id)
 
     async def iter_tenants(self) -> AsyncIterator[TenantId]:
         if self._tenant is not None:
@@ -191,7 +203,7 @@ class Listings(ContextStore):
 
     def _keys(
         self, operation: str, execution_id: str | None, chosen: Selection
-    ) -> AsyncIterator[Listed]:
+    ) -> AsyncGenerator[Listed, None]:
         self.context.check_scope(operation)
         if execution_id is None:
             return self._selected(
@@ -207,7 +219,7 @@ class Listings(ContextStore):
 
     async def _selected(
         self, operation: str, folder: str, chosen: Selection, *, live: bool = False
-    ) -> AsyncIterator[Listed]:
+    ) -> AsyncGenerator[Listed, None]:
         """The selected objects of a listing: 1 request a page.
 
         Args:
@@ -221,24 +233,25 @@ class Listings(ContextStore):
         if left == 0:
             return
         look = live and not self._objects.bucket.limits.lists_metadata
-        async for page in self._pages(operation, folder, chosen):
-            rest = page
-            while rest:
-                # Looks at no more objects than are wanted.
-                some, rest = (rest, []) if left is None else (rest[:left], rest[left:])
-                if look:
-                    looked = await in_order(lambda one: self._alive(operation, one), some)
-                    some = [one for one in looked if one is not None]
-                for one in some:
-                    yield one
-                if left is not None:
-                    left -= len(some)
-                    if left == 0:
-                        return
+        async with aclosing(self._pages(operation, folder, chosen)) as pages:
+            async for page in pages:
+                rest = page
+                while rest:
+                    # Looks at no more objects than are wanted.
+                    some, rest = (rest, []) if left is None else (rest[:left], rest[left:])
+                    if look:
+                        looked = await in_order(lambda one: self._alive(operation, one), some)
+                        some = [one for one in looked if one is not None]
+                    for one in some:
+                        yield one
+                    if left is not None:
+                        left -= len(some)
+                        if left == 0:
+                            return
 
     async def _pages(
         self, operation: str, folder: str, chosen: Selection
-    ) -> AsyncIterator[list[Listed]]:
+    ) -> AsyncGenerator[list[Listed], None]:
         limit = PAGE if chosen.limit is None else min(chosen.limit, PAGE)
         cut = chosen.after is not None or chosen.limit is not None
         sorts = cut and not self._objects.bucket.limits.lists_in_order

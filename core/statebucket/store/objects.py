@@ -36,8 +36,10 @@ from statebucket.telemetry.counters import Counter
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Container, Coroutine, Sequence
 
+    from statebucket.port.bucket import PrefixPage
     from statebucket.port.expiry import Expiry
     from statebucket.store.page_check import AnyPage
+    from statebucket.store.walk import Walk
 
 T = TypeVar("T")
 
@@ -308,7 +310,7 @@ class Objects:
         )
         return [done.get(name) or Deletion(name, error=unreported) for name in names]
 
-    async def pages(
+    def pages(
         self,
         operation: str,
         prefix: str,
@@ -326,14 +328,9 @@ class Objects:
                 are left out.
             start_after: Only objects whose names come after this one.
         """
-        async for page in self.all_pages(operation, prefix, seconds, limit, start_after):
-            yield [
-                info
-                for info in page
-                if "expiresat" not in info.metadata or not self.surely_expired(info)
-            ]
+        return self._listed(operation, prefix, seconds, limit, start_after, live=True)
 
-    async def all_pages(
+    def all_pages(
         self,
         operation: str,
         prefix: str,
@@ -342,23 +339,45 @@ class Objects:
         start_after: str | None = None,
     ) -> AsyncIterator[list[ObjectInfo]]:
         """As `pages`, with expired objects too."""
-        if len(prefix) > MAX_NAME_BYTES or (len(prefix) == MAX_NAME_BYTES and prefix[-1] == "/"):
-            return  # the prefix is too long for any name to lie below it
+        return self._listed(operation, prefix, seconds, limit, start_after, live=False)
+
+    def _listed(
+        self,
+        operation: str,
+        prefix: str,
+        seconds: float,
+        limit: int,
+        start_after: str | None,
+        *,
+        live: bool,
+    ) -> AsyncIterator[list[ObjectInfo]]:
         listing: Callable[..., Awaitable[Page]] = self.bucket.list
         if start_after is not None:
             listing = functools.partial(listing, start_after=start_after)
-        async for page in self._walk(listing, operation, prefix, seconds, limit):
+
+        def kept(page: Page) -> list[ObjectInfo]:
             # Not every service can start a listing at a name, and some include the name itself.
-            yield [one for one in page.objects if start_after is None or one.name > start_after]
+            return [
+                info
+                for info in page.objects
+                if (start_after is None or info.name > start_after)
+                and not (live and "expiresat" in info.metadata and self.surely_expired(info))
+            ]
 
-    async def pages_within(self, call: Call, prefix: str) -> AsyncIterator[list[ObjectInfo]]:
+        walk = self._walk(operation, listing, prefix, limit, kept, lambda: Call(operation, seconds))
+        if len(prefix) > MAX_NAME_BYTES or (len(prefix) == MAX_NAME_BYTES and prefix[-1] == "/"):
+            walk.ended = True  # the prefix is too long for any name to lie below it
+        return walk
+
+    def pages_within(self, call: Call, prefix: str) -> AsyncIterator[list[ObjectInfo]]:
         """As `all_pages`, all within the deadline of one call."""
-        async for page in self._walk(
-            self.bucket.list, call.operation, prefix, call.seconds, PAGE, call
-        ):
-            yield page.objects
 
-    async def prefixes(
+        def kept(page: Page) -> list[ObjectInfo]:
+            return page.objects
+
+        return self._walk(call.operation, self.bucket.list, prefix, PAGE, kept, lambda: call)
+
+    def prefixes(
         self,
         operation: str,
         prefix: str,
@@ -375,43 +394,52 @@ class Objects:
             limit: The most of them in the first page.
             start_after: Only those behind this one, which ends in ``/``.
         """
-        last = None
-        listing: Callable[..., Awaitable[Any]] = self.bucket.list_prefixes
+        from statebucket.store.walk import Prefixes  # noqa: PLC0415  (see store.py)
+
+        listing: Callable[..., Awaitable[PrefixPage]] = self.bucket.list_prefixes
         if start_after is not None:
             listing = functools.partial(listing, start_after=start_after)
-        async for page in self._walk(listing, operation, prefix, seconds, limit):
-            for found in page.prefixes:
-                # Not every service can begin there.
-                if found != last and (start_after is None or found > start_after):
-                    yield found
-                last = found
 
-    async def _walk(
+        def kept(page: PrefixPage) -> list[str]:
+            return page.prefixes
+
+        pages = self._walk(
+            operation, listing, prefix, limit, kept, lambda: Call(operation, seconds)
+        )
+        return Prefixes(pages, start_after)
+
+    def _walk(
         self,
-        listing: Callable[..., Awaitable[AnyPage]],
         operation: str,
+        listing: Callable[..., Awaitable[AnyPage]],
         prefix: str,
-        seconds: float,
         limit: int,
-        call: Call | None = None,
-    ) -> AsyncIterator[AnyPage]:
-        """The pages of a listing, each with its own deadline, or all within a call's."""
-        after: str | None = None
+        kept: Callable[[AnyPage], T],
+        call: Callable[[], Call],
+    ) -> Walk[T]:
+        """The pages of a listing.
+
+        Args:
+            operation: The public call it belongs to.
+            listing: The adapter's call.
+            prefix: What the names begin with.
+            limit: The most entries of the first page.
+            kept: What to take of each page.
+            call: The call that the next page belongs to, with its deadline.
+        """
         from statebucket.store.page_check import PageCheck  # noqa: PLC0415  (see store.py)
+        from statebucket.store.walk import Walk  # noqa: PLC0415  (see store.py)
 
         check = PageCheck(operation, prefix, ordered=self.bucket.limits.lists_in_order)
 
-        async def send() -> AnyPage:
-            return check.page(await listing(prefix, after=after, limit=limit))
+        async def send(after: str | None) -> AnyPage:
+            async def request() -> AnyPage:
+                most = limit if after is None else PAGE
+                return check.page(await listing(prefix, after=after, limit=most))
 
-        while True:
-            page = await self.send(call or Call(operation, seconds), send, prefix)
-            check.taken(page)
-            yield page
-            after = page.following
-            if after is None:
-                return
-            limit = PAGE
+            return await self.send(call(), request, prefix)
+
+        return Walk(send, check, kept)
 
     async def check(self, call: Call, prefix: str) -> None:
         """Finds out whether the bucket can be reached and listed: 1 request."""

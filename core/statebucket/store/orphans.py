@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple
 
 from statebucket.errors import VersionConflict
 from statebucket.store.tasks import AtMost
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, Callable
 
     from statebucket.port.bucket import ObjectInfo
     from statebucket.store.context import StoreContext
@@ -65,11 +66,12 @@ class OrphanFinder:
         self._count(orphans=1)
         if not removes or not await self._all_old(execution):
             return
-        async for page in self._keys(execution):
-            # Written again since it was listed: a worker is using the execution, and needs the
-            # other keys too.
-            if not all(map(self._is_old, page)) or not await self._remove(page):
-                return
+        async with aclosing(self._keys(execution)) as pages:
+            async for page in pages:
+                # Written again since it was listed: a worker is using the execution, and needs the
+                # other keys too.
+                if not all(map(self._is_old, page)) or not await self._remove(page):
+                    return
 
     async def _has_live_snapshot(self, execution: Execution) -> bool:
         for tenant_id in await self._tenants(execution):
@@ -93,12 +95,13 @@ class OrphanFinder:
         ]
 
     async def _all_old(self, execution: Execution) -> bool:
-        async for page in self._keys(execution):
-            if not all(map(self._is_old, page)):
-                return False
+        async with aclosing(self._keys(execution)) as pages:
+            async for page in pages:
+                if not all(map(self._is_old, page)):
+                    return False
         return True
 
-    async def _keys(self, execution: Execution) -> AsyncIterator[list[ObjectInfo]]:
+    async def _keys(self, execution: Execution) -> AsyncGenerator[list[ObjectInfo], None]:
         prefix = self._layout.execution(*execution)
         async for page in self._objects.all_pages("sweep", prefix, self._context.deadline):
             yield [info for info in page if self._layout.parse(info.name) is not None]
