@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
+import weakref
+from contextlib import AsyncExitStack
 from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -21,7 +26,10 @@ from support.scripted_bucket import (
     take,
     through,
 )
-from support.virtual_time import run
+from support.virtual_time import now, run
+
+if TYPE_CHECKING:
+    from support.scripted_bucket import Send
 
 pytestmark = pytest.mark.usefixtures("_scripted")
 
@@ -63,11 +71,33 @@ def test_a_lease_whose_answer_never_came_is_given_back_after_the_deadline() -> N
 
     async def work() -> None:
         loop = asyncio.get_running_loop()
-        with pytest.raises(errors.DeadlineExceeded) as caught:
+        with pytest.raises(errors.DeadlineExceeded, match="^lease: ") as caught:
             await hold(opened(bucket, deadline=2))
         assert loop.time() == pytest.approx(2)
         assert caught.value.outcome == "unknown"
         assert await is_free(bucket)
+
+    run(work())
+
+
+def test_of_two_who_take_a_free_lease_at_once_one_is_refused_and_leaves_the_other_s() -> None:
+    bucket, other = ScriptedBucket(), ScriptedBucket()
+    other.inner = bucket.inner
+
+    async def work() -> None:
+        async with AsyncExitStack() as held:
+
+            async def too_late(send: Send) -> Any:
+                quicker = opened(other).tenant(ACME).lease(E1, ttl=TTL)
+                lease = await held.enter_async_context(quicker)
+                held.callback(lease.check)
+                return await send()
+
+            bucket.script.extend([through, too_late])
+            with pytest.raises(errors.LeaseHeld, match="another worker took the lease first"):
+                await hold(opened(bucket))
+            await asyncio.sleep(1)
+            assert bucket.operations == ["get", "put", "head"]
 
     run(work())
 
@@ -125,6 +155,21 @@ def test_a_save_that_may_have_been_before_the_successors_leaves_its_outcome_open
     run(work())
 
 
+def test_a_save_that_loses_after_the_lease_s_record_was_removed_has_lost_the_lease() -> None:
+    async def work() -> None:
+        bucket = ScriptedBucket()
+        acme, rival = (opened(bucket).tenant(ACME) for _ in range(2))
+        async with acme.lease(E1, ttl=TTL) as lease:
+            await acme.save_snapshot(snapshot(number=1), lease=lease)
+            await opened(bucket).delete_tenant(ACME)
+            await rival.save_snapshot(snapshot(number=2))
+            with pytest.raises(errors.LeaseLost) as lost:
+                await acme.save_snapshot(snapshot(number=3), lease=lease)
+            assert lost.value.object_name == "p/tenants/acme/leases/e1"
+
+    run(work())
+
+
 def test_what_was_loaded_just_after_a_save_counts() -> None:
     async def work() -> None:
         bucket = ScriptedBucket()
@@ -135,6 +180,62 @@ def test_what_was_loaded_just_after_a_save_counts() -> None:
             await rival.save_snapshot(snapshot(number=2))
             assert await acme.load_snapshot(E1) is not None
             await acme.save_snapshot(snapshot(number=3), lease=lease)
+
+    run(work())
+
+
+def test_what_was_loaded_counts_for_the_lease_that_is_held_not_for_one_that_ran_out() -> None:
+    clock = Clock()
+
+    async def work() -> None:
+        bucket = ScriptedBucket()
+        acme, rival = (opened(bucket, clock=clock).tenant(ACME) for _ in range(2))
+        async with AsyncExitStack() as late:
+            await late.enter_async_context(acme.lease(E1, ttl=TTL))
+            clock.advance(2 * TTL)
+            async with acme.lease(E1, ttl=TTL) as lease:
+                await late.aclose()
+                await rival.save_snapshot(snapshot(number=1))
+                assert await acme.load_snapshot(E1) is not None
+                await acme.save_snapshot(snapshot(number=2), lease=lease)
+
+    run(work())
+
+
+def test_a_store_keeps_nothing_of_a_lease_that_was_given_back() -> None:
+    async def work() -> None:
+        acme = opened(ScriptedBucket()).tenant(ACME)
+        async with acme.lease(E1, ttl=TTL) as lease:
+            left = weakref.ref(lease)
+        del lease
+        gc.collect()
+        assert left() is None
+
+    run(work())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_does_not_hold_its_parent_s_lease_and_leaves_it_alone() -> None:
+    bucket = ScriptedBucket()
+
+    async def work() -> None:
+        block = opened(bucket).tenant(ACME).lease(E1, ttl=TTL)
+        async with block as lease:
+            before = len(bucket.requests)
+            child = os.fork()
+            if not child:
+                status = 1
+                try:
+                    assert not lease.held
+                    with pytest.raises(errors.LeaseLost, match="held by the parent"):
+                        lease.check()
+                    await block.__aexit__(None, None, None)
+                    assert len(bucket.requests) == before
+                    status = 0
+                finally:
+                    os._exit(status)
+            assert os.waitpid(child, 0)[1] == 0
+            lease.check()
 
     run(work())
 
@@ -192,6 +293,21 @@ def test_a_lease_that_expires_says_why_it_was_not_renewed() -> None:
     run(work())
 
 
+def test_a_lease_that_expires_before_any_renewal_is_lost() -> None:
+    clock = Clock()
+
+    async def work() -> None:
+        acme = opened(ScriptedBucket(), clock=clock).tenant(ACME)
+        async with acme.lease(E1, ttl=TTL) as lease:
+            clock.advance(TTL)
+            with pytest.raises(errors.LeaseLost) as lost:
+                await acme.save_snapshot(snapshot(), lease=lease)
+            assert lost.value.message == "lease lost: it expired before it was renewed"
+            assert lost.value.outcome == "none"
+
+    run(work())
+
+
 @pytest.mark.parametrize("ttl", [timedelta(days=1, microseconds=1000), timedelta.max])
 def test_a_lease_that_no_one_could_break_is_refused(ttl: timedelta) -> None:
     bucket = ScriptedBucket()
@@ -210,6 +326,8 @@ def test_a_lease_that_no_one_could_break_is_refused(ttl: timedelta) -> None:
     [
         (timedelta(hours=23), True),
         (timedelta(days=1), True),
+        (timedelta(days=1, seconds=2), True),  # by a clock that is ahead as far as one may be
+        (timedelta(days=1, seconds=2, milliseconds=1), False),
         (timedelta(days=1, seconds=10), False),
         (timedelta(days=30000), False),
     ],
@@ -235,6 +353,26 @@ def test_a_record_that_ends_later_than_any_lease_may_is_void(
             async with store.lease(E1, ttl=TTL) as lease:
                 assert lease.fence > 7
                 lease.check()
+
+    run(work())
+
+
+@pytest.mark.parametrize("wait", [20, timedelta(seconds=20)])
+def test_one_who_waits_looks_about_once_a_second_and_no_longer_than_that(
+    wait: timedelta | float,
+) -> None:
+    bucket = ScriptedBucket()
+
+    async def work() -> None:
+        async with opened(bucket).tenant(ACME).lease(E1, ttl=TTL):
+            began, before = now(), len(bucket.requests)
+            with pytest.raises(errors.LeaseHeld):
+                async with opened(bucket).tenant(ACME).lease(E1, ttl=TTL, wait=wait):
+                    pass
+            assert now() - began == pytest.approx(20)
+            looks = bucket.operations[before:]
+            assert set(looks) == {"get"}
+            assert 20 <= len(looks) <= 25
 
     run(work())
 

@@ -202,6 +202,17 @@ async def test_a_record_is_written_again_only_to_live_longer(
 
 
 @pytest.mark.usefixtures("_scripted")
+@pytest.mark.asyncio
+async def test_a_save_after_a_sweep_has_removed_the_record_writes_it_again(
+    one: StateStore, clock: Clock, target: MemoryTarget
+) -> None:
+    await one.save_snapshot(snapshot(), ttl=1)
+    clock.advance(2)
+    assert (await one.sweep(margin=0)).owners == 1
+    await one.save_snapshot(snapshot(), ttl=1)  # the record was seen less than a minute ago
+    assert await target.open().load_snapshot(E1) is not None
+
+
 def test_a_record_that_another_made_stay_longer_meanwhile_is_left() -> None:
     bucket = ScriptedBucket()
     name = f"p/{RECORD}"

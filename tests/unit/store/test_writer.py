@@ -7,6 +7,7 @@ for.
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -276,6 +277,28 @@ def test_a_writer_that_is_not_entered_says_so(run: Callable[..., None]) -> None:
         assert handed(writer) == len(bucket.started) == 0
 
     run(body, seconds=0.1)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_leaves_its_parent_s_writer_alone(run: Callable[..., None]) -> None:
+    async def body(store: StateStore, bucket: SlowBucket) -> None:
+        async with store.writer(E1) as writer:
+            writer.save(snapshot(1))
+            child = os.fork()
+            if not child:
+                status = 1
+                try:
+                    with pytest.raises(errors.UnsupportedOperation, match="another process"):
+                        writer.save(snapshot(2))
+                    await writer.__aexit__(None, None, None)
+                    assert numbers(bucket) == []
+                    status = 0
+                finally:
+                    os._exit(status)
+            assert os.waitpid(child, 0)[1] == 0
+        assert numbers(bucket) == [1]
+
+    run(body)
 
 
 @pytest.mark.parametrize("ttl", [0, -1, "60", True])
