@@ -102,6 +102,17 @@ async def test_metadata_of_any_length_is_cut_in_the_message(name: str) -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("name", ["expiresat", "tail"])
+@pytest.mark.parametrize("text", ["9" * 5000, "\u0663"], ids=["too long for int", "not ASCII"])
+async def test_digits_that_no_store_writes_are_corrupt(name: str, text: str) -> None:
+    target = MemoryTarget()
+    target.raw_put("shared/keys/k", b"value", {name: text})
+    async with target.open() as store:
+        with pytest.raises(errors.CorruptObject):
+            await store.get("k")
+
+
+@pytest.mark.asyncio
 async def test_a_stored_value_is_cut_in_the_message() -> None:
     async with open_store("memory://") as store:
         await store.set("k", b'{"' + b"x" * 100_000 + b'": [')

@@ -113,9 +113,9 @@ async def attempt(
                 except StateBucketError:  # DeadlineExceeded is an OSError
                     raise
                 except OSError as error:  # also a time-out of the SDK that the adapter let through
-                    outcome: Outcome = "unknown" if writes else "none"
                     kind = type(error).__name__
-                    raise Unavailable(f"the connection failed: {kind}", outcome=outcome) from error
+                    failed = f"the connection failed: {kind}"
+                    raise Unavailable(failed, outcome="unknown") from error
                 finally:
                     call.waited = True
                     limiter.give()

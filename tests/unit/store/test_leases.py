@@ -71,7 +71,7 @@ def test_a_lease_whose_answer_never_came_is_given_back_after_the_deadline() -> N
 
     async def work() -> None:
         loop = asyncio.get_running_loop()
-        with pytest.raises(errors.DeadlineExceeded, match="^lease: ") as caught:
+        with pytest.raises(errors.DeadlineExceeded, match=r"^lease: ") as caught:
             await hold(opened(bucket, deadline=2))
         assert loop.time() == pytest.approx(2)
         assert caught.value.outcome == "unknown"
@@ -234,7 +234,7 @@ def test_a_forked_process_does_not_hold_its_parent_s_lease_and_leaves_it_alone()
                     status = 0
                 finally:
                     os._exit(status)
-            assert os.waitpid(child, 0)[1] == 0
+            assert os.waitpid(child, 0)[1] == 0  # noqa: ASYNC222  (it waits for nothing)
             lease.check()
 
     run(work())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +116,16 @@ def test_a_nonce_is_part_of_the_body_for_an_adapter_that_takes_no_tail() -> None
     assert run(store.get("k")) == value
 
 
+def test_json_with_a_nonce_is_json_for_those_who_read_it_without_this_library() -> None:
+    bucket = ScriptedBucket(limits=HASHES)
+    store = opened(bucket)
+    run(store.set_json("k", {"a": 1}))
+    stored = run(bucket.inner.get("p/shared/keys/k"))
+    assert stored is not None
+    assert json.loads(stored.body) == {"a": 1}
+    assert len(stored.body) == len(b'{"a":1}') + 32
+
+
 @pytest.mark.parametrize("limits", [None, HASHES], ids=["unique versions", "nonces"])
 def test_a_create_whose_answer_was_lost_is_a_success(limits: Limits | None) -> None:
     bucket = ScriptedBucket(lose(), limits=limits)
@@ -156,6 +167,22 @@ def test_a_snapshot_whose_answers_were_lost_is_saved() -> None:
     stored = run(store.load_stored("e1"))
     assert stored is not None
     assert stored.version == version
+
+
+@pytest.mark.parametrize(("ttl", "looks"), [(None, 0), (60, 1)])
+def test_a_save_that_is_refused_has_not_happened_though_an_answer_before_it_was_lost(
+    ttl: float | None, looks: int
+) -> None:
+    bucket = ScriptedBucket(lose(), *[through] * (1 + looks), fail(errors.AccessDenied))
+
+    async def work() -> None:
+        with pytest.raises(errors.AccessDenied) as caught:
+            await opened(bucket).save_snapshot(snapshot(), ttl=ttl)
+        assert caught.value.outcome == "none"
+
+    run(work())
+    # The owner record, which has a condition where it expires, then the snapshot.
+    assert bucket.operations == ["put", "put", *["get"] * looks, "put"]
 
 
 def test_a_plain_write_is_simply_sent_again() -> None:
@@ -298,6 +325,18 @@ def test_a_condition_that_holds_and_is_refused_is_the_services_fault(
     assert run(store.get("k")) == b"1"
 
 
+def test_a_deletion_of_what_is_at_that_version_and_is_refused_is_the_services_fault() -> None:
+    bucket = ScriptedBucket()
+    store = opened(bucket)
+    version = run(store.set("k", b"1"))
+    bucket.script.append(refused_with("send it otherwise"))
+    error = rejected(store.delete("k", if_version=version))
+    assert (error.outcome, error.object_name) == ("none", "p/shared/keys/k")
+    assert str(version) in error.message
+    assert "send it otherwise" in error.message
+    assert run(store.get("k")) == b"1"
+
+
 def test_a_condition_that_holds_and_is_refused_once_is_sent_again() -> None:
     bucket = ScriptedBucket()
     store = opened(bucket)
@@ -311,8 +350,12 @@ def test_a_conflict_hides_no_error_of_the_adapters_from_the_caller() -> None:
     bucket = ScriptedBucket(through)
     store = opened(bucket)
     run(store.set("k", b"1"))
-    for condition in (Version.ABSENT, Version("no such version")):
+    for condition, said in (
+        (Version.ABSENT, "set: the object exists already"),
+        (Version("no such version"), "set: the object has changed since that version"),
+    ):
         error = conflict(store.set("k", b"2", if_version=condition))
+        assert error.message == said
         assert isinstance(error, errors.VersionConflict)
         assert not isinstance(error, errors.PreconditionFailed)
         assert not error.transient

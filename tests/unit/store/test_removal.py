@@ -112,6 +112,52 @@ def test_objects_that_cannot_be_removed_are_named_and_the_owner_record_is_kept()
     run(work())
 
 
+def test_an_object_that_is_refused_keeps_no_other_from_another_try() -> None:
+    busy = iter([errors.Throttled("busy")])
+
+    def refuses(name: str) -> errors.StateBucketError | None:
+        if name == KEYS + "k0":
+            return errors.AccessDenied("locked")
+        return next(busy, None) if name == KEYS + "k1" else None
+
+    bucket = Stubborn(refuses)
+
+    async def work() -> None:
+        store = opened(bucket).tenant(ACME)
+        await filled(store)
+        with pytest.raises(errors.DeleteIncomplete) as caught:
+            await store.delete_execution_state(E1)
+        assert list(caught.value.failures) == [KEYS + "k0"]
+
+    run(work())
+    assert bucket.batches[1:] == [["k1"]]
+
+
+def test_a_key_of_which_a_batchs_answer_says_nothing_may_still_be_there() -> None:
+    async def work() -> None:
+        with pytest.raises(errors.DeleteIncomplete, match=r"may still be there: .* no result") as e:
+            await opened(ScriptedBucket(answer([]))).delete_many(["a"])
+        assert e.value.failures["a"].outcome == e.value.outcome == "unknown"
+
+    run(work())
+
+
+@pytest.mark.parametrize(("length", "lists"), [(1021, 1), (1022, 0), (1024, 0)])
+def test_below_an_execution_whose_id_leaves_a_key_no_room_nothing_is_listed(
+    length: int, lists: int
+) -> None:
+    bucket = ScriptedBucket()
+    execution = "e" * (length - len("p/tenants/acme/snapshots/"))
+
+    async def work() -> None:
+        store = opened(bucket, owner_index=False).tenant(ACME)
+        await store.save_snapshot(store.snapshot(execution))
+        assert (await store.delete_execution_state(execution)).snapshots == 1
+
+    run(work())
+    assert bucket.operations == ["put", *["list"] * lists, "delete_many"]
+
+
 def test_objects_that_stay_busy_are_named_within_the_deadline() -> None:
     bucket = Stubborn(lambda name: errors.Throttled("busy") if name.endswith("k2") else None)
 

@@ -147,6 +147,16 @@ def test_what_will_not_pass_is_told_at_once(kind: type[errors.StateBucketError])
         assert error.outcome == "none"
 
 
+@pytest.mark.parametrize("said", ["there is none", "no bucket 'host' in this region"])
+def test_the_error_for_a_missing_bucket_names_it_once(said: str) -> None:
+    async def missing(send: Any) -> Any:  # noqa: ARG001
+        raise errors.BucketNotFound(said)
+
+    error, _ = failure(opened(ScriptedBucket(missing)).get("k"), errors.BucketNotFound)
+    assert error.message.startswith(said)
+    assert error.message.count("'host'") == 1
+
+
 def test_a_deadline_of_an_adapters_own_is_told_as_it_is() -> None:
     bucket = ScriptedBucket(always=fail(errors.DeadlineExceeded))
     error, _ = failure(opened(bucket, deadline=1000).set("k", b"v"), errors.DeadlineExceeded)

@@ -10,6 +10,7 @@ import pytest
 from statebucket import ExecutionSnapshot, StateStore, errors
 from statebucket.port.bucket import JSON, Write
 from statebucket.store.owners import MAX_RACES
+from statebucket.testing import Clock
 from statebucket.testing.contract.base import snapshot
 from support.scripted_bucket import ScriptedBucket, lose, opened, take, through
 from support.virtual_time import now, run
@@ -66,6 +67,7 @@ def test_an_update_that_another_has_written_over_is_not_done_twice() -> None:
             await store.update("k", more)
         assert caught.value.outcome == "unknown"
         assert type(caught.value) is errors.VersionConflict
+        assert caught.value.object_name == "p/shared/keys/k"
         assert await store.get("k") == b"2"
 
     run(work())
@@ -82,6 +84,15 @@ def test_after_a_lost_race_the_winner_is_changed_without_reading_it_again() -> N
 
     run(work())
     assert bucket.operations == ["get", "put", "put", "get", "put"]
+
+
+def test_an_expired_value_is_replaced_without_a_try_to_create_it() -> None:
+    clock, bucket = Clock(), ScriptedBucket()
+    store = opened(bucket, clock=clock)
+    run(store.set("k", b"7", ttl=60))
+    clock.advance(60)
+    assert run(store.update("k", more)) == b"1"
+    assert bucket.operations == ["put", "get", "put"]
 
 
 def test_a_value_that_was_deleted_meanwhile_is_created() -> None:
