@@ -74,17 +74,46 @@ HINTS: dict[type[StateBucketError], str] = {
 """What to do about one kind of error."""
 
 _CODE_HINTS = {
-    "AuthorizationFailure": "the account's firewall answers this to networks that it does not allow"
+    "AuthorizationFailure": (
+        "the account's firewall answers this to networks that it does not allow, and its rules for "
+        "addresses do not cover callers in its own region"
+    ),
+    "AuthorizationPermissionMismatch": (
+        "a new role assignment may take ten minutes to apply; an identity with a role on another "
+        "container gets this answer for one that does not exist"
+    ),
+    "InvalidAuthenticationInfo": (
+        "a token must be from the Entra tenant of the account's subscription"
+    ),
 }
-_TAG_HINTS: dict[type[StateBucketError], str] = {
-    AccessDenied: (
+_BETTER_HINTS = {
+    "AuthorizationProtocolMismatch": "the SAS is for https only",
+    "AuthorizationResourceTypeMismatch": "an account SAS needs the resource types c and o",
+    "AuthorizationServiceMismatch": "the account SAS is not for blobs (b)",
+    "AuthorizationSourceIPMismatch": (
+        "the SAS is for other addresses; callers in the account's own region have private ones"
+    ),
+    "KeyBasedAuthenticationNotPermitted": (
+        "the account accepts neither its keys nor a SAS signed with one; an identity is used if "
+        f"{CONNECTION_STRING} is not set"
+    ),
+    "PublicAccessNotPermitted": (
+        "the account accepts no request without credentials: give a key, a SAS or an identity"
+    ),
+}
+_WITHOUT_TAGS = (
+    "index tags need an account of kind StorageV2 without a hierarchical namespace; "
+    "ttl_tags=false does without them"
+)
+_TAG_HINTS = {
+    "AuthorizationPermissionMismatch": (
         "to write index tags it needs Storage Blob Data Owner, a SAS the right t; "
         "ttl_tags=false does without tags"
     ),
-    RequestRejected: (
-        "an account with a hierarchical namespace takes no index tags: "
-        "ttl_tags=false does without them"
-    ),
+    "BlobTagsNotSupportedForAccountType": _WITHOUT_TAGS,
+    "FeatureNotEnabled": _WITHOUT_TAGS,
+    "FeatureNotYetSupportedForHierarchicalNamespaceAccounts": _WITHOUT_TAGS,
+    "UnsupportedHeader": _WITHOUT_TAGS,
 }
 ERRORS = 300
 """The first status that is not a success."""
@@ -117,7 +146,8 @@ def refusal(
     if request_id := headers.get("x-ms-request-id"):
         message += f" (request {excerpt(request_id)})"
     said = _reason(body) if kind is RequestRejected else ""
-    hints = [said, _CODE_HINTS.get(code), HINTS.get(kind), _TAG_HINTS.get(kind) if tags else ""]
+    usual = _BETTER_HINTS.get(code) or HINTS.get(kind)
+    hints = [said, _CODE_HINTS.get(code), usual, _TAG_HINTS.get(code) if tags else ""]
     if any(hints):
         message += ": " + "; ".join(filter(None, hints))
     open_ended = kind is Unavailable and code != "Md5Mismatch"

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 LOOKED_AT = 100
 """How many blobs are looked at."""
 
+_UNTAGGED = {"Storage", "BlobStorage"}
+"""Kinds of accounts that have no index tags."""
+
 _COOL = {"Cool", "Cold", "Archive"}
 
 
@@ -200,12 +203,12 @@ def _soft_delete(
 def _account(account: Account | StateBucketError, *, tags: bool) -> Iterator[Finding]:
     if isinstance(account, StateBucketError):
         return
-    if account.hierarchical and tags:
+    has = "has a hierarchical namespace" if account.hierarchical else f"is of kind {account.kind}"
+    if tags and (account.hierarchical or account.kind in _UNTAGGED):
         yield Finding(
             check="account",
             status="fault",
-            message="the account has a hierarchical namespace, which takes no index tags: no save "
-            "with a TTL succeeds",
+            message=f"the account {has} and takes no index tags: no save with a TTL succeeds",
             remedy=Remedy(
                 advice="put ttl_tags=false into the URL, and run this", command="statebucket sweep"
             ),
@@ -214,7 +217,7 @@ def _account(account: Account | StateBucketError, *, tags: bool) -> Iterator[Fin
         yield Finding(
             check="account",
             status="warning",
-            message="the account is of kind Storage (v1), without index tags and lifecycle rules",
+            message="the account is of kind Storage (v1), without lifecycle rules",
             remedy=terraform(),
         )
     else:

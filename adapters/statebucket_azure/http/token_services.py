@@ -139,7 +139,7 @@ def no_token(reason: str, code: str | None = None) -> InvalidCredentials:
     """The error for credentials that return no token."""
     return InvalidCredentials(
         f"no usable credentials for Azure: {reason}; set AZURE_STORAGE_CONNECTION_STRING, or give "
-        "the function a managed identity",
+        "the function a managed identity (AZURE_CLIENT_ID names a user-assigned one)",
         code=code,
     )
 

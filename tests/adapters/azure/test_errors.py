@@ -302,10 +302,41 @@ async def test_what_to_set(bucket: Bucket, proxy: FaultProxy) -> None:
             lambda: bucket.put(TAGGED, None),
             "ttl_tags=false",
         ),
+        (
+            400,
+            "BlobTagsNotSupportedForAccountType",
+            lambda: bucket.put(TAGGED, None),
+            "kind StorageV2.*ttl_tags=false",
+        ),
+        (403, "AuthorizationPermissionMismatch", lambda: bucket.get("a"), "ten minutes to apply"),
+        (403, "AuthorizationFailure", lambda: bucket.get("a"), "in its own region"),
+        (401, "InvalidAuthenticationInfo", lambda: bucket.get("a"), "the account's subscription"),
     ):
         proxy.plan(azure_error(status, code))
         with pytest.raises(errors.StateBucketError, match=words):
             await call()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "words", "others"),
+    [
+        (403, "KeyBasedAuthenticationNotPermitted", "an identity is used if AZURE_", "clock"),
+        (409, "PublicAccessNotPermitted", "no request without credentials", "clock"),
+        (403, "AuthorizationSourceIPMismatch", "SAS is for other addresses", "Contributor"),
+        (403, "AuthorizationProtocolMismatch", "https only", "Contributor"),
+        (403, "AuthorizationResourceTypeMismatch", "resource types c and o", "Contributor"),
+        (403, "AuthorizationServiceMismatch", "not for blobs", "Contributor"),
+        (403, "AuthorizationFailure", "firewall", "ttl_tags"),
+        (409, "BlobImmutableDueToPolicy", "immutable", "ttl_tags"),
+    ],
+)
+async def test_a_code_that_says_more_than_its_kind(
+    bucket: Bucket, proxy: FaultProxy, status: int, code: str, words: str, others: str
+) -> None:
+    proxy.plan(azure_error(status, code, "This operation is not permitted: the blob is immutable."))
+    with pytest.raises(errors.StateBucketError, match=words) as caught:
+        await bucket.put(TAGGED, None)
+    assert others not in caught.value.message
 
 
 def opened_at(endpoint: str, container: str) -> Bucket:

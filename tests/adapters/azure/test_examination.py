@@ -97,7 +97,11 @@ async def test_azurite_is_looked_at_in_five_requests(
         ),
         (
             Answer(200, (*XML, ("x-ms-account-kind", "Storage")), when=ACCOUNT),
-            *("account", "warning", "kind Storage (v1)", "terraform/azure"),
+            *("account", "fault", "kind Storage and takes no index tags", "ttl_tags=false"),
+        ),
+        (
+            Answer(200, (*XML, ("x-ms-account-kind", "BlobStorage")), when=ACCOUNT),
+            *("account", "fault", "kind BlobStorage", "ttl_tags=false"),
         ),
         (
             Answer(200, (*XML, ("x-ms-blob-public-access", "container")), when=CONTAINER),
@@ -139,6 +143,10 @@ async def test_index_tags_are_no_fault_where_they_are_not_written(
     proxy.always(Answer(200, (*XML, ("x-ms-is-hns-enabled", "true")), when=ACCOUNT))
     findings = await examined(azurite, proxy, raw, more="&ttl_tags=false")
     assert of(findings, "account")[0].status == "ok"
+    proxy.heal()
+    proxy.always(Answer(200, (*XML, ("x-ms-account-kind", "Storage")), when=ACCOUNT))
+    (found,) = of(await examined(azurite, proxy, raw, more="&ttl_tags=false"), "account")
+    assert (found.status, "without lifecycle rules" in found.message) == ("warning", True)
 
 
 async def test_the_modules_role_sees_little_and_that_is_said(
