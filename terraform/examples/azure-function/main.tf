@@ -9,12 +9,17 @@ terraform {
   }
 }
 
-# The storage account of the state has no shared keys.
+# The storage account of the state has no shared keys. Terraform sets it up through the management plane
+# alone: whoever deploys needs no right to blobs or queues, nor a way to a private endpoint.
 provider "azurerm" {
   subscription_id     = var.subscription_id
   storage_use_azuread = true
 
-  features {}
+  features {
+    storage {
+      data_plane_available = false
+    }
+  }
 }
 
 variable "subscription_id" {
