@@ -28,7 +28,7 @@ HINT = (
 
 _RIGHTS_HINT = (
     "the identity needs storage.objects.get, storage.objects.create, storage.objects.delete and "
-    "storage.objects.list"
+    "storage.objects.list; a new grant takes some minutes to take effect"
 )
 _MISSING_HINT = (
     "an object that does not exist is answered like this, too, unless the identity holds "

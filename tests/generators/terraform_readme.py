@@ -58,7 +58,9 @@ module "state" {
 ```
 
 Give the function `STATEBUCKET_URL = module.state.store_url`. For a complete function see
-[examples/gcp-function](../examples/gcp-function).
+[examples/gcp-function](../examples/gcp-function). Grants [take effect within some two minutes, at times
+seven or more](https://cloud.google.com/iam/docs/access-change-propagation); until then calls raise
+`AccessDenied`.
 """,
     "azure": """\
 A storage account with one container for execution state: private, TLS 1.2 only, no shared keys,
@@ -171,7 +173,10 @@ A condition on the object's name limits each of `tenant_members` to the objects 
 `tenants/{tenant}/`. By default they can list the **names** of all objects in the bucket: other
 tenants' ids, executions and keys, but no contents; see [below](#missing-objects-and-who-may-list).
 Open their stores with `tenant_store_url`, which has `owner_index=false`: owner records are common
-to all tenants. A tenant's name here consists of letters, digits, `-` and `_`.
+to all tenants. A tenant's name here consists of letters, digits, `-` and `_`. Each tenant takes one
+conditional binding of the bucket's policy, in which Google [wants no more than
+100](https://cloud.google.com/iam/docs/conditions-overview): give more tenants several buckets, or keep
+them apart by views alone.
 
 ## Missing objects, and who may list
 
