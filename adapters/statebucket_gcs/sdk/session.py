@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from logging import getLogger
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from google.auth import default
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import TransportError
 from google.auth.transport.requests import Request
@@ -16,9 +18,11 @@ from requests.adapters import HTTPAdapter
 from statebucket.errors import InvalidCredentials
 from statebucket.port.endpoint import proxy_for, require_tls
 from statebucket_gcs.errors import HINT
-from statebucket_gcs.options import METADATA_HOSTS, ca_bundle
+from statebucket_gcs.options import METADATA_HOSTS, ca_bundle, emulator
 
 if TYPE_CHECKING:
+    from logging import LogRecord
+
     from requests import PreparedRequest
 
     from statebucket_gcs.sdk.options import SDKOptions
@@ -82,7 +86,7 @@ def connect(options: SDKOptions, connections: int) -> Any:  # noqa: ANN401  (the
     try:
         client = Client(
             project=options.project,
-            credentials=AnonymousCredentials() if options.anonymous else None,  # type: ignore[no-untyped-call]
+            credentials=_credentials(options),
             client_options={"api_endpoint": endpoint.rstrip("/")} if endpoint else None,
         )
     except (AttributeError, TypeError, ValueError, LookupError) as error:  # raised for other JSON
@@ -104,6 +108,27 @@ def connect(options: SDKOptions, connections: int) -> Any:  # noqa: ANN401  (the
     session.verify = certificates
     session.proxies = _proxies(base_of(client))
     return client
+
+
+def _credentials(options: SDKOptions) -> Any:  # noqa: ANN401  (of many kinds)
+    """The credentials that the options or the environment name; None for the SDK's own choice."""
+    if options.anonymous:
+        return AnonymousCredentials()  # type: ignore[no-untyped-call]
+    if emulator() is not None:
+        return None
+    # With scopes, which the client adds, this would ask Cloud Resource Manager for the project of a
+    # federated identity, and without them it warns that there is none: no request needs one.
+    logger = getLogger("google.auth._default")
+    logger.addFilter(_needs_no_project)
+    try:
+        credentials, _ = default()
+    finally:
+        logger.removeFilter(_needs_no_project)
+    return credentials
+
+
+def _needs_no_project(record: LogRecord) -> bool:
+    return "No project ID" not in str(record.msg)
 
 
 def keep_authorization(request: PreparedRequest) -> PreparedRequest:
