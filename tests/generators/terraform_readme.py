@@ -58,9 +58,9 @@ module "state" {
 ```
 
 Give the function `STATEBUCKET_URL = module.state.store_url`. For a complete function see
-[examples/gcp-function](../examples/gcp-function). Grants [take effect within some two minutes, at times
-seven or more](https://cloud.google.com/iam/docs/access-change-propagation); until then calls raise
-`AccessDenied`.
+[examples/gcp-function](../examples/gcp-function). Grants [take effect within some two minutes, at
+times seven or more](https://cloud.google.com/iam/docs/access-change-propagation); until then calls
+raise `AccessDenied`.
 """,
     "azure": """\
 A storage account with one container for execution state: private, TLS 1.2 only, no shared keys,
@@ -175,8 +175,8 @@ tenants' ids, executions and keys, but no contents; see [below](#missing-objects
 Open their stores with `tenant_store_url`, which has `owner_index=false`: owner records are common
 to all tenants. A tenant's name here consists of letters, digits, `-` and `_`. Each tenant takes one
 conditional binding of the bucket's policy, in which Google [wants no more than
-100](https://cloud.google.com/iam/docs/conditions-overview): give more tenants several buckets, or keep
-them apart by views alone.
+100](https://cloud.google.com/iam/docs/conditions-overview): give more tenants several buckets, or
+keep them apart by views alone.
 
 ## Missing objects, and who may list
 
