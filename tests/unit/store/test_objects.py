@@ -14,7 +14,7 @@ from statebucket.port.bucket import Deletion, Limits, Object
 from statebucket.testing import Clock
 from statebucket.testing.contract.base import snapshot
 from support.scripted_bucket import ScriptedBucket, fail, hang, lose, opened, through
-from support.virtual_time import run
+from support.virtual_time import now, run
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -429,10 +429,48 @@ def test_only_newer_gives_up_where_it_loses_again_and_again() -> None:
         await rival.save_snapshot(snapshot(number=1))
         raise errors.PreconditionFailed("refused")
 
+    async def save() -> None:
+        try:
+            await store.save_snapshot(snapshot(number=2), only_newer=True)
+        finally:
+            assert now() > 1  # it does not flood the service
+
     bucket.script.extend([beaten, through, through] * 1000)
-    error = conflict(store.save_snapshot(snapshot(number=2), only_newer=True))
+    error = conflict(save())
     assert error.outcome == "none"
     assert len(bucket.requests) < 130
+
+
+def test_only_newer_over_a_version_loses_one_race_and_shows_the_winner() -> None:
+    bucket = ScriptedBucket()
+    store = opened(bucket, owner_index=False).tenant("acme")
+    first = run(store.save_snapshot(snapshot(number=1)))
+    run(store.save_snapshot(snapshot(number=2)))
+    before = len(bucket.requests)
+    error = conflict(
+        store.save_snapshot(
+            snapshot(number=3), only_newer=True, if_version=first, want_current=True
+        )
+    )
+    assert error.current is not None
+    assert error.current.value.sequence_number == 2
+    assert bucket.operations[before:] == ["get", "put", "get"]
+
+
+def test_a_snapshot_that_is_stale_after_a_lost_answer_may_have_been_saved() -> None:
+    async def meanwhile() -> None:
+        await store.save_snapshot(snapshot(number=5))
+
+    bucket = ScriptedBucket(through, lose(meanwhile))
+    store = opened(bucket, owner_index=False).tenant("acme")
+
+    async def work() -> None:
+        with pytest.raises(errors.StaleSnapshot, match="number 5, yours is 2") as stale:
+            await store.save_snapshot(snapshot(number=2), only_newer=True)
+        assert stale.value.outcome == "unknown"
+        assert stale.value.object_name == "p/tenants/acme/snapshots/e1"
+
+    run(work())
 
 
 def test_a_deletion_whose_answer_was_lost_is_no_conflict_and_leaves_open_what_was_there() -> None:

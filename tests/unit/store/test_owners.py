@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from statebucket import StateStore, Version, errors
-from statebucket.port.bucket import Object
+from statebucket.port.bucket import JSON, Object, Page, Write
 from statebucket.store.envelope import expires_ms
 from statebucket.testing.contract.base import ACME, E1, snapshot
 from support.scripted_bucket import ScriptedBucket, opened
@@ -83,6 +83,52 @@ async def test_a_record_that_another_process_has_written_again_is_looked_at_once
     # The listing, the snapshot, and for the record a condition that fails, a look and the removal.
     assert one.stats().requests - before == 5
     assert target.raw_names() == []
+
+
+@pytest.mark.asyncio
+async def test_what_another_process_removes_of_the_tenant_that_was_seen_is_missing(
+    one: StateStore, other: StateStore
+) -> None:
+    assert await other.load_snapshot(E1) is not None
+    await one.tenant(ACME).delete_execution_state(E1)
+    assert await other.load_snapshot(E1) is None
+
+
+@pytest.mark.asyncio
+async def test_what_a_process_has_seen_costs_no_request_for_a_minute(
+    one: StateStore, target: MemoryTarget, clock: Clock
+) -> None:
+    counted = one.stats
+    await one.save_snapshot(snapshot(), ttl=DAY)
+    assert counted().requests == 2
+    await one.save_snapshot(snapshot(), ttl=DAY)
+    assert await one.load_snapshot(E1) is not None
+    assert counted().requests == 4
+    await one.save_snapshot(snapshot(), ttl=9 * DAY)  # its record is written again, unlooked at
+    assert counted().requests == 6
+    assert await one.load_snapshot(E1) is not None  # of the only tenant that has it, yet
+    assert counted().requests == 7
+    view = target.open().tenant(ACME)
+    await view.load_snapshot(E1)
+    await view.save_snapshot(snapshot(), ttl=DAY)  # the record was written for a longer one
+    assert view.stats().requests == 2
+    other = target.open()
+    await other.load_snapshot(E1)  # a listing, and the snapshot
+    await other.save_snapshot(snapshot(), ttl=DAY)
+    assert other.stats().requests == 4  # the listing does not say for how long the record stays
+    await other.save_snapshot(snapshot(), ttl=DAY)
+    clock.advance(60)
+    await other.save_snapshot(snapshot(), ttl=DAY)
+    assert other.stats().requests == 6
+    clock.advance(61)
+    await other.save_snapshot(snapshot(), ttl=DAY)
+    assert other.stats().requests == 8
+    await other.save_snapshot(snapshot(), ttl=DAY)
+    assert other.stats().requests == 9
+    await other.delete_execution_state(E1)
+    before = other.stats().requests
+    assert await other.load_snapshot(E1) is None
+    assert other.stats().requests - before == 1
 
 
 @pytest.mark.asyncio
@@ -161,6 +207,41 @@ async def test_an_id_is_ambiguous_only_as_long_as_two_tenants_have_it(one: State
     assert (loaded.tenant_id, loaded.sequence_number) == (ACME, 2)
 
 
+class ShortPages(ScriptedBucket):
+    """A service whose pages hold one object each."""
+
+    async def list(
+        self,
+        prefix: str,
+        *,
+        after: str | None,
+        limit: int,  # noqa: ARG002  (as a service may)
+        start_after: str | None = None,
+    ) -> Page:
+        return await super().list(prefix, after=after, limit=1, start_after=start_after)
+
+
+@pytest.mark.usefixtures("_scripted")
+@pytest.mark.parametrize("call", ["load_snapshot", "delete_execution_state"])
+def test_an_id_is_ambiguous_as_soon_as_two_tenants_are_listed(call: str) -> None:
+    bucket = ShortPages()
+
+    async def work() -> None:
+        for tenant in ("a", "b", "c"):
+            await opened(bucket).tenant(tenant).save_snapshot(snapshot(E1, tenant))
+        await bucket.inner.put(Write("p/owners/e1/a.foreign/name", b"", JSON, {}, None), None)
+        bucket.requests.clear()
+        with pytest.raises(errors.AmbiguousExecution) as caught:
+            await getattr(opened(bucket), call)(E1)
+        error = caught.value
+        assert (error.execution_id, error.tenants) == (E1, ("a", "b"))
+        assert (error.object_name, error.outcome) == ("p/owners/e1/", "none")
+        assert ("delete_keys()" in error.message) == (call == "delete_execution_state")
+
+    run(work())
+    assert bucket.operations == ["list"] * 3  # a page with a name that no store writes, too
+
+
 def until(target: MemoryTarget) -> int | None:
     """When the owner record expires."""
     raw = target.raw_get(RECORD)
@@ -201,7 +282,22 @@ async def test_a_record_is_written_again_only_to_live_longer(
     assert until(target) == round((clock() + 8 * 86_400) * 1000)
 
 
-@pytest.mark.usefixtures("_scripted")
+@pytest.mark.asyncio
+async def test_a_record_that_a_listing_shows_to_be_another_is_not_taken_for_the_one_before(
+    one: StateStore, target: MemoryTarget, clock: Clock
+) -> None:
+    await one.save_snapshot(snapshot(), ttl=9 * DAY)
+    async with target.open() as other:
+        await other.delete_execution_state(E1)
+        await other.save_snapshot(snapshot(), ttl=DAY)
+    clock.advance(61)
+    assert await one.load_snapshot(E1) is not None
+    await one.save_snapshot(snapshot(), ttl=9 * DAY)
+    record, expires = until(target), (clock() + 9 * 86_400) * 1000
+    assert record is not None
+    assert record > expires
+
+
 @pytest.mark.asyncio
 async def test_a_save_after_a_sweep_has_removed_the_record_writes_it_again(
     one: StateStore, clock: Clock, target: MemoryTarget
@@ -213,6 +309,7 @@ async def test_a_save_after_a_sweep_has_removed_the_record_writes_it_again(
     assert await target.open().load_snapshot(E1) is not None
 
 
+@pytest.mark.usefixtures("_scripted")
 def test_a_record_that_another_made_stay_longer_meanwhile_is_left() -> None:
     bucket = ScriptedBucket()
     name = f"p/{RECORD}"

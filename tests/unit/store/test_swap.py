@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -91,7 +92,14 @@ def test_an_expired_value_is_replaced_without_a_try_to_create_it() -> None:
     store = opened(bucket, clock=clock)
     run(store.set("k", b"7", ttl=60))
     clock.advance(60)
-    assert run(store.update("k", more)) == b"1"
+    seen: list[bytes | None] = []
+
+    def next_one(value: bytes | None) -> bytes:
+        seen.append(value)
+        return more(value)
+
+    assert run(store.update("k", next_one)) == b"1"
+    assert seen == [None]
     assert bucket.operations == ["put", "get", "put"]
 
 
@@ -114,10 +122,13 @@ def test_an_update_that_loses_again_and_again_waits_and_ends_with_the_deadline()
     async def work() -> None:
         with pytest.raises(errors.VersionConflict, match="other writers were quicker") as caught:
             await store.update("k", more)
-        assert caught.value.outcome == "none"
+        assert (caught.value.outcome, caught.value.object_name) == ("none", "p/shared/keys/k")
         assert 1 < now() <= 5
         puts = [at for name, _, at in bucket.requests if name == "put"]
         assert 8 < len(puts) < 60  # each race is two: the rival's and ours
+        waits = [later - earlier for earlier, later in pairwise(puts[1::2])]
+        assert waits[0] == 0
+        assert all(wait <= min(2, 0.05 * 2 ** (n + 1)) for n, wait in enumerate(waits))
 
     run(work())
     bucket.always = None

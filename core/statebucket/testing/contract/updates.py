@@ -60,6 +60,8 @@ class UpdateContract(Contract):
 
         # What the function does to its argument is not stored.
         assert await store.update_json("t", spoil) == {"a": [1, 2]}
+        assert await store.update_json("none", lambda old: old) is None
+        assert not await store.exists("none")
         assert await store.get_json("t") == {"a": [1, 2]}
 
     async def test_an_update_of_a_type(self, store: StateStore) -> None:
