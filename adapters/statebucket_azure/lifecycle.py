@@ -36,11 +36,14 @@ UNREADABLE = UnreadableRules(
 def policy(rules: Sequence[Rule], container: str) -> dict[str, Any]:
     """A management policy with these rules, as ``az storage account management-policy`` takes it.
 
+    It refuses one within ``policy``, as the same command shows it:
+    https://github.com/Azure/azure-cli/issues/22744.
+
     Args:
         rules: The rules, by blob index tag.
         container: The container; a policy's prefixes begin with its name.
     """
-    return {"policy": {"rules": [_raw(rule, container) for rule in rules]}}
+    return {"rules": [_raw(rule, container) for rule in rules]}
 
 
 def _raw(rule: Rule, container: str) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def test_gcs_rules_are_written_on_the_condition_that_no_one_else_has() -> None:
 
 
 def test_an_azure_policy_keeps_to_what_azure_takes() -> None:
-    rules = azure.policy(needed_rules(scope("app", azure.REMOVAL)), "box")["policy"]["rules"]
+    rules = azure.policy(needed_rules(scope("app", azure.REMOVAL)), "box")["rules"]
     assert len(rules) == 12  # of 100
     for rule in rules:
         assert rule["name"].isalnum()
