@@ -23,34 +23,21 @@ if TYPE_CHECKING:
 REMOVAL = Removal(tag=TAG, abort_uploads=False)
 """What removes expired blobs that are tagged: rules by blob index tag."""
 
-UNREADABLE = UnreadableRules(
-    reason="the rules belong to the storage account and cannot be seen through the blobs' own API",
-    remedy=Remedy(
-        advice="compare them with those listed here, or let the Terraform module keep them",
-        command="statebucket lifecycle show",
-        terraform=terraform().terraform,
-    ),
-)
 
-
-def policy(rules: Sequence[Rule], container: str) -> dict[str, Any]:
+def policy(rules: Sequence[Rule]) -> dict[str, Any]:
     """A management policy with these rules, as ``az storage account management-policy`` takes it.
 
     It refuses one within ``policy``, as the same command shows it:
     https://github.com/Azure/azure-cli/issues/22744.
 
     Args:
-        rules: The rules, by blob index tag.
-        container: The container; a policy's prefixes begin with its name.
+        rules: The rules, by blob index tag; their prefixes begin with the container.
     """
-    return {"rules": [_raw(rule, container) for rule in rules]}
+    return {"rules": [_raw(rule) for rule in rules]}
 
 
-def _raw(rule: Rule, container: str) -> dict[str, Any]:
-    filters: dict[str, Any] = {
-        "blobTypes": ["blockBlob"],
-        "prefixMatch": [f"{container}/{prefix}" for prefix in rule.prefixes],
-    }
+def _raw(rule: Rule) -> dict[str, Any]:
+    filters: dict[str, Any] = {"blobTypes": ["blockBlob"], "prefixMatch": list(rule.prefixes)}
     if rule.tags:
         filters["blobIndexMatch"] = [
             {"name": name, "op": "==", "value": value} for name, value in rule.tags.items()
@@ -67,3 +54,14 @@ def _raw(rule: Rule, container: str) -> dict[str, Any]:
         "type": "Lifecycle",
         "definition": {"filters": filters, "actions": actions},
     }
+
+
+UNREADABLE = UnreadableRules(
+    reason="the rules belong to the storage account and cannot be seen through the blobs' own API",
+    remedy=Remedy(
+        advice="compare them with those listed here, or let the Terraform module keep them",
+        command="statebucket lifecycle show",
+        terraform=terraform().terraform,
+    ),
+    policy=policy,
+)

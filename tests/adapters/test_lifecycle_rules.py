@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from statebucket.lifecycle.rules import needed_rules
+from statebucket.lifecycle.rules import needed_rules, rooted
 from statebucket.port.lifecycle import Lifecycle
 from statebucket_azure import lifecycle as azure
 from statebucket_gcs import lifecycle as gcs
@@ -72,7 +72,7 @@ def test_gcs_rules_are_written_on_the_condition_that_no_one_else_has() -> None:
 
 
 def test_an_azure_policy_keeps_to_what_azure_takes() -> None:
-    rules = azure.policy(needed_rules(scope("app", azure.REMOVAL)), "box")["rules"]
+    rules = azure.policy(rooted(needed_rules(scope("app", azure.REMOVAL)), "box/"))["rules"]
     assert len(rules) == 12  # of 100
     for rule in rules:
         assert rule["name"].isalnum()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -23,11 +23,14 @@ class BucketRules(msgspec.Struct, frozen=True, kw_only=True):
         needed: What the store needs, as the service would show it.
         found: What the bucket has; None if its rules cannot be read.
         terraform: Whether our Terraform module has marked them.
+        policy: Where rules can only be written by the service's own command line, what it takes
+            for the needed ones.
     """
 
     needed: tuple[Rule, ...] = ()
     found: tuple[Rule, ...] | None = None
     terraform: bool = False
+    policy: dict[str, Any] | None = None
 
     def by_terraform(self, rule: Rule) -> bool:
         """Whether our Terraform module wrote a rule that was found."""
@@ -44,5 +47,6 @@ async def rules_of(store: StateStore) -> BucketRules:
     needed = rooted(needed, port.rule_root)
     found = await port.read_lifecycle()
     if not isinstance(found, Lifecycle):
-        return BucketRules(needed=tuple(needed))
+        policy = found.policy(needed) if needed and found.policy is not None else None
+        return BucketRules(needed=tuple(needed), policy=policy)
     return BucketRules(needed=tuple(needed), found=found.rules, terraform=found.terraform)

@@ -50,8 +50,9 @@ def show(*, url: Url = None, as_json: Json = False) -> None:
 
     async def work(store: StateStore, screen: Screen) -> None:
         rules = await rules_of(store)
+        policy = {} if rules.policy is None else {"policy": rules.policy}
         screen.show(
-            {"needed": rules.needed, "found": rules.found, "terraform": rules.terraform},
+            {"needed": rules.needed, "found": rules.found, "terraform": rules.terraform, **policy},
             lambda: _rules(rules),
         )
 
@@ -138,7 +139,10 @@ def _rules(rules: BucketRules) -> RenderableType:
     ]
     if rules.found is not None:
         return _table(rows)
-    return Group(_table(rows), plain("This service does not show the bucket's own rules.", "dim"))
+    said = "This service does not show the bucket's own rules."
+    if rules.policy is not None:
+        said += " With --json the needed ones are a policy for its command line, too."
+    return Group(_table(rows), plain(said, "dim"))
 
 
 def _table(rows: list[tuple[str, Rule]]) -> Table:

@@ -7,15 +7,13 @@ what to write.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
 from statebucket.contract.lifecycle import Rule as Rule  # noqa: PLC0414  (adapters use it)
 from statebucket.port.remedies import Remedy
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 ID = "statebucket-"
 """How the ids of our rules begin, on services whose rules have ids."""
@@ -83,10 +81,13 @@ class UnreadableRules(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         reason: Why, as the beginning of a sentence.
         remedy: What to do instead.
+        policy: Makes rules, with their prefixes in the service's form, what its own command line
+            takes; None if it takes none.
     """
 
     reason: str
     remedy: Remedy
+    policy: Callable[[Sequence[Rule]], dict[str, Any]] | None = None
 
 
 @runtime_checkable
