@@ -42,6 +42,11 @@ _BY_CODE: dict[str, type[StateBucketError]] = {
     "ServerBusy": Throttled,
     # The body was altered on its way to the service, which refused it.
     "Md5Mismatch": Unavailable,
+    # Answered with 409 to a request beside a write of the same blob, read or write, and in no list
+    # of codes: https://github.com/Azure/azure-sdk-for-python/issues/26126 and
+    # https://github.com/Azure/azure-sdk-for-net/issues/19311.
+    "BlobHasBeenModified": Unavailable,
+    "BlobModifiedWhileReading": Unavailable,
     # Someone else has leased the blob; answered with 412, but not about our condition.
     "LeaseIdMissing": RequestRejected,
     # Answered with 403, but about the account or the key that encrypts it and not about a right.

@@ -60,6 +60,8 @@ ANSWERS = [
     (409, "ContainerBeingDeleted", errors.BucketNotFound, "none"),
     (409, "PublicAccessNotPermitted", errors.InvalidCredentials, "none"),
     (409, "BlobArchived", errors.RequestRejected, "none"),
+    (409, "BlobHasBeenModified", errors.Unavailable, "unknown"),
+    (409, "BlobModifiedWhileReading", errors.Unavailable, "unknown"),
     (409, "BlobImmutableDueToLegalHold", errors.RequestRejected, "none"),
     (409, "BlobImmutableDueToPolicy", errors.RequestRejected, "none"),
     (412, "LeaseIdMissing", errors.RequestRejected, "none"),
