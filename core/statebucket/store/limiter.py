@@ -98,10 +98,7 @@ class _ForALoop:
         try:
             await waiter
         except BaseException:
-            if waiter.cancelled():
-                if waiter in line:
-                    line.remove(waiter)
-            else:
+            if not waiter.cancelled():
                 self.give()  # the place was handed over just as the wait was cancelled
             raise
 
@@ -109,7 +106,7 @@ class _ForALoop:
         for line in (self._urgent, self._line):
             while line:
                 waiter = line.popleft()
-                if not waiter.done():
+                if not waiter.done():  # otherwise its wait was cancelled
                     waiter.set_result(None)
                     return
         self._free += 1

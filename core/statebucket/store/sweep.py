@@ -115,7 +115,7 @@ class Sweeper:
         """
         self._reported = reported
         self._report = SweepReport(as_of=reported.taken_at)
-        owners = self._layout.owners if self._owners is not None else None
+        owners = self._layout.owners
         try:
             # Owner records come last, as in a listing: whether an execution has anything left is
             # known once that was swept.

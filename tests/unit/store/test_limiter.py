@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sys
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +16,7 @@ from statebucket.port.waiting import here, step
 from statebucket.store.limiter import Limiters
 from statebucket.testing.contract.base import snapshot
 from support.scripted_bucket import ScriptedBucket, done_but_no_answer, fail, hang, opened, take
-from support.virtual_time import now, run
+from support.virtual_time import VirtualLoop, now, run
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -41,6 +43,42 @@ def test_no_more_requests_are_in_flight_than_was_asked_for(bound: int) -> None:
     assert bucket.most_running == bound
     # And no fewer: 29 requests of one second, so many at a time.
     assert seconds == -(-29 // bound)
+
+
+def test_loops_that_run_by_turns_have_a_limit_each() -> None:
+    bucket = ScriptedBucket(hang)
+    store = opened(bucket, max_in_flight=1)
+    with (
+        asyncio.Runner(loop_factory=VirtualLoop) as one,
+        asyncio.Runner(loop_factory=VirtualLoop) as other,
+    ):
+
+        async def start(key: str) -> asyncio.Task[bytes | None]:
+            task = asyncio.create_task(store.get(key))
+            await asyncio.sleep(1)
+            return task
+
+        async def finish(hung: asyncio.Task[Any], waiting: asyncio.Task[Any]) -> None:
+            hung.cancel()
+            await waiting
+
+        hung = one.run(start("a"))
+        other.run(start("b"))
+        waiting = one.run(start("c"))
+        assert [request.about[-1] for request in bucket.requests] == ["a", "b"]
+        one.run(finish(hung, waiting))
+
+
+def test_a_store_does_not_keep_a_loop_that_was_closed() -> None:
+    store = opened(ScriptedBucket())
+    loop = VirtualLoop()
+    loop.run_until_complete(store.get("k"))
+    loop.close()
+    closed = weakref.ref(loop)
+    del loop
+    run(store.get("k"))
+    gc.collect()
+    assert closed() is None
 
 
 def test_a_request_that_waits_before_its_next_try_is_not_in_flight() -> None:
@@ -183,6 +221,7 @@ def test_a_call_that_is_cancelled_while_it_waits_takes_no_place() -> None:
             await waits
         limiter.give()
         assert limiter.take()
+        assert not limiter.take()
 
     run(work())
 

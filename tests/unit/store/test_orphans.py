@@ -260,6 +260,9 @@ def test_without_having_written_a_lost_record_again_a_sweep_leaves_the_execution
         store = await with_lost_record(bucket, clock)
         report = await store.sweep(orphans=True, dry_run=True)
         assert (report.repaired, report.orphans, report.orphan_keys) == (1, 0, 0)
+        await store.tenant("other").set("exec:e1:k", b"v")  # the other tenant's e1 has no snapshot
+        assert (await store.sweep(orphans=True, dry_run=True)).orphans == 1
+        await store.tenant("other").delete("exec:e1:k")
         bucket.refuse("put", after=0, kind=errors.AccessDenied)
         with pytest.raises(errors.SweepIncomplete) as caught:
             await store.sweep(orphans=True)

@@ -116,6 +116,46 @@ async def test_records_are_repaired_for_snapshots_that_are_still_there(
     assert await bucket.inner.head("p/owners/e2/acme") is None
 
 
+class SlowToDelete(ReportingBucket):
+    """A service that takes a moment to delete an object: others get on meanwhile."""
+
+    async def delete(self, name: str, condition: Version | None = None) -> bool | None:
+        await asyncio.sleep(0.01)
+        return await super().delete(name, condition)
+
+
+@pytest.mark.asyncio
+async def test_a_record_goes_in_the_same_sweep_as_the_last_that_it_leads_to(clock: Clock) -> None:
+    bucket = SlowToDelete()
+    store = opened(bucket, clock=clock)
+    acme = store.tenant("acme")
+    await acme.save_snapshot(acme.snapshot("e1"), ttl=MINUTE)
+    await acme.set("exec:e1:k", b"v", ttl=MINUTE)
+    address = await report(bucket, files=1)  # which names the record first
+    clock.advance(3600)
+    told: list[Any] = []
+    done = await store.sweep(report=address, progress=told.append)
+    assert (done.removed, done.owners) == (2, 1)
+    assert told[-1] == done
+    assert bucket.inner._objects == {}
+
+
+@pytest.mark.asyncio
+async def test_an_error_of_progress_ends_a_sweep_by_a_report_as_it_is(
+    bucket: ReportingBucket, store: StateStore
+) -> None:
+    theirs = errors.LeaseLost("of the caller's own")
+
+    def fails(_: object) -> None:
+        raise theirs
+
+    await store.set("k", b"v")
+    address = await report(bucket)
+    with pytest.raises(errors.LeaseLost) as caught:
+        await store.sweep(report=address, progress=fails)
+    assert caught.value is theirs
+
+
 @pytest.mark.asyncio
 async def test_orphans_are_not_told_by_a_report(bucket: ReportingBucket, store: StateStore) -> None:
     await store.tenant("acme").set("exec:e1:k", b"v")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("_scripted")
 
+RECORD = "p/owners/e1/acme"
+
 
 def test_a_sweep_goes_on_behind_an_object_that_it_may_not_remove_and_tells_at_the_end() -> None:
     clock = Clock()
@@ -150,6 +152,77 @@ def test_a_sweep_ends_where_nothing_succeeds_any_longer() -> None:
         with pytest.raises(errors.SweepIncomplete) as caught:
             await store.sweep()
         assert (caught.value.failed, caught.value.report.removed) == (9, 5)
+
+    run(work())
+
+
+def test_a_dry_run_counts_the_record_of_what_is_gone_and_leaves_it() -> None:
+    clock, bucket = Clock(), ScriptedBucket()
+
+    async def work() -> None:
+        store = opened(bucket, clock=clock)
+        await store.save_snapshot(snapshot())
+        await store.delete_snapshot(E1)
+        clock.advance(3600)
+        for _ in range(2):
+            assert (await store.sweep(dry_run=True)).owners == 1
+        assert list(bucket.inner._objects) == [RECORD]
+        assert (await store.sweep()).owners == 1
+        assert bucket.inner._objects == {}
+
+    run(work())
+
+
+def test_a_record_that_goes_while_a_sweep_looks_at_it_is_not_counted() -> None:
+    clock, bucket = Clock(), ScriptedBucket()
+
+    async def gone(send: Send) -> object:
+        await bucket.inner.delete(RECORD)
+        return await send()
+
+    async def work() -> None:
+        store = opened(bucket, clock=clock)
+        await store.save_snapshot(snapshot())
+        await store.delete_snapshot(E1)
+        clock.advance(3600)
+        bucket.script.extend([*[through] * 3, gone])  # the areas are listed
+        assert (await store.sweep()).owners == 0
+        assert bucket.operations[-1] == "get"
+
+    run(work())
+
+
+def test_a_record_that_a_sweep_writes_again_outlives_its_snapshot() -> None:
+    clock, bucket = Clock(), ScriptedBucket()
+
+    async def work() -> None:
+        store = opened(bucket, clock=clock)
+        await store.save_snapshot(snapshot(), ttl=timedelta(days=9))
+        await bucket.inner.delete(RECORD)
+        clock.advance(timedelta(days=1))
+        assert (await store.sweep()).repaired == 1
+        record, stored = bucket.inner._objects[RECORD], await store.load_stored(E1)
+        assert stored is not None
+        assert stored.expires_at is not None
+        assert int(record.info.metadata["expiresat"]) > stored.expires_at.timestamp() * 1000
+
+    run(work())
+
+
+def test_a_sweep_that_can_no_longer_list_says_so_once_and_ends() -> None:
+    clock, bucket = Clock(), ScriptedBucket()
+
+    async def work() -> None:
+        store = opened(bucket, clock=clock)
+        await store.tenant(ACME).set("k", b"v", timedelta(minutes=1))
+        clock.advance(3600)
+        bucket.requests.clear()
+        bucket.refuse("list", after=1, kind=errors.AccessDenied)
+        with pytest.raises(errors.SweepIncomplete) as caught:
+            await store.sweep()
+        assert list(caught.value.failures) == ["p/shared/"]
+        assert (caught.value.failed, caught.value.report.removed) == (1, 1)
+        assert bucket.operations == ["list", "delete", "list"]
 
     run(work())
 
