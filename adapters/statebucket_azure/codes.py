@@ -107,8 +107,8 @@ _BETTER_HINTS = {
     ),
 }
 _WITHOUT_TAGS = (
-    "index tags need an account of kind StorageV2 without a hierarchical namespace; "
-    "ttl_tags=false does without them"
+    "index tags need an account of kind StorageV2 or BlockBlobStorage without a hierarchical "
+    "namespace; ttl_tags=false does without them"
 )
 _TAG_HINTS = {
     "AuthorizationPermissionMismatch": (
