@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from statebucket import errors
-from statebucket.errors import excerpt
+from statebucket.errors import MAX_EXCERPT, excerpt
 from statebucket_s3.partitions import is_region
 
 TAGGING = "x-amz-tagging"
@@ -74,6 +74,12 @@ _NOT_DONE = frozenset(
         "XAmzContentSHA256Mismatch",
     }
 )
+# The parts of the text with which S3 says that a policy refuses a request:
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/troubleshoot-403-errors.html
+_DENIED = " is not authorized to perform: "
+_ON = " on resource: "
+_REASONS = (" because ", " with an explicit deny ")
+_LONGEST = 200
 _BAD_REQUEST = 400
 _NOT_FOUND = 404
 _FORBIDDEN = 403
@@ -149,9 +155,24 @@ def of_code(
         header: The request's header that the reply names as the reason.
     """
     code = excerpt(code)
-    error = _of_code(code, excerpt(message), status, requested, header)
+    error = _of_code(code, _quoted(message), status, requested, header)
     error.code = code or (str(status) if status else None)
     return error
+
+
+def _quoted(message: str) -> str:
+    """S3's text, for a message.
+
+    A refusal by a policy names the caller, the action and the resource, and in the end the kind of
+    policy that decided. If that is too long, the resource is left out and not the end.
+    """
+    caller, _, rest = message.partition(_DENIED)
+    action, on, rest = rest.partition(_ON)
+    if len(message) <= MAX_EXCERPT or not on:
+        return excerpt(message)
+    reason = max((rest[rest.rfind(one) :] for one in _REASONS if one in rest), key=len, default="")
+    who, what, why = map(excerpt, (caller[:_LONGEST], action[:_LONGEST], reason))
+    return f"{who}{_DENIED}{what}{_ON}… {why}".rstrip()
 
 
 def _of_code(
@@ -172,11 +193,7 @@ def _of_code(
     if full or code in _NOT_A_RIGHT or status == _OLD_VERSION:
         return errors.OutOfSpace(text) if full else errors.RequestRejected(text)
     if code in {"AccessDenied", "AllAccessDisabled", "403"} or status == _FORBIDDEN:
-        return errors.AccessDenied(
-            f"{text} (S3 also answers this for a missing object without s3:ListBucket, "
-            "and for a write with ttl_tags without s3:PutObjectTagging"
-            f"{'; without a code it may also mean that the key is wrong' if unnamed else ''})"
-        )
+        return errors.AccessDenied(f"{text}{_other_reasons(message, unnamed=unnamed)}")
     if status == _CONFLICT or code in {"PreconditionFailed", "412"}:
         return errors.PreconditionFailed(text)
     if code in _THROTTLED or status == _TOO_MANY:
@@ -188,6 +205,17 @@ def _of_code(
     if status == _NOT_FOUND:
         text += " (is endpoint_url that of an S3 service?)"
     return errors.RequestRejected(text)
+
+
+def _other_reasons(message: str, *, unnamed: bool) -> str:
+    """Why S3 may deny access, unless it says so."""
+    if _DENIED in message:
+        return ""
+    return (
+        " (S3 also answers this for a missing object without s3:ListBucket, "
+        "and for a write with ttl_tags without s3:PutObjectTagging"
+        f"{'; without a code it may also mean that the key is wrong' if unnamed else ''})"
+    )
 
 
 def unverified(code: str, message: str) -> bool:

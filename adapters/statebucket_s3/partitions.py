@@ -1,8 +1,12 @@
-"""The domains of AWS, one per partition."""
+"""The domains of AWS, one per partition, and names that tell kinds of buckets."""
 
 from __future__ import annotations
 
 from statebucket.port.url import split
+
+DIRECTORIES = ("--x-s3", "--xa-s3")
+"""How the names of directory buckets (S3 Express) end, and those of access points to them:
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-directory-buckets-naming.html"""
 
 SUFFIXES = (  # by the prefix of their regions; longer prefixes come first
     ("us-isob-", "sc2s.sgov.gov"),

@@ -10,7 +10,13 @@ from msgspec.structs import replace
 from statebucket.errors import InvalidArgument, shown
 from statebucket_http.endpoints import endpoint_at
 from statebucket_http.wire import Endpoint
-from statebucket_s3.partitions import dualstack_suffix_of, is_foreign, is_region, suffix_of
+from statebucket_s3.partitions import (
+    DIRECTORIES,
+    dualstack_suffix_of,
+    is_foreign,
+    is_region,
+    suffix_of,
+)
 
 if TYPE_CHECKING:
     from statebucket_s3.http.settings import Settings
@@ -28,7 +34,7 @@ _LABEL = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 _LABEL_LENGTHS = range(3, 64)
 _LABELS = r"(?=.{3,63}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
 _ADDRESS = r"\d+\.\d+\.\d+\.\d+"
-_OTHER_PROTOCOLS = ("--x-s3", "--op-s3", ".mrap")
+_OTHER_PROTOCOLS = (*DIRECTORIES, "--op-s3", ".mrap")
 
 
 def endpoint_of(bucket: str, settings: Settings, style: str) -> Endpoint:

@@ -28,6 +28,7 @@ from statebucket.port.timeouts import idle_limit
 from statebucket_s3 import listing, versions
 from statebucket_s3.batch import deletions_of
 from statebucket_s3.codes import OPTIONAL, Requested, unreadable
+from statebucket_s3.partitions import DIRECTORIES
 from statebucket_s3.sdk.client import Connection
 from statebucket_s3.sdk.errors import is_missing, note_request, shows_secret, translated
 from statebucket_s3.sdk.session import OwnSession, own_session
@@ -75,7 +76,7 @@ class SDKBucket:
     def __init__(self, bucket: str, options: S3Options, location: Location) -> None:
         self._bucket = bucket
         self._options = options
-        if bucket.endswith("--x-s3"):  # directory buckets list in no order
+        if bucket.endswith(DIRECTORIES):  # they list in no order
             self.limits = msgspec.structs.replace(self.limits, lists_in_order=False)
         self._location = location
         self._session = None if options.session is None else OwnSession(options.session, None)

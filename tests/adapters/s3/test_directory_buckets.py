@@ -39,9 +39,9 @@ def in_a_folder(request: Recorded) -> bool:
     return "list-type" in query and not prefix.endswith("/")
 
 
-@pytest.fixture
-def store(moto: Server, proxy: FaultProxy) -> StateStore:
-    bucket = f"{uuid4().hex[:16]}--use1-az4--x-s3"
+@pytest.fixture(params=["--x-s3", "--xa-s3"])
+def store(moto: Server, proxy: FaultProxy, request: pytest.FixtureRequest) -> StateStore:
+    bucket = f"{uuid4().hex[:16]}--use1-az4{request.param}"
     urlopen(Request(f"{moto.url}/{bucket}", method="PUT")).close()  # boto3 would open a session
     kind = (("Content-Type", "application/xml"),)
     proxy.always(Answer(200, kind, SESSION, when=on("GET", "?session")))

@@ -312,6 +312,29 @@ async def test_sessions_that_are_not_used_any_more_are_closed(
         assert len([one for one in alive if not one.closed]) <= 2
 
 
+CALLER = f"User: arn:aws:sts::123456789012:assumed-role/{'r' * 64}/{'s' * 64}"
+PLACE = f'"arn:aws:s3:::{"b" * 63}/app/tenants/acme/executions/{"e" * 36}/snapshot"'
+POLICY = "arn:aws:organizations::123456789012:policy/o-abcdefghij/service_control_policy/p-abcdefgh"
+REASONS = [
+    "because no identity-based policy allows the s3:PutObject action",
+    f"with an explicit deny in a service control policy: {POLICY}",
+]
+
+
+@pytest.mark.parametrize("engine_name", ["sdk", "http"])
+@pytest.mark.parametrize("reason", REASONS)
+async def test_a_refusal_by_a_policy_says_to_whom_what_and_why(
+    moto: Server, proxy: FaultProxy, engine_name: str, reason: str
+) -> None:
+    target = S3Target(moto, raw_client(moto), proxy, engine_name)
+    start = f"{CALLER} is not authorized to perform: s3:PutObject on resource: "
+    proxy.always(s3_error(403, "AccessDenied", f"{start}{PLACE} {reason}"))
+    error = await told(target.open(), "set", 1)
+    assert isinstance(error, errors.AccessDenied)
+    assert f"{start}… {reason}" in str(error)
+    assert "s3:ListBucket" not in str(error)  # what else it might be
+
+
 @pytest.mark.parametrize("engine_name", ["sdk", "http"])
 @pytest.mark.parametrize("message", ["x" * 500_000, "one\r\nX-Evil: \x1b[31m\u202e two"])
 async def test_what_s3_says_enters_a_message_on_one_line_and_cut_short(

@@ -144,7 +144,9 @@ def test_a_path_that_would_be_sent_other_than_signed_is_refused(path: str) -> No
         open_store("s3://bucket/p?engine=http", endpoint_url=f"https://minio{path}/")
 
 
-@pytest.mark.parametrize("bucket", ["dir--use1-az4--x-s3", "on-outposts--op-s3"])
+@pytest.mark.parametrize(
+    "bucket", ["dir--use1-az4--x-s3", "point--use1-az4--xa-s3", "on-outposts--op-s3"]
+)
 def test_buckets_of_another_protocol_are_refused(bucket: str) -> None:
     with pytest.raises(InvalidArgument, match="default engine"):
         endpoint_of(bucket, Settings("us-east-1", None, False, False, None), "auto")  # noqa: FBT003
