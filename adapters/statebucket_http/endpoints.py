@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from statebucket.errors import InvalidArgument
@@ -28,10 +29,10 @@ def parts_of(url: str, what: str) -> SplitResult:
     """
     from urllib.parse import urlsplit  # noqa: PLC0415  (2 ms that most cold starts do without)
 
-    try:
+    with suppress(ValueError):
         return urlsplit(url)
-    except ValueError:
-        raise InvalidArgument(f"{what} is not a valid URL: {without_query(url)!r}") from None
+    # Outside of the handler: urlsplit's error, which would be the context, may show a password.
+    raise InvalidArgument(f"{what} is not a valid URL: {without_query(url)!r}")
 
 
 def endpoint_at(url: str, what: str = "endpoint_url") -> Endpoint:

@@ -79,6 +79,20 @@ def printable(text: str) -> str:
     )
 
 
+def forget_hidden(error: BaseException | None) -> None:
+    """Drops what ``from None`` hides from tracebacks in an error and those that it wraps.
+
+    Such a context may show a credential, and some loggers show it all the same: pyrollbar follows
+    ``__context__`` wherever there is no cause.
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if error.__suppress_context__:
+            error.__context__ = None
+        error = error.__cause__ or error.__context__
+
+
 class StateBucketError(Exception):
     """The base of all errors of statebucket.
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from statebucket.errors import AdapterNotInstalled, Unavailable
 from statebucket_s3.codes import refused_keys
 from statebucket_s3.http.signing import Credentials
 from statebucket_s3.http.usable_keys import no_keys
+
+if TYPE_CHECKING:
+    from statebucket.errors import StateBucketError
 
 _FOREVER = float("inf")
 _LONGEST = 2**20  # seconds; no temporary key of AWS lasts longer
@@ -50,22 +53,26 @@ class BotocoreKeys:
                 "environment, the roles of functions, containers and instances, and web "
                 "identities need nothing"
             ) from error
+        failure: StateBucketError | None = None
+        cause: Exception | None = None
         try:
             if self._found is None:
                 session = get_session() if self._session is None else self._session
                 self._found = session.get_credentials()
             frozen = None if self._found is None else self._found.get_frozen_credentials()
         except (sdk.HTTPClientError, sdk.ConnectionError) as error:
-            raise Unavailable(
-                f"the source of the AWS credentials cannot be reached ({type(error).__name__})"
-            ) from error
+            kind = type(error).__name__
+            failure = Unavailable(f"the source of the AWS credentials cannot be reached ({kind})")
+            cause = error
         except sdk.ClientError as error:
             # Without its cause, whose text may quote a token.
-            raise refused_keys(error.response, error.operation_name) from None
+            failure = refused_keys(error.response, error.operation_name)
         except Exception as error:  # noqa: BLE001  (providers are plug-ins: it may be anything)
+            failure = no_keys(type(error).__name__)
             # An error of SSO has its reply as the context, whose text may quote a token.
-            quotes = isinstance(error.__context__, sdk.ClientError)
-            raise no_keys(type(error).__name__) from (None if quotes else error)
+            cause = None if isinstance(error.__context__, sdk.ClientError) else error
+        if failure is not None:  # out of the handlers: what is left out would be its context
+            raise failure from cause
         if frozen is None or not frozen.access_key or not frozen.secret_key:
             raise no_keys("NoCredentialsError")
         return Credentials(

@@ -26,12 +26,13 @@ import msgspec
 from statebucket.errors import MAX_EXCERPT, InvalidArgument, InvalidURL, excerpt, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from urllib.parse import SplitResult
 
     from statebucket.port.bucket import Location
 
 T = TypeVar("T", bound=msgspec.Struct)
+V = TypeVar("V")
 
 _MAX_BITS = 64  # of a number in an option
 MAX_URL = 16_384
@@ -148,6 +149,13 @@ def quoted(text: str, *, slashes: bool = False) -> str:
     return quote(text, safe="/" if slashes else "")
 
 
+def _with_port(url: str) -> UsualURL | SplitResult:
+    """As `split`, with a port that is a number, if there is one."""
+    parts = split(url)
+    parts.port  # noqa: B018  (raises where it is none)
+    return parts
+
+
 def _pairs(query: str) -> list[tuple[str, str]]:
     """The names and values of a query, decoded.
 
@@ -197,17 +205,15 @@ class StoreURL:
                 "sqlite:///state.db; got "
                 f"{len(url)} characters (hidden: may be a secret)"
             )
-        try:
-            parts = split(url)
-        except ValueError:
-            raise InvalidURL(f"not a URL: {without_query(url)!r}") from None
-        try:
-            pairs = _pairs(parts.query)
-        except ValueError:
+        parts = _unless_invalid(split, url)
+        if parts is None:
+            raise InvalidURL(f"not a URL: {without_query(url)!r}")
+        pairs = _unless_invalid(_pairs, parts.query)
+        if pairs is None:
             raise InvalidURL(
                 f"what follows the ? in a store URL must be name=value, with & between several: "
                 f"{without_query(url)!r}"
-            ) from None
+            )
         if parts.fragment:
             raise InvalidURL(f"a store URL must not have a fragment (#): {without_query(url)!r}")
         path = _before(rest, "?#")
@@ -242,14 +248,23 @@ def _check_text(url: object) -> None:
         raise InvalidURL(
             f"a store URL has at most {MAX_URL:,} characters; this one has {len(url):,}"
         )
-    if not url.isascii():
-        try:
-            url.encode()
-        except UnicodeEncodeError:
-            raise InvalidURL(
-                "a store URL must not contain a lone surrogate, which has no UTF-8 form: "
-                f"{without_query(url)!r}"
-            ) from None
+    if not url.isascii() and _unless_invalid(str.encode, url) is None:
+        raise InvalidURL(
+            "a store URL must not contain a lone surrogate, which has no UTF-8 form: "
+            f"{without_query(url)!r}"
+        )
+
+
+def _unless_invalid(work: Callable[[str], V], text: str) -> V | None:
+    """What is made of a text; None if it is not valid.
+
+    Errors of ours are raised outside of the handler: the text may be a secret, and even as a hidden
+    context the error would show it to some loggers.
+    """
+    try:
+        return work(text)
+    except ValueError:
+        return None
 
 
 def check_no_secret(name: str, value: str) -> None:
@@ -289,13 +304,15 @@ def read_options(values: dict[str, Any], kind: type[T], *, keywords: Collection[
     try:
         options = msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise InvalidArgument(_why_refused(str(error), kind)) from None
+        why = _why_refused(str(error), kind)
     except UnicodeEncodeError as error:
         named = (name for name, value in values.items() if value == error.object)
         name = next(named, error.object)  # else it is the name of an option that does not exist
-        raise InvalidArgument(
-            f"the option {shown(name)} contains a lone surrogate, which has no UTF-8 form"
-        ) from None
+        why = f"the option {shown(name)} contains a lone surrogate, which has no UTF-8 form"
+    else:
+        why = ""
+    if why:  # outside of the handlers: see `_unless_invalid`
+        raise InvalidArgument(why)
     for name, value in values.items():
         read = getattr(options, name, value)
         if read is None and value is not None:  # msgspec takes the text "null" for None
@@ -351,11 +368,9 @@ def check_endpoint(url: str) -> None:
         raise InvalidURL(
             "endpoint_url must begin with http:// or https://, as in http://localhost:9000"
         )
-    try:
-        parts = split(url)
-        parts.port  # noqa: B018  (raises where it is no number)
-    except ValueError:
-        raise InvalidURL("endpoint_url is not a URL") from None
+    parts = _unless_invalid(_with_port, url)
+    if parts is None:
+        raise InvalidURL("endpoint_url is not a URL")
     if "@" in url or parts.query or parts.fragment:
         raise InvalidURL(
             "endpoint_url must be https://host or https://host/path, without user, query or "

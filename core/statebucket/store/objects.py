@@ -17,6 +17,7 @@ from statebucket.errors import (
     StateBucketError,
     Unavailable,
     VersionConflict,
+    forget_hidden,
 )
 from statebucket.port.bucket import (
     Bucket,
@@ -286,6 +287,7 @@ class Objects:
                 if result.name not in sent:
                     continue  # it answers another request, and is not acted on
                 error = result.error
+                forget_hidden(error)
                 done[result.name] = result
                 if isinstance(error, PreconditionFailed):  # a batch has no conditions
                     done[result.name] = Deletion(result.name, error=not_asked(error))

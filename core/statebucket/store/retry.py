@@ -18,6 +18,7 @@ from statebucket.errors import (
     StateBucketError,
     Throttled,
     Unavailable,
+    forget_hidden,
 )
 from statebucket.port.waiting import here
 from statebucket.store.conflicts import not_asked
@@ -147,7 +148,8 @@ async def attempt(
 def _complete(
     error: StateBucketError, call: Call, object_name: str | None, place: str, *, writes: bool
 ) -> None:
-    """Adds to an adapter's error what only the call knows."""
+    """Adds to an adapter's error what only the call knows, and drops what it hides."""
+    forget_hidden(error)
     if writes and error.outcome == "unknown":
         call.outcome = "unknown"
     error.object_name = error.object_name or object_name

@@ -88,15 +88,20 @@ class SecretScanner(logging.Handler):
             self.scan_error(record.exc_info[1])
 
     def scan_error(self, error: BaseException | None) -> None:
-        """Scan an error and all that it wraps."""
+        """Scan an error and all that it wraps.
+
+        Those hidden by `from None`, too: a traceback does not show them, but pyrollbar does.
+        """
+        left = [error]
         seen: set[int] = set()
-        while error is not None and id(error) not in seen:
-            seen.add(id(error))
-            notes = getattr(error, "__notes__", ())
-            self.scan("an error", "\n".join([str(error), repr(error), *notes]))
-            # As in a traceback, errors hidden by `from None` are not shown.
-            hidden = error.__suppress_context__
-            error = error.__cause__ or (None if hidden else error.__context__)
+        while left:
+            one = left.pop()
+            if one is None or id(one) in seen:
+                continue
+            seen.add(id(one))
+            notes = getattr(one, "__notes__", ())
+            self.scan("an error", "\n".join([str(one), repr(one), *notes]))
+            left += [one.__cause__, one.__context__]
 
     def scan_store(self, store: ObjectStateStore) -> None:
         """Scan the reprs of a store, of its bucket and of the bucket's attributes."""

@@ -157,6 +157,26 @@ def test_the_error_for_a_missing_bucket_names_it_once(said: str) -> None:
     assert error.message.count("'host'") == 1
 
 
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_what_an_adapter_hides_is_not_even_the_context(*, wrapped: bool) -> None:
+    async def hiding(_: Any) -> Any:
+        try:
+            int("a credential")
+        except ValueError:
+            hidden = OSError("a cause") if wrapped else errors.AccessDenied("no")
+            raise hidden from None
+
+    async def refused(send: Any) -> Any:
+        try:
+            return await hiding(send)
+        except OSError as error:
+            raise errors.AccessDenied("no") from error
+
+    error, _ = failure(opened(ScriptedBucket(refused)).get("k"), errors.AccessDenied)
+    shown = error.__cause__ if wrapped else error
+    assert (shown.__cause__, shown.__context__) == (None, None), "some loggers show both"
+
+
 def test_a_deadline_of_an_adapters_own_is_told_as_it_is() -> None:
     bucket = ScriptedBucket(always=fail(errors.DeadlineExceeded))
     error, _ = failure(opened(bucket, deadline=1000).set("k", b"v"), errors.DeadlineExceeded)
