@@ -133,8 +133,9 @@ def proxy_for(url: str, *, schemes: frozenset[str] = frozenset({"http", "https"}
     """The proxy that the environment names for a URL, or None.
 
     The variables are ``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy``, in either
-    case. A proxy may be written without a scheme, which is then ``http``. The ``.netrc`` file is
-    not read. For what goes through no proxy see `needs_no_proxy`.
+    case. A proxy may be written without a scheme, which is then ``http``, and an IPv6 address in
+    ``no_proxy`` with or without brackets. The ``.netrc`` file is not read. For what goes through no
+    proxy see `needs_no_proxy`.
 
     Args:
         url: Where the request goes.
@@ -153,15 +154,16 @@ def proxy_for(url: str, *, schemes: frozenset[str] = frozenset({"http", "https"}
     host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
     if needs_no_proxy(parts.scheme, host):
         return None
-    if not text or proxy_bypass(f"{host}:{port}") or _in_network(host, named.get("no", "")):
+    forms = [f"{host}:{port}", f"[{host}]:{port}"] if ":" in host else [f"{host}:{port}"]
+    if not text or any(map(proxy_bypass, forms)) or _in_network(host, named.get("no", "")):
         return None
     text = text.strip()
     proxy = _read(text if "://" in text else f"http://{text}", schemes)
     if proxy is None:
-        forms = " or ".join(f"{name}://host:port" for name in sorted(schemes))
+        urls = " or ".join(f"{name}://host:port" for name in sorted(schemes))
         raise InvalidArgument(
             f"{scheme}_proxy (or {scheme.upper()}_PROXY) is not a valid proxy URL: it must be "
-            f"{forms}, with user:password@ before the host where the proxy needs them, "
+            f"{urls}, with user:password@ before the host where the proxy needs them, "
             "percent-encoded"
         )
     return proxy

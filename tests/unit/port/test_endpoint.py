@@ -95,6 +95,9 @@ def test_plain_http_to_this_machine_or_its_link_goes_through_no_proxy(
         ("*", "https://storage.example"),
         ("10.0.0.0/8, other", "https://10.1.2.3:9000"),
         ("nonsense/x, fd00::/8", "https://[fd00::1]"),
+        ("fd00::1", "https://[fd00::1]:9000"),
+        ("[fd00::1]", "https://[fd00::1]"),
+        ("[fd00::1]:9000", "https://[fd00::1]:9000"),
     ],
 )
 def test_what_no_proxy_excludes(monkeypatch: pytest.MonkeyPatch, excluded: str, url: str) -> None:
