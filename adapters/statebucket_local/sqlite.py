@@ -222,7 +222,11 @@ class SQLiteBucket:
             return workers.run(statement)
         from asyncio import wrap_future  # noqa: PLC0415  (the blocking store does without)
 
-        return await wrap_future(workers.submit(statement))
+        given_up: list[bool] = []
+        try:
+            return await wrap_future(workers.submit(statement, given_up))
+        finally:
+            given_up.append(True)
 
 
 def _rows(db: sqlite3.Connection, sql: str, values: Sequence[str]) -> Rows:

@@ -18,14 +18,14 @@ from statebucket.errors import (
     OutOfSpace,
     RequestRejected,
     StateBucketError,
-    Throttled,
     Unavailable,
-    shown,
 )
 from statebucket.port.url import quoted
+from statebucket.port.waiting import stepping
+from statebucket_local.errors import busy, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Future, ThreadPoolExecutor
 
 T = TypeVar("T")
@@ -41,7 +41,10 @@ CREATE TABLE IF NOT EXISTS statebucket_objects (
 """
 _MODE = 0o600  # of a file that we create; SQLite gives its -wal and -shm the same
 _FORK_SECONDS = 1.0  # a fork's wait for the statements under way
-_BUSY_SECONDS = 0.2  # a wait for another process's lock; the core tries again until its deadline
+_BUSY_SECONDS = 1.0  # a wait for another process's lock; the core tries again until its deadline
+# SQLite's own wait would sleep for up to 100 ms at a time. A process that writes without a pause
+# lets go of the lock for less than a millisecond, so another one would hardly ever find it free.
+_LOOK_SECONDS = 0.005
 
 
 class Workers:
@@ -71,8 +74,10 @@ class Workers:
             self, _close, self._connections, self._idle, self.pid
         )
 
-    def submit(self, statement: Callable[[sqlite3.Connection], T]) -> Future[T]:
-        """Runs a statement in a thread of the pool.
+    def submit(
+        self, statement: Callable[[sqlite3.Connection], T], given_up: list[bool]
+    ) -> Future[T]:
+        """Runs a statement in a thread of the pool, unless ``given_up`` says so before it can.
 
         While the interpreter shuts down no thread takes work (a call from an ``atexit`` handler, or
         from a thread that outlives the main one): it then runs in the calling thread. So it does
@@ -81,11 +86,11 @@ class Workers:
         from concurrent.futures import Future  # noqa: PLC0415  (15 ms)
 
         try:
-            return self._ready_pool().submit(self.run, statement)
+            return self._ready_pool().submit(self.run, statement, given_up)
         except (RuntimeError, ImportError):
             done: Future[T] = Future()
             try:
-                done.set_result(self.run(statement))
+                done.set_result(self.run(statement, given_up))
             except StateBucketError as error:
                 done.set_exception(error)
             return done
@@ -99,25 +104,41 @@ class Workers:
         made = ThreadPoolExecutor(self._threads, thread_name_prefix="statebucket-sqlite")
         return self._pool.setdefault("", made)  # another thread's, if that was quicker
 
-    def run(self, statement: Callable[[sqlite3.Connection], T]) -> T:
-        """Runs a statement in the calling thread, in a transaction of its own."""
-        use = object()
+    def run(self, statement: Callable[[sqlite3.Connection], T], given_up: Sequence[bool] = ()) -> T:
+        """Runs a statement in the calling thread, in a transaction of its own.
+
+        It waits for the lock, until its caller adds something to ``given_up``.
+        """
+        until = time.monotonic() + _BUSY_SECONDS
+        blocking = stepping()
+        if blocking is not None:
+            until = min(until, blocking.deadline)
         try:
-            self._begin(use)
-            try:
-                connection = self._take()
+            while True:
                 try:
-                    return statement(connection)
-                finally:
-                    self._put(connection)
-            finally:
-                self._using.pop(use, None)
+                    return self._run(statement)
+                except sqlite3.OperationalError as error:
+                    if not busy(error) or given_up or time.monotonic() > until:
+                        raise
+                time.sleep(_LOOK_SECONDS)
         except sqlite3.Error as error:
-            raise _translated(error, self._path) from error
+            raise translated(error, self._path) from error
         except UnicodeDecodeError as error:  # SQLite quotes what a damaged file has for text
             raise CorruptObject(f"not a database that SQLite can read: {self._path!r}") from error
         except OverflowError as error:  # over 2 GiB, which Python does not hand to SQLite
             raise RequestRejected(f"too large for the SQLite file {self._path!r}") from error
+
+    def _run(self, statement: Callable[[sqlite3.Connection], T]) -> T:
+        use = object()
+        self._begin(use)
+        try:
+            connection = self._take()
+            try:
+                return statement(connection)
+            finally:
+                self._put(connection)
+        finally:
+            self._using.pop(use, None)
 
     def close(self) -> None:
         """Waits for what runs in the pool, then closes every connection.
@@ -186,7 +207,7 @@ class Workers:
         connection = sqlite3.connect(
             _uri(self._path),
             uri=True,
-            timeout=_BUSY_SECONDS,
+            timeout=0,  # `run` waits
             isolation_level=None,
             check_same_thread=False,
         )
@@ -249,10 +270,6 @@ def _workers_of_all() -> list[Workers]:
     return [found for ref in _all_workers.valuerefs() if (found := ref()) is not None]
 
 
-# Only after these errors may a statement have taken effect: all others roll it back.
-_OPEN_ENDED = {sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC}
-
-
 def _close(connections: list[sqlite3.Connection], idle: list[sqlite3.Connection], pid: int) -> None:
     if pid == os.getpid():
         idle.clear()  # a later call opens another
@@ -294,33 +311,3 @@ if hasattr(os, "register_at_fork"):
         after_in_parent=_after_fork_in_parent,
         after_in_child=_after_fork_in_child,
     )
-
-
-def _translated(error: sqlite3.Error, path: str) -> StateBucketError:
-    """SQLite's error as one of ours."""
-    found = _sorted(error, path)
-    found.code = getattr(error, "sqlite_errorname", None)
-    return found
-
-
-def _sorted(error: sqlite3.Error, path: str) -> StateBucketError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the extended part
-    where = f"SQLite file {path!r}: {shown(str(error))}"
-    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-        return Throttled(f"another process holds the lock on the {where}")
-    if code == sqlite3.SQLITE_CANTOPEN:
-        if os.path.isdir(os.path.dirname(path)):  # noqa: PTH112, PTH120  (paths are text here)
-            return AccessDenied(
-                f"no permission to open or create the {where}, or it is a directory"
-            )
-        return BucketNotFound(f"cannot open the {where}; its directory must exist")
-    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}:
-        return AccessDenied(f"no permission to write the {where}")
-    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-        return CorruptObject(f"not a database that SQLite can read: {where}")
-    if code == sqlite3.SQLITE_TOOBIG:
-        return RequestRejected(f"too large for the {where}")
-    if code == sqlite3.SQLITE_FULL:  # a statement is atomic: nothing of it was written
-        return OutOfSpace(f"no space is left for the {where}; free some and try again")
-    open_ended = getattr(error, "sqlite_errorcode", 0) in _OPEN_ENDED
-    return Unavailable(where, outcome="unknown" if open_ended else "none")

@@ -270,7 +270,7 @@ def test_a_fork_in_the_middle_of_another_threads_call(url: str, tmp_path: Path) 
                 store.set("thread", str(count).encode())
                 assert store.get("thread") == str(count).encode()
                 list(store.iter_keys())
-        thread = threading.Thread(target=use)
+        thread = threading.Thread(target=use, daemon=True)
         thread.start()
         for number in range(20):
             child = os.fork()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from statebucket import Version, errors, open_store
+from statebucket import Version, errors, open_store, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,6 +92,48 @@ async def test_writes_wait_for_a_lock_that_is_given_up_in_time(tmp_path: Path) -
             done, _ = await asyncio.wait(writes, timeout=0.4)
             assert not done
         assert all(isinstance(version, Version) for version in await asyncio.gather(*writes))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", ["blocking", "async"])
+async def test_a_lock_is_looked_for_without_long_pauses(tmp_path: Path, kind: str) -> None:
+    # A process that writes all the time frees the lock for moments only: back-off would miss them.
+    path = tmp_path / "state.db"
+    await made(path)
+    url = f"sqlite:///{path}?deadline=30"
+    async with open_store(url) as store:
+        blocking = sync.open_store(url)
+        with locked(path):
+            began = time.perf_counter()
+            if kind == "blocking":
+                write = asyncio.create_task(asyncio.to_thread(blocking.set, "k", b"new"))
+            else:
+                write = asyncio.create_task(store.set("k", b"new"))
+            await asyncio.sleep(1.3)
+        await write
+        looked_for = time.perf_counter() - began
+        pauses = (blocking if kind == "blocking" else store).stats().retries
+        blocking.shutdown()
+    assert pauses <= looked_for  # one after each second
+
+
+@pytest.mark.asyncio
+async def test_a_write_that_is_given_up_while_it_waits_for_the_lock_is_not_done_later(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "state.db"
+    await made(path)
+    async with open_store(f"sqlite:///{path}") as store:
+        with locked(path):
+            write = asyncio.create_task(store.set("k", b"late"))
+            await asyncio.sleep(0.1)
+            write.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await write
+            await asyncio.sleep(0.1)
+        await store.set("other", b"v")
+        await asyncio.sleep(0.3)
+        assert await store.get("k") == b"old"
 
 
 # In a process without root's rights, for which modes of files hold.
