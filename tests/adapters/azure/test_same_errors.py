@@ -131,7 +131,9 @@ async def test_each_code_is_the_same_error_after_one_request(
             proxy.heal()
             proxy.always(azure_error(status, code, retry_after=3))
             first, second = [await seen(proxy, one, operation) for one in (sdk, http)]
-            if first != second or first.requests != 1:
+            # A batch that is refused so is followed by one deletion: see test_refused_batches.
+            lacks_right = operation == "delete many" and code == "AuthorizationPermissionMismatch"
+            if first != second or first.requests != 1 + lacks_right:
                 wrong[code] = (first, second)
     assert wrong == {}
 
