@@ -55,7 +55,7 @@ def stored_form(record: DataRecord) -> Record:
 
 
 def ttl_of(record: DataRecord) -> float | None:
-    """For how many seconds it can be read; None for ever.
+    """For how many seconds it can be read; None forever.
 
     Powertools counts in whole seconds, and a record is valid up to the end of the last one.
     """

@@ -50,7 +50,7 @@ class StatebucketSerDes(SerDes[Any]):
         store: A store of `statebucket.sync.open_store`, or a tenant's view of one.
         over: Values of more UTF-8 bytes than this are stored; with 0, all but the empty one.
         ttl: How long they can be read, a `timedelta` or seconds: longer than an execution may take.
-            By default the store's ``retention``, else for ever.
+            By default the store's ``retention``, else forever.
         serdes: Converts values to text and back; by default the SDK's own default.
 
     Raises:

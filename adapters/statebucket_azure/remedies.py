@@ -19,6 +19,9 @@ REMEDIES = Remedies(
     credentials=Remedy(advice="log in, or set AZURE_STORAGE_CONNECTION_STRING", command="az login"),
     rights=RUNTIME,
     tenant_rights=terraform("tenant_principal_ids = { … = { function = … } }"),
-    bucket=terraform(),
+    bucket=Remedy(
+        advice="check the names of account and container, or create the container",
+        terraform=TerraformLine(MODULE, ""),
+    ),
     settings=terraform("reader_principal_ids = { operator = … }"),
 )

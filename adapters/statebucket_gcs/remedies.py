@@ -23,7 +23,9 @@ REMEDIES = Remedies(
     ),
     rights=RUNTIME,
     tenant_rights=terraform('tenant_members = { … = { function = "serviceAccount:…" } }'),
-    bucket=terraform(),
+    bucket=Remedy(
+        advice="check the name, or create the bucket", terraform=TerraformLine(MODULE, "")
+    ),
     settings=Remedy(advice="run the doctor with the rights to look", terraform=READER.terraform),
     absent=Remedy(
         advice="let the function list the names of the whole bucket, without which Cloud Storage "

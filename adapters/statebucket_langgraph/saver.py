@@ -49,7 +49,7 @@ class AsyncStatebucketSaver(NoBlockingCalls, Saver):
         store: A store, or a tenant's view of one; without a view, the tenant is "langgraph". It is
             never closed here.
         ttl: How long a checkpoint and its writes can be read after it was saved, a `timedelta` or
-            seconds; by default the store's ``retention``, else for ever.
+            seconds; by default the store's ``retention``, else forever.
         history: Whether earlier checkpoints are kept. Without them a thread takes the space of one
             checkpoint, but cannot be forked from an earlier one.
         serde: Serializes values; LangGraph's own by default.

@@ -14,6 +14,7 @@ def terraform(line: str = "") -> Remedy:
 
 
 RUNTIME_POLICY = "policy = module.state.runtime_policy_json"
+TENANT_POLICY = "policy = module.state.tenant_policy_json"
 READ_ONLY = terraform("policy = module.state.read_only_policy_json")
 
 REMEDIES = Remedies(
@@ -22,8 +23,21 @@ REMEDIES = Remedies(
         command="aws sts get-caller-identity",
     ),
     rights=terraform(RUNTIME_POLICY),
-    tenant_rights=terraform("policy = module.state.tenant_policy_json"),
-    bucket=terraform(),
+    tenant_rights=terraform(TENANT_POLICY),
+    absent=Remedy(
+        advice="attach this policy; if it is attached already, also allow s3:ListBucket without a "
+        "condition, since S3 denies a missing name to those that may not list",
+        terraform=TerraformLine(MODULE, RUNTIME_POLICY),
+    ),
+    tenant_absent=Remedy(
+        advice="attach this policy; if it is attached already, give each tenant a bucket of its "
+        "own, since S3 denies a missing name to those that may not list",
+        terraform=TerraformLine(MODULE, TENANT_POLICY),
+    ),
+    bucket=Remedy(
+        advice="check the name and the region, or create the bucket",
+        terraform=TerraformLine(MODULE, ""),
+    ),
     settings=Remedy(advice="run the doctor with the rights to look", terraform=READ_ONLY.terraform),
     unseen_reads=Remedy(
         command="aws iam simulate-principal-policy --policy-source-arn … --action-names "

@@ -54,7 +54,7 @@ class StatebucketSessionManager(SnapshotSessionManager):
         store: A store of `statebucket.open_store`, or a tenant's view of one; without a view, the
             tenant is "strands".
         ttl: How long the session can be loaded after a save, a `timedelta` or seconds; by default
-            the store's ``retention``, else for ever.
+            the store's ``retention``, else forever.
         lease_ttl: How long after the last renewal another process may take the lease over, at most
             a day. Make it longer than the longest pause that you expect of a process.
         wait: How long an invocation waits for another, a `timedelta` or seconds; not at all by

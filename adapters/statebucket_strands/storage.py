@@ -48,7 +48,7 @@ class StatebucketStorage(Storage):
         store: A store of `statebucket.open_store`, or a tenant's view of one; without a view, the
             tenant is "strands".
         ttl: How long a value can be read after it was written, a `timedelta` or seconds; by default
-            the store's ``retention``, else for ever.
+            the store's ``retention``, else forever.
         search_strategy: Indexes and searches; by default Strands' keyword search, which reads every
             value.
 

@@ -266,6 +266,22 @@ def _open(location: Location, name: str) -> OpenedBucket:
         ) from error
 
 
+def _unknown(name: str) -> UnknownScheme:
+    """The error for a name that no adapter has."""
+    scheme, _, engine = name.partition("+")
+    names = sorted(_names())
+    engines = [one.partition("+")[2] for one in names if one.startswith(f"{scheme}+")]
+    if scheme in names and engines:
+        return UnknownScheme(
+            f"no adapter is registered for {shown(f'{scheme} with engine={engine}')}; engines of "
+            f"{scheme}: {', '.join(engines)} or {_SDK}, the default"
+        )
+    wanted, *known = (one.replace("+", " with engine=") for one in (name, *names))
+    return UnknownScheme(
+        f"no adapter is registered for {shown(wanted)}; available: {', '.join(known)}"
+    )
+
+
 def _opened(location: Location, name: str) -> OpenedBucket:
     target = BUILT_IN.get(name)
     load: Callable[[], Callable[[Location], OpenedBucket]]
@@ -274,12 +290,7 @@ def _opened(location: Location, name: str) -> OpenedBucket:
     else:
         point = next((one for one in _entry_points() if one.name == name), None)
         if point is None:
-            wanted, *known = (
-                one.replace("+", " with engine=") for one in (name, *sorted(_names()))
-            )
-            raise UnknownScheme(
-                f"no adapter is registered for {shown(wanted)}; available: {', '.join(known)}"
-            )
+            raise _unknown(name)
         target, load = point.value, point.load
     remedy = f": pip install 'statebucket[{_EXTRAS[name]}]'" if name in _EXTRAS else ""
     try:

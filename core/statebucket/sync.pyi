@@ -815,7 +815,7 @@ class BlockingStateStore:
         partition: Partition | None = None,
         progress: Callable[[DeletionReport], None] | None = None,
     ) -> DeletionReport:
-        """Removes everything that belongs to a tenant: off-boarding.
+        """Removes everything that belongs to a tenant: offboarding.
 
         2 requests an execution for the owner records, then 1 list and 1 batch per 1,000 objects.
         After an interruption, running it again finishes the job. Noncurrent versions of a versioned
@@ -855,7 +855,7 @@ class BlockingStateStore:
         by: Literal["lifecycle"],
         progress: Callable[[DeletionReport], None] | None = None,
     ) -> OffboardingReport:
-        """Removes everything that belongs to a tenant: off-boarding.
+        """Removes everything that belongs to a tenant: offboarding.
 
         2 requests an execution for the owner records, then 1 list and 1 batch per 1,000 objects.
         After an interruption, running it again finishes the job. Noncurrent versions of a versioned

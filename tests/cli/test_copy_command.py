@@ -100,7 +100,7 @@ def test_a_source_that_holds_nothing_is_told_and_no_error(
 ) -> None:
     answer = cli("copy", empty, f"sqlite:///{tmp_path}/copy.db", *more)
     assert answer.code == 0
-    assert f"There is nothing to copy at {empty}: check the URL." in answer.text
+    assert f"There is nothing to copy at {empty}. If there should be, check the URL." in answer.text
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_so_are_commands_that_look_at_a_whole_store(
 ) -> None:
     answer = cli(*command, "-u", empty)
     assert answer.code == 0
-    assert f"There is nothing {what} at {empty}: check the URL." in answer.text
+    assert f"There is nothing {what} at {empty}. If there should be, check the URL." in answer.text
     as_json = cli(*command, "-u", empty, "--json")
     assert as_json.code == 0
     assert "There is nothing" not in cli(*command, "-u", url).text

@@ -272,13 +272,29 @@ def test_no_url_anywhere_is_an_error_that_says_so(
         open_store()
 
 
-@pytest.mark.parametrize("url", ["nothing://bucket", "s3+fast://bucket", "s3://bucket?engine=fast"])
+@pytest.mark.parametrize("url", ["nothing://bucket", "nothing://b?engine=http"])
 def test_an_unknown_scheme_or_engine_is_told_with_those_there_are(url: str) -> None:
     with pytest.raises(errors.UnknownScheme) as caught:
         open_store(url)
     said = str(caught.value).partition("available: ")[2].replace(" with engine=", "+").split(", ")
     assert said[:7] == ["az", "az+http", "gs", "gs+http", "memory", "s3", "s3+http"]
     assert len(said) >= len(BUILT_IN)
+
+
+@pytest.mark.parametrize("url", ["{}://bucket?engine=lean", "{}+lean://bucket"])
+@pytest.mark.parametrize("scheme", ["s3", "gs", "az"])
+def test_an_unknown_engine_is_told_with_those_of_its_scheme(scheme: str, url: str) -> None:
+    with pytest.raises(errors.UnknownScheme) as caught:
+        open_store(url.format(scheme))
+    said = f"'{scheme} with engine=lean'; engines of {scheme}: http or sdk, the default"
+    assert str(caught.value) == f"no adapter is registered for {said}"
+
+
+@pytest.mark.parametrize("option", ["deadline", "retention"])
+def test_a_duration_in_a_url_is_told_its_unit(option: str) -> None:
+    said = f"'{option}' must be a number of seconds, as in {option}=60, not text"
+    with pytest.raises(errors.InvalidArgument, match=said):
+        open_store(f"memory://?{option}=1h")
 
 
 def test_an_unknown_option_is_told_with_those_there_are() -> None:

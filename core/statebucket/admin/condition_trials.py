@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from statebucket.contract.versions import Version
-from statebucket.errors import PreconditionFailed, StateBucketError
+from statebucket.errors import AccessDenied, PreconditionFailed, StateBucketError
 from statebucket.port.bucket import BYTES, Write
 from statebucket.port.findings import Adjustable, Finding
 from statebucket.port.remedies import Remedy
@@ -164,8 +164,10 @@ class ConditionTrials:
             await self._within(self._bucket.delete(name, version))
         except PreconditionFailed as error:
             return "is refused", Remedy(advice=error.remedy) if error.remedy else _ELSEWHERE
-        if await self._within(self._bucket.head(name)) is not None:
-            return "leaves it there", _ELSEWHERE
+        # Some services deny a missing name to those that may not list the bucket.
+        with contextlib.suppress(AccessDenied):
+            if await self._within(self._bucket.head(name)) is not None:
+                return "leaves it there", _ELSEWHERE
         return None
 
     async def _delete_old(self, name: str) -> tuple[str, Remedy] | None:

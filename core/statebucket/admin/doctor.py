@@ -62,6 +62,7 @@ class Examination:
         self._mark = f"{PROBE}{os.urandom(4).hex()}"
         self._service = store.name
         self._listable = False
+        self._denied = ""
         bucket = self._context.objects.bucket
         self._diagnosable = bucket if isinstance(bucket, Diagnosable) else None
         self._remedies = Remedies() if self._diagnosable is None else self._diagnosable.remedies
@@ -170,9 +171,13 @@ class Examination:
                     await self._put(name, b"probe")
                     await objects.get(self._call(), name)
         except StateBucketError as error:
+            if isinstance(error, AccessDenied):
+                self._denied = self._denied or area
             return self._failed("rights", f"below {area}", error)
         if absent is None:
             return None
+        if not self._write:
+            self._denied = self._denied or area
         # It may list, and existing objects can be read or were not tried: the rights are not
         # missing.
         return Finding(
@@ -192,6 +197,9 @@ class Examination:
 
     async def _conditions(self) -> AsyncIterator[Finding]:
         if not self._write:
+            return
+        if self._denied:  # a request that is refused to anyone shows nothing of its condition
+            yield self._untried("conditions")
             return
         objects = self._context.objects
         trials = ConditionTrials(
@@ -250,6 +258,9 @@ class Examination:
     # Latency.
 
     async def _latency(self) -> AsyncIterator[Finding]:
+        if self._denied:
+            yield self._untried("latency")
+            return
         start = f"{self._areas()[0]}{self._mark}-"
         # Each save is of another object: Cloud Storage refuses a second write within a second.
         names = [f"{start}{number}" for number in range(_ROUNDS)]
@@ -292,6 +303,10 @@ class Examination:
     async def _remove(self, names: Sequence[str]) -> None:
         for name in names if self._write else ():
             await self._context.objects.delete(self._call(), name)
+
+    def _untried(self, check: str) -> Finding:
+        message = f"not tried, since access below {self._denied} is denied"
+        return Finding(check=check, status="unknown", message=message)
 
     def _failed(self, check: str, what: str, error: StateBucketError) -> Finding:
         return Finding(

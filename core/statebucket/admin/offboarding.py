@@ -1,4 +1,4 @@
-"""Off-boarding by rule step by step, for the command line to ask first."""
+"""Offboarding by rule step by step, for the command line to ask first."""
 
 from __future__ import annotations
 

@@ -75,13 +75,13 @@ def set_(
     ] = None,
     ttl: Annotated[
         str | None,
-        typer.Option(help="How long it lasts: 90s, 15m, 36h or 7d; by default, for ever."),
+        typer.Option(help="How long it lasts: 90s, 15m, 36h or 7d; by default, forever."),
     ] = None,
     tenant: KeysTenant = None,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """Stores a value, for ever or for a TTL.
+    """Stores a value, forever or for a TTL.
 
     [dim]statebucket set greeting hello -t acme --ttl 36h[/]
     [dim]statebucket set exec:exec-1:rows -t acme < rows.json[/]

@@ -155,7 +155,7 @@ def rm_tenant(
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """Removes everything a tenant has: off-boarding.
+    """Removes everything a tenant has: offboarding.
 
     After an interruption, run it again: it carries on with what is left.
     [dim]statebucket rm-tenant acme --dry-run[/]

@@ -102,7 +102,7 @@ class Screen:
 
     def note_nothing(self, what: str, url: str | None) -> None:
         """Prints that a store has nothing of a kind, as where its prefix is misspelt."""
-        self.note(f"There is nothing {what} at {url}: check the URL.", "yellow")
+        self.note(f"There is nothing {what} at {url}. If there should be, check the URL.", "yellow")
 
     def show_done(self, report: Any, view: Callable[[], RenderableType]) -> None:  # noqa: ANN401
         """Prints what was done before the command fails: on stderr, or with its error in JSON."""

@@ -113,7 +113,9 @@ def tenants(*, url: Url = None, as_json: Json = False) -> None:
         screen.show(
             {"tenants": [_plain(one) for one in held]},
             lambda: (
-                _tenants(held, screen.out.width) if held else plain("There are no tenants yet.")
+                _tenants(held, screen.out.width)
+                if held
+                else plain(f"There are no tenants at {url}.")
             ),
         )
 

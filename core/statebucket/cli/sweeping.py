@@ -119,7 +119,7 @@ def sweep(
             if not (
                 expected.removed or expected.owners or expected.repaired or expected.orphan_keys
             ):
-                screen.show(expected, lambda: plain("Nothing has expired."))
+                screen.show(expected, lambda: plain(f"Nothing expired more than {margin} ago."))
                 note(expected)
                 return
             screen.sure(f"Remove {what}?", yes=yes)

@@ -1,4 +1,4 @@
-"""What off-boarding by rule reports: `delete_tenant` with ``by="lifecycle"``."""
+"""What offboarding by rule reports: `delete_tenant` with ``by="lifecycle"``."""
 
 from __future__ import annotations
 

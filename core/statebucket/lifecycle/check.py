@@ -77,7 +77,7 @@ def unseen(
     classes = [rule.tags[tag] for rule in needed if tag in rule.tags]
     others = [_outlined(rule) for rule in needed if tag not in rule.tags]
     by_class = f"one for each tag {tag}={', '.join(classes)}, deleting after as many days"
-    listed = "; ".join([by_class, *others] if classes else others)
+    listed = "; and ".join([by_class, *others] if classes else others)
     return LifecycleReport(
         findings=(
             RuleFinding(
@@ -208,6 +208,7 @@ def _lookalikes(found: Lifecycle, scope: Scope) -> Iterator[RuleFinding]:
 
 
 def _outlined(rule: Rule) -> str:
-    """A rule in a few words: the end of its id, and what it does."""
-    parts = [f"{name}={getattr(rule, name)}" for name in _PARTS if _does(rule, name)]
-    return f"{rule.id.rpartition('-')[2]} ({', '.join(parts)})"
+    """A rule in a few words."""
+    return "one with " + ", ".join(
+        f"{name}={getattr(rule, name)}" for name in _PARTS if _does(rule, name)
+    )

@@ -38,7 +38,7 @@ INPUT = "offboarded_tenants"
 
 _OPERATION = "delete_tenant"
 _CHANGED = Remedy(
-    advice="remove that rule, and off-board the tenant again if something is left of it"
+    advice="remove that rule, and offboard the tenant again if something is left of it"
 )
 _STARTED = re.compile(rf"{ID}offboard-[0-9a-f]{{8}}-(\d{{8}})-")
 
@@ -304,9 +304,9 @@ class TenantRule:
             raise UnsupportedOperation(f"{_OPERATION}: {found.reason}: {how}")
         if found.terraform:
             raise UnsupportedOperation(
-                f"{_OPERATION}: Terraform owns this bucket's rules and would undo a change: pass "
-                f"{self.module_input(found)} to its module, beside what is there already, apply "
-                "it, and run this again"
+                f"{_OPERATION}: Terraform owns this bucket's rules and would undo a change: add "
+                f"{self.module_input(found)} to its module (with the tenants that are listed there "
+                "already), apply it, and run this again"
             )
         return found
 

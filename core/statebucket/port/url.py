@@ -73,6 +73,8 @@ _MISPLACED = (
 _REFUSED = r"Expected `([^`]+)`(.*?)(?:, got `([^`]+)`)? - at `\$\.(\w+)`"
 _NO_CHOICE = r"(?s)Invalid enum value.* - at `\$\.(\w+)`"
 _UNKNOWN = r"(?s)Object contains unknown field `(.*)`"
+_DURATIONS = {"deadline", "retention"}
+
 _TYPES = {
     "float": "a number",
     "int": "a whole number",
@@ -344,6 +346,8 @@ def _why_refused(said: str, kind: type[msgspec.Struct]) -> str:
         but = "" if got is None else f", not {_TYPES.get(got, got)}"
         kinds = [one for one in expected.split(" | ") if one != "null"]
         must = " or ".join(_TYPES.get(one, one) for one in kinds)
+        if name in _DURATIONS and must == "a number":
+            must = f"a number of seconds, as in {name}=60"
         return f"the option {name!r} must be {must}{rule}{but}"
     if found := re.match(_NO_CHOICE, said):
         hint = get_type_hints(kind)[found[1]]

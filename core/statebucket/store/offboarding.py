@@ -1,4 +1,4 @@
-"""Off-boarding by rule: the bucket removes a tenant, and what no rule reaches is removed here."""
+"""Offboarding by rule: the bucket removes a tenant, and what no rule reaches is removed here."""
 
 from __future__ import annotations
 

@@ -25,6 +25,11 @@ variable "parts" {
   description = "How many parts to divide the store into. Each must be small enough for one invocation of 15 minutes, and the list of all parts for Step Functions, which passes on 256 KiB: 1,000 parts take some 190 KB with ids of 36 characters."
   type        = number
   default     = 1000
+
+  validation {
+    condition     = var.parts >= 1 && var.parts <= 5000 && floor(var.parts) == var.parts
+    error_message = "parts must be a whole number from 1 to 5000: the results of all parts must fit into the 256 KiB that Step Functions passes on."
+  }
 }
 
 variable "workers" {
@@ -141,7 +146,7 @@ resource "aws_sfn_state_machine" "sweep" {
         Type     = "Task"
         Resource = aws_lambda_function.sweep.arn
         Parameters = {
-          divide = true
+          "run.$" = "$$.Execution.Name"
         }
         Retry = [{
           ErrorEquals = ["States.ALL"]
@@ -150,8 +155,12 @@ resource "aws_sfn_state_machine" "sweep" {
         Next = "Sweep"
       }
       Sweep = {
-        Type           = "Map"
-        ItemsPath      = "$.parts"
+        Type      = "Map"
+        ItemsPath = "$.parts"
+        ItemSelector = {
+          "run.$"  = "$.run"
+          "part.$" = "$$.Map.Item.Value"
+        }
         MaxConcurrency = var.workers
         ResultPath     = null
         ItemProcessor = {

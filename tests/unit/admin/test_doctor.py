@@ -17,6 +17,7 @@ from statebucket.port.remedies import Remedies, Remedy
 from statebucket.testing import Clock
 from statebucket_gcs.remedies import REMEDIES as GCS
 from statebucket_local.memory import MemoryBucket
+from statebucket_s3.remedies import REMEDIES as S3
 
 if TYPE_CHECKING:
     from statebucket.port.findings import Finding
@@ -187,6 +188,43 @@ async def test_where_what_exists_is_denied_too_the_rights_are_missing(
     bucket.get = denied
     faults = [one for one in await examined(store, write=True) if one.status == "fault"]
     assert [one.remedy for one in faults if one.check == "rights"] == [GCS.rights] * 3
+
+
+@pytest.mark.parametrize("call", ["put", "get", "delete"])
+async def test_a_missing_right_is_not_reported_as_a_broken_condition(
+    store: ObjectStateStore, call: str
+) -> None:
+    bucket = bucket_of(store, GCS)
+
+    async def denied(*_: Any) -> None:
+        raise errors.AccessDenied("no")
+
+    setattr(bucket, call, denied)
+    findings = await examined(store, write=True)
+    assert {one.check for one in findings if one.status == "fault"} == {"rights"}
+    untried = [one for one in findings if one.check in {"conditions", "latency"}]
+    assert [one.status for one in untried] == ["unknown", "unknown"]
+    assert all("access below tenants/ is denied" in one.message for one in untried)
+
+
+async def test_the_conditions_are_tried_where_only_a_missing_name_is_denied(
+    store: ObjectStateStore,
+) -> None:
+    bucket = bucket_of(store, S3)
+    denies_what_does_not_exist(bucket)
+    head = bucket.head
+
+    async def some(name: str) -> Any:
+        found = await head(name)
+        if found is None:
+            raise errors.AccessDenied("403")
+        return found
+
+    bucket.head = some
+    findings = await examined(store, write=True)
+    rights = [one for one in findings if one.check == "rights" and one.status == "fault"]
+    assert [one.remedy for one in rights] == [S3.absent] * 3
+    assert {one.status for one in findings if one.check in {"conditions", "latency"}} == {"ok"}
 
 
 async def test_the_remedy_of_a_tenants_view_is_the_tenants(store: ObjectStateStore) -> None:

@@ -176,7 +176,7 @@ def test_on_azure_the_report_lists_what_must_be_there() -> None:
     assert finding.kind == "unknown"
     assert not report.ok
     assert "statebucket-ttl=1, 2, 4, 8," in finding.message
-    assert "1024, deleting after as many days; tidy (noncurrent_days=7)" in finding.message
+    assert "1024, deleting after as many days; and one with noncurrent_days=7" in finding.message
     # What was not looked at is not said to be in order.
     assert "container/app/tenants/, container/app/shared/, container/app/owners/" in finding.message
     assert "apply_lifecycle cannot write them" in finding.message
