@@ -113,6 +113,13 @@ def test_the_api_is_what_the_docstrings_say(page: str, text: str) -> None:
     assert text in re.sub(r"<[^>]+>", "", html)
 
 
+def test_an_option_is_not_broken_after_its_hyphens() -> None:
+    html = (TARGET / "core/scale/index.html").read_text()
+    assert '<code class="option">--run</code>' in html
+    assert "<code>--" not in html
+    assert "{ .option }" not in html
+
+
 def test_the_blocking_store_has_no_await() -> None:
     html = re.sub(r"<[^>]+>", "", (TARGET / "api/blocking/index.html").read_text())
     assert "async with" not in html.partition("class BlockingStateStore")[2]

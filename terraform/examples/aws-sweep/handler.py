@@ -1,8 +1,8 @@
 """A sweep in parts, run by a Distributed Map of Step Functions.
 
 The state machine calls the function once to divide the store, then once for each part, and retries
-parts that fail. The division is a key of the store, since Step Functions passes at most 256 KiB from
-one state to the next.
+parts that fail. The division is kept as a key of the store, since Step Functions passes at most
+256 KiB from one state to the next.
 """
 
 from __future__ import annotations

@@ -26,6 +26,9 @@ REPOSITORY = PROJECT["urls"]["Repository"]
 _LINK = re.compile(r"(\]\()(?!https?:|#|mailto:)([^)#\s]+)")
 # A fenced block that the page says is quoted from a file, and places for tables.
 _COMMENT = re.compile(r"^<!--.*?-->\n", re.MULTILINE)
+# Fenced blocks; and options of the command line, which browsers would break after their hyphens.
+_FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
+_OPTION = re.compile(r"(?<![`\w])(`-[^`\n]{1,30}`)(?!`)")
 FRAMEWORKS = sorted(path(page) for page in ROOT.glob("adapters/statebucket_*/README.md"))
 JOBS = sorted(path(page) for page in ROOT.glob("core/jobs/*.md") if page.name != "README.md")
 API = {
@@ -114,7 +117,14 @@ def site_text(page: Path) -> str:
             return f"{found[1]}{REPOSITORY}/{'tree' if target.is_dir() else 'blob'}/main/{name}"
         return found[0]
 
-    return _LINK.sub(link, _COMMENT.sub("", page.read_text()))
+    return unbroken(_LINK.sub(link, _COMMENT.sub("", page.read_text())))
+
+
+def unbroken(text: str) -> str:
+    """A page's text with its options marked for extra.css, which keeps each on one line."""
+    blocks = _FENCED.split(text)
+    blocks[::2] = [_OPTION.sub(r"\1{ .option }", block) for block in blocks[::2]]
+    return "".join(blocks)
 
 
 def configuration() -> dict[str, Any]:

@@ -17,7 +17,7 @@ HANDLER = Path(__file__).parents[3] / "terraform/examples/aws-sweep/handler.py"
 
 
 STEP_FUNCTIONS_BYTES = 262_144
-"""docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html: the input or output of a state."""
+"""A state's input or output: docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html."""
 
 
 def test_the_parts_that_the_function_makes_are_events_that_it_sweeps(
