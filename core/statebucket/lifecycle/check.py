@@ -50,12 +50,12 @@ def compare(needed: Sequence[Rule], found: Lifecycle, scope: Scope) -> Lifecycle
         scope: The store's part of the bucket.
     """
     findings = list(dangers(found.rules, scope))
+    reported = {finding.rule for finding in findings}
     for rule in needed:
         for part in _PARTS:
             if _does(rule, part):
                 findings += _judged(rule, part, found, scope)
     findings += _lookalikes(found, scope)
-    reported = {finding.rule for finding in findings if finding.kind == "dangerous"}
     findings += (
         one for one in offboardings(found, scope) if one.rule not in reported or not one.rule
     )

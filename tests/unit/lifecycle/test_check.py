@@ -14,6 +14,7 @@ from statebucket_s3 import lifecycle as s3
 from support.rules import (
     NOTHING,
     ON_S3,
+    S3_NEEDED,
     gcs_rules,
     on_gcs,
     on_s3,
@@ -79,6 +80,10 @@ def test_a_missing_rule_is_named_with_its_prefix() -> None:
     assert finding.kind == "missing"
     assert "up to 16 days below app/state/tenants/ is missing" in finding.message
     assert "apply_lifecycle" in str(finding.remedy)
+    assert finding.rule == next(rule.id for rule in S3_NEEDED if rule.expiration_days == 16)
+    rules = s3_rules()
+    rules.remove(ttl(1, among=rules))
+    assert "a TTL of up to a day below app/state/tenants/" in only(on_s3(rules)).message
     rules = gcs_rules()
     del rules[0]
     assert "removes expired objects" in only(on_gcs(rules)).message
@@ -175,6 +180,18 @@ def test_a_rule_of_ours_at_another_prefix_is_wrong(start: str) -> None:
 
 
 # Whose rules they are.
+
+
+def test_a_rule_that_only_its_days_tell_from_ours_is_noted_as_someone_else_s() -> None:
+    rules = gcs_rules()
+    kept = next(one["condition"] for one in rules if "daysSinceNoncurrentTime" in one["condition"])
+    kept["daysSinceNoncurrentTime"] = 30  # longer than ours: no TTL ends by it
+    report = on_gcs(rules)
+    assert report.ok
+    (finding,) = report.findings
+    assert finding.kind == "note"
+    assert "after other days: it is taken for someone else's" in finding.message
+    assert on_gcs(rules, labels={"statebucket-lifecycle": "terraform"}).findings == ()
 
 
 def test_terraforms_marks_are_seen() -> None:
