@@ -18,6 +18,7 @@ FOREIGN = [
     "p/tenants/acme/executions/e1/",
     "p/tenants/acme/executions/e1/x/y",
     "p/tenants/acme/snapshots/e1.bak~",
+    "p/tenants/acme/reports/statebucket-doctor-0badf00d",
 ]
 
 

@@ -112,6 +112,7 @@ def test_moving_state_to_an_archive_is_dangerous() -> None:
     finding = only(on_s3([*s3_rules(), foreign]))
     assert finding.kind == "dangerous"
     assert "cannot be read at once" in finding.message
+    assert "remove 'archive' or give it a prefix with no state" in str(finding.remedy)
 
 
 def test_dangerous_findings_come_first() -> None:

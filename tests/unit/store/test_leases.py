@@ -170,6 +170,22 @@ def test_a_save_that_loses_after_the_lease_s_record_was_removed_has_lost_the_lea
     run(work())
 
 
+def test_a_lease_is_for_no_execution_of_the_same_id_of_another_tenant() -> None:
+    bucket = ScriptedBucket()
+
+    async def work() -> None:
+        store = opened(bucket)
+        async with store.tenant(ACME).lease(E1, ttl=TTL) as lease:
+            before = len(bucket.requests)
+            with pytest.raises(
+                errors.InvalidArgument, match="of tenant 'acme', the snapshot is of"
+            ):
+                await store.save_snapshot(snapshot(E1, "globex"), lease=lease)
+            assert len(bucket.requests) == before
+
+    run(work())
+
+
 def test_what_was_loaded_just_after_a_save_counts() -> None:
     async def work() -> None:
         bucket = ScriptedBucket()
