@@ -63,7 +63,8 @@ def endpoint_of(bucket: str, settings: Settings, style: str) -> Endpoint:
     service = "s3-fips" if settings.fips else "s3"
     if settings.dualstack:
         service += ".dualstack"
-    if region != _GLOBAL or settings.fips or settings.dualstack:
+    named = region != _GLOBAL or (settings.regional and settings.region == _GLOBAL)
+    if named or settings.fips or settings.dualstack:
         service += f".{region}"
     host = f"{service}.{suffix_of(region)}"
     if style == "path" or not _is_label(bucket):

@@ -24,6 +24,8 @@ _READ = frozenset(
         "region",
         "role_arn",
         "role_session_name",
+        "s3",
+        "s3_us_east_1_regional_endpoint",
         "services",
         "sts_regional_endpoints",
         "use_dualstack_endpoint",
@@ -63,14 +65,22 @@ class Profile:
         """A setting; None if it is not set or not read here."""
         return self._values.get(name)
 
+    def nested(self, name: str, inner: str) -> str | None:
+        """A setting indented below another of the profile's."""
+        return _indented(self._values.get(name), inner)
+
     def service(self, service: str, name: str) -> str | None:
         """A setting of one service: ``name = …``, indented below ``service =``."""
         section = self._sections.get(f"services {self._values.get('services')}", {})
-        for line in section.get(service, "").splitlines():
-            key, _, value = line.partition("=")
-            if key.strip() == name:
-                return value.strip()
-        return None
+        return _indented(section.get(service), name)
+
+
+def _indented(text: str | None, name: str) -> str | None:
+    for line in (text or "").splitlines():
+        key, _, value = line.partition("=")
+        if key.strip() == name:
+            return value.strip()
+    return None
 
 
 def path_of(variable: str, usual: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from statebucket.errors import InvalidArgument, shown
 from statebucket_s3.http.profiles import Profile
 
 if TYPE_CHECKING:
@@ -14,20 +15,26 @@ if TYPE_CHECKING:
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """How to reach AWS, as configured."""
+    """How to reach AWS, as configured.
+
+    Attributes:
+        regional: Whether us-east-1 is reached by the host with its name, as within a VPC that has
+            an interface endpoint for that host only.
+    """
 
     region: str | None
     endpoint_url: str | None
     fips: bool
     dualstack: bool
     ca_bundle: str | None
+    regional: bool = False
 
 
 def read_settings(options: BucketOptions) -> Settings:
     """Reads the settings in the SDK's order: options, environment, file.
 
     Raises:
-        InvalidArgument: The configuration file cannot be read.
+        InvalidArgument: The configuration file cannot be read, or a setting has an invalid value.
     """
     environ = os.environ
     profile = Profile()
@@ -49,7 +56,21 @@ def read_settings(options: BucketOptions) -> Settings:
             or setting("ca_bundle")
             or environ.get("REQUESTS_CA_BUNDLE")
         ),
+        regional=_regional(profile),
     )
+
+
+def _regional(profile: Profile) -> bool:
+    name = "us_east_1_regional_endpoint"
+    mode = (
+        os.environ.get(f"AWS_S3_{name.upper()}")
+        or profile.get(f"s3_{name}")
+        or profile.nested("s3", name)
+        or "legacy"
+    )
+    if mode not in {"regional", "legacy"}:
+        raise InvalidArgument(f"AWS_S3_{name.upper()} must be regional or legacy: {shown(mode)}")
+    return mode == "regional"
 
 
 def configured_endpoint(profile: Profile, service: str) -> str | None:

@@ -73,7 +73,10 @@ def resolved(bucket: str, settings: Settings, style: str) -> tuple[str, str, str
         aws_access_key_id="a",
         aws_secret_access_key="b",
         config=CONFIG_OF(
-            s3={"addressing_style": style},
+            s3={
+                "addressing_style": style,
+                "us_east_1_regional_endpoint": "regional" if settings.regional else "legacy",
+            },
             use_fips_endpoint=settings.fips,
             use_dualstack_endpoint=settings.dualstack,
         ),
@@ -116,6 +119,31 @@ def test_aws_itself(region: str | None) -> None:
                 settings,
                 style,
             )
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "aws-global"])
+def test_the_first_region_by_its_name(region: str) -> None:
+    for fips, dualstack, style in product((False, True), (False, True), ("auto", "path")):
+        settings = Settings(region, None, fips, dualstack, None, regional=True)
+        assert ours("b-1", settings, style) == resolved("b-1", settings, style), (settings, style)
+
+
+@pytest.mark.parametrize(
+    "lines", ["s3_us_east_1_regional_endpoint = {}", "s3 =\n  us_east_1_regional_endpoint = {}"]
+)
+def test_where_the_first_region_by_its_name_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: str
+) -> None:
+    file = tmp_path / "config"
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+    for value, regional in ("regional", True), ("legacy", False):
+        file.write_text(f"[default]\n{lines.format(value)}\n")
+        assert read_settings(BucketOptions()).regional == regional
+    monkeypatch.setenv("AWS_S3_US_EAST_1_REGIONAL_ENDPOINT", "regional")
+    assert read_settings(BucketOptions()).regional
+    monkeypatch.setenv("AWS_S3_US_EAST_1_REGIONAL_ENDPOINT", "both")
+    with pytest.raises(InvalidArgument, match="must be regional or legacy: 'both'"):
+        read_settings(BucketOptions())
 
 
 @pytest.mark.parametrize("url", URLS)
