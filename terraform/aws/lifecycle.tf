@@ -10,6 +10,8 @@ locals {
         ])
         prefix = prefix
         does   = rule
+        # S3 accepts "and" only for several conditions, and an empty prefix is none.
+        both = length(rule.tags) + (prefix == "" ? 0 : 1) > 1
       }
     ]
   ])
@@ -29,11 +31,20 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
       filter {
         prefix = length(rule.value.does.tags) == 0 ? rule.value.prefix : null
 
-        dynamic "and" {
-          for_each = length(rule.value.does.tags) == 0 ? [] : [rule.value]
+        dynamic "tag" {
+          for_each = rule.value.both ? {} : rule.value.does.tags
 
           content {
-            prefix = and.value.prefix
+            key   = tag.key
+            value = tag.value
+          }
+        }
+
+        dynamic "and" {
+          for_each = length(rule.value.does.tags) > 0 && rule.value.both ? [rule.value] : []
+
+          content {
+            prefix = and.value.prefix == "" ? null : and.value.prefix
             tags   = and.value.does.tags
           }
         }

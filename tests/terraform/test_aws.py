@@ -80,8 +80,10 @@ def test_nothing_is_public_and_all_is_encrypted(made: Made) -> None:
 def test_the_rules_of_others_that_went_through_the_module_are_there(made: Made) -> None:
     client = raw_client(made.server)
     rules = client.get_bucket_lifecycle_configuration(Bucket="tenants-state")["Rules"]
-    assert {"logs", "versions"} <= {rule["ID"] for rule in rules}
-    assert len(rules) == 12 + 2 + 1
+    theirs = {rule["ID"]: rule for rule in rules}
+    assert {"logs", "versions", "drafts"} <= theirs.keys()
+    assert theirs["drafts"]["Filter"] == {"Tag": {"Key": "kind", "Value": "draft"}}
+    assert len(rules) == 12 + 3 + 1
 
 
 def test_the_tenant_that_the_module_removes_is_known_to_the_store(made: Made) -> None:

@@ -56,6 +56,34 @@ run "without_owner_records" {
   }
 }
 
+# S3 calls an "and" of one condition malformed: https://github.com/hashicorp/terraform-provider-aws/issues/23882
+run "filters" {
+  command = plan
+
+  variables {
+    extra_lifecycle_rules = [
+      { id = "tag", tags = { kind = "draft" }, expiration_days = 3 },
+      { id = "tags", tags = { kind = "draft", team = "a" }, expiration_days = 3 },
+      { id = "below", prefixes = ["logs/"], tags = { kind = "draft" }, expiration_days = 3 },
+      { id = "all", abort_uploads_days = 3 },
+    ]
+  }
+
+  assert {
+    condition = jsonencode({
+      for rule in aws_s3_bucket_lifecycle_configuration.this.rule :
+      rule.id => [[for one in rule.filter[0].tag : one.key], [for one in rule.filter[0].and : keys(one.tags)]]
+      if !startswith(rule.id, "statebucket-")
+      }) == jsonencode({
+      tag   = [["kind"], []]
+      tags  = [[], [["kind", "team"]]]
+      below = [[], [["kind"]]]
+      all   = [[], []]
+    })
+    error_message = "a tag alone is no \"and\""
+  }
+}
+
 run "bucket_name_with_dots" {
   command         = plan
   expect_failures = [var.bucket_name]

@@ -58,6 +58,7 @@ module "tenants" {
   extra_lifecycle_rules = [
     { id = "logs", prefixes = ["logs/"], expiration_days = 30 },
     { id = "versions", noncurrent_days = 30 },
+    { id = "drafts", tags = { kind = "draft" }, expiration_days = 30 },
   ]
 }
 
