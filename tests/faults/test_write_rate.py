@@ -84,6 +84,17 @@ async def test_a_deadline_too_short_for_it_writes_nothing(cloud: Cloud) -> None:
         assert await store.get("k") == b"1"
 
 
+async def test_a_write_that_came_too_soon_is_not_sent_again_until_it_may_be_accepted(
+    cloud: Cloud,
+) -> None:
+    async with cloud.open() as store:
+        cloud.proxy.always(OneAtATime(interval=1.0, when=write))
+        for number in range(3):
+            await store.set("k", str(number).encode())
+        refused = [request for request in cloud.requests(write) if request.status == 429]
+        assert len(refused) <= 4  # two for each that came within a second
+
+
 async def test_a_lease_that_changes_hands_quickly_is_slow_but_lost_to_no_one(cloud: Cloud) -> None:
     async with cloud.open() as store:
         cloud.proxy.always(OneAtATime(when=write))

@@ -517,4 +517,5 @@ class Objects:
             place=self.place if place is None else place,
             writes=writes,
             conditional=conditional,
+            interval=self.bucket.limits.write_interval if writes else 0.0,
         )

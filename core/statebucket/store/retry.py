@@ -81,6 +81,7 @@ async def attempt(
     place: str = "",
     writes: bool = False,
     conditional: bool = False,
+    interval: float = 0.0,
 ) -> T:
     """Sends a request until it succeeds, fails for good, or the call's deadline passes.
 
@@ -93,6 +94,7 @@ async def attempt(
         place: The bucket it goes to, for the error that it does not exist.
         writes: Whether it writes, so that after a lost reply its outcome is unknown.
         conditional: Whether it has a condition, so that the caller looks into one that fails.
+        interval: Seconds that the service wants between two such requests about one object.
 
     Raises:
         DeadlineExceeded: The deadline passed during an attempt.
@@ -127,7 +129,7 @@ async def attempt(
             _complete(error, call, object_name, place, writes=writes)
             if isinstance(error, PreconditionFailed) and not conditional:
                 raise not_asked(error) from error
-            wait = _wait_before(tries, error)
+            wait = _wait_before(tries, error, interval)
             if not error.transient or tries == MAX_TRIES or waiting.time() + wait >= call.deadline:
                 raise
             _log(call, tries, error, wait)
@@ -171,10 +173,15 @@ def _log(call: Call, tries: int, error: StateBucketError, wait: float) -> None:
         )
 
 
-def _wait_before(tries: int, error: StateBucketError) -> float:
-    """Seconds until the next attempt: full jitter, but no sooner than the service asked for."""
+def _wait_before(tries: int, error: StateBucketError, interval: float) -> float:
+    """Seconds until the next attempt: full jitter, but no sooner than the service asked for.
+
+    Where a request may have come too soon after another one, two attempts outlast the interval: a
+    shorter wait would mostly be refused again.
+    """
     longest = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (tries - 1))
-    return max(jitter(longest), error.retry_after or 0.0)
+    shortest = interval / 2 if isinstance(error, Throttled) else 0.0
+    return max(shortest + jitter(longest), error.retry_after or 0.0)
 
 
 def jitter(longest: float) -> float:
