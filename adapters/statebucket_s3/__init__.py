@@ -7,7 +7,7 @@ rules, findings.
 
 from __future__ import annotations
 
-from statebucket.errors import AdapterNotInstalled
+from statebucket.errors import AdapterNotInstalled, InvalidURL, shown
 from statebucket.port.bucket import Location, OpenedBucket
 from statebucket.port.url import container_of, prefix_of
 
@@ -34,7 +34,7 @@ def open_bucket(location: Location) -> OpenedBucket:
     from statebucket_s3.sdk.options import S3Options  # noqa: PLC0415
 
     options = S3Options.of(location)
-    return OpenedBucket(SDKBucket(container_of(location), options, location), prefix_of(location))
+    return OpenedBucket(SDKBucket(_bucket_of(location), options, location), prefix_of(location))
 
 
 def open_bucket_over_http(location: Location) -> OpenedBucket:
@@ -48,4 +48,14 @@ def open_bucket_over_http(location: Location) -> OpenedBucket:
     from statebucket_s3.http.options import HTTPOptions  # noqa: PLC0415
 
     options = HTTPOptions.of(location)
-    return OpenedBucket(HTTPBucket(container_of(location), options, location), prefix_of(location))
+    return OpenedBucket(HTTPBucket(_bucket_of(location), options, location), prefix_of(location))
+
+
+def _bucket_of(location: Location) -> str:
+    """The bucket, or the alias of an access point, which S3 takes in place of a bucket's name."""
+    if location.host.startswith("arn:"):
+        raise InvalidURL(
+            "s3:// must name an access point by its alias, as in s3://name-…-s3alias/prefix, and "
+            f"not by its ARN: {shown(location.host)}"
+        )
+    return container_of(location)

@@ -118,6 +118,15 @@ async def test_a_request_that_is_told_another_region_goes_there(
         assert regions == ["us-east-1", "eu-west-1"]
 
 
+@pytest.mark.parametrize("engine", ["sdk", "http"])
+def test_an_access_point_is_named_by_its_alias(engine: str) -> None:
+    arn = "arn:aws:s3:eu-west-1:123456789012:accesspoint"
+    for url in (f"s3://{arn}/point/app", f"s3://{arn}:point/app"):
+        with pytest.raises(errors.InvalidURL, match="must name an access point by its alias"):
+            open_store(f"{url}?engine={engine}")
+    open_store(f"s3://point-{'a' * 34}-s3alias/app?engine={engine}")
+
+
 def wrong_region(name: str) -> Answer:
     """What S3 answers where the bucket is in eu-west-1 or, for a region to opt in to, af-south-1.
 
