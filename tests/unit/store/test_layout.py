@@ -148,6 +148,10 @@ def test_a_whole_name_has_1024_bytes_at_most(
     name = KINDS[head](names, text)
     assert len(name.encode()) == 1024
     assert name.startswith(names.root + head)
+    place = names.parse(name)
+    assert place is not None
+    assert names.name(place) == name
+    assert names.parse(name + "x") is None
     with pytest.raises(errors.InvalidKey, match="1025 bytes"):
         KINDS[head](names, text + "x")
 
