@@ -144,8 +144,13 @@ def test_a_second_rule_that_shortens_is_found_beside_the_right_one() -> None:
 
 def test_a_lengthened_rule_is_wrong() -> None:
     rules = s3_rules()
+    right = copy.deepcopy(ttl(16, among=rules))
     ttl(16, among=rules)["Expiration"]["Days"] = 30
-    assert "is lengthened to 30 days" in only(on_s3(rules)).message
+    finding = only(on_s3(rules))
+    assert finding.kind == "wrong"
+    assert "is lengthened to 30 days" in finding.message
+    for both in ([*rules, right | {"ID": "colleague"}], [right | {"ID": "colleague"}, *rules]):
+        assert on_s3(both).ok  # the sooner of two rules removes it
     rules = gcs_rules()
     rules[0]["condition"]["daysSinceCustomTime"] = 5
     assert "is lengthened to 5 days" in only(on_gcs(rules)).message
@@ -162,7 +167,9 @@ def test_a_disabled_rule_is_wrong() -> None:
 def test_a_narrowed_rule_is_wrong() -> None:
     rules = s3_rules()
     ttl(16, among=rules)["Filter"]["And"]["ObjectSizeGreaterThan"] = 1000
-    assert "has further conditions" in only(on_s3(rules)).message
+    finding = only(on_s3(rules))
+    assert finding.kind == "wrong"
+    assert "has further conditions" in finding.message
     rules = gcs_rules()
     rules[0]["condition"]["matchesSuffix"] = [".json"]
     assert "has further conditions" in only(on_gcs(rules)).message
