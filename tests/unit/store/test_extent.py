@@ -55,11 +55,17 @@ def segment(name: str) -> str:
 @given(
     names=st.lists(st.tuples(st.sampled_from(["x", "x-", "x-y", "x.y"]), IDS), min_size=1),
     edges=st.sets(st.tuples(st.sampled_from(["x", "x-", "x-y", "x.y"]), IDS), max_size=3),
+    behind=st.sets(st.tuples(st.sampled_from(["shared", "owners"]), IDS), max_size=2),
     beside=st.sets(BESIDE),
 )
-@example(names=[("x", "a")], edges={("x", "a")}, beside={"tenants/x"})
+@example(names=[("x", "a")], edges={("x", "a")}, behind=set(), beside={"tenants/x"})
+@example(names=[("x", "a"), ("x", "a-b")], edges=set(), behind={("owners", "a-b")}, beside=set())
+@example(names=[("x", "a"), ("x", "a-b")], edges=set(), behind={("shared", "a-b")}, beside=set())
 def test_each_object_lies_in_one_part_and_an_execution_in_the_same(
-    names: list[tuple[str, str]], edges: set[tuple[str, str]], beside: set[str]
+    names: list[tuple[str, str]],
+    edges: set[tuple[str, str]],
+    behind: set[tuple[str, str]],
+    beside: set[str],
 ) -> None:
     objects = [
         name
@@ -84,7 +90,16 @@ def test_each_object_lies_in_one_part_and_an_execution_in_the_same(
         (segment(LAYOUT.tenant(tenant)[:-1]), segment(LAYOUT.snapshot(tenant, one)))
         for tenant, one in edges
     )
-    parts = divided([f"tenants/{tenant}/{one}" for tenant, one in borders])
+    later = sorted(
+        ((area, segment(LAYOUT.snapshot("x", one))) for area, one in behind),
+        key=lambda border: (border[0] == "owners", border[1]),
+    )
+    parts = divided(
+        [
+            *(f"tenants/{tenant}/{one}" for tenant, one in borders),
+            *(f"{area}/{one}" for area, one in later),
+        ]
+    )
 
     async def work() -> None:
         store: Any = opened(bucket)
@@ -106,7 +121,9 @@ def test_each_object_lies_in_one_part_and_an_execution_in_the_same(
         for tenant, execution in names:
             own = {LAYOUT.snapshot(tenant, execution), LAYOUT.lease(tenant, execution)}
             own |= {LAYOUT.key_of(tenant, execution, key) for key in ("k", "k-2")}
-            assert sum(not own.isdisjoint(some) for some in held) == 1
+            records = {LAYOUT.owner(execution, other) for other, _ in names}
+            for whole in (own, records):
+                assert sum(not whole.isdisjoint(some) for some in held) == 1
 
     run(work())
 
