@@ -84,7 +84,8 @@ class StateStore(StorageBackend, Protocol):
 
     ``if_version=None`` writes always; `Version.ABSENT` only creates; a version from an earlier load
     or save replaces only that one. A lost race is `VersionConflict` and costs one request more.
-    Creating over an expired object succeeds.
+    Creating over an expired object succeeds; so does replacing it at its version, until it is
+    removed.
 
     Durations (``ttl``, ``wait``, ``margin``, deadlines) are a `timedelta` or seconds everywhere.
 

@@ -105,6 +105,18 @@ class VersionContract(Contract):
         assert loaded is not None
         assert loaded.sequence_number == 2
 
+    async def test_an_expired_object_is_replaced_at_its_version_until_it_is_removed(
+        self, store: StateStore, clock: Clock
+    ) -> None:
+        version = await store.set("k", b"old", timedelta(minutes=1))
+        clock.advance(120)
+        version = await store.set("k", b"new", timedelta(minutes=1), if_version=version)
+        assert await store.get("k") == b"new"
+        clock.advance(120)
+        await store.sweep(margin=0)
+        with pytest.raises(errors.VersionConflict):
+            await store.set("k", b"newer", if_version=version)
+
     async def test_of_twenty_creators_one_wins(self, target: Target) -> None:
         store = target.open()
         results = await asyncio.gather(
