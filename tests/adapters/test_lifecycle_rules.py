@@ -71,6 +71,17 @@ def test_gcs_rules_are_written_on_the_condition_that_no_one_else_has() -> None:
     ]
 
 
+def test_gcs_rules_of_others_go_back_as_they_were() -> None:
+    foreign = [
+        {"action": {"type": "Delete"}, "condition": {"age": 30, "matchesSuffix": [".log"]}},
+        {"action": {"type": "Delete"}, "condition": {"isLive": False, "numNewerVersions": 3}},
+        {"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": 9}},
+        {"action": {"type": "SetStorageClass", "storageClass": "ARCHIVE"}, "condition": {"age": 1}},
+    ]
+    found = gcs.read({"metageneration": "42", "lifecycle": {"rule": foreign}})
+    assert gcs.write(found.rules, found)[1] == {"lifecycle": {"rule": foreign}}
+
+
 def test_an_azure_policy_keeps_to_what_azure_takes() -> None:
     rules = azure.policy(rooted(needed_rules(scope("app", azure.REMOVAL)), "box/"))["rules"]
     assert len(rules) == 12  # of 100

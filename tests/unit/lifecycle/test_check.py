@@ -63,6 +63,13 @@ def test_an_age_that_every_object_has_is_no_further_condition() -> None:
     assert "has further conditions" in only(on_gcs(rules)).message
 
 
+def test_a_rule_for_noncurrent_versions_may_say_that_they_are_not_live() -> None:
+    rules = gcs_rules()
+    kept = next(one["condition"] for one in rules if "daysSinceNoncurrentTime" in one["condition"])
+    kept["isLive"] = False
+    assert on_gcs(rules).ok
+
+
 # What is missing.
 
 
