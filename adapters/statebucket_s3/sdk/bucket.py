@@ -318,8 +318,10 @@ class SDKBucket:
                 ours.remedy = remedy(self._options)
             if ours is None or ours is error:
                 raise
-            raise ours from None if shows_secret(error) else error
-        return reply
+            cause = None if shows_secret(error) else error
+        else:
+            return reply
+        raise ours from cause  # out of the handler: what is left out would be its context
 
 
 def _requested(operation: str, arguments: Mapping[str, Any]) -> Requested:
