@@ -165,3 +165,15 @@ async def test_a_reply_that_is_not_azures_is_the_same_kind_of_error(
             ):
                 wrong[status, page] = (first, second)
     assert wrong == {}
+
+
+@pytest.mark.parametrize(("code", "outcome"), [("Md5Mismatch", "none"), ("Busy", "unknown")])
+async def test_a_body_that_arrived_altered_was_not_written(
+    proxy: FaultProxy, code: str, outcome: str
+) -> None:
+    proxy.always(azure_error(400 if code == "Md5Mismatch" else 503, code))
+    async with opened(proxy, "sdk") as sdk, opened(proxy, "http") as http:
+        for bucket in (sdk, http):
+            error = await seen(proxy, bucket, "put")
+            assert (error.kind, error.transient) == (errors.Unavailable, True)
+            assert error.outcome == outcome
