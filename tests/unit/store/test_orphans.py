@@ -45,9 +45,21 @@ def left(bucket: ScriptedBucket) -> list[str]:
     return [name.removeprefix(KEYS) for name in bucket.inner._names if name.startswith(KEYS)]
 
 
+class ShortPages(ScriptedBucket):
+    """A service whose pages hold one object each."""
+
+    async def list(
+        self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
+    ) -> Page:
+        return await super().list(prefix, after=after, limit=min(limit, 1), start_after=start_after)
+
+
+@pytest.mark.parametrize("kind", [ScriptedBucket, ShortPages])
 @pytest.mark.parametrize("just_now", [True, False])
-def test_a_key_that_is_young_or_of_no_known_age_keeps_the_others(just_now: bool) -> None:  # noqa: FBT001
-    bucket, clock = ScriptedBucket(), Clock()
+def test_a_key_that_is_young_or_of_no_known_age_keeps_the_others(
+    kind: type[ScriptedBucket], *, just_now: bool
+) -> None:
+    bucket, clock = kind(), Clock()
 
     async def work() -> None:
         store = await with_keys(bucket, clock, "a", "b", "c")
@@ -85,15 +97,10 @@ def test_a_fresh_write_survives() -> None:
 
 
 def test_once_a_key_is_written_again_the_next_pages_stay() -> None:
-    class SmallPages(Overtaken):
-        async def list(
-            self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None
-        ) -> Page:
-            return await super().list(
-                prefix, after=after, limit=min(limit, 1), start_after=start_after
-            )
+    class OvertakenPages(Overtaken, ShortPages):
+        pass
 
-    bucket, clock = SmallPages(), Clock()
+    bucket, clock = OvertakenPages(), Clock()
 
     async def work() -> None:
         store = await with_keys(bucket, clock, "a", "b", "c")
