@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from statebucket.errors import AccessDenied, BucketNotFound, StateBucketError
+from statebucket.errors import AccessDenied, BucketNotFound
 from statebucket.port.batch_replies import parts
 from statebucket.port.bucket import Deletion
 from statebucket_azure.codes import ERRORS, BlobNotFound, malformed, refusal
@@ -75,21 +75,18 @@ async def without_batch(
     return [Deletion(names[0], existed=existed), *rest]
 
 
-async def one_by_one(bucket: Bucket, names: Sequence[str]) -> list[Deletion]:
-    """Deletes each blob in a request of its own.
+async def after_a_refusal(bucket: Bucket, names: Sequence[str]) -> list[Deletion]:
+    """What is done instead of a batch once `without_batch` has found that none is allowed.
+
+    Of several blobs, nothing: the core then calls again for each, with a deadline of its own.
 
     Raises:
-        BucketNotFound: There is no such container.
+        StateBucketError: Of the deletion of a single blob.
     """
-    done = []
-    for name in names:
-        try:
-            done.append(Deletion(name, existed=await bucket.delete(name)))
-        except BucketNotFound:
-            raise
-        except StateBucketError as error:
-            done.append(Deletion(name, error=error))
-    return done
+    if len(names) == 1:
+        return [Deletion(names[0], existed=await bucket.delete(names[0]))]
+    refused = AccessDenied("the identity may delete these blobs only in requests of their own")
+    return [Deletion(name, error=refused) for name in names]
 
 
 def _deletion(name: str, part: Part | None) -> Deletion:

@@ -31,7 +31,8 @@ class CredentialService:
         endpoint: Where it is.
         patience: Seconds that a caller has for it, at most `PATIENCE`; if nothing moves for a third
             of them, the connection is given up.
-        near: Whether it belongs to this machine, so that the environment's proxies are not used.
+        near: Whether it belongs to this machine or to the platform that runs it, so that the
+            environment's proxies are not used.
         ca_bundle: As for `statebucket_http.transport.Transport`; likewise the next two.
         ca_setting: Where that is set.
         authorities: Who issues its certificates.

@@ -41,7 +41,8 @@ class SQLiteBucket:
     """The objects of one SQLite file.
 
     Args:
-        path: The file; its directory must exist.
+        path: The file, as an absolute path, which a later chdir does not move; its directory must
+            exist.
         threads: How many statements may run at one time.
     """
 
@@ -50,7 +51,7 @@ class SQLiteBucket:
     limits = Limits(delete_batch=_DELETE_BATCH, needs_loop=False)
 
     def __init__(self, path: str, *, threads: int) -> None:
-        self._path = os.path.abspath(path)  # noqa: PTH100  (a later chdir must not move it)
+        self._path = path
         self._threads = threads
         # By process: threads do not survive a fork. There is no lock, for which a signal handler
         # would wait in vain.

@@ -41,9 +41,10 @@ CREATE TABLE IF NOT EXISTS statebucket_objects (
 """
 _MODE = 0o600  # of a file that we create; SQLite gives its -wal and -shm the same
 _FORK_SECONDS = 1.0  # a fork's wait for the statements under way
-_BUSY_SECONDS = 1.0  # a wait for another process's lock; the core tries again until its deadline
-# SQLite's own wait would sleep for up to 100 ms at a time. A process that writes without a pause
-# lets go of the lock for less than a millisecond, so another one would hardly ever find it free.
+_BUSY_SECONDS = 0.2  # a wait for another process's lock; the core tries again until its deadline
+# SQLite's own wait would sleep for up to 100 ms at a time (sqliteDefaultBusyCallback in
+# https://sqlite.org/src/file/src/main.c). A process that writes without a pause lets go of the lock
+# for less than a millisecond, so another one would hardly ever find it free.
 _LOOK_SECONDS = 0.005
 
 
@@ -118,9 +119,11 @@ class Workers:
                 try:
                     return self._run(statement)
                 except sqlite3.OperationalError as error:
-                    if not busy(error) or given_up or time.monotonic() > until:
+                    if not busy(error) or time.monotonic() > until:
                         raise
-                time.sleep(_LOOK_SECONDS)
+                    time.sleep(_LOOK_SECONDS)
+                    if given_up:
+                        raise
         except sqlite3.Error as error:
             raise translated(error, self._path) from error
         except UnicodeDecodeError as error:  # SQLite quotes what a damaged file has for text

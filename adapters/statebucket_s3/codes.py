@@ -170,7 +170,7 @@ def _quoted(message: str) -> str:
     action, on, rest = rest.partition(_ON)
     if len(message) <= MAX_EXCERPT or not on:
         return excerpt(message)
-    reason = max((rest[rest.rfind(one) :] for one in _REASONS if one in rest), key=len, default="")
+    reason = min((rest[rest.rfind(one) :] for one in _REASONS if one in rest), key=len, default="")
     who, what, why = map(excerpt, (caller[:_LONGEST], action[:_LONGEST], reason))
     return f"{who}{_DENIED}{what}{_ON}… {why}".rstrip()
 

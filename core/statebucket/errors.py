@@ -106,7 +106,7 @@ class StateBucketError(Exception):
 
     Attributes:
         report: What a copy, a sweep or a removal had done before this error ended it; None if it
-            had done nothing, and for other calls.
+            had done nothing, for other calls, and where a ``progress`` of yours raised it.
     """
 
     transient: ClassVar[bool] = False

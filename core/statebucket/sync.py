@@ -13,8 +13,8 @@ stores of the process share it, and it keeps connections open between calls.
 
 A store may be used at module scope, from several threads, inside a running event loop (which a call
 blocks), after a fork, and in a signal handler, no matter which call it interrupts: none holds a
-lock. (Those of Python remain: a handler that interrupts an import or a logging call may wait for
-ever. A first call imports what it needs.) A call that is interrupted (KeyboardInterrupt) is
+lock. (Those of Python remain: a handler that interrupts an import or a logging call may wait
+forever. A first call imports what it needs.) A call that is interrupted (KeyboardInterrupt) is
 cancelled. Stores that are still open at interpreter exit are closed then.
 """
 

@@ -83,8 +83,21 @@ module "state" {
 
 Give the function `STATEBUCKET_URL = module.state.store_url`. For a complete function see
 [examples/azure-function](../examples/azure-function). The account has no shared keys, so the
-provider needs `storage_use_azuread = true`, and
-`features { storage { data_plane_available = false } }`: otherwise it [waits](https://github.com/hashicorp/terraform-provider-azurerm/issues/26785)
+provider needs
+
+```hcl
+provider "azurerm" {
+  storage_use_azuread = true
+
+  features {
+    storage {
+      data_plane_available = false
+    }
+  }
+}
+```
+
+Without the second it [waits](https://github.com/hashicorp/terraform-provider-azurerm/issues/26785)
 for answers of the account's blobs and queues, which whoever deploys may have no right to, and
 which a private account gives to its own network only.
 """,

@@ -184,7 +184,7 @@ def test_a_third_partys_wheel_adds_a_scheme(bare: Path, tmp_path: Path) -> None:
     output = run(bare, USE, "dummy://", "dummy://?engine=fast", "dummy://?engine=x", cwd=tmp_path)
     assert output[:2] == ["dummy 1", "dummy 1"]
     assert output[2].startswith("UnknownScheme")
-    assert "dummy with engine=fast" in output[2]
+    assert "engines of dummy: fast or sdk" in output[2]
 
 
 def test_the_clock_needs_no_pytest_and_the_suite_names_the_pip_command(

@@ -191,11 +191,19 @@ def test_google_s_function_is_built_by_an_account_that_may_build_it() -> None:
     function = made["google_cloudfunctions2_function", "step"]
     (build,) = function["build_config"]
     assert build["service_account"] == "${google_service_account.build.id}"
-    assert function["depends_on"] == ["${google_project_iam_member.build}"]
+    assert function["depends_on"] == [
+        "${google_project_iam_member.build}",
+        "${google_project_iam_member.build_reads}",
+    ]
     grants = made["google_project_iam_member", "build"]
-    for role in ("artifactregistry.writer", "logging.logWriter", "storage.objectViewer"):
+    for role in ("artifactregistry.writer", "logging.logWriter"):
         assert f"roles/{role}" in grants["for_each"]
-    assert "google_service_account.build.email" in grants["member"]
+    reads = made["google_project_iam_member", "build_reads"]
+    assert "roles/storage.objectViewer" in reads["role"]
+    (condition,) = reads["condition"]
+    assert "!resource.name.startsWith" in condition["expression"]
+    for grant in (grants, reads):
+        assert "google_service_account.build.email" in grant["member"]
 
 
 def test_the_examples_compile() -> None:

@@ -158,10 +158,10 @@ class HTTPBucket:
         """
         if not names:
             return []
-        from statebucket_azure.batch import one_by_one, without_batch  # noqa: PLC0415  (as below)
+        from statebucket_azure.batch import after_a_refusal, without_batch  # noqa: PLC0415  (as below)
 
         if self.limits.delete_requests:
-            return await one_by_one(self, names)
+            return await after_a_refusal(self, names)
         try:
             return await self._delete_batch(names)
         except AccessDenied as error:

@@ -14,7 +14,7 @@ from statebucket.errors import AccessDenied, Unavailable, UnsupportedOperation
 from statebucket.port.bucket import Limits, Object, ObjectInfo, Page, PrefixPage
 from statebucket.port.expiry import TAG
 from statebucket.port.loops import ClientPerLoop
-from statebucket_azure.batch import deletions_of, one_by_one, without_batch
+from statebucket_azure.batch import after_a_refusal, deletions_of, without_batch
 from statebucket_azure.codes import BlobNotFound, malformed
 from statebucket_azure.sdk import listing
 from statebucket_azure.sdk.client import Connection
@@ -169,7 +169,7 @@ class AzureBucket:
         if not names:
             return []
         if self.limits.delete_requests:
-            return await one_by_one(self, names)
+            return await after_a_refusal(self, names)
         container = await self._container()
         try:
             return await sdk_call(_delete_batch(container, names, self._how), writes=True)

@@ -6,13 +6,14 @@ the part that holds its keys. The parts share no memory of what was copied.
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from statebucket.admin.object_copier import OPERATION
 from statebucket.store.tasks import AtMost
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from statebucket.admin.copier import Copier
     from statebucket.store.context import StoreContext
@@ -31,8 +32,8 @@ async def copy_part(copier: Copier, source: StoreContext, extent: Extent) -> Non
     """
     along = await _has_shared_executions(source)
     last: tuple[str | None, str | None] | None = None
-    async with AtMost(_AT_ONCE) as tasks:
-        async for place in _places(source, extent):
+    async with aclosing(_places(source, extent)) as places, AtMost(_AT_ONCE) as tasks:
+        async for place in places:
             if place.kind in {"snapshot", "key"}:
                 copier.meet(place.tenant)
             if place.kind == "snapshot" and place.execution is not None:
@@ -100,13 +101,14 @@ async def _has_shared_executions(source: StoreContext) -> bool:
     return False
 
 
-async def _places(source: StoreContext, extent: Extent) -> AsyncIterator[Place]:
+async def _places(source: StoreContext, extent: Extent) -> AsyncGenerator[Place, None]:
     """The places of the objects of ours in an extent."""
     for piece in extent.pieces():
         if piece.folder == source.layout.owners:
             continue  # a record is written with its snapshot
-        async for page in piece.pages(source.objects, OPERATION, source.deadline):
-            for info in page:
-                place = source.layout.parse(info.name)
-                if place is not None and not source.objects.surely_expired(info):
-                    yield place
+        async with aclosing(piece.pages(source.objects, OPERATION, source.deadline)) as pages:
+            async for page in pages:
+                for info in page:
+                    place = source.layout.parse(info.name)
+                    if place is not None and not source.objects.surely_expired(info):
+                        yield place

@@ -16,6 +16,7 @@ clock in any store. What the source has deleted since an earlier copy stays.
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -36,7 +37,7 @@ from statebucket.store.failures import MAX_SAMPLE, Streak
 from statebucket.store.tasks import AtMost
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 
     from statebucket.store.context import StoreContext
     from statebucket.store.envelope import Found
@@ -119,16 +120,18 @@ class Copier:
         along = await self._shared_executions()
         async with AtMost(_AT_ONCE) as tasks:
             seen: set[str] = set()
-            async for place in self._places(layout.snapshots(tenant_id)):
-                if place.execution is None:
-                    continue
-                seen.add(place.execution)
-                shared = place.execution in along
-                await tasks.start(self._execution(tenant_id, place, shared=shared))
+            async with aclosing(self._places(layout.snapshots(tenant_id))) as places:
+                async for place in places:
+                    if place.execution is None:
+                        continue
+                    seen.add(place.execution)
+                    shared = place.execution in along
+                    await tasks.start(self._execution(tenant_id, place, shared=shared))
             # Executions that have keys, but no snapshot (not yet, or no longer).
-            async for execution_id in self._executions(tenant_id):
-                if execution_id not in seen:
-                    await tasks.start(self.keys_of(execution_id, tenant_id))
+            async with aclosing(self._executions(tenant_id)) as executions:
+                async for execution_id in executions:
+                    if execution_id not in seen:
+                        await tasks.start(self.keys_of(execution_id, tenant_id))
         await self._keys(tenant_id)
 
     async def shared(self) -> None:
@@ -149,7 +152,7 @@ class Copier:
                 self._along = {execution_id async for execution_id in self._executions(None)}
         return self._along
 
-    async def _executions(self, tenant_id: str | None) -> AsyncIterator[str]:
+    async def _executions(self, tenant_id: str | None) -> AsyncGenerator[str, None]:
         """The executions that have keys in a scope."""
         source = self._source
         prefix = source.layout.executions(tenant_id)
@@ -160,8 +163,9 @@ class Copier:
 
     async def _keys(self, tenant_id: str | None) -> None:
         """Copies a scope's keys that belong to no execution."""
-        async with AtMost(_AT_ONCE) as tasks:
-            async for place in self._places(self._source.layout.keys(tenant_id)):
+        places = self._places(self._source.layout.keys(tenant_id))
+        async with AtMost(_AT_ONCE) as tasks, aclosing(places):
+            async for place in places:
                 await tasks.start(self.key(place))
 
     async def _execution(self, tenant_id: str, snapshot: Place, *, shared: bool) -> None:
@@ -232,8 +236,9 @@ class Copier:
             if not await self._one(place, replace=True, counted=counted):
                 whole = False
 
-        async with AtMost(_AT_ONCE) as tasks:
-            async for place in self._places(self._source.layout.execution(scope, execution_id)):
+        places = self._places(self._source.layout.execution(scope, execution_id))
+        async with AtMost(_AT_ONCE) as tasks, aclosing(places):
+            async for place in places:
                 if stay is None:
                     stay = await self._staying(execution_id, scope)
                     whole = "failed" not in stay
@@ -279,7 +284,7 @@ class Copier:
             self._count(seen=1, **result)
         return whole
 
-    async def _places(self, prefix: str) -> AsyncIterator[Place]:
+    async def _places(self, prefix: str) -> AsyncGenerator[Place, None]:
         """The places of the objects of ours below a prefix of the source."""
         source = self._source
         async for page in source.objects.pages(OPERATION, prefix, source.deadline):

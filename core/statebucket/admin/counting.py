@@ -112,8 +112,9 @@ async def inventory(
 
     if report is None and (partition is None or partition.report is None):
         for piece in extent.pieces():
-            async for page in piece.pages(context.objects, OPERATION, context.deadline):
-                count(page)
+            async with aclosing(piece.pages(context.objects, OPERATION, context.deadline)) as pages:
+                async for page in pages:
+                    count(page)
     else:
         async with opened_part(context, OPERATION, report, partition) as (reported, part):
             as_of = reported.taken_at

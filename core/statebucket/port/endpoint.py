@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _HOST = r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+"  # a name, or an IP address
 _PORTS = {"http": 80, "https": 443}
-_PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+_PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 
 
 class Proxy(Confidential, frozen=True):

@@ -8,6 +8,7 @@ late: the last id, and those ids that are a prefix of it.
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,7 +18,7 @@ from statebucket.errors import InvalidArgument, shown
 from statebucket.store.objects import PAGE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, Iterator
 
     from statebucket.contract.partition import Partition
     from statebucket.port.bucket import ObjectInfo
@@ -85,11 +86,12 @@ class Piece(NamedTuple):
 
     async def pages(
         self, objects: Objects, operation: str, seconds: float
-    ) -> AsyncIterator[list[ObjectInfo]]:
+    ) -> AsyncGenerator[list[ObjectInfo], None]:
         """The objects of the piece, expired ones too: 1 request a page, and 1 a late segment."""
         if self.besides:
-            async for page in self._besides(objects, operation, seconds):
-                yield page
+            async with aclosing(self._besides(objects, operation, seconds)) as pages:
+                async for page in pages:
+                    yield page
             return
         if not self.bounded:
             async for page in objects.all_pages(operation, self.folder, seconds):
@@ -158,7 +160,7 @@ class Piece(NamedTuple):
 
     async def _besides(
         self, objects: Objects, operation: str, seconds: float
-    ) -> AsyncIterator[list[ObjectInfo]]:
+    ) -> AsyncGenerator[list[ObjectInfo], None]:
         """The objects of the folder outside its inner folders: 1 request for each of those."""
         left = list(self.besides)
         start: str | None = None

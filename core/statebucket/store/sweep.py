@@ -147,10 +147,11 @@ class Sweeper:
         return self._report
 
     async def _piece(self, piece: Piece) -> None:
-        async for page in piece.pages(self._objects, "sweep", self._context.deadline):
-            await self._judge_all(page)
-            await self._examine(self._complete(page))
-            self._report_progress()
+        async with aclosing(piece.pages(self._objects, "sweep", self._context.deadline)) as pages:
+            async for page in pages:
+                await self._judge_all(page)
+                await self._examine(self._complete(page))
+                self._report_progress()
         await self._examine(set(self._with_keys))
         self._report_progress()
 

@@ -27,6 +27,11 @@ variable "region" {
 variable "name" {
   description = "Name of the function, its service account, and, with a suffix, its buckets and the account that builds it."
   type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,22}[a-z0-9]$", var.name))
+    error_message = "The name must have 6 to 24 lower-case letters, digits and hyphens, begin with a letter and not end with a hyphen."
+  }
 }
 
 variable "package" {
@@ -62,11 +67,23 @@ resource "google_service_account" "build" {
 }
 
 resource "google_project_iam_member" "build" {
-  for_each = toset(["roles/artifactregistry.writer", "roles/logging.logWriter", "roles/storage.objectViewer"])
+  for_each = toset(["roles/artifactregistry.writer", "roles/logging.logWriter"])
 
   project = var.project
   role    = each.value
   member  = "serviceAccount:${google_service_account.build.email}"
+}
+
+# For the code. The state is left out, because a build runs whatever requirements.txt names.
+resource "google_project_iam_member" "build_reads" {
+  project = var.project
+  role    = "roles/storage.objectViewer"
+  member  = "serviceAccount:${google_service_account.build.email}"
+
+  condition {
+    title      = "not-the-state"
+    expression = "!resource.name.startsWith(\"projects/_/buckets/${var.name}-state\")"
+  }
 }
 
 resource "google_storage_bucket" "code" {
@@ -116,7 +133,7 @@ resource "google_cloudfunctions2_function" "step" {
     }
   }
 
-  depends_on = [google_project_iam_member.build]
+  depends_on = [google_project_iam_member.build, google_project_iam_member.build_reads]
 }
 
 output "function_name" {

@@ -56,6 +56,19 @@ async def test_its_blobs_are_deleted_one_by_one(
 
 
 @pytest.mark.usefixtures("engine")
+async def test_a_batch_that_was_waiting_meanwhile_is_not_deleted_in_one_call(
+    bucket: Bucket, proxy: FaultProxy
+) -> None:
+    proxy.always(NO_BATCH)
+    await bucket.delete_many(["a", "b"])
+    proxy.clear()
+    # Hundreds of requests would not fit into the deadline of one call.
+    results = await bucket.delete_many(["c", "d"])
+    assert [type(result.error) for result in results] == [AccessDenied, AccessDenied]
+    assert methods(proxy) == []
+
+
+@pytest.mark.usefixtures("engine")
 async def test_one_that_lacks_the_right_to_delete_too_is_refused(
     bucket: Bucket, proxy: FaultProxy
 ) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from google.auth import iam
+from google.auth import external_account, iam
 from google.oauth2 import credentials as logins
 
 from support.fault_proxy.proxy import Answer, FaultProxy, on
@@ -52,6 +52,7 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
     with FaultProxy("127.0.0.1", free_port()) as server:
         monkeypatch.setattr(logins, "_GOOGLE_OAUTH2_TOKEN_ENDPOINT", f"{server.url}/oauth")
         monkeypatch.setattr(iam, "_IAM_ENDPOINT", server.url + GENERATE)
+        monkeypatch.setattr(external_account, "_CLOUD_RESOURCE_MANAGER", f"{server.url}/projects/")
         server.always(replied(generated, "generateAccessToken"))
         server.always(replied(token, "/oauth"))
         server.always(replied(exchanged, "/sts"))
@@ -117,7 +118,7 @@ async def test_a_file_of_each_kind_gives_a_token_from_the_services_that_it_names
     *,
     kind: str,
 ) -> None:
-    """No other is asked: Google's cannot be reached here."""
+    """No other is asked, such as Cloud Resource Manager for a project."""
     monkeypatch.setenv("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1")
     file = tmp_path / "adc.json"
     file.write_text(json.dumps(file_of(kind, services.url, tmp_path)))
@@ -126,4 +127,5 @@ async def test_a_file_of_each_kind_gives_a_token_from_the_services_that_it_names
     await bucket.put(write("a"), None)
     assert await bucket.get("a") is not None
     assert {sent.header("authorization") for sent in proxy.requests} == {"Bearer t"}
+    assert not [sent for sent in services.requests if sent.target.startswith("/projects")]
     assert "project" not in caplog.text

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from statebucket import Version, errors, open_store, sync
+from statebucket.store.retry import MAX_TRIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,31 +96,45 @@ async def test_writes_wait_for_a_lock_that_is_given_up_in_time(tmp_path: Path) -
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("kind", ["blocking", "async"])
-async def test_a_lock_is_looked_for_without_long_pauses(tmp_path: Path, kind: str) -> None:
-    # A process that writes all the time frees the lock for moments only: back-off would miss them.
+async def test_a_lock_is_looked_for_more_often_than_a_request_is_tried(tmp_path: Path) -> None:
+    # A process that writes all the time frees it for moments only.
     path = tmp_path / "state.db"
-    await made(path)
-    url = f"sqlite:///{path}?deadline=30"
-    async with open_store(url) as store:
-        blocking = sync.open_store(url)
+    async with open_store(f"sqlite:///{path}", max_in_flight=1) as store:
+        await store.set("k", b"old")
+        (workers,) = store.context.objects.bucket._workers.values()  # type: ignore[attr-defined]
+        (connection,) = workers._connections
+        looks: list[str] = []
+        connection.set_trace_callback(looks.append)
         with locked(path):
-            began = time.perf_counter()
-            if kind == "blocking":
-                write = asyncio.create_task(asyncio.to_thread(blocking.set, "k", b"new"))
-            else:
-                write = asyncio.create_task(store.set("k", b"new"))
-            await asyncio.sleep(1.3)
+            write = asyncio.create_task(store.set("k", b"new"))
+            while len(looks) <= MAX_TRIES and not (await asyncio.wait({write}, timeout=0.01))[0]:
+                pass
         await write
-        looked_for = time.perf_counter() - began
-        pauses = (blocking if kind == "blocking" else store).stats().retries
-        blocking.shutdown()
-    assert pauses <= looked_for  # one after each second
+        connection.set_trace_callback(None)
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("kind", ["blocking", "async"])
+async def test_a_lock_that_is_held_throughout_is_named(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "state.db"
+    await made(path)
+    url = f"sqlite:///{path}?deadline=0.8"
+    async with open_store(url) as store:
+        blocking = sync.open_store(url)
+        calls = {
+            "blocking": lambda: asyncio.to_thread(blocking.set, "k", b"new"),
+            "async": lambda: store.set("k", b"new"),
+        }
+        with locked(path), pytest.raises(errors.StateBucketError) as caught:
+            await calls[kind]()
+        assert "another process holds the lock" in str(caught.value)
+        blocking.shutdown()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("held", [0.0, 0.1])
 async def test_a_write_that_is_given_up_while_it_waits_for_the_lock_is_not_done_later(
-    tmp_path: Path,
+    tmp_path: Path, held: float
 ) -> None:
     path = tmp_path / "state.db"
     await made(path)
@@ -130,7 +145,7 @@ async def test_a_write_that_is_given_up_while_it_waits_for_the_lock_is_not_done_
             write.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await write
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(held)
         await store.set("other", b"v")
         await asyncio.sleep(0.3)
         assert await store.get("k") == b"old"

@@ -226,9 +226,11 @@ class WithoutBatches(ScriptedBucket):
     async def delete_many(self, names: Sequence[str]) -> Sequence[Deletion]:
         if len(names) == 1:
             return await super().delete_many(names)
-        self.limits = Limits(delete_batch=100, delete_requests=True)
-        first = await super().delete_many(names[:1])
         refused = errors.AccessDenied("no batches")
+        if self.limits.delete_requests:  # this batch was waiting meanwhile
+            return [Deletion(name, error=refused) for name in names]
+        first = await super().delete_many(names[:1])
+        self.limits = Limits(delete_batch=100, delete_requests=True)
         return [*first, *(Deletion(name, error=refused) for name in names[1:])]
 
 
@@ -248,6 +250,20 @@ def test_what_a_refused_batch_left_is_removed_one_by_one() -> None:
         deletes = [one.about for one in bucket.requests if one.operation == "delete_many"]
         assert (len(deletes), max(map(len, deletes))) == (400, 1)
         assert bucket.most_running == 16
+
+    run(work())
+
+
+def test_batches_that_wait_while_one_is_refused_are_removed_one_by_one() -> None:
+    bucket = WithoutBatches(limits=Limits(delete_batch=100))
+
+    async def work() -> None:
+        store = opened(bucket, deadline=2, max_in_flight=3).tenant(ACME)
+        for n in range(999):
+            await store.set(f"exec:e1:k{n:03}", b"v")
+        bucket.always = take(0.05)  # a batch of 100 would take 5 s
+        assert (await store.delete_execution_state(E1)).keys == 999
+        assert bucket.most_running == 3
 
     run(work())
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from statebucket import open_store
-from statebucket.admin import copy
+from statebucket import errors, open_store
+from statebucket.admin import copy, inventory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -59,12 +59,36 @@ async def first(items: Any) -> Any:
         return await anext(items)
 
 
+def full() -> Any:
+    """A store with no space for another object."""
+    store: Any = open_store("memory://")
+
+    async def put(*_: Any) -> Any:
+        raise errors.OutOfSpace("no space is left")
+
+    store.context.objects.bucket.put = put
+    return store
+
+
+def fail(_: object) -> None:
+    raise errors.InvalidArgument("a progress that fails")
+
+
+async def failing(call: Awaitable[Any]) -> None:
+    with pytest.raises(errors.StateBucketError):
+        await call
+
+
 def calls(store: StateStore) -> dict[str, Callable[[], Awaitable[Any]]]:
     acme = store.tenant("acme")
 
     async def copy_part() -> None:
         _, part, _ = await store.partitions(3)
         await copy(store, open_store("memory://"), partition=part)
+
+    async def copy_part_to_full() -> None:
+        _, part, _ = await store.partitions(3)
+        await failing(copy(store, full(), partition=part))
 
     return {
         "load_snapshot": lambda: store.load_snapshot("e2"),
@@ -84,6 +108,10 @@ def calls(store: StateStore) -> dict[str, Callable[[], Awaitable[Any]]]:
         "sweep": lambda: store.sweep(orphans=True),
         "partitions": lambda: store.partitions(3),
         "copy": copy_part,
+        "a sweep that fails": lambda: failing(store.sweep(progress=fail)),
+        "an inventory that fails": lambda: failing(inventory(store, progress=fail)),
+        "a copy that fails": lambda: failing(copy(store, full())),
+        "a copy of a part that fails": copy_part_to_full,
         "delete_execution_state": lambda: store.delete_execution_state("e3"),
         "delete_tenant": lambda: store.delete_tenant("acme"),
     }
