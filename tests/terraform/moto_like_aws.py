@@ -1,13 +1,15 @@
-"""moto's server, with one element that Terraform's AWS provider waits for.
+"""moto's server, nearer to AWS in two ways.
 
 AWS echoes ``<ObjectSizeGreaterThan>0</ObjectSizeGreaterThan>`` in a lifecycle filter of several
-conditions; moto drops it, and the provider then waits for it until it times out. Run as a program,
-this serves moto on a port of the loopback address.
+conditions; moto drops it, and the provider then waits for it until it times out. AWS looks at a
+condition and acts in one step; moto does so in two, between which another thread may act. Run as a
+program, this serves moto on a port of the loopback address.
 """
 
 from __future__ import annotations
 
 import sys
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -36,10 +38,21 @@ def as_aws_echoes(app: WSGIApplication) -> WSGIApplication:
     return wrapped
 
 
+def one_at_a_time(app: WSGIApplication) -> WSGIApplication:
+    """Handles each request before the next."""
+    lock = Lock()
+
+    def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        with lock:
+            return app(environ, start_response)
+
+    return wrapped
+
+
 if __name__ == "__main__":
     run_simple(
         "127.0.0.1",
         int(sys.argv[1]),
-        as_aws_echoes(DomainDispatcherApplication(create_backend_app)),
+        as_aws_echoes(one_at_a_time(DomainDispatcherApplication(create_backend_app))),
         threaded=True,
     )

@@ -231,6 +231,7 @@ def test_a_store_keeps_nothing_of_a_lease_that_was_given_back() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_process_does_not_hold_its_parent_s_lease_and_leaves_it_alone() -> None:
     bucket = ScriptedBucket()
 

@@ -280,6 +280,7 @@ def test_a_writer_that_is_not_entered_says_so(run: Callable[..., None]) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_process_leaves_its_parent_s_writer_alone(run: Callable[..., None]) -> None:
     async def body(store: StateStore, bucket: SlowBucket) -> None:
         async with store.writer(E1) as writer:
