@@ -55,7 +55,7 @@ def stored_form(record: DataRecord) -> Record:
 
 
 def ttl_of(record: DataRecord) -> float | None:
-    """For how many seconds it can be read; None forever.
+    """For how many seconds it can be read; None if that is forever.
 
     Powertools counts in whole seconds, and a record is valid up to the end of the last one.
     """

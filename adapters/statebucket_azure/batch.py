@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from statebucket.errors import AccessDenied, BucketNotFound
 from statebucket.port.batch_replies import parts
 from statebucket.port.bucket import Deletion
 from statebucket_azure.codes import ERRORS, BlobNotFound, malformed, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from statebucket.port.batch_replies import Part
     from statebucket.port.bucket import Bucket
@@ -44,49 +46,47 @@ def deletions_of(content_type: str, body: bytes, names: Sequence[str]) -> list[D
     return [_deletion(name, replies.get(place)) for place, name in enumerate(names)]
 
 
-async def without_batch(
-    bucket: Bucket, names: Sequence[str], refused: AccessDenied
+async def deleted(
+    bucket: Bucket, names: Sequence[str], batch: Callable[[], Awaitable[list[Deletion]]]
 ) -> list[Deletion]:
-    """What is done instead of a batch that the service has refused as a whole.
+    """Deletes blobs by a batch, or without one if the service lets the identity send none.
 
     A batch needs the right to write containers, which the deletions in it do not need:
-    https://learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory. The
-    first blob is deleted by itself, to find out whether it is only that right that is missing.
+    https://learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory.
+    Where it is refused, the first blob is deleted by itself, to find out whether it is only that
+    right that is missing. From then on the core deletes each blob in a call of its own, with a
+    deadline of its own; of a batch that was waiting meanwhile nothing is deleted here.
 
     Args:
         bucket: The container.
-        names: The blobs of the batch.
-        refused: The refusal.
+        names: The blobs.
+        batch: Sends the batch.
 
     Returns:
-        The results: for all but the first blob, the refusal.
+        The results. Those with an error are to be tried one by one.
 
     Raises:
-        AccessDenied: It is not only that right: the refusal.
-        StateBucketError: Of the deletion.
+        AccessDenied: The batch is refused, and not only for that right.
+        StateBucketError: Of the batch, or of the deletion of a single blob.
     """
+    if bucket.limits.delete_requests:
+        if len(names) == 1:
+            return [Deletion(names[0], existed=await bucket.delete(names[0]))]
+        refused = AccessDenied("the identity may delete these blobs only in requests of their own")
+        return [Deletion(name, error=refused) for name in names]
+    try:
+        return await batch()
+    except AccessDenied as error:
+        refused = error
     if refused.code != _LACKS_RIGHT:
         raise refused
     try:
         existed = await bucket.delete(names[0])
     except AccessDenied:
         raise refused from None
+    bucket.limits = replace(bucket.limits, delete_requests=True)
     rest = [Deletion(name, error=refused) for name in names[1:]]
     return [Deletion(names[0], existed=existed), *rest]
-
-
-async def after_a_refusal(bucket: Bucket, names: Sequence[str]) -> list[Deletion]:
-    """What is done instead of a batch once `without_batch` has found that none is allowed.
-
-    Of several blobs, nothing: the core then calls again for each, with a deadline of its own.
-
-    Raises:
-        StateBucketError: Of the deletion of a single blob.
-    """
-    if len(names) == 1:
-        return [Deletion(names[0], existed=await bucket.delete(names[0]))]
-    refused = AccessDenied("the identity may delete these blobs only in requests of their own")
-    return [Deletion(name, error=refused) for name in names]
 
 
 def _deletion(name: str, part: Part | None) -> Deletion:

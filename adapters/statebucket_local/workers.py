@@ -76,7 +76,7 @@ class Workers:
         )
 
     def submit(
-        self, statement: Callable[[sqlite3.Connection], T], given_up: list[bool]
+        self, statement: Callable[[sqlite3.Connection], T], given_up: Sequence[bool]
     ) -> Future[T]:
         """Runs a statement in a thread of the pool, unless ``given_up`` says so before it can.
 

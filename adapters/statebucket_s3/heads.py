@@ -22,9 +22,9 @@ async def explained(
 
     S3 gives its reasons in a body, which no reply to a HEAD has. An expired token, a malformed one
     and a wrong region look the same: a 400, mostly without the header that names the region
-    (https://github.com/boto/botocore/issues/1413, https://github.com/paws-r/paws/issues/896). What
-    a GET is told is handled as always: the key is renewed, the region learned, or the error raised.
-    Then the HEAD is sent again.
+    (https://github.com/boto/botocore/issues/1413, https://github.com/paws-r/paws/issues/896). The
+    reply to the GET is handled as always: the key is renewed, the region learned, or the error
+    raised. Then the HEAD is sent again.
 
     Args:
         head: Sends the HEAD; None if the object does not exist.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from statebucket.errors import AccessDenied, RequestRejected, Unavailable, UnsupportedOperation
+from statebucket.errors import RequestRejected, Unavailable, UnsupportedOperation
 from statebucket.port.beginnings import behind_folder, just_behind
 from statebucket.port.bucket import Limits, Location, Object, ObjectInfo
 from statebucket_azure.codes import ERRORS, READS, BlobNotFound, malformed, refusal
@@ -158,25 +158,16 @@ class HTTPBucket:
         """
         if not names:
             return []
-        from statebucket_azure.batch import after_a_refusal, without_batch  # noqa: PLC0415  (as below)
+        from statebucket_azure.batch import deleted, deletions_of  # noqa: PLC0415  (rarely needed)
 
-        if self.limits.delete_requests:
-            return await after_a_refusal(self, names)
-        try:
-            return await self._delete_batch(names)
-        except AccessDenied as error:
-            done = await without_batch(self, names, error)
-        self.limits = replace(self.limits, delete_requests=True)
-        return done
-
-    async def _delete_batch(self, names: Sequence[str]) -> list[Deletion]:
-        from statebucket_azure.batch import deletions_of  # noqa: PLC0415  (rarely needed)
-
-        def batch(grant: Grant) -> Request:
+        def request(grant: Grant) -> Request:
             return self._requests.delete_many(names, grant, self._base, self._clock.now())
 
-        reply = await self._send_by(batch, self._endpoint)
-        return deletions_of(reply.headers.get("content-type", ""), reply.body, names)
+        async def batch() -> list[Deletion]:
+            reply = await self._send_by(request, self._endpoint)
+            return deletions_of(reply.headers.get("content-type", ""), reply.body, names)
+
+        return await deleted(self, names, batch)
 
     async def list(
         self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None

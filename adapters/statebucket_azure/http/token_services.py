@@ -61,7 +61,8 @@ class TokenService:
         deadline: Seconds that a call of the store may take.
         transient: Statuses, besides those of failures, after which another try may succeed.
         platform: Whether the platform that runs this code has set the URL, which may then be in a
-            private network.
+            private network: on a function's Consumption plan it has been seen at 172.16.1.3
+            (https://github.com/pumasecurity/serverless-prey, cougar/docs/CONSUMPTION.md).
 
     Raises:
         InvalidArgument: The URL is not valid, or is plain HTTP, to a host that is neither this

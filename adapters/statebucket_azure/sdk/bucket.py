@@ -7,14 +7,13 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
 from azure.storage.blob import ContentSettings
-from msgspec.structs import replace
 
 from statebucket.contract.versions import Version
-from statebucket.errors import AccessDenied, Unavailable, UnsupportedOperation
+from statebucket.errors import Unavailable, UnsupportedOperation
 from statebucket.port.bucket import Limits, Object, ObjectInfo, Page, PrefixPage
 from statebucket.port.expiry import TAG
 from statebucket.port.loops import ClientPerLoop
-from statebucket_azure.batch import after_a_refusal, deletions_of, without_batch
+from statebucket_azure.batch import deleted, deletions_of
 from statebucket_azure.codes import BlobNotFound, malformed
 from statebucket_azure.sdk import listing
 from statebucket_azure.sdk.client import Connection
@@ -168,15 +167,12 @@ class AzureBucket:
         """
         if not names:
             return []
-        if self.limits.delete_requests:
-            return await after_a_refusal(self, names)
-        container = await self._container()
-        try:
+
+        async def batch() -> list[Deletion]:
+            container = await self._container()
             return await sdk_call(_delete_batch(container, names, self._how), writes=True)
-        except AccessDenied as error:
-            done = await without_batch(self, names, error)
-        self.limits = replace(self.limits, delete_requests=True)
-        return done
+
+        return await deleted(self, names, batch)
 
     async def list(
         self, prefix: str, *, after: str | None, limit: int, start_after: str | None = None

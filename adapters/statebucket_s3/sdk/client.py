@@ -116,8 +116,8 @@ class Connection:
 def _no_region(**_: Any) -> Any:  # noqa: ANN401  (what botocore takes for a reply)
     """Answers the SDK in place of the service when it asks for a bucket's region.
 
-    The SDK asks after a HEAD that is refused without a reason. We send a GET instead, which is told
-    the reason; see `statebucket_s3.heads`.
+    The SDK asks after a HEAD that is refused without a reason. We send a GET instead, whose
+    reply gives the reason; see `statebucket_s3.heads`.
     """
     return SimpleNamespace(status_code=200), {"ResponseMetadata": {"HTTPHeaders": {}}}
 

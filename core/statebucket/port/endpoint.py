@@ -93,8 +93,7 @@ def is_private_link(host: str) -> bool:
 def is_private_network(host: str) -> bool:
     """Whether a host (a name, or an address without brackets) is an address of a private network.
 
-    A platform may run its own services there: a function on Azure's Consumption plan has found the
-    endpoint of its managed identity at 172.16.1.3.
+    A platform that runs code may have its own services there.
     """
     address = _address_of(host)
     if address is None:

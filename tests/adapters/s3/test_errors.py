@@ -76,7 +76,7 @@ class Final(NamedTuple):
     head: type[errors.StateBucketError] | None  # of a HEAD, whose reply names no code; None: False
 
     def requests(self, call: str) -> int:
-        """How many it takes: a GET is told why a HEAD got a 400."""
+        """How many it takes: a GET learns why a HEAD got a 400."""
         return 2 if call == "exists" and self.status == 400 else 1
 
 

@@ -199,7 +199,7 @@ async def test_a_key_that_s3_refuses_to_a_head_without_a_word_is_replaced(
     bucket.plan(refused, refused)
     async with opened(bucket).tenant("a") as store:
         assert not await store.exists("a")
-        assert keys_of(bucket) == ["K1", "K1", "K2"]  # a HEAD, and a GET, which is told the reason
+        assert keys_of(bucket) == ["K1", "K1", "K2"]  # a HEAD, and a GET, whose reply says why
         bucket.clear()
         bucket.plan(refused, refused)
         with pytest.raises(errors.InvalidCredentials, match="ExpiredToken"):
