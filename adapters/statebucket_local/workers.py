@@ -275,9 +275,11 @@ def _workers_of_all() -> list[Workers]:
 
 def _close(connections: list[sqlite3.Connection], idle: list[sqlite3.Connection], pid: int) -> None:
     if pid == os.getpid():
-        idle.clear()  # a later call opens another
         while connections:
-            connections.pop().close()
+            connection = connections.pop()
+            with contextlib.suppress(ValueError):  # it is in use
+                idle.remove(connection)  # a later call, or a signal handler's, opens another
+            connection.close()
 
 
 _forking: list[int] = []  # the threads in which a fork is in progress

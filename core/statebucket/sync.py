@@ -15,7 +15,8 @@ A store may be used at module scope, from several threads, inside a running even
 blocks), after a fork, and in a signal handler, no matter which call it interrupts: none holds a
 lock. (Those of Python remain: a handler that interrupts an import or a logging call may wait
 forever. A first call imports what it needs.) A call that is interrupted (KeyboardInterrupt) is
-cancelled. Stores that are still open at interpreter exit are closed then.
+cancelled. Stores that are still open at interpreter exit are closed then; a call that comes later
+(of a signal handler, or of a function registered with `atexit`) works, and closes what it opened.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import sys
 import threading
 import types
 import weakref
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from statebucket.contract.calls import Kind, declared
 from statebucket.contract.wording import for_blocking, types_for_blocking
@@ -40,10 +41,11 @@ from statebucket.port.waiting import step
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Sequence
     from types import TracebackType
 
     from statebucket.contract.calls import Declaration
+    from statebucket.store.objects import Objects
 
 T = TypeVar("T")
 
@@ -55,7 +57,10 @@ class _Background:
 
     Attributes:
         loop: The loop.
+        exiting: Whether the interpreter is exiting, so that each call closes what it opened.
     """
+
+    exiting: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.pid = os.getpid()
@@ -80,12 +85,18 @@ class _Background:
             raise UnsupportedOperation(
                 "a callback (progress, clock) must not call the blocking store: it would deadlock"
             )
+        if sys.is_finalizing():  # by now the thread does not run any more
+            work.close()
+            raise Unavailable("the interpreter has exited, so nothing is sent any more")
         call = _Call(work, self.loop)
         try:
             return call.future.result()
         except BaseException:
             call.leave()
             raise
+        finally:
+            if self.exiting:
+                self.shut_down()
 
     def can_be_asked(self) -> bool:
         """Whether something can be closed in the loop from this thread.
@@ -93,21 +104,22 @@ class _Background:
         Not from the loop's own thread, in which the garbage collector may find an abandoned
         iterator.
         """
-        here = self.pid == os.getpid() and not self.loop.is_closed()
+        here = self.pid == os.getpid() and not sys.is_finalizing()
         return here and threading.current_thread() is not self._thread
 
-    def close(self) -> None:
-        """Closes every store of this process, then the loop."""
-        if self.pid != os.getpid():
-            return  # a forked child's copy: it has no thread
+    def shut_down(self) -> None:
+        """Closes the connections of every store of this process.
+
+        The loop goes on: a signal handler may interrupt this, and other functions that run at exit
+        follow it. Their calls could start no other thread on Python 3.12 and later.
+        """
         closing = _Call(_shut_down(list(_open)), self.loop)
         # A request that hangs must not keep the interpreter from exiting.
         with contextlib.suppress(TimeoutError):
             closing.future.result(_CLOSING_SECONDS)
-        self.stop()
 
     def stop(self) -> None:
-        """Ends the loop, whatever is in it."""
+        """Ends the loop, which no one uses yet."""
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(_CLOSING_SECONDS)
         if not self._thread.is_alive():
@@ -188,7 +200,7 @@ class _Call(Generic[T]):
 
 
 _backgrounds: dict[int, _Background] = {}  # by process; a fork forgets its parent's
-_open: weakref.WeakSet[Any] = weakref.WeakSet()
+_open: weakref.WeakSet[Objects] = weakref.WeakSet()  # of stores; a view may outlive its store
 
 
 def _loop() -> _Background:
@@ -243,20 +255,19 @@ if hasattr(os, "register_at_fork"):
 
 @atexit.register
 def _at_exit() -> None:
+    _Background.exiting = True
     background = _backgrounds.get(os.getpid())
     if background is not None:
-        background.close()
-        _backgrounds.clear()  # a call after this one starts a new loop
+        background.shut_down()
 
 
-async def _shut_down(stores: list[Any]) -> None:
+async def _shut_down(stores: Sequence[Objects]) -> None:
     import asyncio  # noqa: PLC0415  (as above)
 
-    await asyncio.gather(*(store.shutdown() for store in stores), return_exceptions=True)
-    # Calls that Ctrl-C has cancelled clean up first: an iterator that one is in cannot be closed.
+    await asyncio.gather(*(objects.close() for objects in stores), return_exceptions=True)
+    # Calls that Ctrl-C has cancelled clean up first.
     ending = [task for task in asyncio.all_tasks() if task.cancelling()]
     await asyncio.gather(*ending, return_exceptions=True)
-    await asyncio.get_running_loop().shutdown_asyncgens()
 
 
 _AWAITED = (
@@ -315,8 +326,7 @@ class _Block(_Blocking):
 
 
 def _unpickled(target: Any) -> Any:  # noqa: ANN401  (of any blocking class)
-    if hasattr(target, "shutdown"):
-        _open.add(target)  # as a store that is opened here
+    _open.add(target.context.objects)  # as of a store that is opened here
     return _blocking(target)
 
 
@@ -559,8 +569,8 @@ if not TYPE_CHECKING:  # which has the stub
 @functools.wraps(_open_store)
 def open_store(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (the stub says which)
     """As `statebucket.open_store`, with a store whose calls block."""
-    store = _open_store(*args, **kwargs)
-    _open.add(store)
+    store: Any = _open_store(*args, **kwargs)
+    _open.add(store.context.objects)
     return BlockingStateStore(store)
 
 

@@ -1,4 +1,4 @@
-"""Behaviour that only the blocking store has: threads, loops, forks, interrupts, exit."""
+"""Behaviour that only the blocking store has: threads, loops, forks, interrupts."""
 
 from __future__ import annotations
 
@@ -398,18 +398,6 @@ def test_what_is_left_half_way_may_be_collected_in_the_background_thread(tmp_pat
     """
     done = forked(program, tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
-
-
-def test_a_call_at_exit_behind_ours_works(tmp_path: Path) -> None:
-    program = """
-        import atexit
-        atexit.register(lambda: print(store.get("k")))
-        from statebucket.sync import open_store
-        store = open_store("memory://")
-        store.set("k", b"v")
-    """
-    done = ran(program, tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "b'v'\n", "")
 
 
 def test_a_call_whose_loop_cannot_start_is_refused_without_a_warning(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import statebucket
 import statebucket_http
 import statebucket_s3
 from adapters.s3.http.sources import JSON, body
+from statebucket import sync
 from statebucket.port import lock_free_future, loop_waiting, renewal, waiting
 from statebucket_local import workers
 from support.fault_proxy.proxy import AnswerWith, FaultProxy, Reply
@@ -114,8 +115,11 @@ import statebucket_http.bodies  # a reply may or may not come in one piece; impo
 
 chance = random.Random(7)
 
+over = False
+
 def again():
-    signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.0001, 0.004))
+    if not over:  # a last signal may be handled after the timer was stopped
+        signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.0001, 0.004))
 
 def handle(number, interrupted):
     global handled
@@ -137,8 +141,40 @@ while time.monotonic() < until or handled < 50:
     acme.delete_many(["k", "l"])
     with acme.lease("e", ttl=600):
         pass
+over = True
 signal.setitimer(signal.ITIMER_REAL, 0)
 print("handled", handled >= 50)
+"""
+)
+
+AT_EXIT = (
+    """
+import atexit
+
+@atexit.register
+def last():
+    # Runs after what was registered later, among it what closes stores.
+    sys.settrace(None)
+    use()
+    print("handled", handled > 10)
+"""
+    + HEAD
+    + """
+import threading
+
+def handle(number, interrupted):
+    global handled
+    handled += 1
+    use(lease=handled % 4 == 0)
+
+use()
+signal.signal(signal.SIGUSR1, handle)
+
+def start(_):
+    raise RuntimeError("can't create new thread at interpreter shutdown")
+
+threading.Thread.start = start  # as Python 3.12 and later have it by then
+sys.settrace(trace)
 """
 )
 
@@ -233,6 +269,23 @@ def test_it_may_fork_and_make_calls_at_each_line_of_a_fork(
     assert ran(IN_A_FORK, place, str(workers.__file__)) == ("handled True\n", "")
     with closing(sqlite3.connect(tmp_path / "state.db")) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+@pytest.mark.parametrize(
+    ("service", "engine"),
+    [
+        *(("memory", ""), ("sqlite", "")),
+        *((service, engine) for service in ("s3", "gcs", "azure") for engine in ("http", "sdk")),
+    ],
+)
+def test_a_signal_handler_may_make_calls_at_each_line_of_the_exit(
+    service: str, engine: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    servers = {"s3": "ministack", "gcs": "fake", "azure": "azurite"}
+    server = request.getfixturevalue(servers[service]) if service in servers else None
+    roots = [str(one.__file__) for one in (sync, lock_free_future, workers)]
+    with deployment_on(service, server, tmp_path, engine) as made:
+        assert ran(AT_EXIT, made, *roots) == ("handled True\n", "")
 
 
 @pytest.mark.slow

@@ -8,7 +8,6 @@ from statebucket.contract.ids import TenantId
 from statebucket.contract.snapshot import ExecutionSnapshot
 from statebucket.contract.state_store import StateStore
 from statebucket.errors import InvalidSnapshot, UnsupportedOperation
-from statebucket.store.tasks import shielded
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -90,8 +89,7 @@ class ContextStore(StateStore):
         await self._objects.check(self.context.call("health_check"), prefix)
 
     async def shutdown(self) -> None:
-        with shielded():
-            await self._objects.bucket.close()
+        await self._objects.close()
 
     if not TYPE_CHECKING:  # hidden from type checkers
 

@@ -79,6 +79,11 @@ class StoreExecution(ExecutionStore):
         return f"<ExecutionStore {self._id!r} of {self._store!r}>"
 
     @property
+    def context(self) -> StoreContext:
+        """As of the store."""
+        return self._store.context
+
+    @property
     def needs_loop(self) -> bool:
         """As of the store."""
         return self._store.needs_loop

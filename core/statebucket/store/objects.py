@@ -32,6 +32,7 @@ from statebucket.store.envelope import Found, expires_ms, sealed, value_of
 from statebucket.store.layout import MAX_NAME_BYTES
 from statebucket.store.limiter import Limiters
 from statebucket.store.retry import Call, attempt
+from statebucket.store.tasks import shielded
 from statebucket.telemetry.counters import Counter
 
 if TYPE_CHECKING:
@@ -72,6 +73,11 @@ class Objects:
         self.max_in_flight = max_in_flight
         self._limiters = Limiters(max_in_flight)
         self.counter = Counter()
+
+    async def close(self) -> None:
+        """Closes the running event loop's connections; see `Bucket.close`."""
+        with shielded():
+            await self.bucket.close()
 
     def now_ms(self) -> int:
         """The time now, in milliseconds since the epoch."""
