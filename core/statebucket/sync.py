@@ -15,8 +15,9 @@ A store may be used at module scope, from several threads, inside a running even
 blocks), after a fork, and in a signal handler, no matter which call it interrupts: none holds a
 lock. (Those of Python remain: a handler that interrupts an import or a logging call may wait
 forever. A first call imports what it needs.) A call that is interrupted (KeyboardInterrupt) is
-cancelled. Stores that are still open at interpreter exit are closed then; a call that comes later
-(of a signal handler, or of a function registered with `atexit`) works, and closes what it opened.
+cancelled. Stores that are still open at interpreter exit are closed then. A call that comes later,
+of a signal handler or of a function registered with `atexit`, works; in the background thread it
+closes what it opened.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _CLOSING_SECONDS = 2.0
+_EXITED = "the interpreter has exited, so nothing is sent any more"
 
 
 class _Background:
@@ -57,13 +59,16 @@ class _Background:
 
     Attributes:
         loop: The loop.
-        exiting: Whether the interpreter is exiting, so that each call closes what it opened.
+        exiting: Whether the interpreter is exiting, so that the last call closes what it opened.
     """
 
     exiting: ClassVar[bool] = False
 
     def __init__(self) -> None:
+        if sys.is_finalizing():  # on 3.11 the thread's start would wait for ever
+            raise Unavailable(_EXITED)
         self.pid = os.getpid()
+        self._running: set[object] = set()  # calls
         made: LockFreeFuture[asyncio.AbstractEventLoop] = LockFreeFuture()
         self._thread = threading.Thread(
             target=_serve, args=(made,), name="statebucket-sync", daemon=True
@@ -76,7 +81,10 @@ class _Background:
             raise Unavailable(f"the blocking store cannot start its event loop: {error}") from error
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs a coroutine in the loop, and waits for it in this thread."""
+        """Runs a coroutine in the loop, and waits for it in this thread.
+
+        If the interpreter is exiting, the last call in progress closes every store's connections.
+        """
         if self.pid != os.getpid():
             work.close()
             raise UnsupportedOperation("an iterator cannot be used after a fork: create a new one")
@@ -87,15 +95,17 @@ class _Background:
             )
         if sys.is_finalizing():  # by now the thread does not run any more
             work.close()
-            raise Unavailable("the interpreter has exited, so nothing is sent any more")
+            raise Unavailable(_EXITED)
         call = _Call(work, self.loop)
+        self._running.add(call)
         try:
             return call.future.result()
         except BaseException:
             call.leave()
             raise
         finally:
-            if self.exiting:
+            self._running.discard(call)
+            if self.exiting and not self._running:  # else it would cut off the others
                 self.shut_down()
 
     def can_be_asked(self) -> bool:
@@ -113,13 +123,13 @@ class _Background:
         The loop goes on: a signal handler may interrupt this, and other functions that run at exit
         follow it. Their calls could start no other thread on Python 3.12 and later.
         """
-        closing = _Call(_shut_down(list(_open)), self.loop)
+        closing = _Call(_shut_down(_all_open()), self.loop)
         # A request that hangs must not keep the interpreter from exiting.
         with contextlib.suppress(TimeoutError):
             closing.future.result(_CLOSING_SECONDS)
 
     def stop(self) -> None:
-        """Ends the loop, which no one uses yet."""
+        """Ends the loop, which no one uses."""
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(_CLOSING_SECONDS)
         if not self._thread.is_alive():
@@ -200,7 +210,18 @@ class _Call(Generic[T]):
 
 
 _backgrounds: dict[int, _Background] = {}  # by process; a fork forgets its parent's
-_open: weakref.WeakSet[Objects] = weakref.WeakSet()  # of stores; a view may outlive its store
+# What is open, by its identity. Not stores: a view may outlive its store.
+_open: weakref.WeakValueDictionary[int, Objects] = weakref.WeakValueDictionary()
+
+
+def _all_open() -> list[Objects]:
+    """What is open, to which a signal handler or another thread may add some meanwhile."""
+    return [found for ref in _open.valuerefs() if (found := ref()) is not None]
+
+
+def _close_at_exit(store: Any) -> None:  # noqa: ANN401  (a store, or an execution of one)
+    objects: Objects = store.context.objects
+    _open[id(objects)] = objects
 
 
 def _loop() -> _Background:
@@ -259,6 +280,25 @@ def _at_exit() -> None:
     background = _backgrounds.get(os.getpid())
     if background is not None:
         background.shut_down()
+        if _in_a_subinterpreter():  # Python aborts where one ends and has left a thread
+            background.stop()
+            _backgrounds.clear()
+
+
+def _in_a_subinterpreter() -> bool:
+    """Whether this is not the process's first interpreter (of mod_wsgi, say).
+
+    Signal handlers run only in the first one's main thread, so that no other can set any.
+    """
+    import signal  # noqa: PLC0415  (the loop has imported it)
+
+    try:
+        signal.signal(signal.SIGINT, None)  # type: ignore[arg-type]  # nor can the first set None
+    except ValueError:
+        return True
+    except TypeError:
+        return False
+    raise AssertionError("unreachable: a signal handler was None")
 
 
 async def _shut_down(stores: Sequence[Objects]) -> None:
@@ -326,7 +366,7 @@ class _Block(_Blocking):
 
 
 def _unpickled(target: Any) -> Any:  # noqa: ANN401  (of any blocking class)
-    _open.add(target.context.objects)  # as of a store that is opened here
+    _close_at_exit(target)  # as a store that is opened here
     return _blocking(target)
 
 
@@ -569,8 +609,8 @@ if not TYPE_CHECKING:  # which has the stub
 @functools.wraps(_open_store)
 def open_store(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (the stub says which)
     """As `statebucket.open_store`, with a store whose calls block."""
-    store: Any = _open_store(*args, **kwargs)
-    _open.add(store.context.objects)
+    store = _open_store(*args, **kwargs)
+    _close_at_exit(store)
     return BlockingStateStore(store)
 
 

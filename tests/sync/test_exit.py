@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from support.targets.deployments import deployment_on
+from support.fault_proxy.kinds import DelayReply
+from support.fault_proxy.proxy import FaultProxy
+from support.fault_proxy.record import on
+from support.targets.deployments import Deployment, deployment_on
+from support.targets.s3 import S3Target, raw_client
 from sync.test_blocking import ran
 from sync.test_signals import ran as ran_on
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from support.servers import Server
 
 HEAD = """
 import atexit, pickle, sys
@@ -68,26 +75,95 @@ def test_a_call_at_exit_behind_ours_works(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "b'v'\n", "")
 
 
-def test_a_call_of_an_object_that_python_destroys_last_is_refused(tmp_path: Path) -> None:
-    program = """
-        import os
+@pytest.mark.parametrize("used", [True, False], ids=["used before", "first used"])
+def test_a_call_of_an_object_that_python_destroys_last_is_refused(
+    tmp_path: Path, *, used: bool
+) -> None:
+    program = f"""
+        import asyncio, os
         from statebucket import errors
         from statebucket.sync import open_store
 
         class Last:
             def __init__(self):
                 self.store = open_store("memory://")
-                self.store.sweep()
+                if {used}:
+                    self.store.sweep()
                 self.unavailable, self.write = errors.Unavailable, os.write
 
             def __del__(self):
                 try:
                     self.store.sweep()
                 except self.unavailable as error:
-                    self.write(1, f"{error.outcome} {error}".encode())
+                    self.write(1, str(error.outcome).encode() + b" " + str(error).encode())
 
         last = Last()
     """
     done = ran(program, tmp_path)
     refused = "none the interpreter has exited, so nothing is sent any more"
     assert (done.returncode, done.stdout, done.stderr) == (0, refused, "")
+
+
+def test_a_call_that_a_signal_handler_interrupts_at_exit_is_sent_once(ministack: Server) -> None:
+    program = """
+import signal
+store = used(open_store(sys.argv[1]))
+
+def interrupted():
+    signal.signal(signal.SIGALRM, lambda *_: used(store))
+    signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
+    store.set("slow", b"v")
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    print(store.get("slow"))
+
+later.append(interrupted)
+"""
+    with FaultProxy(ministack.host, ministack.port) as proxy:
+        target = S3Target(ministack, raw_client(ministack), proxy)
+        proxy.always(DelayReply(0.5, when=on(contains="slow")))
+        place = Deployment("s3", target.url, environ=ministack.environ)
+        assert ran_on(HEAD + program, place) == ("b'v'\n", "")
+        assert proxy.count("PUT", "slow") == 1
+
+
+def test_a_signal_handler_may_open_stores_while_others_are_closed_at_exit(tmp_path: Path) -> None:
+    program = """
+        import signal, sys, weakref
+        from statebucket import sync
+
+        stores = [sync.open_store("memory://") for _ in range(20)]
+        stores[0].sweep()
+
+        def opened(*_):
+            stores.append(sync.open_store("memory://"))
+
+        def trace(frame, event, _):
+            if event == "line" and len(stores) < 100:
+                signal.raise_signal(signal.SIGINT)
+            return trace
+
+        def begin(frame, event, _):
+            return trace if frame.f_code.co_filename in roots else None
+
+        signal.signal(signal.SIGINT, opened)
+        roots = (sync.__file__, weakref.__file__, weakref.WeakSet.add.__code__.co_filename)
+        sys.settrace(begin)
+    """
+    done = ran(program, tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_subinterpreter_may_end(tmp_path: Path) -> None:
+    pytest.importorskip("_testcapi", reason="this Python comes without its own tests' modules")
+    # One that may have threads, as those of mod_wsgi.
+    inside = f"""if True:
+        import sys
+        sys.path[:] = {sys.path!r}
+        from statebucket.sync import open_store
+        store = open_store("memory://")
+        store.sweep()
+        print("used", flush=True)
+    """
+    program = f"import _testcapi; print('ended', _testcapi.run_in_subinterp({inside!r}))"
+    done = ran(program, tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "used\nended 0\n", "")
