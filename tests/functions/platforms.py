@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from urllib.request import Request, urlopen
 
 from functions.runtime_api import RuntimeAPI
 from support.competing_processes import environ
-from support.servers.ports import HOST, free_port, wait_until_ready
+from support.servers.ports import HOST, ServerFailed, free_port, wait_until_ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -97,17 +97,27 @@ def aws_lambda(
 @contextmanager
 def google_function(env: Mapping[str, str]) -> Iterator[Started]:
     """Cloud Run functions: the Functions Framework, whose server forks after loading the module."""
-    port = free_port()
     framework = [sys.executable, "-m", "functions_framework"]
     command = [*framework, "--target", "handler", "--source", "main.py", "--host", HOST]
 
     def invoke(event: dict[str, Any]) -> dict[str, Any]:
         return _post(f"http://{HOST}:{port}/", event)
 
-    with _process(
-        [*command, "--port", str(port)], EXAMPLES / "gcp-function", env, kill=False
-    ) as process:
-        wait_until_ready(port, process, _PATIENCE_S)  # type: ignore[arg-type]  # text or bytes
+    with ExitStack() as stack:
+        for again in (True, False):
+            port = free_port()
+            started = _process(
+                [*command, "--port", str(port)], EXAMPLES / "gcp-function", env, kill=False
+            )
+            process = stack.enter_context(started)
+            try:
+                wait_until_ready(port, process, _PATIENCE_S)  # type: ignore[arg-type]  # text or bytes
+                break
+            except ServerFailed:
+                # Its port may have been taken in the second in which the framework is imported.
+                if not again:
+                    raise
+                stack.close()
         yield Started(invoke, process)
 
 
