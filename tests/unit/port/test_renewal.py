@@ -187,8 +187,7 @@ async def test_a_load_that_takes_too_long_is_left_to_itself(
     service.may_answer.clear()
     source = TokenSource(service.load)
     hanging = asyncio.ensure_future(source.get())
-    await asyncio.sleep(0.05)
-    assert service.asked == 1
+    await happened(lambda: service.asked == 1)
     monkeypatch.setattr("statebucket.port.renewal._LONGEST", 0.0)
     waiting = asyncio.ensure_future(source.get())
     assert await asyncio.to_thread(service.asked_by, 2)
