@@ -92,7 +92,7 @@ SCRIPT = """
     from statebucket import ExecutionSnapshot, ExecutionState
     from statebucket.sync import open_store
 
-    store = open_store(sys.argv[1])
+    store = open_store(sys.argv[1], deadline=60)  # no try is given up on a busy machine
     acme = store.tenant("acme")
     acme.save_snapshot(ExecutionSnapshot(
         execution_id="e1", tenant_id="acme", state=ExecutionState.RUNNING, sequence_number=7))
