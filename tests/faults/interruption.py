@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import statebucket
 import statebucket_http
+from support.patience import happened
 
 if TYPE_CHECKING:
     from support.fault_proxy.proxy import FaultProxy
@@ -130,7 +131,10 @@ def _new(before: set[threading.Thread]) -> set[threading.Thread]:
 
 
 async def cancelled_when(task: asyncio.Task[Any], proxy: FaultProxy, count: int) -> bool:
-    """Cancel a task once the proxy has so many requests; False if it ended before that."""
+    """Cancel a task once the proxy has so many requests; False if it ended before that.
+
+    The last of them is one that hangs, in the service or before it.
+    """
     until = time.monotonic() + _PATIENCE_S
     while proxy.count() < count and not task.done():
         assert time.monotonic() < until
@@ -141,4 +145,7 @@ async def cancelled_when(task: asyncio.Task[Any], proxy: FaultProxy, count: int)
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+    # What the service was sent it does in its time, and not behind what the test does next.
+    last = proxy.requests[count - 1]
+    await happened(lambda: last.server_status or "BlackHole" in last.fault)
     return True

@@ -112,7 +112,8 @@ async def test_a_conditional_write_that_arrives_late_changes_nothing(cloud: Clou
     def another_was_answered() -> bool:
         return any(request.server_status for request in cloud.requests(write))
 
-    async with cloud.open(deadline=3) as store:
+    async with cloud.open(deadline=3) as opened:  # so that a try is given up after a second
+        store = opened.with_deadline(60)
         first = await store.set("k", b"0")
         cloud.proxy.clear()
         cloud.proxy.plan(HoldUntil(another_was_answered, when=write))

@@ -69,10 +69,11 @@ async def test_more_writes_are_slow_or_told_to_be_too_many(cloud: Cloud) -> None
         assert all(type(error) is errors.Throttled for error in reasons)
         assert len(failed) < 4
         assert await store.get("k") in {b"0", b"1", b"2", b"3"}
-        # Objects beside each other do not wait for each other.
-        cloud.proxy.clear()
+        # Objects beside each other do not wait for each other. (A try of above that the deadline
+        # cut off may still come.)
         await asyncio.gather(*(store.set(f"other{number}", b"v") for number in range(4)))
-        assert [request.status for request in cloud.requests(write)] == [200] * 4
+        others = [request for request in cloud.requests(write) if b"/other" in request.body]
+        assert [request.status for request in others] == [200] * 4
 
 
 async def test_a_deadline_too_short_for_it_writes_nothing(cloud: Cloud) -> None:
