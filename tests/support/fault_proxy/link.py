@@ -150,7 +150,8 @@ class Link:
         """
         if reset:
             connection = self._writer.get_extra_info("socket")
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+            with suppress(OSError):  # The client was quicker, with a reset of its own.
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
             self._writer.transport.abort()
         await _close(self._writer)
 

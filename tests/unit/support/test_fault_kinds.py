@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import threading
 import time
 from dataclasses import replace
@@ -35,6 +37,7 @@ from support.fault_proxy.proxy import (
     replace_header,
 )
 from support.patience import until
+from support.warnings_guard import listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +78,21 @@ def test_drop_reply(rig: Rig, error: type[Exception]) -> None:
     assert rig.echo.asked == ["PUT /x"]
     [request] = rig.proxy.requests
     assert (request.forwarded, request.server_status, request.status) == (True, 200, None)
+
+
+def test_a_reset_may_come_behind_the_clients_own(rig: Rig) -> None:
+    gone = threading.Event()
+    rig.proxy.plan(Together((HoldReplyUntil(gone.is_set), DropReply(reset=True))))
+    with listening() as heard:
+        with socket.create_connection(("127.0.0.1", rig.proxy.port)) as client:
+            client.sendall(b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n")
+            rig.proxy.wait_for()
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert rig.proxy.connections == 1
+        gone.set()
+        until(lambda: rig.proxy.connections == 0)
+        assert rig.ask().status == 200  # by when what was raised there would have been told
+        assert heard == []
 
 
 def test_answer(rig: Rig) -> None:
