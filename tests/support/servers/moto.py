@@ -1,7 +1,8 @@
 """moto: S3, with metadata, tags, conditions and paging as on AWS.
 
 It runs in its own process, though it could share ours: its state is global to a process, and its
-threads and sockets would show up in every test that looks for leaks.
+threads and sockets would show up in every test that looks for leaks. It handles one request at a
+time: see `support.servers.moto_in_turn`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.servers import Server
@@ -16,6 +18,8 @@ from support.servers.ports import HOST, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_PROGRAM = Path(__file__).with_name("moto_in_turn.py")
 
 
 def missing() -> str | None:
@@ -39,7 +43,8 @@ def running_moto() -> Iterator[Server]:
     """
     with serve(
         "moto",
-        lambda port: [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(port)],
+        # Without -P this module would be imported in place of the package moto.
+        lambda port: [sys.executable, "-P", str(_PROGRAM), "-H", HOST, "-p", str(port)],
     ) as (port, pid):
         yield Server(
             name="moto",
