@@ -34,6 +34,7 @@ pytestmark = pytest.mark.usefixtures("engine")
 @pytest.fixture(autouse=True)
 def nothing_left_open(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Fails a test that leaves a session, connection or task behind."""
+    gc.collect()  # leftovers of earlier tests are not counted
     seen: list[str] = []
     previous = sys.unraisablehook
     sys.unraisablehook = lambda found: seen.append(f"{found.exc_value!r} in {found.object!r}")

@@ -13,6 +13,7 @@ from google.cloud.storage import Client  # type: ignore[import-untyped]
 from statebucket.errors import Unavailable
 from support.dripping import FOUND, dripping
 from support.fault_proxy.proxy import BlackHole, on
+from support.patience import happened
 from support.targets.gcs_bucket import opened, write
 
 if TYPE_CHECKING:
@@ -28,6 +29,21 @@ async def given_up(call: Awaitable[object], after: float) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(after):
             await call
+
+
+async def left(*calls: asyncio.Task[object]) -> None:
+    """Have the callers leave, as at their deadline."""
+    for call in calls:
+        call.cancel()
+    ended = await asyncio.gather(*calls, return_exceptions=True)
+    assert all(isinstance(one, asyncio.CancelledError) for one in ended), ended
+
+
+async def hung(bucket: GCSBucket, proxy: FaultProxy, count: int) -> list[asyncio.Task[object]]:
+    """So many calls, each of which holds a thread by now."""
+    calls = [asyncio.create_task(bucket.get(f"hung{n}")) for n in range(count)]
+    await happened(lambda: proxy.count(contains="hung") == count)
+    return [*calls]
 
 
 def held(bucket: GCSBucket) -> int:
@@ -52,8 +68,9 @@ async def test_a_hung_server_cannot_starve_the_calls_to_come(
     bucket = opened(proxy.url, around.bucket, deadline=15.0, max_in_flight=8)
     await bucket.put(write("good"), None)
     proxy.always(BlackHole(when=on(contains="hung")))
+    calls = await hung(bucket, proxy, 8)
     started = time.monotonic()
-    await asyncio.gather(*(given_up(bucket.get(f"hung{n}"), 0.2) for n in range(8)))
+    await left(*calls)
     assert time.monotonic() - started < 4.5  # each caller has its answer by its deadline
     assert held(bucket) == 8
 
@@ -69,7 +86,7 @@ async def test_threads_are_bounded_and_an_error_reports_their_end(
 ) -> None:
     bucket = opened(proxy.url, around.bucket, deadline=9.0, max_in_flight=2)
     proxy.always(BlackHole(when=on(contains="hung")))
-    await asyncio.gather(*(given_up(bucket.get(f"hung{n}"), 0.2) for n in range(4)))
+    await left(*await hung(bucket, proxy, 4))
     with pytest.raises(Unavailable, match="all 4 threads are busy") as caught:
         await bucket.put(write("a"), None)
     assert caught.value.outcome == "none"
@@ -83,10 +100,9 @@ async def test_a_write_that_waits_for_a_thread_is_not_sent_once_its_caller_has_g
 ) -> None:
     bucket = opened(proxy.url, around.bucket, deadline=6.0, max_in_flight=1)
     proxy.always(BlackHole(when=on(contains="hung")))
-    await asyncio.gather(
-        *(given_up(bucket.get(f"hung{n}"), 0.3) for n in range(2)),
-        given_up(bucket.put(write("late"), None), 0.2),
-    )
+    calls = await hung(bucket, proxy, 2)
+    await given_up(bucket.put(write("late"), None), 0.1)
+    await left(*calls)
     assert held(bucket) == 2
     await until_free(bucket, 5.0)
     await bucket.get("absent")

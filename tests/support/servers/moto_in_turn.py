@@ -12,6 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from moto import server
+from werkzeug.serving import run_simple
 from werkzeug.wsgi import get_input_stream
 
 if TYPE_CHECKING:
@@ -34,9 +35,9 @@ def in_turn(app: WSGIApplication) -> WSGIApplication:
 
 def serve(host: str, port: int, app: WSGIApplication, **options: Any) -> None:
     """Serves as moto's own program does, one request at a time."""
-    _run_simple(host, port, in_turn(app), **options)
+    run_simple(host, port, in_turn(app), **options)
 
 
 if __name__ == "__main__":
-    _run_simple, server.run_simple = server.run_simple, serve
+    vars(server)["run_simple"] = serve
     server.main()
