@@ -21,7 +21,7 @@ from statebucket import errors
 from statebucket.port.bucket import Location
 from statebucket_azure import open_bucket_over_http
 from support.error_texts import locals_behind, texts
-from support.fault_proxy.proxy import Answer, DropReply, FaultProxy, HangBeforeReply
+from support.fault_proxy.proxy import Answer, BlackHole, DropReply, FaultProxy
 from support.servers.ports import free_port
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ async def test_only_a_machines_service_may_be_away_for_a_moment(
 async def test_a_service_that_hangs_ends_with_the_deadline(
     blobs: FaultProxy, service: FaultProxy
 ) -> None:
-    service.always(HangBeforeReply())
+    service.always(BlackHole())
     begun = time.monotonic()
     async with opened(blobs, deadline=0.6) as store:
         with pytest.raises((errors.DeadlineExceeded, errors.Unavailable)):

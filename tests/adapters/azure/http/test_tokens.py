@@ -24,7 +24,7 @@ from adapters.azure.http.sources import (
 from statebucket import errors, open_store
 from statebucket_azure.http.token_services import TokenService
 from support.error_texts import texts
-from support.fault_proxy.proxy import Answer, HangBeforeReply, azure_error
+from support.fault_proxy.proxy import Answer, BlackHole, azure_error
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,7 +131,7 @@ async def test_one_that_lasts_is_renewed_beside_the_calls(
     blobs: FaultProxy, service: FaultProxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     imds(monkeypatch, service, tmp_path)
-    service.plan(granted("t-1", seconds=200), HangBeforeReply())
+    service.plan(granted("t-1", seconds=200), BlackHole())
     async with opened(blobs) as store:
         await asyncio.gather(*(store.get(f"k{number}") for number in range(8)))
         await asyncio.sleep(1.1)  # a token that comes with so little left is not renewed at once

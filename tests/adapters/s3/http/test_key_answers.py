@@ -29,7 +29,7 @@ from statebucket import errors
 from statebucket.sync import open_store as open_blocking
 from support.error_texts import locals_behind, texts
 from support.fault_proxy.messages import Reply
-from support.fault_proxy.proxy import Answer, BlackHole, DropReply, FaultProxy, HangBeforeReply
+from support.fault_proxy.proxy import Answer, BlackHole, DropReply, FaultProxy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -191,7 +191,7 @@ async def test_what_an_answer_means(
 async def test_a_service_that_hangs_ends_with_the_deadline(
     bucket: FaultProxy, service: FaultProxy, source: Source
 ) -> None:
-    service.always(HangBeforeReply())
+    service.always(BlackHole())
     begun = time.monotonic()
     async with opened(bucket, deadline=0.6) as store:
         with pytest.raises((errors.DeadlineExceeded, errors.Unavailable)):
