@@ -184,7 +184,7 @@ async def test_a_hook_that_raises_keeps_the_lease_no_longer_than_its_ttl(
     def fails(_event: object) -> None:
         raise KeyError("hook")
 
-    mine = agent(StatebucketSessionManager("s", local, lease_ttl=2))
+    mine = agent(StatebucketSessionManager("s", local, lease_ttl=0.3))
     mine.hooks.add_callback(event, fails)
     with pytest.raises(KeyError):
         await mine.invoke_async("one")
