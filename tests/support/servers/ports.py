@@ -22,7 +22,7 @@ HOST = "127.0.0.1"
 _POLL_S = 0.02
 _PROBE_S = 5.0
 _END_S = 5.0
-_ATTEMPTS = 2
+_ATTEMPTS = 3  # SeaweedFS needs eight ports, for seconds of its start
 _LISTEN = "0A"  # The socket state "listening" in Linux's /proc/net/tcp.
 
 # Runs in the new process: asks the kernel to kill it when its parent dies, then becomes the
