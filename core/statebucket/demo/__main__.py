@@ -128,12 +128,12 @@ async def _show_steps(
 
     say("\n4. A value with a TTL is gone for every reader as soon as it expires.")
     view, key = store.tenant(second), f"exec:{other}:note"
-    await view.set(key, b"for a moment", timedelta(seconds=1))
+    await view.set(key, b"for a moment", timedelta(seconds=3))  # time to read it, too
     before, started = await view.get(key), time.monotonic()
     while await view.exists(key):  # noqa: ASYNC110  (it expires by the clock, without an event)
         await asyncio.sleep(0.05)
     waited, after = time.monotonic() - started, await view.get(key)
-    say(f"   set with 1 s: {before!r}; after {waited:.1f} s: {after!r}")
+    say(f"   set with 3 s: {before!r}; after {waited:.1f} s: {after!r}")
     say("   A lifecycle rule or sweep removes the expired object; the demo deletes it here.")
     await view.delete(key)
     expired = before == b"for a moment" and after is None
