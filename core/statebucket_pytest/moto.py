@@ -31,7 +31,7 @@ class _Handler(WSGIRequestHandler):
         self.send_header("Date", self.date_time_string())
 
 
-def _in_turn(application: WSGIApplication) -> WSGIApplication:
+def in_turn(application: WSGIApplication) -> WSGIApplication:
     """Handles each request before the next, once all of it has come."""
     lock = threading.Lock()
 
@@ -51,7 +51,7 @@ def serve() -> Iterator[str]:
     Yields:
         Its URL.
     """
-    application = _in_turn(DomainDispatcherApplication(create_backend_app))
+    application = in_turn(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_Handler)
     thread = threading.Thread(target=server.serve_forever, name="statebucket-moto", daemon=True)
     thread.start()

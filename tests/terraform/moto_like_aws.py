@@ -9,12 +9,13 @@ program, this serves moto on a port of the loopback address.
 from __future__ import annotations
 
 import sys
-from threading import Lock
 from typing import TYPE_CHECKING
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import run_simple
 from werkzeug.wrappers import Response
+
+from statebucket_pytest.moto import in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,21 +39,10 @@ def as_aws_echoes(app: WSGIApplication) -> WSGIApplication:
     return wrapped
 
 
-def one_at_a_time(app: WSGIApplication) -> WSGIApplication:
-    """Handles each request before the next."""
-    lock = Lock()
-
-    def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        with lock:
-            return app(environ, start_response)
-
-    return wrapped
-
-
 if __name__ == "__main__":
     run_simple(
         "127.0.0.1",
         int(sys.argv[1]),
-        as_aws_echoes(one_at_a_time(DomainDispatcherApplication(create_backend_app))),
+        as_aws_echoes(in_turn(DomainDispatcherApplication(create_backend_app))),
         threaded=True,
     )
