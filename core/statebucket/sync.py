@@ -16,8 +16,8 @@ blocks), after a fork, and in a signal handler, no matter which call it interrup
 lock. (Those of Python remain: a handler that interrupts an import or a logging call may wait
 forever. A first call imports what it needs.) A call that is interrupted (KeyboardInterrupt) is
 cancelled. Stores that are still open at interpreter exit are closed then. A call that comes later,
-of a signal handler or of a function registered with `atexit`, works; in the background thread it
-closes what it opened.
+of a signal handler or of a function registered with `atexit`, works; one that runs in the
+background thread then closes the connections that it opened.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ class _Background:
     exiting: ClassVar[bool] = False
 
     def __init__(self) -> None:
-        if sys.is_finalizing():  # on 3.11 the thread's start would wait for ever
+        # On 3.11 the thread's start would wait for ever; a subinterpreter must not leave a thread.
+        if sys.is_finalizing() or (self.exiting and _in_a_subinterpreter()):
             raise Unavailable(_EXITED)
         self.pid = os.getpid()
         self._running: set[object] = set()  # calls
@@ -93,19 +94,22 @@ class _Background:
             raise UnsupportedOperation(
                 "a callback (progress, clock) must not call the blocking store: it would deadlock"
             )
-        if sys.is_finalizing():  # by now the thread does not run any more
+        if sys.is_finalizing() or self.loop.is_closed():  # the thread does not run any more
             work.close()
             raise Unavailable(_EXITED)
-        call = _Call(work, self.loop)
-        self._running.add(call)
+        use = object()
         try:
-            return call.future.result()
-        except BaseException:
-            call.leave()
-            raise
+            self._running.add(use)  # before it begins: a signal handler's call would cut it off
+            call = _Call(work, self.loop)
+            try:
+                return call.future.result()
+            except BaseException:
+                call.leave()
+                raise
         finally:
-            self._running.discard(call)
-            if self.exiting and not self._running:  # else it would cut off the others
+            self._running.discard(use)
+            # Others would be cut off; a forked child's copy has no thread.
+            if self.exiting and not self._running and self.pid == os.getpid():
                 self.shut_down()
 
     def can_be_asked(self) -> bool:
@@ -114,14 +118,16 @@ class _Background:
         Not from the loop's own thread, in which the garbage collector may find an abandoned
         iterator.
         """
-        here = self.pid == os.getpid() and not sys.is_finalizing()
+        ended = sys.is_finalizing() or self.loop.is_closed()
+        here = self.pid == os.getpid() and not ended
         return here and threading.current_thread() is not self._thread
 
     def shut_down(self) -> None:
         """Closes the connections of every store of this process.
 
         The loop goes on: a signal handler may interrupt this, and other functions that run at exit
-        follow it. Their calls could start no other thread on Python 3.12 and later.
+        follow it. Their calls could start no other thread on Python 3.12 and later. A request of
+        another thread that is cut off is sent again.
         """
         closing = _Call(_shut_down(_all_open()), self.loop)
         # A request that hangs must not keep the interpreter from exiting.
@@ -129,7 +135,7 @@ class _Background:
             closing.future.result(_CLOSING_SECONDS)
 
     def stop(self) -> None:
-        """Ends the loop, which no one uses."""
+        """Ends the loop; no call may be running in it."""
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(_CLOSING_SECONDS)
         if not self._thread.is_alive():
@@ -288,12 +294,12 @@ def _at_exit() -> None:
 def _in_a_subinterpreter() -> bool:
     """Whether this is not the process's first interpreter (of mod_wsgi, say).
 
-    Signal handlers run only in the first one's main thread, so that no other can set any.
+    Signal handlers run only in the first one's main thread, so no other may set one.
     """
-    import signal  # noqa: PLC0415  (the loop has imported it)
+    import _signal  # type: ignore[import-not-found]  # noqa: PLC0415  (mod_wsgi replaces signal's)
 
     try:
-        signal.signal(signal.SIGINT, None)  # type: ignore[arg-type]  # nor can the first set None
+        _signal.signal(_signal.SIGINT, None)  # nor can the first set None
     except ValueError:
         return True
     except TypeError:

@@ -13,6 +13,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.exceptions import ClientDisconnected
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wsgi import get_input_stream
 
@@ -37,7 +38,10 @@ def in_turn(application: WSGIApplication) -> WSGIApplication:
 
     def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         # Before its turn: a client that stops in the middle of a body would stop all others.
-        environ["wsgi.input"] = BytesIO(get_input_stream(environ).read())
+        try:
+            environ["wsgi.input"] = BytesIO(get_input_stream(environ).read())
+        except ClientDisconnected as gone:  # werkzeug would print a traceback
+            return gone(environ, start_response)
         with lock:
             return application(environ, start_response)
 

@@ -94,7 +94,7 @@ def locking(path: Path) -> Iterator[None]:
     done = threading.Event()
 
     def work() -> None:
-        # SQLite looks ten times a second only, and may find the lock held each time on a busy disk.
+        # SQLite looks only ten times a second, and may find the lock held each time on a busy disk.
         with closing(sqlite3.connect(path, isolation_level=None, timeout=60)) as db:
             while not done.wait(0.5):
                 db.execute("BEGIN IMMEDIATE")

@@ -32,7 +32,7 @@ async def given_up(call: Awaitable[object], after: float) -> None:
 
 
 async def left(*calls: asyncio.Task[object]) -> None:
-    """Have the callers leave, as at their deadline."""
+    """Cancel calls, as their deadlines would."""
     for call in calls:
         call.cancel()
     ended = await asyncio.gather(*calls, return_exceptions=True)
@@ -40,7 +40,7 @@ async def left(*calls: asyncio.Task[object]) -> None:
 
 
 async def hung(bucket: GCSBucket, proxy: FaultProxy, count: int) -> list[asyncio.Task[object]]:
-    """So many calls, each of which holds a thread by now."""
+    """That many calls, each of which holds a thread by now."""
     calls = [asyncio.create_task(bucket.get(f"hung{n}")) for n in range(count)]
     await happened(lambda: proxy.count(contains="hung") == count)
     return [*calls]
@@ -71,7 +71,7 @@ async def test_a_hung_server_cannot_starve_the_calls_to_come(
     calls = await hung(bucket, proxy, 8)
     started = time.monotonic()
     await left(*calls)
-    assert time.monotonic() - started < 4.5  # each caller has its answer by its deadline
+    assert time.monotonic() - started < 4.5  # a caller that leaves is not held up
     assert held(bucket) == 8
 
     found = await asyncio.gather(*(bucket.get("good") for _ in range(50)))
