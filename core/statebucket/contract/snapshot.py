@@ -6,6 +6,7 @@ The JSON is what serde writes for the Rust struct of the same name, so that both
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from sys import _getframe
 from typing import TYPE_CHECKING, Any
@@ -234,8 +235,13 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidSnapshot(str(error)) from None
 
 
+class _Stamped(msgspec.Struct):
+    timestamp: str
+
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(ExecutionSnapshot)
+_stamp_decoder = msgspec.json.Decoder(_Stamped)
 _FINE_STAMP = r"(.*\.[0-9]{6})[0-9]+(.*)"  # with digits beyond microseconds
 
 
@@ -244,12 +250,14 @@ def _decoded(data: bytes | memoryview | str) -> ExecutionSnapshot:
         return _decoder.decode(data)
     except msgspec.ValidationError:
         # Rounding up a time in the last microsecond of the year 9999 would overflow.
-        fields = msgspec.json.decode(data)
-        stamp = fields.get("timestamp") if isinstance(fields, dict) else None
-        fine = re.fullmatch(_FINE_STAMP, stamp) if isinstance(stamp, str) else None
+        stamp = ""
+        with suppress(msgspec.ValidationError):
+            stamp = _stamp_decoder.decode(data).timestamp
+        fine = re.fullmatch(_FINE_STAMP, stamp)
         if fine is None:
             raise
-        return msgspec.convert(fields | {"timestamp": fine[1] + fine[2]}, ExecutionSnapshot)
+        fields = msgspec.json.decode(data) | {"timestamp": fine[1] + fine[2]}
+        return msgspec.convert(fields, ExecutionSnapshot)
 
 
 def _utc(stamp: object) -> datetime:

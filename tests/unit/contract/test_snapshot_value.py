@@ -161,6 +161,11 @@ def test_digits_beyond_microseconds_are_rounded(digits: str, microsecond: int) -
     assert read.timestamp == datetime(2026, 11, 22, 12, 34, 56, microsecond, UTC)
 
 
+def test_an_array_is_refused_without_going_into_it() -> None:
+    with pytest.raises(errors.InvalidSnapshot, match="Expected `object`, got `array`"):
+        ExecutionSnapshot.from_json(b"[" * 100_000)
+
+
 def test_fields_cannot_be_set() -> None:
     built = snapshot()
     with pytest.raises(AttributeError):
