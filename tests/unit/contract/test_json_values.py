@@ -52,9 +52,10 @@ def test_plain_values_are_seen_to_be(value: Any) -> None:
 def test_what_holds_itself_has_no_end() -> None:
     value: list[Any] = []
     value.append(value)
-    gc.collect()  # or a finalizer of what earlier tests left may run, and fail, at the limit
+    gc.collect()  # or a finalizer of what was left may run, and fail, at Python's limit
     with pytest.raises(RecursionError):
         is_plain(value)
+    gc.collect()
     with pytest.raises(InvalidValue, match="contains itself"):
         json_value(value, "value")
 

@@ -53,10 +53,10 @@ class CorruptContract(Contract):
         self, acme: StateStore, target: Target, body: bytes, metadata: Mapping[str, str]
     ) -> None:
         target.raw_put(NAME, body, metadata)
-        # Decoding the deep one ends at Python's recursion limit, and its lists may set off a
-        # collection there, in which a finalizer of anything that was left would fail.
-        gc.collect()
         for load in (acme.load_snapshot, acme.load_stored):
+            # Decoding the deep one ends at Python's recursion limit. Its lists may set off a
+            # collection there, in which the finalizer of anything that was left would fail.
+            gc.collect()
             with pytest.raises(errors.CorruptObject) as caught:
                 await load(E1)
             assert caught.value.object_name == target.prefix + NAME
