@@ -38,6 +38,9 @@ class Record(msgspec.Struct, omit_defaults=True):
         return until is not None and until < int(time.time() * 1000)
 
 
+msgspec.json.Decoder(Record)  # msgspec completes the type now, not in two threads at a time
+
+
 def name_of(idempotency_key: str) -> str:
     """The key under which statebucket stores a record."""
     return f"idempotency/{idempotency_key}"

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from statebucket.contract.complete_types import complete
+
 _NOT_FOUND = 404
 # How the service answers a download, which has no document. "Not Found" is an emulator's, and so is
 # the document, of Google's own storage-testbench.
@@ -78,7 +80,7 @@ class Answer(msgspec.Struct, frozen=True):
     def explanation(self) -> tuple[str, str]:
         """The reason and message of an error, from the JSON or XML API."""
         try:
-            inner = msgspec.json.decode(self.body, type=_Error).error
+            inner = msgspec.json.decode(self.body, type=complete(_Error)).error
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             text = self.body.decode(errors="replace")
             found = {

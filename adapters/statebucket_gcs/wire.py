@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import msgspec
 
+from statebucket.contract.complete_types import complete
 from statebucket.contract.versions import Version
 from statebucket.errors import Unavailable, shown
 from statebucket.port.bucket import Object, ObjectInfo
@@ -146,6 +147,6 @@ def decode(answer: Answer, kind: type[T]) -> T:
         Unavailable: It is not in the documented form.
     """
     try:
-        return msgspec.json.decode(answer.body, type=kind, strict=False)
+        return msgspec.json.decode(answer.body, type=complete(kind), strict=False)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise malformed("unexpected response format", writes=answer.writes) from error

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from statebucket.contract.complete_types import complete
 from statebucket.port.waiting import step
 from statebucket_http.transport import Transport
 
@@ -98,6 +99,6 @@ def decoded(reply: Reply, kind: type[T]) -> T | None:
     It raises no decoding error, which might show a part of a token.
     """
     try:
-        return msgspec.json.decode(reply.body, type=kind)
+        return msgspec.json.decode(reply.body, type=complete(kind))
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None

@@ -20,6 +20,7 @@ from statebucket_http.waiting import SteppedWaits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import TypeAlias
 
     from statebucket_http.connection import Connection
     from statebucket_http.loop_waiting import Loops
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from statebucket_http.trust import Trust
     from statebucket_http.waiting import Waits
     from statebucket_http.wire import Endpoint, Reply, Request
+
+    _Peers: TypeAlias = dict[tuple[str, str], tuple[Peer, "_Ways"]]
 
 MAX_BODY = 5 * 1024**3
 """The longest body of a reply, in bytes: the largest object that one request can store on S3."""
@@ -50,6 +53,8 @@ class Transport:
             reach.
     """
 
+    _trust: Trust | None = None  # once a connection needs TLS
+
     def __init__(
         self,
         service: str,
@@ -70,9 +75,7 @@ class Transport:
         self._max_idle = pool
         self._max_body = max_body
         self._direct = direct
-        self._peers: dict[tuple[str, str], tuple[Peer, _Ways]] = {}
-        self._trust: Trust | None = None
-        self._pid = os.getpid()
+        self._by_pid: dict[int, _Peers] = {}  # a fork forgets its parent's
 
     async def send(self, endpoint: Endpoint, request: Request, headers: Mapping[str, str]) -> Reply:
         """Sends a request once.
@@ -94,9 +97,8 @@ class Transport:
                 proxy refuses its user and password.
             InvalidArgument: The environment's proxy or the CA bundle cannot be used.
         """
-        if self._pid != os.getpid():
-            self._forget_parent()
-        peer, ways = self._peers.get((endpoint.scheme, endpoint.host)) or self._add_peer(endpoint)
+        peers = self._by_pid.get(os.getpid()) or self._own_peers()
+        peer, ways = peers.get((endpoint.scheme, endpoint.host)) or self._add_peer(peers, endpoint)
         method, body, more = request.method, request.body, request.more
         length = len(body) + sum(map(len, more)) if more else len(body)
         query = f"?{request.query}" if request.query else ""
@@ -142,33 +144,38 @@ class Transport:
 
         Requests in flight in other event loops are not affected.
         """
-        for peer, ways in list(self._peers.values()):
+        for peer, ways in list(self._own_peers().values()):
             peer.pool.close(ways.current())
 
-    def _add_peer(self, endpoint: Endpoint) -> tuple[Peer, _Ways]:
-        peer = Peer(endpoint.scheme, endpoint.host, self._max_idle, direct=self._direct)
-        for other, ways in list(self._peers.values()):
-            other.pool.close(ways.current())  # the service may have moved
-        while len(self._peers) >= _MAX_PEERS:
-            self._peers.pop(next(iter(self._peers)), None)
-        made = self._peers[peer.key] = (peer, _Ways(peer.pool, self._limit))
-        return made
+    def _own_peers(self) -> _Peers:
+        """This process's peers; a child process closes its copies of its parent's connections."""
+        pid = os.getpid()
+        for other in list(self._by_pid):
+            if other != pid:
+                for peer, _ in self._by_pid.pop(other, {}).values():
+                    peer.pool.abandon()
+        return self._by_pid.setdefault(pid, {})
 
-    def _forget_parent(self) -> None:
-        for peer, _ in self._peers.values():
-            peer.pool.abandon()
-        self._peers = {}
-        self._pid = os.getpid()
+    def _add_peer(self, peers: _Peers, endpoint: Endpoint) -> tuple[Peer, _Ways]:
+        peer = Peer(endpoint.scheme, endpoint.host, self._max_idle, direct=self._direct)
+        for other, ways in list(peers.values()):
+            if other.key != peer.key:  # otherwise another thread was quicker
+                other.pool.close(ways.current())  # the service may have moved
+        for key in list(peers)[: 1 - _MAX_PEERS]:
+            peers.pop(key, None)
+        return peers.setdefault(peer.key, (peer, _Ways(peer.pool, self._limit)))
 
     async def _open(self, peer: Peer, waits: Waits) -> Connection:
         trust = self._trust_for(peer)
+        complete = trust is None or trust.complete
         try:
             return await peer.open(waits, self._max_body, trust)
         except (OSError, BadReply) as error:
             failed: OSError | BadReply = error
-        if trust is not None and not trust.complete and _untrusted(failed):
-            # Only some of the system's issuers have been read.
-            trust.complete_it()
+        if trust is not None and not complete and _untrusted(failed):
+            # Only some of the system's issuers had been read.
+            if not trust.complete:  # another request may have read the rest meanwhile
+                trust.complete_it()
             try:
                 return await peer.open(waits, self._max_body, trust)
             except (OSError, BadReply) as error:
@@ -178,11 +185,13 @@ class Transport:
     def _trust_for(self, peer: Peer) -> Trust | None:
         if peer.key[0] != "https":
             return None
-        if self._trust is None:
-            from statebucket_http.trust import Trust  # noqa: PLC0415  (imports ssl)
+        if self._trust is not None:
+            return self._trust
+        from statebucket_http.trust import Trust  # noqa: PLC0415  (imports ssl)
 
-            self._trust = Trust(self._ca_bundle, self._authorities)
-        return self._trust
+        made = Trust(self._ca_bundle, self._authorities)
+        trust: Trust = vars(self).setdefault("_trust", made)
+        return trust  # another thread's, if that was quicker
 
     def _unreachable(self, peer: Peer, error: OSError | BadReply) -> Unavailable:
         """The error for a connection that could not be opened."""
@@ -225,17 +234,21 @@ class _Ways:
         limit: See `statebucket_http.waiting.Waits`.
     """
 
+    _loops: Loops | None = None  # once an event loop sends a request
+
     def __init__(self, pool: Pool, limit: float) -> None:
         self._pool = pool
         self._stepped = SteppedWaits(limit)
-        self._loops: Loops | None = None
 
     def current(self) -> Waits:
         """The way to wait for the caller's thread or event loop."""
         if stepping() is not None:
             return self._stepped
-        if self._loops is None:
-            from statebucket_http.loop_waiting import Loops  # noqa: PLC0415  (imports asyncio)
+        if self._loops is not None:
+            return self._loops.current()
+        from statebucket_http.loop_waiting import Loops  # noqa: PLC0415  (imports asyncio)
 
-            self._loops = Loops(self._pool, self._stepped.limit)
-        return self._loops.current()
+        made = Loops(self._pool, self._stepped.limit)
+        # Another thread's, if that was quicker.
+        loops: Loops = vars(self).setdefault("_loops", made)
+        return loops.current()

@@ -40,6 +40,7 @@ class HTTPSender:
     """
 
     needs_loop = False
+    _transport: Transport | None = None  # once there is a request
 
     def __init__(self, options: HTTPOptions, deadline: float, max_in_flight: int) -> None:
         self._options = options
@@ -49,7 +50,6 @@ class HTTPSender:
         url = given or f"https://storage.{os.environ.get(_UNIVERSE) or 'googleapis.com'}"
         self._endpoint = endpoint_at(url, "endpoint_url")
         self._authorities = () if given else _AUTHORITIES
-        self._transport: Transport | None = None
         self._credentials: Credentials | None = None
         self._tokens: TokenSource | None = None
         if options.credentials is not None or not (options.anonymous or emulator()):
@@ -110,16 +110,18 @@ class HTTPSender:
 
     def _ready(self) -> Transport:
         """The transport, made with the first request, with the environment's trust at that time."""
-        if self._transport is None:
-            self._transport = Transport(
-                "Cloud Storage",
-                self._deadline,
-                ca_bundle(),
-                self._max_in_flight,
-                ca_setting="REQUESTS_CA_BUNDLE",
-                authorities=self._authorities,
-            )
-        return self._transport
+        if self._transport is not None:
+            return self._transport
+        made = Transport(
+            "Cloud Storage",
+            self._deadline,
+            ca_bundle(),
+            self._max_in_flight,
+            ca_setting="REQUESTS_CA_BUNDLE",
+            authorities=self._authorities,
+        )
+        transport: Transport = vars(self).setdefault("_transport", made)
+        return transport  # another thread's, if that was quicker
 
     async def renew(self) -> bool:
         """See `statebucket_gcs.sender.Sender.renew`."""

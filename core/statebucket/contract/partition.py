@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from statebucket.contract.complete_types import complete
 from statebucket.contract.segments import decode, encode
 from statebucket.errors import InvalidArgument, shown
 
@@ -114,7 +115,7 @@ class Partition(msgspec.Struct, frozen=True, kw_only=True):
         if unknown:
             raise InvalidArgument(f"a partition has no field {shown(min(map(str, unknown)))}")
         try:
-            return msgspec.convert(dict(fields), cls)
+            return msgspec.convert(dict(fields), complete(cls))
         except msgspec.ValidationError as error:
             cause = error.__cause__
             text = cause.message if isinstance(cause, InvalidArgument) else str(error)

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
+from statebucket.contract.complete_types import complete
 from statebucket.contract.versions import Version
 from statebucket.errors import InvalidReport, Unavailable, excerpt, shown
 from statebucket.port.bucket import Bucket, Object, ObjectInfo
@@ -215,8 +216,9 @@ def manifest_of(manifest: bytes, kind: type[T], service: str, *, folds: bool = F
     """
     try:
         if folds:
-            return msgspec.convert(_folded_names(msgspec.json.decode(manifest)), kind, strict=False)
-        return msgspec.json.decode(manifest, type=kind, strict=False)
+            named = _folded_names(msgspec.json.decode(manifest))
+            return msgspec.convert(named, complete(kind), strict=False)
+        return msgspec.json.decode(manifest, type=complete(kind), strict=False)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise InvalidReport(
             f"this is no manifest of {service}: {excerpt(error)}; pass the "

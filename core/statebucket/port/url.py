@@ -23,6 +23,7 @@ from typing import (
 
 import msgspec
 
+from statebucket.contract.complete_types import complete
 from statebucket.errors import MAX_EXCERPT, InvalidArgument, InvalidURL, excerpt, shown
 
 if TYPE_CHECKING:
@@ -304,7 +305,7 @@ def read_options(values: dict[str, Any], kind: type[T], *, keywords: Collection[
         if type(value) is int and value.bit_length() > _MAX_BITS:
             raise InvalidArgument(f"the option {shown(name)} is too large a number")
     try:
-        options = msgspec.convert(values, kind, strict=False)
+        options = msgspec.convert(values, complete(kind), strict=False)
     except msgspec.ValidationError as error:
         why = _why_refused(str(error), kind)
     except UnicodeEncodeError as error:

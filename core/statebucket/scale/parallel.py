@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from statebucket.contract.complete_types import complete
 from statebucket.errors import Unavailable
 from statebucket.scale.jobs import Job, Outcome, Stores, compared, done
 from statebucket.store.tasks import AtMost
@@ -178,7 +179,7 @@ class _Pool:
                 line = await process.stdout.readline()
                 if not line.endswith(b"\n"):
                     return
-                said = msgspec.json.decode(line, type=Said)
+                said = msgspec.json.decode(line, type=complete(Said))
                 self._tally.note(said.part, said.done)
                 if said.outcome is not None:
                     del taken[said.part]

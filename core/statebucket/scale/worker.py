@@ -17,6 +17,7 @@ import traceback
 
 import msgspec
 
+from statebucket.contract.complete_types import complete
 from statebucket.contract.partition import Partition
 from statebucket.errors import StateBucketError
 from statebucket.scale.jobs import Job, Outcome, Report, Stores, broken, done
@@ -28,7 +29,7 @@ _INTERVAL = 0.2  # seconds between two reports of a part
 def main() -> None:
     """Reads, works, answers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
-    job = msgspec.json.decode(sys.stdin.buffer.readline(), type=Job)
+    job = msgspec.json.decode(sys.stdin.buffer.readline(), type=complete(Job))
     asyncio.run(_serve(job))
 
 

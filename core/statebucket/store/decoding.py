@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import inspect
 
+from statebucket.contract.complete_types import json_decoder
 from statebucket.errors import CorruptObject, InvalidArgument, excerpt, shown
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _not_a_type(kind: object) -> str:
 
 
 def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401
-    made = msgspec.json.Decoder(kind)
+    made = json_decoder(kind)
     for part in _parts(inspect.type_info(kind)):
         if isinstance(part, inspect.CustomType) and not _may_be(part.cls):
             name = part.cls.__qualname__

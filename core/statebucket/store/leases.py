@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
+from statebucket.contract.complete_types import complete
 from statebucket.contract.lease import MAX_TTL_MS, SKEW_MS, Lease
 from statebucket.contract.versions import Version
 from statebucket.errors import (
@@ -275,9 +276,10 @@ class StoreLease(Lease):
         if found is None:
             return None
         try:
-            return msgspec.json.decode(found.body, type=_Record), found.info.version
+            record = msgspec.json.decode(found.body, type=complete(_Record))
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise CorruptObject("not a lease record", object_name=self._name) from error
+        return record, found.info.version
 
     async def _write(self, call: Call, *, expires_ms: int) -> None:
         kept = self._ttl_ms + _KEPT_MS

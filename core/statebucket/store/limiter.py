@@ -42,8 +42,8 @@ class Limiters:
         # Without a lock, which a fork could leave locked: each step on it is one of the
         # interpreter's, and a loop's own entry is only touched by its own thread.
         self._loops: dict[Waiting, _ForALoop] = {}
-        self._stepped: _ForThreads | None = None
-        self._pid = 0  # of the process whose threads share it: a fork does not have them
+        # By process: its threads share one, and a fork does not have them.
+        self._stepped: dict[int, _ForThreads] = {}
 
     def get(self, waiting: Waiting) -> RequestLimiter:
         """The limiter for the caller's event loop or thread.
@@ -56,10 +56,10 @@ class Limiters:
             return found
         if stepping() is None:
             return self._add_loop(waiting)
-        limiter, pid = self._stepped, os.getpid()
-        if limiter is None or self._pid != pid:
-            limiter = self._stepped = _ForThreads(self._size)
-            self._pid = pid
+        pid = os.getpid()
+        limiter = self._stepped.get(pid)
+        if limiter is None:  # setdefault: another thread's, if that was quicker
+            limiter = self._stepped.setdefault(pid, _ForThreads(self._size))
         return limiter
 
     def _add_loop(self, waiting: Waiting) -> RequestLimiter:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from statebucket.contract.callbacks import called, check_progress
+from statebucket.contract.complete_types import complete
 from statebucket.contract.reports import SweepReport
 from statebucket.errors import (
     CorruptObject,
@@ -335,6 +336,6 @@ def _of(place: Place) -> tuple[str, str]:
 
 def _written_ms(found: Found) -> int:
     try:
-        return msgspec.json.decode(found.body, type=OwnerRecord).written_ms
+        return msgspec.json.decode(found.body, type=complete(OwnerRecord)).written_ms
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise CorruptObject("not an owner record", object_name=found.info.name) from error

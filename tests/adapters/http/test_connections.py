@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from adapters.http.calls import LOOPS, send, transport
 from adapters.http.peer import OK, PUT, Connection, Peer, answer
 from statebucket import errors
+from statebucket.port.waiting import step
 from statebucket_http import connection as connections
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -43,6 +49,38 @@ def test_loops_of_two_threads_use_connections_of_their_own() -> None:
         assert len(peer.requests) == 600
         assert peer.accepted <= 12
         asyncio.run(sender.close())
+        assert peer.until(lambda: not peer.open)
+
+
+@pytest.mark.parametrize("stepped", [False, True], ids=["loops", "stepped"])
+def test_threads_that_send_first_share_what_they_make(*, stepped: bool) -> None:
+    switched = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(100):
+            _send_first(step if stepped else asyncio.run)
+    finally:
+        sys.setswitchinterval(switched)
+
+
+def _send_first(run: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+    ready = threading.Barrier(4)
+    with Peer() as peer:
+        sender = transport()
+
+        async def twice() -> None:
+            ready.wait(60)
+            await send(sender, peer)
+            await send(sender, peer)
+
+        threads = [threading.Thread(target=lambda: run(twice())) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert len(peer.requests) == 8
+        assert peer.accepted <= 4
+        run(sender.close())
         assert peer.until(lambda: not peer.open)
 
 

@@ -173,8 +173,12 @@ def test_a_services_usual_issuers_are_read_first_and_then_all(
     monkeypatch.setattr(ssl.SSLContext, "load_default_certs", load_all)
     with Peer(tls=context(acme)) as peer:
         sender = Transport("S3", 30, None, 8, authorities=names)
-        assert asyncio.run(send(sender, peer)).body == b"ok"
-    assert bool(read) is complete
+
+        async def at_once() -> list[Reply]:
+            return await asyncio.gather(*(send(sender, peer) for _ in range(3)))
+
+        assert [reply.body for reply in asyncio.run(at_once())] == [b"ok"] * 3
+    assert read == ["all"] * complete
 
 
 def test_issuers_are_found_where_python_does_not_look(
