@@ -381,7 +381,7 @@ def test_what_is_left_half_way_does_not_disturb_the_exit(tmp_path: Path) -> None
 def test_what_is_left_half_way_may_be_collected_in_the_background_thread(tmp_path: Path) -> None:
     program = """
         import gc, threading
-        from statebucket import sync
+        from statebucket.background import background
         class Cycle:
             pass
         left = Cycle()
@@ -390,7 +390,7 @@ def test_what_is_left_half_way_may_be_collected_in_the_background_thread(tmp_pat
         gc.disable()
         del left
         collected = threading.Event()
-        loop = sync._loop().loop
+        loop = background().loop
         loop.call_soon_threadsafe(lambda: (gc.collect(), collected.set()))
         assert collected.wait(60)
         assert len(list(store.iter_keys())) == 2

@@ -107,10 +107,10 @@ def test_a_call_of_an_object_that_python_destroys_last_is_refused(
 def test_a_call_that_a_signal_handler_interrupts_at_exit_is_sent_once(ministack: Server) -> None:
     program = """
 import signal
-from statebucket import sync
+from statebucket import background, sync
 from statebucket.port import lock_free_future
 
-roots = {sync.__file__, lock_free_future.__file__}
+roots = {sync.__file__, background.__file__, lock_free_future.__file__}
 store = used(open_store(sys.argv[1], deadline=60))  # no try is given up on a busy machine
 inside, seen = False, set()
 
@@ -151,7 +151,7 @@ later.append(interrupted)
 def test_a_signal_handler_may_open_stores_while_others_are_closed_at_exit(tmp_path: Path) -> None:
     program = """
         import signal, sys, weakref
-        from statebucket import sync
+        from statebucket import background, sync
 
         stores = [sync.open_store("memory://") for _ in range(20)]
         stores[0].sweep()
@@ -168,7 +168,7 @@ def test_a_signal_handler_may_open_stores_while_others_are_closed_at_exit(tmp_pa
             return trace if frame.f_code.co_filename in roots else None
 
         signal.signal(signal.SIGINT, opened)
-        roots = (sync.__file__, weakref.__file__, weakref.WeakSet.add.__code__.co_filename)
+        roots = {one.__file__ for one in (sync, background, weakref)}
         sys.settrace(begin)
     """
     done = ran(program, tmp_path)

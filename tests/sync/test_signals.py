@@ -17,7 +17,7 @@ import statebucket
 import statebucket_http
 import statebucket_s3
 from adapters.s3.http.sources import JSON, body
-from statebucket import sync
+from statebucket import background, sync
 from statebucket.port import lock_free_future, loop_waiting, renewal, waiting
 from statebucket_local import workers
 from support.fault_proxy.proxy import AnswerWith, FaultProxy, Reply
@@ -283,7 +283,7 @@ def test_a_signal_handler_may_make_calls_at_each_line_of_the_exit(
 ) -> None:
     servers = {"s3": "ministack", "gcs": "fake", "azure": "azurite"}
     server = request.getfixturevalue(servers[service]) if service in servers else None
-    roots = [str(one.__file__) for one in (sync, lock_free_future, workers)]
+    roots = [str(one.__file__) for one in (sync, background, lock_free_future, workers)]
     with deployment_on(service, server, tmp_path, engine) as made:
         assert ran(AT_EXIT, made, *roots) == ("handled True\n", "")
 
