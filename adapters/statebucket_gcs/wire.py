@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import msgspec
 
-from statebucket.contract.complete_types import complete
+from statebucket.contract.complete_types import complete, complete_at_once
 from statebucket.contract.versions import Version
 from statebucket.errors import Unavailable, shown
 from statebucket.port.bucket import Object, ObjectInfo
@@ -25,6 +25,7 @@ T = TypeVar("T")
 _META = "x-goog-meta-"
 
 
+@complete_at_once
 class Resource(msgspec.Struct):
     """An object as the JSON API describes it; numbers are text there."""
 
@@ -66,6 +67,7 @@ class Resource(msgspec.Struct):
         return ObjectInfo(name, version, self.size, metadata, modified_at)
 
 
+@complete_at_once
 class Listing(msgspec.Struct, rename="camel"):
     """A page of a listing of the JSON API.
 

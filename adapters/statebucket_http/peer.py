@@ -137,9 +137,8 @@ class Peer:
         if plain.owner is not None:
             plain.owner.release(plain)
         context = trust.context
-        session = None
-        if self._session is not None and self._session[0] is context:
-            session = self._session[1]
+        kept = self._session  # read once: another thread may replace it
+        session = kept[1] if kept is not None and kept[0] is context else None
         incoming, outgoing = MemoryBIO(), MemoryBIO()
         tls = context.wrap_bio(incoming, outgoing, server_hostname=self._host, session=session)
         connection = TLSConnection(plain.sock, tls, incoming, outgoing, max_body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -63,8 +64,12 @@ class Pool:
         else:
             kept = self._watched.get(waits) or self._watched.setdefault(waits, [])
         kept.append(connection)
+        if connection.generation != self.generation:  # closed by another thread meanwhile
+            _close(kept)
+            return
         if len(kept) > self._most:
-            kept.pop(0).close()
+            with suppress(IndexError):  # another thread was quicker
+                kept.pop(0).close()
         while self._free:
             try:
                 oldest = self._free[0]
@@ -107,7 +112,8 @@ class Pool:
         """
         self.generation += 1
         _close(self._free)
-        for owner, kept in list(self._watched.items()):
+        for owner in list(self._watched):  # a list of pairs could be interrupted while it is made
+            kept = self._watched.get(owner, [])
             if owner is waits or owner.ended():
                 _close(kept)
             else:

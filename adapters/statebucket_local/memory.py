@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from statebucket.contract.complete_types import complete_at_once
 from statebucket.contract.versions import Version
 from statebucket.errors import PreconditionFailed
 from statebucket.port.bucket import Deletion, Limits, Object, ObjectInfo, Page, PrefixPage, Write
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+@complete_at_once
 class NoOptions(msgspec.Struct, forbid_unknown_fields=True):
     """The options of an adapter that has none."""
 

@@ -7,9 +7,10 @@ describes them to editors and type checkers. Each is generated when it is first 
 the classes that a first load does not need: all at once would cost a cold start 2 ms.
 
 Over SQLite, memory and ``engine=http`` a call runs in the caller's own thread: no event loop, no
-other thread, no asyncio. Calls that send many requests at the same time (a lease, a writer, a
-sweep) and calls that use an SDK run in one background thread with an event loop. All blocking
-stores of the process share it, and it keeps connections open between calls.
+other thread, no asyncio. (Only the first decoding to a type of the caller's looks into it in
+another, see `statebucket.contract.complete_types`.) Calls that send many requests at the same time
+(a lease, a writer, a sweep) and calls that use an SDK run in one background thread with an event
+loop. All blocking stores of the process share it, and it keeps connections open between calls.
 
 A store may be used at module scope, from several threads, inside a running event loop (which a call
 blocks), after a fork, and in a signal handler, no matter which call it interrupts: none holds a

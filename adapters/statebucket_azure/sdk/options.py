@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, Self
 
+from statebucket.contract.complete_types import complete_at_once
 from statebucket.errors import InvalidArgument
 from statebucket_azure.options import BlobOptions
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from statebucket.port.bucket import Location
 
 
+@complete_at_once
 class AzureOptions(BlobOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The options of every engine, and the caller's client.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from statebucket.contract.complete_types import complete_at_once
 from statebucket.errors import InvalidArgument
 from statebucket_gcs.options import BucketOptions
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from statebucket.port.bucket import Location
 
 
+@complete_at_once
 class HTTPOptions(BucketOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The options of every engine, and where the credentials come from.
 

@@ -128,6 +128,7 @@ class Connection:
         self._forked = forked
         self._lock = threading.Lock()
         self._link: Link | None = None
+        self._closed = False
 
     def send(
         self,
@@ -173,6 +174,8 @@ class Connection:
         except Unavailable as error:  # the caller has left
             error.outcome = "unknown" if writes else "none"
             raise
+        finally:
+            self._close_late()
         # Outside the handler, so that an error left out as the cause is not its context either.
         raise failure from cause
 
@@ -214,9 +217,15 @@ class Connection:
         return None if self._link is None else self._link.client._credentials  # noqa: SLF001
 
     def close(self) -> None:
-        """Closes the client, unless it is the caller's."""
+        """Closes the client, unless it is the caller's; what is in use, after its request."""
+        self._closed = True
         if self._link is not None and self._options.client is None:
             self._link.client.close()
+
+    def _close_late(self) -> None:
+        """Closes what a request has opened that began before `close` and ends after it."""
+        if self._closed:
+            self.forget_idle()
 
     def _open(self) -> Link:
         """Makes the client, in a thread: its credentials may take a request."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from google.cloud.storage import Client  # type: ignore[import-untyped]
 
+from statebucket.contract.complete_types import complete_at_once
 from statebucket.errors import InvalidArgument
 from statebucket_gcs.options import BucketOptions
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from statebucket.port.bucket import Location
 
 
+@complete_at_once
 class SDKOptions(BucketOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The options of every engine, and a client.
 

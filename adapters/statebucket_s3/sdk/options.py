@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from statebucket.contract.complete_types import complete_at_once
 from statebucket.errors import InvalidArgument
 from statebucket.port.endpoint import require_tls
 from statebucket_s3.options import BucketOptions
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from statebucket.port.bucket import Location
 
 
+@complete_at_once
 class S3Options(BucketOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The options of every engine, and the SDK's session.
 

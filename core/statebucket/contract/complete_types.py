@@ -1,38 +1,53 @@
-"""What msgspec knows of a type, completed in one thread before another can come upon a part of it.
+"""Builds what msgspec knows of a type, in one thread at a time.
 
-msgspec looks into a type when it first decodes to it, and attaches what it has found to the type
-before all of it is there. Where another thread decodes to the same type meanwhile, the interpreter
-crashes (msgspec 0.18 to 0.22). So threads wait for each other here.
+msgspec looks into a type when it first decodes to it, and attaches what it finds to the type before
+it is complete. What decodes to the same type meanwhile, in another thread or in a signal handler,
+crashes the interpreter (msgspec 0.18 to 0.22). So the main thread, which signal handlers interrupt,
+has another one build it, and whoever builds is never stopped by one who waits.
 """
 
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from _thread import RLock
 from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
 
+from statebucket.errors import Unavailable
+
 T = TypeVar("T")
 
-_PATIENCE = 1.0  # seconds to wait for another thread: a signal handler may have stopped it
-_completing = RLock()  # one thread's own signal handler must not wait for it
-_complete: set[Any] = set()
+_PATIENCE = 60.0  # seconds; an annotation may wait for something
+_building = RLock()
+_complete: set[Any] = {object, dict[str, Any]}
 
 
 def complete(kind: type[T]) -> type[T]:
-    """A type to which any number of threads may decode, or convert, from now on.
+    """A class to which any number of threads may decode, or convert, from now on.
 
     Args:
-        kind: The type: one of the project's own, since it is remembered.
+        kind: A class of a module, since it is remembered.
 
     Returns:
-        The type itself.
+        The class itself.
+
+    Raises:
+        Unavailable: Its annotations take more than a minute.
     """
     if kind not in _complete:
         json_decoder(kind)
         _complete.add(kind)
+    return kind
+
+
+def complete_at_once(kind: type[T]) -> type[T]:
+    """The same as a decorator: no one else can know the class yet, so no thread is needed."""
+    msgspec.json.Decoder(kind)
+    _complete.add(kind)
     return kind
 
 
@@ -42,26 +57,70 @@ def json_decoder(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401  (any 
     Raises:
         TypeError: msgspec cannot decode to it.
         NameError: A name in its annotations stands for nothing.
+        Unavailable: Its annotations, or those of another, take more than a minute.
     """
-    held = _completing.acquire(timeout=_PATIENCE)
+    if kind is Any:
+        return msgspec.json.Decoder(kind)
+    if threading.current_thread() is not threading.main_thread() or sys.is_finalizing():
+        return _built(kind)
+    made: list[msgspec.json.Decoder[Any] | BaseException] = []
+    over = threading.Lock()
+    over.acquire()
+
+    def build() -> None:
+        try:
+            made.append(_built(kind))
+        except BaseException as error:  # noqa: BLE001  (raised to the caller)
+            made.append(error)
+        finally:
+            over.release()
+
+    try:
+        threading.Thread(target=build, name="statebucket-types", daemon=True).start()
+    except RuntimeError:  # at interpreter exit on 3.12 and later; or there are too many
+        return _built(kind)
+    over.acquire(timeout=_PATIENCE)
+    result = made.pop() if made else Unavailable(_too_long(kind))
+    if not isinstance(result, BaseException):
+        return result
+    try:
+        raise result
+    finally:
+        del result  # or this frame, which the error now refers to, would keep it alive
+
+
+def _built(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401  (any type)
+    building = _building
+    if not building.acquire(timeout=_PATIENCE):
+        raise Unavailable(_too_long(kind))
     try:
         return msgspec.json.Decoder(kind)
     finally:
-        if held:
-            _completing.release()
+        building.release()
+
+
+def _too_long(kind: object) -> str:
+    return f"to look into the type {kind!r}, or another, took more than {_PATIENCE:g} s"
 
 
 def _before_fork() -> None:
-    """No type may be incomplete: in the child no thread would ever complete it."""
-    _completing.acquire(timeout=_PATIENCE)
+    """In the child no thread would complete what is incomplete."""
+    _building.acquire(timeout=_PATIENCE)
 
 
-def _after_fork() -> None:
+def _after_fork_in_parent() -> None:
     with suppress(RuntimeError):  # it was not acquired in time
-        _completing.release()
+        _building.release()
+
+
+def _after_fork_in_child() -> None:
+    global _building  # noqa: PLW0603  (a thread that does not exist here may hold the other)
+    _building = RLock()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
     )

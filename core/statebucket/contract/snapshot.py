@@ -251,7 +251,7 @@ def _decoded(data: bytes | memoryview | str) -> ExecutionSnapshot:
     except msgspec.ValidationError:
         # Rounding up a time in the last microsecond of the year 9999 would overflow.
         stamp = ""
-        with suppress(msgspec.ValidationError):
+        with suppress(msgspec.ValidationError, RecursionError):
             stamp = _stamp_decoder.decode(data).timestamp
         fine = re.fullmatch(_FINE_STAMP, stamp)
         if fine is None:

@@ -2,9 +2,9 @@
 
 A signal handler runs in the middle of the main thread's code, and may make a blocking call. If the
 interrupted code held a lock that another thread needs for the handler's call, the two would wait
-for each other forever. So nothing that a blocking call does holds a lock, not even one that the
-same thread may take again: `concurrent.futures.Future`, for one, holds its lock while it is looked
-at, and the thread that has the result could not set it.
+for each other forever. So nothing that a blocking call does in the main thread holds a lock, not
+even one that the same thread may take again: `concurrent.futures.Future`, for one, holds its lock
+while it is looked at, and the thread that has the result could not set it.
 """
 
 from __future__ import annotations

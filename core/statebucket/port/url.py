@@ -23,7 +23,7 @@ from typing import (
 
 import msgspec
 
-from statebucket.contract.complete_types import complete
+from statebucket.contract.complete_types import complete, complete_at_once
 from statebucket.errors import MAX_EXCERPT, InvalidArgument, InvalidURL, excerpt, shown
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ _TYPES = {
 }
 
 
+@complete_at_once
 class StoreOptions(msgspec.Struct, forbid_unknown_fields=True):
     """The options of every store, as text in a URL or as keywords."""
 

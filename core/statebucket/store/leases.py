@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from statebucket.contract.complete_types import complete
+from statebucket.contract.complete_types import complete, complete_at_once
 from statebucket.contract.lease import MAX_TTL_MS, SKEW_MS, Lease
 from statebucket.contract.versions import Version
 from statebucket.errors import (
@@ -43,6 +43,7 @@ REUSED = "a lease cannot be reused: call store.lease(…) again"
 _leaving: set[asyncio.Task[None]] = set()  # an event loop does not keep its tasks alive
 
 
+@complete_at_once
 class _Record(msgspec.Struct):
     """The body of a lease object."""
 

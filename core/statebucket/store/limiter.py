@@ -57,17 +57,22 @@ class Limiters:
         if stepping() is None:
             return self._add_loop(waiting)
         pid = os.getpid()
-        limiter = self._stepped.get(pid)
-        if limiter is None:  # setdefault: another thread's, if that was quicker
-            limiter = self._stepped.setdefault(pid, _ForThreads(self._size))
-        return limiter
+        return self._stepped.get(pid) or self._add_threads(pid)
 
     def _add_loop(self, waiting: Waiting) -> RequestLimiter:
-        for other, limiter in list(self._loops.items()):
-            if limiter.loop.is_closed():
+        # A list of pairs could start a garbage collection, and another thread add a loop meanwhile.
+        for other in list(self._loops):
+            limiter = self._loops.get(other)
+            if limiter is not None and limiter.loop.is_closed():
                 self._loops.pop(other, None)
         added = self._loops[waiting] = _ForALoop(self._size)
         return added
+
+    def _add_threads(self, pid: int) -> RequestLimiter:
+        for other in list(self._stepped):
+            if other != pid:
+                self._stepped.pop(other, None)
+        return self._stepped.setdefault(pid, _ForThreads(self._size))
 
 
 class _ForALoop:

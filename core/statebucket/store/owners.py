@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from statebucket.contract.complete_types import complete_at_once
 from statebucket.contract.versions import Version
 from statebucket.errors import AmbiguousExecution, VersionConflict, shown
 from statebucket.port.bucket import JSON
@@ -34,6 +35,7 @@ FRESH_MS = 60_000
 MAX_RACES = 8
 
 
+@complete_at_once
 class OwnerRecord(msgspec.Struct):
     """The body of an owner record: when it was written, in milliseconds since the epoch."""
 

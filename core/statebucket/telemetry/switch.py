@@ -32,19 +32,18 @@ if TYPE_CHECKING:
     from statebucket.telemetry.spans import Instruments
 
 
-class _Switch:
-    on: Instruments | None = None
-    decided = False
+_decided: dict[str, Instruments | None] = {}  # under "on": what observes calls, or None
 
 
 def active() -> Instruments | None:
     """What observes calls; None while telemetry is off."""
-    if _Switch.decided:
-        return _Switch.on
+    if _decided:
+        return _decided.get("on")
     if "opentelemetry.trace" not in sys.modules and "opentelemetry.metrics" not in sys.modules:
         return None
+    made = None
     try:
-        use()
+        made = _instruments()
     except Exception:
         # No call may fail because a version of OpenTelemetry, which no one asked for, lacks
         # something.
@@ -52,8 +51,7 @@ def active() -> Instruments | None:
 
         log = logging.getLogger(__name__)
         log.warning("OpenTelemetry is loaded but cannot be used: no spans", exc_info=True)
-        off()
-    return _Switch.on
+    return _decided.setdefault("on", made)  # another thread's, or a program's choice, if quicker
 
 
 def use(
@@ -76,19 +74,22 @@ def use(
             raise InvalidArgument(
                 f"{name} must be OpenTelemetry's, with get_{kind}: {shown(given)}"
             )
-    from statebucket.telemetry.spans import Instruments  # noqa: PLC0415  (it imports OpenTelemetry)
-
-    _Switch.on = Instruments(tracer_provider, meter_provider)
-    _Switch.decided = True
+    _decided["on"] = _instruments(tracer_provider, meter_provider)
 
 
 def off() -> None:
     """Turns telemetry off for every store of this process."""
-    _Switch.on = None
-    _Switch.decided = True
+    _decided["on"] = None
 
 
 def auto() -> None:
     """Goes back to the default: on once the program uses OpenTelemetry."""
-    _Switch.on = None
-    _Switch.decided = False
+    _decided.clear()
+
+
+def _instruments(
+    tracer_provider: TracerProvider | None = None, meter_provider: MeterProvider | None = None
+) -> Instruments:
+    from statebucket.telemetry.spans import Instruments  # noqa: PLC0415  (it imports OpenTelemetry)
+
+    return Instruments(tracer_provider, meter_provider)

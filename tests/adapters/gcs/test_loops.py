@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -12,13 +13,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from adapters.http.peer import Connection, Peer, answer
 from statebucket import open_store
 from statebucket.errors import Unavailable
 from support.dripping import FOUND, dripping
 from support.fault_proxy.proxy import DelayReply, HoldReplyUntil
 from support.targets.gcs_bucket import write
+from support.targets.gcs_key import use_key
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from support.fault_proxy.proxy import FaultProxy
     from support.targets.gcs_bucket import Around, Opened
 
@@ -190,3 +195,29 @@ def test_nothing_is_left_open(proxy: FaultProxy, around: Around, engine: str) ->
     printed = script(proxy, around, "warnings", engine)
     lines = [line for line in printed.splitlines() if "ResourceWarning" in line]
     assert lines == []
+
+
+@pytest.mark.parametrize("engine", ["sdk"])
+def test_a_request_that_another_threads_shutdown_overtakes_leaves_nothing_open(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, engine: str
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    token = b'{"access_token":"t","expires_in":3600,"token_type":"Bearer"}'
+    found = b'{"name":"shared/keys/k","generation":"1","size":"1"}'
+
+    def give_token(connection: Connection) -> None:
+        connection.request()
+        asyncio.run(store.shutdown())
+        connection.send(head % len(token) + token)
+
+    gc.disable()  # or what no one refers to may be closed by chance
+    try:
+        with Peer(answer(head % len(found) + found)) as storage, Peer(give_token) as tokens:
+            use_key(monkeypatch, tmp_path, f"http://127.0.0.1:{tokens.port}/token")
+            endpoint = f"http://127.0.0.1:{storage.port}"
+            store = open_store(f"gs://some-bucket?engine={engine}&endpoint_url={endpoint}")
+            assert asyncio.run(store.exists("k"))
+            assert len(storage.requests) == 1
+            assert storage.until(lambda: not storage.open)
+    finally:
+        gc.enable()

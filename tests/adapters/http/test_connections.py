@@ -15,6 +15,9 @@ from adapters.http.peer import OK, PUT, Connection, Peer, answer
 from statebucket import errors
 from statebucket.port.waiting import step
 from statebucket_http import connection as connections
+from statebucket_http.pool import Pool
+from statebucket_http.transport import Transport
+from support.meanwhile import at_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -81,6 +84,35 @@ def _send_first(run: Callable[[Coroutine[Any, Any, None]], None]) -> None:
         assert len(peer.requests) == 8
         assert peer.accepted <= 4
         run(sender.close())
+        assert peer.until(lambda: not peer.open)
+
+
+@pytest.mark.parametrize("line", range(8))
+def test_what_comes_back_while_another_thread_closes_is_closed(line: int) -> None:
+    go_on = threading.Event()
+
+    def serve(connection: Connection) -> None:
+        while True:
+            if connection.request().body:
+                go_on.wait(60)
+            connection.send(OK)
+
+    with Peer(serve) as peer:
+        sender = Transport("S3", 30, None, 1)
+
+        def slow() -> None:
+            with at_line(line, {Pool.put.__code__}, lambda: step(sender.close())):
+                step(send(sender, peer, PUT))
+            replied.append(True)
+
+        replied: list[bool] = []
+        thread = threading.Thread(target=slow)
+        thread.start()
+        assert peer.until(lambda: len(peer.requests) == 1)
+        step(send(sender, peer))  # there is no room for both connections
+        go_on.set()
+        thread.join(60)
+        assert replied
         assert peer.until(lambda: not peer.open)
 
 

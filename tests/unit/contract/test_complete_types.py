@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 
-# An annotation that takes its time, in a type within the type to which is decoded.
+# An annotation that takes its time, in a type within the one that is decoded to.
 PROGRAM = """
 import os, threading
 import msgspec
@@ -38,11 +39,13 @@ store.set("k", b'{"inner":{"number":1}}')
 def read():
     assert store.get_json("k", type=Outer) == Outer(Inner(1))
 
+"""
+FIRST = """
 first = threading.Thread(target=read)
 first.start()
 assert reached.wait(60)
-threading.Timer(0.2, go_on.set).start()
 """
+SOON = "threading.Timer(0.2, go_on.set).start()\n"
 IN_A_THREAD = "read(); first.join(); print('done')"
 IN_A_CHILD = """
 child = os.fork()
@@ -55,18 +58,80 @@ print("done")
 """
 
 
-@pytest.mark.parametrize("where", [IN_A_THREAD, IN_A_CHILD], ids=["thread", "child"])
-def test_another_waits_until_the_type_is_complete(where: str) -> None:
-    if where == IN_A_CHILD and not hasattr(os, "fork"):
-        pytest.skip("this system has no fork")
+# Decodes to the type that the interrupted call is looking into.
+IN_A_HANDLER = """
+import signal, time
+
+def interrupt():
+    reached.wait(60)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    time.sleep(0.2)
+    go_on.set()
+
+signal.signal(signal.SIGUSR1, lambda *_: (read(), print("handled")))
+threading.Thread(target=interrupt).start()
+read()
+print("done")
+"""
+# A child of a process in which another thread does not end looking into a type.
+IN_A_LATER_CHILD = """
+from statebucket.contract import complete_types
+complete_types._PATIENCE = 0.1
+child = os.fork()
+if not child:
+    complete_types._PATIENCE = 60
+    class Other(msgspec.Struct):
+        inner: int
+    store.set("other", b'{"inner":1}')
+    assert store.get_json("other", type=Other) == Other(1)
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+go_on.set()
+first.join()
+print("done")
+"""
+
+
+def _ran(program: str) -> tuple[int, str, str]:
     ended = subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", PROGRAM + where],
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "done\n", "")
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("where", [IN_A_THREAD, IN_A_CHILD], ids=["thread", "child"])
+def test_another_waits_until_the_type_is_complete(where: str) -> None:
+    assert _ran(PROGRAM + FIRST + SOON + where) == (0, "done\n", "")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="this system has no such signal")
+def test_so_does_a_signal_handler() -> None:
+    assert _ran(PROGRAM + IN_A_HANDLER) == (0, "handled\ndone\n", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_child_does_not_wait_for_a_thread_that_it_does_not_have() -> None:
+    assert _ran(PROGRAM + FIRST + IN_A_LATER_CHILD) == (0, "done\n", "")
+
+
+def test_what_takes_too_long_is_refused() -> None:
+    program = """
+from statebucket import errors
+from statebucket.contract import complete_types
+complete_types._PATIENCE = 0.1
+for kind in (Outer, Inner):
+    try:
+        store.get_json("k", type=kind)
+    except errors.Unavailable as error:
+        print("took more than 0.1 s" in str(error))
+go_on.set()
+"""
+    assert _ran(PROGRAM + program) == (0, "True\nTrue\n", "")
 
 
 def test_types_of_ours_are_completed_wherever_something_is_decoded_to_one() -> None:
@@ -76,7 +141,7 @@ def test_types_of_ours_are_completed_wherever_something_is_decoded_to_one() -> N
         for path in (ROOT / folder).rglob("*.py")
         for call in _calls_in_functions(ast.parse(path.read_text()))
         if (kind := _decoded_to(call)) is not None
-        and not (isinstance(kind, ast.Subscript) or ast.unparse(kind).startswith("complete("))
+        and not ast.unparse(kind).startswith(("complete(", "dict[str, "))
         and path.name != "complete_types.py"
     ]
     # Their own modules complete these two, at import.
@@ -105,4 +170,4 @@ def _decoded_to(call: ast.Call) -> ast.expr | None:
     position = {"msgspec.convert": 1, "msgspec.json.Decoder": 0, "msgspec.msgpack.Decoder": 0}
     if name not in position:
         return None
-    return named or call.args[position[name]]
+    return named or next(iter(call.args[position[name] :]), None)

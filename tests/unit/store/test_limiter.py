@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gc
 import sys
-import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +13,9 @@ import pytest
 
 from statebucket import ExecutionSnapshot, ExecutionState, errors
 from statebucket.port.waiting import here, step
-from statebucket.store import limiter
 from statebucket.store.limiter import Limiters
 from statebucket.testing.contract.base import snapshot
+from support.meanwhile import at_line
 from support.scripted_bucket import ScriptedBucket, done_but_no_answer, fail, hang, opened, take
 from support.virtual_time import VirtualLoop, now, run
 
@@ -272,30 +271,17 @@ def test_a_snapshot_that_was_changed_while_its_save_waited_is_checked_again() ->
     run(work())
 
 
-@pytest.mark.parametrize("line", range(12))
+@pytest.mark.parametrize("line", range(6))
 def test_threads_that_begin_at_the_same_time_share_the_places(line: int) -> None:
     limiters = Limiters(1)
-    lines = iter(range(line))
     taken: list[bool] = []
 
     async def take_one() -> None:
         taken.append(limiters.get(here()).take())
 
-    def meanwhile(frame: FrameType, event: str, _: object) -> Any:
-        if frame.f_code.co_filename != limiter.__file__:
-            return None
-        if event == "line" and next(lines, None) is None:
-            sys.settrace(None)
-            other = threading.Thread(target=lambda: step(take_one()))
-            other.start()
-            other.join()
-        return meanwhile
-
-    sys.settrace(meanwhile)
-    try:
+    functions = {Limiters.get.__code__, Limiters._add_threads.__code__}
+    with at_line(line, functions, lambda: step(take_one())):
         step(take_one())
-    finally:
-        sys.settrace(None)
     assert sorted(taken) == [False, True]
 
 

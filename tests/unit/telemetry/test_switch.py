@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -126,3 +127,30 @@ def test_a_part_of_the_api_that_is_missing_fails_no_call() -> None:
         """
     )
     assert said == "b'v' None"
+
+
+@pytest.mark.parametrize("line", range(5))
+def test_a_choice_stands_that_is_made_during_another_threads_first_call(line: int) -> None:
+    said = run(
+        f"""
+        import sys
+        from opentelemetry import trace
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+        from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+        from statebucket import telemetry
+        from statebucket.sync import open_store
+        sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+        from support.meanwhile import at_line
+
+        exporter, provider = InMemorySpanExporter(), TracerProvider()
+        provider.add_span_processor(SimpleSpanProcessor(exporter))
+        store = open_store("memory://")
+        functions = {{telemetry.active.__code__}}
+        with at_line({line}, functions, lambda: telemetry.use(tracer_provider=provider)):
+            store.set("first", b"v")
+        store.get("second")
+        print(exporter.get_finished_spans()[-1].name)
+        """
+    )
+    assert said == "get"

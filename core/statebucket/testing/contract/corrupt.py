@@ -54,9 +54,10 @@ class CorruptContract(Contract):
     ) -> None:
         target.raw_put(NAME, body, metadata)
         for load in (acme.load_snapshot, acme.load_stored):
-            # Decoding the deep one ends at Python's recursion limit. Its lists may set off a
-            # collection there, in which the finalizer of anything that was left would fail.
-            gc.collect()
+            if b"[[" in body:
+                # Decoding it ends at Python's recursion limit. Its lists may set off a collection
+                # there, in which the finalizer of any garbage left over would fail.
+                gc.collect()
             with pytest.raises(errors.CorruptObject) as caught:
                 await load(E1)
             assert caught.value.object_name == target.prefix + NAME
