@@ -38,9 +38,10 @@ def at_line(
             other.join()
         return trace
 
+    before = sys.gettrace()
     sys.settrace(trace)
     try:
         yield
     finally:
-        sys.settrace(None)
+        sys.settrace(before)
     assert reached, f"this thread ran no more than {number} lines there"

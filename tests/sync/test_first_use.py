@@ -79,7 +79,7 @@ def test_no_connection_is_lost(monkeypatch: pytest.MonkeyPatch, cloud: str) -> N
 
 
 def _used_first(url: str, peer: Peer) -> list[bytes | None]:
-    store, ready = open_store(url), threading.Barrier(4)
+    store, ready = open_store(url, deadline=60), threading.Barrier(4)
     found: list[bytes | None] = []
 
     def twice() -> None:

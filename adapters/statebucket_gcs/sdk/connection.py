@@ -13,7 +13,7 @@ import os
 import threading
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from google.auth.credentials import AnonymousCredentials
 from google.auth.transport.requests import AuthorizedSession
@@ -29,13 +29,15 @@ from statebucket_gcs.sdk.session import Link, connect, keep_authorization
 from statebucket_gcs.sdk.threads import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from requests import Response
 
     from statebucket.errors import StateBucketError
     from statebucket.port.findings import Finding
     from statebucket_gcs.sdk.options import SDKOptions
+
+T = TypeVar("T")
 
 _CHUNK = 1 << 17
 
@@ -76,7 +78,7 @@ class Connections:
         """See `statebucket_gcs.sender.Sender.send`."""
         connection = self._current()
         try:
-            return await connection.threads.run(
+            return await connection.run(
                 lambda: connection.send(method, path, query=query, headers=headers, body=body)
             )
         except asyncio.CancelledError:
@@ -86,7 +88,7 @@ class Connections:
     async def renew(self) -> bool:
         """See `statebucket_gcs.sender.Sender.renew`."""
         connection = self._current()
-        return await connection.threads.run(connection.renew)
+        return await connection.run(connection.renew)
 
     async def identity(self) -> Finding:
         """See `statebucket_gcs.sender.Sender.identity`; known once a request has been sent."""
@@ -129,6 +131,18 @@ class Connection:
         self._lock = threading.Lock()
         self._link: Link | None = None
         self._closed = False
+
+    async def run(self, request: Callable[[], T]) -> T:
+        """Makes a request in a thread; what it opens is closed after it if `close` came before."""
+
+        def made() -> T:
+            try:
+                return request()
+            finally:
+                if self._closed:
+                    self.forget_idle()
+
+        return await self.threads.run(made)
 
     def send(
         self,
@@ -174,8 +188,6 @@ class Connection:
         except Unavailable as error:  # the caller has left
             error.outcome = "unknown" if writes else "none"
             raise
-        finally:
-            self._close_late()
         # Outside the handler, so that an error left out as the cause is not its context either.
         raise failure from cause
 
@@ -221,11 +233,6 @@ class Connection:
         self._closed = True
         if self._link is not None and self._options.client is None:
             self._link.client.close()
-
-    def _close_late(self) -> None:
-        """Closes what a request has opened that began before `close` and ends after it."""
-        if self._closed:
-            self.forget_idle()
 
     def _open(self) -> Link:
         """Makes the client, in a thread: its credentials may take a request."""

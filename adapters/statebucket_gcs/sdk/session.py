@@ -97,7 +97,9 @@ def connect(options: SDKOptions, connections: int) -> Any:  # noqa: ANN401  (the
     if not session.is_mtls:  # the SDK's own adapter then holds the client's certificate
         for scheme in ("https://", "http://"):
             session.mount(scheme, HTTPAdapter(pool_maxsize=connections, max_retries=0))
-        session._auth_request = _SingleTry(_TokenSession())  # noqa: SLF001  (the SDK's would try again)
+        tokens = _TokenSession()
+        session._auth_request = _SingleTry(tokens)  # noqa: SLF001  (the SDK's would try again)
+        session._auth_request_session = tokens  # noqa: SLF001  (which is closed with the session)
     else:
         tokens = session._auth_request.session  # noqa: SLF001
         tokens.auth = keep_authorization

@@ -1,9 +1,9 @@
 """Builds what msgspec knows of a type, in one thread at a time.
 
-msgspec looks into a type when it first decodes to it, and attaches what it finds to the type before
+msgspec inspects a type when it first decodes to it, and attaches what it finds to the type before
 it is complete. What decodes to the same type meanwhile, in another thread or in a signal handler,
-crashes the interpreter (msgspec 0.18 to 0.22). So the main thread, which signal handlers interrupt,
-has another one build it, and whoever builds is never stopped by one who waits.
+crashes the interpreter (msgspec 0.18 to 0.22). So threads wait for each other, and the main thread,
+which signal handlers interrupt, has another thread build it.
 """
 
 from __future__ import annotations
@@ -13,15 +13,18 @@ import sys
 import threading
 from _thread import RLock
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from statebucket.errors import Unavailable
 
+if TYPE_CHECKING:
+    from types import FrameType
+
 T = TypeVar("T")
 
-_PATIENCE = 60.0  # seconds; an annotation may wait for something
+_PATIENCE = 10.0  # seconds; an annotation may wait for something
 _building = RLock()
 _complete: set[Any] = {object, dict[str, Any]}
 
@@ -36,7 +39,7 @@ def complete(kind: type[T]) -> type[T]:
         The class itself.
 
     Raises:
-        Unavailable: Its annotations take more than a minute.
+        Unavailable: Its annotations, or those of another type, take more than 10 seconds.
     """
     if kind not in _complete:
         json_decoder(kind)
@@ -57,11 +60,11 @@ def json_decoder(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401  (any 
     Raises:
         TypeError: msgspec cannot decode to it.
         NameError: A name in its annotations stands for nothing.
-        Unavailable: Its annotations, or those of another, take more than a minute.
+        Unavailable: Its annotations, or those of another type, take more than 10 seconds.
     """
     if kind is Any:
         return msgspec.json.Decoder(kind)
-    if threading.current_thread() is not threading.main_thread() or sys.is_finalizing():
+    if threading.current_thread() is not threading.main_thread() or _must_be_here():
         return _built(kind)
     made: list[msgspec.json.Decoder[Any] | BaseException] = []
     over = threading.Lock()
@@ -75,11 +78,14 @@ def json_decoder(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401  (any 
         finally:
             over.release()
 
+    # Not a daemon, which a subinterpreter must not leave.
+    thread = threading.Thread(target=build, name="statebucket-types")
     try:
-        threading.Thread(target=build, name="statebucket-types", daemon=True).start()
+        thread.start()
     except RuntimeError:  # at interpreter exit on 3.12 and later; or there are too many
         return _built(kind)
-    over.acquire(timeout=_PATIENCE)
+    if over.acquire(timeout=_PATIENCE):
+        thread.join()  # so that a fork that follows has one thread only
     result = made.pop() if made else Unavailable(_too_long(kind))
     if not isinstance(result, BaseException):
         return result
@@ -87,6 +93,23 @@ def json_decoder(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401  (any 
         raise result
     finally:
         del result  # or this frame, which the error now refers to, would keep it alive
+
+
+def _must_be_here() -> bool:
+    """Whether another thread could not build a type, or not while this one waits.
+
+    It would wait for a module that this thread is importing, if an annotation asks for that, or for
+    the lock, if a signal handler has interrupted a fork.
+    """
+    forking = _building._is_owned()  # type: ignore[attr-defined]  # noqa: SLF001  (as Condition asks)
+    if forking or sys.is_finalizing():
+        return True
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _built(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401  (any type)
@@ -100,11 +123,11 @@ def _built(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401  (any type)
 
 
 def _too_long(kind: object) -> str:
-    return f"to look into the type {kind!r}, or another, took more than {_PATIENCE:g} s"
+    return f"inspecting the type {kind!r}, or another one first, took more than {_PATIENCE:g} s"
 
 
 def _before_fork() -> None:
-    """In the child no thread would complete what is incomplete."""
+    """A type that is half built would stay so in the child."""
     _building.acquire(timeout=_PATIENCE)
 
 

@@ -64,7 +64,7 @@ def _not_a_type(kind: object) -> str:
 
 def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401
     made = json_decoder(kind)
-    for part in _parts(inspect.type_info(kind)):  # which makes decoders of what is complete by now
+    for part in _parts(inspect.type_info(kind)):  # it builds a decoder too, of what is complete
         if isinstance(part, inspect.CustomType) and not _may_be(part.cls):
             name = part.cls.__qualname__
             if hasattr(part.cls, "model_validate"):  # a model of pydantic's

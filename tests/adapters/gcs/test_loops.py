@@ -197,27 +197,35 @@ def test_nothing_is_left_open(proxy: FaultProxy, around: Around, engine: str) ->
     assert lines == []
 
 
-@pytest.mark.parametrize("engine", ["sdk"])
-def test_a_request_that_another_threads_shutdown_overtakes_leaves_nothing_open(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, engine: str
+@pytest.mark.parametrize("renews", [False, True], ids=["first", "renewed"])
+def test_a_token_that_another_threads_shutdown_overtakes_leaves_nothing_open(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, renews: bool
 ) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
     token = b'{"access_token":"t","expires_in":3600,"token_type":"Bearer"}'
     found = b'{"name":"shared/keys/k","generation":"1","size":"1"}'
 
     def give_token(connection: Connection) -> None:
-        connection.request()
-        asyncio.run(store.shutdown())
-        connection.send(head % len(token) + token)
+        while True:
+            connection.request()
+            if len(tokens.requests) == (2 if renews else 1):
+                asyncio.run(store.shutdown())
+            connection.send(head % len(token) + token)
+
+    def store_it(connection: Connection) -> None:
+        if renews:
+            connection.request()
+            connection.send(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
+        answer(head % len(found) + found)(connection)
 
     gc.disable()  # or what no one refers to may be closed by chance
     try:
-        with Peer(answer(head % len(found) + found)) as storage, Peer(give_token) as tokens:
+        with Peer(store_it) as storage, Peer(give_token) as tokens:
             use_key(monkeypatch, tmp_path, f"http://127.0.0.1:{tokens.port}/token")
             endpoint = f"http://127.0.0.1:{storage.port}"
-            store = open_store(f"gs://some-bucket?engine={engine}&endpoint_url={endpoint}")
+            store = open_store(f"gs://some-bucket?endpoint_url={endpoint}")
             assert asyncio.run(store.exists("k"))
-            assert len(storage.requests) == 1
             assert storage.until(lambda: not storage.open)
+            assert tokens.until(lambda: not tokens.open)
     finally:
         gc.enable()

@@ -1,4 +1,4 @@
-"""No thread, and no child process, comes upon a type of which msgspec knows only a part."""
+"""No thread, child process or signal handler sees a type that msgspec has only half inspected."""
 
 from __future__ import annotations
 
@@ -117,6 +117,48 @@ def test_so_does_a_signal_handler() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_child_does_not_wait_for_a_thread_that_it_does_not_have() -> None:
     assert _ran(PROGRAM + FIRST + IN_A_LATER_CHILD) == (0, "done\n", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_signal_handler_during_a_fork_does_not_wait_for_its_end() -> None:
+    signalled = """
+import os, signal
+os.register_at_fork(before=lambda: os.kill(os.getpid(), signal.SIGUSR1))  # runs after later ones
+"""
+    program = """
+go_on.set()
+signal.signal(signal.SIGUSR1, lambda *_: (read(), print("handled", flush=True)))
+child = os.fork()
+if not child:
+    os._exit(0)
+os.waitpid(child, 0)
+print("done")
+"""
+    assert _ran(signalled + PROGRAM + program) == (0, "handled\ndone\n", "")
+
+
+def test_a_type_may_import_what_is_being_imported(tmp_path: Path) -> None:
+    (tmp_path / "models.py").write_text(
+        "def __getattr__(name):\n    import item\n    return getattr(item, name)\n"
+    )
+    (tmp_path / "item.py").write_text(
+        "import app, msgspec\nclass Item(msgspec.Struct):\n    number: int\n"
+    )
+    (tmp_path / "app.py").write_text(
+        """
+import models, msgspec
+from statebucket.sync import open_store
+
+class Config(msgspec.Struct):
+    item: "models.Item"
+
+with open_store("memory://") as store:
+    store.set("k", b'{"item":{"number":1}}')
+    print(store.get_json("k", type=Config).item.number)
+"""
+    )
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import app"
+    assert _ran(program) == (0, "1\n", "")
 
 
 def test_what_takes_too_long_is_refused() -> None:

@@ -129,7 +129,7 @@ def test_a_part_of_the_api_that_is_missing_fails_no_call() -> None:
     assert said == "b'v' None"
 
 
-@pytest.mark.parametrize("line", range(5))
+@pytest.mark.parametrize("line", range(6))
 def test_a_choice_stands_that_is_made_during_another_threads_first_call(line: int) -> None:
     said = run(
         f"""
