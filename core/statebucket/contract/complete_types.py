@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from statebucket.errors import Unavailable
+from statebucket.errors import Unavailable, shown
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -123,7 +123,9 @@ def _built(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401  (any type)
 
 
 def _too_long(kind: object) -> str:
-    return f"inspecting the type {kind!r}, or another one first, took more than {_PATIENCE:g} s"
+    return (
+        f"inspecting the type {shown(kind)}, or another one first, took more than {_PATIENCE:g} s"
+    )
 
 
 def _before_fork() -> None:
