@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from statebucket.contract.complete_types import complete, complete_at_once
+from statebucket.port.complete_types import complete, complete_at_once
 
 _NOT_FOUND = 404
 # How the service answers a download, which has no document. "Not Found" is an emulator's, and so is

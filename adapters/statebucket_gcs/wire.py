@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import msgspec
 
-from statebucket.contract.complete_types import complete, complete_at_once
 from statebucket.contract.versions import Version
 from statebucket.errors import Unavailable, shown
 from statebucket.port.bucket import Object, ObjectInfo
+from statebucket.port.complete_types import complete, complete_at_once
 from statebucket.port.dates import from_iso
 from statebucket_gcs.checksums import altered, field_of
 from statebucket_gcs.errors import malformed

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from statebucket.contract.complete_types import complete
+from statebucket.port.complete_types import complete
 from statebucket.port.waiting import step
 from statebucket_http.transport import Transport
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from statebucket.contract.complete_types import complete_at_once
 from statebucket.contract.versions import Version
 from statebucket.errors import PreconditionFailed
 from statebucket.port.bucket import Deletion, Limits, Object, ObjectInfo, Page, PrefixPage, Write
+from statebucket.port.complete_types import complete_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

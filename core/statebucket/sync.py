@@ -8,7 +8,7 @@ the classes that a first load does not need: all at once would cost a cold start
 
 Over SQLite, memory and ``engine=http`` a call runs in the caller's own thread: no event loop, no
 other thread, no asyncio. (Only the first decoding to a type of the caller's looks into it in
-another, see `statebucket.contract.complete_types`.) Calls that send many requests at the same time
+another, see `statebucket.port.complete_types`.) Calls that send many requests at the same time
 (a lease, a writer, a sweep) and calls that use an SDK run in one background thread with an event
 loop. All blocking stores of the process share it, and it keeps connections open between calls.
 

@@ -1,4 +1,4 @@
-"""Something that another thread does while this one is at a given line, which no clock decides."""
+"""What several threads do at the same moment, at a given line or as it comes; no clock decides."""
 
 from __future__ import annotations
 
@@ -45,3 +45,17 @@ def at_line(
     finally:
         sys.settrace(before)
     assert reached, f"this thread ran no more than {number} lines there"
+
+
+def in_threads(count: int, work: Callable[[], object]) -> None:
+    """Does something in several threads, which are switched as often as Python can."""
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    switched = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    finally:
+        sys.setswitchinterval(switched)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import base64
-import sys
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
 from adapters.http.peer import Peer, answer
 from statebucket.sync import open_store
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from support.meanwhile import in_threads
 
 
 class Cloud(NamedTuple):
@@ -49,17 +46,6 @@ CLOUDS = {
 }
 
 
-@pytest.fixture
-def _quick_to_switch() -> Iterator[None]:
-    switched = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(switched)
-
-
-@pytest.mark.usefixtures("_quick_to_switch")
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_no_connection_is_lost(monkeypatch: pytest.MonkeyPatch, cloud: str) -> None:
     key = base64.b64encode(b"key").decode()
@@ -86,11 +72,7 @@ def _used_first(url: str, peer: Peer) -> list[bytes | None]:
         ready.wait(60)
         found.extend(store.get("k") for _ in range(2))
 
-    threads = [threading.Thread(target=twice) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    in_threads(4, twice)
     assert peer.accepted <= 4
     store.shutdown()
     assert peer.until(lambda: not peer.open)

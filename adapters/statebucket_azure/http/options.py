@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from statebucket.contract.complete_types import complete_at_once
 from statebucket.errors import InvalidArgument
+from statebucket.port.complete_types import complete_at_once
 from statebucket_azure.options import BlobOptions
 
 if TYPE_CHECKING:

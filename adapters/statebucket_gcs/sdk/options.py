@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from google.cloud.storage import Client  # type: ignore[import-untyped]
 
-from statebucket.contract.complete_types import complete_at_once
 from statebucket.errors import InvalidArgument
+from statebucket.port.complete_types import complete_at_once
 from statebucket_gcs.options import BucketOptions
 
 if TYPE_CHECKING:

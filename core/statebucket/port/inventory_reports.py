@@ -12,10 +12,10 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
-from statebucket.contract.complete_types import complete
 from statebucket.contract.versions import Version
 from statebucket.errors import InvalidReport, Unavailable, excerpt, shown
 from statebucket.port.bucket import Bucket, Object, ObjectInfo
+from statebucket.port.complete_types import complete
 from statebucket.port.dates import from_http, from_iso
 
 T = TypeVar("T")

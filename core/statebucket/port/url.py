@@ -23,8 +23,8 @@ from typing import (
 
 import msgspec
 
-from statebucket.contract.complete_types import complete, complete_at_once
 from statebucket.errors import MAX_EXCERPT, InvalidArgument, InvalidURL, excerpt, shown
+from statebucket.port.complete_types import complete, complete_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

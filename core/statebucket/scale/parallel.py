@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from statebucket.contract.complete_types import complete
 from statebucket.errors import Unavailable
+from statebucket.port.complete_types import complete
 from statebucket.scale.jobs import Job, Outcome, Stores, compared, done
 from statebucket.store.tasks import AtMost
 

@@ -17,9 +17,9 @@ import traceback
 
 import msgspec
 
-from statebucket.contract.complete_types import complete
 from statebucket.contract.partition import Partition
 from statebucket.errors import StateBucketError
+from statebucket.port.complete_types import complete
 from statebucket.scale.jobs import Job, Outcome, Report, Stores, broken, done
 from statebucket.scale.parallel import Said, packed
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import inspect
 
-from statebucket.contract.complete_types import json_decoder
 from statebucket.errors import CorruptObject, InvalidArgument, excerpt, shown
+from statebucket.port.complete_types import json_decoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

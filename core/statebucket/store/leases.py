@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from statebucket.contract.complete_types import complete, complete_at_once
 from statebucket.contract.lease import MAX_TTL_MS, SKEW_MS, Lease
 from statebucket.contract.versions import Version
 from statebucket.errors import (
@@ -23,6 +22,7 @@ from statebucket.errors import (
     VersionConflict,
 )
 from statebucket.port.bucket import JSON
+from statebucket.port.complete_types import complete, complete_at_once
 from statebucket.port.expiry import Expiry, class_of, to_milliseconds
 from statebucket.port.loop_waiting import running_loop
 from statebucket.port.waiting import here

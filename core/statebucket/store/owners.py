@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from statebucket.contract.complete_types import complete_at_once
 from statebucket.contract.versions import Version
 from statebucket.errors import AmbiguousExecution, VersionConflict, shown
 from statebucket.port.bucket import JSON
+from statebucket.port.complete_types import complete_at_once
 from statebucket.port.expiry import outliving
 from statebucket.store.conflicts import ConflictingObject
 from statebucket.store.envelope import expires_ms

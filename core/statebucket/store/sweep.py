@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from statebucket.contract.callbacks import called, check_progress
-from statebucket.contract.complete_types import complete
 from statebucket.contract.reports import SweepReport
 from statebucket.errors import (
     CorruptObject,
@@ -16,6 +15,7 @@ from statebucket.errors import (
     SweepIncomplete,
     VersionConflict,
 )
+from statebucket.port.complete_types import complete
 from statebucket.port.expiry import Expiry
 from statebucket.store.envelope import expires_ms, is_kept
 from statebucket.store.failures import Failures, Streak

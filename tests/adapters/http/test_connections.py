@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from statebucket.port.waiting import step
 from statebucket_http import connection as connections
 from statebucket_http.pool import Pool
 from statebucket_http.transport import Transport
-from support.meanwhile import at_line
+from support.meanwhile import at_line, in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -44,11 +43,7 @@ def test_loops_of_two_threads_use_connections_of_their_own() -> None:
             for _ in range(50):
                 await asyncio.gather(*(send(sender, peer, PUT) for _ in range(3)))
 
-        threads = [threading.Thread(target=asyncio.run, args=(many(),)) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
+        in_threads(4, lambda: asyncio.run(many()))
         assert len(peer.requests) == 600
         assert peer.accepted <= 12
         asyncio.run(sender.close())
@@ -57,13 +52,8 @@ def test_loops_of_two_threads_use_connections_of_their_own() -> None:
 
 @pytest.mark.parametrize("stepped", [False, True], ids=["loops", "stepped"])
 def test_threads_that_send_first_share_what_they_make(*, stepped: bool) -> None:
-    switched = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        for _ in range(100):
-            _send_first(step if stepped else asyncio.run)
-    finally:
-        sys.setswitchinterval(switched)
+    for _ in range(100):
+        _send_first(step if stepped else asyncio.run)
 
 
 def _send_first(run: Callable[[Coroutine[Any, Any, None]], None]) -> None:
@@ -76,11 +66,7 @@ def _send_first(run: Callable[[Coroutine[Any, Any, None]], None]) -> None:
             await send(sender, peer)
             await send(sender, peer)
 
-        threads = [threading.Thread(target=lambda: run(twice())) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
+        in_threads(4, lambda: run(twice()))
         assert len(peer.requests) == 8
         assert peer.accepted <= 4
         run(sender.close())

@@ -38,14 +38,13 @@ store.set("k", b'{"inner":{"number":1}}')
 
 def read():
     assert store.get_json("k", type=Outer) == Outer(Inner(1))
-
 """
 FIRST = """
 first = threading.Thread(target=read)
 first.start()
 assert reached.wait(60)
 """
-SOON = "threading.Timer(0.2, go_on.set).start()\n"
+SOON = "threading.Timer(0.5, go_on.set).start()\n"
 IN_A_THREAD = "read(); first.join(); print('done')"
 IN_A_CHILD = """
 child = os.fork()
@@ -75,7 +74,7 @@ print("done")
 """
 # A child of a process in which another thread does not end looking into a type.
 IN_A_LATER_CHILD = """
-from statebucket.contract import complete_types
+from statebucket.port import complete_types
 complete_types._PATIENCE = 0.1
 child = os.fork()
 if not child:
@@ -164,7 +163,7 @@ with open_store("memory://") as store:
 def test_what_takes_too_long_is_refused() -> None:
     program = """
 from statebucket import errors
-from statebucket.contract import complete_types
+from statebucket.port import complete_types
 complete_types._PATIENCE = 0.1
 for kind in (Outer, Inner):
     try:
@@ -186,8 +185,9 @@ def test_types_of_ours_are_completed_wherever_something_is_decoded_to_one() -> N
         and not ast.unparse(kind).startswith(("complete(", "dict[str, "))
         and path.name != "complete_types.py"
     ]
-    # Their own modules complete these two, at import.
+    # Their own modules complete these, at import.
     assert sorted(call.rpartition(": ")[2] for call in found) == [
+        "msgspec.convert(dict(fields), cls)",
         "msgspec.convert(fields, ExecutionSnapshot)",
         "msgspec.convert(value, Record)",
     ], found

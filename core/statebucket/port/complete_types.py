@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from statebucket.errors import Unavailable, shown
+from statebucket.port.lock_free_future import LockFreeFuture
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -66,17 +67,13 @@ def json_decoder(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401  (any 
         return msgspec.json.Decoder(kind)
     if threading.current_thread() is not threading.main_thread() or _must_be_here():
         return _built(kind)
-    made: list[msgspec.json.Decoder[Any] | BaseException] = []
-    over = threading.Lock()
-    over.acquire()
+    made: LockFreeFuture[msgspec.json.Decoder[Any]] = LockFreeFuture()
 
     def build() -> None:
         try:
-            made.append(_built(kind))
+            made.set_result(_built(kind))
         except BaseException as error:  # noqa: BLE001  (raised to the caller)
-            made.append(error)
-        finally:
-            over.release()
+            made.set_exception(error)
 
     # Not a daemon, which a subinterpreter must not leave.
     thread = threading.Thread(target=build, name="statebucket-types")
@@ -84,15 +81,10 @@ def json_decoder(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401  (any 
         thread.start()
     except RuntimeError:  # at interpreter exit on 3.12 and later; or there are too many
         return _built(kind)
-    if over.acquire(timeout=_PATIENCE):
-        thread.join()  # so that a fork that follows has one thread only
-    result = made.pop() if made else Unavailable(_too_long(kind))
-    if not isinstance(result, BaseException):
-        return result
-    try:
-        raise result
-    finally:
-        del result  # or this frame, which the error now refers to, would keep it alive
+    thread.join(_PATIENCE)  # to its end, so that a fork that follows has one thread only
+    if not made.done():
+        raise Unavailable(_too_long(kind))
+    return made.result()
 
 
 def _must_be_here() -> bool:
